@@ -157,6 +157,8 @@ class LotteryConfig:
 
     levels: int = 20
     """Times to prune. Level 0 is dense, so ``levels + 1`` networks are trained."""
+    min_density: float = 0.0
+    """A trajectory also ends after the first level of at most this density, in [0, 1)."""
     rewind_step: int = 0
     """Step of the dense training whose weights the survivors return to; 0 is initialisation. A
     level above 0 then trains from that step to ``train.steps``."""
@@ -169,6 +171,8 @@ class LotteryConfig:
         """Raises ``ConfigError`` if a field breaks its rule."""
         ok = _is_int(self.levels) and 0 <= self.levels <= 200
         require(ok, "levels", "a whole number from 0 to 200", self.levels)
+        ok = _is_number(self.min_density) and 0 <= self.min_density < 1
+        require(ok, "min_density", "in [0, 1)", self.min_density)
         ok = _is_int(self.rewind_step) and 0 <= self.rewind_step < self.train.steps
         rule = f"a whole number from 0 to below train.steps ({self.train.steps})"
         require(ok, "rewind_step", rule, self.rewind_step)
@@ -198,9 +202,13 @@ class LotteryConfig:
             own[head] = dataclasses.replace(group, **plain)
         return dataclasses.replace(self, **own)
 
+    def nested(self) -> dict[str, Any]:
+        """Returns every field as plain nested values; ``from_dict`` reads them back."""
+        return dataclasses.asdict(self)
+
     def flat(self) -> dict[str, Any]:
         """Returns every field by its dotted path, per-layer fractions one entry each."""
-        return _flatten(dataclasses.asdict(self))
+        return flatten(self.nested())
 
     def paths(self) -> list[str]:
         """Returns the dotted paths of all fields, with the fractions that are set."""
@@ -208,14 +216,15 @@ class LotteryConfig:
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 of the values: equal configurations have equal fingerprints."""
-        return digest(dataclasses.asdict(self))
+        return digest(self.nested())
 
 
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested values by their dotted paths, each after ``prefix``."""
     flat: dict[str, Any] = {}
     for name, value in tree.items():
         path = f"{prefix}{name}"
-        flat |= _flatten(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+        flat |= flatten(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
     return flat
 
 
@@ -226,10 +235,10 @@ def digest(values: Any) -> str:
 
 
 def from_dict(values: Mapping[str, Any]) -> LotteryConfig:
-    """Returns the configuration that ``dataclasses.asdict`` wrote.
+    """Returns the configuration whose ``nested`` values these are.
 
     Raises:
         ConfigError: if a field is unknown or breaks its rule.
     """
     base = LotteryConfig(prune=PruneConfig(fractions={}))
-    return base.override(_flatten(values))
+    return base.override(flatten(values))

@@ -34,7 +34,10 @@ MEASURES: dict[str, tuple[pa.DataType, str]] = {
     "test_loss": (pa.float64(), "Mean test cross-entropy there, in nats."),
     "train_accuracy": (pa.float64(), "Accuracy there on train.eval_train training examples."),
     "end_val_accuracy": (pa.float64(), "Validation accuracy after the last step."),
-    "end_val_loss": (pa.float64(), "Validation cross-entropy after the last step; null if not finite."),
+    "end_val_loss": (
+        pa.float64(),
+        "Validation cross-entropy after the last step; null if not finite.",
+    ),
     "end_test_accuracy": (pa.float64(), "Test accuracy after the last step."),
     "end_test_loss": (pa.float64(), "Test cross-entropy after the last step; null if not finite."),
     "end_train_accuracy": (pa.float64(), "Training accuracy after the last step."),

@@ -1,0 +1,58 @@
+# Everything happens in .venv, which is made anew only when pyproject.toml has changed.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help study test bench check clean
+
+help:
+	@echo 'make study [ARGS="..."]  run studies/lenet_sensitivity.py; ARGS="--help" names its options'
+	@echo 'make test  [ARGS="..."]  run the tests; ARGS="-k NAME" chooses among them'
+	@echo 'make bench [ARGS="..."]  compare the speed with two plain PyTorch loops'
+	@echo 'make check               linter, formatter, type checker, import rules'
+	@echo 'make clean               remove .venv and caches; results stay'
+	@echo 'PYTHON=python3.12 makes .venv with another Python, 3.11 or newer.'
+
+study: $(VENV)/.installed
+	$(BIN)/python studies/lenet_sensitivity.py $(ARGS)
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks $(ARGS)
+
+check: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find lttune analysis studies benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Debian has python3 without ensurepip, which venv needs: say so before a half-made .venv is left.
+$(VENV)/.created:
+	@command -v $(PYTHON) > /dev/null || { \
+	  echo 'lttune needs Python 3.11 or newer, and there is no $(PYTHON)' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "lttune needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+	    'name another with PYTHON=...' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+	  echo 'lttune needs the venv module of $(PYTHON): on Debian, apt install python3-venv' >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install -e '.[test]'
+	@touch $(VENV)/.installed $@

@@ -1,0 +1,104 @@
+"""The study's answer in words, every number computed from the records."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.curves import curve_table, difference_table, nearest
+from analysis.figures import LABELS
+from analysis.frame import Study
+from analysis.statistics import Estimate
+
+DENSITY = 0.211
+"""Share of weights at which the answer is given: level 7 of the paper, where tickets do best."""
+
+
+def scale_line(study: Study) -> str:
+    """Returns dataset, steps per level, replicates and scale: how far the numbers carry."""
+    info = study.info
+    train = info.get("lottery", {}).get("train", {})
+    parts = [
+        info.get("dataset", {}).get("name") or info.get("lottery", {}).get("data", {}).get("name")
+    ]
+    if "steps" in train:
+        parts.append(f"{train['steps']:,} steps per level")
+    anchors = study.records.loc[study.records["phase"] == "anchor", "replicate"].nunique()
+    parts.append(f"{anchors} anchor replicate{'' if anchors == 1 else 's'}")
+    if "scale" in info:
+        parts.append(f"scale: {info['scale']}")
+    return ", ".join(str(part) for part in parts if part)
+
+
+def answer(study: Study) -> list[str]:
+    """Returns the answer as sentences, for whatever part of the study there is."""
+    if study.records.empty:
+        return ["Nothing has finished yet: there is no trained network to report on."]
+    curves = curve_table(study.records, "test_accuracy")
+    if curves.empty:
+        return ["No anchor trial has trained a network yet, so the ticket cannot be judged."]
+    means = curves[curves["statistic"] == "mean"]
+    table = nearest(difference_table(study.records, "test_accuracy"), DENSITY)
+    if table.empty or means.loc[means["branch"] == "trunk", "level"].max() == 0:
+        return [_dense_only(means)]
+    level = table["level"].iloc[0]
+    here = means[means["level"] == level].set_index("branch")
+    ticket = here.loc["trunk"]
+    text = [
+        f"At {100 * ticket['density']:.1f} % of the weights (level {level}, the nearest to "
+        f"{100 * DENSITY:.1f} %) the ticket's mean test accuracy at the early-stopping step is "
+        f"{100 * ticket['value']:.2f} % (n = {ticket['n']})."
+    ]
+    text += [_difference(row) for row in table.to_dict("records") if row["versus"] != "random"]
+    text += _speed(study)
+    if table["diverged"].sum():
+        text.append("Networks that diverged at this density are kept in these means.")
+    if not means["branch"].isin(["reinit"]).any():
+        text.append("There is no reinitialised control to compare with.")
+    return text
+
+
+def _dense_only(means: pd.DataFrame) -> str:
+    dense = means[(means["branch"] == "trunk") & (means["level"] == 0)]
+    if dense.empty:
+        return "The anchor has no pruned ticket to compare yet."
+    row = dense.iloc[0]
+    return (
+        f"Only dense networks are trained: mean test accuracy {100 * row['value']:.2f} % "
+        f"(n = {row['n']}). There is no pruned ticket to compare yet."
+    )
+
+
+def _difference(row: dict) -> str:
+    estimate = Estimate(row["mean"], row["low"], row["high"], row["n"])
+    other = LABELS.get(row["versus"], row["versus"])
+    start = f"Ticket minus {other}, paired by replicate: "
+    if estimate.n == 0:
+        return f"{start}no replicate has both yet."
+    size = f"{100 * estimate.mean:+.2f} percentage points"
+    if estimate.verdict == "unknown":
+        return (
+            f"{start}{size} in one replicate. One replicate has no interval, so this may be chance."
+        )
+    interval = f"95 % interval {100 * estimate.low:+.2f} to {100 * estimate.high:+.2f}"
+    endings = {
+        "higher": "the ticket is more accurate here",
+        "lower": "the ticket is less accurate here",
+        "unclear": "the interval holds zero, so the two cannot be told apart with these replicates",
+    }
+    return f"{start}{size} ({interval}, n = {estimate.n}); {endings[estimate.verdict]}."
+
+
+def _speed(study: Study) -> list[str]:
+    table = nearest(difference_table(study.records, "early_stop_step"), DENSITY)
+    dense = table[(table["versus"] == "dense") & (table["n"] > 0)]
+    if dense.empty:
+        return []
+    row = dense.iloc[0]
+    estimate = Estimate(row["mean"], row["low"], row["high"], int(row["n"]))
+    text = f"The ticket's early-stopping step is {abs(estimate.mean):,.0f} steps "
+    text += "earlier" if estimate.mean < 0 else "later"
+    if estimate.verdict == "unknown":
+        return [f"{text} than the dense network's, in one replicate."]
+    interval = f"95 % interval {estimate.low:+,.0f} to {estimate.high:+,.0f} steps"
+    end = ", which cannot be told apart from no change" if estimate.verdict == "unclear" else ""
+    return [f"{text} than the dense network's ({interval}, n = {estimate.n}){end}."]

@@ -1,0 +1,120 @@
+"""What all figures share: paper, type, marks, and how they are written.
+
+A figure is drawn with matplotlib's objects on its own canvas, never through pyplot, and written as
+SVG whose bytes depend on nothing but the table behind it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from lttune.files import write_atomically
+
+STYLE: dict[Any, Any] = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "svg.fonttype": "none",
+}
+INCOMPLETE_COLOUR = "#b00020"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """One figure of the report with the table it shows."""
+
+    name: str
+    """Stem of its files."""
+    title: str
+    """What it shows, as a heading."""
+    figure: Figure
+    """The drawn figure."""
+    table: pd.DataFrame
+    """Every number that was drawn."""
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draws and writes in the house style; matplotlib's own settings come back afterwards."""
+    with mpl.rc_context(STYLE):
+        yield
+
+
+def new_figure(title: str, subtitle: str, incomplete: str, height: float = 5.0) -> Figure:
+    """Returns an empty figure with its heading and, for an unfinished study, the mark that says so.
+
+    Text from a study is never read as mathematics: a ``$`` in a name stays one.
+    """
+    figure = Figure(figsize=(8.0, height), layout="constrained", facecolor="white")
+    FigureCanvasSVG(figure)
+    # Inches that the heading takes. The mark stands at the left, where a phone shows it first.
+    top = 0.95 if incomplete else 0.62
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(rect=(0.01, 0.01, 0.98, 0.98 - top / height))  # type: ignore[call-arg]
+    y = 1 - 0.10 / height
+    figure.text(0.015, y, title, size=13, weight="bold", va="top", parse_math=False)
+    y = 1 - 0.36 / height
+    figure.text(0.015, y, subtitle, size=10, color="#444444", va="top", parse_math=False)
+    if incomplete:
+        box = {"boxstyle": "square,pad=0.3", "facecolor": "white", "edgecolor": INCOMPLETE_COLOUR}
+        y = 1 - 0.68 / height
+        mark = {"size": 10, "weight": "bold", "color": INCOMPLETE_COLOUR, "bbox": box}
+        figure.text(0.022, y, incomplete.upper(), va="top", **mark)
+    return figure
+
+
+def note_empty(ax: Axes, text: str) -> None:
+    """Writes in the middle of the axes why they are empty."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="#666666")
+
+
+def legend_below(figure: Figure, columns: int) -> None:
+    """Puts the legend of the first axes under the figure, where it hides no curve."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+def svg(drawing: Drawing) -> str:
+    """Returns the figure as an SVG element that can stand in a page beside others.
+
+    Its ids carry the drawing's name, so that no two figures of a page share one.
+    """
+    buffer = io.StringIO()
+    # No metadata: a date would change the bytes, the rest names addresses that nothing needs.
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with mpl.rc_context({**STYLE, "svg.hashsalt": drawing.name}):
+        drawing.figure.savefig(buffer, format="svg", metadata=nothing)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{drawing.name}-", text)
+    return text.replace("<svg ", f'<svg role="img" aria-labelledby="{drawing.name}-title" ', 1)
+
+
+def write(drawing: Drawing, folder: Path) -> str:
+    """Writes ``NAME.svg`` and ``NAME.csv`` into a folder and returns the SVG."""
+    text = svg(drawing)
+    with write_atomically(folder / f"{drawing.name}.svg") as path:
+        path.write_text(text, encoding="utf-8")
+    with write_atomically(folder / f"{drawing.name}.csv") as path:
+        drawing.table.to_csv(path, index=False, lineterminator="\n")
+    return text

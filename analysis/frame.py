@@ -1,0 +1,96 @@
+"""The folder of a study as tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lttune import records
+from lttune.errors import StorageError
+from lttune.files import read_json
+
+KEY = ["phase", "trial", "replicate", "branch", "level"]
+"""What names one row of the records: one trained network."""
+
+TRIAL = ["number", "phase", "label", "hparams", "replicates", "state", "objective", "seconds"]
+TRIAL_COLUMNS = [*TRIAL, "error"]
+"""Columns of ``Study.trials``; ``hparams`` holds a mapping and ``replicates`` a list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What a study wrote, finished or not."""
+
+    folder: Path
+    """Where it was read from."""
+    info: dict[str, Any]
+    """``study.json``: question, settings, provenance."""
+    trials: pd.DataFrame
+    """One row per trial, in the order of their numbers."""
+    records: pd.DataFrame
+    """One row per trained network, with the columns of ``lttune.records``."""
+    incomplete: str
+    """Empty if every planned trial is complete, else e.g. "incomplete: 9 of 15 trials"."""
+
+
+def load(folder: Path | str) -> Study:
+    """Returns the study in a folder; one that has trained nothing yet has empty records.
+
+    Raises:
+        StorageError: if the folder holds no study, or a file of it cannot be read.
+    """
+    folder = Path(folder)
+    info = _json(folder, "study.json")
+    listing = _json(folder, "trials.json")
+    trials = pd.DataFrame(listing.get("trials", []), columns=pd.Index(TRIAL_COLUMNS))
+    trials["objective"] = trials["objective"].astype(float)
+    return Study(
+        folder=folder,
+        info=info,
+        trials=trials.sort_values("number", ignore_index=True),
+        records=_records(folder / "records.parquet"),
+        incomplete=_incomplete(listing.get("planned", {}), trials),
+    )
+
+
+def _json(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        values = read_json(folder / name)
+    except FileNotFoundError:
+        raise StorageError(f"{folder} is no study: it has no {name}") from None
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{folder / name} cannot be read: {_line(error)}") from None
+    if not isinstance(values, dict):
+        raise StorageError(f"{folder / name} must hold a JSON object")
+    return values
+
+
+def _records(path: Path) -> pd.DataFrame:
+    try:
+        rows = records.read(path)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be read: {_line(error)}") from None
+    if not rows:
+        return pd.DataFrame(columns=pd.Index(list(records.MEASURES)))
+    frame = pd.DataFrame(rows).sort_values(KEY, ignore_index=True)
+    # A network that is listed twice would count twice in every mean and break the pairing.
+    if frame.duplicated(KEY).any():
+        twice = frame.loc[frame.duplicated(KEY), KEY].iloc[0]
+        name = ", ".join(f"{column} {twice[column]}" for column in KEY)
+        raise StorageError(f"{path} lists a network twice: {name}")
+    return frame
+
+
+def _incomplete(planned: dict[str, int], trials: pd.DataFrame) -> str:
+    counts = trials.loc[trials["state"] == "complete", "phase"].value_counts()
+    # A phase with more trials than planned does not make up for one with fewer.
+    done = sum(min(int(counts.get(phase, 0)), number) for phase, number in planned.items())
+    total = sum(planned.values())
+    return f"incomplete: {done} of {total} trials" if done < total else ""
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

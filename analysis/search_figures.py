@@ -1,0 +1,195 @@
+"""Figures of the search: the objective against the factors that were searched."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from analysis import canvas
+from analysis.canvas import Drawing
+from analysis.frame import Study
+from analysis.trials import is_number, search_table
+
+COLOUR_MAP = "viridis"
+ANCHOR = {"marker": "*", "color": "#D55E00", "edgecolors": "black", "linewidths": 0.6}
+Space = dict[str, dict[str, Any]]
+
+
+def search(study: Study, subtitle: str) -> Drawing:
+    """Returns the objective against the learning rate, or the space's first numeric factor."""
+    table, space = search_table(study), study.info.get("space", {})
+    x, colour = main_factors(table, space)
+    name = study.info.get("objective", {}).get("name", "objective")
+    title = f"Search: {name} against {x}" if x else f"Search: {name}"
+    with canvas.style():
+        figure = canvas.new_figure(title, subtitle, study.incomplete)
+        ax = figure.subplots()
+        if x is None:
+            canvas.note_empty(ax, "No numeric factor was searched.")
+        else:
+            draw_search(ax, table, x, space, colour)
+            ax.set_xlabel(x)
+        ax.set_ylabel(name)
+        canvas.legend_below(figure, columns=3)
+    return Drawing(name="search", title=title, figure=figure, table=table)
+
+
+def factors(study: Study, subtitle: str) -> Drawing:
+    """Returns small multiples: the objective against each factor of the space."""
+    table, space = search_table(study), study.info.get("space", {})
+    name = study.info.get("objective", {}).get("name", "objective")
+    title = f"Search: {name} against each factor"
+    columns = min(3, len(space))
+    rows = math.ceil(len(space) / columns)
+    with canvas.style():
+        height = 1.5 + 2.6 * rows
+        figure = canvas.new_figure(title, subtitle, study.incomplete, height)
+        grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        for ax, factor in zip(grid.flat, space, strict=False):
+            draw_search(ax, table, factor, space, None)
+            ax.set_xlabel(factor)
+        for ax in grid.flat[len(space) :]:
+            ax.remove()
+        for ax in grid[:, 0]:
+            ax.set_ylabel(name)
+        canvas.legend_below(figure, columns=3)
+    return Drawing(name="factors", title=title, figure=figure, table=table)
+
+
+def main_factors(table: pd.DataFrame, space: Space) -> tuple[str | None, str | None]:
+    """Returns the factor of the x axis and the factor of the colour, None where there is none.
+
+    The learning rate and the batch size if they were searched, else the first numeric ones.
+    """
+    numeric = [name for name in space if _numeric(table, name)]
+    x = "train.lr" if "train.lr" in numeric else next(iter(numeric), None)
+    rest = [name for name in numeric if name != x]
+    colour = "train.batch_size" if "train.batch_size" in rest else next(iter(rest), None)
+    return x, colour
+
+
+def draw_search(
+    ax: Axes, table: pd.DataFrame, factor: str, space: Space, colour: str | None
+) -> None:
+    """Draws objective against one factor; trials without an objective are crosses on the axis."""
+    x, ticks = _positions(table, factor, space)
+    y = table["objective"]
+    is_search = table["phase"] == "search"
+    shown, lost = is_search & y.notna(), is_search & y.isna()
+    if ticks:
+        ax.set_xticks(range(len(ticks)), ticks, parse_math=False)
+        ax.set_xlim(-0.5, len(ticks) - 0.5)
+    else:
+        _numeric_axis(ax, x, space[factor])
+    if (bottom := floor(y)) is not None:
+        cut = y < bottom
+        y = y.clip(lower=bottom)
+        at = {"s": 90, "marker": "v", "facecolors": "none", "edgecolors": "black"}
+        label = f"below the frame (n = {cut.sum()}, lowest {table['objective'].min():.3g})"
+        ax.scatter(x[cut], y[cut], label=label, zorder=4, **at)
+    if colour:
+        _draw_coloured(ax, x[shown], y[shown], table.loc[shown, colour], space[colour])
+    else:
+        ax.scatter(x[shown], y[shown], s=38, color="#0072B2", label=f"trial (n = {shown.sum()})")
+    best = table["is_best"]
+    ring = {"facecolors": "none", "edgecolors": "black", "linewidths": 1.8}
+    ax.scatter(x[best], y[best], s=190, label="best trial", zorder=4, **ring)
+    bad = shown & (table["diverged"] > 0)
+    if bad.any():
+        ax.scatter(x[bad], y[bad], marker="x", color="black", s=60, label="a network diverged")
+    if lost.any():
+        label = f"no objective: failed or stopped (n = {lost.sum()})"
+        bottom = np.zeros(int(lost.sum()))
+        look = {"marker": "X", "color": "#b00020", "clip_on": False, "zorder": 5}
+        ax.scatter(x[lost], bottom, transform=ax.get_xaxis_transform(), label=label, **look)
+    anchor = (table["phase"] == "anchor") & y.notna()
+    if anchor.any():
+        label = f"paper's setting (n = {anchor.sum()})"
+        ax.scatter(x[anchor], y[anchor], s=150, label=label, zorder=5, **ANCHOR)
+
+
+def floor(objective: pd.Series) -> float | None:
+    """Returns where to cut the objective's axis off, or None if no trial lies far below the rest.
+
+    A network that diverged scores as chance does; on one axis with it the others look alike.
+    """
+    values = objective.dropna()
+    if len(values) < 4:
+        return None
+    quarter, top = values.quantile(0.25), values.max()
+    bottom = quarter - 2 * (top - quarter)
+    kept = values[values >= bottom]
+    if len(kept) == len(values) or top - kept.min() > 0.5 * (top - values.min()):
+        return None
+    return float(kept.min() - 0.15 * (top - kept.min()))
+
+
+def _draw_coloured(
+    ax: Axes, x: pd.Series, y: pd.Series, colour: pd.Series, factor: dict[str, Any]
+) -> None:
+    values = colour.astype(float)
+    low = float(factor.get("low") or values.min())
+    high = float(factor.get("high") or values.max())
+    log = low > 0 and (colour.name == "train.batch_size" or bool(factor.get("log")))
+    norm = LogNorm(low, high) if log else Normalize(low, high)
+    look = {"s": 70, "edgecolors": "black", "linewidths": 0.5, "label": f"trial (n = {len(x)})"}
+    points = ax.scatter(x, y, c=values, cmap=COLOUR_MAP, norm=norm, **look)
+    figure = ax.get_figure()
+    assert isinstance(figure, Figure)
+    bar = figure.colorbar(points, ax=ax, label=str(colour.name), pad=0.02)
+    if log and len(values):
+        bar.set_ticks(_spread(values), labels=[f"{tick:.3g}" for tick in _spread(values)])
+        bar.ax.minorticks_off()
+
+
+def _spread(values: pd.Series, most: int = 6) -> list[float]:
+    """Returns at most so many of the values that occur, evenly chosen, both ends included."""
+    distinct = sorted(set(values))
+    picks = np.linspace(0, len(distinct) - 1, min(most, len(distinct))).round().astype(int)
+    return [distinct[pick] for pick in picks]
+
+
+def _numeric(table: pd.DataFrame, factor: str) -> bool:
+    values = table[factor].dropna()
+    return len(values) > 0 and all(is_number(value) for value in values)
+
+
+def _positions(table: pd.DataFrame, factor: str, space: Space) -> tuple[pd.Series, list[str]]:
+    """Returns where each trial stands on the factor's axis, and the labels of categories."""
+    if _numeric(table, factor):
+        return table[factor].astype(float), []
+    labels = table[factor].map(str)
+    choices = [str(choice) for choice in space[factor].get("choices") or []]
+    order = [*choices, *sorted(set(labels) - set(choices))]
+    # Steps of the golden ratio keep trials of one category apart without any randomness.
+    apart = 0.4 * (table["trial"].astype(float) * 0.618 % 1 - 0.5)
+    return labels.map(order.index) + apart, order
+
+
+def _numeric_axis(ax: Axes, x: pd.Series, factor: dict[str, Any]) -> None:
+    """Shows the whole range that was searched, and what lies outside of it."""
+    low = min(x.min(), float(factor.get("low", x.min())))
+    high = max(x.max(), float(factor.get("high", x.max())))
+    if factor.get("log") and low > 0:
+        ax.set_xscale("log")
+        # Below a decade and a half, powers of ten alone would leave an axis with one label.
+        subs = (1, 2, 5) if high < 30 * low else (1,)
+        ax.xaxis.set_major_locator(LogLocator(subs=subs))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        margin = (high / low) ** 0.05
+        low, high = low / margin, high * margin
+    else:
+        integer = factor.get("kind") == "int"
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=integer))
+        margin = 0.05 * (high - low)
+        low, high = low - margin, high + margin
+    if low < high:
+        ax.set_xlim(low, high)

@@ -1,0 +1,87 @@
+"""Tables over trials: what the search tried, which were best, which went wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis.curves import nearest
+from analysis.frame import Study
+
+SEARCH_COLUMNS = ["trial", "phase", "label", "state", "objective", "diverged", "is_best"]
+"""Columns of ``search_table``; the factors of the space follow under their dotted paths."""
+
+
+def search_table(study: Study) -> pd.DataFrame:
+    """Returns the trials of the search, and the anchor's for comparison, with their factors.
+
+    Trials that are still waiting or running are left out. A trial that ended without an objective
+    has NaN. ``diverged`` counts networks; ``is_best`` marks the search trial of highest objective.
+    """
+    ended = study.trials[~study.trials["state"].isin(["waiting", "running"])]
+    ended = ended[ended["phase"].isin(["search", "anchor"])]
+    diverged = study.records.groupby("trial")["diverged"].sum()
+    space, base = study.info.get("space", {}), settings(study)
+    found = ended.loc[ended["phase"] == "search", "objective"].dropna()
+    best = found.idxmax() if len(found) else None
+    rows: list[dict[str, Any]] = []
+    for index, trial in zip(ended.index, ended.to_dict("records"), strict=True):
+        hparams = {**base, **(trial["hparams"] or {})}
+        facts = {name: trial[name] for name in ("phase", "label", "state", "objective")}
+        facts |= {"trial": trial["number"], "is_best": index == best}
+        facts["diverged"] = int(diverged.get(trial["number"], 0))
+        rows.append({**facts, **{name: hparams.get(name) for name in space}})
+    return pd.DataFrame(rows, columns=pd.Index([*SEARCH_COLUMNS, *space]))
+
+
+def best_table(study: Study, density: float, top: int = 5) -> pd.DataFrame:
+    """Returns the best trials of the search by objective, with their tickets near a density.
+
+    Accuracies are means over the trial's replicates at its own level nearest to the density, which
+    may be another density in each trial: ``density`` is the one it reached.
+    """
+    table = search_table(study)
+    table = table[(table["phase"] == "search") & table["objective"].notna()]
+    table = table.sort_values("objective", ascending=False, kind="stable").head(top)
+    trunk = study.records[(study.records["branch"] == "trunk") & (study.records["level"] > 0)]
+    rows: list[dict[str, Any]] = []
+    for trial in table["trial"]:
+        ticket = nearest(trunk[trunk["trial"] == trial], density)
+        means = ticket[["density", "val_accuracy", "test_accuracy"]].astype(float).mean()
+        rows.append({**means, "replicates": ticket["replicate"].nunique()})
+    columns = pd.Index(["density", "val_accuracy", "test_accuracy", "replicates"])
+    tickets = pd.DataFrame(rows, columns=columns, index=table.index)
+    return table.drop(columns=["phase", "state", "is_best"]).join(tickets)
+
+
+def problem_table(study: Study) -> pd.DataFrame:
+    """Returns the trials that failed, were stopped, or have networks that diverged."""
+    diverged = study.records.groupby("trial")["diverged"].sum()
+    rows = study.trials.assign(
+        diverged=[int(diverged.get(number, 0)) for number in study.trials["number"]]
+    )
+    rows = rows[rows["state"].isin(["failed", "stopped"]) | (rows["diverged"] > 0)]
+    columns = ["number", "phase", "label", "state", "diverged", "error"]
+    return rows[columns].reset_index(drop=True)
+
+
+def settings(study: Study) -> dict[str, Any]:
+    """Returns the study's base configuration by dotted path."""
+    return _flat(study.info.get("lottery", {}))
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    # Not lttune.config.from_dict: a study of an older version must still have its report.
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        flat |= _flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+    return flat
+
+
+def is_number(value: object) -> bool:
+    """Returns whether a factor's value can stand on a numeric axis."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,231 @@
+"""One run of a study: what is missing is run, what happens is recorded, shown and mirrored."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from rich.console import Console
+
+from lttune import records
+from lttune.data import Dataset
+from lttune.driver import Interrupted, on_interrupt, run_trials, start_ray
+from lttune.files import read_json, write_json
+from lttune.ledger import Ledger, Trial
+from lttune.lottery import planned_densities
+from lttune.models import Network
+from lttune.outcome import Outcome, show
+from lttune.progress import Progress
+from lttune.search import StudySearcher
+from lttune.settings import StudyConfig
+from lttune.sheet import Study
+from lttune.summary import level_metrics, trial_metrics
+from lttune.tracking import Status, Tracker
+
+STATUS: dict[str, Status] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
+
+Report = Callable[[Path], Path]
+"""Writes the report of a study's folder and returns its path."""
+
+
+class Conductor:
+    """Runs one study once; a ``Listener`` of its trials.
+
+    Args:
+        config: the settings.
+        study: what the study file declares.
+        dataset: its examples.
+        network: its base architecture.
+        sheet: the values of ``study.json``.
+        report: writes the report at the end.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        study: Study,
+        dataset: Dataset,
+        network: Network,
+        sheet: Mapping[str, Any],
+        report: Report,
+    ) -> None:
+        self._config, self._study, self._dataset = config, study, dataset
+        self._network, self._report = network, report
+        self._console = Console(highlight=False)
+        folder = config.folder
+        created = folder / "study.json"
+        kept = {"created": read_json(created)["created"]} if created.exists() else {}
+        self._sheet = {**sheet, **kept}
+        write_json(created, self._sheet)
+        shutil.copyfile(study.file, folder / study.file.name)
+        self._ledger = Ledger.open(folder / "trials.json")
+        self._plan()
+        self._rows: dict[tuple[int, int, str, int], dict[str, Any]] = {}
+        complete = {trial.number for trial in self._ledger.trials if trial.state == "complete"}
+        for row in records.read(folder / "records.parquet"):
+            if row["trial"] in complete:
+                self._keep(row)
+        self._tracker = Tracker(config.tracking_uri, config.name)
+        self._progress = Progress(self._ledger, self._work(), self._console)
+
+    def run(self) -> Outcome:
+        """Runs the missing trials, then writes records and report and closes MLflow's runs."""
+        began, interrupted = time.monotonic(), None
+        self._open_tracking()
+        if not self._ledger.complete:
+            restore = on_interrupt(_interrupt)
+            try:
+                with self._progress:
+                    self._run_trials()
+            except Interrupted as error:
+                interrupted = error
+            finally:
+                restore()
+                ray.shutdown()
+                self._ledger.wall_s += time.monotonic() - began
+        return self._finish(interrupted)
+
+    def started(self, trial: Trial) -> None:
+        """A trial begins."""
+        self._show_trial(trial)
+
+    def level(self, trial: Trial, report: Mapping[str, Any]) -> None:
+        """A trial finished a level: keep its rows, show and mirror it."""
+        for row in report["rows"]:
+            self._keep(
+                {"study": self._config.name, "phase": trial.phase, "trial": trial.number, **row}
+            )
+        self._progress.level(trial, report, self._share(trial, report["level"]))
+        self._tracker.level(trial.number, report["level"], level_metrics(report["rows"]))
+
+    def ended(self, trial: Trial) -> None:
+        """A trial ended: write the records, close its run."""
+        self._write_records()
+        self._end_in_tracker(trial)
+        self._progress.ended(trial)
+
+    def _plan(self) -> None:
+        """Adds the anchor's missing trials and says how many make each phase complete."""
+        ledger, config = self._ledger, self._config
+        ledger.planned = {}
+        if "anchor" in config.phases:
+            have = {replicate for trial in ledger.of("anchor") for replicate in trial.replicates}
+            for replicate in sorted(set(range(config.replicates)) - have):
+                label = f"replicate={replicate}"
+                ledger.add("anchor", label, {}, [replicate], list(config.controls))
+            ledger.planned["anchor"] = len(ledger.of("anchor"))
+        if "search" in config.phases:
+            ledger.planned["search"] = max(config.trials, len(ledger.of("search")))
+        ledger.save()
+
+    def _run_trials(self) -> None:
+        config = self._config
+        resources = start_ray(config)
+        cores = max(1, int(resources.get("CPU", 1)))
+        searcher = StudySearcher(
+            self._ledger,
+            config.lottery,
+            self._study.space,
+            config.objective,
+            sampler=config.sampler,
+            seed=config.seed,
+            replicates=config.search_replicates,
+        )
+        concurrent = min(config.max_concurrent or cores, cores)
+        run_trials(config, self._ledger, searcher, self._dataset, self, concurrent)
+
+    def _work(self) -> dict[str, float]:
+        """Returns the networks that a trial of each phase trains, for the time left."""
+        levels = len(planned_densities(self._config.lottery, self._network))
+        return {
+            "anchor": levels + (levels - 1) * len(self._config.controls),
+            "search": levels * self._config.search_replicates,
+        }
+
+    def _share(self, trial: Trial, level: int) -> float:
+        lottery = self._config.lottery.override(trial.hparams)
+        return (level + 1) / len(planned_densities(lottery, self._network))
+
+    def _keep(self, row: dict[str, Any]) -> None:
+        self._rows[row["trial"], row["replicate"], row["branch"], row["level"]] = row
+
+    def _write_records(self) -> None:
+        records.write(self._config.folder / "records.parquet", list(self._rows.values()))
+
+    def _rows_of(self, trial: Trial) -> list[dict[str, Any]]:
+        return [row for key, row in self._rows.items() if key[0] == trial.number]
+
+    def _open_tracking(self) -> None:
+        config, code = self._config, self._sheet["code"]
+        tags = {
+            "lttune.scale": config.scale,
+            "lttune.version": code["version"],
+            "lttune.command": self._sheet["command"],
+            "mlflow.source.name": self._study.file.name,
+        }
+        if code["commit"]:
+            tags["mlflow.source.git.commit"] = code["commit"]
+        self._tracker.start(
+            description=f"{self._study.question} ({self._study.source})",
+            params={**self._settings(), **config.lottery.flat()},
+            tags=tags,
+            files=[config.folder / "study.json", config.folder / self._study.file.name],
+            dataset=self._dataset,
+        )
+        # MLflow may lack what an earlier run could not send: what is there is not sent again.
+        for trial in self._ledger.trials:
+            if trial.state == "complete":
+                self._show_trial(trial)
+                rows = self._rows_of(trial)
+                for level in sorted({row["level"] for row in rows}):
+                    mine = [row for row in rows if row["level"] == level]
+                    self._tracker.level(trial.number, level, level_metrics(mine))
+                self._end_in_tracker(trial)
+
+    def _settings(self) -> dict[str, Any]:
+        names = ("scale", "seed", "trials", "replicates", "sampler", "controls")
+        values = self._config.plain()
+        space = {f"space.{path}": text for path, text in self._sheet["space"].items()}
+        target = {"objective": self._config.objective.name}
+        return {name: values[name] for name in names} | target | space
+
+    def _show_trial(self, trial: Trial) -> None:
+        lottery = self._config.lottery.override(trial.hparams)
+        tags = {"lttune.phase": trial.phase, "lttune.replicates": repr(trial.replicates)}
+        self._tracker.trial(trial.number, trial.name, lottery.flat(), tags)
+
+    def _end_in_tracker(self, trial: Trial) -> None:
+        rows = self._rows_of(trial)
+        summary: dict[str, float] = {}
+        if rows and trial.state == "complete":
+            summary = trial_metrics(rows, self._dataset.classes, self._config.objective)
+        self._tracker.end_trial(trial.number, STATUS[trial.state], summary)
+
+    def _finish(self, interrupted: Interrupted | None) -> Outcome:
+        for trial in self._ledger.trials:
+            if trial.state == "running":
+                trial.state = "waiting"
+        self._ledger.save()
+        self._write_records()
+        page = self._report(self._config.folder)
+        figures = sorted((self._config.folder / "figures").glob("*"))
+        files = [page, self._config.folder / "records.parquet", *figures]
+        status: Status = "FINISHED" if self._ledger.complete else "FAILED"
+        self._tracker.finish("KILLED" if interrupted else status, files)
+        missing = self._tracker.close(timeout_s=5 if interrupted else 60)
+        outcome = Outcome(
+            exit_code=interrupted.exit_code if interrupted else int(not self._ledger.complete),
+            report=page,
+            tracking=self._tracker.address,
+            not_tracked=missing,
+        )
+        show(outcome, self._ledger, list(self._rows.values()), self._config, self._console)
+        return outcome
+
+
+def _interrupt(signum: int) -> None:
+    raise Interrupted(signum)

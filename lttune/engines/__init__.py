@@ -1,0 +1,1 @@
+"""Engines: how a masked network is trained. ``torch`` is the reference."""

@@ -1,0 +1,103 @@
+"""The ledger of a study: every trial that was planned or proposed, and how it stands.
+
+It is ``trials.json`` in the study's folder, replaced atomically at every change. Networks live in
+the cell store; the ledger only says which trials there are, so that running a study again goes on
+where it stopped: a trial that was running counts as waiting.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from lttune.files import read_json, write_json
+
+TrialState = Literal["waiting", "running", "complete", "stopped", "failed"]
+
+
+@dataclass
+class Trial:
+    """One trial and its standing."""
+
+    number: int
+    phase: str
+    label: str
+    """What a person tells it apart by."""
+    hparams: dict[str, Any]
+    """Dotted hyperparameters that differ from the study's base configuration."""
+    replicates: list[int]
+    controls: list[str]
+    state: TrialState = "waiting"
+    objective: float | None = None
+    seconds: float | None = None
+    """Wall seconds of the attempt that completed it."""
+    error: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Number, phase and label: the trial's name for people."""
+        return f"{self.number:03d} {self.phase} {self.label}".strip()
+
+
+@dataclass
+class Ledger:
+    """All trials of one study, in the order of their numbers."""
+
+    path: Path
+    planned: dict[str, int] = field(default_factory=dict)
+    """Phase -> number of trials that make it complete."""
+    trials: list[Trial] = field(default_factory=list)
+    wall_s: float = 0.0
+    """Wall seconds of all runs of the study so far."""
+
+    @classmethod
+    def open(cls, path: Path) -> Ledger:
+        """Returns the ledger of a file, or an empty one; interrupted trials wait again."""
+        if not path.exists():
+            return cls(path=path)
+        values = read_json(path)
+        trials = [Trial(**trial) for trial in values["trials"]]
+        for trial in trials:
+            if trial.state in ("running", "failed"):
+                trial.state, trial.error = "waiting", None
+        return cls(path=path, planned=values["planned"], trials=trials, wall_s=values["wall_s"])
+
+    def add(
+        self,
+        phase: str,
+        label: str,
+        hparams: Mapping[str, Any],
+        replicates: list[int],
+        controls: list[str],
+    ) -> Trial:
+        """Appends a waiting trial and returns it."""
+        trial = Trial(len(self.trials), phase, label, dict(hparams), replicates, controls)
+        self.trials.append(trial)
+        return trial
+
+    def of(self, phase: str) -> list[Trial]:
+        """Returns the trials of a phase."""
+        return [trial for trial in self.trials if trial.phase == phase]
+
+    def count(self, *states: TrialState) -> int:
+        """Returns how many trials are in one of the states."""
+        return sum(trial.state in states for trial in self.trials)
+
+    @property
+    def total(self) -> int:
+        """Number of trials that make the study complete."""
+        return sum(self.planned.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned trial is complete."""
+        done = {p: sum(t.state == "complete" for t in self.of(p)) for p in self.planned}
+        return all(done[phase] >= planned for phase, planned in self.planned.items())
+
+    def save(self) -> None:
+        """Writes the file."""
+        trials = [dataclasses.asdict(trial) for trial in self.trials]
+        write_json(self.path, {"planned": self.planned, "wall_s": self.wall_s, "trials": trials})

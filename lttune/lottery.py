@@ -1,0 +1,94 @@
+"""The lottery: train, prune, rewind, and again (Frankle & Carbin 2019, section 2 and App. B)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lttune import masks
+from lttune.config import LotteryConfig
+from lttune.errors import ConfigError
+from lttune.lab import Lab, Ticket, weights_of
+from lttune.models import Network
+from lttune.pruning import competing_groups, prune
+from lttune.seeding import stream
+from lttune.store import Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """One trained network of a trajectory; level 0 is dense."""
+
+    level: int
+    ticket: Ticket
+    key: str
+    """Key of the network's cell."""
+    cell: Cell
+    reused: bool
+    """True if the cell was in the store."""
+    last: bool = True
+    """True if no level of the trunk follows."""
+
+
+def trajectory(config: LotteryConfig, replicate: int, lab: Lab) -> Iterator[Level]:
+    """Yields one replicate's levels as they are trained; ends early at divergence.
+
+    Raises:
+        ConfigError: if the configuration does not fit the network, before anything is trained.
+    """
+    network = lab.network(config)
+    levels = len(planned_densities(config, network))
+    initial = network.initial_weights(stream(lab.seed, replicate, "init"))
+    ticket = Ticket(mask=masks.ones(initial, network.prunable), start=initial)
+    identity = lab.identity(config, replicate)
+    trained = rewound = initial
+    for level in range(levels):
+        if level > 0:
+            mask = prune(trained, ticket.mask, config.prune, network.kinds)
+            ticket = Ticket(mask=mask, start=masks.apply(rewound, mask))
+        key, cell, reused = lab.train(identity, config, replicate, level, ticket, keep=True)
+        last = level == levels - 1 or cell.record["measures"]["diverged"]
+        yield Level(level=level, ticket=ticket, key=key, cell=cell, reused=reused, last=last)
+        if last:
+            return
+        trained = weights_of(cell, network)
+        if level == 0 and config.rewind_step > 0:
+            rewound = weights_of(cell, network, "rewind")
+        identity = {"trunk": key, "level": level + 1, "prune": _rule(config, network)}
+
+
+def planned_densities(config: LotteryConfig, network: Network) -> list[float]:
+    """Returns the density of every level that a trajectory will train, dense first.
+
+    The counts are exact: each competing group loses ``floor(fraction * survivors)`` per level.
+
+    Raises:
+        ConfigError: if a fraction names no layer, or is too small to remove a single weight.
+    """
+    sizes = {name: math.prod(network.shapes[name]) for name in network.prunable}
+    total = sum(sizes.values())
+    counts: list[int] = []
+    fractions: list[float] = []
+    for names, fraction in competing_groups(config.prune, network.kinds):
+        count = sum(sizes[name] for name in names)
+        if 0 < fraction * count < 1:
+            layer = names[0].removesuffix(".weight")
+            raise ConfigError(
+                f"prune.fractions must remove a weight of {layer} ({count} weights) at level 1, "
+                f"got {fraction!r}"
+            )
+        counts.append(count)
+        fractions.append(fraction)
+    densities = [1.0]
+    while len(densities) <= config.levels and densities[-1] > config.min_density:
+        counts = [c - math.floor(f * c) for c, f in zip(counts, fractions, strict=True)]
+        densities.append(sum(counts) / total)
+    return densities
+
+
+def _rule(config: LotteryConfig, network: Network) -> dict[str, Any]:
+    """Returns what of ``prune`` determines the next mask, for the cell's identity."""
+    groups = competing_groups(config.prune, network.kinds)
+    return {"criterion": config.prune.criterion, "groups": [[names, f] for names, f in groups]}

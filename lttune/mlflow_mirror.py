@@ -1,0 +1,256 @@
+"""One study in one MLflow store, by synchronous calls that may each be repeated.
+
+Importing this module imports MLflow, which takes a second: only the thread of ``lttune.tracking``
+does. What MLflow holds already is found by tags and left alone, so a study that is run again
+continues its runs. The tags are ``lttune.study``, ``lttune.kind`` (study or trial) and, of a
+trial, ``lttune.trial`` (its number). Every time is in ms since 1970, as MLflow has them.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.data.schema import TensorDatasetSchema
+from mlflow.entities import Dataset as DatasetEntity
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.types import Schema, TensorSpec
+
+from lttune import mlflow_uri
+from lttune.data.dataset import Dataset
+
+_PARENT = "mlflow.parentRunId"
+_MAX_PARAMS = 100
+
+
+def is_refusal(error: Exception) -> bool:
+    """Returns whether a failed call would only fail again: MLflow said no, or a file is missing."""
+    if isinstance(error, MlflowException):
+        status = error.get_http_status_code()
+        return 400 <= status < 500 and status not in (401, 403, 408, 429)
+    return isinstance(error, FileNotFoundError) or not isinstance(error, OSError)
+
+
+@dataclass
+class _Run:
+    """What the store is known to hold of a run."""
+
+    id: str
+    name: str
+    status: str
+    tags: dict[str, str]
+    params: set[str]
+    metrics: dict[str, float]
+    """Last values, without those of levels that were sent by this mirror."""
+    levels: set[int] | None = None
+    """Levels that have metrics; None until the store has been asked."""
+
+
+class Mirror:
+    """The runs of a study: one of its own, and below it one for each trial.
+
+    Every method raises if the store cannot be reached or refuses; ``is_refusal`` tells which. The
+    mirror is then worth nothing more: a new one finds out what the store holds.
+
+    Attributes:
+        experiment: MLflow's number of the study's experiment.
+    """
+
+    def __init__(self, uri: str, study: str) -> None:
+        self._study = study
+        path = mlflow_uri.sqlite_path(uri)
+        if uri.startswith(("http://", "https://")):
+            mlflow_uri.probe(uri)
+        if path:
+            mlflow_uri.prepare_sqlite(path)
+        # Two programs that create the tables of one file at a time break it.
+        name = hashlib.sha256(uri.encode()).hexdigest()[:16]
+        lock = Path(tempfile.gettempdir()) / f"lttune-{name}.lock"
+        with FileLock(lock, timeout=60) if path else nullcontext():
+            self._client = MlflowClient(uri)
+        self._database = path
+        self.experiment = self._find_experiment()
+        self._runs: dict[int | None, _Run] = {}
+        self._find_runs()
+
+    def settle(self) -> None:
+        """Leaves a SQLite file whole, whatever becomes of its journal."""
+        if self._database:
+            mlflow_uri.settle_sqlite(self._database)
+
+    def study(
+        self, now: int, description: str, params: Mapping[str, str], tags: Mapping[str, str]
+    ) -> None:
+        """Opens the study's run; trials that a killed driver left RUNNING become KILLED."""
+        notes = {
+            "mlflow.note.content": description,
+            "mlflow.experiment.primaryMetric.name": "test_accuracy",
+        }
+        for key, value in notes.items():
+            self._client.set_experiment_tag(self.experiment, key, value)
+        tags = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL", **tags}
+        run = self._open(None, now, self._study, params, {**tags, "lttune.kind": "study"})
+        self._set_status(run, "RUNNING", now)
+        self._end_trials(now)
+
+    def trial(
+        self, now: int, number: int, name: str, params: Mapping[str, str], tags: Mapping[str, str]
+    ) -> None:
+        """Opens a trial's run. One that is FINISHED stays so until a new level arrives."""
+        parent = self._run(None)
+        source = {k: v for k, v in parent.tags.items() if re.match(r"mlflow\.(user|source)", k)}
+        own = {_PARENT: parent.id, "lttune.kind": "trial", "lttune.trial": str(number)}
+        run = self._open(number, now, name, params, {**source, **tags, **own})
+        if run.status != "FINISHED":
+            self._set_status(run, "RUNNING", now)
+
+    def level(self, now: int, number: int, level: int, metrics: Mapping[str, float]) -> None:
+        """Sends a level's metrics unless the run has a density at that level."""
+        run = self._run(number)
+        if run.levels is None:
+            history = self._client.get_metric_history(run.id, "density")
+            run.levels = {point.step for point in history}
+        if level in run.levels:
+            return
+        self._set_status(run, "RUNNING", now)
+        points = [Metric(key, value, now, level) for key, value in metrics.items()]
+        self._client.log_batch(run.id, metrics=points)
+        run.levels.add(level)
+
+    def end(self, now: int, number: int | None, status: str, summary: Mapping[str, float]) -> None:
+        """Sends the summary and the final status of a trial, or of the study if number is None."""
+        run = self._run(number)
+        points = []
+        for key, value in summary.items():
+            if run.metrics.get(key) != value:
+                # A changed value is the next point of its series: a step is never used twice.
+                known = key in run.metrics
+                step = len(self._client.get_metric_history(run.id, key)) if known else 0
+                points.append(Metric(key, value, now, step))
+        if points:
+            self._client.log_batch(run.id, metrics=points)
+            run.metrics.update(summary)
+        if number is None:
+            self._end_trials(now)
+        self._set_status(run, status, now)
+
+    def artifact(self, path: Path) -> None:
+        """Copies a file to the study's run; one from a folder ``figures`` goes to such a folder."""
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path}")
+        folder = "figures" if path.parent.name == "figures" else None
+        self._client.log_artifact(self._run(None).id, str(path), folder)
+
+    def dataset(self, dataset: Dataset) -> None:
+        """Names the training examples as an input of the study's run.
+
+        MLflow's own ``from_numpy`` would hash and describe the pictures again. Its page has room
+        for the first 12 digits of the digest.
+        """
+        x, y = dataset.train_x, dataset.train_y
+        specs = [Schema([TensorSpec(a.dtype, (-1, *a.shape[1:]))]) for a in (x, y)]
+        shapes = {"features_shape": x.shape, "features_nbytes": x.nbytes, "targets_shape": y.shape}
+        remote = dataset.source.startswith(("http://", "https://"))
+        entity = DatasetEntity(
+            name=dataset.name,
+            digest=dataset.digest()[:12],
+            source_type="http" if remote else "local",
+            source=json.dumps({"url" if remote else "uri": dataset.source}),
+            schema=json.dumps(TensorDatasetSchema(*specs).to_dict()),
+            profile=json.dumps(shapes),
+        )
+        context = InputTag("mlflow.data.context", "training")
+        self._client.log_inputs(self._run(None).id, [DatasetInput(entity, [context])])
+
+    def _find_experiment(self) -> str:
+        found = self._client.get_experiment_by_name(self._study)
+        if found is None:
+            # Beside the database whatever folder the study is run from: MLflow would take the
+            # latter. A server knows its own place.
+            folder = re.sub(r"\W+", "-", self._study).strip("-") or "study"
+            place = self._database and (self._database.parent / "mlruns" / folder).as_uri()
+            return self._client.create_experiment(self._study, place)
+        if found.lifecycle_stage == "deleted":
+            self._client.restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+    def _find_runs(self) -> None:
+        token: str | None = ""
+        while token is not None:
+            # The filter language cannot quote every study's name, so that tag is compared here.
+            page = self._client.search_runs(
+                [self.experiment], order_by=["start_time ASC"], page_token=token or None
+            )
+            for run in page:
+                if run.data.tags.get("lttune.study") == self._study:
+                    number = run.data.tags.get("lttune.trial")
+                    self._runs.setdefault(None if number is None else int(number), _known(run))
+            token = page.token or None
+
+    def _run(self, number: int | None) -> _Run:
+        if number not in self._runs:
+            raise LookupError(f"{self._study} has no run of trial {number}")
+        return self._runs[number]
+
+    def _open(
+        self,
+        number: int | None,
+        now: int,
+        name: str,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+    ) -> _Run:
+        tags = {**tags, "lttune.study": self._study}
+        run = self._runs.get(number)
+        if run is None:
+            created = self._client.create_run(self.experiment, now, dict(tags), name)
+            run = self._runs[number] = _known(created)
+            run.levels = set()
+        elif run.name != name:
+            self._client.update_run(run.id, name=name)
+            run.name = name
+        changed = [RunTag(k, v) for k, v in tags.items() if run.tags.get(k) != v]
+        missing = [Param(k, v) for k, v in params.items() if k not in run.params]
+        for first in range(0, len(missing), _MAX_PARAMS):
+            self._client.log_batch(run.id, params=missing[first : first + _MAX_PARAMS])
+        if changed:
+            self._client.log_batch(run.id, tags=changed)
+        run.tags.update(tags)
+        run.params.update(params)
+        return run
+
+    def _end_trials(self, now: int) -> None:
+        for number, run in self._runs.items():
+            if number is not None and run.status == "RUNNING":
+                self._set_status(run, "KILLED", now)
+
+    def _set_status(self, run: _Run, status: str, now: int) -> None:
+        if run.status != status:
+            if status == "RUNNING":
+                self._client.update_run(run.id, status)
+            else:
+                self._client.set_terminated(run.id, status, now)
+            run.status = status
+
+
+def _known(run: Run) -> _Run:
+    info, data = run.info, run.data
+    tags, metrics = dict(data.tags), dict(data.metrics)
+    return _Run(info.run_id, info.run_name or "", info.status, tags, set(data.params), metrics)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # A container whose user has no name.
+        return "unknown"

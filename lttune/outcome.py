@@ -1,0 +1,84 @@
+"""What a person reads when a study ends: the best trials, where everything is, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lttune.ledger import Ledger
+from lttune.progress import clock
+from lttune.settings import StudyConfig
+from lttune.summary import trial_metrics
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run of a study ended."""
+
+    exit_code: int
+    """0 complete, 1 finished with failed trials, 130 or 143 interrupted."""
+    report: Path
+    tracking: str
+    """MLflow's address, without a password."""
+    not_tracked: str
+    """What MLflow lacks; empty if nothing."""
+
+
+BEST = 5
+
+
+def show(
+    outcome: Outcome,
+    ledger: Ledger,
+    rows: Sequence[dict[str, Any]],
+    config: StudyConfig,
+    console: Console,
+) -> None:
+    """Prints the end of a run."""
+    if table := _best(ledger, rows, config):
+        console.print(table)
+    done, total = ledger.count("complete"), ledger.total
+    for trial in ledger.trials:
+        if trial.state == "failed":
+            console.print(f"failed: {trial.name}: {trial.error}", markup=False, style="red")
+    if outcome.exit_code >= 128:
+        console.print("interrupted: every finished network is kept")
+    state = "complete" if ledger.complete else "incomplete"
+    console.print(f"{state}: {done} of {total} trials in {clock(ledger.wall_s)}")
+    if not ledger.complete:
+        console.print("run the same command again to go on where it stopped")
+    console.print(f"report: {outcome.report}", soft_wrap=True)
+    default = outcome.tracking.startswith("sqlite:///mlflow.db")
+    uri = "" if default else f" --backend-store-uri {outcome.tracking.partition(' (')[0]}"
+    if outcome.tracking.startswith("http"):
+        console.print(f"MLflow: {outcome.tracking}", soft_wrap=True)
+    else:
+        console.print(f"MLflow: run `mlflow ui{uri}`, experiment {config.name}", soft_wrap=True)
+    if outcome.not_tracked:
+        console.print(f"not in MLflow: {outcome.not_tracked}", soft_wrap=True, style="yellow")
+
+
+def _best(ledger: Ledger, rows: Sequence[dict[str, Any]], config: StudyConfig) -> Table | None:
+    """Returns the best trials by objective: chosen on validation, with test accuracy beside."""
+    scored = [t for t in ledger.trials if t.state == "complete" and t.objective is not None]
+    if not scored:
+        return None
+    best_first = config.objective.direction == "maximize"
+    scored.sort(key=lambda t: t.objective or 0.0, reverse=best_first)
+    table = Table(
+        title=f"best trials by {config.objective.name} (validation)", title_justify="left"
+    )
+    for name in ("trial", config.objective.name, "test at 20 %", "test at 10 %", "time"):
+        table.add_column(name, justify="left" if name == "trial" else "right")
+    for trial in scored[:BEST]:
+        mine = [row for row in rows if row["trial"] == trial.number]
+        metrics = trial_metrics(mine, 10, config.objective)
+        tests = [metrics.get(f"test_accuracy_at_{density:g}") for density in (0.2, 0.1)]
+        shown = ["-" if accuracy is None else f"{accuracy:.2%}" for accuracy in tests]
+        table.add_row(trial.name, f"{trial.objective:.4f}", *shown, clock(trial.seconds or 0))
+    return table

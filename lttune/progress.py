@@ -1,0 +1,119 @@
+"""What a person sees while a study runs: phases, trials, levels, accuracy and time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from lttune.ledger import Ledger, Trial
+
+
+def clock(seconds: float) -> str:
+    """Returns a duration as people say it: "45 s", "12 min", "3 h 05 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+class Progress:
+    """One live display on a terminal; a line for each finished trial anywhere else.
+
+    Args:
+        ledger: the study's trials.
+        networks: number of networks that a trial of each phase trains, times its steps: the work
+            that the time left is estimated from.
+        console: where to draw.
+    """
+
+    def __init__(self, ledger: Ledger, networks: Mapping[str, float], console: Console) -> None:
+        self._ledger, self._work, self._console = ledger, dict(networks), console
+        self._now: dict[int, dict[str, Any]] = {}
+        self._share: dict[int, float] = {}
+        self._began = time.monotonic()
+        self._trained = 0.0
+        self._live: Live | None = None
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._live = Live(self, console=self._console, refresh_per_second=2, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def level(self, trial: Trial, report: Mapping[str, Any], share: float) -> None:
+        """Notes a level: its report, and the share of the trial's work that is now done."""
+        fresh = any(not row["reused"] for row in report.get("rows", ()))
+        gained = (share - self._share.get(trial.number, 0.0)) * self._work[trial.phase]
+        if fresh:
+            self._trained += gained
+        self._share[trial.number] = share
+        self._now[trial.number] = dict(report)
+
+    def ended(self, trial: Trial) -> None:
+        """Notes the end of a trial; without a terminal, prints a line about it."""
+        self._share.pop(trial.number, None)
+        report = self._now.pop(trial.number, {})
+        if self._live is None:
+            self._console.print(self._line(trial, report), highlight=False, markup=False)
+
+    def _line(self, trial: Trial, report: Mapping[str, Any]) -> str:
+        done = self._ledger.count("complete")
+        value = "" if trial.objective is None else f"  objective {trial.objective:.4f}"
+        reached = ""
+        if "density" in report:
+            reached = f"  level {report['level']}  density {report['density']:.1%}"
+            reached += f"  test {report['test_accuracy']:.2%}"
+        trouble = f"  {trial.error}" if trial.error else ""
+        left = self._left()
+        return (
+            f"[{done}/{self._ledger.total}] {trial.name}: {trial.state}{reached}{value}"
+            f"{trouble}{'' if left is None else f'  ({clock(left)} left)'}"
+        )
+
+    def _left(self) -> float | None:
+        """Returns the seconds left at the pace so far; None before anything was trained."""
+        if not self._trained:
+            return None
+        todo = 0.0
+        for phase, planned in self._ledger.planned.items():
+            done = sum(t.state in ("complete", "failed", "stopped") for t in self._ledger.of(phase))
+            todo += max(planned - done, 0) * self._work[phase]
+        running = {t.number: t.phase for t in self._ledger.trials if t.state == "running"}
+        todo -= sum(self._share.get(n, 0) * self._work[phase] for n, phase in running.items())
+        return todo / self._trained * (time.monotonic() - self._began)
+
+    def __rich__(self) -> RenderableType:
+        ledger = self._ledger
+        running = [t for t in ledger.trials if t.state == "running"]
+        done, failed = ledger.count("complete"), ledger.count("failed")
+        left = self._left()
+        phases = " and ".join(dict.fromkeys(t.phase for t in running)) or "starting Ray"
+        head = Text.assemble(
+            (phases, "bold"),
+            f"   {done} of {ledger.total} trials done, {len(running)} running, "
+            f"{max(ledger.total - done - failed - len(running), 0)} to come",
+            (f", {failed} failed" if failed else "", "red"),
+            f"   {clock(time.monotonic() - self._began)} so far",
+            f", about {clock(left)} left" if left is not None else "",
+        )
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for name in ("trial", "level", "density", "val accuracy", "test accuracy"):
+            table.add_column(name, justify="left" if name == "trial" else "right")
+        for trial in running:
+            report = self._now.get(trial.number)
+            cells = ["training dense", "", "", ""]
+            if report and "density" in report:
+                cells = [str(report["level"]), f"{report['density']:.1%}"]
+                cells += [f"{report['val_accuracy']:.2%}", f"{report['test_accuracy']:.2%}"]
+            table.add_row(trial.name, *cells)
+        return Group(head, table)

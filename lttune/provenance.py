@@ -1,0 +1,55 @@
+"""Where a study's numbers come from: code, packages, machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import lttune
+
+PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "scikit-learn", "safetensors")
+
+
+def _git(*arguments: str) -> str | None:
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def code() -> dict[str, Any]:
+    """Returns lttune's version, and the commit and whether files differ from it in a checkout."""
+    tracked = _git("ls-files", "--error-unmatch", __file__) is not None
+    return {
+        "version": lttune.__version__,
+        "commit": _git("rev-parse", "HEAD") if tracked else None,
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if tracked else None,
+    }
+
+
+def packages() -> dict[str, str]:
+    """Returns the versions of the packages that numbers depend on."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def machine() -> dict[str, Any]:
+    """Returns the processor, its cores and the system; no host name."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = (line.partition(":") for line in info.read_text().splitlines())
+        model = next((v.strip() for k, _, v in lines if k.strip() == "model name"), model)
+    return {
+        "cpu": model,
+        "cores": os.cpu_count() or 1,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,150 @@
+"""The settings of one study, checked as a whole before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from optuna.distributions import CategoricalDistribution
+
+from lttune.branches import BRANCHES
+from lttune.config import LotteryConfig, require
+from lttune.errors import ConfigError, unknown
+from lttune.lottery import planned_densities
+from lttune.models import Network
+from lttune.objectives import ObjectiveConfig
+from lttune.search import Space
+
+Scale = Literal["smoke", "quick", "paper"]
+Phase = Literal["anchor", "search"]
+ControlName = Literal["reinit", "random"]
+SamplerName = Literal["tpe", "gp", "random"]
+DeviceName = Literal["cpu", "cuda"]
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+FREE = ("out", "trials", "replicates", "phases", "tracking_uri", "address", "max_concurrent")
+"""Settings that an existing study may be continued with at other values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """A base configuration, a search and their budget."""
+
+    name: str
+    """Name of the study: its folder, its MLflow experiment. Letters, digits, '_', '-', '.'."""
+    scale: Scale = "quick"
+    """How much is run: smoke to see it work, quick for a first answer, paper for its numbers."""
+    out: Path = Path("results")
+    """Folder of all studies and of the store of trained networks that they share."""
+    phases: tuple[Phase, ...] = ("anchor", "search")
+    """What is run: anchor is the base configuration with its controls, search is Optuna's."""
+    trials: int = 12
+    """Trials of the search."""
+    replicates: int = 3
+    """Independent repetitions of the anchor, one a trial."""
+    search_replicates: int = 1
+    """Repetitions inside each trial of the search, which sees their mean."""
+    controls: tuple[ControlName, ...] = ("reinit", "random")
+    """Controls trained at every level of the anchor: reinit is the ticket's mask with new weights,
+    random a random mask of the same per-layer density."""
+    sampler: SamplerName = "tpe"
+    """Who proposes the search's trials: Optuna's tpe, gp or random."""
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    """What the search improves."""
+    seed: int = 0
+    """Root of every random stream: splits, initialisations, data orders, proposals."""
+    tracking_uri: str | None = None
+    """MLflow's tracking URI. None is MLFLOW_TRACKING_URI, else sqlite:///mlflow.db."""
+    address: str | None = None
+    """Ray cluster to join, such as auto. None starts Ray on this machine."""
+    max_concurrent: int | None = None
+    """Trials at once, one core each. None is one for each core."""
+    device: DeviceName = "cpu"
+    """Where networks are trained."""
+    lottery: LotteryConfig = field(default_factory=LotteryConfig)
+    """The base configuration: the anchor, and what a trial of the search overrides."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        ok = isinstance(self.name, str) and NAME.fullmatch(self.name) and ".." not in self.name
+        rule = "1 to 64 letters, digits, '_', '-' or '.', starting with a letter or digit"
+        require(bool(ok) and self.name != "cells", "name", f"{rule}, and not 'cells'", self.name)
+        for name, choices in (("scale", Scale), ("sampler", SamplerName), ("device", DeviceName)):
+            if getattr(self, name) not in get_args(choices):
+                raise unknown(name, getattr(self, name), get_args(choices))
+        for name, choices in (("phases", get_args(Phase)), ("controls", tuple(BRANCHES))):
+            for value in getattr(self, name):
+                if value not in choices:
+                    raise unknown(name, value, choices)
+        require(bool(self.phases), "phases", "at least one phase", self.phases)
+        for name in ("trials", "replicates", "search_replicates", "max_concurrent"):
+            value = getattr(self, name)
+            ok = (name == "max_concurrent" and value is None) or (type(value) is int and value >= 1)
+            require(ok, name, "a whole number >= 1", value)
+        ok = type(self.seed) is int and 0 <= self.seed < 2**63
+        require(ok, "seed", "a whole number from 0 to 2^63 - 1", self.seed)
+
+    def plain(self) -> dict[str, Any]:
+        """Returns the settings without ``lottery`` as plain values."""
+        values = dataclasses.asdict(self)
+        del values["lottery"]
+        return {**values, "out": str(self.out), "phases": list(self.phases)} | {
+            "controls": list(self.controls)
+        }
+
+    @property
+    def folder(self) -> Path:
+        """Folder of this study."""
+        return self.out / self.name
+
+    @property
+    def store(self) -> Path:
+        """Folder of the trained networks, shared by the studies under ``out``."""
+        return self.out / "cells"
+
+
+def check_space(space: Space, base: LotteryConfig, network: Network) -> None:
+    """Checks that every corner of the space, one factor at a time, is a valid configuration.
+
+    Raises:
+        ConfigError: naming the factor, its value and the rule.
+    """
+    planned_densities(base, network)
+    for path, distribution in space.items():
+        if isinstance(distribution, CategoricalDistribution):
+            ends: list[Any] = list(distribution.choices)
+        else:
+            ends = [getattr(distribution, "low"), getattr(distribution, "high")]  # noqa: B009
+        for value in ends:
+            try:
+                planned_densities(base.override({path: value}), network)
+            except ConfigError as error:
+                raise ConfigError(f"space: {path} = {value!r}: {error}") from error
+    if base.prune.scope == "global" and any(p.startswith("prune.fractions") for p in space):
+        raise ConfigError(
+            "space: prune.fractions.* have no effect when prune.scope is 'global'; "
+            "search prune.fraction, or run --phases anchor"
+        )
+
+
+def describe_space(space: Space) -> dict[str, dict[str, Any]]:
+    """Returns the space as plain values: kind, low, high, log, step or choices."""
+    described: dict[str, dict[str, Any]] = {}
+    for path, distribution in space.items():
+        attributes = dict(distribution._asdict())
+        kind = type(distribution).__name__.removesuffix("Distribution").lower()
+        described[path] = {"kind": kind, **attributes}
+    return described
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Returns "field: old -> new" for every field that differs, in the order of their names."""
+    return [
+        f"{name}: {old.get(name)!r} -> {new.get(name)!r}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]

@@ -1,0 +1,97 @@
+"""The sheet of a study, ``study.json``: what was asked, of which code, data and machine."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lttune import provenance
+from lttune.config import flatten
+from lttune.data import Dataset
+from lttune.data.dataset import validation_size
+from lttune.errors import RefusedError, StorageError
+from lttune.files import read_json
+from lttune.search import Space
+from lttune.settings import FREE, StudyConfig, describe_space, differences
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What a study file declares."""
+
+    question: str
+    """One sentence, with a question mark."""
+    source: str
+    """The figure or section of the paper that the question comes from."""
+    scales: Mapping[str, StudyConfig]
+    """The settings of smoke, quick and paper."""
+    space: Space
+    """Dotted hyperparameter -> Optuna distribution: what the search varies."""
+    file: Path
+    """The study file itself, kept with the results."""
+
+
+def sheet(config: StudyConfig, study: Study, dataset: Dataset) -> dict[str, Any]:
+    """Returns the values of ``study.json``."""
+    validation = validation_size(dataset, config.lottery.data.validation)
+    return {
+        "name": config.name,
+        "question": study.question,
+        "source": study.source,
+        "scale": config.scale,
+        "command": shlex.join(["python", *sys.argv]),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "config": config.plain(),
+        "lottery": config.lottery.nested(),
+        "space": describe_space(study.space),
+        "objective": {"name": config.objective.name, "text": config.objective.text},
+        "controls": list(config.controls),
+        "code": provenance.code(),
+        "packages": provenance.packages(),
+        "machine": provenance.machine(),
+        "dataset": {
+            "name": dataset.name,
+            "digest": dataset.digest(),
+            "source": dataset.source,
+            "train": len(dataset.train_y) - validation,
+            "validation": validation,
+            "test": len(dataset.test_y),
+        },
+    }
+
+
+def identity(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of a sheet that a study must share with itself to be continued."""
+    settings = {name: value for name, value in values["config"].items() if name not in FREE}
+    return {
+        **flatten(settings),
+        **flatten(values["lottery"], "lottery."),
+        **{f"space.{path}": described for path, described in values["space"].items()},
+        "dataset": values["dataset"]["digest"],
+    }
+
+
+def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:
+    """Checks that a study in ``folder``, if there is one, is the one of the new sheet.
+
+    Raises:
+        RefusedError: with every field that differs.
+        StorageError: if the old sheet cannot be read.
+    """
+    path = folder / "study.json"
+    if not path.exists():
+        return
+    try:
+        old = identity(read_json(path))
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise StorageError(f"{path} is damaged ({type(error).__name__}): move it away") from error
+    if changed := differences(old, identity(new)):
+        raise RefusedError(
+            f"the study {folder} exists with another configuration ({'; '.join(changed)}); "
+            "give another --name, or the old values"
+        )

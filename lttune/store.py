@@ -1,0 +1,146 @@
+"""The cell store: one sealed directory for each trained network, named by what determines it.
+
+A cell's key is the SHA-256 of its *inputs*: everything that determines its bytes and nothing else
+(dataset, split, model, training hyperparameters, replicate, the mask's own lineage, numerics). A
+cell is written under a temporary name, sealed with the SHA-256 of each of its files, flushed, then
+renamed. A directory without a valid seal is no cell: it is set aside and computed again. Files are
+JSON and safetensors only, never pickles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from lttune.config import digest
+from lttune.errors import StorageError
+from lttune.files import flush, read_json, write_json
+
+SCHEMA = 1
+"""Version of what a cell means; raise it when the same inputs would give other bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One trained network: its record, and the tensors that the next level needs."""
+
+    record: dict[str, Any]
+    """Plain values: ``measures`` and ``history``; the same bytes whenever it is computed."""
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
+    """Wall seconds; kept apart because they differ every time."""
+
+
+class Store:
+    """Cells under one folder; safe for any number of processes on machines that share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, key: str) -> Path:
+        """Returns the directory of a cell."""
+        return self.folder / key[:2] / key
+
+    def obtain(
+        self, inputs: Mapping[str, Any], compute: Callable[[], Cell]
+    ) -> tuple[str, Cell, bool]:
+        """Returns (key, cell, whether it was there), computing and sealing the cell if needed.
+
+        Two processes that need one cell at the same time compute it once: the second waits.
+
+        Raises:
+            StorageError: if the cell cannot be written.
+        """
+        key = digest({"schema": SCHEMA, **inputs})
+        if (cell := self.read(key)) is not None:
+            return key, cell, True
+        locks = self.folder / "locks"
+        try:
+            locks.mkdir(parents=True, exist_ok=True)
+            with FileLock(locks / f"{key}.lock"):
+                if (cell := self.read(key)) is not None:
+                    return key, cell, True
+                cell = compute()
+                self._seal(key, inputs, cell)
+        except OSError as error:
+            raise StorageError(f"cannot write the cell store {self.folder}: {error}") from error
+        return key, cell, False
+
+    def read(self, key: str) -> Cell | None:
+        """Returns a sealed cell, or None; an invalid one is moved to ``damaged/``."""
+        folder = self.path(key)
+        if not folder.exists():
+            return None
+        files = self._sealed_files(folder, key)
+        if files is None:
+            self._set_aside(folder)
+            return None
+        tensors = folder / "tensors.safetensors"
+        return Cell(
+            record=read_json(folder / "record.json"),
+            tensors=load_file(tensors) if tensors.name in files else {},
+            times=read_json(folder / "times.json"),
+        )
+
+    def _sealed_files(self, folder: Path, key: str) -> set[str] | None:
+        """Returns the names of a cell's files, or None if its seal or a file is not sound."""
+        try:
+            seal = read_json(folder / "seal.json")
+            files: dict[str, str] = seal["files"]
+            sound = seal["key"] == key and {"record.json", "times.json"} <= files.keys()
+            sound = sound and all(_sha256(folder / name) == sha for name, sha in files.items())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return set(files) if sound else None
+
+    def _seal(self, key: str, inputs: Mapping[str, Any], cell: Cell) -> None:
+        final = self.path(key)
+        draft = self.folder / "drafts" / uuid.uuid4().hex
+        draft.mkdir(parents=True)
+        write_json(draft / "record.json", cell.record)
+        write_json(draft / "times.json", cell.times)
+        if cell.tensors:
+            save_file(cell.tensors, draft / "tensors.safetensors")
+            flush(draft / "tensors.safetensors")
+        files = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
+        write_json(draft / "seal.json", {"key": key, "files": files, "inputs": dict(inputs)})
+        final.parent.mkdir(parents=True, exist_ok=True)
+        draft.rename(final)
+        flush(final.parent)
+
+    def _set_aside(self, folder: Path) -> None:
+        aside = self.folder / "damaged" / f"{folder.name}.{time.time_ns()}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        # Another process may have set it aside in this moment: then there is nothing to do.
+        if folder.exists():
+            shutil.move(folder, aside)
+
+
+def probe(folder: Path) -> None:
+    """Checks that a store's folder can be written.
+
+    Raises:
+        StorageError: naming the folder and the reason.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        mark = folder / f".probe-{os.getpid()}"
+        mark.write_text("")
+        mark.unlink()
+    except OSError as error:
+        raise StorageError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

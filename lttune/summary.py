@@ -1,0 +1,70 @@
+"""Rows of the records as the few numbers that MLflow's tables and charts show."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from lttune.objectives import ObjectiveConfig, at_density, objective
+
+LEVEL_METRICS = (
+    "density",
+    "test_accuracy",
+    "val_accuracy",
+    "train_accuracy",
+    "test_loss",
+    "val_loss",
+    "end_test_accuracy",
+    "early_stop_step",
+    "train_time_s",
+    "diverged",
+)
+"""Measures of the trunk that are logged at every level, as means over replicates."""
+
+CONTROL_METRICS = ("test_accuracy", "val_accuracy", "early_stop_step")
+"""Measures of a control that are logged at every level, e.g. ``reinit.test_accuracy``."""
+
+AT_DENSITIES = (0.2, 0.1, 0.05)
+"""Densities at which a trial's test accuracy is a summary metric of its own."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def level_metrics(rows: Rows) -> dict[str, float]:
+    """Returns the metrics of one level from its rows, with ``_std`` where there are replicates."""
+    metrics: dict[str, float] = {}
+    for name in sorted({row["branch"] for row in rows}):
+        mine = [row for row in rows if row["branch"] == name]
+        prefix = "" if name == "trunk" else f"{name}."
+        for measure in LEVEL_METRICS if name == "trunk" else CONTROL_METRICS:
+            values = [float(row[measure]) for row in mine if row[measure] is not None]
+            if values:
+                metrics[f"{prefix}{measure}"] = fmean(values)
+            if len(values) > 1 and measure in ("test_accuracy", "val_accuracy"):
+                metrics[f"{prefix}{measure}_std"] = stdev(values)
+    return metrics
+
+
+def trial_metrics(rows: Rows, classes: int, target: ObjectiveConfig) -> dict[str, float]:
+    """Returns a trial's summary: each objective, and test accuracy at a few densities.
+
+    MLflow's tables show only a series' last value, so what is compared has a key of its own.
+    """
+    names = {"accuracy_auc", "ticket_density", target.name}
+    metrics = {
+        name: objective(rows, classes, dataclasses.replace(target, name=name))
+        for name in sorted(names)
+    }
+    trunk = [row for row in rows if row["branch"] == "trunk"]
+    replicates = sorted({row["replicate"] for row in trunk})
+    for density in AT_DENSITIES:
+        found = [
+            at_density([row for row in trunk if row["replicate"] == r], density, "test_accuracy")
+            for r in replicates
+        ]
+        reached = [accuracy for accuracy in found if accuracy is not None]
+        if reached:
+            metrics[f"test_accuracy_at_{density:g}"] = fmean(reached)
+    return metrics

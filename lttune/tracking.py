@@ -1,0 +1,229 @@
+"""MLflow from the driver: a study is mirrored there by a thread that never stops or slows it.
+
+An experiment holds one run for the study and below it one for each trial, whose metrics have the
+level as their step. What is missing in MLflow when a driver ends, because the server is away or
+the driver is killed, is filled in when the study is run again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import numbers
+import os
+import posixpath
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from lttune import mlflow_uri
+from lttune.data.dataset import Dataset
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+_ENVIRONMENT = {
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # The thread repeats calls itself, and silently.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""How MLflow is kept quiet and quick, unless the user's environment says otherwise."""
+
+_MAX_KEY, _MAX_PARAM, _MAX_TAG, _MAX_NOTE = 250, 6000, 8000, 20_000
+"""Characters that MLflow stores."""
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
+
+
+class Tracker:
+    """Mirrors a study into MLflow: the study is an experiment and its first run, a trial a child.
+
+    Every method but ``close`` returns at once and raises nothing: it notes an entry that a daemon
+    thread sends in order, again and again while the server is away. Metrics that are not finite
+    are left out, and what MLflow cannot store is counted in the sentence of ``close``.
+    """
+
+    def __init__(self, uri: str | None, study: str) -> None:
+        self._uri = mlflow_uri.resolve(uri)
+        self._study = study
+        self._mirror: Any = None
+        self._experiment = ""
+        self._entries: deque[tuple[str, tuple[Any, ...]]] = deque()
+        self._noted = 0
+        self._refused_keys: set[str] = set()
+        self._refusals: list[str] = []
+        self._failure = "there was no time"
+        self._deadline: float | None = None
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="lttune-mlflow", daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """The tracking URI for people, without a password; with the experiment once it is known."""
+        address = mlflow_uri.masked(self._uri)
+        if not self._experiment:
+            return address
+        if address.startswith("http"):
+            return f"{address.rstrip('/')}/#/experiments/{self._experiment}/runs"
+        return f"{address} (experiment {self._experiment})"
+
+    def start(
+        self,
+        *,
+        description: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        files: Sequence[Path],
+        dataset: Dataset | None,
+    ) -> None:
+        """Opens the study's run, which is a continued one if the study was run before.
+
+        ``mlflow.user`` and ``mlflow.source.*`` among the tags are given to every trial as well.
+        Params are immutable in MLflow: those that a continued run has keep their values.
+        """
+        note, texts = _text(description, _MAX_NOTE), self._texts(params, _MAX_PARAM)
+        self._note("study", _now(), note, texts, self._texts(tags, _MAX_TAG))
+        if dataset is not None:
+            self._note("dataset", dataset)
+        for path in files:
+            self._note("artifact", path)
+
+    def trial(
+        self, number: int, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> None:
+        """Opens a trial's run, which appears as RUNNING."""
+        texts = self._texts(params, _MAX_PARAM)
+        self._note("trial", _now(), number, name, texts, self._texts(tags, _MAX_TAG))
+
+    def level(self, number: int, level: int, metrics: Mapping[str, float]) -> None:
+        """Sends a level's metrics, among them ``density``, by which a sent level is recognised."""
+        self._note("level", _now(), number, level, self._finite(metrics))
+
+    def end_trial(self, number: int, status: Status, summary: Mapping[str, float]) -> None:
+        """Closes a trial's run; the summary's names are not those of its levels' metrics."""
+        self._note("end", _now(), number, status, self._finite(summary))
+
+    def finish(
+        self, status: Status, files: Sequence[Path] = (), metrics: Mapping[str, float] | None = None
+    ) -> None:
+        """Closes the study's run with its report; a trial that is still open becomes KILLED.
+
+        A file from a folder ``figures`` is stored in a folder of that name.
+        """
+        for path in files:
+            self._note("artifact", path)
+        self._note("end", _now(), None, status, self._finite(metrics or {}))
+
+    def close(self, timeout_s: float = 30) -> str:
+        """Waits until all is sent, at most ``timeout_s``, and returns what is missing.
+
+        A server that is away is tried twice more and then given up.
+
+        Returns:
+            An empty string, else a sentence that says what is missing in MLflow and why.
+        """
+        with self._changed:
+            self._deadline = time.monotonic() + timeout_s
+            self._changed.notify_all()
+        self._thread.join(timeout_s)
+        with self._changed:
+            missing, noted = len(self._entries), self._noted
+        parts = []
+        if missing:
+            parts.append(
+                f"{missing} of {noted} entries are missing in MLflow at {self.address}: "
+                f"{self._failure}; run the study again to fill the gap"
+            )
+        if self._refusals:
+            parts.append(f"MLflow refused {len(self._refusals)} entries: {self._refusals[0]}")
+        if self._refused_keys:
+            names = ", ".join(sorted(self._refused_keys))
+            parts.append(f"MLflow cannot store values under these names: {names}")
+        return "; ".join(parts) + "." if parts else ""
+
+    def _note(self, kind: str, *values: Any) -> None:
+        with self._changed:
+            self._entries.append((kind, values))
+            self._noted += 1
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        wait_s, last_tries = _FIRST_WAIT_S, 2
+        while last_tries:
+            with self._changed:
+                self._changed.wait_for(lambda: self._entries or self._deadline is not None)
+                if not self._entries or (self._deadline or math.inf) < time.monotonic():
+                    return
+                entry, is_closing = self._entries[0], self._deadline is not None
+            if self._send(*entry):
+                with self._changed:
+                    self._entries.popleft()
+                wait_s = _FIRST_WAIT_S
+            elif is_closing:
+                last_tries -= 1
+                time.sleep(_FIRST_WAIT_S if last_tries else 0)
+            else:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._deadline is not None, wait_s)
+                wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    def _send(self, kind: str, values: tuple[Any, ...]) -> bool:
+        """Returns whether the entry is dealt with; nothing that MLflow does may end the thread."""
+        module: Any = None
+        try:
+            module = self._connect()
+            getattr(self._mirror, kind)(*values)
+        except Exception as error:
+            # What the store holds is found afresh: a call may fail here and succeed there.
+            is_refused = self._mirror is not None and module.is_refusal(error)
+            self._mirror = None
+            reason = str(error).strip() or type(error).__name__
+            self._failure = mlflow_uri.masked(reason.splitlines()[0])[:300]
+            if is_refused:
+                self._refusals.append(self._failure)
+            return is_refused
+        return True
+
+    def _connect(self) -> Any:
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        # Imported here because MLflow takes seconds, and reads that environment on import.
+        module = importlib.import_module("lttune.mlflow_mirror")
+        if self._mirror is None:
+            self._mirror = module.Mirror(self._uri, self._study)
+            self._experiment = self._mirror.experiment
+        return module
+
+    def _texts(self, values: Mapping[str, Any], most: int) -> dict[str, str]:
+        return {key: _text(value, most) for key, value in values.items() if self._is_key(key)}
+
+    def _finite(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        return {
+            key: float(value)
+            for key, value in metrics.items()
+            if isinstance(value, numbers.Real) and math.isfinite(value) and self._is_key(key)
+        }
+
+    def _is_key(self, key: str) -> bool:
+        """Returns whether MLflow takes the name of a metric, param or tag; remembers if not."""
+        is_path = posixpath.normpath(key) == key and not key.startswith(("/", ".."))
+        ok = is_path and key != "." and re.fullmatch(rf"[\w.\-:/ ]{{1,{_MAX_KEY}}}", key)
+        if not ok:
+            self._refused_keys.add(key)
+        return bool(ok)
+
+
+def _text(value: Any, most: int) -> str:
+    return mlflow_uri.masked(str(value))[:most]
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

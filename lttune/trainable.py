@@ -1,0 +1,74 @@
+"""What a Ray worker runs: one trial, one report a level.
+
+The worker keeps its laboratory between trials (actor reuse): PyTorch is imported and the dataset is
+mapped once. A class trainable, because ``setup`` is the place for what outlives a trial.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from lttune.config import from_dict
+from lttune.data import Dataset
+from lttune.engines.torch import TorchEngine
+from lttune.lab import Lab
+from lttune.objectives import ObjectiveConfig, objective
+from lttune.store import Store
+from lttune.trial import run_trial
+
+
+class LotteryTrainable(tune.Trainable):
+    """Trains one trial's trajectories level by level.
+
+    Every result holds ``level``, means over replicates, ``rows`` for the records and ``done``. The
+    last one holds the ``objective``. An exception ends the trial with a result that carries its
+    text as ``error``: Ray repeats only what a dying process or machine broke, never a bug.
+    """
+
+    def setup(  # pyright: ignore[reportIncompatibleMethodOverride]  # with_parameters adds them.
+        self,
+        config: dict[str, Any],
+        *,
+        dataset: Dataset,
+        store: str,
+        seed: int,
+        device: str,
+        objective: ObjectiveConfig,
+    ) -> None:
+        """Makes the worker's laboratory, then its first trial."""
+        engine = TorchEngine(device=device)
+        self.lab = Lab(dataset, engine, Store(Path(store)), seed, device)
+        self.target = objective
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Starts another trial in this worker; True tells Ray that the worker can be reused."""
+        self.levels = self._levels(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Trains the next level and returns its report."""
+        try:
+            return next(self.levels)
+        except Exception as error:
+            text = traceback.format_exc(limit=-4)
+            return {"error": f"{type(error).__name__}: {error}", "traceback": text, "done": True}
+
+    def _levels(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        # A damaged state file can make Ray start a trial with an empty config: refuse it here.
+        if "lottery" not in config:
+            raise RuntimeError("this trial was started without its configuration")
+        lottery = from_dict(config["lottery"])
+        rows: list[dict[str, Any]] = []
+        for report in run_trial(lottery, config["replicates"], config["controls"], self.lab):
+            rows += report["rows"]
+            if report["last"]:
+                value = objective(rows, self.lab.dataset.classes, self.target)
+                yield {**report, "objective": value, "done": True}
+            else:
+                yield {**report, "done": False}

@@ -1,0 +1,173 @@
+"""The report: what it says of whole and of degraded studies, and that it stands alone."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from test_analysis import SPACE, anchor_rows, network, search_trials, trial, write_study
+
+from analysis import report
+
+FULL = {
+    "trials": [*(trial(number) for number in range(3)), *search_trials(8)],
+    "planned": {"anchor": 3, "search": 8},
+}
+FIGURES = {"accuracy", "early_stop", "search", "factors"}
+
+
+def text(folder):
+    return report.write(folder).read_text()
+
+
+def words(folder):
+    """Returns the page's text without its figures, styles and line breaks."""
+    page = re.sub(r"<(svg|style).*?</\1>", "", text(folder), flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", "", page).split())
+
+
+def test_full_report_answers_in_numbers(tmp_path):
+    said = words(write_study(tmp_path, **FULL))
+    assert "Does it win?" in said
+    assert "ticket minus" not in said
+    assert re.search(r"Ticket minus dense, .*?: \+0\.4\d percentage points \(95 % interval", said)
+    assert "the ticket is more accurate here" in said
+    assert "n = 3" in said
+    assert "1,000 steps per level" in said
+    assert "Best trials" in said
+    assert "abc123" in said
+    assert {path.stem for path in (tmp_path / "figures").glob("*.svg")} == FIGURES
+    assert {path.stem for path in (tmp_path / "figures").glob("*.csv")} == FIGURES | {"differences"}
+
+
+def test_intervals_that_hold_zero_cannot_be_told_apart(tmp_path):
+    accuracy = {"trunk": [0.95, 0.97], "reinit": [0.96, 0.96]}
+    rows = [
+        network("anchor", r, r, branch, level, accuracy[branch][r])
+        for r in (0, 1)
+        for branch, level in (("trunk", 0), ("trunk", 1), ("reinit", 1))
+    ]
+    said = words(write_study(tmp_path, rows))
+    assert said.count("cannot be told apart with these replicates") == 2
+    assert "more accurate here" not in said
+
+
+def test_incomplete_is_marked_in_the_page_and_on_every_figure(tmp_path):
+    write_study(tmp_path, **FULL | {"planned": {"anchor": 3, "search": 12}})
+    assert "Incomplete: 11 of 15 trials" in words(tmp_path)
+    drawn = list((tmp_path / "figures").glob("*.svg"))
+    assert len(drawn) == 4
+    assert all("INCOMPLETE: 11 OF 15 TRIALS" in path.read_text() for path in drawn)
+    write_study(tmp_path, **FULL)
+    assert "ncomplete" not in text(tmp_path).replace("NCOMPLETE", "ncomplete")
+
+
+def test_what_a_study_says_of_itself_is_escaped(tmp_path):
+    evil = "<script>alert('$x$')</script>"
+    trials = [trial(0), trial(1), trial(2, state="failed", objective=None, error=evil, label=evil)]
+    search = search_trials(3)
+    search[0]["hparams"] = {**search[0]["hparams"], "prune.scope": evil}
+    page = text(
+        write_study(
+            tmp_path, trials=trials + search, name=evil, question=evil, command=f"python {evil}"
+        )
+    )
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") > 5
+
+
+class Loads(HTMLParser):
+    """Collects the addresses that a browser would fetch, and every id."""
+
+    def __init__(self):
+        super().__init__()
+        self.fetched, self.ids = [], []
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        assert tag not in {"script", "link", "img", "iframe", "object", "embed", "base"}
+        assert not any(name.startswith("on") for name in values)
+        if tag != "a":
+            self.fetched += [values[n] for n in ("src", "href", "xlink:href") if n in values]
+        self.ids += [values["id"]] if "id" in values else []
+
+
+def test_page_loads_nothing_and_its_ids_are_unique(tmp_path):
+    page = text(write_study(tmp_path, **FULL))
+    parser = Loads()
+    parser.feed(page)
+    assert parser.fetched
+    assert all(address.startswith("#") for address in parser.fetched)
+    assert {address[1:] for address in parser.fetched} <= set(parser.ids)
+    assert len(parser.ids) == len(set(parser.ids))
+    assert "default-src 'none'" in page
+    addresses = set(re.findall(r"https?://[^\s\"'<]+", page))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert "@import" not in page
+    assert re.findall(r"url\((?!#)", page) == []
+
+
+def test_two_writes_give_equal_bytes(tmp_path):
+    first, second = (write_study(tmp_path / name / "s", **FULL) for name in "ab")
+    for folder in (first, second):
+        report.write(folder)
+    for one in sorted([first / "report.html", *(first / "figures").iterdir()]):
+        assert one.read_bytes() == (second / one.relative_to(first)).read_bytes()
+
+
+def only(branches, **changes):
+    return [row | changes for row in anchor_rows(branches=branches)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "trials", "expected"),
+    [
+        ([], [], "Nothing has finished yet"),
+        ([], [trial(0, state="failed", objective=None, error="oom")], "Nothing has finished yet"),
+        ([network("search", 3, 0, "trunk", 1, 0.9)], search_trials(2), "No anchor trial has"),
+        (anchor_rows(levels=0), [trial(0)], "Only dense networks are trained"),
+        (anchor_rows(replicates=1), [trial(0)], "One replicate has no interval"),
+        (only(["trunk"]), [trial(0)], "There is no reinitialised control"),
+        (only(["trunk", "reinit"], diverged=True), [trial(0)], "Networks that diverged"),
+        (only(["trunk"], early_stop_step=None, test_accuracy=None), [trial(0)], "no replicate"),
+        (only(["random"]), [trial(0)], "ticket"),
+    ],
+)
+def test_degraded_studies_have_their_report(tmp_path, rows, trials, expected):
+    assert expected in words(write_study(tmp_path, rows, trials))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"space": {}},
+        {"space": {"prune.scope": SPACE["prune.scope"]}},
+        {"space": {"train.warmup_steps": {"kind": "int", "low": 0, "high": 9, "log": False}}},
+        {"space": {"train.lr": {"kind": "categorical", "choices": [0.1, 0.01]}}},
+        {"space": {"train.lr": SPACE["train.lr"]}},
+        {"dataset": {}, "code": {}, "lottery": {}, "objective": {}},
+    ],
+)
+def test_any_space_has_its_report(tmp_path, changes):
+    assert "How this was made" in words(write_study(tmp_path, **FULL, **changes))
+
+
+def test_failed_trials_are_listed_with_their_error(tmp_path):
+    failed = trial(3, "search", None, state="failed", error="out of memory")
+    said = words(write_study(tmp_path, trials=[trial(0), failed]))
+    assert "out of memory" in said
+    assert "No trial of the search has an objective yet." in said
+
+
+def test_command_prints_the_page(tmp_path, capsys):
+    assert report.main([str(write_study(tmp_path))]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n"
+
+
+def test_command_on_no_study_is_one_line_and_an_exit_code(tmp_path):
+    command = [sys.executable, "-m", "analysis.report", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 74
+    assert done.stdout == ""
+    assert done.stderr == f"error: {tmp_path} is no study: it has no study.json\n"
