@@ -29,6 +29,11 @@ def scale_line(study: Study) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 
+def signed(value: float, digits: int) -> str:
+    """Returns a difference as text, with its sign and a true minus."""
+    return f"{value:+,.{digits}f}".replace("-", "−")
+
+
 def answer(study: Study) -> list[str]:
     """Returns the answer as sentences, for whatever part of the study there is."""
     if study.records.empty:
@@ -38,7 +43,7 @@ def answer(study: Study) -> list[str]:
         return ["No anchor trial has trained a network yet, so the ticket cannot be judged."]
     means = curves[curves["statistic"] == "mean"]
     table = nearest(difference_table(study.records, "test_accuracy"), DENSITY)
-    if table.empty or means.loc[means["branch"] == "trunk", "level"].max() == 0:
+    if not ((means["branch"] == "trunk") & (means["level"] > 0)).any():
         return [_dense_only(means)]
     level = table["level"].iloc[0]
     here = means[means["level"] == level].set_index("branch")
@@ -74,12 +79,12 @@ def _difference(row: dict) -> str:
     start = f"Ticket minus {other}, paired by replicate: "
     if estimate.n == 0:
         return f"{start}no replicate has both yet."
-    size = f"{100 * estimate.mean:+.2f} percentage points"
+    size = f"{signed(100 * estimate.mean, 2)} percentage points"
     if estimate.verdict == "unknown":
         return (
             f"{start}{size} in one replicate. One replicate has no interval, so this may be chance."
         )
-    interval = f"95 % interval {100 * estimate.low:+.2f} to {100 * estimate.high:+.2f}"
+    interval = f"95 % interval {signed(100 * estimate.low, 2)} to {signed(100 * estimate.high, 2)}"
     endings = {
         "higher": "the ticket is more accurate here",
         "lower": "the ticket is less accurate here",
@@ -99,6 +104,6 @@ def _speed(study: Study) -> list[str]:
     text += "earlier" if estimate.mean < 0 else "later"
     if estimate.verdict == "unknown":
         return [f"{text} than the dense network's, in one replicate."]
-    interval = f"95 % interval {estimate.low:+,.0f} to {estimate.high:+,.0f} steps"
+    interval = f"95 % interval {signed(estimate.low, 0)} to {signed(estimate.high, 0)} steps"
     end = ", which cannot be told apart from no change" if estimate.verdict == "unclear" else ""
     return [f"{text} than the dense network's ({interval}, n = {estimate.n}){end}."]

@@ -19,6 +19,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from lttune.files import write_atomically
 
@@ -94,6 +95,20 @@ def legend_below(figure: Figure, columns: int) -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
+def settle(figure: Figure) -> None:
+    """Lays the figure out once and for all, on round positions.
+
+    The layout's solver walks its constraints in the order of their addresses in memory, so its
+    last digits differ from run to run, and with them the bytes of the file.
+    """
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        ax.set_position(Bbox(ax.get_position(original=True).get_points().round(4)))
+
+
 def svg(drawing: Drawing) -> str:
     """Returns the figure as an SVG element that can stand in a page beside others.
 
@@ -103,6 +118,7 @@ def svg(drawing: Drawing) -> str:
     # No metadata: a date would change the bytes, the rest names addresses that nothing needs.
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with mpl.rc_context({**STYLE, "svg.hashsalt": drawing.name}):
+        settle(drawing.figure)
         drawing.figure.savefig(buffer, format="svg", metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullLocator
 
-from analysis import canvas
+from analysis import axes, canvas
 from analysis.canvas import Drawing
 from analysis.curves import BRANCHES, curve_table
 from analysis.frame import Study
@@ -29,6 +26,7 @@ LOOKS = {
     "reinit": {"color": "#D55E00", "marker": "s", "linestyle": (0, (6, 2))},
     "random": {"color": "#009E73", "marker": "^", "linestyle": (0, (1.5, 1.5))},
 }
+X_LABEL = "Weights remaining (%), log scale"
 OTHER_LOOK = {"color": "#CC79A7", "marker": "D", "linestyle": (0, (6, 2, 1, 2))}
 
 
@@ -64,46 +62,30 @@ def _density_figure(
     study: Study, measure: Measure, name: str, title: str, subtitle: str
 ) -> Drawing:
     table = curve_table(study.records, measure.column)
-    window = zoom(table)
     with canvas.style():
-        height = 6.4 if window else 5.0
+        whole, main = axes.whole_frame(table), axes.main_frame(table)
+        height = 6.4 if main.cuts_curves else 5.0
         figure = canvas.new_figure(title, subtitle, study.incomplete, height)
-        if window:
-            axes = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
-            draw_curves(axes[0], table, measure)
-            draw_curves(axes[1], table, measure, small=True)
-            low, high = (measure.factor * end for end in window)
-            axes[0].set_ylim(low, high)
-            axes[1].axhspan(low, high, color="#000000", alpha=0.07, linewidth=0)
-            axes[1].set_ylabel("(%)")
+        if main.cuts_curves:
+            ax, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
+            draw_curves(below, table, measure, small=True)
+            below.set_ylim(measure.factor * whole.low, measure.factor * whole.high)
+            ends = (measure.factor * main.low, measure.factor * main.high)
+            below.axhspan(*ends, color="black", alpha=0.09, linewidth=0)
             note = "Whole range; the panel above is the grey part of it"
-            axes[1].set_title(note, size=9, loc="left", color="#444444")
-            last = axes[1]
+            below.set_title(note, size=9, loc="left", color="#444444")
+            below.set_ylabel("")
+            below.set_xlabel(X_LABEL)
         else:
-            last = figure.subplots()
-            draw_curves(last, table, measure)
-        last.set_xlabel("Weights remaining (%), log scale")
+            ax = figure.subplots()
+            ax.set_xlabel(X_LABEL)
+        draw_curves(ax, table, measure)
+        ax.set_ylim(measure.factor * main.low, measure.factor * main.high)
+        if main.cuts_bands:
+            note = "Some intervals reach beyond the frame: the table has their ends"
+            ax.set_title(note, size=9, loc="left", color="#444444")
         canvas.legend_below(figure, columns=2)
     return Drawing(name=name, title=title, figure=figure, table=table)
-
-
-def zoom(table: pd.DataFrame) -> tuple[float, float] | None:
-    """Returns the range that resolves the curves, or None if the whole range does.
-
-    It holds every dense network and the upper 70 % of all means. Only if that is less than
-    half of the whole range does it pay to cut the rest off.
-    """
-    means = table.loc[table["statistic"] == "mean", "value"].dropna()
-    values = table["value"].dropna()
-    if means.empty or values.max() == values.min() or values.max() > 1:
-        return None
-    dense = table.loc[(table["branch"] == "trunk") & (table["level"] == 0), "value"]
-    low = min(means.quantile(0.3), dense.min() if len(dense) else math.inf)
-    high = values.max()
-    if high - low > 0.5 * (high - values.min()):
-        return None
-    pad = 0.06 * (high - low)
-    return low - pad, high + pad
 
 
 def draw_curves(ax: Axes, table: pd.DataFrame, measure: Measure, small: bool = False) -> None:
@@ -112,10 +94,6 @@ def draw_curves(ax: Axes, table: pd.DataFrame, measure: Measure, small: bool = F
         x=100 * table["density"].astype(float),
         **{name: measure.factor * table[name].astype(float) for name in ("value", "low", "high")},
     )
-    if values.empty:
-        canvas.note_empty(ax, "No network of the anchor is trained yet.")
-        ax.set(xticks=[], yticks=[])
-        return
     _draw_dense(ax, values)
     found = set(values["branch"])
     for branch in [*BRANCHES, *sorted(found - set(BRANCHES))]:
@@ -124,7 +102,7 @@ def draw_curves(ax: Axes, table: pd.DataFrame, measure: Measure, small: bool = F
             continue
         if len(curve):
             _draw_branch(ax, curve, LOOKS.get(branch, OTHER_LOOK), measure, small)
-    _density_axis(ax, values)
+    axes.density_axis(ax, values["x"])
     ax.set_ylabel(measure.label)
 
 
@@ -160,15 +138,3 @@ def _legend(mean: pd.DataFrame, measure: Measure) -> str:
     if measure.flag == "censored" and (censored := int(mean["censored"].sum())):
         text += f", {censored} at the last step"
     return f"{text})"
-
-
-def _density_axis(ax: Axes, values: pd.DataFrame) -> None:
-    densities = np.sort(values["x"].unique())[::-1]
-    # At most eight labels, so that none touches the next at 800 px.
-    ticks = densities[:: math.ceil(len(densities) / 8)]
-    ax.set_xscale("log")
-    ax.set_xticks(ticks)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
-    ax.xaxis.set_minor_locator(NullLocator())
-    margin = 1.06
-    ax.set_xlim(densities[0] * margin, densities[-1] / margin)

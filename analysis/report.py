@@ -18,7 +18,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis import canvas, figures, search_figures
-from analysis.answer import DENSITY, answer, scale_line
+from analysis.answer import DENSITY, answer, scale_line, signed
 from analysis.curves import difference_table
 from analysis.frame import Study, load
 from analysis.trials import best_table, problem_table, search_table, settings
@@ -45,9 +45,11 @@ def write(folder: Path) -> Path:
             }
             for drawing in _drawings(study)
         ]
-        _write_table(study)
+        differences = difference_table(study.records, "test_accuracy")
+        with write_atomically(study.folder / "figures" / "differences.csv") as temporary:
+            differences.to_csv(temporary, index=False, lineterminator="\n")
         with write_atomically(page) as temporary:
-            temporary.write_text(_page(study, drawings), encoding="utf-8")
+            temporary.write_text(_page(study, drawings, differences), encoding="utf-8")
     except OSError as error:
         raise StorageError(f"{page} cannot be written: {error}") from None
     return page
@@ -67,13 +69,7 @@ def _drawings(study: Study) -> list[canvas.Drawing]:
     return drawings
 
 
-def _write_table(study: Study) -> None:
-    with write_atomically(study.folder / "figures" / "differences.csv") as path:
-        table = difference_table(study.records, "test_accuracy")
-        table.to_csv(path, index=False, lineterminator="\n")
-
-
-def _page(study: Study, drawings: list[dict[str, Any]]) -> str:
+def _page(study: Study, drawings: list[dict[str, Any]], differences: pd.DataFrame) -> str:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
         loader=loader,
@@ -91,8 +87,8 @@ def _page(study: Study, drawings: list[dict[str, Any]]) -> str:
         scale=scale_line(study),
         answer=answer(study),
         figures={drawing["name"]: drawing for drawing in drawings},
-        differences=_by_level(difference_table(study.records, "test_accuracy")),
-        versus=_versus(study),
+        differences=_by_level(differences),
+        versus=_versus(differences),
         best=best.to_dict("records"),
         space=info.get("space", {}),
         objective=info.get("objective", {}),
@@ -104,8 +100,7 @@ def _page(study: Study, drawings: list[dict[str, Any]]) -> str:
     )
 
 
-def _versus(study: Study) -> list[tuple[str, str]]:
-    table = difference_table(study.records, "test_accuracy")
+def _versus(table: pd.DataFrame) -> list[tuple[str, str]]:
     names = [str(name) for name in table["versus"].unique()]
     return [(name, figures.LABELS.get(name, name)) for name in names]
 
@@ -140,7 +135,7 @@ def _percent(value: float, digits: int = 2) -> str:
 
 
 def _points(value: float) -> str:
-    return "–" if _missing(value) else f"{100 * value:+.2f}".replace("-", "−")
+    return "–" if _missing(value) else signed(100 * value, 2)
 
 
 def _number(value: Any) -> str:

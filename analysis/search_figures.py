@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from analysis import canvas
+from analysis import axes, canvas
 from analysis.canvas import Drawing
 from analysis.frame import Study
 from analysis.trials import is_number, search_table
 
-COLOUR_MAP = "viridis"
+# From 50 colours on, matplotlib would paint the bar as a bitmap, which a page without images lacks.
+COLOUR_MAP = matplotlib.colormaps["viridis"].resampled(40)
 ANCHOR = {"marker": "*", "color": "#D55E00", "edgecolors": "black", "linewidths": 0.6}
 Space = dict[str, dict[str, Any]]
 
@@ -37,7 +38,7 @@ def search(study: Study, subtitle: str) -> Drawing:
             draw_search(ax, table, x, space, colour)
             ax.set_xlabel(x)
         ax.set_ylabel(name)
-        canvas.legend_below(figure, columns=3)
+        canvas.legend_below(figure, columns=2)
     return Drawing(name="search", title=title, figure=figure, table=table)
 
 
@@ -59,7 +60,7 @@ def factors(study: Study, subtitle: str) -> Drawing:
             ax.remove()
         for ax in grid[:, 0]:
             ax.set_ylabel(name)
-        canvas.legend_below(figure, columns=3)
+        canvas.legend_below(figure, columns=2)
     return Drawing(name="factors", title=title, figure=figure, table=table)
 
 
@@ -87,8 +88,8 @@ def draw_search(
         ax.set_xticks(range(len(ticks)), ticks, parse_math=False)
         ax.set_xlim(-0.5, len(ticks) - 0.5)
     else:
-        _numeric_axis(ax, x, space[factor])
-    if (bottom := floor(y)) is not None:
+        axes.numeric_axis(ax, x, space[factor])
+    if (bottom := axes.floor(y)) is not None:
         cut = y < bottom
         y = y.clip(lower=bottom)
         at = {"s": 90, "marker": "v", "facecolors": "none", "edgecolors": "black"}
@@ -99,6 +100,7 @@ def draw_search(
     else:
         ax.scatter(x[shown], y[shown], s=38, color="#0072B2", label=f"trial (n = {shown.sum()})")
     best = table["is_best"]
+    ax.margins(y=0.12)  # Room for the ring and the star, which are wider than a point.
     ring = {"facecolors": "none", "edgecolors": "black", "linewidths": 1.8}
     ax.scatter(x[best], y[best], s=190, label="best trial", zorder=4, **ring)
     bad = shown & (table["diverged"] > 0)
@@ -115,22 +117,6 @@ def draw_search(
         ax.scatter(x[anchor], y[anchor], s=150, label=label, zorder=5, **ANCHOR)
 
 
-def floor(objective: pd.Series) -> float | None:
-    """Returns where to cut the objective's axis off, or None if no trial lies far below the rest.
-
-    A network that diverged scores as chance does; on one axis with it the others look alike.
-    """
-    values = objective.dropna()
-    if len(values) < 4:
-        return None
-    quarter, top = values.quantile(0.25), values.max()
-    bottom = quarter - 2 * (top - quarter)
-    kept = values[values >= bottom]
-    if len(kept) == len(values) or top - kept.min() > 0.5 * (top - values.min()):
-        return None
-    return float(kept.min() - 0.15 * (top - kept.min()))
-
-
 def _draw_coloured(
     ax: Axes, x: pd.Series, y: pd.Series, colour: pd.Series, factor: dict[str, Any]
 ) -> None:
@@ -144,6 +130,8 @@ def _draw_coloured(
     figure = ax.get_figure()
     assert isinstance(figure, Figure)
     bar = figure.colorbar(points, ax=ax, label=str(colour.name), pad=0.02)
+    if bar.solids is not None:
+        bar.solids.set_edgecolor("face")
     if log and len(values):
         bar.set_ticks(_spread(values), labels=[f"{tick:.3g}" for tick in _spread(values)])
         bar.ax.minorticks_off()
@@ -171,25 +159,3 @@ def _positions(table: pd.DataFrame, factor: str, space: Space) -> tuple[pd.Serie
     # Steps of the golden ratio keep trials of one category apart without any randomness.
     apart = 0.4 * (table["trial"].astype(float) * 0.618 % 1 - 0.5)
     return labels.map(order.index) + apart, order
-
-
-def _numeric_axis(ax: Axes, x: pd.Series, factor: dict[str, Any]) -> None:
-    """Shows the whole range that was searched, and what lies outside of it."""
-    low = min(x.min(), float(factor.get("low", x.min())))
-    high = max(x.max(), float(factor.get("high", x.max())))
-    if factor.get("log") and low > 0:
-        ax.set_xscale("log")
-        # Below a decade and a half, powers of ten alone would leave an axis with one label.
-        subs = (1, 2, 5) if high < 30 * low else (1,)
-        ax.xaxis.set_major_locator(LogLocator(subs=subs))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-        margin = (high / low) ** 0.05
-        low, high = low / margin, high * margin
-    else:
-        integer = factor.get("kind") == "int"
-        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=integer))
-        margin = 0.05 * (high - low)
-        low, high = low - margin, high + margin
-    if low < high:
-        ax.set_xlim(low, high)

@@ -10,7 +10,6 @@ With ``--study results/NAME`` it also tells how much of a finished study's time 
 
 from __future__ import annotations
 
-import functools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +56,7 @@ def run(config: BenchmarkConfig) -> dict[str, Any]:
     torch.set_num_threads(1)
     dataset = load("mnist")
     loops = {
-        "lttune": functools.partial(ours.level, dataset),
+        "lttune": ours.ours(dataset),
         "plain": baselines.plain(dataset),
         "dataloader": baselines.dataloader(dataset),
     }

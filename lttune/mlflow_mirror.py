@@ -83,11 +83,6 @@ class Mirror:
         self._runs: dict[int | None, _Run] = {}
         self._find_runs()
 
-    def settle(self) -> None:
-        """Leaves a SQLite file whole, whatever becomes of its journal."""
-        if self._database:
-            mlflow_uri.settle_sqlite(self._database)
-
     def study(
         self, now: int, description: str, params: Mapping[str, str], tags: Mapping[str, str]
     ) -> None:

@@ -54,8 +54,11 @@ def prepare_sqlite(path: Path) -> None:
 
 
 def settle_sqlite(path: Path) -> None:
-    """Moves what the journal holds into the database file, so that the file alone is a copy."""
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as database:
+    """Moves what the journal holds into the database file, so that the file alone is all."""
+    if not path.exists():
+        return
+    database = sqlite3.connect(path, timeout=1)
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(database):
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

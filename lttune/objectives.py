@@ -101,8 +101,13 @@ def accuracy_at(rows: Rows, classes: int, config: ObjectiveConfig) -> float:
 
 def ticket_density(rows: Rows, classes: int, config: ObjectiveConfig) -> float:
     """Returns the smallest density of the grid whose accuracy is within the margin of dense."""
-    y = _curve(rows, GRID, classes)
-    return min(d for d, accuracy in zip(GRID, y, strict=True) if accuracy >= y[0] - config.margin)
+    # Chance would be within the margin of a dense network that is itself at chance.
+    sound = [row for row in rows if not row["diverged"]]
+    accuracies = {density: at_density(sound, density, "val_accuracy") for density in GRID}
+    dense = accuracies[1.0]
+    if dense is None:
+        return 1.0
+    return min(d for d, a in accuracies.items() if a is not None and a >= dense - config.margin)
 
 
 OBJECTIVES: dict[str, Callable[[Rows, int, ObjectiveConfig], float]] = {

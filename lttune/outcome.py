@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ def show(
     if not ledger.complete:
         console.print("run the same command again to go on where it stopped")
     console.print(f"report: {outcome.report}", soft_wrap=True)
-    default = outcome.tracking.startswith("sqlite:///mlflow.db")
+    default = config.tracking_uri is None and not os.environ.get("MLFLOW_TRACKING_URI")
     uri = "" if default else f" --backend-store-uri {outcome.tracking.partition(' (')[0]}"
     if outcome.tracking.startswith("http"):
         console.print(f"MLflow: {outcome.tracking}", soft_wrap=True)

@@ -23,6 +23,8 @@ from lttune.ledger import Ledger, Trial
 from lttune.objectives import ObjectiveConfig
 from lttune.seeding import integer
 
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
 Space = Mapping[str, BaseDistribution]
 """Dotted hyperparameter -> Optuna distribution."""
 

@@ -131,11 +131,27 @@ def check_space(space: Space, base: LotteryConfig, network: Network) -> None:
         )
 
 
+def check_objective(target: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:
+    """Checks that the base configuration reaches the density that the objective reads.
+
+    Raises:
+        ConfigError: if it does not: every trial would be scored with chance accuracy there.
+    """
+    reached = planned_densities(base, network)[-1]
+    if target.name != "ticket_density" and reached > target.density:
+        raise ConfigError(
+            f"objective.density must be reached by the base configuration, whose last level has "
+            f"density {reached:.3g}; got {target.density!r}; give a larger one or more levels"
+        )
+
+
 def describe_space(space: Space) -> dict[str, dict[str, Any]]:
     """Returns the space as plain values: kind, low, high, log, step or choices."""
     described: dict[str, dict[str, Any]] = {}
     for path, distribution in space.items():
         attributes = dict(distribution._asdict())
+        if "choices" in attributes:
+            attributes["choices"] = list(attributes["choices"])  # As JSON gives them back.
         kind = type(distribution).__name__.removesuffix("Distribution").lower()
         described[path] = {"kind": kind, **attributes}
     return described

@@ -16,7 +16,7 @@ from lttune.data.dataset import validation_size
 from lttune.errors import LockedError, LttuneError
 from lttune.models import build
 from lttune.outcome import Outcome
-from lttune.settings import StudyConfig, check_space
+from lttune.settings import StudyConfig, check_objective, check_space
 from lttune.sheet import Study, refuse_other, sheet
 from lttune.store import probe
 
@@ -50,6 +50,7 @@ def run_study(config: StudyConfig, study: Study, report: Report) -> Outcome:
     validation_size(dataset, config.lottery.data.validation)
     network = build(config.lottery.model, dataset.shape, dataset.classes)
     check_space(study.space if "search" in config.phases else {}, config.lottery, network)
+    check_objective(config.objective, config.lottery, network)
     values = sheet(config, study, dataset)
     refuse_other(config.folder, values)
     probe(config.store)

@@ -134,6 +134,9 @@ class Tracker:
             self._deadline = time.monotonic() + timeout_s
             self._changed.notify_all()
         self._thread.join(timeout_s)
+        path = mlflow_uri.sqlite_path(self._uri)
+        if path and not self._thread.is_alive():
+            mlflow_uri.settle_sqlite(path)
         with self._changed:
             missing, noted = len(self._entries), self._noted
         parts = []

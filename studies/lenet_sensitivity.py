@@ -17,6 +17,7 @@ from pathlib import Path
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from analysis.report import write
+from lttune.objectives import ObjectiveConfig
 from lttune.presets import LENET_300_100
 from lttune.settings import StudyConfig
 from lttune.sheet import Study
@@ -36,6 +37,7 @@ SCALES = {
         scale="smoke",
         trials=3,
         replicates=1,
+        objective=ObjectiveConfig(density=0.55),
         lottery=LENET_300_100.override(
             {
                 "levels": 3,

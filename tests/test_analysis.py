@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis import canvas, figures, load, search_figures
+from analysis import axes, canvas, figures, load, search_figures
 from analysis.curves import curve_table, difference_table, nearest
 from analysis.statistics import mean_interval, paired_difference
 from analysis.trials import best_table, problem_table, search_table
@@ -187,10 +187,14 @@ def test_difference_is_the_paired_t_test(study, versus, branch):
 
 
 def test_a_replicate_without_its_control_is_left_out_of_that_difference(tmp_path):
-    rows = [row for row in anchor_rows() if (row["branch"], row["replicate"]) != ("reinit", 2)]
+    # The first one is missing: pairs made by order instead of by replicate would be wrong.
+    rows = [row for row in anchor_rows() if (row["branch"], row["replicate"]) != ("reinit", 0)]
     table = difference_table(load(write_study(tmp_path, rows)).records, "test_accuracy")
-    assert set(table.loc[table["versus"] == "reinit", "n"]) == {2}
     assert set(table.loc[table["versus"] == "dense", "n"]) == {3}
+    row = table.query("versus == 'reinit' and level == 2").iloc[0]
+    ticket, other = accuracies("trunk", 2), accuracies("reinit", 2)
+    assert row["n"] == 2
+    assert row["mean"] == pytest.approx(statistics.fmean(ticket[r] - other[r] for r in (1, 2)))
 
 
 def test_networks_that_diverged_are_kept_and_counted(tmp_path):
@@ -294,15 +298,34 @@ def test_csv_is_the_table(tmp_path):
     pd.testing.assert_frame_equal(read, drawing.table, check_dtype=False, check_exact=True)
 
 
-def test_accuracy_axis_is_cut_only_if_that_resolves_more():
-    def table(*values):
-        rows = [{"branch": "trunk", "level": i, "value": v} for i, v in enumerate(values)]
-        return pd.DataFrame(rows).assign(statistic="mean")
+def curve(*values, half=0.0):
+    rows = [{"branch": "trunk", "level": i, "value": v} for i, v in enumerate(values)]
+    ends = {"low": [v - half for v in values], "high": [v + half for v in values]}
+    return pd.DataFrame(rows).assign(statistic="mean", **ends)
 
-    low, high = figures.zoom(table(0.98, 0.981, 0.982, 0.979, 0.6))
-    assert 0.978 < low < 0.98 < 0.982 < high < 0.99
-    assert figures.zoom(table(0.98, 0.97, 0.96, 0.95, 0.94)) is None
-    assert figures.zoom(table(0.98)) is None
+
+def test_accuracy_axis_is_cut_only_if_that_resolves_more():
+    far = axes.main_frame(curve(0.98, 0.981, 0.982, 0.979, 0.6))
+    assert far.cuts_curves
+    assert 0.978 < far.low < 0.98 < 0.982 < far.high < 0.99
+    for values in [(0.98, 0.97, 0.96, 0.95, 0.94), (0.98,), (0.5, 0.5)]:
+        frame = axes.main_frame(curve(*values))
+        assert not frame.cuts_curves
+        assert frame.low < min(values) <= max(values) < frame.high
+
+
+def test_a_wide_interval_does_not_flatten_the_curves():
+    narrow, wide = (axes.whole_frame(curve(0.9, 1.0, half=half)) for half in (0.01, 5.0))
+    assert not narrow.cuts_bands
+    assert narrow.low < 0.89
+    assert wide.cuts_bands
+    assert wide.high - wide.low < 0.3
+
+
+def test_trials_far_below_the_rest_do_not_flatten_the_search():
+    assert axes.floor(pd.Series([0.95, 0.96, 0.97, 0.94, 0.1])) == pytest.approx(0.9355)
+    assert axes.floor(pd.Series([0.95, 0.96, 0.97, 0.94, 0.93])) is None
+    assert axes.floor(pd.Series([0.95, 0.1])) is None
 
 
 @pytest.mark.parametrize(

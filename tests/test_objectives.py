@@ -1,0 +1,113 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lttune.objectives import (
+    GRID,
+    OBJECTIVES,
+    ObjectiveConfig,
+    accuracy_at,
+    accuracy_auc,
+    at_density,
+    objective,
+    ticket_density,
+)
+
+
+def rows(points, replicate=0, diverged=False):
+    return [
+        {
+            "branch": "trunk",
+            "replicate": replicate,
+            "level": level,
+            "density": density,
+            "val_accuracy": accuracy,
+            "diverged": diverged,
+        }
+        for level, (density, accuracy) in enumerate(points)
+    ]
+
+
+LINE = [(1.0, 0.95), (0.5, 0.96), (0.25, 0.97), (0.1, 0.93), (0.05, 0.80)]
+
+
+def test_the_grid_is_the_papers_20_percent_a_level():
+    assert len(GRID) == 21
+    assert GRID[0] == 1.0
+    assert GRID[-1] == pytest.approx(0.0115, abs=1e-4)
+
+
+def test_between_levels_accuracy_is_linear_in_log_density():
+    middle = math.exp((math.log(0.5) + math.log(0.25)) / 2)
+    assert at_density(rows(LINE), middle, "val_accuracy") == pytest.approx(0.965)
+    assert at_density(rows(LINE), 0.25, "val_accuracy") == pytest.approx(0.97)
+
+
+@pytest.mark.parametrize("density", [0.049, 1.1])
+def test_nothing_is_extrapolated(density):
+    assert at_density(rows(LINE), density, "val_accuracy") is None
+    assert at_density([], 0.5, "val_accuracy") is None
+
+
+@given(st.lists(st.floats(0.1, 1.0), min_size=3, max_size=3))
+def test_auc_is_the_mean_over_log_density(accuracies):
+    points = list(zip([1.0, 0.4, 0.1], accuracies, strict=True))
+    fine = np.exp(np.linspace(0, math.log(0.1), 20_001))
+    knots = np.log([0.1, 0.4, 1.0])
+    mean = np.interp(np.log(fine), knots, accuracies[::-1]).mean()
+    # The grid's points lie on straight lines but for the knot at 0.4, which is between two.
+    value = accuracy_auc(rows(points), 10, ObjectiveConfig(density=0.1))
+    assert value == pytest.approx(mean, abs=0.01)
+
+
+def test_a_constant_curve_has_its_constant_as_auc():
+    flat = [(d, 0.9) for d, _ in LINE]
+    assert accuracy_auc(rows(flat), 10, ObjectiveConfig()) == pytest.approx(0.9)
+
+
+def test_accuracy_at_reads_one_density():
+    config = ObjectiveConfig(name="accuracy_at", density=0.1)
+    assert accuracy_at(rows(LINE), 10, config) == pytest.approx(0.93)
+
+
+def test_a_density_that_was_not_reached_counts_as_chance():
+    config = ObjectiveConfig(name="accuracy_at", density=0.01)
+    assert accuracy_at(rows(LINE), 10, config) == 0.1
+    short = accuracy_auc(rows(LINE[:2]), 10, ObjectiveConfig(density=0.1))
+    assert short < accuracy_auc(rows(LINE), 10, ObjectiveConfig(density=0.1))
+
+
+def test_ticket_density_is_the_smallest_within_the_margin_of_its_own_dense_network():
+    points = [(d, 0.95 if d > 0.2 else 0.90) for d in GRID]
+    config = ObjectiveConfig(name="ticket_density", margin=0.01)
+    assert ticket_density(rows(points), 10, config) == pytest.approx(
+        min(d for d in GRID if d > 0.2)
+    )
+    none = [(d, 0.95 if d == 1 else 0.5) for d in GRID]
+    assert ticket_density(rows(none), 10, config) == 1.0
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_divergence_is_finite_and_worse(name):
+    config = ObjectiveConfig(name=name, density=0.1)
+    good = objective(rows(LINE), 10, config)
+    bad = objective(rows(LINE[:1], diverged=True), 10, config)
+    assert math.isfinite(bad)
+    assert bad > good if config.direction == "minimize" else bad < good
+
+
+def test_early_accuracy_alone_never_beats_a_whole_curve():
+    # A search that is told the last report prefers trajectories that stop while still dense.
+    stopped = objective(rows([(1.0, 0.99)]), 10, ObjectiveConfig())
+    assert stopped < objective(rows(LINE), 10, ObjectiveConfig())
+
+
+def test_replicates_are_averaged_and_controls_left_out():
+    other = [(d, a - 0.02) for d, a in LINE]
+    control = [{**row, "branch": "reinit", "val_accuracy": 0.0} for row in rows(LINE)]
+    both = rows(LINE) + rows(other, replicate=1) + control
+    alone = objective(rows(LINE), 10, ObjectiveConfig())
+    assert objective(both, 10, ObjectiveConfig()) == pytest.approx(alone - 0.01)

@@ -1,0 +1,141 @@
+import json
+import multiprocessing
+import os
+import time
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lttune.errors import StorageError
+from lttune.store import Cell, Store, probe
+
+INPUTS = {"train": {"lr": 0.1}, "replicate": 0}
+
+
+def cell(value=1.0):
+    record = {"measures": {"test_accuracy": value}, "history": []}
+    return Cell(record=record, tensors={"weights/fc1.weight": torch.arange(6.0)}, times={"t": 1.5})
+
+
+def never():
+    raise AssertionError("computed again")
+
+
+def test_a_finished_cell_is_never_computed_again(tmp_path):
+    key, first, was_there = Store(tmp_path).obtain(INPUTS, cell)
+    assert not was_there
+    again_key, second, was_there = Store(tmp_path).obtain(INPUTS, never)
+    assert was_there
+    assert again_key == key
+    assert second.record == first.record
+    assert second.times == first.times
+    assert torch.equal(second.tensors["weights/fc1.weight"], torch.arange(6.0))
+
+
+@pytest.mark.parametrize("other", [{"train": {"lr": 0.2}}, {"replicate": 1}, {"branch": "reinit"}])
+def test_other_inputs_are_another_cell(other, tmp_path):
+    store = Store(tmp_path)
+    assert store.obtain(INPUTS, cell)[0] != store.obtain({**INPUTS, **other}, cell)[0]
+
+
+def test_the_order_of_inputs_does_not_matter(tmp_path):
+    store = Store(tmp_path)
+    key = store.obtain(INPUTS, cell)[0]
+    assert store.obtain(dict(reversed(INPUTS.items())), never)[0] == key
+
+
+def test_a_key_is_pinned(tmp_path):
+    # A change here forgets every network ever stored.
+    key = Store(tmp_path).obtain(INPUTS, cell)[0]
+    assert key == "dad971fcccf4ec7f72b965e595429b6cb452b5aec3ed006be37cca077e816205"
+
+
+def test_there_are_only_json_and_safetensors(tmp_path):
+    store = Store(tmp_path)
+    folder = store.path(store.obtain(INPUTS, cell)[0])
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"record.json", "times.json", "tensors.safetensors", "seal.json"}
+    assert json.loads((folder / "seal.json").read_text())["inputs"] == INPUTS
+
+
+@pytest.mark.parametrize("name", ["record.json", "times.json", "tensors.safetensors", "seal.json"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "flipped"])
+def test_a_damaged_cell_is_set_aside_and_computed_again(name, damage, tmp_path):
+    store = Store(tmp_path)
+    key, _, _ = store.obtain(INPUTS, cell)
+    path = store.path(key) / name
+    data = bytearray(path.read_bytes())
+    if damage == "missing":
+        path.unlink()
+    else:
+        data[len(data) // 2] ^= 1
+        path.write_bytes({"empty": b"", "cut": bytes(data[:-1]), "flipped": bytes(data)}[damage])
+    if name == "seal.json" and damage in ("cut", "flipped"):
+        # A byte of the seal that no promise rests on, such as a space, may differ.
+        path.write_bytes(path.read_bytes()[: len(data) // 2])
+    assert store.read(key) is None
+    assert [p.name for p in (tmp_path / "damaged").iterdir()][0].startswith(key)
+    again_key, again, was_there = store.obtain(INPUTS, cell)
+    assert (again_key, was_there) == (key, False)
+    assert again.record == cell().record
+    assert store.read(key) is not None
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), which=st.integers(0, 2))
+def test_one_flipped_bit_anywhere_is_never_read(place, bit, which, tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("store"))
+    key = store.obtain(INPUTS, cell)[0]
+    path = store.path(key) / ["record.json", "times.json", "tensors.safetensors"][which]
+    data = bytearray(path.read_bytes())
+    data[int(place * len(data))] ^= 1 << bit
+    path.write_bytes(data)
+    assert store.read(key) is None
+
+
+def test_a_cell_under_anothers_name_is_refused(tmp_path):
+    store = Store(tmp_path)
+    key = store.obtain(INPUTS, cell)[0]
+    foreign = "ab" + key[2:]
+    store.path(foreign).parent.mkdir(exist_ok=True)
+    store.path(key).rename(store.path(foreign))
+    assert store.read(foreign) is None
+
+
+def test_a_failed_computation_leaves_no_cell(tmp_path):
+    store = Store(tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        store.obtain(INPUTS, lambda: 1 // 0)
+    assert store.obtain(INPUTS, cell)[2] is False
+
+
+def _contend(folder, log):
+    def compute():
+        with open(log, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        time.sleep(0.2)
+        return cell()
+
+    Store(folder).obtain(INPUTS, compute)
+
+
+def test_processes_that_need_one_cell_compute_it_once(tmp_path):
+    context = multiprocessing.get_context("fork")
+    log = tmp_path / "log"
+    workers = [context.Process(target=_contend, args=(tmp_path / "s", log)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    assert len(log.read_text().splitlines()) == 1
+
+
+def test_a_store_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write to"):
+        probe(tmp_path / "file" / "cells")
