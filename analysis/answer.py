@@ -49,8 +49,8 @@ def answer(study: Study) -> list[str]:
     here = means[means["level"] == level].set_index("branch")
     ticket = here.loc["trunk"]
     text = [
-        f"At {100 * ticket['density']:.1f} % of the weights (level {level}, the nearest to "
-        f"{100 * DENSITY:.1f} %) the ticket's mean test accuracy at the early-stopping step is "
+        f"At {100 * ticket['density']:.1f} % of the weights (level {level}, the nearest there is "
+        f"to {100 * DENSITY:.1f} %) the ticket's mean test accuracy at the early-stopping step is "
         f"{100 * ticket['value']:.2f} % (n = {ticket['n']})."
     ]
     text += [_difference(row) for row in table.to_dict("records") if row["versus"] != "random"]
@@ -100,10 +100,11 @@ def _speed(study: Study) -> list[str]:
         return []
     row = dense.iloc[0]
     estimate = Estimate(row["mean"], row["low"], row["high"], int(row["n"]))
-    text = f"The ticket's early-stopping step is {abs(estimate.mean):,.0f} steps "
-    text += "earlier" if estimate.mean < 0 else "later"
+    steps = f"{abs(estimate.mean):,.0f} steps {'earlier' if estimate.mean < 0 else 'later'} than"
+    size = steps if abs(estimate.mean) >= 0.5 else "the same as"
+    text = f"The ticket's early-stopping step is {size} the dense network's"
     if estimate.verdict == "unknown":
-        return [f"{text} than the dense network's, in one replicate."]
+        return [f"{text}, in one replicate."]
     interval = f"95 % interval {signed(estimate.low, 0)} to {signed(estimate.high, 0)} steps"
     end = ", which cannot be told apart from no change" if estimate.verdict == "unclear" else ""
-    return [f"{text} than the dense network's ({interval}, n = {estimate.n}){end}."]
+    return [f"{text} ({interval}, n = {estimate.n}){end}."]

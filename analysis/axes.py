@@ -32,11 +32,13 @@ def whole_frame(table: pd.DataFrame) -> Frame:
     if values.empty:
         return Frame(0.0, 1.0, False, False)
     low, high = float(values.min()), float(values.max())
-    spread = (high - low) or abs(high) * 0.01 or 1.0
+    spread = (high - low) or abs(high) * 0.2 or 1.0
     ends = pd.concat([table[name].astype(float) for name in ("value", "low", "high")])
     bottom, top = float(ends.min()), float(ends.max())
     pad = 0.05 * spread
     low, high = max(bottom, low - spread / 2) - pad, min(top, high + spread / 2) + pad
+    if values.min() > 0:
+        low = max(low, 0.0)  # Neither a step nor an accuracy is negative, whatever its interval.
     return Frame(low, high, False, bool(bottom < low or top > high))
 
 

@@ -89,7 +89,10 @@ def draw_search(
         ax.set_xlim(-0.5, len(ticks) - 0.5)
     else:
         axes.numeric_axis(ax, x, space[factor])
-    if (bottom := axes.floor(y)) is not None:
+    best = table["is_best"]
+    # Where less is better the lowest are no failures: nothing is cut off.
+    more_is_better = not best.any() or y[best].item() == y[is_search].max()
+    if more_is_better and (bottom := axes.floor(y)) is not None:
         cut = y < bottom
         y = y.clip(lower=bottom)
         at = {"s": 90, "marker": "v", "facecolors": "none", "edgecolors": "black"}
@@ -99,7 +102,6 @@ def draw_search(
         _draw_coloured(ax, x[shown], y[shown], table.loc[shown, colour], space[colour])
     else:
         ax.scatter(x[shown], y[shown], s=38, color="#0072B2", label=f"trial (n = {shown.sum()})")
-    best = table["is_best"]
     ax.margins(y=0.12)  # Room for the ring and the star, which are wider than a point.
     ring = {"facecolors": "none", "edgecolors": "black", "linewidths": 1.8}
     ax.scatter(x[best], y[best], s=190, label="best trial", zorder=4, **ring)

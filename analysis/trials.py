@@ -19,14 +19,14 @@ def search_table(study: Study) -> pd.DataFrame:
     """Returns the trials of the search, and the anchor's for comparison, with their factors.
 
     Trials that are still waiting or running are left out. A trial that ended without an objective
-    has NaN. ``diverged`` counts networks; ``is_best`` marks the search trial of highest objective.
+    has NaN. ``diverged`` counts networks; ``is_best`` marks the search trial of best objective.
     """
     ended = study.trials[~study.trials["state"].isin(["waiting", "running"])]
     ended = ended[ended["phase"].isin(["search", "anchor"])]
     diverged = study.records.groupby("trial")["diverged"].sum()
     space, base = study.info.get("space", {}), settings(study)
     found = ended.loc[ended["phase"] == "search", "objective"].dropna()
-    best = found.idxmax() if len(found) else None
+    best = (found.idxmin() if is_minimized(study) else found.idxmax()) if len(found) else None
     rows: list[dict[str, Any]] = []
     for index, trial in zip(ended.index, ended.to_dict("records"), strict=True):
         hparams = {**base, **(trial["hparams"] or {})}
@@ -37,6 +37,11 @@ def search_table(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index([*SEARCH_COLUMNS, *space]))
 
 
+def is_minimized(study: Study) -> bool:
+    """Returns whether less of the study's objective is better."""
+    return study.info.get("objective", {}).get("direction") == "minimize"
+
+
 def best_table(study: Study, density: float, top: int = 5) -> pd.DataFrame:
     """Returns the best trials of the search by objective, with their tickets near a density.
 
@@ -45,7 +50,8 @@ def best_table(study: Study, density: float, top: int = 5) -> pd.DataFrame:
     """
     table = search_table(study)
     table = table[(table["phase"] == "search") & table["objective"].notna()]
-    table = table.sort_values("objective", ascending=False, kind="stable").head(top)
+    minimized = is_minimized(study)
+    table = table.sort_values("objective", ascending=minimized, kind="stable").head(top)
     trunk = study.records[(study.records["branch"] == "trunk") & (study.records["level"] > 0)]
     rows: list[dict[str, Any]] = []
     for trial in table["trial"]:

@@ -14,6 +14,7 @@ from rich.console import Console
 from lttune import records
 from lttune.data import Dataset
 from lttune.driver import Interrupted, on_interrupt, run_trials, start_ray
+from lttune.errors import StorageError
 from lttune.files import read_json, write_json
 from lttune.ledger import Ledger, Trial
 from lttune.lottery import planned_densities
@@ -65,10 +66,7 @@ class Conductor:
         self._ledger = Ledger.open(folder / "trials.json")
         self._plan()
         self._rows: dict[tuple[int, int, str, int], dict[str, Any]] = {}
-        complete = {trial.number for trial in self._ledger.trials if trial.state == "complete"}
-        for row in records.read(folder / "records.parquet"):
-            if row["trial"] in complete:
-                self._keep(row)
+        self._read_records()
         self._tracker = Tracker(config.tracking_uri, config.name)
         self._progress = Progress(self._ledger, self._work(), self._console)
 
@@ -83,6 +81,10 @@ class Conductor:
                     self._run_trials()
             except Interrupted as error:
                 interrupted = error
+            except BaseException:
+                self._tracker.finish("FAILED")
+                self._tracker.close(timeout_s=5)
+                raise
             finally:
                 restore()
                 ray.shutdown()
@@ -153,6 +155,20 @@ class Conductor:
     def _keep(self, row: dict[str, Any]) -> None:
         self._rows[row["trial"], row["replicate"], row["branch"], row["level"]] = row
 
+    def _read_records(self) -> None:
+        """Keeps the rows of complete trials; one without rows waits again, its cells are there."""
+        path = self._config.folder / "records.parquet"
+        try:
+            rows = records.read(path)
+        except (OSError, ValueError) as error:
+            raise StorageError(f"{path} is damaged ({type(error).__name__}): move it away") from error
+        complete = {trial.number for trial in self._ledger.trials if trial.state == "complete"}
+        for row in rows:
+            if row["trial"] in complete:
+                self._keep(row)
+        for number in complete - {row["trial"] for row in rows}:
+            self._ledger.trials[number].state = "waiting"
+
     def _write_records(self) -> None:
         records.write(self._config.folder / "records.parquet", list(self._rows.values()))
 
@@ -194,9 +210,10 @@ class Conductor:
         return {name: values[name] for name in names} | target | space
 
     def _show_trial(self, trial: Trial) -> None:
-        lottery = self._config.lottery.override(trial.hparams)
+        # Not ``override``, which refuses the values of a trial that will fail.
+        params = {**self._config.lottery.flat(), **trial.hparams}
         tags = {"lttune.phase": trial.phase, "lttune.replicates": repr(trial.replicates)}
-        self._tracker.trial(trial.number, trial.name, lottery.flat(), tags)
+        self._tracker.trial(trial.number, trial.name, params, tags)
 
     def _end_in_tracker(self, trial: Trial) -> None:
         rows = self._rows_of(trial)

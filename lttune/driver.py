@@ -104,8 +104,10 @@ class _Bridge(tune.Callback):
     def _end(self, trial: Trial, state: Any) -> None:
         trial.state = state
         trial.seconds = time.monotonic() - self._began[trial.number]
-        self._ledger.save()
+        # The records first: a driver killed in between repeats the trial, and reads its networks
+        # from the store.
         self._listener.ended(trial)
+        self._ledger.save()
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its callbacks into a file that lttune never reads.
@@ -152,27 +154,36 @@ def _keep_token_private() -> None:
 
 
 def _check_store(store: Path) -> None:
-    """Writes a mark in the store and asks every node whether it sees it."""
+    """Has every other node see a mark of this one in the store, and write there too."""
     mark = store / f".mark-{os.getpid()}"
     mark.write_text("")
     here = ray.get_runtime_context().get_node_id()
-    seen = ray.remote(num_cpus=0)(_exists)
+    try_it = ray.remote(num_cpus=0)(_trouble_with)
     try:
         for node in ray.nodes():
             if node["Alive"] and node["NodeID"] != here:
                 place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                ask = seen.options(scheduling_strategy=place).remote(str(mark))
-                if not ray.get(ask):
+                trouble = ray.get(try_it.options(scheduling_strategy=place).remote(str(mark)))
+                if trouble:
                     raise StorageError(
                         f"out must be a folder that every node reaches: node "
-                        f"{node['NodeManagerAddress']} does not see {store}"
+                        f"{node['NodeManagerAddress']} {trouble} {store}"
                     )
     finally:
         mark.unlink()
 
 
-def _exists(path: str) -> bool:
-    return Path(path).exists()
+def _trouble_with(mark: str) -> str:
+    """Returns what this node cannot do with the folder of the mark; empty if nothing."""
+    if not Path(mark).exists():
+        return "does not see"
+    try:
+        own = Path(f"{mark}.{os.getpid()}")
+        own.write_text("")
+        own.unlink()
+    except OSError:
+        return "cannot write to"
+    return ""
 
 
 def run_trials(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from lttune.errors import StorageError
 from lttune.files import read_json, write_json
 
 TrialState = Literal["waiting", "running", "complete", "stopped", "failed"]
@@ -55,15 +56,23 @@ class Ledger:
 
     @classmethod
     def open(cls, path: Path) -> Ledger:
-        """Returns the ledger of a file, or an empty one; interrupted trials wait again."""
+        """Returns the ledger of a file, or an empty one; interrupted trials wait again.
+
+        Raises:
+            StorageError: if the file cannot be read.
+        """
         if not path.exists():
             return cls(path=path)
-        values = read_json(path)
-        trials = [Trial(**trial) for trial in values["trials"]]
+        try:
+            values = read_json(path)
+            trials = [Trial(**trial) for trial in values["trials"]]
+            planned, wall_s = dict(values["planned"]), float(values["wall_s"])
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise StorageError(f"{path} is damaged ({type(error).__name__}): move it away") from error
         for trial in trials:
             if trial.state in ("running", "failed"):
                 trial.state, trial.error = "waiting", None
-        return cls(path=path, planned=values["planned"], trials=trials, wall_s=values["wall_s"])
+        return cls(path=path, planned=planned, trials=trials, wall_s=wall_s)
 
     def add(
         self,

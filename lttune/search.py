@@ -89,10 +89,11 @@ class StudySearcher(Searcher):
         trial.state = "running"
         self.ledger.save()
         self._by_ray_id[trial_id] = trial
-        lottery = self.base.override(trial.hparams)
+        # The worker joins the two: values that do not go together then fail their trial alone.
         return {
             "trial": trial.number,
-            "lottery": lottery.nested(),
+            "lottery": self.base.nested(),
+            "hparams": trial.hparams,
             "replicates": trial.replicates,
             "controls": trial.controls,
         }

@@ -16,6 +16,7 @@ from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.errors import RefusedError, StorageError
 from lttune.files import read_json
+from lttune.mlflow_uri import masked
 from lttune.search import Space
 from lttune.settings import FREE, StudyConfig, describe_space, differences
 
@@ -44,12 +45,16 @@ def sheet(config: StudyConfig, study: Study, dataset: Dataset) -> dict[str, Any]
         "question": study.question,
         "source": study.source,
         "scale": config.scale,
-        "command": shlex.join(["python", *sys.argv]),
+        "command": masked(shlex.join(["python", *sys.argv])),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": config.plain(),
+        "config": {**config.plain(), "tracking_uri": masked(config.tracking_uri or "") or None},
         "lottery": config.lottery.nested(),
         "space": describe_space(study.space),
-        "objective": {"name": config.objective.name, "text": config.objective.text},
+        "objective": {
+            "name": config.objective.name,
+            "text": config.objective.text,
+            "direction": config.objective.direction,
+        },
         "controls": list(config.controls),
         "code": provenance.code(),
         "packages": provenance.packages(),
@@ -88,7 +93,7 @@ def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:
         return
     try:
         old = identity(read_json(path))
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise StorageError(f"{path} is damaged ({type(error).__name__}): move it away") from error
     if changed := differences(old, identity(new)):
         raise RefusedError(

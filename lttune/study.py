@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sys
 
+import torch
 import tyro
 from filelock import FileLock, Timeout
 
 from lttune.conductor import Conductor, Report
 from lttune.data import load
 from lttune.data.dataset import validation_size
-from lttune.errors import LockedError, LttuneError
+from lttune.errors import LockedError, LttuneError, ResourceError
 from lttune.models import build
 from lttune.outcome import Outcome
 from lttune.settings import StudyConfig, check_objective, check_space
@@ -38,6 +39,9 @@ def main(study: Study, report: Report, doc: str, argv: list[str] | None = None) 
     except LttuneError as error:
         print(f"lttune: error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("lttune: interrupted", file=sys.stderr)
+        return 130
 
 
 def run_study(config: StudyConfig, study: Study, report: Report) -> Outcome:
@@ -46,6 +50,8 @@ def run_study(config: StudyConfig, study: Study, report: Report) -> Outcome:
     Raises:
         LttuneError: before anything starts, if the study cannot be run as asked.
     """
+    if config.device == "cuda" and config.address is None and not torch.cuda.is_available():
+        raise ResourceError("device must be cpu here: PyTorch sees no CUDA")
     dataset = load(config.lottery.data.name)
     validation_size(dataset, config.lottery.data.validation)
     network = build(config.lottery.model, dataset.shape, dataset.classes)

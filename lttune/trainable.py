@@ -63,7 +63,7 @@ class LotteryTrainable(tune.Trainable):
         # A damaged state file can make Ray start a trial with an empty config: refuse it here.
         if "lottery" not in config:
             raise RuntimeError("this trial was started without its configuration")
-        lottery = from_dict(config["lottery"])
+        lottery = from_dict(config["lottery"]).override(config["hparams"])
         rows: list[dict[str, Any]] = []
         for report in run_trial(lottery, config["replicates"], config["controls"], self.lab):
             rows += report["rows"]

@@ -239,6 +239,15 @@ def test_search_table_has_the_factors_and_one_best(tmp_path):
     assert problem_table(study)["number"].tolist() == [9]
 
 
+def test_where_less_is_better_the_least_is_best(tmp_path):
+    trials = [trial(n, "search", objective=n / 10) for n in (3, 1, 2)]
+    objective = {"name": "ticket_density", "text": "", "direction": "minimize"}
+    study = load(write_study(tmp_path / "sample", trials=trials, objective=objective))
+    table = search_table(study)
+    assert table.loc[table["is_best"], "trial"].tolist() == [1]
+    assert best_table(study, 0.2)["trial"].tolist() == [1, 2, 3]
+
+
 def test_best_trials_are_ranked_by_objective_and_show_their_own_tickets(tmp_path):
     trials = search_trials(6)
     rows = [network("search", 4, r, "trunk", 3, 0.9 + 0.02 * r) for r in (0, 1)]

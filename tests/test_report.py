@@ -1,9 +1,11 @@
 """The report: what it says of whole and of degraded studies, and that it stands alone."""
 
+import html
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from test_analysis import SPACE, anchor_rows, network, search_trials, trial, write_study
@@ -28,7 +30,7 @@ def words(folder):
 def words_of(page):
     """Returns the page's text without its figures, styles and line breaks."""
     page = re.sub(r"<(svg|style).*?</\1>", "", page, flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]+>", "", page).split())
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", page)).split())
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,8 @@ def test_full_report_answers_in_numbers(full):
     assert "1,000 steps per level" in said
     assert "Best trials" in said
     assert "abc123" in said
+    # Every replicate stops ten steps earlier per level, whose interval has no width.
+    assert "is 40 steps earlier than the dense network's (95 % interval −40 to −40 steps" in said
     assert {path.stem for path in (full / "figures").glob("*.svg")} == FIGURES
     assert {path.stem for path in (full / "figures").glob("*.csv")} == FIGURES | {"differences"}
 
@@ -180,7 +184,8 @@ def test_command_prints_the_page(tmp_path, capsys):
 
 def test_command_on_no_study_is_one_line_and_an_exit_code(tmp_path):
     command = [sys.executable, "-m", "analysis.report", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    root = Path(report.__file__).parents[1]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 74
     assert done.stdout == ""
     assert done.stderr == f"error: {tmp_path} is no study: it has no study.json\n"

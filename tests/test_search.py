@@ -50,6 +50,10 @@ def play(search: StudySearcher, book: Ledger, ray_id: str, objective: float) -> 
     trial.state, trial.objective = "complete", objective
 
 
+def lottery_of(config: dict[str, Any]) -> LotteryConfig:
+    return from_dict(config["lottery"]).override(config["hparams"])
+
+
 def optuna_trial(search: StudySearcher, index: int = -1) -> optuna.trial.FrozenTrial:
     return search._study.trials[index]
 
@@ -73,9 +77,9 @@ def test_a_configuration_is_the_base_with_the_trials_hyperparameters(tmp_path):
     book = ledger(tmp_path, anchors=1, search=1)
     search = searcher(book)
     anchor, proposal = search.suggest("a"), search.suggest("b")
-    assert from_dict(anchor["lottery"]) == BASE
+    assert lottery_of(anchor) == BASE
     assert (anchor["replicates"], anchor["controls"]) == ([0], ["reinit"])
-    assert from_dict(proposal["lottery"]) == BASE.override(book.trials[1].hparams)
+    assert lottery_of(proposal) == BASE.override(book.trials[1].hparams)
     assert (proposal["replicates"], proposal["controls"]) == ([0, 1], [])
     assert book.trials[1].hparams.keys() == SPACE.keys()
 
@@ -222,7 +226,7 @@ def test_a_search_goes_on_where_it_was_killed(tmp_path, sampler):
 
     again = search.suggest("again")
     assert again["trial"] == 3
-    assert from_dict(again["lottery"]) == BASE.override(dict(zip(SPACE, before[3], strict=True)))
+    assert lottery_of(again) == BASE.override(dict(zip(SPACE, before[3], strict=True)))
     play(search, book, "again", objective=0.9)
     assert search._study.best_params == book.trials[3].hparams
     for n in range(4, 8):

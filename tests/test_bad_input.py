@@ -1,0 +1,211 @@
+"""What a user sees who asks for what cannot be: one message, an exit code, and nothing done."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import FileLock
+
+import digits_study
+from lttune import conductor, driver
+from lttune.data import mnist
+from lttune.errors import DataError, ResourceError
+from lttune.settings import StudyConfig
+from lttune.study import main
+
+
+@pytest.fixture(autouse=True)
+def no_ray(monkeypatch):
+    def start_ray(config):
+        raise AssertionError("Ray was started")
+
+    monkeypatch.setattr(conductor, "start_ray", start_ray)
+
+
+@pytest.fixture
+def refused(cwd, capsys, monkeypatch):
+    """Runs a command line that is refused; returns its exit code and what was printed."""
+
+    def run(*arguments: str, study=digits_study.STUDY) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["digits_study.py", *arguments])
+        try:
+            code = main(study, digits_study.report, digits_study.__doc__)
+        except SystemExit as end:
+            code = end.code
+        printed = capsys.readouterr()
+        text = printed.out + printed.err
+        assert "Traceback" not in text
+        # What tyro prints stands in a box and is wrapped: read it as one line.
+        return code, re.sub(r"[\s│|]+", " ", text)
+
+    return run
+
+
+def one_line(text: str) -> str:
+    """Returns the message without its head, after a look at its form."""
+    assert text.startswith("lttune: error: ")
+    return text.removeprefix("lttune: error: ").strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--lottery.train.lr -1", "train.lr must be a finite number > 0, got -1.0"),
+        ("--lottery.train.lr nan", "train.lr must be a finite number > 0, got nan"),
+        ("--lottery.train.lr fast", "Error parsing --lottery.train.lr"),
+        ("--lottery.train.batch-size 0", "train.batch_size must be a whole number >= 1, got 0"),
+        ("--lottery.train.eval-every 41", "train.eval_every must be at most train.steps (40)"),
+        ("--lottery.prune.fraction 1.0", "prune.fraction must be in (0, 1), got 1.0"),
+        ("--lottery.prune.fraction 20", "prune.fraction must be in (0, 1), got 20.0"),
+        ("--lottery.prune.fractions.fc9 0.2", "Unrecognized options: --lottery.prune.fractions.fc9"),
+        ("--lottery.prune.fractions.out 0.001", "must remove a weight of out (100 weights)"),
+        ("--lottery.prune.scope global", "no effect when prune.scope is 'global'"),
+        ("--lottery.levels -1", "levels must be a whole number from 0 to 200, got -1"),
+        ("--lottery.rewind-step 40", "rewind_step must be a whole number from 0 to below"),
+        ("--lottery.model.name resnet", "model.name must be lenet-H1-H2-..."),
+        ("--lottery.data.name digitz", "invalid choice 'digitz'"),
+        ("--lottery.data.validation 1437", "data.validation must be 1..1436 for digits, got 1437"),
+        ("--lottery.data.validation 0", "data.validation must be a whole number >= 1"),
+        ("--name ../x", "name must be 1 to 64 letters"),
+        ("--name cells", "not 'cells'"),
+        ("--trials 0", "trials must be a whole number >= 1, got 0"),
+        ("--max-concurrent 0", "max_concurrent must be a whole number >= 1, got 0"),
+        ("--objective.density 0", "objective.density must be in (0, 1), got 0.0"),
+        ("--seed -1", "seed must be a whole number from 0"),
+        ("--scale huge", "invalid choice 'huge'"),
+        ("--scale", "--scale"),
+        ("--sampler tpee", "Expected one of ('tpe', 'gp', 'random')"),
+        ("--trails 3", "Perhaps you meant: --trials INT"),
+        ("--phases walk", "'walk'"),
+    ],
+)
+def test_a_bad_command_line_is_refused_before_anything_happens(refused, cwd, arguments, message):
+    code, text = refused(*arguments.split())
+    assert code == 2
+    assert message in text
+    assert list(cwd.iterdir()) == []
+
+
+def test_a_layer_that_a_study_file_invents_is_refused_with_the_true_ones(refused, cwd):
+    base = digits_study.SMOKE
+    fields = {name: getattr(base, name) for name in base.__dataclass_fields__}
+    lottery = digits_study.LOTTERY.override({"prune.fractions.fc9": 0.2})
+    config = StudyConfig(**{**fields, "lottery": lottery})
+    study = digits_study.Study(
+        question="?",
+        source="",
+        scales={"quick": config},
+        space=digits_study.SPACE,
+        file=digits_study.STUDY.file,
+    )
+    code, text = refused(study=study)
+    assert code == 2
+    assert all(word in one_line(text) for word in ("fc9", "fc1", "fc2", "out"))
+    assert list(cwd.iterdir()) == []
+
+
+def test_a_dataset_that_can_be_had_nowhere_says_what_was_tried(refused, cwd, tmp_path, monkeypatch):
+    def unavailable(wanted):
+        raise DataError("out of order")
+
+    empty = tmp_path / "data"
+    monkeypatch.setenv("LTTUNE_DATA", str(empty))
+    for source in mnist.SOURCES:
+        monkeypatch.setitem(mnist.SOURCES, source, unavailable)
+    code, text = refused("--lottery.data.name", "mnist")
+    assert code == 4
+    for words in ("mnist cannot be had", str(empty), "out of order", *mnist.SOURCES, "LTTUNE_DATA"):
+        assert words in one_line(text)
+    assert list(cwd.iterdir()) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_cuda_without_cuda_is_refused(refused, cwd):
+    code, text = refused("--device", "cuda")
+    assert (code, one_line(text)) == (5, "device must be cpu here: PyTorch sees no CUDA")
+    assert list(cwd.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["out", "out/digits", "out/cells"])
+def test_a_file_where_a_folder_is_to_be_is_named(refused, cwd, place):
+    file = cwd / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("mine")
+    code, text = refused("--out", "out")
+    assert code == 74
+    assert one_line(text).startswith("cannot write to out/")
+    assert file.read_text() == "mine"
+
+
+def finished_start(cwd: Path, monkeypatch) -> None:
+    """Starts a study that does nothing: it leaves its sheet and an empty ledger of trials."""
+    with monkeypatch.context() as patch:
+        patch.setattr(conductor.Conductor, "run", lambda self: conductor.Outcome(**NOTHING))
+        assert main(digits_study.STUDY, digits_study.report, "", ["--out", "out"]) == 0
+
+
+NOTHING = {"exit_code": 0, "report": Path(), "tracking": "", "not_tracked": ""}
+
+
+def test_an_existing_study_with_another_configuration_is_refused_by_field(
+    refused, cwd, monkeypatch
+):
+    finished_start(cwd, monkeypatch)
+    before = (cwd / "out/digits/study.json").read_bytes()
+    code, text = refused("--out", "out", "--lottery.train.lr", "0.5", "--seed", "3")
+    assert code == 3
+    assert "(lottery.train.lr: 0.01 -> 0.5; seed: 0 -> 3)" in one_line(text)
+    assert (cwd / "out/digits/study.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["study.json", "trials.json", "records.parquet"])
+def test_a_damaged_file_of_a_study_is_named_and_left(refused, cwd, monkeypatch, name):
+    finished_start(cwd, monkeypatch)
+    file = cwd / "out/digits" / name
+    file.write_bytes(b"\x00 nonsense")
+    code, text = refused("--out", "out")
+    assert code == 74
+    assert f"out/digits/{name} is damaged" in one_line(text)
+    assert file.read_bytes() == b"\x00 nonsense"
+
+
+def test_a_second_driver_of_one_study_is_turned_away(refused, cwd, monkeypatch):
+    finished_start(cwd, monkeypatch)
+    with FileLock(cwd / "out/digits/lock"):
+        code, text = refused("--out", "out")
+    assert code == 75
+    assert one_line(text) == "another driver is running the study out/digits"
+
+
+def test_an_interrupt_before_the_first_trial_is_no_traceback(refused, monkeypatch):
+    def load(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lttune.study.load", load)
+    code, text = refused()
+    assert (code, text.strip()) == (130, "lttune: interrupted")
+
+
+def test_a_cluster_that_does_not_answer_is_named(monkeypatch):
+    def init(**options):
+        raise ConnectionError("Could not find any running Ray instance.\nMore words.")
+
+    monkeypatch.setattr(driver.ray, "init", init)
+    with pytest.raises(ResourceError) as error:
+        driver.start_ray(StudyConfig(name="x", address="auto"))
+    assert str(error.value) == (
+        "no Ray cluster answers at address 'auto': Could not find any running Ray instance."
+    )
+
+
+def test_only_its_owner_can_read_the_token_that_ray_writes(tmp_path, monkeypatch):
+    token = tmp_path / "token"
+    token.write_text("secret")
+    token.chmod(0o644)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+    driver._keep_token_private()
+    assert token.stat().st_mode & 0o777 == 0o600

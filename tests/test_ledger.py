@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from lttune.errors import StorageError
+from lttune.ledger import Ledger, Trial
+
+
+def full(path: Path) -> Ledger:
+    """A ledger with a trial in each state."""
+    book = Ledger.open(path)
+    book.planned = {"anchor": 1, "search": 4}
+    book.add("anchor", "replicate=0", {}, [0], ["reinit"])
+    for lr in (0.1, 0.2, 0.3, 0.4):
+        book.add("search", f"lr={lr}", {"train.lr": lr, "prune.scope": "layer"}, [0, 1], [])
+    for trial, state in zip(
+        book.trials, ("complete", "running", "failed", "stopped", "waiting"), strict=True
+    ):
+        trial.state = state
+    book.trials[0].objective, book.trials[0].seconds = 0.1 + 0.2, 1.5
+    book.trials[2].error = "ValueError: no"
+    book.wall_s = 3.25
+    book.save()
+    return book
+
+
+def test_a_file_gives_back_what_was_saved(tmp_path):
+    book = full(tmp_path / "trials.json")
+    again = Ledger.open(book.path)
+    assert (again.planned, again.wall_s) == (book.planned, 3.25)
+    settled = [0, 3, 4]
+    assert [again.trials[n] for n in settled] == [book.trials[n] for n in settled]
+    assert again.trials[0].objective == 0.1 + 0.2
+
+
+def test_an_interrupted_or_failed_trial_waits_again(tmp_path):
+    again = Ledger.open(full(tmp_path / "trials.json").path)
+    assert [t.state for t in again.trials] == [
+        "complete",
+        "waiting",
+        "waiting",
+        "stopped",
+        "waiting",
+    ]
+    assert again.trials[2].error is None
+    assert again.trials[1].hparams == {"train.lr": 0.1, "prune.scope": "layer"}
+
+
+def test_without_a_file_a_ledger_is_empty_and_writes_none(tmp_path):
+    book = Ledger.open(tmp_path / "trials.json")
+    assert (book.trials, book.planned, book.total) == ([], {}, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_trials_are_numbered_and_named(tmp_path):
+    book = full(tmp_path / "trials.json")
+    assert [trial.number for trial in book.trials] == [0, 1, 2, 3, 4]
+    assert book.trials[1].name == "001 search lr=0.1"
+    assert dataclasses.replace(book.trials[1], label="").name == "001 search"
+
+
+def test_counts(tmp_path):
+    book = full(tmp_path / "trials.json")
+    assert book.total == 5
+    assert [t.number for t in book.of("search")] == [1, 2, 3, 4]
+    assert (book.count("complete"), book.count("complete", "failed", "waiting")) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("states", "planned", "complete"),
+    [
+        ([], {}, True),
+        ([], {"search": 1}, False),
+        (["complete"], {"search": 1}, True),
+        (["complete", "failed"], {"search": 2}, False),
+        (["complete", "stopped"], {"search": 2}, False),
+        (["complete", "complete"], {"search": 2}, True),
+        (["complete"], {"search": 1, "anchor": 1}, False),
+        (["failed"], {"anchor": 0}, True),
+    ],
+)
+def test_a_study_is_complete_when_every_planned_trial_is(tmp_path, states, planned, complete):
+    book = Ledger(path=tmp_path / "x", planned=planned)
+    book.trials = [
+        Trial(number, "search", "", {}, [0], [], state=state) for number, state in enumerate(states)
+    ]
+    assert book.complete is complete
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"trials": [{"x": 1}]}', '{"trials": 3}', "\xff"])
+def test_a_damaged_file_is_named_and_kept(tmp_path, text):
+    path = tmp_path / "trials.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(StorageError, match=r"trials\.json is damaged .*move it away"):
+        Ledger.open(path)
+    assert path.read_bytes() == text.encode("latin-1")

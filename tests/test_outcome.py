@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from lttune.ledger import Ledger
+from lttune.objectives import ObjectiveConfig
+from lttune.outcome import BEST, Outcome, show
+from lttune.settings import StudyConfig
+
+
+def outcome(exit_code: int = 0, **changes: str) -> Outcome:
+    values = {"tracking": "sqlite:////there/mlflow.db (experiment 1)", "not_tracked": ""}
+    return Outcome(exit_code=exit_code, report=Path("results/x/report.html"), **values | changes)
+
+
+def rows(trial: int) -> list[dict]:
+    common = {"trial": trial, "branch": "trunk", "replicate": 0, "diverged": False}
+    return [
+        {**common, "density": density, "val_accuracy": 0.9, "test_accuracy": 0.9 + trial / 100}
+        for density in (1.0, 0.1)
+    ]
+
+
+@pytest.fixture
+def ledger(tmp_path) -> Ledger:
+    """Six complete trials; the objective of trial n is 0.n."""
+    book = Ledger(path=tmp_path / "trials.json", planned={"search": 6}, wall_s=125)
+    for number in range(6):
+        trial = book.add("search", f"lr=0.{number}", {}, [0], [])
+        trial.state, trial.objective, trial.seconds = "complete", number / 10, 30
+    return book
+
+
+def printed(ledger: Ledger, outcome: Outcome, config: StudyConfig | None = None) -> str:
+    file = io.StringIO()
+    table = [row for trial in ledger.trials for row in rows(trial.number)]
+    show(outcome, ledger, table, config or StudyConfig(name="x"), Console(file=file, width=100))
+    return file.getvalue()
+
+
+def order(text: str) -> list[str]:
+    """Returns the numbers of the trials in the table of the best."""
+    return [line.split()[1] for line in text.splitlines() if " search lr=" in line]
+
+
+def test_a_complete_study_says_what_is_best_and_where_everything_is(ledger):
+    text = printed(ledger, outcome())
+    assert "best trials by accuracy_auc (validation)" in text
+    assert order(text) == ["005", "004", "003", "002", "001"]
+    assert len(order(text)) == BEST
+    best = next(line for line in text.splitlines() if "005" in line)
+    assert [part for part in best.split() if part not in "│"][-5:] == [
+        "0.5000",
+        "95.00%",
+        "95.00%",
+        "30",
+        "s",
+    ]
+    assert "complete: 6 of 6 trials in 2 min" in text
+    assert "report: results/x/report.html" in text
+    assert "mlflow ui" in text
+    assert "incomplete" not in text
+    assert "not in MLflow" not in text
+
+
+def test_the_smallest_ticket_comes_first(ledger):
+    config = StudyConfig(name="x", objective=ObjectiveConfig(name="ticket_density"))
+    assert order(printed(ledger, outcome(), config))[0] == "000"
+
+
+def test_a_failed_trial_is_named_and_the_study_incomplete(ledger):
+    ledger.trials[2].state, ledger.trials[2].error = "failed", "ValueError: [b]no[/b]"
+    text = printed(ledger, outcome(1))
+    assert "failed: 002 search lr=0.2: ValueError: [b]no[/b]" in text
+    assert "incomplete: 5 of 6 trials" in text
+    assert "run the same command again" in text
+
+
+def test_an_interrupted_study_says_how_to_go_on(ledger):
+    ledger.trials[5].state = "waiting"
+    text = printed(ledger, outcome(130))
+    assert "interrupted: every finished network is kept" in text
+    assert "run the same command again to go on where it stopped" in text
+
+
+def test_without_a_trial_there_is_no_table(ledger):
+    for trial in ledger.trials:
+        trial.state = "waiting"
+    assert "best trials" not in printed(ledger, outcome(130))
+
+
+@pytest.mark.parametrize(
+    ("uri", "address", "hint"),
+    [
+        (None, "sqlite:////there/mlflow.db (experiment 1)", "`mlflow ui`, experiment x"),
+        (
+            "sqlite:///m.db",
+            "sqlite:////there/m.db (experiment 1)",
+            "`mlflow ui --backend-store-uri sqlite:////there/m.db`, experiment x",
+        ),
+        (
+            "http://host:5000",
+            "http://host:5000/#/experiments/1/runs",
+            "MLflow: http://host:5000/#/experiments/1/runs",
+        ),
+    ],
+)
+def test_how_to_open_mlflow(ledger, uri, address, hint):
+    config = StudyConfig(name="x", tracking_uri=uri)
+    assert hint in printed(ledger, outcome(tracking=address), config)
+
+
+def test_what_mlflow_lacks_is_said(ledger):
+    assert "not in MLflow: 3 of 9 entries" in printed(ledger, outcome(not_tracked="3 of 9 entries"))

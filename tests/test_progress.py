@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from lttune import progress
+from lttune.ledger import Ledger, Trial
+from lttune.progress import Progress, clock
+
+
+class Watch:
+    """A clock that is set by hand."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def watch(monkeypatch) -> Watch:
+    watch = Watch()
+    monkeypatch.setattr(progress, "time", watch)
+    return watch
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """One anchor and three search trials."""
+    book = Ledger(path=tmp_path / "trials.json", planned={"anchor": 1, "search": 3})
+    book.add("anchor", "replicate=0", {}, [0], [])
+    for lr in (0.1, 0.2, 0.3):
+        book.add("search", f"lr={lr}", {"train.lr": lr}, [0], [])
+    return book
+
+
+WORK = {"anchor": 9, "search": 3}
+
+
+def report(level: int, density: float, reused: bool = False) -> dict[str, Any]:
+    row = {"reused": reused}
+    return {
+        "level": level,
+        "density": density,
+        "val_accuracy": 0.9,
+        "test_accuracy": 0.875,
+        "rows": [row],
+    }
+
+
+def on_file(ledger: Ledger) -> tuple[Progress, io.StringIO]:
+    file = io.StringIO()
+    return Progress(ledger, WORK, Console(file=file, width=200)), file
+
+
+def on_terminal(ledger: Ledger) -> tuple[Progress, Console]:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, record=True)
+    return Progress(ledger, WORK, console), console
+
+
+def drawn(progress: Progress, console: Console) -> list[str]:
+    console.print(progress)
+    return [line.rstrip() for line in console.export_text().splitlines()]
+
+
+def end(trial: Trial, objective: float = 0.5) -> Trial:
+    trial.state, trial.objective = "complete", objective
+    return trial
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (89.4, "89 s"),
+        (90, "2 min"),
+        (720, "12 min"),
+        (89 * 60, "89 min"),
+        (90 * 60, "1 h 30 min"),
+        (11_100, "3 h 05 min"),
+        (100 * 3600, "100 h 00 min"),
+    ],
+)
+def test_durations_read_as_people_say_them(seconds, text):
+    assert clock(seconds) == text
+
+
+def test_every_ended_trial_is_a_line_where_there_is_no_terminal(ledger, watch):
+    shown, file = on_file(ledger)
+    with shown:
+        trial = ledger.trials[0]
+        trial.state = "running"
+        watch.now += 10
+        shown.level(trial, report(2, 0.5), 1.0)
+        assert file.getvalue() == ""
+        shown.ended(end(trial))
+    # 9 of 18 networks took 10 s.
+    assert file.getvalue() == (
+        "[1/4] 000 anchor replicate=0: complete  level 2  density 50.0%  test 87.50%"
+        "  objective 0.5000  (10 s left)\n"
+    )
+
+
+def test_a_failed_trial_says_why(ledger, watch):
+    shown, file = on_file(ledger)
+    with shown:
+        trial = ledger.trials[1]
+        trial.state, trial.error = "failed", "ValueError: [red] no"
+        shown.ended(trial)
+    assert file.getvalue() == "[0/4] 001 search lr=0.1: failed  ValueError: [red] no\n"
+
+
+def test_a_long_line_is_not_cut(ledger, watch):
+    file = io.StringIO()
+    shown = Progress(ledger, WORK, Console(file=file, width=30))
+    ledger.trials[0].label = "x" * 100
+    shown.ended(end(ledger.trials[0]))
+    assert file.getvalue().count("\n") == 1
+
+
+def test_the_time_left_is_the_work_left_at_the_pace_so_far(ledger, watch):
+    shown, _ = on_file(ledger)
+    assert shown._left() is None
+    anchor, search = ledger.trials[0], ledger.trials[1]
+    anchor.state = search.state = "running"
+    watch.now += 6
+    shown.level(anchor, report(0, 1.0), 1 / 3)
+    # 3 of 18 networks in 6 s: 15 are left, 2 s each.
+    assert shown._left() == pytest.approx(30)
+    watch.now += 6
+    shown.level(anchor, report(1, 0.8), 2 / 3)
+    shown.level(search, report(0, 1.0), 1 / 3)
+    assert shown._left() == pytest.approx((18 - 6 - 1) * 12 / 7)
+    shown.level(anchor, report(2, 0.6), 1.0)
+    shown.ended(end(anchor))
+    assert shown._left() == pytest.approx((18 - 9 - 1) * 12 / 10)
+
+
+def test_a_failed_trial_is_no_work_left(ledger, watch):
+    shown, _ = on_file(ledger)
+    ledger.trials[0].state = "running"
+    watch.now += 9
+    shown.level(ledger.trials[0], report(0, 1.0), 1.0)
+    shown.ended(end(ledger.trials[0]))
+    ledger.trials[1].state = "failed"
+    shown.ended(ledger.trials[1])
+    assert shown._left() == pytest.approx(6)
+
+
+def test_networks_from_the_store_are_not_the_pace(ledger, watch):
+    shown, _ = on_file(ledger)
+    anchor, search = ledger.trials[0], ledger.trials[1]
+    anchor.state = search.state = "running"
+    shown.level(anchor, report(0, 1.0, reused=True), 1.0)
+    assert shown._left() is None
+    watch.now += 3
+    shown.level(search, report(0, 1.0), 1 / 3)
+    assert shown._left() == pytest.approx(8 * 3)
+
+
+def test_a_repeated_trial_is_not_work_done_twice(ledger, watch):
+    shown, _ = on_file(ledger)
+    ledger.trials[1].state = "running"
+    watch.now += 6
+    for level, reused in ((0, False), (1, False), (0, True), (1, True), (2, False)):
+        shown.level(ledger.trials[1], report(level, 1.0, reused), (level + 1) / 3)
+    # 3 networks in 6 s, and 15 are left.
+    assert shown._left() == pytest.approx(30)
+
+
+def test_a_terminal_shows_counts_and_every_running_trial(ledger, watch):
+    shown, console = on_terminal(ledger)
+    anchor, first, second, _ = ledger.trials
+    end(anchor)
+    first.state = second.state = "running"
+    watch.now += 5
+    shown.level(first, report(1, 0.64), 2 / 3)
+    lines = drawn(shown, console)
+    # 2 networks in 5 s; 7 of the search's 9 are left.
+    assert lines[0] == (
+        "search   1 of 4 trials done, 2 running, 1 to come   5 s so far, about 18 s left"
+    )
+    assert lines[1].split() == ["trial", "level", "density", "val", "accuracy", "test", "accuracy"]
+    assert lines[2].split() == ["001", "search", "lr=0.1", "1", "64.0%", "90.00%", "87.50%"]
+    assert lines[3].split() == ["002", "search", "lr=0.2", "training", "dense"]
+    assert len(lines) == 4
+
+
+def test_a_terminal_names_the_phases_that_run_and_the_failures(ledger, watch):
+    shown, console = on_terminal(ledger)
+    assert drawn(shown, console)[0].startswith("starting Ray   0 of 4 trials done, 0 running, 4 to")
+    ledger.trials[0].state = ledger.trials[1].state = "running"
+    ledger.trials[2].state = "failed"
+    line = drawn(shown, console)[0]
+    assert line.startswith("anchor and search   0 of 4 trials done, 2 running, 1 to come, 1 failed")
+
+
+def test_a_terminal_is_drawn_and_cleaned_up_and_has_no_lines_of_trials(ledger, watch):
+    shown, console = on_terminal(ledger)
+    with shown:
+        assert shown._live is not None
+        shown.ended(end(ledger.trials[0]))
+        assert "complete" not in console.export_text()
+    assert not shown._live.is_started
