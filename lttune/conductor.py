@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,15 +73,21 @@ class Conductor:
 
     def run(self) -> Outcome:
         """Runs the missing trials, then writes records and report and closes MLflow's runs."""
-        began, interrupted = time.monotonic(), None
+        began, interrupts = time.monotonic(), list[Interrupted]()
+
+        def interrupt(signum: int) -> None:
+            interrupts.append(Interrupted(signum))
+            raise interrupts[0]
+
         self._open_tracking()
         if not self._ledger.complete:
-            restore = on_interrupt(_interrupt)
+            restore = on_interrupt(interrupt)
             try:
                 with self._progress:
-                    self._run_trials()
-            except Interrupted as error:
-                interrupted = error
+                    self._run_trials(interrupt)
+            except KeyboardInterrupt:
+                # In the middle of a call of Ray, ours comes back as a plain one.
+                interrupts = interrupts or [Interrupted(signal.SIGINT)]
             except BaseException:
                 self._tracker.finish("FAILED")
                 self._tracker.close(timeout_s=5)
@@ -89,7 +96,7 @@ class Conductor:
                 restore()
                 ray.shutdown()
                 self._ledger.wall_s += time.monotonic() - began
-        return self._finish(interrupted)
+        return self._finish(interrupts[0] if interrupts else None)
 
     def started(self, trial: Trial) -> None:
         """A trial begins."""
@@ -124,9 +131,10 @@ class Conductor:
             ledger.planned["search"] = max(config.trials, len(ledger.of("search")))
         ledger.save()
 
-    def _run_trials(self) -> None:
+    def _run_trials(self, interrupt: Callable[[int], None]) -> None:
         config = self._config
         resources = start_ray(config)
+        on_interrupt(interrupt)  # Ray has taken SIGTERM for itself, and would end in SIGABRT.
         cores = max(1, int(resources.get("CPU", 1)))
         searcher = StudySearcher(
             self._ledger,
@@ -161,7 +169,9 @@ class Conductor:
         try:
             rows = records.read(path)
         except (OSError, ValueError) as error:
-            raise StorageError(f"{path} is damaged ({type(error).__name__}): move it away") from error
+            raise StorageError(
+                f"{path} is damaged ({type(error).__name__}): move it away"
+            ) from error
         complete = {trial.number for trial in self._ledger.trials if trial.state == "complete"}
         for row in rows:
             if row["trial"] in complete:
@@ -242,7 +252,3 @@ class Conductor:
         )
         show(outcome, self._ledger, list(self._rows.values()), self._config, self._console)
         return outcome
-
-
-def _interrupt(signum: int) -> None:
-    raise Interrupted(signum)

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import ray
 from ray import tune
+from ray.exceptions import AuthenticationError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lttune.data import Dataset
@@ -133,11 +134,11 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ResourceError(
-            f"no Ray cluster answers at address {config.address!r}: {reason}"
-        ) from error
+    except (ConnectionError, RuntimeError, ValueError, AuthenticationError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        where = f"no Ray cluster answers at address {config.address!r}"
+        what = "Ray cannot be started on this machine" if local else where
+        raise ResourceError(f"{what}: {reason}") from error
     _keep_token_private()
     resources = ray.cluster_resources()
     if config.device == "cuda" and not resources.get("GPU"):

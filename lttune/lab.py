@@ -8,7 +8,7 @@ training hyperparameters and replicate share one dense network.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,8 +21,8 @@ from lttune.data.resident import Examples, resident
 from lttune.masks import Mask, Weights, pack, unpack
 from lttune.models import Network, build
 from lttune.seeding import stream
-from lttune.store import Cell, Store
-from lttune.training import Engine, Material, train
+from lttune.store import Cell, Store, Stored
+from lttune.training import Engine, Material, Member, Trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,23 @@ class Ticket:
 
     mask: Mask
     start: Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One network that is to be trained, or taken from the store."""
+
+    identity: dict[str, Any]
+    """The inputs of its cell."""
+    config: LotteryConfig
+    replicate: int
+    """Which repetition: its split and data order."""
+    level: int
+    """Pruning round; names the data order's stream."""
+    ticket: Ticket
+    """The mask, and the weights at ``rewind_step``, or at initialisation for level 0."""
+    keep: bool
+    """Whether the cell carries the trained weights, for the next level."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,48 +83,37 @@ class Lab:
             "numerics": self.engine.numerics,
         }
 
-    def train(
-        self,
-        inputs: Mapping[str, Any],
-        config: LotteryConfig,
-        replicate: int,
-        level: int,
-        ticket: Ticket,
-        *,
-        keep: bool,
-    ) -> tuple[str, Cell, bool]:
-        """Returns (key, cell, whether it was in the store) of one masked network.
+    def train(self, tasks: Sequence[Task]) -> list[Stored]:
+        """Returns the cell of every task; those that the store lacks are trained.
 
-        Args:
-            inputs: the cell's identity.
-            config: the trial's configuration.
-            replicate: which repetition: its split and data order.
-            level: pruning round; names the data order's stream.
-            ticket: the mask, and weights at ``rewind_step``, or at initialisation for level 0.
-            keep: whether the cell carries the trained weights, for the next level.
+        The engine says which members it trains best in one call; each such group is sealed before
+        the next begins, so that a kill loses no more than the group in training.
         """
-        start, mask = ticket.start, ticket.mask
+        members = [self._member(task) for task in tasks]
+        stored: dict[int, Stored] = {}
+        for group in self.engine.groups(members):
 
-        def compute() -> Cell:
-            rewound = level > 0
-            trained = train(
-                self.engine,
-                self.network(config),
-                start,
-                mask,
-                config.train,
-                self._material(config, replicate),
-                stream(self.seed, replicate, "order", level),
-                first_step=config.rewind_step if rewound else 0,
-                snapshot_step=config.rewind_step if config.rewind_step and not rewound else None,
-            )
-            tensors = _packed("weights", trained.weights, mask) if keep else {}
-            if trained.snapshot is not None:
-                tensors |= _packed("rewind", trained.snapshot, mask)
-            record = {"measures": trained.measures, "history": trained.history}
-            return Cell(record=record, tensors=tensors, times=trained.times)
+            def compute(missing: list[int], group: list[int] = group) -> list[Cell]:
+                at = [group[index] for index in missing]
+                trained = self.engine.train([members[index] for index in at])
+                return [_cell(tasks[i], t) for i, t in zip(at, trained, strict=True)]
 
-        return self.store.obtain(inputs, compute)
+            found = self.store.obtain([tasks[index].identity for index in group], compute)
+            stored |= dict(zip(group, found, strict=True))
+        return [stored[index] for index in range(len(tasks))]
+
+    def _member(self, task: Task) -> Member:
+        config, rewound = task.config, task.level > 0
+        return Member(
+            network=self.network(config),
+            start=task.ticket.start,
+            mask=task.ticket.mask,
+            config=config.train,
+            material=self._material(config, task.replicate),
+            order=stream(self.seed, task.replicate, "order", task.level),
+            first_step=config.rewind_step if rewound else 0,
+            snapshot_step=config.rewind_step if config.rewind_step and not rewound else None,
+        )
 
     @cached_property
     def _digest(self) -> str:
@@ -135,6 +141,15 @@ class Lab:
             train_sample=pool.take(order[:sample]),
             classes=self.dataset.classes,
         )
+
+
+def _cell(task: Task, trained: Trained) -> Cell:
+    mask = task.ticket.mask
+    tensors = _packed("weights", trained.weights, mask) if task.keep else {}
+    if trained.snapshot is not None:
+        tensors |= _packed("rewind", trained.snapshot, mask)
+    record = {"measures": trained.measures, "history": trained.history}
+    return Cell(record=record, tensors=tensors, times=trained.times)
 
 
 def _packed(group: str, weights: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:

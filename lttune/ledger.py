@@ -68,7 +68,9 @@ class Ledger:
             trials = [Trial(**trial) for trial in values["trials"]]
             planned, wall_s = dict(values["planned"]), float(values["wall_s"])
         except (ValueError, KeyError, TypeError, OSError) as error:
-            raise StorageError(f"{path} is damaged ({type(error).__name__}): move it away") from error
+            raise StorageError(
+                f"{path} is damaged ({type(error).__name__}): move it away"
+            ) from error
         for trial in trials:
             if trial.state in ("running", "failed"):
                 trial.state, trial.error = "waiting", None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lttune import masks
 from lttune.config import LotteryConfig
 from lttune.errors import ConfigError
-from lttune.lab import Lab, Ticket, weights_of
+from lttune.lab import Lab, Task, Ticket, weights_of
 from lttune.models import Network
 from lttune.pruning import competing_groups, prune
 from lttune.seeding import stream
-from lttune.store import Cell
+from lttune.store import Stored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,18 +23,18 @@ class Level:
     """One trained network of a trajectory; level 0 is dense."""
 
     level: int
+    replicate: int
     ticket: Ticket
-    key: str
-    """Key of the network's cell."""
-    cell: Cell
-    reused: bool
-    """True if the cell was in the store."""
-    last: bool = True
+    stored: Stored
+    """Its cell."""
+    last: bool
     """True if no level of the trunk follows."""
 
 
-def trajectory(config: LotteryConfig, replicate: int, lab: Lab) -> Iterator[Level]:
-    """Yields one replicate's levels as they are trained; ends early at divergence.
+def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Task, Stored, None]:
+    """Walks one replicate's trajectory: yields the network to train, is sent its cell, and so on.
+
+    Whoever walks decides with whom a network is trained. Ends early at divergence.
 
     Raises:
         ConfigError: if the configuration does not fit the network, before anything is trained.
@@ -48,15 +49,51 @@ def trajectory(config: LotteryConfig, replicate: int, lab: Lab) -> Iterator[Leve
         if level > 0:
             mask = prune(trained, ticket.mask, config.prune, network.kinds)
             ticket = Ticket(mask=mask, start=masks.apply(rewound, mask))
-        key, cell, reused = lab.train(identity, config, replicate, level, ticket, keep=True)
-        last = level == levels - 1 or cell.record["measures"]["diverged"]
-        yield Level(level=level, ticket=ticket, key=key, cell=cell, reused=reused, last=last)
-        if last:
+        stored = yield Task(
+            identity=identity,
+            config=config,
+            replicate=replicate,
+            level=level,
+            ticket=ticket,
+            keep=True,
+        )
+        if stored.cell.record["measures"]["diverged"]:
             return
-        trained = weights_of(cell, network)
+        trained = weights_of(stored.cell, network)
         if level == 0 and config.rewind_step > 0:
-            rewound = weights_of(cell, network, "rewind")
-        identity = {"trunk": key, "level": level + 1, "prune": _rule(config, network)}
+            rewound = weights_of(stored.cell, network, "rewind")
+        identity = {"trunk": stored.key, "level": level + 1, "prune": _rule(config, network)}
+
+
+def trajectories(
+    config: LotteryConfig, replicates: Sequence[int], lab: Lab
+) -> Iterator[list[Level]]:
+    """Yields level after level of several replicates, each level's networks trained as one list.
+
+    A replicate that diverged has no deeper levels; the others go on.
+
+    Raises:
+        ConfigError: if the configuration does not fit the network, before anything is trained.
+    """
+    walks = {replicate: walk(config, replicate, lab) for replicate in replicates}
+    tasks = {replicate: next(steps) for replicate, steps in walks.items()}
+    while tasks:
+        found = dict(zip(tasks, lab.train(list(tasks.values())), strict=True))
+        following: dict[int, Task] = {}
+        for replicate, stored in found.items():
+            with contextlib.suppress(StopIteration):
+                following[replicate] = walks[replicate].send(stored)
+        yield [
+            Level(
+                level=task.level,
+                replicate=replicate,
+                ticket=task.ticket,
+                stored=found[replicate],
+                last=replicate not in following,
+            )
+            for replicate, task in tasks.items()
+        ]
+        tasks = following
 
 
 def planned_densities(config: LotteryConfig, network: Network) -> list[float]:

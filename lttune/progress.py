@@ -64,7 +64,9 @@ class Progress:
         self._share.pop(trial.number, None)
         report = self._now.pop(trial.number, {})
         if self._live is None:
-            self._console.print(self._line(trial, report), highlight=False, markup=False, soft_wrap=True)
+            self._console.print(
+                self._line(trial, report), highlight=False, markup=False, soft_wrap=True
+            )
 
     def _line(self, trial: Trial, report: Mapping[str, Any]) -> str:
         done = self._ledger.count("complete")

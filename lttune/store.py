@@ -9,12 +9,13 @@ JSON and safetensors only, never pickles.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,16 @@ class Cell:
     """Wall seconds; kept apart because they differ every time."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A cell of the store."""
+
+    key: str
+    cell: Cell
+    reused: bool
+    """True if it was there, False if it was computed for this call."""
+
+
 class Store:
     """Cells under one folder; safe for any number of processes on machines that share it."""
 
@@ -53,29 +64,47 @@ class Store:
         return self.folder / key[:2] / key
 
     def obtain(
-        self, inputs: Mapping[str, Any], compute: Callable[[], Cell]
-    ) -> tuple[str, Cell, bool]:
-        """Returns (key, cell, whether it was there), computing and sealing the cell if needed.
+        self,
+        inputs: Sequence[Mapping[str, Any]],
+        compute: Callable[[list[int]], Sequence[Cell]],
+    ) -> list[Stored]:
+        """Returns the cells of several inputs; those that are missing are computed together.
 
         Two processes that need one cell at the same time compute it once: the second waits.
 
+        Args:
+            inputs: what determines each cell.
+            compute: given the indices of the missing ones, returns their cells in that order.
+
         Raises:
-            StorageError: if the cell cannot be written.
+            StorageError: if a cell cannot be written.
         """
-        key = digest({"schema": SCHEMA, **inputs})
-        if (cell := self.read(key)) is not None:
-            return key, cell, True
-        locks = self.folder / "locks"
-        try:
-            locks.mkdir(parents=True, exist_ok=True)
-            with FileLock(locks / f"{key}.lock"):
-                if (cell := self.read(key)) is not None:
-                    return key, cell, True
-                cell = compute()
-                self._seal(key, inputs, cell)
-        except OSError as error:
-            raise StorageError(f"cannot write the cell store {self.folder}: {error}") from error
-        return key, cell, False
+        keys = [digest({"schema": SCHEMA, **values}) for values in inputs]
+        found = {key: self.read(key) for key in keys}
+        missing = {key for key, cell in found.items() if cell is None}
+        there = found.keys() - missing
+        if missing:
+            try:
+                (self.folder / "locks").mkdir(parents=True, exist_ok=True)
+                with contextlib.ExitStack() as locks:
+                    # Sorted, so that two processes can never hold what the other waits for.
+                    for key in sorted(missing):
+                        locks.enter_context(FileLock(self.folder / "locks" / f"{key}.lock"))
+                    there |= self._look_again(found, missing)
+                    todo = [keys.index(key) for key in dict.fromkeys(keys) if found[key] is None]
+                    for index, cell in zip(todo, compute(todo) if todo else (), strict=True):
+                        self._seal(keys[index], inputs[index], cell)
+                        found[keys[index]] = cell
+            except OSError as error:
+                text = f"cannot write the cell store {self.folder}: {error}"
+                raise StorageError(text) from error
+        return [Stored(key=key, cell=_sure(found[key]), reused=key in there) for key in keys]
+
+    def _look_again(self, found: dict[str, Cell | None], missing: set[str]) -> set[str]:
+        """Reads the cells that another process may have sealed meanwhile; returns which it did."""
+        for key in missing:
+            found[key] = self.read(key)
+        return {key for key in missing if found[key] is not None}
 
     def read(self, key: str) -> Cell | None:
         """Returns a sealed cell, or None; an invalid one is moved to ``damaged/``."""
@@ -140,6 +169,11 @@ def probe(folder: Path) -> None:
         mark.unlink()
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+def _sure(cell: Cell | None) -> Cell:
+    assert cell is not None
+    return cell
 
 
 def _sha256(path: Path) -> str:

@@ -25,7 +25,7 @@ from lttune.models import Network
 
 
 class Session(Protocol):
-    """What the protocol asks of an engine's masked network in training."""
+    """One masked network in training, as an engine holds it."""
 
     def run(self, examples: Examples, batches: Sequence[Tensor], rates: Sequence[float]) -> None:
         """Takes one step for each batch of indices at its learning rate."""
@@ -40,18 +40,6 @@ class Session(Protocol):
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Replaces the weights."""
-
-
-class Engine(Protocol):
-    """Opens sessions; ``numerics`` names everything about it that determines bytes."""
-
-    numerics: str
-
-    def open(
-        self, network: Network, start: Mapping[str, Tensor], mask: Mask, config: TrainConfig
-    ) -> Session:
-        """Returns a session with fresh optimizer state."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +58,24 @@ class Material:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Member:
+    """One network to be trained; an engine is given a list of them."""
+
+    network: Network
+    start: Weights
+    """The weights at ``first_step``; those outside the mask count as zero."""
+    mask: Mask
+    config: TrainConfig
+    material: Material
+    order: np.random.Generator
+    """Stream of the data order."""
+    first_step: int = 0
+    """0, or the step that the weights were rewound to."""
+    snapshot_step: int | None = None
+    """Step whose weights are kept for rewinding."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trained:
     """What one training gave."""
 
@@ -83,6 +89,21 @@ class Trained:
     """Weights after the last step."""
     snapshot: Weights | None
     """Weights after ``snapshot_step`` steps, if it was asked for."""
+
+
+class Engine(Protocol):
+    """Trains members; the result of one never depends on which others are in the list."""
+
+    numerics: str
+    """Names everything about the engine that determines bytes."""
+
+    def groups(self, members: Sequence[Member]) -> list[list[int]]:
+        """Returns which members, by index, are best trained in one call of ``train``."""
+        ...
+
+    def train(self, members: Sequence[Member]) -> list[Trained]:
+        """Trains every member by the protocol and returns what each gave."""
+        ...
 
 
 def rate(config: TrainConfig, step: int) -> float:
@@ -106,87 +127,88 @@ def evaluation_steps(config: TrainConfig, first_step: int) -> list[int]:
     return [first_step, *regular, config.steps]
 
 
-def train(
-    engine: Engine,
-    network: Network,
-    start: Mapping[str, Tensor],
-    mask: Mask,
-    config: TrainConfig,
-    material: Material,
-    rng: np.random.Generator,
-    *,
-    first_step: int = 0,
-    snapshot_step: int | None = None,
-) -> Trained:
-    """Trains one masked network from ``first_step`` to ``config.steps``.
+class Course:
+    """A member's way through the protocol: what to train next, what was measured.
 
-    Args:
-        engine: how a step is computed.
-        network: the architecture.
-        start: the weights at ``first_step``; those outside the mask count as zero.
-        mask: which prunable weights exist.
-        config: hyperparameters.
-        material: the replicate's examples.
-        rng: stream of the data order.
-        first_step: 0, or the step that the weights were rewound to.
-        snapshot_step: step whose weights are kept for rewinding.
+    An engine asks for ``stretch`` until it is None, trains it, and calls ``arrive``.
     """
-    began, measuring = time.perf_counter(), 0.0
-    session = engine.open(network, start, mask, config)
-    order = batches(material.train, config.batch_size, rng)
-    stops = evaluation_steps(config, first_step)
-    history: list[dict[str, float | int | None]] = []
-    best_loss, best, snapshot, diverged, done = math.inf, None, None, False, first_step
-    for stop in stops:
-        while done < stop:
-            until = stop
-            if snapshot_step is not None and done < snapshot_step < stop:
-                until = snapshot_step
-            steps = range(done, until)
-            session.run(
-                material.pool, [next(order) for _ in steps], [rate(config, s) for s in steps]
-            )
-            done = until
-            if done == snapshot_step:
-                snapshot = session.weights()
-        pause = time.perf_counter()
+
+    def __init__(self, member: Member) -> None:
+        self.member = member
+        self.done = member.first_step
+        self.history: list[dict[str, Any]] = []
+        self.best: Weights | None = None
+        self.snapshot: Weights | None = None
+        self.diverged = False
+        self.eval_time_s = 0.0
+        self._best_loss = math.inf
+        self._stops = evaluation_steps(member.config, member.first_step)
+        config = member.config
+        self._batches = batches(member.material.train, config.batch_size, member.order)
+
+    def stretch(self) -> tuple[list[Tensor], list[float]] | None:
+        """Returns the batches and learning rates up to the next stop, or None at the end."""
+        if self.diverged or len(self.history) == len(self._stops):
+            return None
+        until, snapshot = self._stops[len(self.history)], self.member.snapshot_step
+        if snapshot is not None and self.done < snapshot < until:
+            until = snapshot
+        steps = range(self.done, until)
+        self.done = until
+        return [next(self._batches) for _ in steps], [rate(self.member.config, s) for s in steps]
+
+    def arrive(self, session: Session) -> None:
+        """Measures the network where the stretch ended, if it is a stop of the protocol."""
+        if self.done == self.member.snapshot_step:
+            self.snapshot = session.weights()
+        if self.done != self._stops[len(self.history)]:
+            return
+        began, material = time.perf_counter(), self.member.material
         loss, accuracy = session.evaluate(material.validation)
-        diverged = not math.isfinite(loss)
-        entry = {"step": stop, "val_loss": None if diverged else loss, "val_accuracy": accuracy}
-        if config.eval_test and not diverged:
+        self.diverged = not math.isfinite(loss)
+        entry: dict[str, Any] = {"step": self.done, "val_loss": None if self.diverged else loss}
+        entry["val_accuracy"] = accuracy
+        if self.member.config.eval_test and not self.diverged:
             entry["test_loss"], entry["test_accuracy"] = session.evaluate(material.test)
-        history.append(entry)
-        if loss < best_loss:
-            best_loss, best = loss, session.weights()
-        measuring += time.perf_counter() - pause
-        if diverged:
-            break
-    weights = session.weights()
-    pause = time.perf_counter()
-    measures = _measures(session, material, history, best, diverged)
-    ended = time.perf_counter()
-    measures |= {"steps_trained": done - first_step, "diverged": diverged}
-    return Trained(
-        measures=measures,
-        history=history,
-        times={"train_time_s": ended - began, "eval_time_s": measuring + ended - pause},
-        weights=weights,
-        snapshot=snapshot,
-    )
+        self.history.append(entry)
+        if loss < self._best_loss:
+            self._best_loss, self.best = loss, session.weights()
+        self.eval_time_s += time.perf_counter() - began
+
+    def finish(self, session: Session, seconds: float) -> Trained:
+        """Measures the early-stopping network and returns the result of ``seconds`` of training."""
+        weights, began = session.weights(), time.perf_counter()
+        measures = _measures(self, session)
+        measuring = time.perf_counter() - began
+        steps = self.done - self.member.first_step
+        return Trained(
+            measures={**measures, "steps_trained": steps, "diverged": self.diverged},
+            history=self.history,
+            times={
+                "train_time_s": seconds + measuring,
+                "eval_time_s": self.eval_time_s + measuring,
+            },
+            weights=weights,
+            snapshot=self.snapshot,
+        )
 
 
-def _measures(
-    session: Session,
-    material: Material,
-    history: list[dict[str, Any]],
-    best: Weights | None,
-    diverged: bool,
-) -> dict[str, Any]:
+def follow(session: Session, member: Member) -> Trained:
+    """Trains one member from beginning to end: what an engine does that takes one at a time."""
+    began, course = time.perf_counter(), Course(member)
+    while (stretch := course.stretch()) is not None:
+        session.run(member.material.pool, *stretch)
+        course.arrive(session)
+    return course.finish(session, time.perf_counter() - began)
+
+
+def _measures(course: Course, session: Session) -> dict[str, Any]:
     """Measures training and test examples at the end and at the early-stopping step."""
+    material, history = course.member.material, course.history
     chance = 1 / material.classes
     sample = material.train_sample if len(material.train_sample) else None
     last = history[-1]
-    if diverged:
+    if course.diverged:
         end = {"val_accuracy": chance, "val_loss": None, "test_accuracy": chance, "test_loss": None}
         end["train_accuracy"] = chance if sample else None
     else:
@@ -195,14 +217,14 @@ def _measures(
             end["test_loss"], end["test_accuracy"] = session.evaluate(material.test)
         end["train_accuracy"] = session.evaluate(sample)[1] if sample else None
     finite = [entry for entry in history if entry["val_loss"] is not None]
-    if best is None:
+    if course.best is None:
         found = {**end, "step": last["step"]}
     else:
         found = dict(min(finite, key=lambda entry: entry["val_loss"]))
         if found["step"] == last["step"]:
             found |= end
         else:
-            session.load(best)
+            session.load(course.best)
             if "test_accuracy" not in found:
                 found["test_loss"], found["test_accuracy"] = session.evaluate(material.test)
             found["train_accuracy"] = session.evaluate(sample)[1] if sample else None

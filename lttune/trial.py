@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
 from statistics import fmean
 from typing import Any
 
 from lttune import masks
 from lttune.branches import BRANCHES
 from lttune.config import LotteryConfig
-from lttune.lab import Lab, Ticket
-from lttune.lottery import Level, trajectory
+from lttune.lab import Lab, Task, Ticket
+from lttune.lottery import Level, trajectories
 from lttune.seeding import stream
+from lttune.store import Stored
 
 AVERAGED = ("density", "test_accuracy", "val_accuracy", "early_stop_step", "train_time_s")
 """Measures that a report gives as the mean over the trial's replicates."""
@@ -26,58 +26,64 @@ def run_trial(
     Raises:
         ConfigError: if the configuration does not fit the network, before anything is trained.
     """
-    runs = [trajectory(config, replicate, lab) for replicate in replicates]
-    for number, levels in enumerate(zip_longest(*runs)):
-        rows: list[dict[str, Any]] = []
-        for replicate, level in zip(replicates, levels, strict=True):
-            if level is not None:
-                rows.append(_row("trunk", level, replicate, config, lab))
-                if number > 0:
-                    rows += [
-                        _row(
-                            name,
-                            branch(name, level, replicate, config, lab),
-                            replicate,
-                            config,
-                            lab,
-                        )
-                        for name in controls
-                    ]
-        trunk = [row for row in rows if row["branch"] == "trunk"]
-        means = {name: fmean(row[name] for row in trunk) for name in AVERAGED}
-        means["diverged"] = fmean(row["diverged"] for row in trunk)
-        last = all(level is None or level.last for level in levels)
+    for levels in trajectories(config, replicates, lab):
+        number = levels[0].level
+        rows = [
+            _row("trunk", level.level, level.replicate, level.ticket, level.stored, config, lab)
+            for level in levels
+        ]
+        means = {name: fmean(row[name] for row in rows) for name in AVERAGED}
+        means["diverged"] = fmean(row["diverged"] for row in rows)
+        if number > 0:
+            names = [(name, level) for level in levels for name in controls]
+            tasks = [_branch(name, level, config, lab) for name, level in names]
+            rows += [
+                _row(name, task.level, task.replicate, task.ticket, stored, config, lab)
+                for (name, _), task, stored in zip(names, tasks, lab.train(tasks), strict=True)
+            ]
+        last = all(level.last for level in levels)
         yield {"level": number, **means, "last": last, "rows": rows}
 
 
-def branch(name: str, trunk: Level, replicate: int, config: LotteryConfig, lab: Lab) -> Level:
-    """Returns the control ``name`` trained at a level of the trunk."""
-    rng = stream(lab.seed, replicate, name, trunk.level)
-    mask, start = BRANCHES[name](trunk.ticket.mask, trunk.ticket.start, lab.network(config), rng)
-    ticket = Ticket(mask=mask, start=start)
-    identity = {"trunk": trunk.key, "branch": name}
-    key, cell, reused = lab.train(identity, config, replicate, trunk.level, ticket, keep=False)
-    return Level(level=trunk.level, ticket=ticket, key=key, cell=cell, reused=reused)
+def _branch(name: str, trunk: Level, config: LotteryConfig, lab: Lab) -> Task:
+    """Returns the task of a control that leaves the trunk at a level."""
+    rng = stream(lab.seed, trunk.replicate, name, trunk.level)
+    ticket = trunk.ticket
+    mask, start = BRANCHES[name](ticket.mask, ticket.start, lab.network(config), rng)
+    return Task(
+        identity={"trunk": trunk.stored.key, "branch": name},
+        config=config,
+        replicate=trunk.replicate,
+        level=trunk.level,
+        ticket=Ticket(mask=mask, start=start),
+        keep=False,
+    )
 
 
 def _row(
-    name: str, level: Level, replicate: int, config: LotteryConfig, lab: Lab
+    name: str,
+    level: int,
+    replicate: int,
+    ticket: Ticket,
+    stored: Stored,
+    config: LotteryConfig,
+    lab: Lab,
 ) -> dict[str, Any]:
-    mask, cell = level.ticket.mask, level.cell
+    mask, cell = ticket.mask, stored.cell
     layers = {f"density.{layer}": d for layer, d in masks.layer_densities(mask).items()}
     return {
         "replicate": replicate,
         "branch": name,
-        "level": level.level,
+        "level": level,
         "density": masks.density(mask),
         "surviving": masks.surviving(mask),
         "prunable": masks.prunable(mask),
         **cell.record["measures"],
         **cell.times,
-        "reused": level.reused,
+        "reused": stored.reused,
         "seed": lab.seed,
         "numerics": lab.engine.numerics,
-        "cell": level.key,
+        "cell": stored.key,
         **layers,
         **config.flat(),
     }

@@ -11,7 +11,7 @@ from lttune.data import load
 from lttune.engines.torch import TorchEngine
 from lttune.errors import ConfigError
 from lttune.lab import Lab, weights_of
-from lttune.lottery import planned_densities, trajectory
+from lttune.lottery import planned_densities, trajectories
 from lttune.seeding import stream
 from lttune.store import Store
 
@@ -42,6 +42,10 @@ def lab(tmp_path):
     return Lab(DIGITS, Counting(), Store(tmp_path))
 
 
+def trajectory(config, replicate, lab):
+    return (levels[0] for levels in trajectories(config, [replicate], lab))
+
+
 def initial(lab, config, replicate=0):
     return lab.network(config).initial_weights(stream(lab.seed, replicate, "init"))
 
@@ -61,13 +65,13 @@ def test_survivors_return_bit_for_bit_to_their_initial_value(lab):
 def test_survivors_return_to_their_value_at_the_rewind_step(step, lab):
     config = TINY.override({"rewind_step": step})
     short = TINY.override({"train.steps": step, "train.eval_every": min(step, 20), "levels": 0})
-    expected = weights_of(next(trajectory(short, 0, lab)).cell, lab.network(config))
+    expected = weights_of(next(trajectory(short, 0, lab)).stored.cell, lab.network(config))
     levels = list(trajectory(config, 0, lab))
     for level in levels[1:]:
         for name, keep in level.ticket.mask.items():
             assert torch.equal(level.ticket.start[name][keep], expected[name][keep])
-        assert level.cell.record["measures"]["steps_trained"] == 60 - step
-        assert level.cell.record["history"][0]["step"] == step
+        assert level.stored.cell.record["measures"]["steps_trained"] == 60 - step
+        assert level.stored.cell.record["history"][0]["step"] == step
     moved = expected["fc1.weight"] != initial(lab, config)["fc1.weight"]
     assert moved.float().mean() > 0.5
 
@@ -75,7 +79,7 @@ def test_survivors_return_to_their_value_at_the_rewind_step(step, lab):
 def test_weights_move_at_every_level_and_pruned_ones_are_zero(lab):
     network = lab.network(TINY)
     for level in trajectory(TINY, 0, lab):
-        trained = weights_of(level.cell, network)
+        trained = weights_of(level.stored.cell, network)
         for name, keep in level.ticket.mask.items():
             assert (trained[name][keep] != level.ticket.start[name][keep]).float().mean() > 0.4
             assert (trained[name][~keep] == 0).all()
@@ -85,7 +89,7 @@ def test_each_mask_is_pruned_from_the_trained_weights_of_the_level_before(lab):
     network, previous = lab.network(TINY), None
     for level in trajectory(TINY, 0, lab):
         if previous is not None:
-            trained = weights_of(previous.cell, network)
+            trained = weights_of(previous.stored.cell, network)
             for name, keep in level.ticket.mask.items():
                 old = previous.ticket.mask[name]
                 fraction = TINY.prune.fractions.get(name.partition(".")[0], TINY.prune.fraction)
@@ -139,16 +143,18 @@ def test_a_finished_trajectory_trains_nothing_and_gives_the_same(lab):
     count = len(lab.engine.opened)
     second = list(trajectory(TINY, 0, lab))
     assert count == 4 == len(lab.engine.opened)
-    assert [level.key for level in first] == [level.key for level in second]
-    assert [level.cell.record for level in first] == [level.cell.record for level in second]
-    assert [level.reused for level in second] == [True] * 4
+    assert [level.stored.key for level in first] == [level.stored.key for level in second]
+    assert [level.stored.cell.record for level in first] == [
+        level.stored.cell.record for level in second
+    ]
+    assert [level.stored.reused for level in second] == [True] * 4
     for a, b in zip(first, second, strict=True):
         assert all(torch.equal(a.ticket.mask[n], b.ticket.mask[n]) for n in a.ticket.mask)
 
 
 def test_level_0_is_shared_by_trials_that_differ_in_pruning_only(lab):
     keys = [
-        next(trajectory(TINY.override(hparams), 0, lab)).key
+        next(trajectory(TINY.override(hparams), 0, lab)).stored.key
         for hparams in ({}, {"prune.fraction": 0.5}, {"prune.scope": "global"}, {"levels": 9})
     ]
     assert len(set(keys)) == 1
@@ -178,7 +184,7 @@ def test_whatever_determines_the_dense_networks_bytes_is_in_its_key(hparams, lab
 def test_a_longer_trajectory_extends_a_shorter_one(lab):
     list(trajectory(TINY, 0, lab))
     longer = list(trajectory(TINY.override({"levels": 5}), 0, lab))
-    assert [level.reused for level in longer] == [True] * 4 + [False] * 2
+    assert [level.stored.reused for level in longer] == [True] * 4 + [False] * 2
 
 
 def test_the_momentum_of_a_rule_that_does_not_read_it_is_not_in_the_key(lab):
@@ -207,11 +213,22 @@ def test_another_replicate_has_another_split_initialisation_and_order(lab, monke
     assert {("order", 1, level) for level in range(4)} <= set(drawn)
 
 
+def test_replicates_in_one_list_are_those_trained_alone(lab, tmp_path):
+    together = list(trajectories(TINY, [1, 0, 2], lab))
+    assert [[level.replicate for level in levels] for levels in together] == [[1, 0, 2]] * 4
+    for replicate in range(3):
+        alone = Lab(DIGITS, TorchEngine(), Store(tmp_path / "alone"))
+        for levels, level in zip(together, trajectory(TINY, replicate, alone), strict=True):
+            mine = next(found for found in levels if found.replicate == replicate)
+            assert mine.stored.key == level.stored.key
+            assert mine.stored.cell.record == level.stored.cell.record
+
+
 def test_divergence_ends_the_trajectory_with_a_result(lab):
     wild = {"train.optimizer": "sgd", "train.lr": 1e8}
     levels = list(trajectory(TINY.override(wild), 0, lab))
     assert [level.last for level in levels] == [True]
-    assert levels[0].cell.record["measures"]["diverged"]
+    assert levels[0].stored.cell.record["measures"]["diverged"]
 
 
 def test_two_computations_give_the_same_bytes_on_disk(tmp_path):

@@ -23,10 +23,15 @@ def never():
     raise AssertionError("computed again")
 
 
+def obtain(store, inputs, compute):
+    found = store.obtain([inputs], lambda missing: [compute() for _ in missing])[0]
+    return found.key, found.cell, found.reused
+
+
 def test_a_finished_cell_is_never_computed_again(tmp_path):
-    key, first, was_there = Store(tmp_path).obtain(INPUTS, cell)
+    key, first, was_there = obtain(Store(tmp_path), INPUTS, cell)
     assert not was_there
-    again_key, second, was_there = Store(tmp_path).obtain(INPUTS, never)
+    again_key, second, was_there = obtain(Store(tmp_path), INPUTS, never)
     assert was_there
     assert again_key == key
     assert second.record == first.record
@@ -37,24 +42,24 @@ def test_a_finished_cell_is_never_computed_again(tmp_path):
 @pytest.mark.parametrize("other", [{"train": {"lr": 0.2}}, {"replicate": 1}, {"branch": "reinit"}])
 def test_other_inputs_are_another_cell(other, tmp_path):
     store = Store(tmp_path)
-    assert store.obtain(INPUTS, cell)[0] != store.obtain({**INPUTS, **other}, cell)[0]
+    assert obtain(store, INPUTS, cell)[0] != obtain(store, {**INPUTS, **other}, cell)[0]
 
 
 def test_the_order_of_inputs_does_not_matter(tmp_path):
     store = Store(tmp_path)
-    key = store.obtain(INPUTS, cell)[0]
-    assert store.obtain(dict(reversed(INPUTS.items())), never)[0] == key
+    key = obtain(store, INPUTS, cell)[0]
+    assert obtain(store, dict(reversed(INPUTS.items())), never)[0] == key
 
 
 def test_a_key_is_pinned(tmp_path):
     # A change here forgets every network ever stored.
-    key = Store(tmp_path).obtain(INPUTS, cell)[0]
+    key = obtain(Store(tmp_path), INPUTS, cell)[0]
     assert key == "dad971fcccf4ec7f72b965e595429b6cb452b5aec3ed006be37cca077e816205"
 
 
 def test_there_are_only_json_and_safetensors(tmp_path):
     store = Store(tmp_path)
-    folder = store.path(store.obtain(INPUTS, cell)[0])
+    folder = store.path(obtain(store, INPUTS, cell)[0])
     names = {path.name for path in folder.iterdir()}
     assert names == {"record.json", "times.json", "tensors.safetensors", "seal.json"}
     assert json.loads((folder / "seal.json").read_text())["inputs"] == INPUTS
@@ -64,7 +69,7 @@ def test_there_are_only_json_and_safetensors(tmp_path):
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "flipped"])
 def test_a_damaged_cell_is_set_aside_and_computed_again(name, damage, tmp_path):
     store = Store(tmp_path)
-    key, _, _ = store.obtain(INPUTS, cell)
+    key, _, _ = obtain(store, INPUTS, cell)
     path = store.path(key) / name
     data = bytearray(path.read_bytes())
     if damage == "missing":
@@ -77,7 +82,7 @@ def test_a_damaged_cell_is_set_aside_and_computed_again(name, damage, tmp_path):
         path.write_bytes(path.read_bytes()[: len(data) // 2])
     assert store.read(key) is None
     assert [p.name for p in (tmp_path / "damaged").iterdir()][0].startswith(key)
-    again_key, again, was_there = store.obtain(INPUTS, cell)
+    again_key, again, was_there = obtain(store, INPUTS, cell)
     assert (again_key, was_there) == (key, False)
     assert again.record == cell().record
     assert store.read(key) is not None
@@ -89,7 +94,7 @@ def test_a_damaged_cell_is_set_aside_and_computed_again(name, damage, tmp_path):
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), which=st.integers(0, 2))
 def test_one_flipped_bit_anywhere_is_never_read(place, bit, which, tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("store"))
-    key = store.obtain(INPUTS, cell)[0]
+    key = obtain(store, INPUTS, cell)[0]
     path = store.path(key) / ["record.json", "times.json", "tensors.safetensors"][which]
     data = bytearray(path.read_bytes())
     data[int(place * len(data))] ^= 1 << bit
@@ -99,7 +104,7 @@ def test_one_flipped_bit_anywhere_is_never_read(place, bit, which, tmp_path_fact
 
 def test_a_cell_under_anothers_name_is_refused(tmp_path):
     store = Store(tmp_path)
-    key = store.obtain(INPUTS, cell)[0]
+    key = obtain(store, INPUTS, cell)[0]
     foreign = "ab" + key[2:]
     store.path(foreign).parent.mkdir(exist_ok=True)
     store.path(key).rename(store.path(foreign))
@@ -109,8 +114,8 @@ def test_a_cell_under_anothers_name_is_refused(tmp_path):
 def test_a_failed_computation_leaves_no_cell(tmp_path):
     store = Store(tmp_path)
     with pytest.raises(ZeroDivisionError):
-        store.obtain(INPUTS, lambda: 1 // 0)
-    assert store.obtain(INPUTS, cell)[2] is False
+        obtain(store, INPUTS, lambda: 1 // 0)
+    assert obtain(store, INPUTS, cell)[2] is False
 
 
 def _contend(folder, log):
@@ -120,7 +125,7 @@ def _contend(folder, log):
         time.sleep(0.2)
         return cell()
 
-    Store(folder).obtain(INPUTS, compute)
+    obtain(Store(folder), INPUTS, compute)
 
 
 def test_processes_that_need_one_cell_compute_it_once(tmp_path):
@@ -133,6 +138,24 @@ def test_processes_that_need_one_cell_compute_it_once(tmp_path):
         worker.join()
         assert worker.exitcode == 0
     assert len(log.read_text().splitlines()) == 1
+
+
+def test_several_cells_are_computed_together_and_only_the_missing_ones(tmp_path):
+    store = Store(tmp_path)
+    inputs = [{"replicate": r} for r in (0, 1, 2, 1)]
+    obtain(store, inputs[0], cell)
+    asked = []
+
+    def compute(missing):
+        asked.append(missing)
+        return [cell(float(index)) for index in missing]
+
+    found = store.obtain(inputs, compute)
+    assert asked == [[1, 2]]
+    assert [stored.reused for stored in found] == [True, False, False, False]
+    values = [stored.cell.record["measures"]["test_accuracy"] for stored in found]
+    assert values == [1.0, 1.0, 2.0, 1.0]
+    assert all(stored.reused for stored in store.obtain(inputs, never))
 
 
 def test_a_store_that_cannot_be_written_is_one_line(tmp_path):

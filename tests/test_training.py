@@ -11,7 +11,7 @@ from lttune.data.resident import resident
 from lttune.engines.torch import TorchEngine
 from lttune.models import build
 from lttune.seeding import stream
-from lttune.training import Material, batches, evaluation_steps, rate, train
+from lttune.training import Material, Member, batches, evaluation_steps, follow, rate
 
 CONFIG = TrainConfig(lr=2e-3, batch_size=50, steps=60, eval_every=20)
 
@@ -33,23 +33,25 @@ def material():
 NETWORK = build(ModelConfig(name="lenet-24-12"), (8, 8), 10)
 
 
-def run(material, config=CONFIG, engine=None, **options):
+def run(material, config=CONFIG, session=None, **options):
     start = NETWORK.initial_weights(stream(0, 0, "init"))
-    dense = masks.ones(start, NETWORK.prunable)
-    rng = stream(0, 0, "order")
-    return train(engine or TorchEngine(), NETWORK, start, dense, config, material, rng, **options)
+    member = Member(
+        network=NETWORK,
+        start=start,
+        mask=masks.ones(start, NETWORK.prunable),
+        config=config,
+        material=material,
+        order=stream(0, 0, "order"),
+        **options,
+    )
+    return TorchEngine().train([member])[0] if session is None else follow(session, member)
 
 
 class Scripted:
-    """An engine whose validation losses are given: what the protocol makes of them is the test."""
-
-    numerics = "scripted"
+    """A session whose validation losses are given: what the protocol makes of them is the test."""
 
     def __init__(self, losses, validation):
         self.losses, self.validation, self.steps, self.rates = list(losses), validation, 0, []
-
-    def open(self, network, start, mask, config):
-        return self
 
     def run(self, examples, order, rates):
         self.steps += len(order)
@@ -78,8 +80,8 @@ class Scripted:
     ],
 )
 def test_the_early_stop_step_is_the_first_minimum_found_afterwards(losses, expected, material):
-    engine = Scripted(losses, material.validation)
-    trained = run(material, engine=engine)
+    session = Scripted(losses, material.validation)
+    trained = run(material, session=session)
     measures = trained.measures
     assert measures["early_stop_step"] == expected
     assert measures["early_stop_at_end"] == (expected == 60)
@@ -93,8 +95,8 @@ def test_the_early_stop_step_is_the_first_minimum_found_afterwards(losses, expec
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_divergence_ends_training_and_is_a_result(bad, material):
-    engine = Scripted([2.0, 1.5, bad], material.validation)
-    trained = run(material, engine=engine)
+    session = Scripted([2.0, 1.5, bad], material.validation)
+    trained = run(material, session=session)
     measures = trained.measures
     assert measures["diverged"]
     assert measures["steps_trained"] == 40
@@ -105,7 +107,7 @@ def test_divergence_ends_training_and_is_a_result(bad, material):
 
 
 def test_a_network_that_never_had_a_finite_loss_is_at_chance(material):
-    trained = run(material, engine=Scripted([math.nan], material.validation))
+    trained = run(material, session=Scripted([math.nan], material.validation))
     assert trained.measures["test_accuracy"] == trained.measures["val_accuracy"] == 0.1
     assert trained.measures["early_stop_step"] == 0
 
@@ -148,11 +150,11 @@ def test_warmup_rises_linearly_to_the_learning_rate():
 
 
 def test_a_rewound_training_goes_on_at_its_step_of_the_schedule(material):
-    engine = Scripted([3, 2, 1, 1], material.validation)
+    session = Scripted([3, 2, 1, 1], material.validation)
     config = TrainConfig(lr=1.0, warmup_steps=40, batch_size=50, steps=60, eval_every=20)
-    trained = run(material, config, engine=engine, first_step=30)
+    trained = run(material, config, session=session, first_step=30)
     assert trained.measures["steps_trained"] == 30
-    assert engine.rates[0] == pytest.approx(31 / 40)
+    assert session.rates[0] == pytest.approx(31 / 40)
     assert [entry["step"] for entry in trained.history] == [30, 40, 60]
 
 

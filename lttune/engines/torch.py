@@ -19,6 +19,7 @@ from lttune.data.resident import Examples
 from lttune.errors import ResourceError
 from lttune.masks import Mask, apply
 from lttune.models import Network
+from lttune.training import Member, Trained, follow
 
 CHUNK = 1_000
 """Examples a forward pass of an evaluation takes: activations of 1,000 stay in the cache."""
@@ -130,6 +131,14 @@ class TorchEngine:
         threaded = f"/threads={threads}" if self.device.type == "cpu" else ""
         version = torch.__version__.partition("+")[0]
         self.numerics = f"torch-{version}/{self.device.type}/float32{threaded}"
+
+    def groups(self, members: Sequence[Member]) -> list[list[int]]:
+        """Returns one group for each member: together they would only share the processor."""
+        return [[index] for index in range(len(members))]
+
+    def train(self, members: Sequence[Member]) -> list[Trained]:
+        """Trains one member after another by the protocol."""
+        return [follow(self.open(m.network, m.start, m.mask, m.config), m) for m in members]
 
     def open(
         self, network: Network, start: Mapping[str, Tensor], mask: Mask, config: TrainConfig

@@ -1,0 +1,82 @@
+"""What the documents promise: links, commands, columns, and the direction of imports."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tyro
+
+from lttune.records import MEASURES
+from lttune.settings import StudyConfig
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not {part for part in path.relative_to(ROOT).parts if part.startswith(".")}
+    and path.relative_to(ROOT).parts[0] not in ("results", "mlruns")
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def commands():
+    found = []
+    for page in (ROOT / "README.md", ROOT / "studies" / "cluster" / "README.md"):
+        found += re.findall(r"(?:^|'|&& )(python studies/\S+\.py[^'\n#`]*)", page.read_text(), re.M)
+    return sorted({command.strip() for command in found})
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if "--help" not in c])
+def test_commands_of_the_documents_are_understood(command):
+    words = shlex.split(command)[1:]
+    assert (ROOT / words[0]).exists()
+    default = StudyConfig(name="x")
+    config = tyro.cli(StudyConfig, default=default, args=words[1:])
+    if "--name" in words:
+        assert config.name == words[words.index("--name") + 1]
+
+
+def test_there_are_commands_to_check():
+    assert len(commands()) >= 3
+
+
+def test_the_columns_of_the_records_are_documented():
+    lines = (ROOT / "docs" / "records.md").read_text().splitlines()
+    table = [line for line in lines if line.startswith("| `")]
+    assert table == [f"| `{name}` | {kind} | {doc} |" for name, (kind, doc) in MEASURES.items()]
+
+
+def test_files_to_read_first_stay_short():
+    listed = re.findall(r"^\d\. \[([^\]]+)\]", (ROOT / "README.md").read_text(), re.M)
+    assert len(listed) == 5
+    assert all(len((ROOT / name).read_text().splitlines()) < 250 for name in listed)
+
+
+@pytest.mark.slow
+def test_imports_point_one_way():
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([lint], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+    assert "0 broken" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", sorted((ROOT / "studies").glob("*.py")), ids=lambda p: p.stem)
+def test_every_study_explains_itself(study):
+    done = subprocess.run(
+        [sys.executable, study, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    text = " ".join(done.stdout.split())
+    for word in ("?", "Source:", "Cost on", "--scale", "--lottery.train.lr", "Learning rate, > 0"):
+        assert word in text
+    flags = "name out trials replicates seed phases tracking-uri address max-concurrent"
+    assert all(f"--{flag}" in text for flag in flags.split())
