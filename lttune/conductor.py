@@ -22,9 +22,8 @@ from lttune.lottery import planned_densities
 from lttune.models import Network
 from lttune.outcome import Outcome, show
 from lttune.progress import Progress
-from lttune.search import StudySearcher
-from lttune.settings import StudyConfig
-from lttune.sheet import Study
+from lttune.search import StudySearcher, phase_config
+from lttune.settings import Study, StudyConfig
 from lttune.summary import level_metrics, trial_metrics
 from lttune.tracking import Status, Tracker
 
@@ -157,7 +156,8 @@ class Conductor:
         }
 
     def _share(self, trial: Trial, level: int) -> float:
-        lottery = self._config.lottery.override(trial.hparams)
+        base = phase_config(trial.phase, self._config.lottery, self._config.objective)
+        lottery = base.override(trial.hparams)
         return (level + 1) / len(planned_densities(lottery, self._network))
 
     def _keep(self, row: dict[str, Any]) -> None:
@@ -221,7 +221,8 @@ class Conductor:
 
     def _show_trial(self, trial: Trial) -> None:
         # Not ``override``, which refuses the values of a trial that will fail.
-        params = {**self._config.lottery.flat(), **trial.hparams}
+        base = phase_config(trial.phase, self._config.lottery, self._config.objective)
+        params = {**base.flat(), **trial.hparams}
         tags = {"lttune.phase": trial.phase, "lttune.replicates": repr(trial.replicates)}
         self._tracker.trial(trial.number, trial.name, params, tags)
 

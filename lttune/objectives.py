@@ -59,6 +59,11 @@ class ObjectiveConfig:
         }[self.name]
 
     @property
+    def floor(self) -> float:
+        """Smallest density that the objective reads."""
+        return GRID[-1] if self.name == "ticket_density" else self.density
+
+    @property
     def direction(self) -> Literal["minimize", "maximize"]:
         """Whether the search wants more or less of it."""
         return "minimize" if self.name == "ticket_density" else "maximize"

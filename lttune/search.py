@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 from ray.tune.search import Searcher
@@ -22,11 +21,9 @@ from lttune.config import LotteryConfig
 from lttune.ledger import Ledger, Trial
 from lttune.objectives import ObjectiveConfig
 from lttune.seeding import integer
+from lttune.settings import Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-Space = Mapping[str, BaseDistribution]
-"""Dotted hyperparameter -> Optuna distribution."""
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed),
@@ -61,7 +58,7 @@ class StudySearcher(Searcher):
         replicates: int,
     ) -> None:
         super().__init__()
-        self.ledger, self.base, self.space = ledger, base, dict(space)
+        self.ledger, self.base, self.target, self.space = ledger, base, target, dict(space)
         self._sampler, self._seed, self._replicates = sampler, seed, replicates
         self._study = optuna.create_study(direction=target.direction)
         self._by_ray_id: dict[str, Trial] = {}
@@ -92,7 +89,7 @@ class StudySearcher(Searcher):
         # The worker joins the two: values that do not go together then fail their trial alone.
         return {
             "trial": trial.number,
-            "lottery": self.base.nested(),
+            "lottery": phase_config(trial.phase, self.base, self.target).nested(),
             "hparams": trial.hparams,
             "replicates": trial.replicates,
             "controls": trial.controls,
@@ -149,6 +146,13 @@ class StudySearcher(Searcher):
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles the searcher into a file that lttune never reads.
         return {}
+
+
+def phase_config(phase: str, base: LotteryConfig, target: ObjectiveConfig) -> LotteryConfig:
+    """Returns what a phase's trials override; in the search they end where the objective does."""
+    if phase != "search":
+        return base
+    return base.override({"min_density": max(base.min_density, target.floor)})
 
 
 def label(params: Mapping[str, Any]) -> str:

@@ -9,21 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution
 
-from lttune.branches import BRANCHES
 from lttune.config import LotteryConfig, require
-from lttune.errors import ConfigError, unknown
-from lttune.lottery import planned_densities
-from lttune.models import Network
+from lttune.errors import unknown
 from lttune.objectives import ObjectiveConfig
-from lttune.search import Space
 
 Scale = Literal["smoke", "quick", "paper"]
 Phase = Literal["anchor", "search"]
 ControlName = Literal["reinit", "random"]
 SamplerName = Literal["tpe", "gp", "random"]
 DeviceName = Literal["cpu", "cuda"]
+
+Space = Mapping[str, BaseDistribution]
+"""Dotted hyperparameter -> Optuna distribution."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 FREE = ("out", "trials", "replicates", "phases", "tracking_uri", "address", "max_concurrent")
@@ -76,7 +75,7 @@ class StudyConfig:
         for name, choices in (("scale", Scale), ("sampler", SamplerName), ("device", DeviceName)):
             if getattr(self, name) not in get_args(choices):
                 raise unknown(name, getattr(self, name), get_args(choices))
-        for name, choices in (("phases", get_args(Phase)), ("controls", tuple(BRANCHES))):
+        for name, choices in (("phases", get_args(Phase)), ("controls", get_args(ControlName))):
             for value in getattr(self, name):
                 if value not in choices:
                     raise unknown(name, value, choices)
@@ -107,42 +106,20 @@ class StudyConfig:
         return self.out / "cells"
 
 
-def check_space(space: Space, base: LotteryConfig, network: Network) -> None:
-    """Checks that every corner of the space, one factor at a time, is a valid configuration.
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What a study file declares."""
 
-    Raises:
-        ConfigError: naming the factor, its value and the rule.
-    """
-    planned_densities(base, network)
-    for path, distribution in space.items():
-        if isinstance(distribution, CategoricalDistribution):
-            ends: list[Any] = list(distribution.choices)
-        else:
-            ends = [getattr(distribution, "low"), getattr(distribution, "high")]  # noqa: B009
-        for value in ends:
-            try:
-                planned_densities(base.override({path: value}), network)
-            except ConfigError as error:
-                raise ConfigError(f"space: {path} = {value!r}: {error}") from error
-    if base.prune.scope == "global" and any(p.startswith("prune.fractions") for p in space):
-        raise ConfigError(
-            "space: prune.fractions.* have no effect when prune.scope is 'global'; "
-            "search prune.fraction, or run --phases anchor"
-        )
-
-
-def check_objective(target: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:
-    """Checks that the base configuration reaches the density that the objective reads.
-
-    Raises:
-        ConfigError: if it does not: every trial would be scored with chance accuracy there.
-    """
-    reached = planned_densities(base, network)[-1]
-    if target.name != "ticket_density" and reached > target.density:
-        raise ConfigError(
-            f"objective.density must be reached by the base configuration, whose last level has "
-            f"density {reached:.3g}; got {target.density!r}; give a larger one or more levels"
-        )
+    question: str
+    """One sentence, with a question mark."""
+    source: str
+    """The figure or section of the paper that the question comes from."""
+    scales: Mapping[str, StudyConfig]
+    """The settings of smoke, quick and paper."""
+    space: Space
+    """Dotted hyperparameter -> Optuna distribution: what the search varies."""
+    file: Path
+    """The study file itself, kept with the results."""
 
 
 def describe_space(space: Space) -> dict[str, dict[str, Any]]:

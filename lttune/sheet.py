@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,24 +16,7 @@ from lttune.data.dataset import validation_size
 from lttune.errors import RefusedError, StorageError
 from lttune.files import read_json
 from lttune.mlflow_uri import masked
-from lttune.search import Space
-from lttune.settings import FREE, StudyConfig, describe_space, differences
-
-
-@dataclass(frozen=True, kw_only=True)
-class Study:
-    """What a study file declares."""
-
-    question: str
-    """One sentence, with a question mark."""
-    source: str
-    """The figure or section of the paper that the question comes from."""
-    scales: Mapping[str, StudyConfig]
-    """The settings of smoke, quick and paper."""
-    space: Space
-    """Dotted hyperparameter -> Optuna distribution: what the search varies."""
-    file: Path
-    """The study file itself, kept with the results."""
+from lttune.settings import FREE, Study, StudyConfig, describe_space, differences
 
 
 def sheet(config: StudyConfig, study: Study, dataset: Dataset) -> dict[str, Any]:
@@ -45,7 +27,7 @@ def sheet(config: StudyConfig, study: Study, dataset: Dataset) -> dict[str, Any]
         "question": study.question,
         "source": study.source,
         "scale": config.scale,
-        "command": masked(shlex.join(["python", *sys.argv])),
+        "command": masked(shlex.join(["python", f"studies/{study.file.name}", *sys.argv[1:]])),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": {**config.plain(), "tracking_uri": masked(config.tracking_uri or "") or None},
         "lottery": config.lottery.nested(),

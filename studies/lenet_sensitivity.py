@@ -16,11 +16,10 @@ from pathlib import Path
 
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from analysis.report import write
+from analysis import write_report
 from lttune.objectives import ObjectiveConfig
 from lttune.presets import LENET_300_100
-from lttune.settings import StudyConfig
-from lttune.sheet import Study
+from lttune.settings import Study, StudyConfig
 from lttune.study import main
 
 SPACE = {
@@ -56,7 +55,6 @@ SCALES = {
         lottery=LENET_300_100.override(
             {
                 "levels": 11,
-                "min_density": 0.09,
                 "train.steps": 2_000,
                 "train.eval_test": False,
                 "train.eval_train": 2_000,
@@ -81,4 +79,4 @@ STUDY = Study(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(STUDY, write, __doc__))
+    sys.exit(main(STUDY, write_report, __doc__))

@@ -1,4 +1,4 @@
-"""Every test has an environment of its own: no MLflow server, no token, no setting of the user's."""
+"""Every test has an environment of its own: no MLflow server, no token, no user's setting."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 # the user's home.
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# lttune sets this before it imports MLflow; some tests import MLflow before lttune does.
+os.environ["MLFLOW_LOGGING_LEVEL"] = "ERROR"
 for name in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
     os.environ.pop(name, None)
 

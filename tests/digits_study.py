@@ -10,8 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.objectives import ObjectiveConfig
-from lttune.settings import StudyConfig
-from lttune.sheet import Study
+from lttune.settings import Study, StudyConfig
 from lttune.study import main
 
 LOTTERY = LotteryConfig(

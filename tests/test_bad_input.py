@@ -6,11 +6,11 @@ import re
 import sys
 from pathlib import Path
 
+import digits_study
 import pytest
 import torch
 from filelock import FileLock
 
-import digits_study
 from lttune import conductor, driver
 from lttune.data import mnist
 from lttune.errors import DataError, ResourceError
@@ -61,7 +61,10 @@ def one_line(text: str) -> str:
         ("--lottery.train.eval-every 41", "train.eval_every must be at most train.steps (40)"),
         ("--lottery.prune.fraction 1.0", "prune.fraction must be in (0, 1), got 1.0"),
         ("--lottery.prune.fraction 20", "prune.fraction must be in (0, 1), got 20.0"),
-        ("--lottery.prune.fractions.fc9 0.2", "Unrecognized options: --lottery.prune.fractions.fc9"),
+        (
+            "--lottery.prune.fractions.fc9 0.2",
+            "Unrecognized options: --lottery.prune.fractions.fc9",
+        ),
         ("--lottery.prune.fractions.out 0.001", "must remove a weight of out (100 weights)"),
         ("--lottery.prune.scope global", "no effect when prune.scope is 'global'"),
         ("--lottery.levels -1", "levels must be a whole number from 0 to 200, got -1"),
@@ -185,7 +188,7 @@ def test_an_interrupt_before_the_first_trial_is_no_traceback(refused, monkeypatc
     def load(name):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lttune.study.load", load)
+    monkeypatch.setattr("lttune.run.load", load)
     code, text = refused()
     assert (code, text.strip()) == (130, "lttune: interrupted")
 

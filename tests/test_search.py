@@ -79,7 +79,9 @@ def test_a_configuration_is_the_base_with_the_trials_hyperparameters(tmp_path):
     anchor, proposal = search.suggest("a"), search.suggest("b")
     assert lottery_of(anchor) == BASE
     assert (anchor["replicates"], anchor["controls"]) == ([0], ["reinit"])
-    assert lottery_of(proposal) == BASE.override(book.trials[1].hparams)
+    # A search trial ends at the smallest density that its objective reads.
+    floor = {"min_density": 0.1}
+    assert lottery_of(proposal) == BASE.override(floor | book.trials[1].hparams)
     assert (proposal["replicates"], proposal["controls"]) == ([0, 1], [])
     assert book.trials[1].hparams.keys() == SPACE.keys()
 
@@ -226,7 +228,8 @@ def test_a_search_goes_on_where_it_was_killed(tmp_path, sampler):
 
     again = search.suggest("again")
     assert again["trial"] == 3
-    assert lottery_of(again) == BASE.override(dict(zip(SPACE, before[3], strict=True)))
+    drawn = dict(zip(SPACE, before[3], strict=True))
+    assert lottery_of(again) == BASE.override({"min_density": 0.1, **drawn})
     play(search, book, "again", objective=0.9)
     assert search._study.best_params == book.trials[3].hparams
     for n in range(4, 8):

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from digits_study import LOTTERY, SMOKE, STUDY
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from digits_study import LOTTERY, SMOKE, STUDY
+from lttune.checks import check_space
 from lttune.data import load
 from lttune.errors import ConfigError, RefusedError, StorageError
 from lttune.files import read_json, write_json
 from lttune.models import build
 from lttune.objectives import ObjectiveConfig
-from lttune.settings import FREE, StudyConfig, check_space, describe_space, differences
+from lttune.settings import FREE, StudyConfig, describe_space, differences
 from lttune.sheet import identity, refuse_other, sheet
 
 NETWORK = build(LOTTERY.model, (8, 8), 10)

@@ -1,0 +1,52 @@
+"""Checks that need the network: does the space fit it, is the objective's density reached?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from optuna.distributions import CategoricalDistribution
+
+from lttune.config import LotteryConfig
+from lttune.errors import ConfigError
+from lttune.lottery import planned_densities
+from lttune.models import Network
+from lttune.objectives import ObjectiveConfig
+from lttune.settings import Space
+
+
+def check_space(space: Space, base: LotteryConfig, network: Network) -> None:
+    """Checks that every corner of the space, one factor at a time, is a valid configuration.
+
+    Raises:
+        ConfigError: naming the factor, its value and the rule.
+    """
+    planned_densities(base, network)
+    for path, distribution in space.items():
+        if isinstance(distribution, CategoricalDistribution):
+            ends: list[Any] = list(distribution.choices)
+        else:
+            ends = [getattr(distribution, "low"), getattr(distribution, "high")]  # noqa: B009
+        for value in ends:
+            try:
+                planned_densities(base.override({path: value}), network)
+            except ConfigError as error:
+                raise ConfigError(f"space: {path} = {value!r}: {error}") from error
+    if base.prune.scope == "global" and any(p.startswith("prune.fractions") for p in space):
+        raise ConfigError(
+            "space: prune.fractions.* have no effect when prune.scope is 'global'; "
+            "search prune.fraction, or run --phases anchor"
+        )
+
+
+def check_objective(target: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:
+    """Checks that the base configuration reaches the density that the objective reads.
+
+    Raises:
+        ConfigError: if it does not: every trial would be scored with chance accuracy there.
+    """
+    reached = planned_densities(base, network)[-1]
+    if target.name != "ticket_density" and reached > target.density:
+        raise ConfigError(
+            f"objective.density must be reached by the base configuration, whose last level has "
+            f"density {reached:.3g}; got {target.density!r}; give a larger one or more levels"
+        )

@@ -1,0 +1,88 @@
+"""A study on a cluster of two nodes, which are processes of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import digits_study
+import pytest
+import ray
+from digits_study import STUDY
+from ray.cluster_utils import Cluster
+from ray.thirdparty_files import psutil
+
+from lttune import driver
+from lttune.conductor import Conductor
+from lttune.errors import StorageError
+from lttune.files import read_json
+from lttune.records import read
+from lttune.study import main
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Two nodes with one core each."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def raylet_of(pid: int) -> int:
+    """Returns the process of the node that a worker belongs to."""
+    return psutil.Process(pid).ppid()
+
+
+def test_a_study_runs_on_every_node_of_a_cluster(cluster, tmp_path, monkeypatch, cwd, capsys):
+    nodes: dict[int, set[int]] = {}
+    level = Conductor.level
+
+    def noted(self: Conductor, trial: Any, report: Any) -> None:
+        nodes.setdefault(raylet_of(report["pid"]), set()).add(trial.number)
+        level(self, trial, report)
+
+    monkeypatch.setattr(Conductor, "level", noted)
+    flags = ["--address", cluster.address, "--out", str(tmp_path / "out"), "--trials", "2"]
+    flags += ["--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"]
+    assert main(STUDY, digits_study.report, "", flags) == 0
+    assert "complete: 4 of 4 trials" in capsys.readouterr().out
+    assert len(nodes) == 2
+    assert set.union(*nodes.values()) == {0, 1, 2, 3}
+    folder = tmp_path / "out" / "digits"
+    states = [trial["state"] for trial in read_json(folder / "trials.json")["trials"]]
+    assert states == ["complete"] * 4
+    trials = [row["trial"] for row in read(folder / "records.parquet")]
+    assert [trials.count(number) for number in (0, 1)] == [7, 7]
+    assert set(trials) == {0, 1, 2, 3}
+    assert list(cwd.iterdir()) == []
+    assert not ray.is_initialized()
+
+
+def test_a_store_that_another_node_cannot_use_is_refused(cluster, tmp_path, monkeypatch):
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        driver._check_store(tmp_path)
+        # Both nodes share this machine's disk: the other one has to be told what it would find.
+        monkeypatch.setattr(driver, "_trouble_with", lambda mark: "does not see")
+        with pytest.raises(StorageError) as error:
+            driver._check_store(tmp_path)
+    finally:
+        ray.shutdown()
+    assert str(error.value).startswith("out must be a folder that every node reaches: node ")
+    assert str(error.value).endswith(f" does not see {tmp_path}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_node_cannot_do_with_a_folder_is_told(tmp_path):
+    mark = tmp_path / "mark"
+    assert driver._trouble_with(str(mark)) == "does not see"
+    mark.touch()
+    assert driver._trouble_with(str(mark)) == ""
+    assert list(tmp_path.iterdir()) == [mark]
+    # The one folder that not even root can write to.
+    assert driver._trouble_with("/proc/version") == "cannot write to"
