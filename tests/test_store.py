@@ -81,7 +81,7 @@ def test_a_damaged_cell_is_set_aside_and_computed_again(name, damage, tmp_path):
         # A byte of the seal that no promise rests on, such as a space, may differ.
         path.write_bytes(path.read_bytes()[: len(data) // 2])
     assert store.read(key) is None
-    assert [p.name for p in (tmp_path / "damaged").iterdir()][0].startswith(key)
+    assert next(p.name for p in (tmp_path / "damaged").iterdir()).startswith(key)
     again_key, again, was_there = obtain(store, INPUTS, cell)
     assert (again_key, was_there) == (key, False)
     assert again.record == cell().record
@@ -120,7 +120,7 @@ def test_a_failed_computation_leaves_no_cell(tmp_path):
 
 def _contend(folder, log):
     def compute():
-        with open(log, "a") as file:
+        with log.open("a") as file:
             file.write(f"{os.getpid()}\n")
         time.sleep(0.2)
         return cell()
