@@ -99,6 +99,7 @@ class Conductor:
 
     def started(self, trial: Trial) -> None:
         """A trial begins."""
+        self._progress.started()
         self._show_trial(trial)
 
     def level(self, trial: Trial, report: Mapping[str, Any]) -> None:

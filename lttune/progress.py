@@ -37,6 +37,7 @@ class Progress:
         self._now: dict[int, dict[str, Any]] = {}
         self._share: dict[int, float] = {}
         self._began = time.monotonic()
+        self._first: float | None = None
         self._trained = 0.0
         self._live: Live | None = None
 
@@ -49,6 +50,10 @@ class Progress:
     def __exit__(self, *exc: object) -> None:
         if self._live:
             self._live.stop()
+
+    def started(self) -> None:
+        """Notes that a trial begins: the pace counts from the first, not from Ray's start."""
+        self._first = self._first or time.monotonic()
 
     def level(self, trial: Trial, report: Mapping[str, Any], share: float) -> None:
         """Notes a level: its report, and the share of the trial's work that is now done."""
@@ -84,7 +89,7 @@ class Progress:
 
     def _left(self) -> float | None:
         """Returns the seconds left at the pace so far; None before anything was trained."""
-        if not self._trained:
+        if not self._trained or self._first is None:
             return None
         todo = 0.0
         for phase, planned in self._ledger.planned.items():
@@ -92,7 +97,7 @@ class Progress:
             todo += max(planned - done, 0) * self._work[phase]
         running = {t.number: t.phase for t in self._ledger.trials if t.state == "running"}
         todo -= sum(self._share.get(n, 0) * self._work[phase] for n, phase in running.items())
-        return todo / self._trained * (time.monotonic() - self._began)
+        return todo / self._trained * (time.monotonic() - self._first)
 
     def __rich__(self) -> RenderableType:
         ledger = self._ledger

@@ -54,12 +54,16 @@ def report(level: int, density: float, reused: bool = False) -> dict[str, Any]:
 
 def on_file(ledger: Ledger) -> tuple[Progress, io.StringIO]:
     file = io.StringIO()
-    return Progress(ledger, WORK, Console(file=file, width=200)), file
+    shown = Progress(ledger, WORK, Console(file=file, width=200))
+    shown.started()
+    return shown, file
 
 
 def on_terminal(ledger: Ledger) -> tuple[Progress, Console]:
     console = Console(file=io.StringIO(), force_terminal=True, width=120, record=True)
-    return Progress(ledger, WORK, console), console
+    shown = Progress(ledger, WORK, console)
+    shown.started()
+    return shown, console
 
 
 def drawn(progress: Progress, console: Console) -> list[str]:
@@ -117,6 +121,7 @@ def test_a_failed_trial_says_why(ledger, watch):
 def test_a_long_line_is_not_cut(ledger, watch):
     file = io.StringIO()
     shown = Progress(ledger, WORK, Console(file=file, width=30))
+    shown.started()
     ledger.trials[0].label = "x" * 100
     shown.ended(end(ledger.trials[0]))
     assert file.getvalue().count("\n") == 1
@@ -206,3 +211,19 @@ def test_a_terminal_is_drawn_and_cleaned_up_and_has_no_lines_of_trials(ledger, w
         shown.ended(end(ledger.trials[0]))
         assert "complete" not in console.export_text()
     assert not shown._live.is_started
+
+
+def test_rays_start_is_not_counted_as_pace(ledger, watch):
+    shown = Progress(ledger, WORK, Console(file=io.StringIO(), width=200))
+    watch.now += 20
+    shown.started()
+    anchor = ledger.trials[0]
+    anchor.state = "running"
+    watch.now += 5
+    shown.level(anchor, report(0, 1.0), 1.0)
+    late = shown._left()
+    early = Progress(ledger, WORK, Console(file=io.StringIO(), width=200))
+    early.started()
+    watch.now += 5
+    early.level(anchor, report(0, 1.0), 1.0)
+    assert late == early._left()
