@@ -29,6 +29,7 @@ class Examples:
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the float32 inputs and classes of the examples at ``index`` (int64, [B])."""
+        index = index.to(self.y.device)
         return self._inputs(self.x.index_select(0, index)), self.y.index_select(0, index)
 
     def slice(self, start: int, stop: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,73 @@
+"""Where the parameters of a fully connected network lie in its slot of a stack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+import torch
+from torch import nn
+
+from lttune.models import Network
+
+ALIGNMENT = 16
+"""Floats of 64 bytes. Tensors and batches begin at multiples of it (the first layer's where its
+inputs are a multiple, as MNIST's are), so that all slots' numbers lie alike in vector registers."""
+
+
+def aligned(count: int) -> int:
+    """Returns the least multiple of ``ALIGNMENT`` that is not below ``count``."""
+    return -(-count // ALIGNMENT) * ALIGNMENT
+
+
+def supports(network: Network) -> bool:
+    """Returns whether a network is flatten, linear, and then any number of ReLU, linear."""
+    with torch.device("meta"):
+        module = network.make()
+    if not isinstance(module, nn.Sequential):
+        return False
+    kinds = [type(part) for part in module]
+    body = [nn.ReLU, nn.Linear] * ((len(kinds) - 2) // 2)
+    biased = all(part.bias is not None for part in module if isinstance(part, nn.Linear))
+    return kinds == [nn.Flatten, nn.Linear, *body] and biased
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The places of one network's parameters: a block of a stack, an offset in its rows, a shape.
+
+    The first layer's weights are a block of their own without gaps, so that [K, out, in] can be
+    read as the one matrix [K * out, in]. All other parameters are the second block.
+    """
+
+    network: Network
+
+    @cached_property
+    def layers(self) -> list[str]:
+        """Names of the linear layers, from input to output."""
+        return [name.removesuffix(".weight") for name in self.network.shapes if "weight" in name]
+
+    @cached_property
+    def units(self) -> list[int]:
+        """Number of inputs, then of outputs of every layer."""
+        shapes = [self.network.shapes[f"{layer}.weight"] for layer in self.layers]
+        return [shapes[0][1], *(shape[0] for shape in shapes)]
+
+    @cached_property
+    def places(self) -> dict[str, tuple[int, int, tuple[int, ...]]]:
+        """Parameter name -> block, offset in a row of the block, shape."""
+        places, offset = {}, 0
+        for name, shape in self.network.shapes.items():
+            if name == f"{self.layers[0]}.weight":
+                places[name] = (0, 0, shape)
+            else:
+                places[name] = (1, offset, shape)
+                offset += aligned(prod(shape))
+        return places
+
+    @cached_property
+    def widths(self) -> tuple[int, int]:
+        """Floats in a row of either block."""
+        rest = sum(aligned(prod(shape)) for block, _, shape in self.places.values() if block)
+        return self.units[0] * self.units[1], rest
