@@ -17,6 +17,7 @@ from lttune.conductor import Conductor
 from lttune.errors import StorageError
 from lttune.files import read_json
 from lttune.records import read
+from lttune.settings import StudyConfig
 from lttune.study import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -64,18 +65,20 @@ def test_a_study_runs_on_every_node_of_a_cluster(cluster, tmp_path, monkeypatch,
 
 
 def test_a_store_that_another_node_cannot_use_is_refused(cluster, tmp_path, monkeypatch):
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    config = StudyConfig(name="x", out=tmp_path, address=cluster.address)
+    config.store.mkdir()
     try:
-        driver._check_store(tmp_path)
+        driver.start_ray(config)
+        ray.shutdown()
         # Both nodes share this machine's disk: the other one has to be told what it would find.
         monkeypatch.setattr(driver, "_trouble_with", lambda mark: "does not see")
         with pytest.raises(StorageError) as error:
-            driver._check_store(tmp_path)
+            driver.start_ray(config)
     finally:
         ray.shutdown()
     assert str(error.value).startswith("out must be a folder that every node reaches: node ")
-    assert str(error.value).endswith(f" does not see {tmp_path}")
-    assert list(tmp_path.iterdir()) == []
+    assert str(error.value).endswith(f" does not see {config.store}")
+    assert list(config.store.iterdir()) == []
 
 
 def test_what_a_node_cannot_do_with_a_folder_is_told(tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lttune.errors import StorageError
+from lttune.files import write_json
 from lttune.store import Cell, Store, probe
 
 INPUTS = {"train": {"lr": 0.1}, "replicate": 0}
@@ -109,6 +110,23 @@ def test_a_cell_under_anothers_name_is_refused(tmp_path):
     store.path(foreign).parent.mkdir(exist_ok=True)
     store.path(key).rename(store.path(foreign))
     assert store.read(foreign) is None
+
+
+def test_a_kill_while_a_cell_is_written_leaves_none(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+
+    def killed(path, values):
+        if path.name == "seal.json":
+            raise KeyboardInterrupt
+        write_json(path, values)
+
+    monkeypatch.setattr("lttune.store.write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        obtain(store, INPUTS, cell)
+    monkeypatch.undo()
+    assert [p.name for p in tmp_path.glob("??/*")] == []
+    assert obtain(store, INPUTS, cell)[2] is False
+    assert not (tmp_path / "damaged").exists()
 
 
 def test_a_failed_computation_leaves_no_cell(tmp_path):

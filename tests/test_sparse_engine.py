@@ -1,0 +1,308 @@
+"""The sparse engine against float64 PyTorch, and its promises about pruned weights and bytes."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from torch import nn
+from torch.nn import functional
+
+from lttune import masks
+from lttune.config import LotteryConfig, ModelConfig, TrainConfig
+from lttune.data import load
+from lttune.data.resident import Examples, resident
+from lttune.engines.sparse import available, supports
+from lttune.engines.torch import TorchEngine
+from lttune.errors import ResourceError
+from lttune.lab import Lab
+from lttune.lottery import trajectories
+from lttune.models import Network, build
+from lttune.seeding import stream
+from lttune.store import Store
+
+pytest.importorskip("numba")
+from lttune.engines.sparse.engine import SparseEngine
+from lttune.engines.sparse.plan import Plan
+
+OPTIMIZERS = [
+    TrainConfig(optimizer="sgd", lr=1.0, steps=100),
+    TrainConfig(optimizer="momentum", lr=0.05, momentum=0.9, weight_decay=1e-3, steps=100),
+    TrainConfig(optimizer="adam", lr=2e-3, weight_decay=1e-3, steps=100),
+    TrainConfig(optimizer="adamw", lr=2e-3, weight_decay=1e-1, steps=100),
+]
+NAMES = [config.optimizer for config in OPTIMIZERS]
+DENSITIES = [1.0, 0.5, 0.2, 0.05, 0.01]
+
+# The first use on a machine compiles for about half a minute.
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def examples():
+    return resident(load("digits"))[0]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build(ModelConfig(name="lenet-150-70-20"), (8, 8), 10)
+
+
+def batches(steps, size):
+    rng = stream(0, 0, "order")
+    return [torch.from_numpy(rng.choice(1437, size, replace=False)) for _ in range(steps)]
+
+
+def random_mask(network, density):
+    """A mask with an empty row, an empty column and a unit without outgoing weights."""
+    rng = stream(0, 0, "test-mask")
+    mask = {
+        name: torch.from_numpy(rng.random(network.shapes[name]) < density)
+        for name in network.prunable
+    }
+    if density < 1:
+        for keep in mask.values():
+            keep[1, :] = False
+            keep[:, 2] = False
+    return mask
+
+
+def reference(network, start, mask, config, examples, order):
+    """Returns the weights after training in float64 with the mask in the graph."""
+    module = network.make().double()
+    module.load_state_dict({name: value.double() for name, value in start.items()})
+    keep = {name: keep.double() for name, keep in mask.items()}
+    decay, parameters = config.weight_decay, list(module.parameters())
+    if config.optimizer in ("adam", "adamw"):
+        kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+        optimizer = kind(parameters, config.lr, weight_decay=decay)
+    else:
+        factor = config.momentum if config.optimizer == "momentum" else 0.0
+        optimizer = torch.optim.SGD(parameters, config.lr, momentum=factor, weight_decay=decay)
+    for index in order:
+        x, y = examples.batch(index)
+        weights = {n: p * keep.get(n, 1.0) for n, p in module.named_parameters()}
+        loss = functional.cross_entropy(torch.func.functional_call(module, weights, x.double()), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return {n: p.detach() * keep.get(n, 1.0) for n, p in module.named_parameters()}
+
+
+def trained(engine, network, start, mask, config, examples, order):
+    session = engine.open(network, start, mask, config)
+    session.run(examples, order, [config.lr] * len(order))
+    return session.weights()
+
+
+def errors(weights, expected):
+    return {
+        name: float((weights[name].double() - value).norm() / value.norm().clamp_min(1e-3))
+        for name, value in expected.items()
+    }
+
+
+def start_of(network):
+    start = network.initial_weights(stream(0, 0, "init"))
+    rng = stream(0, 0, "test-bias")
+    for name, value in start.items():
+        if value.ndim == 1:
+            start[name] = torch.from_numpy(rng.normal(0, 0.1, value.shape).astype(np.float32))
+    return start
+
+
+@pytest.mark.parametrize("config", OPTIMIZERS, ids=NAMES)
+@pytest.mark.parametrize("density", DENSITIES)
+@pytest.mark.parametrize("size", [1, 7, 60, 64, 100, 130])
+def test_a_step_is_that_of_float64(config, density, size, network, examples):
+    start, mask, order = start_of(network), random_mask(network, density), batches(1, size)
+    expected = reference(network, start, mask, config, examples, order)
+    found = errors(trained(SparseEngine(), network, start, mask, config, examples, order), expected)
+    # Adam divides a gradient by its size, whatever the size: what float32 cannot know of a
+    # gradient near eps, PyTorch's float32 does not know either.
+    plain = errors(trained(TorchEngine(), network, start, mask, config, examples, order), expected)
+    for name, error in found.items():
+        assert error < max(1e-5, 2 * plain[name] if "adam" in config.optimizer else 0), name
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+def test_a_gradient_is_that_of_float64(density, network, examples):
+    # One step of SGD at a large rate: what is left of the weights is rounded away, not the step.
+    start, mask, order = start_of(network), random_mask(network, density), batches(1, 60)
+    config = TrainConfig(optimizer="sgd", lr=1.0, steps=100)
+    expected = reference(network, start, mask, config, examples, order)
+    weights = trained(SparseEngine(), network, start, mask, config, examples, order)
+    for name, value in masks.apply(start, mask).items():
+        step, exact = value - weights[name], value.double() - expected[name]
+        assert (step - exact).norm() <= 1e-5 * exact.norm() + 1e-6 * value.norm(), name
+
+
+@pytest.mark.parametrize("config", OPTIMIZERS[1:], ids=NAMES[1:])
+@pytest.mark.parametrize("density", DENSITIES)
+def test_many_steps_stay_near_those_of_float64(config, density, network, examples):
+    start, mask, order = start_of(network), random_mask(network, density), batches(20, 60)
+    weights = trained(SparseEngine(), network, start, mask, config, examples, order)
+    expected = reference(network, start, mask, config, examples, order)
+    assert max(errors(weights, expected).values()) < 1e-2
+
+
+@pytest.mark.parametrize("config", OPTIMIZERS, ids=NAMES)
+@pytest.mark.parametrize("density", DENSITIES)
+def test_pruned_weights_are_exactly_zero(config, density, network, examples):
+    mask = random_mask(network, density)
+    start = start_of(network)
+    weights = trained(SparseEngine(), network, start, mask, config, examples, batches(20, 60))
+    for name, keep in mask.items():
+        assert (weights[name][~keep] == 0).all()
+        assert weights[name].dtype == torch.float32
+        assert weights[name].shape == keep.shape
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    widths=some.lists(some.integers(1, 150), min_size=1, max_size=4),
+    size=some.integers(1, 150),
+    density=some.sampled_from([0.0, 0.001, 0.1, 0.3, 0.9, 1.0]),
+    seed=some.integers(0, 100),
+)
+def test_any_widths_depth_and_batch(widths, size, density, seed):
+    examples = resident(load("digits"))[0]
+    network = build(ModelConfig(name="-".join(["lenet", *map(str, widths)])), (8, 8), 10)
+    rng = np.random.default_rng(seed)
+    mask = {
+        name: torch.from_numpy(rng.random(network.shapes[name]) < density)
+        for name in network.prunable
+    }
+    config, order = TrainConfig(optimizer="sgd", lr=0.1, steps=100), batches(2, size)
+    start = start_of(network)
+    weights = trained(SparseEngine(), network, start, mask, config, examples, order)
+    expected = reference(network, start, mask, config, examples, order)
+    assert max(errors(weights, expected).values()) < 1e-5
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+def test_the_same_run_gives_the_same_bytes_whatever_else_is_trained(density, network, examples):
+    mask, start, config = random_mask(network, density), start_of(network), OPTIMIZERS[2]
+    order = [*batches(3, 60), *batches(1, 17)]
+    alone = trained(SparseEngine(), network, start, mask, config, examples, order)
+    engine = SparseEngine()
+    session = engine.open(network, start, mask, config)
+    for index in order:
+        session.run(examples, [index], [config.lr])
+        other = engine.open(network, start, random_mask(network, 0.3), OPTIMIZERS[0])
+        other.run(examples, batches(1, 130), [1e20])
+        other.evaluate(examples)
+        session.evaluate(examples)
+    assert all(torch.equal(alone[name], value) for name, value in session.weights().items())
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+def test_evaluation_agrees_with_torch_and_load_replaces_the_weights(density, network, examples):
+    mask, config = random_mask(network, density), OPTIMIZERS[2]
+    ours = SparseEngine().open(network, start_of(network), mask, config)
+    first = ours.weights()
+    ours.run(examples, batches(30, 60), [config.lr] * 30)
+    for weights in (ours.weights(), first):
+        ours.load(weights)
+        loss, accuracy = ours.evaluate(examples)
+        expected = TorchEngine().open(network, weights, mask, config).evaluate(examples)
+        assert loss == pytest.approx(expected[0], rel=1e-5)
+        assert accuracy == pytest.approx(expected[1], abs=2 / len(examples))
+
+
+def test_the_learning_rate_is_the_one_of_the_step(network, examples):
+    mask, start = random_mask(network, 0.5), start_of(network)
+    session = SparseEngine().open(network, start, mask, OPTIMIZERS[0])
+    session.run(examples, batches(3, 60), [0.0, 0.0, 0.0])
+    found, expected = session.weights(), masks.apply(start, mask)
+    assert all(torch.equal(found[name], expected[name]) for name in start)
+
+
+@pytest.mark.parametrize("density", [1.0, 0.05])
+def test_divergence_is_seen(density, network, examples):
+    session = SparseEngine().open(
+        network, start_of(network), random_mask(network, density), OPTIMIZERS[0]
+    )
+    session.run(examples, batches(20, 60), [1e20] * 20)
+    assert not np.isfinite(session.evaluate(examples)[0])
+
+
+def test_other_labels_of_the_same_pictures_are_not_confused(network, examples):
+    engine = SparseEngine()
+    session = engine.open(network, start_of(network), random_mask(network, 0.5), OPTIMIZERS[2])
+    shifted = Examples(examples.x, (examples.y + 1) % 10, examples.shift, examples.gain)
+    assert session.evaluate(examples) != session.evaluate(shifted)
+
+
+@pytest.mark.parametrize("bad", [-1, 1437])
+def test_a_batch_outside_of_the_examples_is_an_error(bad, network, examples):
+    session = SparseEngine().open(
+        network, start_of(network), random_mask(network, 0.5), OPTIMIZERS[2]
+    )
+    with pytest.raises(IndexError, match="1437 examples"):
+        session.run(examples, [torch.tensor([0, bad])], [1e-3])
+
+
+def test_other_python_threads_run_meanwhile(network, examples):
+    session = SparseEngine().open(
+        network, start_of(network), random_mask(network, 1.0), OPTIMIZERS[2]
+    )
+    session.run(examples, batches(1, 60), [1e-3])
+    order, ticks, stop = batches(4, 60) * 1_000, [], threading.Event()
+
+    def tick():
+        while not stop.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    start = time.perf_counter()
+    session.run(examples, order, [1e-3] * len(order))
+    end = time.perf_counter()
+    stop.set()
+    thread.join()
+    # Building the arguments holds the GIL for a moment; a second later only the kernels run.
+    middle = [t for t in ticks if (start + end) / 2 < t < end - 0.01]
+    assert len(middle) > 5
+
+
+def test_a_trajectory_of_digits_is_trained(tmp_path):
+    config = LotteryConfig(
+        levels=3,
+        model=ModelConfig(name="lenet-24-12"),
+        train=TrainConfig(steps=60, eval_every=30, batch_size=32, eval_train=100),
+    )
+    lab = Lab(load("digits"), SparseEngine(), Store(tmp_path))
+    assert len(list(trajectories(config, [0], lab))) == 4
+
+
+def test_numerics_name_what_determines_bytes():
+    numerics = SparseEngine().numerics
+    assert numerics == SparseEngine().numerics
+    assert all(part in numerics for part in ("sparse-", "numba-", "float32", "threads=1", "0.21"))
+
+
+def test_only_fully_connected_networks_are_supported(network):
+    assert available()
+    assert supports(network)
+    other = Network(
+        make=lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Tanh(), nn.Linear(10, 10)),
+        shapes={},
+        kinds={"1": "fc", "3": "out"},
+        init="glorot_normal",
+    )
+    assert not supports(other)
+    with pytest.raises(ResourceError, match="torch engine"):
+        SparseEngine().open(other, {}, {}, OPTIMIZERS[0])
+
+
+def test_a_layer_changes_its_kernels_at_the_crossover(network):
+    def kinds(density):
+        return Plan(network, random_mask(network, density)).parameters.layers[:, 0].tolist()
+
+    assert 1 in kinds(1.0)
+    assert kinds(0.05) == [0, 0, 0, 0]
