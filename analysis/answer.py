@@ -10,7 +10,10 @@ from analysis.frame import Study
 from analysis.statistics import Estimate
 
 DENSITY = 0.211
-"""Share of weights at which the answer is given: level 7 of the paper, where tickets do best."""
+"""Share of weights at which the answer is given: where the paper's tickets learn fastest.
+
+Its most accurate tickets keep about 13.5 % (Frankle & Carbin 2019, Figures 3 and 4a).
+"""
 
 
 def scale_line(study: Study) -> str:
@@ -56,7 +59,15 @@ def answer(study: Study) -> list[str]:
     text += [_difference(row) for row in table.to_dict("records") if row["versus"] != "random"]
     text += _speed(study)
     if table["diverged"].sum():
-        text.append("Networks that diverged at this density are kept in these means.")
+        text.append(
+            "Networks that diverged at this density are kept in these means, with their best "
+            "evaluation before that."
+        )
+    if ended := int(table["ended"].max()):
+        text.append(
+            f"{_replicates(ended)} ended by divergence at a higher density: these numbers are "
+            "those of the others."
+        )
     if not means["branch"].isin(["reinit"]).any():
         text.append("There is no reinitialised control to compare with.")
     return text
@@ -67,10 +78,17 @@ def _dense_only(means: pd.DataFrame) -> str:
     if dense.empty:
         return "The anchor has no pruned ticket to compare yet."
     row = dense.iloc[0]
-    return (
+    text = (
         f"Only dense networks are trained: mean test accuracy {100 * row['value']:.2f} % "
         f"(n = {row['n']}). There is no pruned ticket to compare yet."
     )
+    if row["diverged"]:
+        text += f" {_replicates(row['diverged'])} ended by divergence and will have none."
+    return text
+
+
+def _replicates(count: int) -> str:
+    return f"{count} replicate{'' if count == 1 else 's'}"
 
 
 def _difference(row: dict) -> str:

@@ -1,7 +1,10 @@
 """Tables over the levels of the anchor trials: curves against density, and paired differences.
 
 All replicates of the anchor remove the same number of weights at each level, so a level stands for
-one density. Networks that diverged stay in every mean, and are counted.
+one density. A network that diverged stays in the mean of its level, with what was measured at its
+lowest validation loss before, and is counted. A ticket that diverged ends its replicate: there is
+nothing to prune, so the means of deeper levels are those of the other replicates, and count it as
+ended. Such means describe survivors, and may flatter them.
 """
 
 from __future__ import annotations
@@ -16,15 +19,16 @@ BRANCHES = ["trunk", "reinit", "random"]
 """Curves in the order in which they are listed and drawn; the trunk is the ticket."""
 
 CURVE = ["branch", "level", "density", "statistic", "replicate", "value", "low", "high", "n"]
-CURVE_COLUMNS = [*CURVE, "diverged", "censored"]
+CURVE_COLUMNS = [*CURVE, "diverged", "ended", "censored"]
 """Columns of ``curve_table``."""
 
-DIFFERENCE_COLUMNS = ["versus", "level", "density", "mean", "low", "high", "n", "diverged"]
+DIFFERENCE = ["versus", "level", "density", "mean", "low", "high", "n"]
+DIFFERENCE_COLUMNS = [*DIFFERENCE, "diverged", "ended"]
 """Columns of ``difference_table``."""
 
 
 def anchor(records: pd.DataFrame) -> pd.DataFrame:
-    """Returns the networks at the paper's setting; level 0 belongs to the trunk alone."""
+    """Returns the networks of the base configuration; level 0 belongs to the trunk alone."""
     rows = records[records["phase"] == "anchor"]
     return rows[(rows["branch"] == "trunk") | (rows["level"] > 0)]
 
@@ -33,14 +37,18 @@ def curve_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Returns a measure against density: one row per network, and one per mean.
 
     ``statistic`` is "replicate" or "mean". A mean has its 95 % interval, the number of replicates
-    behind it, and how many of them diverged or have a censored early-stopping step.
+    behind it, how many of them diverged or have a censored early-stopping step, and how many more
+    are missing because they ``ended`` by divergence at a shallower level.
     """
     rows: list[dict[str, object]] = []
-    for branch, level, group in _groups(anchor(records)):
+    networks = anchor(records)
+    ends = _ends(networks)
+    for branch, level, group in _groups(networks):
         shared = {"branch": branch, "level": level, "density": group["density"].iloc[0]}
         estimate = mean_interval(group[measure])
         counts = {
             "diverged": int(group["diverged"].sum()),
+            "ended": _ended(ends, level, group),
             "censored": int(group["early_stop_at_end"].sum()),
         }
         mean = {"statistic": "mean", "value": estimate.mean, "low": estimate.low}
@@ -49,6 +57,7 @@ def curve_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:
             single = {"statistic": "replicate", "replicate": network["replicate"], "n": 1}
             flags = {
                 "diverged": int(network["diverged"]),
+                "ended": 0,
                 "censored": int(network["early_stop_at_end"]),
             }
             rows.append({**shared, **single, "value": network[measure], **flags})
@@ -59,9 +68,11 @@ def curve_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:
 def difference_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Returns ticket minus dense and ticket minus each control, paired by replicate, per level.
 
-    ``diverged`` counts the pairs in which either network diverged.
+    ``diverged`` counts the pairs in which either network diverged, ``ended`` the replicates that
+    have no pair because their ticket diverged at a shallower level.
     """
     networks = anchor(records)
+    ends = _ends(networks)
     trunk = networks[networks["branch"] == "trunk"]
     dense = trunk[trunk["level"] == 0]
     rows: list[dict[str, object]] = []
@@ -76,7 +87,8 @@ def difference_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:
             both = ticket.index.intersection(other.index)
             bad = ticket.loc[both, "diverged"] | other.loc[both, "diverged"]
             key = {"versus": versus, "level": level, "density": group["density"].iloc[0]}
-            rows.append({**key, **estimate._asdict(), "diverged": int(bad.sum())})
+            counts = {"diverged": int(bad.sum()), "ended": _ended(ends, level, group)}
+            rows.append({**key, **estimate._asdict(), **counts})
     return pd.DataFrame(rows, columns=pd.Index(DIFFERENCE_COLUMNS))
 
 
@@ -86,6 +98,17 @@ def nearest(table: pd.DataFrame, density: float) -> pd.DataFrame:
         return table
     distance = (table["density"].map(math.log) - math.log(density)).abs()
     return table[table["level"] == table.loc[distance.idxmin(), "level"]]
+
+
+def _ends(networks: pd.DataFrame) -> pd.Series:
+    """Returns the level at which each replicate's ticket diverged; the others are left out."""
+    bad = networks[(networks["branch"] == "trunk") & networks["diverged"].astype(bool)]
+    return bad.groupby("replicate")["level"].min()
+
+
+def _ended(ends: pd.Series, level: int, group: pd.DataFrame) -> int:
+    """Returns how many replicates ended before a level and so are not in its group."""
+    return len(set(ends.index[ends < level]) - set(group["replicate"]))
 
 
 def _groups(networks: pd.DataFrame) -> list[tuple[str, int, pd.DataFrame]]:

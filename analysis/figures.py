@@ -81,9 +81,10 @@ def _density_figure(
             ax.set_xlabel(X_LABEL)
         draw_curves(ax, table, measure)
         ax.set_ylim(measure.factor * main.low, measure.factor * main.high)
+        notes = [_ended_note(table)]
         if main.cuts_bands:
-            note = "Some intervals reach beyond the frame: the table has their ends"
-            ax.set_title(note, size=9, loc="left", color="#444444")
+            notes.append("Some intervals reach beyond the frame: the table has their ends")
+        ax.set_title("\n".join(filter(None, notes)), size=9, loc="left", color="#444444")
         canvas.legend_below(figure, columns=2)
     return Drawing(name=name, title=title, figure=figure, table=table)
 
@@ -126,6 +127,17 @@ def _draw_branch(ax: Axes, curve: pd.DataFrame, look: dict, measure: Measure, sm
     ax.plot(flagged["x"], flagged["value"], "x", color=look["color"], markersize=7)
     style = {**look, "linewidth": 1.4 if small else 2.2, "markersize": 3 if small else 5.5}
     ax.plot(mean["x"], mean["value"], label=_legend(mean, measure), **style, zorder=3)
+
+
+def _ended_note(table: pd.DataFrame) -> str:
+    """Returns how many replicates the means lose to divergence; empty if none."""
+    tickets = table[(table["branch"] == "trunk") & (table["statistic"] == "replicate")]
+    lost = tickets.loc[tickets["diverged"] > 0, "replicate"].nunique()
+    if not lost:
+        return ""
+    left_out = f"leave {'it' if lost == 1 else 'them'} out"
+    total = tickets["replicate"].nunique()
+    return f"{lost} of {total} replicates ended by divergence (×): means to the right {left_out}"
 
 
 def _legend(mean: pd.DataFrame, measure: Measure) -> str:

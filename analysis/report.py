@@ -21,6 +21,7 @@ from analysis import canvas, figures, search_figures
 from analysis.answer import DENSITY, answer, scale_line, signed
 from analysis.curves import difference_table
 from analysis.frame import Study, load
+from analysis.runs import later_runs, numerics
 from analysis.trials import best_table, problem_table, search_table, settings
 from lttune.errors import LttuneError, StorageError
 from lttune.files import write_atomically
@@ -89,6 +90,7 @@ def _page(study: Study, drawings: list[dict[str, Any]], differences: pd.DataFram
         figures={drawing["name"]: drawing for drawing in drawings},
         differences=_by_level(differences),
         versus=_versus(differences),
+        ended=bool(differences["ended"].any()),
         best=best.to_dict("records"),
         space=info.get("space", {}),
         objective=info.get("objective", {}),
@@ -97,6 +99,8 @@ def _page(study: Study, drawings: list[dict[str, Any]], differences: pd.DataFram
         settings=_plain(settings(study)),
         config=_plain(info.get("config", {})),
         provenance=_provenance(info),
+        runs=later_runs(study),
+        numerics=numerics(study),
     )
 
 

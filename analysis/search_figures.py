@@ -115,7 +115,7 @@ def draw_search(
         ax.scatter(x[lost], bottom, transform=ax.get_xaxis_transform(), label=label, **look)
     anchor = (table["phase"] == "anchor") & y.notna()
     if anchor.any():
-        label = f"paper's setting (n = {anchor.sum()})"
+        label = f"base configuration (n = {anchor.sum()})"
         ax.scatter(x[anchor], y[anchor], s=150, label=label, zorder=5, **ANCHOR)
 
 

@@ -52,7 +52,10 @@ def mean_interval(values: Sequence[float] | pd.Series, level: float = 0.95) -> E
 def paired_difference(a: pd.Series, b: pd.Series, level: float = 0.95) -> Estimate:
     """Returns the mean of ``a - b`` with its t-interval; the index names the replicates.
 
-    Only replicates in both count. They share initialisation and data order, so what these add to
-    both cancels in the difference, and the interval is that of the differences.
+    Only replicates in both count. What the two networks of a replicate share adds the same to both
+    and cancels in the difference. Ticket and dense network share split and initialisation, but not
+    the data order, of which each level has its own. Ticket and reinitialised ticket share split,
+    mask and data order, but not the initial weights. Ticket and random mask share split, data
+    order and the density of each layer, but neither mask nor initial weights.
     """
     return mean_interval((a - b).dropna(), level)

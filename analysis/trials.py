@@ -46,7 +46,8 @@ def best_table(study: Study, density: float, top: int = 5) -> pd.DataFrame:
     """Returns the best trials of the search by objective, with their tickets near a density.
 
     Accuracies are means over the trial's replicates at its own level nearest to the density, which
-    may be another density in each trial: ``density`` is the one it reached.
+    may be another density in each trial: ``density`` is the one it reached. ``replicates`` counts
+    those that did: one that ended by divergence before is not in the means, only in the objective.
     """
     table = search_table(study)
     table = table[(table["phase"] == "search") & table["objective"].notna()]
@@ -76,16 +77,17 @@ def problem_table(study: Study) -> pd.DataFrame:
 
 def settings(study: Study) -> dict[str, Any]:
     """Returns the study's base configuration by dotted path."""
-    return _flat(study.info.get("lottery", {}))
+    return flat(study.info.get("lottery", {}))
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested values by dotted path."""
     # Not lttune.config.from_dict: a study of an older version must still have its report.
-    flat: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in tree.items():
         path = f"{prefix}{name}"
-        flat |= _flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
-    return flat
+        values |= flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+    return values
 
 
 def is_number(value: object) -> bool:

@@ -1,13 +1,14 @@
-"""Checks that need the network: does the space fit it, is the objective's density reached?"""
+"""Checks that a field cannot make alone: the space, the objective's density, the cluster."""
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution
 
 from lttune.config import LotteryConfig
-from lttune.errors import ConfigError
+from lttune.errors import ConfigError, ResourceError
 from lttune.lottery import planned_densities
 from lttune.models import Network
 from lttune.objectives import ObjectiveConfig
@@ -50,3 +51,19 @@ def check_objective(target: ObjectiveConfig, base: LotteryConfig, network: Netwo
             f"objective.density must be reached by the base configuration, whose last level has "
             f"density {reached:.3g}; got {target.density!r}; give a larger one or more levels"
         )
+
+
+def check_address(address: str | None) -> None:
+    """Checks that something listens where a Ray cluster is said to be; "auto" is left to Ray.
+
+    Raises:
+        ResourceError: if the port cannot be reached within three seconds.
+    """
+    if address in (None, "local", "auto"):
+        return
+    host, _, port = str(address).rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=3).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ResourceError(f"no Ray cluster answers at address {address!r}: {reason}") from error

@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from lttune.outcome import Outcome, show
 from lttune.progress import Progress
 from lttune.search import StudySearcher, phase_config
 from lttune.settings import Study, StudyConfig
+from lttune.sheet import continued
 from lttune.summary import level_metrics, trial_metrics
 from lttune.tracking import Status, Tracker
 
@@ -31,6 +33,18 @@ STATUS: dict[str, Status] = {"complete": "FINISHED", "failed": "FAILED", "stoppe
 
 Report = Callable[[Path], Path]
 """Writes the report of a study's folder and returns its path."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What was settled about a run before it began."""
+
+    engine: str
+    """Which engine the workers make."""
+    reason: str
+    """Why it is not the fast one; empty if it is."""
+    began: float
+    """Monotonic time at which the command began, from which wall time counts."""
 
 
 class Conductor:
@@ -43,6 +57,7 @@ class Conductor:
         network: its base architecture.
         sheet: the values of ``study.json``.
         report: writes the report at the end.
+        chosen: the engine, and when this run began.
     """
 
     def __init__(
@@ -53,15 +68,15 @@ class Conductor:
         network: Network,
         sheet: Mapping[str, Any],
         report: Report,
+        chosen: Chosen,
     ) -> None:
         self._config, self._study, self._dataset = config, study, dataset
-        self._network, self._report = network, report
+        self._network, self._report, self._chosen = network, report, chosen
         self._console = Console(highlight=False)
         folder = config.folder
-        created = folder / "study.json"
-        kept = {"created": read_json(created)["created"]} if created.exists() else {}
-        self._sheet = {**sheet, **kept}
-        write_json(created, self._sheet)
+        path = folder / "study.json"
+        self._sheet = continued(read_json(path) if path.exists() else None, sheet)
+        write_json(path, self._sheet)
         shutil.copyfile(study.file, folder / study.file.name)
         self._ledger = Ledger.open(folder / "trials.json")
         self._plan()
@@ -72,14 +87,14 @@ class Conductor:
 
     def run(self) -> Outcome:
         """Runs the missing trials, then writes records and report and closes MLflow's runs."""
-        began, interrupts = time.monotonic(), list[Interrupted]()
+        interrupts = list[Interrupted]()
 
         def interrupt(signum: int) -> None:
             interrupts.append(Interrupted(signum))
             raise interrupts[0]
 
         self._open_tracking()
-        if not self._ledger.complete:
+        if not self._ledger.finished:
             restore = on_interrupt(interrupt)
             try:
                 with self._progress:
@@ -89,12 +104,13 @@ class Conductor:
                 interrupts = interrupts or [Interrupted(signal.SIGINT)]
             except BaseException:
                 self._tracker.finish("FAILED")
-                self._tracker.close(timeout_s=5)
+                self._tracker.close(timeout_s=30)
                 raise
             finally:
                 restore()
                 ray.shutdown()
-                self._ledger.wall_s += time.monotonic() - began
+                # Ray's state files are scratch; networks and ledger are what a study is.
+                shutil.rmtree(self._config.folder / "ray", ignore_errors=True)
         return self._finish(interrupts[0] if interrupts else None)
 
     def started(self, trial: Trial) -> None:
@@ -117,13 +133,21 @@ class Conductor:
         self._end_in_tracker(trial)
         self._progress.ended(trial)
 
+    def failed(self, trial: Trial, traceback: str) -> None:
+        """A trial raised: keep where, for whoever mends it."""
+        path = self._config.folder / "failures" / f"trial-{trial.number:03d}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(traceback)
+
     def _plan(self) -> None:
         """Adds the anchor's missing trials and says how many make each phase complete."""
         ledger, config = self._ledger, self._config
-        ledger.planned = {}
+        ledger.only = config.phases
         if "anchor" in config.phases:
             have = {replicate for trial in ledger.of("anchor") for replicate in trial.replicates}
-            for replicate in sorted(set(range(config.replicates)) - have):
+            for replicate in range(config.replicates):
+                if replicate in have:
+                    continue
                 label = f"replicate={replicate}"
                 ledger.add("anchor", label, {}, [replicate], list(config.controls))
             ledger.planned["anchor"] = len(ledger.of("anchor"))
@@ -132,7 +156,8 @@ class Conductor:
         ledger.save()
 
     def _run_trials(self, interrupt: Callable[[int], None]) -> None:
-        config = self._config
+        config, chosen = self._config, self._chosen
+        self._console.print(f"engine: {chosen.engine}{chosen.reason and f' ({chosen.reason})'}")
         resources = start_ray(config)
         on_interrupt(interrupt)  # Ray has taken SIGTERM for itself, and would end in SIGABRT.
         cores = max(1, int(resources.get("CPU", 1)))
@@ -146,7 +171,8 @@ class Conductor:
             replicates=config.search_replicates,
         )
         concurrent = min(config.max_concurrent or cores, cores)
-        run_trials(config, self._ledger, searcher, self._dataset, self, concurrent)
+        engine = self._chosen.engine
+        run_trials(config, self._ledger, searcher, self._dataset, self, concurrent, engine)
 
     def _work(self) -> dict[str, float]:
         """Returns the networks that a trial of each phase trains, for the time left."""
@@ -196,6 +222,7 @@ class Conductor:
         }
         if code["commit"]:
             tags["mlflow.source.git.commit"] = code["commit"]
+            tags["lttune.dirty"] = str(code["dirty"]).lower()
         self._tracker.start(
             description=f"{self._study.question} ({self._study.source})",
             params={**self._settings(), **config.lottery.flat()},
@@ -232,7 +259,11 @@ class Conductor:
         summary: dict[str, float] = {}
         if rows and trial.state == "complete":
             summary = trial_metrics(rows, self._dataset.classes, self._config.objective)
-        self._tracker.end_trial(trial.number, STATUS[trial.state], summary)
+        # MLflow sorts parameters as text; as metrics they sort, and can be an axis, as numbers.
+        base = self._config.lottery.flat()
+        factors = {path: trial.hparams.get(path, base.get(path)) for path in self._study.space}
+        numbers = {n: float(v) for n, v in factors.items() if isinstance(v, int | float)}
+        self._tracker.end_trial(trial.number, STATUS[trial.state], {**numbers, **summary})
 
     def _finish(self, interrupted: Interrupted | None) -> Outcome:
         for trial in self._ledger.trials:
@@ -243,14 +274,19 @@ class Conductor:
         page = self._report(self._config.folder)
         figures = sorted((self._config.folder / "figures").glob("*"))
         files = [page, self._config.folder / "records.parquet", *figures]
-        status: Status = "FINISHED" if self._ledger.complete else "FAILED"
+        status: Status = "FAILED"
+        if self._ledger.finished:
+            status = "FINISHED" if self._ledger.complete else "KILLED"
         self._tracker.finish("KILLED" if interrupted else status, files)
-        missing = self._tracker.close(timeout_s=5 if interrupted else 60)
+        missing = self._tracker.close(timeout_s=15 if interrupted else 60)
+        self._ledger.wall_s += time.monotonic() - self._chosen.began
+        self._ledger.save()
         outcome = Outcome(
-            exit_code=interrupted.exit_code if interrupted else int(not self._ledger.complete),
+            exit_code=interrupted.exit_code if interrupted else int(not self._ledger.finished),
             report=page,
             tracking=self._tracker.address,
             not_tracked=missing,
         )
-        show(outcome, self._ledger, list(self._rows.values()), self._config, self._console)
+        rows = list(self._rows.values())
+        show(outcome, self._ledger, rows, self._config, self._dataset.classes, self._console)
         return outcome

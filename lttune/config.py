@@ -73,8 +73,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        ok = isinstance(self.name, str) and re.fullmatch(r"lenet(-[1-9]\d{0,4}){1,8}", self.name)
-        require(bool(ok), "model.name", "lenet-H1-H2-... such as lenet-300-100", self.name)
+        ok = isinstance(self.name, str) and re.fullmatch(r"lenet(-[1-9]\d{0,3}){1,8}", self.name)
+        require(bool(ok), "model.name", "lenet-H1-H2-..., widths up to 9999", self.name)
         _choice("model.init", self.init, InitName)
 
 

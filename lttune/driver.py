@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import ray
 from ray import tune
-from ray.exceptions import AuthenticationError
+from ray.exceptions import AuthenticationError, GetTimeoutError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lttune.data import Dataset
@@ -59,6 +59,9 @@ class Listener(Protocol):
     def level(self, trial: Trial, report: Mapping[str, Any]) -> None:
         """A trial finished a level."""
 
+    def failed(self, trial: Trial, traceback: str) -> None:
+        """A trial raised; ``ended`` follows."""
+
     def ended(self, trial: Trial) -> None:
         """A trial ended; its state and objective are set."""
 
@@ -84,6 +87,7 @@ class _Bridge(tune.Callback):
         mine = self._trials[trial.trial_id]
         if "error" in result:
             mine.error = result["error"]
+            self._listener.failed(mine, result["traceback"])
             return
         mine.objective = result.get("objective")
         self._listener.level(mine, result)
@@ -164,7 +168,11 @@ def _check_store(store: Path) -> None:
         for node in ray.nodes():
             if node["Alive"] and node["NodeID"] != here:
                 place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                trouble = ray.get(try_it.options(scheduling_strategy=place).remote(str(mark)))
+                asked = try_it.options(scheduling_strategy=place).remote(str(mark))
+                try:
+                    trouble = ray.get(asked, timeout=30)
+                except GetTimeoutError:
+                    trouble = "does not answer about"
                 if trouble:
                     raise StorageError(
                         f"out must be a folder that every node reaches: node "
@@ -194,6 +202,7 @@ def run_trials(
     dataset: Dataset,
     listener: Listener,
     concurrent: int,
+    engine: str,
 ) -> None:
     """Runs every trial that the searcher hands out, at most ``concurrent`` at once.
 
@@ -206,6 +215,7 @@ def run_trials(
         store=str(config.store.absolute()),
         seed=config.seed,
         device=config.device,
+        engine=engine,
         objective=config.objective,
     )
     gpus = {"gpu": 1 / concurrent} if config.device == "cuda" else {}

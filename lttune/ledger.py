@@ -53,6 +53,8 @@ class Ledger:
     trials: list[Trial] = field(default_factory=list)
     wall_s: float = 0.0
     """Wall seconds of all runs of the study so far."""
+    only: tuple[str, ...] | None = None
+    """Phases that this run works on, None for all; others keep their plan and their trials."""
 
     @classmethod
     def open(cls, path: Path) -> Ledger:
@@ -103,10 +105,24 @@ class Ledger:
         return sum(self.planned.values())
 
     @property
+    def active(self) -> tuple[str, ...]:
+        """The phases that this run works on."""
+        return tuple(self.planned) if self.only is None else self.only
+
+    def open_slots(self, phase: str) -> int:
+        """Returns how many trials of a phase are planned and not complete."""
+        done = sum(trial.state == "complete" for trial in self.of(phase))
+        return max(self.planned.get(phase, 0) - done, 0)
+
+    @property
     def complete(self) -> bool:
-        """Whether every planned trial is complete."""
-        done = {p: sum(t.state == "complete" for t in self.of(p)) for p in self.planned}
-        return all(done[phase] >= planned for phase, planned in self.planned.items())
+        """Whether every planned trial of every phase is complete."""
+        return not any(self.open_slots(phase) for phase in self.planned)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every planned trial of the active phases is complete."""
+        return not any(self.open_slots(phase) for phase in self.active)
 
     def save(self) -> None:
         """Writes the file."""

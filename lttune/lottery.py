@@ -13,7 +13,7 @@ from lttune.config import LotteryConfig
 from lttune.errors import ConfigError
 from lttune.lab import Lab, Task, Ticket, weights_of
 from lttune.models import Network
-from lttune.pruning import competing_groups, prune
+from lttune.pruning import competing_groups, prune, removed
 from lttune.seeding import stream
 from lttune.store import Stored
 
@@ -110,7 +110,7 @@ def planned_densities(config: LotteryConfig, network: Network) -> list[float]:
     fractions: list[float] = []
     for names, fraction in competing_groups(config.prune, network.kinds):
         count = sum(sizes[name] for name in names)
-        if 0 < fraction * count < 1:
+        if fraction > 0 and removed(fraction, count) == 0:
             layer = names[0].removesuffix(".weight")
             raise ConfigError(
                 f"prune.fractions must remove a weight of {layer} ({count} weights) at level 1, "
@@ -120,7 +120,7 @@ def planned_densities(config: LotteryConfig, network: Network) -> list[float]:
         fractions.append(fraction)
     densities = [1.0]
     while len(densities) <= config.levels and densities[-1] > config.min_density:
-        counts = [c - math.floor(f * c) for c, f in zip(counts, fractions, strict=True)]
+        counts = [c - removed(f, c) for c, f in zip(counts, fractions, strict=True)]
         densities.append(sum(counts) / total)
     return densities
 

@@ -12,6 +12,7 @@ import getpass
 import hashlib
 import json
 import re
+import sqlite3
 import tempfile
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -24,6 +25,8 @@ from mlflow.data.schema import TensorDatasetSchema
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.types import Schema, TensorSpec
 
 from lttune import mlflow_uri
@@ -31,6 +34,16 @@ from lttune.data.dataset import Dataset
 
 _PARENT = "mlflow.parentRunId"
 _MAX_PARAMS = 100
+
+
+class BrokenDatabaseError(Exception):
+    """An existing SQLite file that MLflow cannot open, today or another day."""
+
+
+def is_broken(error: Exception) -> bool:
+    """Returns whether the SQLite file is unusable for good: half-made, damaged or not MLflow's."""
+    is_damaged = mlflow_uri.sqlite_code(error) in mlflow_uri.DAMAGED
+    return is_damaged or isinstance(error, BrokenDatabaseError)
 
 
 def is_refusal(error: Exception) -> bool:
@@ -71,13 +84,13 @@ class Mirror:
         path = mlflow_uri.sqlite_path(uri)
         if uri.startswith(("http://", "https://")):
             mlflow_uri.probe(uri)
-        if path:
-            mlflow_uri.prepare_sqlite(path)
         # Two programs that create the tables of one file at a time break it.
         name = hashlib.sha256(uri.encode()).hexdigest()[:16]
         lock = Path(tempfile.gettempdir()) / f"lttune-{name}.lock"
         with FileLock(lock, timeout=60) if path else nullcontext():
-            self._client = MlflowClient(uri)
+            if path:
+                mlflow_uri.prepare_sqlite(path, _create_tables)
+            self._client = _open(uri, path)
         self._database = path
         self.experiment = self._find_experiment()
         self._runs: dict[int | None, _Run] = {}
@@ -236,6 +249,29 @@ class Mirror:
             else:
                 self._client.set_terminated(run.id, status, now)
             run.status = status
+
+
+def _create_tables(uri: str) -> None:
+    """Lets MLflow make its whole schema in a database, and closes it."""
+    SqlAlchemyStore(uri, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
+
+
+def _open(uri: str, path: Path | None) -> MlflowClient:
+    try:
+        return MlflowClient(uri)
+    except Exception as error:
+        code = mlflow_uri.sqlite_code(error)
+        if code is not None:
+            # A table that exists already, for one; not a lock, a full disk or a missing right.
+            is_lost = code in (sqlite3.SQLITE_ERROR, *mlflow_uri.DAMAGED)
+        elif isinstance(error, MlflowException):
+            is_lost = "out-of-date database schema" in str(error)
+        else:
+            # A migration that stumbles over the traces of an earlier one.
+            is_lost = not isinstance(error, OSError | ImportError | MemoryError)
+        if path and is_lost:
+            raise BrokenDatabaseError(str(error)) from error
+        raise
 
 
 def _known(run: Run) -> _Run:

@@ -14,7 +14,7 @@ from rich.table import Table
 from lttune.ledger import Ledger
 from lttune.progress import clock
 from lttune.settings import StudyConfig
-from lttune.summary import trial_metrics
+from lttune.summary import AT_DENSITIES, trial_metrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +38,18 @@ def show(
     ledger: Ledger,
     rows: Sequence[dict[str, Any]],
     config: StudyConfig,
+    classes: int,
     console: Console,
 ) -> None:
     """Prints the end of a run."""
-    if table := _best(ledger, rows, config):
+    if table := _best(ledger, rows, config, classes):
         console.print(table)
     done, total = ledger.count("complete"), ledger.total
     for trial in ledger.trials:
         if trial.state == "failed":
-            console.print(f"failed: {trial.name}: {trial.error}", markup=False, style="red")
+            where = f"{config.folder}/failures/trial-{trial.number:03d}.txt"
+            text = f"failed: {trial.name}: {trial.error} ({where})"
+            console.print(text, markup=False, style="red", soft_wrap=True)
     if outcome.exit_code >= 128:
         console.print("interrupted: every finished network is kept")
     state = "complete" if ledger.complete else "incomplete"
@@ -64,7 +67,9 @@ def show(
         console.print(f"not in MLflow: {outcome.not_tracked}", soft_wrap=True, style="yellow")
 
 
-def _best(ledger: Ledger, rows: Sequence[dict[str, Any]], config: StudyConfig) -> Table | None:
+def _best(
+    ledger: Ledger, rows: Sequence[dict[str, Any]], config: StudyConfig, classes: int
+) -> Table | None:
     """Returns the best trials by objective: chosen on validation, with test accuracy beside."""
     scored = [t for t in ledger.trials if t.state == "complete" and t.objective is not None]
     if not scored:
@@ -74,12 +79,19 @@ def _best(ledger: Ledger, rows: Sequence[dict[str, Any]], config: StudyConfig) -
     table = Table(
         title=f"best trials by {config.objective.name} (validation)", title_justify="left"
     )
-    for name in ("trial", config.objective.name, "test at 20 %", "test at 10 %", "time"):
+    best = scored[:BEST]
+    metrics = [
+        trial_metrics([row for row in rows if row["trial"] == t.number], classes, config.objective)
+        for t in best
+    ]
+    columns = {
+        f"test at {density:.0%}": f"test_accuracy_at_{density:g}"
+        for density in AT_DENSITIES
+        if any(f"test_accuracy_at_{density:g}" in found for found in metrics)
+    }
+    for name in ("trial", config.objective.name, *columns, "time"):
         table.add_column(name, justify="left" if name == "trial" else "right")
-    for trial in scored[:BEST]:
-        mine = [row for row in rows if row["trial"] == trial.number]
-        metrics = trial_metrics(mine, 10, config.objective)
-        tests = [metrics.get(f"test_accuracy_at_{density:g}") for density in (0.2, 0.1)]
-        shown = ["-" if accuracy is None else f"{accuracy:.2%}" for accuracy in tests]
-        table.add_row(trial.name, f"{trial.objective:.4f}", *shown, clock(trial.seconds or 0))
+    for trial, found in zip(best, metrics, strict=True):
+        tests = [f"{found[key]:.2%}" if key in found else "-" for key in columns.values()]
+        table.add_row(trial.name, f"{trial.objective:.4f}", *tests, clock(trial.seconds or 0))
     return table

@@ -27,8 +27,8 @@ class Progress:
 
     Args:
         ledger: the study's trials.
-        networks: number of networks that a trial of each phase trains, times its steps: the work
-            that the time left is estimated from.
+        networks: number of networks that a trial of each phase trains: the work that the time left
+            is estimated from.
         console: where to draw.
     """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -47,6 +48,14 @@ def competing_groups(
     return [([f"{la}.weight"], f) for la, f in layer_fractions(config, kinds).items()]
 
 
+def removed(fraction: float, survivors: int) -> int:
+    """Returns floor(fraction * survivors), of the fraction as it is written in decimals.
+
+    In binary, 0.29 * 100 is below 29.
+    """
+    return math.floor(Fraction(str(fraction)) * survivors)
+
+
 def prune(
     weights: Mapping[str, Tensor], mask: Mask, config: PruneConfig, kinds: Mapping[str, str]
 ) -> Mask:
@@ -66,7 +75,7 @@ def prune(
         score_P = torch.cat([scores[name].flatten() for name in names])
         alive_S = keep_P.nonzero().squeeze(1)
         order_S = score_P[alive_S].argsort(stable=True)
-        keep_P[alive_S[order_S[: math.floor(fraction * len(alive_S))]]] = False
+        keep_P[alive_S[order_S[: removed(fraction, len(alive_S))]]] = False
         parts = keep_P.split([mask[name].numel() for name in names])
         pruned |= {n: p.view_as(mask[n]) for n, p in zip(names, parts, strict=True)}
     return {name: pruned[name] for name in mask}

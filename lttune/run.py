@@ -5,13 +5,16 @@ Running a study again goes on where it stopped; running a finished study again t
 
 from __future__ import annotations
 
+import time
+
 import torch
 from filelock import FileLock, Timeout
 
-from lttune.checks import check_objective, check_space
-from lttune.conductor import Conductor, Report
+from lttune.checks import check_address, check_objective, check_space
+from lttune.conductor import Chosen, Conductor, Report
 from lttune.data import load
 from lttune.data.dataset import validation_size
+from lttune.engines import choose, make
 from lttune.errors import LockedError, ResourceError
 from lttune.models import build
 from lttune.outcome import Outcome
@@ -20,20 +23,34 @@ from lttune.sheet import refuse_other, sheet
 from lttune.store import probe
 
 
-def run_study(config: StudyConfig, study: Study, report: Report) -> Outcome:
+def run_study(
+    config: StudyConfig, study: Study, report: Report, began: float | None = None
+) -> Outcome:
     """Runs what is missing of a study and writes its report.
+
+    Args:
+        config: the settings.
+        study: what the study file declares.
+        report: writes the report of a study's folder.
+        began: monotonic time at which the command began; None is now.
 
     Raises:
         LttuneError: before anything starts, if the study cannot be run as asked.
     """
+    began = time.monotonic() if began is None else began
     if config.device == "cuda" and config.address is None and not torch.cuda.is_available():
         raise ResourceError("device must be cpu here: PyTorch sees no CUDA")
+    check_address(config.address)
     dataset = load(config.lottery.data.name)
     validation_size(dataset, config.lottery.data.validation)
     network = build(config.lottery.model, dataset.shape, dataset.classes)
     check_space(study.space if "search" in config.phases else {}, config.lottery, network)
     check_objective(config.objective, config.lottery, network)
-    values = sheet(config, study, dataset)
+    engine, reason = choose(config.engine, network, config.device)
+    # A driver without a GPU may steer workers that have one: then the name stands for the class.
+    local = config.device == "cpu" or torch.cuda.is_available()
+    numerics = make(engine, config.device).numerics if local else f"{engine}/{config.device}"
+    values = sheet(config, study, dataset, numerics)
     refuse_other(config.folder, values)
     probe(config.store)
     probe(config.folder)
@@ -43,4 +60,5 @@ def run_study(config: StudyConfig, study: Study, report: Report) -> Outcome:
     except Timeout:
         raise LockedError(f"another driver is running the study {config.folder}") from None
     with lock:
-        return Conductor(config, study, dataset, network, values, report).run()
+        chosen = Chosen(engine=engine, reason=reason, began=began)
+        return Conductor(config, study, dataset, network, values, report, chosen).run()

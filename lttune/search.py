@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 from ray.tune.search import Searcher
@@ -25,9 +26,12 @@ from lttune.settings import Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
+STARTUP = 4
+"""Random proposals before a sampler learns; Optuna's 10 would be nearly all of a quick search."""
+
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": lambda seed: TPESampler(seed=seed),
-    "gp": lambda seed: GPSampler(seed=seed),
+    "tpe": lambda seed: TPESampler(seed=seed, n_startup_trials=STARTUP),
+    "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=STARTUP),
     "random": lambda seed: RandomSampler(seed=seed),
 }
 
@@ -64,19 +68,29 @@ class StudySearcher(Searcher):
         self._by_ray_id: dict[str, Trial] = {}
         self._asked: dict[int, optuna.Trial] = {}
         self._shown: set[tuple[int, int]] = set()
-        for trial in ledger.of("search"):
+        for trial in ledger.trials:
             if trial.state == "complete":
-                done = create_trial(
-                    params=trial.hparams, distributions=self.space, value=trial.objective
-                )
-                self._study.add_trial(done)
+                self._learn(trial)
+
+    def _learn(self, trial: Trial) -> None:
+        """Shows Optuna a complete trial that it did not propose in this run.
+
+        An anchor is the base configuration: a point of the space, if the space contains it.
+        """
+        values = self.base.override(trial.hparams).flat()
+        params = {path: values.get(path) for path in self.space}
+        if all(_contains(distribution, params[p]) for p, distribution in self.space.items()):
+            self._study.add_trial(
+                create_trial(params=params, distributions=self.space, value=trial.objective)
+            )
 
     def suggest(self, trial_id: str) -> Any:
         """Returns the next trial's configuration (a dict), or ``FINISHED``."""
-        planned = self.ledger.planned
-        waiting = (t for t in self.ledger.trials if t.state == "waiting" and t.phase in planned)
+        active, planned = self.ledger.active, self.ledger.planned
+        waiting = (t for t in self.ledger.trials if t.state == "waiting" and t.phase in active)
         trial = next(waiting, None)
-        if trial is None and len(self.ledger.of("search")) < planned.get("search", 0):
+        room = "search" in active and len(self.ledger.of("search")) < planned["search"]
+        if trial is None and room:
             trial = self._propose()
         if trial is None:
             return Searcher.FINISHED
@@ -121,15 +135,18 @@ class StudySearcher(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tells Optuna how a search trial ended; a planned trial needs no telling."""
+        """Tells Optuna how a trial ended."""
         result = result or {}
         # Tune withholds the last result of a trial from ``on_trial_result``.
         self.on_trial_result(trial_id, result)
         trial = self._by_ray_id.pop(trial_id)
         asked = self._asked.pop(trial.number, None)
-        if asked is None:
-            return
         value = result.get("objective")
+        if asked is None:
+            if value is not None and math.isfinite(value) and not error:
+                trial.objective = value
+                self._learn(trial)
+            return
         if error or "error" in result or (value is not None and not math.isfinite(value)):
             self._study.tell(asked, state=TrialState.FAIL)
         elif value is None:
@@ -146,6 +163,14 @@ class StudySearcher(Searcher):
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles the searcher into a file that lttune never reads.
         return {}
+
+
+def _contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a value is one of a distribution's."""
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    low, high = getattr(distribution, "low"), getattr(distribution, "high")  # noqa: B009
+    return isinstance(value, int | float) and low <= value <= high
 
 
 def phase_config(phase: str, base: LotteryConfig, target: ObjectiveConfig) -> LotteryConfig:

@@ -13,6 +13,7 @@ from optuna.distributions import BaseDistribution
 
 from lttune.config import LotteryConfig, require
 from lttune.errors import unknown
+from lttune.mlflow_uri import masked
 from lttune.objectives import ObjectiveConfig
 
 Scale = Literal["smoke", "quick", "paper"]
@@ -20,12 +21,24 @@ Phase = Literal["anchor", "search"]
 ControlName = Literal["reinit", "random"]
 SamplerName = Literal["tpe", "gp", "random"]
 DeviceName = Literal["cpu", "cuda"]
+EngineName = Literal["auto", "torch", "sparse", "stacked"]
 
 Space = Mapping[str, BaseDistribution]
 """Dotted hyperparameter -> Optuna distribution."""
 
+SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
+"""Stores that MLflow keeps up; its folder of files (./mlruns) it does not."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-FREE = ("out", "trials", "replicates", "phases", "tracking_uri", "address", "max_concurrent")
+FREE = (
+    "engine",
+    "out",
+    "trials",
+    "replicates",
+    "phases",
+    "tracking_uri",
+    "address",
+    "max_concurrent",
+)
 """Settings that an existing study may be continued with at other values."""
 
 
@@ -64,6 +77,9 @@ class StudyConfig:
     """Trials at once, one core each. None is one for each core."""
     device: DeviceName = "cpu"
     """Where networks are trained."""
+    engine: EngineName = "auto"
+    """How networks are trained: torch is the reference; sparse computes surviving weights only, on
+    the CPU; stacked trains several at once, for a GPU. auto is sparse where it can be."""
     lottery: LotteryConfig = field(default_factory=LotteryConfig)
     """The base configuration: the anchor, and what a trial of the search overrides."""
 
@@ -72,7 +88,12 @@ class StudyConfig:
         ok = isinstance(self.name, str) and NAME.fullmatch(self.name) and ".." not in self.name
         rule = "1 to 64 letters, digits, '_', '-' or '.', starting with a letter or digit"
         require(bool(ok) and self.name != "cells", "name", f"{rule}, and not 'cells'", self.name)
-        for name, choices in (("scale", Scale), ("sampler", SamplerName), ("device", DeviceName)):
+        for name, choices in (
+            ("scale", Scale),
+            ("sampler", SamplerName),
+            ("device", DeviceName),
+            ("engine", EngineName),
+        ):
             if getattr(self, name) not in get_args(choices):
                 raise unknown(name, getattr(self, name), get_args(choices))
         for name, choices in (("phases", get_args(Phase)), ("controls", get_args(ControlName))):
@@ -82,8 +103,16 @@ class StudyConfig:
         require(bool(self.phases), "phases", "at least one phase", self.phases)
         for name in ("trials", "replicates", "search_replicates", "max_concurrent"):
             value = getattr(self, name)
-            ok = (name == "max_concurrent" and value is None) or (type(value) is int and value >= 1)
-            require(ok, name, "a whole number >= 1", value)
+            ok = type(value) is int and 1 <= value <= 100_000
+            ok = ok or (name == "max_concurrent" and value is None)
+            require(ok, name, "a whole number from 1 to 100000", value)
+        scheme = (self.tracking_uri or "").partition("://")[0].partition("+")[0]
+        rule = f"a URI of {', '.join(SCHEMES)}, such as sqlite:///mlflow.db"
+        ok = self.tracking_uri is None or scheme in SCHEMES
+        require(ok, "tracking_uri", rule, masked(self.tracking_uri or ""))
+        local = self.address in (None, "local", "auto")
+        ok = local or re.fullmatch(r"[A-Za-z0-9_.-]+:\d{1,5}", self.address or "") is not None
+        require(ok, "address", "auto or HOST:PORT", self.address)
         ok = type(self.seed) is int and 0 <= self.seed < 2**63
         require(ok, "seed", "a whole number from 0 to 2^63 - 1", self.seed)
 

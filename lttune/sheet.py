@@ -18,17 +18,23 @@ from lttune.files import read_json
 from lttune.mlflow_uri import masked
 from lttune.settings import FREE, Study, StudyConfig, describe_space, differences
 
+RUN = ("command", "created", "code", "packages", "machine", "numerics")
+"""What a sheet says of one run of a study."""
 
-def sheet(config: StudyConfig, study: Study, dataset: Dataset) -> dict[str, Any]:
-    """Returns the values of ``study.json``."""
+
+def sheet(config: StudyConfig, study: Study, dataset: Dataset, numerics: str) -> dict[str, Any]:
+    """Returns the values of ``study.json`` for a first run."""
     validation = validation_size(dataset, config.lottery.data.validation)
     return {
         "name": config.name,
         "question": study.question,
         "source": study.source,
         "scale": config.scale,
-        "command": masked(shlex.join(["python", f"studies/{study.file.name}", *sys.argv[1:]])),
+        "command": masked(
+            shlex.join(["python", f"{study.file.parent.name}/{study.file.name}", *sys.argv[1:]])
+        ),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "numerics": numerics,
         "config": {**config.plain(), "tracking_uri": masked(config.tracking_uri or "") or None},
         "lottery": config.lottery.nested(),
         "space": describe_space(study.space),
@@ -60,7 +66,21 @@ def identity(values: Mapping[str, Any]) -> dict[str, Any]:
         **flatten(values["lottery"], "lottery."),
         **{f"space.{path}": described for path, described in values["space"].items()},
         "dataset": values["dataset"]["digest"],
+        "numerics": values["numerics"],
     }
+
+
+def continued(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the sheet of a study that is run (again): its origin stays, the run is added.
+
+    Settings that may grow are the new ones; who made the first numbers, and how, never changes.
+    """
+    run = {name: new[name] for name in RUN}
+    run["started"] = run.pop("created")
+    if old is None:
+        return {**new, "runs": [run]}
+    origin = {name: old[name] for name in RUN}
+    return {**new, **origin, "runs": [*old["runs"], run]}
 
 
 def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:

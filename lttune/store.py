@@ -15,7 +15,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,21 +84,28 @@ class Store:
         missing = {key for key, cell in found.items() if cell is None}
         there = found.keys() - missing
         if missing:
-            try:
-                (self.folder / "locks").mkdir(parents=True, exist_ok=True)
-                with contextlib.ExitStack() as locks:
-                    # Sorted, so that two processes can never hold what the other waits for.
-                    for key in sorted(missing):
-                        locks.enter_context(FileLock(self.folder / "locks" / f"{key}.lock"))
-                    there |= self._look_again(found, missing)
-                    todo = [keys.index(key) for key in dict.fromkeys(keys) if found[key] is None]
-                    for index, cell in zip(todo, compute(todo) if todo else (), strict=True):
-                        self._seal(keys[index], inputs[index], cell)
-                        found[keys[index]] = cell
-            except OSError as error:
-                text = f"cannot write the cell store {self.folder}: {error}"
-                raise StorageError(text) from error
+            with contextlib.ExitStack() as locks:
+                # Sorted, so that two processes can never hold what the other waits for.
+                for key in sorted(missing):
+                    locks.enter_context(self._lock(key))
+                there |= self._look_again(found, missing)
+                todo = [keys.index(key) for key in dict.fromkeys(keys) if found[key] is None]
+                for index, cell in zip(todo, compute(todo) if todo else (), strict=True):
+                    self._seal(keys[index], inputs[index], cell)
+                    found[keys[index]] = cell
         return [Stored(key=key, cell=_sure(found[key]), reused=key in there) for key in keys]
+
+    def _lock(self, key: str) -> FileLock:
+        with self._writing():
+            (self.folder / "locks").mkdir(parents=True, exist_ok=True)
+        return FileLock(self.folder / "locks" / f"{key}.lock")
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(f"cannot write the cell store {self.folder}: {error}") from error
 
     def _look_again(self, found: dict[str, Cell | None], missing: set[str]) -> set[str]:
         """Reads the cells that another process may have sealed meanwhile; returns which it did."""
@@ -134,7 +141,10 @@ class Store:
         return set(files) if sound else None
 
     def _seal(self, key: str, inputs: Mapping[str, Any], cell: Cell) -> None:
-        final = self.path(key)
+        with self._writing():
+            self._write(self.path(key), key, inputs, cell)
+
+    def _write(self, final: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None:
         draft = self.folder / "drafts" / uuid.uuid4().hex
         draft.mkdir(parents=True)
         write_json(draft / "record.json", cell.record)

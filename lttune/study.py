@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def main(
         doc: the study file's docstring: the help text.
         argv: arguments; None is the command line's.
     """
+    began = time.monotonic()
     arguments = sys.argv[1:] if argv is None else argv
     default = study.scales[_scale(arguments, study)]
     config = tyro.cli(StudyConfig, default=default, description=doc, args=arguments)
@@ -30,7 +32,7 @@ def main(
     from lttune.run import run_study
 
     try:
-        return run_study(config, study, report).exit_code
+        return run_study(config, study, report, began).exit_code
     except LttuneError as error:
         print(f"lttune: error: {error}", file=sys.stderr)
         return error.exit_code

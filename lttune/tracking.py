@@ -13,6 +13,7 @@ import numbers
 import os
 import posixpath
 import re
+import sys
 import threading
 import time
 from collections import deque
@@ -40,6 +41,11 @@ _MAX_KEY, _MAX_PARAM, _MAX_TAG, _MAX_NOTE = 250, 6000, 8000, 20_000
 """Characters that MLflow stores."""
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
+_LAST_TRIES = 2
+_PATIENCE = 4
+"""Times its time-out that ``close`` waits at most, while entries arrive."""
+
+_NO_TIME = "there was no time; run the study again to fill the gap"
 
 
 class Tracker:
@@ -59,8 +65,9 @@ class Tracker:
         self._noted = 0
         self._refused_keys: set[str] = set()
         self._refusals: list[str] = []
-        self._failure = "there was no time"
-        self._deadline: float | None = None
+        self._gap = _NO_TIME
+        self._timeout_s = self._last_moment = math.inf  # Finite once close() is called.
+        self._moved = time.monotonic()
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="lttune-mlflow", daemon=True)
         self._thread.start()
@@ -123,17 +130,21 @@ class Tracker:
         self._note("end", _now(), None, status, self._finite(metrics or {}))
 
     def close(self, timeout_s: float = 30) -> str:
-        """Waits until all is sent, at most ``timeout_s``, and returns what is missing.
+        """Waits until all is sent and returns what is missing.
 
-        A server that is away is tried twice more and then given up.
+        A server that is away is tried twice more and then given up, at the latest when nothing
+        has moved for ``timeout_s``. A slow one that takes entry after entry gets up to four times
+        as long: the final status comes last. MLflow's import and opening count as movement.
 
         Returns:
             An empty string, else a sentence that says what is missing in MLflow and why.
         """
         with self._changed:
-            self._deadline = time.monotonic() + timeout_s
+            self._timeout_s, self._moved = timeout_s, time.monotonic()
+            self._last_moment = self._moved + _PATIENCE * timeout_s
             self._changed.notify_all()
-        self._thread.join(timeout_s)
+        while self._thread.is_alive() and (left_s := self._left_s()) > 0:
+            self._thread.join(left_s)
         path = mlflow_uri.sqlite_path(self._uri)
         if path and not self._thread.is_alive():
             mlflow_uri.settle_sqlite(path)
@@ -143,7 +154,7 @@ class Tracker:
         if missing:
             parts.append(
                 f"{missing} of {noted} entries are missing in MLflow at {self.address}: "
-                f"{self._failure}; run the study again to fill the gap"
+                f"{self._gap}"
             )
         if self._refusals:
             parts.append(f"MLflow refused {len(self._refusals)} entries: {self._refusals[0]}")
@@ -158,24 +169,32 @@ class Tracker:
             self._noted += 1
             self._changed.notify_all()
 
+    def _left_s(self) -> float:
+        """Returns the seconds for which there is still hope: infinitely many before close()."""
+        return min(self._moved + self._timeout_s, self._last_moment) - time.monotonic()
+
+    def _is_closing(self) -> bool:
+        return math.isfinite(self._timeout_s)
+
     def _work(self) -> None:
-        wait_s, last_tries = _FIRST_WAIT_S, 2
+        wait_s, last_tries = _FIRST_WAIT_S, _LAST_TRIES
         while last_tries:
             with self._changed:
-                self._changed.wait_for(lambda: self._entries or self._deadline is not None)
-                if not self._entries or (self._deadline or math.inf) < time.monotonic():
+                self._changed.wait_for(lambda: self._entries or self._is_closing())
+                if not self._entries or self._left_s() < 0:
                     return
-                entry, is_closing = self._entries[0], self._deadline is not None
+                entry, is_closing = self._entries[0], self._is_closing()
             if self._send(*entry):
                 with self._changed:
                     self._entries.popleft()
-                wait_s = _FIRST_WAIT_S
+                self._moved, self._gap = time.monotonic(), _NO_TIME
+                wait_s, last_tries = _FIRST_WAIT_S, _LAST_TRIES
             elif is_closing:
                 last_tries -= 1
                 time.sleep(_FIRST_WAIT_S if last_tries else 0)
             else:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._deadline is not None, wait_s)
+                    self._changed.wait_for(self._is_closing, wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
     def _send(self, kind: str, values: tuple[Any, ...]) -> bool:
@@ -186,12 +205,20 @@ class Tracker:
             getattr(self._mirror, kind)(*values)
         except Exception as error:
             # What the store holds is found afresh: a call may fail here and succeed there.
-            is_refused = self._mirror is not None and module.is_refusal(error)
+            is_broken = module is not None and module.is_broken(error)
+            is_refused = self._mirror is not None and not is_broken and module.is_refusal(error)
             self._mirror = None
             reason = str(error).strip() or type(error).__name__
-            self._failure = mlflow_uri.masked(reason.splitlines()[0])[:300]
+            reason = mlflow_uri.masked(reason.splitlines()[0])[:300]
+            self._gap = f"{reason}; run the study again to fill the gap"
+            if is_broken:
+                self._gap = (
+                    f"MLflow cannot open {mlflow_uri.sqlite_path(self._uri)}, which is half-made, "
+                    f"damaged or of another version ({reason}); move that file away and run the "
+                    "study again"
+                )
             if is_refused:
-                self._refusals.append(self._failure)
+                self._refusals.append(reason)
             return is_refused
         return True
 
@@ -199,10 +226,14 @@ class Tracker:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         # Imported here because MLflow takes seconds, and reads that environment on import.
+        is_new = "lttune.mlflow_mirror" not in sys.modules
         module = importlib.import_module("lttune.mlflow_mirror")
+        if is_new:
+            self._moved = time.monotonic()
         if self._mirror is None:
             self._mirror = module.Mirror(self._uri, self._study)
             self._experiment = self._mirror.experiment
+            self._moved = time.monotonic()
         return module
 
     def _texts(self, values: Mapping[str, Any], most: int) -> dict[str, str]:

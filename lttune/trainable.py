@@ -13,9 +13,9 @@ from typing import Any
 
 from ray import tune
 
+from lttune import engines
 from lttune.config import from_dict
 from lttune.data import Dataset
-from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.objectives import ObjectiveConfig, objective
 from lttune.store import Store
@@ -38,11 +38,12 @@ class LotteryTrainable(tune.Trainable):
         store: str,
         seed: int,
         device: str,
+        engine: str,
         objective: ObjectiveConfig,
     ) -> None:
         """Makes the worker's laboratory, then its first trial."""
-        engine = TorchEngine(device=device)
-        self.lab = Lab(dataset, engine, Store(Path(store)), seed, device)
+        trained_by = engines.make(engine, device)
+        self.lab = Lab(dataset, trained_by, Store(Path(store)), seed, device)
         self.target = objective
         self.reset_config(config)
 

@@ -169,7 +169,7 @@ class Course:
         entry: dict[str, Any] = {"step": self.done, "val_loss": None if self.diverged else loss}
         entry["val_accuracy"] = accuracy
         if self.member.config.eval_test and not self.diverged:
-            entry["test_loss"], entry["test_accuracy"] = session.evaluate(material.test)
+            entry |= _tested(session, material)
         self.history.append(entry)
         if loss < self._best_loss:
             self._best_loss, self.best = loss, session.weights()
@@ -202,6 +202,12 @@ def follow(session: Session, member: Member) -> Trained:
     return course.finish(session, time.perf_counter() - began)
 
 
+def _tested(session: Session, material: Material) -> dict[str, float | None]:
+    """Measures the test set; a loss that is not finite is null, as JSON has no name for it."""
+    loss, accuracy = session.evaluate(material.test)
+    return {"test_loss": loss if math.isfinite(loss) else None, "test_accuracy": accuracy}
+
+
 def _measures(course: Course, session: Session) -> dict[str, Any]:
     """Measures training and test examples at the end and at the early-stopping step."""
     material, history = course.member.material, course.history
@@ -214,7 +220,7 @@ def _measures(course: Course, session: Session) -> dict[str, Any]:
     else:
         end = dict(last)
         if "test_accuracy" not in end:
-            end["test_loss"], end["test_accuracy"] = session.evaluate(material.test)
+            end |= _tested(session, material)
         end["train_accuracy"] = session.evaluate(sample)[1] if sample else None
     finite = [entry for entry in history if entry["val_loss"] is not None]
     if course.best is None:
@@ -226,7 +232,7 @@ def _measures(course: Course, session: Session) -> dict[str, Any]:
         else:
             session.load(course.best)
             if "test_accuracy" not in found:
-                found["test_loss"], found["test_accuracy"] = session.evaluate(material.test)
+                found |= _tested(session, material)
             found["train_accuracy"] = session.evaluate(sample)[1] if sample else None
     names = ("val_accuracy", "val_loss", "test_accuracy", "test_loss", "train_accuracy")
     return {

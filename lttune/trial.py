@@ -9,6 +9,7 @@ from typing import Any
 from lttune import masks
 from lttune.branches import BRANCHES
 from lttune.config import LotteryConfig
+from lttune.data.dataset import validation_size
 from lttune.lab import Lab, Task, Ticket
 from lttune.lottery import Level, trajectories
 from lttune.seeding import stream
@@ -86,4 +87,5 @@ def _row(
         "cell": stored.key,
         **layers,
         **config.flat(),
+        "data.validation": validation_size(lab.dataset, config.data.validation),
     }

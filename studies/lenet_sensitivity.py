@@ -41,7 +41,7 @@ SCALES = {
             {
                 "levels": 3,
                 "train.steps": 200,
-                "train.eval_every": 100,
+                "train.eval_every": 25,
                 "train.eval_test": False,
                 "train.eval_train": 1_000,
             }
@@ -50,12 +50,12 @@ SCALES = {
     "quick": StudyConfig(
         name="lenet-sensitivity-quick",
         scale="quick",
-        trials=12,
-        replicates=3,
+        trials=16,
+        replicates=5,
         lottery=LENET_300_100.override(
             {
-                "levels": 11,
-                "train.steps": 2_000,
+                "levels": 15,
+                "train.steps": 3_000,
                 "train.eval_test": False,
                 "train.eval_train": 2_000,
             }

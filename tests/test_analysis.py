@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis import axes, canvas, figures, load, search_figures
+from analysis import answer, axes, canvas, figures, load, search_figures
 from analysis.curves import curve_table, difference_table, nearest
+from analysis.runs import later_runs, numerics
 from analysis.statistics import mean_interval, paired_difference
 from analysis.trials import best_table, problem_table, search_table
 from lttune import records
@@ -52,6 +53,19 @@ def anchor_rows(replicates=3, levels=LEVELS, branches=("trunk", "reinit", "rando
         for branch in branches
         for level in range(0 if branch == "trunk" else 1, levels + 1)
     ]
+
+
+def ended_rows(replicate=1, level=2, **options):
+    """Networks of which one replicate's ticket diverges: its trajectory has no deeper level."""
+    rows = [
+        row
+        for row in anchor_rows(**options)
+        if row["replicate"] != replicate or row["level"] <= level
+    ]
+    for row in rows:
+        if (row["branch"], row["level"], row["replicate"]) == ("trunk", level, replicate):
+            row |= {"diverged": True}
+    return rows
 
 
 def trial(number, phase="anchor", objective=0.9, **changes):
@@ -212,6 +226,31 @@ def test_networks_that_diverged_are_kept_and_counted(tmp_path):
     assert set(differences["diverged"]) == {1}
 
 
+def test_a_replicate_that_ended_by_divergence_is_counted_where_it_is_missing(tmp_path):
+    study = load(write_study(tmp_path, ended_rows(level=2)))
+    means = curve_table(study.records, "test_accuracy").query("statistic == 'mean'")
+    assert set(means["branch"]) == {"trunk", "reinit", "random"}
+    for row in means.to_dict("records"):
+        missing = int(row["level"] > 2)
+        assert (row["n"], row["ended"]) == (3 - missing, missing)
+        assert row["diverged"] == int((row["branch"], row["level"]) == ("trunk", 2))
+    differences = difference_table(study.records, "test_accuracy")
+    assert set(differences["versus"]) == {"dense", "reinit", "random"}
+    for row in differences.to_dict("records"):
+        missing = int(row["level"] > 2)
+        assert (row["n"], row["ended"]) == (3 - missing, missing)
+        assert row["diverged"] == int(row["level"] == 2)
+
+
+def test_a_missing_replicate_ended_only_if_its_ticket_diverged(tmp_path):
+    rows = [row for row in anchor_rows() if row["replicate"] != 1 or row["level"] <= 2]
+    for row in rows:  # A control that diverges ends nothing.
+        row |= {"diverged": row["branch"] == "reinit"}
+    study = load(write_study(tmp_path, rows))
+    assert set(curve_table(study.records, "test_accuracy")["ended"]) == {0}
+    assert set(difference_table(study.records, "test_accuracy")["ended"]) == {0}
+
+
 def test_search_networks_do_not_enter_the_curves(tmp_path):
     rows = [*anchor_rows(), network("search", 3, 0, "trunk", 1, 0.2)]
     study = load(write_study(tmp_path, rows))
@@ -298,6 +337,127 @@ def test_figures_draw_their_tables(tmp_path):
     assert lines["dense (mean, n = 3)"].get_ydata()[0] == pytest.approx(100 * dense)
     thin = [line for line in drawing.figure.axes[0].lines if line.get_linewidth() == 0.7]
     assert len(thin) == 9
+
+
+def bands(ax):
+    """Returns the lower and the upper edge of each drawn interval, by density in percent."""
+    edges = []
+    for band in ax.collections:
+        found = {}
+        for x, y in band.get_paths()[0].vertices:
+            found.setdefault(round(float(x), 9), []).append(float(y))
+        edges.append({x: (min(ys), max(ys)) for x, ys in found.items()})
+    return edges
+
+
+def test_bands_are_the_intervals_of_the_table(study):
+    for drawing, factor in ((figures.accuracy(study, ""), 100), (figures.early_stop(study, ""), 1)):
+        means = drawing.table.query("statistic == 'mean'")
+        drawn = bands(drawing.figure.axes[0])
+        assert len(drawn) == 3
+        for branch, edges in zip(("trunk", "reinit", "random"), drawn, strict=True):
+            rows = means[means["branch"] == branch].to_dict("records")
+            assert len(edges) == len(rows)
+            for row in rows:
+                low, high = edges[round(100 * row["density"], 9)]
+                assert low == pytest.approx(factor * row["low"])
+                assert high == pytest.approx(factor * row["high"])
+                assert low < high
+
+
+@pytest.mark.parametrize("draw", [figures.accuracy, figures.early_stop])
+def test_density_falls_from_left_to_right(study, draw):
+    for ax in draw(study, "").figure.axes:
+        left, right = ax.get_xlim()
+        assert left > 100
+        assert 0 < right < 100 * 0.8**LEVELS
+        assert ax.get_xscale() == "log"
+
+
+def legend(drawing):
+    return drawing.figure.axes[0].get_legend_handles_labels()[1]
+
+
+def test_censored_steps_are_counted(tmp_path):
+    rows = anchor_rows()
+    censored = {("trunk", 0, 0), ("trunk", 3, 1), ("trunk", 3, 2), ("reinit", 2, 0)}
+    for row in rows:
+        key = (row["branch"], row["level"], row["replicate"])
+        row |= {"early_stop_at_end": key in censored}
+    study = load(write_study(tmp_path, rows))
+    table = curve_table(study.records, "early_stop_step")
+    counts = table[table["censored"] > 0].set_index(["statistic", "branch", "level"])["censored"]
+    assert counts["mean"].to_dict() == {("trunk", 0): 1, ("trunk", 3): 2, ("reinit", 2): 1}
+    assert counts["replicate"].tolist() == [1] * 4
+    assert legend(figures.early_stop(study, "")) == [
+        "dense (mean, n = 3)",
+        "ticket (n = 3, 3 at the last step)",
+        "reinitialised ticket (n = 3, 1 at the last step)",
+        "random mask (n = 3)",
+    ]
+    assert not any("last step" in label for label in legend(figures.accuracy(study, "")))
+
+
+def test_figures_say_how_many_replicates_ended_by_divergence(tmp_path, study):
+    ended = load(write_study(tmp_path / "ended", ended_rows()))
+    for draw in (figures.accuracy, figures.early_stop):
+        drawing = draw(ended, "")
+        note = drawing.figure.axes[0].get_title(loc="left")
+        assert "1 of 3 replicates ended by divergence (×): means to the right leave it out" in note
+        assert "ticket (n = 2 to 3, 1 diverged ×)" in legend(drawing)
+        assert "reinitialised ticket (n = 2 to 3)" in legend(drawing)
+        assert "ended" not in draw(study, "").figure.axes[0].get_title(loc="left")
+
+
+def test_anchor_is_the_base_configuration_in_the_search(tmp_path):
+    trials = [*(trial(number) for number in range(3)), *search_trials(4)]
+    drawing = search_figures.search(load(write_study(tmp_path, trials=trials)), "")
+    assert "base configuration (n = 3)" in legend(drawing)
+
+
+def test_answer_is_given_where_the_paper_learns_fastest(tmp_path):
+    assert answer.DENSITY == 0.211  # Claim FC-SPEED; the best accuracy (FC-ACC) is at 0.135.
+    study = load(write_study(tmp_path, anchor_rows(levels=9)))
+    assert "At 21.0 % of the weights (level 7," in answer.answer(study)[0]
+
+
+def run(**changes):
+    facts = {"command": "python studies/s.py", "started": "2026-11-23T08:00:00+00:00"}
+    facts |= {"code": {"commit": "a", "dirty": False}, "packages": {"torch": "2.13.0"}}
+    return facts | {"machine": {"cores": 2}, "numerics": "torch-2.13.0/cpu"} | changes
+
+
+def test_later_runs_list_what_differs_from_the_first(tmp_path):
+    same = run(started="later")
+    new = {"code": {"commit": "b", "dirty": False}, "packages": {"torch": "2.14.0", "ray": "2"}}
+    runs = [run(), same, run(**new, numerics="torch-2.14.0/cpu"), {"command": "bare"}]
+    assert later_runs(load(write_study(tmp_path, runs=runs))) == [
+        {"started": "later", "command": "python studies/s.py", "changes": []},
+        {
+            "started": "2026-11-23T08:00:00+00:00",
+            "command": "python studies/s.py",
+            "changes": [
+                "code.commit: a → b",
+                "packages.ray: – → 2",
+                "packages.torch: 2.13.0 → 2.14.0",
+                "numerics: torch-2.13.0/cpu → torch-2.14.0/cpu",
+            ],
+        },
+        {"started": None, "command": "bare", "changes": []},
+    ]
+
+
+@pytest.mark.parametrize("info", [{}, {"runs": []}, {"runs": [run()]}, {"runs": None}])
+def test_a_study_of_one_run_has_no_later_ones(tmp_path, info):
+    assert later_runs(load(write_study(tmp_path, **info))) == []
+
+
+def test_numerics_are_those_of_the_records(tmp_path):
+    rows = anchor_rows()
+    for row in rows:
+        row |= {"numerics": "b" if row["level"] else "a"}
+    assert numerics(load(write_study(tmp_path, rows))) == ["a", "b"]
+    assert numerics(load(write_study(tmp_path / "old"))) == []
 
 
 def test_csv_is_the_table(tmp_path):

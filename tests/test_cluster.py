@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import digits_study
+import psutil
 import pytest
 import ray
 from digits_study import STUDY
 from ray.cluster_utils import Cluster
-from ray.thirdparty_files import psutil
 
 from lttune import driver
 from lttune.conductor import Conductor

@@ -8,7 +8,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from test_analysis import SPACE, anchor_rows, network, search_trials, trial, write_study
+from test_analysis import (
+    SPACE,
+    anchor_rows,
+    ended_rows,
+    network,
+    run,
+    search_trials,
+    trial,
+    write_study,
+)
 
 from analysis import report
 
@@ -168,6 +177,66 @@ def test_degraded_studies_have_their_report(tmp_path, rows, trials, expected):
 )
 def test_any_space_has_its_report(tmp_path, changes):
     assert "How this was made" in words(write_study(tmp_path, **FULL, **changes))
+
+
+def test_replicates_that_ended_by_divergence_are_said_to_be_missing(tmp_path):
+    said = words(write_study(tmp_path, ended_rows()))
+    # Two levels have three differences each; the third replicate has none there.
+    assert said.count("n = 2, 1 ended by divergence") == 6
+    assert said.count("n = 3, 1 diverged") == 3
+    assert "1 replicate ended by divergence at a higher density" in said
+    assert "is counted there as ended by divergence, and the means are those of the others" in said
+    assert "never dropped" not in said
+
+
+def test_a_study_without_divergence_has_no_ended_replicate(full):
+    page = words_of((full / "report.html").read_text())
+    table = page.partition("Limits")[0]
+    assert "ended by divergence" not in table
+    assert "ends its replicate: the means at lower densities are without it" in page
+
+
+def test_tickets_that_diverged_before_any_pruning_are_said_to_be_lost(tmp_path):
+    rows = [row | {"diverged": row["replicate"] < 2} for row in anchor_rows(levels=0)]
+    said = words(write_study(tmp_path, rows))
+    assert "2 replicates ended by divergence and will have none" in said
+
+
+def test_anchor_is_called_the_base_configuration(full):
+    page = (full / "report.html").read_text()
+    assert "The base configuration stands there once for each anchor replicate" in page
+    assert "base configuration (n = 3)" in page
+    assert "paper's setting" not in html.unescape(page)
+
+
+def test_later_runs_stand_below_the_first_command(tmp_path):
+    first = run(command="python studies/sample.py")
+    later = run(
+        command="python studies/sample.py --trials 9",
+        started="2026-11-24T09:00:00+00:00",
+        packages={"torch": "<2.14>"},
+    )
+    said = words(write_study(tmp_path, runs=[first, later, run(started="last")]))
+    assert "How this was made python studies/sample.py 2 later runs continued the study" in said
+    assert (
+        "2026-11-24T09:00:00+00:00: python studies/sample.py --trials 9 "
+        "packages.torch: 2.13.0 → <2.14>" in said
+    )
+    assert "last: python studies/s.py nothing different" in said
+
+
+@pytest.mark.parametrize("info", [{}, {"runs": [run()]}])
+def test_a_study_of_one_run_lists_no_others(tmp_path, info):
+    said = words(write_study(tmp_path, **info))
+    assert "python studies/sample.py" in said
+    assert "later run" not in said
+
+
+def test_mixed_numerics_are_a_limit(tmp_path, full):
+    rows = [row | {"numerics": f"torch/{row['replicate'] % 2}"} for row in anchor_rows()]
+    said = words(write_study(tmp_path, rows))
+    assert "made by 2 different numerics (torch/0; torch/1)" in said
+    assert "different numerics" not in (full / "report.html").read_text()
 
 
 def test_failed_trials_are_listed_with_their_error(tmp_path):

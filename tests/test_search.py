@@ -164,12 +164,37 @@ def test_a_stopped_trial_is_never_the_best(tmp_path):
     assert search._study.best_value == 0.3
 
 
-def test_an_anchor_is_not_told_to_optuna(tmp_path):
+def test_an_anchor_outside_of_the_space_is_not_told_to_optuna(tmp_path):
     book = ledger(tmp_path, anchors=1, search=1)
     search = searcher(book)
     search.suggest("a")
     play(search, book, "a", objective=0.9)
     assert search._study.trials == []
+
+
+def test_an_anchor_inside_the_space_is_a_point_that_optuna_learns_from(tmp_path):
+    book = ledger(tmp_path, anchors=1, search=1)
+    space = {"train.lr": FloatDistribution(1e-5, 1.0, log=True)}
+    search = searcher(book, space=space)
+    search.suggest("a")
+    play(search, book, "a", objective=0.9)
+    told = search._study.best_trial
+    assert (told.value, told.params) == (0.9, {"train.lr": BASE.train.lr})
+    # A later run learns it from the ledger.
+    assert searcher(book, space=space)._study.best_value == 0.9
+
+
+def test_a_phase_that_is_not_asked_for_keeps_its_plan_and_its_trials(tmp_path):
+    book = ledger(tmp_path, anchors=1, search=2)
+    search = searcher(book)
+    for name in "abc":
+        search.suggest(name)
+    play(search, book, "a", objective=0.9)
+    book.save()
+    book = Ledger.open(book.path)
+    book.only = ("anchor",)
+    assert searcher(book).suggest("again") == Searcher.FINISHED
+    assert (book.finished, book.complete, book.planned["search"]) == (True, False, 2)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from lttune.files import read_json, write_json
 from lttune.models import build
 from lttune.objectives import ObjectiveConfig
 from lttune.settings import FREE, StudyConfig, describe_space, differences
-from lttune.sheet import identity, refuse_other, sheet
+from lttune.sheet import continued, identity, refuse_other, sheet
 
 NETWORK = build(LOTTERY.model, (8, 8), 10)
 
@@ -50,11 +50,11 @@ def words(error: pytest.ExceptionInfo[BaseException]) -> str:
         ("phases", (), "at least one phase"),
         ("controls", ("shuffle",), "must be one of random, reinit"),
         *[
-            (field, value, "a whole number >= 1")
+            (field, value, "a whole number from 1 to 100000")
             for field in ("trials", "replicates", "search_replicates", "max_concurrent")
             for value in (0, -1, 1.5, True, "3")
         ],
-        ("trials", None, "a whole number >= 1"),
+        ("trials", None, "a whole number from 1 to 100000"),
         ("seed", -1, "a whole number from 0 to 2^63 - 1"),
         ("seed", 2**63, "a whole number from 0 to 2^63 - 1"),
         ("seed", 0.0, "a whole number"),
@@ -201,13 +201,28 @@ def config_with(**changes: Any) -> StudyConfig:
 
 
 def written(folder: Path, digits) -> Path:
-    write_json(folder / "study.json", sheet(SMOKE, STUDY, digits))
+    write_json(folder / "study.json", sheet(SMOKE, STUDY, digits, "torch/cpu"))
     return folder
 
 
+def test_another_numerics_class_is_refused_not_mixed(tmp_path, digits):
+    with pytest.raises(RefusedError, match="numerics: 'torch/cpu' -> 'sparse/cpu'"):
+        refuse_other(written(tmp_path, digits), sheet(SMOKE, STUDY, digits, "sparse/cpu"))
+
+
+def test_a_study_that_goes_on_keeps_its_origin_and_lists_its_runs(digits):
+    first = continued(None, sheet(SMOKE, STUDY, digits, "torch/cpu"))
+    more = sheet(config_with(trials=9), STUDY, digits, "torch/cpu") | {"command": "again"}
+    again = continued(first, more)
+    assert again["command"] == first["command"] != "again"
+    assert again["created"] == first["created"]
+    assert again["config"]["trials"] == 9
+    assert [run["command"] for run in again["runs"]] == [first["command"], "again"]
+
+
 def test_a_study_can_be_continued_as_it_is(tmp_path, digits):
-    refuse_other(tmp_path, sheet(SMOKE, STUDY, digits))
-    refuse_other(written(tmp_path, digits), sheet(SMOKE, STUDY, digits))
+    refuse_other(tmp_path, sheet(SMOKE, STUDY, digits, "torch/cpu"))
+    refuse_other(written(tmp_path, digits), sheet(SMOKE, STUDY, digits, "torch/cpu"))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +239,9 @@ def test_a_study_can_be_continued_as_it_is(tmp_path, digits):
 )
 def test_a_study_can_be_continued_with_other_means_and_counts(tmp_path, digits, field, value):
     assert field in FREE
-    refuse_other(written(tmp_path, digits), sheet(config_with(**{field: value}), STUDY, digits))
+    refuse_other(
+        written(tmp_path, digits), sheet(config_with(**{field: value}), STUDY, digits, "torch/cpu")
+    )
 
 
 @pytest.mark.parametrize(
@@ -246,14 +263,14 @@ def test_a_study_of_another_configuration_is_refused_by_field(
 ):
     written(tmp_path, digits)
     with pytest.raises(RefusedError) as error:
-        refuse_other(tmp_path, sheet(config_with(**changes), STUDY, digits))
+        refuse_other(tmp_path, sheet(config_with(**changes), STUDY, digits, "torch/cpu"))
     assert f"({difference});" in words(error)
     assert "--name" in words(error)
     assert error.value.exit_code == 3
 
 
 def test_a_study_of_another_space_or_other_data_is_refused(tmp_path, digits):
-    values = sheet(SMOKE, STUDY, digits)
+    values = sheet(SMOKE, STUDY, digits, "torch/cpu")
     write_json(tmp_path / "study.json", values)
     for part, name in (("space", "train.lr"), ("dataset", "digest")):
         other = json.loads(json.dumps(values))
@@ -263,7 +280,7 @@ def test_a_study_of_another_space_or_other_data_is_refused(tmp_path, digits):
 
 
 def test_what_is_not_the_studys_identity_may_change(digits):
-    values = sheet(SMOKE, STUDY, digits)
+    values = sheet(SMOKE, STUDY, digits, "torch/cpu")
     other = {**values, "command": "x", "created": "x", "machine": {}, "code": {}, "packages": {}}
     assert identity(values) == identity(other)
 
@@ -272,12 +289,12 @@ def test_what_is_not_the_studys_identity_may_change(digits):
 def test_a_damaged_sheet_is_named(tmp_path, digits, text):
     (tmp_path / "study.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(StorageError, match=r"study\.json is damaged .*move it away") as error:
-        refuse_other(tmp_path, sheet(SMOKE, STUDY, digits))
+        refuse_other(tmp_path, sheet(SMOKE, STUDY, digits, "torch/cpu"))
     assert error.value.exit_code == 74
 
 
 def test_a_sheet_is_plain_and_complete(tmp_path, digits):
-    write_json(tmp_path / "x.json", sheet(SMOKE, STUDY, digits))
+    write_json(tmp_path / "x.json", sheet(SMOKE, STUDY, digits, "torch/cpu"))
     values = read_json(tmp_path / "x.json")
     assert values["dataset"]["digest"] == digits.digest()
     assert [values["dataset"][part] for part in ("train", "validation", "test")] == [1200, 237, 360]
@@ -289,6 +306,6 @@ def test_a_sheet_is_plain_and_complete(tmp_path, digits):
 def test_a_sheet_holds_no_password(digits, monkeypatch):
     uri = "postgresql://me:hunter2@db/mlflow"
     monkeypatch.setattr("sys.argv", ["study.py", "--tracking-uri", uri])
-    values = sheet(config_with(tracking_uri=uri), STUDY, digits)
+    values = sheet(config_with(tracking_uri=uri), STUDY, digits, "torch/cpu")
     assert "hunter2" not in json.dumps(values)
     assert values["config"]["tracking_uri"] == "postgresql://me:***@db/mlflow"

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import digits_study
+import psutil
 import pyarrow.parquet as pq
 import pytest
 from digits_study import LOTTERY, SMOKE, SPACE, STUDY
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.distributions import CategoricalDistribution
-from ray.thirdparty_files import psutil
 
 from analysis.report import write
 from lttune import conductor

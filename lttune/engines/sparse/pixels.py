@@ -1,0 +1,51 @@
+"""A dataset's pictures as lists of their lit pixels, made once per dataset."""
+
+from __future__ import annotations
+
+import weakref
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from lttune.data.resident import Examples
+from lttune.engines.sparse.memory import Pixels
+
+_PART = 1_000
+"""Pictures listed at a time: what is needed meanwhile stays small."""
+
+
+class _Lists(NamedTuple):
+    ends: np.ndarray
+    places: np.ndarray
+    shades: np.ndarray
+
+
+def _lists(pictures: Tensor) -> _Lists:
+    flat = pictures.reshape(len(pictures), -1).numpy()
+    ends = np.zeros(len(flat) + 1, np.int64)
+    np.cumsum(np.count_nonzero(flat, axis=1), out=ends[1:])
+    # Whole registers are read: there is room behind the end.
+    places, shades = np.zeros(ends[-1] + 16, np.uint16), np.zeros(ends[-1] + 16, np.uint8)
+    for start in range(0, len(flat), _PART):
+        part = flat[start : start + _PART]
+        rows, columns = np.nonzero(part)
+        to = slice(ends[start], ends[start] + len(rows))
+        places[to], shades[to] = columns, part[rows, columns]
+    return _Lists(ends, places, shades)
+
+
+class PixelLists:
+    """Lists of lit pixels of the tensors of pictures that are in use."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[Tensor], _Lists]] = {}
+
+    def of(self, examples: Examples) -> Pixels:
+        """Returns the lists of examples, whose pictures do not change while they live."""
+        pictures, key = examples.x, id(examples.x)
+        if key not in self._known or self._known[key][0]() is not pictures:
+            forget = weakref.ref(pictures, lambda _: self._known.pop(key, None))
+            self._known[key] = forget, _lists(pictures)
+        labels, dark = examples.y.numpy(), examples.shift * examples.gain
+        return Pixels(*self._known[key][1], labels, examples.gain, dark)

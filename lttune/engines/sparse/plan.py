@@ -1,0 +1,152 @@
+"""Where each parameter of a masked network lies in the arrays of compiled code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lttune.engines.sparse import memory
+from lttune.engines.sparse.memory import Parameters
+from lttune.masks import Mask
+from lttune.models import Network
+
+CROSSOVER = (0.21, 0.7)
+"""Surviving weights, as a share of those of the padded tiles, above which skipping zero inputs is
+faster than skipping pruned weights: of the first layer, whose inputs are mostly dark, and of the
+others. Measured: see docs/performance.md."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one layer's parameters lie."""
+
+    name: str
+    shape: tuple[int, ...]
+    survivors: np.ndarray
+    """Positions of the surviving weights, in the order of ``values``, in the full tensor."""
+    at: np.ndarray
+    """Their positions in ``values``."""
+    in_tiles: np.ndarray
+    """Their positions in ``tiles``; empty if the layer is weight-sparse."""
+    bias: int
+
+
+def kind(keep: np.ndarray, *, first: bool) -> int:
+    """Returns how a layer with this mask ([outputs, inputs]) is computed."""
+    outputs, inputs = keep.shape
+    share = np.count_nonzero(keep) / (inputs * memory.stride(outputs))
+    return memory.INPUT_SPARSE if share > CROSSOVER[not first] else memory.WEIGHT_SPARSE
+
+
+def _sixteens(count: Any) -> Any:
+    return (count + 15) // 16 * 16
+
+
+def _tiled(keep: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns what ``Place`` says of a layer in tiles, counted from the layer's beginning.
+
+    The survivors of 16 input units in a tile follow one another; their number is filled up to a
+    multiple of 16.
+    """
+    outputs, inputs = keep.shape
+    survivors = np.flatnonzero(keep)
+    unit, source = np.divmod(survivors, inputs)
+    tile, lane = np.divmod(unit, memory.TILE)
+    in_tiles = (tile * inputs + source) * memory.TILE + lane
+    order = np.argsort(in_tiles)
+    groups_per_tile = -(-inputs // memory.GROUP)
+    group = (tile * groups_per_tile + source // memory.GROUP)[order]
+    counts = np.bincount(group, minlength=groups_per_tile * memory.stride(outputs) // memory.TILE)
+    starts, filled = np.cumsum(counts) - counts, np.cumsum(_sixteens(counts)) - _sixteens(counts)
+    at = np.arange(len(order)) + (filled - starts)[group]
+    return survivors[order], at, in_tiles[order]
+
+
+class Plan:
+    """The layout of one network under one mask, and its arrays."""
+
+    def __init__(self, network: Network, mask: Mask) -> None:
+        keeps = {
+            name: mask[weight].numpy() if weight in mask else np.ones(network.shapes[weight], bool)
+            for name, weight in zip(network.kinds, network.prunable, strict=True)
+        }
+        layers = np.zeros((len(keeps), memory.COLUMN_COUNT), np.int64)
+        for layer, keep in zip(layers, keeps.values(), strict=True):
+            first = keep is next(iter(keeps.values()))
+            layer[:3] = kind(keep, first=first), keep.shape[1], keep.shape[0]
+        pattern, entries, size, tiles = [np.zeros(0, np.int32)], 0, 0, 0
+        for layer, keep in zip(layers, keeps.values(), strict=True):
+            if layer[memory.KIND] == memory.WEIGHT_SPARSE:
+                layer[memory.WEIGHTS] = size
+                size += _sixteens(np.count_nonzero(keep)) + 16
+                parts = _pattern(keep)
+                ends = entries + np.cumsum([0, *map(len, parts)])
+                layer[memory.ROW_ENDS :] = ends[:-1]
+                pattern += parts
+                entries = int(ends[-1])
+        for layer in layers:
+            layer[memory.BIAS] = size
+            size += memory.stride(int(layer[memory.OUTPUTS]))
+        in_order = size
+        self._places: list[Place] = []
+        for layer, (name, keep) in zip(layers, keeps.items(), strict=True):
+            survivors, in_tiles = np.flatnonzero(keep), np.zeros(0, np.int64)
+            at = np.arange(len(survivors))
+            if layer[memory.KIND] == memory.INPUT_SPARSE:
+                layer[[memory.WEIGHTS, memory.TILES]] = size, tiles
+                survivors, at, in_tiles = _tiled(keep)
+                in_tiles = in_tiles + tiles
+                size += _sixteens(int(at.max()) + 1)
+                tiles += keep.shape[1] * memory.stride(keep.shape[0])
+            start = int(layer[memory.WEIGHTS])
+            self._places.append(
+                Place(name, keep.shape, survivors, start + at, in_tiles, int(layer[memory.BIAS]))
+            )
+        alive = np.zeros(tiles, np.uint8)
+        for place in self._places:
+            alive[place.in_tiles] = 1
+        # Registers reach over the end of the last run.
+        arrays = (
+            memory.floats(count) for count in (tiles, size + 16, size + 16, size + 16, in_order)
+        )
+        self.units = [layers[0, memory.INPUTS].item(), *layers[:, memory.OUTPUTS].tolist()]
+        """Widths, from the pixels to the classes."""
+        bits = np.packbits(alive, bitorder="little").view(np.uint16)
+        self.parameters = Parameters(layers, np.concatenate(pattern), bits, *arrays)
+
+    def write(self, weights: Mapping[str, Tensor]) -> None:
+        """Copies the surviving weights and the biases of full tensors to the arrays."""
+        values = self.parameters.values
+        for place in self._places:
+            full = weights[f"{place.name}.weight"].detach().numpy()
+            values[place.at] = full.reshape(-1)[place.survivors]
+            self.parameters.tiles[place.in_tiles] = values[place.at[: len(place.in_tiles)]]
+            bias = weights[f"{place.name}.bias"].detach().numpy()
+            values[place.bias : place.bias + len(bias)] = bias
+
+    def read(self) -> dict[str, Tensor]:
+        """Returns the weights as full tensors, pruned ones exactly zero."""
+        values, weights = self.parameters.values, {}
+        for place in self._places:
+            full = np.zeros(place.shape, np.float32)
+            full.ravel()[place.survivors] = values[place.at]
+            weights[f"{place.name}.weight"] = torch.from_numpy(full)
+            bias = values[place.bias : place.bias + place.shape[0]].copy()
+            weights[f"{place.name}.bias"] = torch.from_numpy(bias)
+        return weights
+
+
+def _pattern(keep: np.ndarray) -> list[np.ndarray]:
+    """Returns CSR ends and columns, CSC ends, rows and places of the mask, int32 each."""
+    places = np.cumsum(keep.ravel()).reshape(keep.shape) - 1
+    # Gradients are computed 16 at a time, beyond the end: there is room behind the columns.
+    columns, rows = np.append(np.nonzero(keep)[1], [0] * 16), np.nonzero(keep.T)[1]
+    row_ends = np.concatenate([[0], np.cumsum(np.count_nonzero(keep, axis=1))])
+    column_ends = np.concatenate([[0], np.cumsum(np.count_nonzero(keep, axis=0))])
+    turned = places.T[keep.T]
+    return [a.astype(np.int32) for a in (row_ends, columns, column_ends, rows, turned)]

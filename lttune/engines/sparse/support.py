@@ -1,0 +1,38 @@
+"""What the sparse engine needs: numba, and a fully connected ReLU network."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import torch
+from torch import nn
+
+from lttune.models import Network
+
+MOST_INPUTS = 1 << 16
+"""A lit pixel's place is a uint16."""
+
+
+def available() -> bool:
+    """Returns whether numba, which compiles the kernels, is installed."""
+    return find_spec("numba") is not None
+
+
+def supports(network: Network) -> bool:
+    """Returns whether a network is flatten, then linear layers with biases and ReLU between.
+
+    The layers must be in the order of ``network.kinds``, all with a prunable weight.
+    """
+    with torch.device("meta"):
+        module = network.make()
+    parts = [part for part in module.modules() if not list(part.children())]
+    linear = [part for part in parts if isinstance(part, nn.Linear)]
+    names = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+    kinds = [nn.Flatten, *[nn.Linear, nn.ReLU] * len(linear)][:-1]
+    return (
+        isinstance(module, nn.Sequential)
+        and [type(part) for part in parts] == kinds
+        and names == list(network.kinds)
+        and all(part.bias is not None for part in linear)
+        and linear[0].in_features <= MOST_INPUTS
+    )
