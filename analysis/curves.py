@@ -48,7 +48,7 @@ def curve_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:
         estimate = mean_interval(group[measure])
         counts = {
             "diverged": int(group["diverged"].sum()),
-            "ended": _ended(ends, level, group),
+            "ended": int((ends < level).sum()),
             "censored": int(group["early_stop_at_end"].sum()),
         }
         mean = {"statistic": "mean", "value": estimate.mean, "low": estimate.low}
@@ -87,7 +87,7 @@ def difference_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:
             both = ticket.index.intersection(other.index)
             bad = ticket.loc[both, "diverged"] | other.loc[both, "diverged"]
             key = {"versus": versus, "level": level, "density": group["density"].iloc[0]}
-            counts = {"diverged": int(bad.sum()), "ended": _ended(ends, level, group)}
+            counts = {"diverged": int(bad.sum()), "ended": int((ends < level).sum())}
             rows.append({**key, **estimate._asdict(), **counts})
     return pd.DataFrame(rows, columns=pd.Index(DIFFERENCE_COLUMNS))
 
@@ -104,11 +104,6 @@ def _ends(networks: pd.DataFrame) -> pd.Series:
     """Returns the level at which each replicate's ticket diverged; the others are left out."""
     bad = networks[(networks["branch"] == "trunk") & networks["diverged"].astype(bool)]
     return bad.groupby("replicate")["level"].min()
-
-
-def _ended(ends: pd.Series, level: int, group: pd.DataFrame) -> int:
-    """Returns how many replicates ended before a level and so are not in its group."""
-    return len(set(ends.index[ends < level]) - set(group["replicate"]))
 
 
 def _groups(networks: pd.DataFrame) -> list[tuple[str, int, pd.DataFrame]]:

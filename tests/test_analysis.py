@@ -251,6 +251,17 @@ def test_a_missing_replicate_ended_only_if_its_ticket_diverged(tmp_path):
     assert set(difference_table(study.records, "test_accuracy")["ended"]) == {0}
 
 
+def test_a_control_that_is_not_trained_yet_did_not_end(tmp_path):
+    rows = [
+        row
+        for row in ended_rows(level=2)
+        if (row["branch"], row["level"], row["replicate"]) != ("reinit", 2, 1)
+    ]
+    table = difference_table(load(write_study(tmp_path, rows)).records, "test_accuracy")
+    row = table.query("versus == 'reinit' and level == 2").iloc[0]
+    assert (row["n"], row["ended"], row["diverged"]) == (2, 0, 0)
+
+
 def test_search_networks_do_not_enter_the_curves(tmp_path):
     rows = [*anchor_rows(), network("search", 3, 0, "trunk", 1, 0.2)]
     study = load(write_study(tmp_path, rows))
