@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import importlib
 import json
 import re
 import sqlite3
@@ -26,7 +27,6 @@ from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.types import Schema, TensorSpec
 
 from lttune import mlflow_uri
@@ -253,7 +253,9 @@ class Mirror:
 
 def _create_tables(uri: str) -> None:
     """Lets MLflow make its whole schema in a database, and closes it."""
-    SqlAlchemyStore(uri, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
+    # Imported here because it takes half a second, which a server's user need not wait.
+    module = importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+    module.SqlAlchemyStore(uri, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
 
 
 def _open(uri: str, path: Path | None) -> MlflowClient:
@@ -270,7 +272,7 @@ def _open(uri: str, path: Path | None) -> MlflowClient:
             # A migration that stumbles over the traces of an earlier one.
             is_lost = not isinstance(error, OSError | ImportError | MemoryError)
         if path and is_lost:
-            raise BrokenDatabaseError(str(error)) from error
+            raise BrokenDatabaseError(str(error).partition(" NOTE:")[0]) from error
         raise
 
 

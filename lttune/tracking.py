@@ -13,7 +13,6 @@ import numbers
 import os
 import posixpath
 import re
-import sys
 import threading
 import time
 from collections import deque
@@ -59,6 +58,7 @@ class Tracker:
     def __init__(self, uri: str | None, study: str) -> None:
         self._uri = mlflow_uri.resolve(uri)
         self._study = study
+        self._module: Any = None
         self._mirror: Any = None
         self._experiment = ""
         self._entries: deque[tuple[str, tuple[Any, ...]]] = deque()
@@ -153,8 +153,7 @@ class Tracker:
         parts = []
         if missing:
             parts.append(
-                f"{missing} of {noted} entries are missing in MLflow at {self.address}: "
-                f"{self._gap}"
+                f"{missing} of {noted} entries are missing in MLflow at {self.address}: {self._gap}"
             )
         if self._refusals:
             parts.append(f"MLflow refused {len(self._refusals)} entries: {self._refusals[0]}")
@@ -199,42 +198,45 @@ class Tracker:
 
     def _send(self, kind: str, values: tuple[Any, ...]) -> bool:
         """Returns whether the entry is dealt with; nothing that MLflow does may end the thread."""
-        module: Any = None
         try:
-            module = self._connect()
+            self._connect()
             getattr(self._mirror, kind)(*values)
         except Exception as error:
-            # What the store holds is found afresh: a call may fail here and succeed there.
-            is_broken = module is not None and module.is_broken(error)
-            is_refused = self._mirror is not None and not is_broken and module.is_refusal(error)
-            self._mirror = None
-            reason = str(error).strip() or type(error).__name__
-            reason = mlflow_uri.masked(reason.splitlines()[0])[:300]
-            self._gap = f"{reason}; run the study again to fill the gap"
-            if is_broken:
-                self._gap = (
-                    f"MLflow cannot open {mlflow_uri.sqlite_path(self._uri)}, which is half-made, "
-                    f"damaged or of another version ({reason}); move that file away and run the "
-                    "study again"
-                )
-            if is_refused:
-                self._refusals.append(reason)
-            return is_refused
+            return self._is_refusal(error)
         return True
 
-    def _connect(self) -> Any:
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        # Imported here because MLflow takes seconds, and reads that environment on import.
-        is_new = "lttune.mlflow_mirror" not in sys.modules
-        module = importlib.import_module("lttune.mlflow_mirror")
-        if is_new:
+    def _connect(self) -> None:
+        if self._module is None:
+            for name, value in _ENVIRONMENT.items():
+                os.environ.setdefault(name, value)
+            # Imported here because MLflow takes seconds, and reads that environment on import.
+            self._module = importlib.import_module("lttune.mlflow_mirror")
             self._moved = time.monotonic()
         if self._mirror is None:
-            self._mirror = module.Mirror(self._uri, self._study)
+            self._mirror = self._module.Mirror(self._uri, self._study)
             self._experiment = self._mirror.experiment
             self._moved = time.monotonic()
-        return module
+
+    def _is_refusal(self, error: Exception) -> bool:
+        """Notes why an entry is not sent; returns whether it never will be."""
+        # What the store holds is found afresh: a call may fail here and succeed there.
+        was_open, self._mirror = self._mirror is not None, None
+        reason = str(error).strip() or type(error).__name__
+        reason = mlflow_uri.masked(reason.splitlines()[0])[:300]
+        self._gap = f"{reason}; run the study again to fill the gap"
+        if self._module is None:
+            return False
+        if self._module.is_broken(error):
+            self._gap = (
+                f"MLflow cannot open {mlflow_uri.sqlite_path(self._uri)}, which is half-made, "
+                f"damaged or of another version ({reason}); move that file away and run the "
+                "study again"
+            )
+            return False
+        is_refusal = was_open and self._module.is_refusal(error)
+        if is_refusal:
+            self._refusals.append(reason)
+        return is_refusal
 
     def _texts(self, values: Mapping[str, Any], most: int) -> dict[str, str]:
         return {key: _text(value, most) for key, value in values.items() if self._is_key(key)}

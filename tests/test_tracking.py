@@ -3,13 +3,17 @@ from __future__ import annotations
 import http.server
 import importlib
 import os
+import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -349,6 +353,285 @@ def test_a_server_that_refuses_the_login_is_named(tmp_path):
     assert "3 of 3 entries are missing" in said
     assert "401" in said
     assert "hunter2" not in said
+
+
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from lttune.tracking import Tracker
+
+uri, point = sys.argv[1:]
+link = Path.hardlink_to
+statements = 0
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def count(*_):
+    global statements
+    statements += 1
+    if str(statements) == point:
+        die()
+
+def publish(*names):
+    if point == "linked":
+        link(*names)
+    if not point.isdigit():
+        die()
+    link(*names)
+
+event.listen(Engine, "before_cursor_execute", count)
+Path.hardlink_to = publish
+tracker = Tracker(uri, "dies")
+tracker.start(description="", params={}, tags={}, files=[], dataset=None)
+tracker.close(60)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["1", "600", "900", "1660", "whole", "linked"])
+def test_a_process_killed_at_its_first_use_breaks_nothing(point, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    uri, database = f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "mlflow.db"
+    done = subprocess.run([sys.executable, "-c", DIES, uri, point], cwd=tmp_path, env=environment)
+    assert done.returncode == -signal.SIGKILL
+    drafts = list(tmp_path.glob(".mlflow.db.*.draft*"))
+    assert drafts
+    assert database.exists() == (point == "linked")
+
+    assert run_study(uri, "after", tmp_path, finished=1) == ""
+    assert set(Store(uri).runs("after")) == {"after", "trial-000", "trial-001", "trial-002"}
+    with closing(sqlite3.connect(database)) as file:
+        assert file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    for draft in drafts:
+        os.utime(draft, (0, 0))
+    tracker = Tracker(uri, "after")
+    start(tracker, tmp_path)
+    assert tracker.close(60) == ""
+    assert not list(tmp_path.glob(".mlflow.db.*"))
+
+
+def half_made(path: Path, _: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE webhooks (id)")
+
+
+def no_database(path: Path, _: Path) -> None:
+    path.write_bytes(b"these are no pages " * 1000)
+
+
+def torn(path: Path, whole: Path) -> None:
+    pages = whole.read_bytes()
+    path.write_bytes(pages[: len(pages) // 3])
+
+
+def out_of_date(path: Path, whole: Path) -> None:
+    shutil.copy(whole, path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE alembic_version SET version_num = '75868b020152'")
+        database.commit()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("breaks", "reason"),
+    [
+        (half_made, "table webhooks already exists"),
+        (no_database, "file is not a database"),
+        (torn, "database disk image is malformed"),
+        (out_of_date, "mlflow db upgrade"),
+    ],
+)
+def test_a_broken_database_is_named(breaks, reason, store, folder, tmp_path):
+    path = tmp_path / "mlflow.db"
+    breaks(path, folder / "mlflow.db")
+    tracker = Tracker(f"sqlite:///{path}", "broken")
+    start(tracker, tmp_path)
+    said = tracker.close(30)
+    assert said.startswith("3 of 3 entries are missing")
+    assert f"MLflow cannot open {path}," in said
+    assert reason in said
+    assert said.endswith("move that file away and run the study again.")
+
+
+@pytest.mark.slow
+def test_a_locked_database_is_not_called_broken(tmp_path, monkeypatch):
+    mirror = importlib.import_module("lttune.mlflow_mirror")
+    path = tmp_path / "mlflow.db"
+
+    def open_locked(_: str) -> None:
+        with closing(sqlite3.connect(path)) as one, closing(sqlite3.connect(path, 0)) as two:
+            one.execute("BEGIN EXCLUSIVE")
+            two.execute("BEGIN EXCLUSIVE")
+
+    path.touch()
+    monkeypatch.setattr(mirror, "MlflowClient", open_locked)
+    tracker = Tracker(f"sqlite:///{path}", "locked")
+    start(tracker, tmp_path)
+    said = tracker.close(30)
+    assert said.endswith("database is locked; run the study again to fill the gap.")
+
+
+class TestPrepareSqlite:
+    @pytest.fixture
+    def path(self, tmp_path):
+        return tmp_path / "new" / "my [db].db"
+
+    def create(self, uri: str) -> None:
+        path = mlflow_uri.sqlite_path(uri)
+        assert path
+        with closing(sqlite3.connect(path)) as database:
+            assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            database.execute("CREATE TABLE runs (id)")
+
+    def tables(self, path: Path) -> list[str]:
+        with closing(sqlite3.connect(path)) as database:
+            return [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
+
+    def is_alone(self, path: Path) -> bool:
+        return list(path.parent.iterdir()) == [path]
+
+    def test_creates_a_missing_file_in_one_step(self, path):
+        def create(uri: str) -> None:
+            self.create(uri)
+            assert not path.exists()
+
+        mlflow_uri.prepare_sqlite(path, create)
+        assert self.is_alone(path)
+        assert self.tables(path) == ["runs"]
+
+    def test_needs_no_hard_links(self, path, monkeypatch):
+        def refuse(*_: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+        mlflow_uri.prepare_sqlite(path, self.create)
+        assert self.is_alone(path)
+        assert self.tables(path) == ["runs"]
+
+    @pytest.mark.parametrize("seen", [True, False])
+    def test_replaces_nothing(self, path, seen, monkeypatch):
+        def create(uri: str) -> None:
+            self.create(uri)
+            path.write_bytes(b"")
+            # The file may also appear after the last look.
+            monkeypatch.setattr(os.path, "lexists", lambda _: seen)
+
+        mlflow_uri.prepare_sqlite(path, create)
+        assert self.is_alone(path)
+        assert path.read_bytes() == b""
+
+    def test_a_failure_leaves_nothing(self, path):
+        def create(uri: str) -> None:
+            self.create(uri)
+            raise OSError("disk full")
+
+        with pytest.raises(OSError, match="disk full"):
+            mlflow_uri.prepare_sqlite(path, create)
+        assert not list(path.parent.iterdir())
+
+    def test_uses_an_empty_file_as_it_is(self, path):
+        path.parent.mkdir()
+        path.touch()
+        number = path.stat().st_ino
+        mlflow_uri.prepare_sqlite(path, lambda _: pytest.fail("a draft was made"))
+        assert path.stat().st_ino == number
+        assert self.tables(path) == []
+
+    def test_ignores_the_journal_of_a_file_that_was_moved_away(self, path):
+        path.parent.mkdir()
+        with closing(sqlite3.connect(path)) as old:
+            old.execute("PRAGMA journal_mode=WAL")
+            old.execute("CREATE TABLE ghosts (id)")
+            journal = Path(f"{path}-wal").read_bytes()
+        path.unlink()
+        Path(f"{path}-wal").write_bytes(journal)
+        mlflow_uri.prepare_sqlite(path, self.create)
+        assert self.tables(path) == ["runs"]
+
+    def test_removes_old_drafts_only(self, path):
+        path.parent.mkdir()
+        names = ("my [db].db.1.draft", "my [db].db.1.draft-wal", "my [db].db.2.draft", "d.3.draft")
+        drafts = [path.with_name(f".{name}") for name in names]
+        for draft in drafts:
+            draft.touch()
+        for draft in (*drafts[:2], drafts[3]):
+            os.utime(draft, (0, 0))
+        mlflow_uri.prepare_sqlite(path, self.create)
+        assert set(path.parent.iterdir()) == {path, *drafts[2:]}
+
+
+class TestClose:
+    """How long close() waits, with a store whose calls last ``seconds``; no MLflow is needed."""
+
+    @pytest.fixture
+    def store(self, monkeypatch):
+        store = SimpleNamespace(seconds=0.0, opening_s=0.0, sent=[], failures=[])
+
+        class Mirror:
+            experiment = "1"
+
+            def __init__(self, uri: str, study: str) -> None:
+                time.sleep(store.opening_s)
+
+            def end(self, now: int, number: int, status: str, summary: dict) -> None:
+                time.sleep(store.seconds)
+                if number in store.failures:
+                    store.failures.remove(number)
+                    raise ConnectionError("busy")
+                store.sent.append(number)
+
+        module = SimpleNamespace(
+            Mirror=Mirror, is_refusal=lambda _: False, is_broken=lambda _: False
+        )
+        monkeypatch.setitem(sys.modules, "lttune.mlflow_mirror", module)
+        monkeypatch.setattr("lttune.tracking._FIRST_WAIT_S", 0.01)
+        return store
+
+    def close(self, entries: int, timeout_s: float) -> tuple[str, float]:
+        tracker = Tracker("http://host", "slow")
+        for number in range(entries):
+            tracker.end_trial(number, "FINISHED", {})
+        clock = time.perf_counter()
+        return tracker.close(timeout_s), time.perf_counter() - clock
+
+    def test_slow_entries_are_all_sent(self, store):
+        store.seconds = 0.15
+        said, seconds = self.close(entries=8, timeout_s=0.5)
+        assert said == ""
+        assert store.sent == list(range(8))
+        assert 1.1 < seconds < 2
+
+    def test_four_times_the_timeout_is_the_end(self, store):
+        store.seconds = 0.1
+        said, seconds = self.close(entries=100, timeout_s=0.3)
+        assert "there was no time; run the study again to fill the gap." in said
+        assert 1.1 < seconds < 1.5
+
+    def test_nothing_moves(self, store):
+        store.seconds = 3
+        said, seconds = self.close(entries=5, timeout_s=0.3)
+        assert said.startswith("5 of 5 entries are missing")
+        assert seconds < 0.7
+
+    def test_opening_is_movement(self, store):
+        store.opening_s = store.seconds = 0.4
+        assert self.close(entries=1, timeout_s=0.6)[0] == ""
+
+    def test_failures_between_successes_are_not_added_up(self, store):
+        store.failures = [0, 1, 2, 3]
+        assert self.close(entries=5, timeout_s=5)[0] == ""
+
+    def test_a_store_that_is_away_is_tried_twice(self, store):
+        store.failures = [0] * 9
+        said, seconds = self.close(entries=1, timeout_s=5)
+        assert "busy; run the study again to fill the gap." in said
+        assert len(store.failures) in (6, 7)
+        assert seconds < 1
 
 
 @pytest.mark.parametrize(
