@@ -15,6 +15,7 @@ from rich.console import Console
 
 from lttune import records
 from lttune.data import Dataset
+from lttune.data.dataset import validation_size
 from lttune.driver import Interrupted, on_interrupt, run_trials, start_ray
 from lttune.errors import StorageError
 from lttune.files import read_json, write_json
@@ -72,6 +73,7 @@ class Conductor:
     ) -> None:
         self._config, self._study, self._dataset = config, study, dataset
         self._network, self._report, self._chosen = network, report, chosen
+        self._ran = False
         self._console = Console(highlight=False)
         folder = config.folder
         path = folder / "study.json"
@@ -94,7 +96,8 @@ class Conductor:
             raise interrupts[0]
 
         self._open_tracking()
-        if not self._ledger.finished:
+        self._ran = not self._ledger.finished
+        if self._ran:
             restore = on_interrupt(interrupt)
             try:
                 with self._progress:
@@ -157,8 +160,8 @@ class Conductor:
 
     def _run_trials(self, interrupt: Callable[[int], None]) -> None:
         config, chosen = self._config, self._chosen
-        self._console.print(f"engine: {chosen.engine}{chosen.reason and f' ({chosen.reason})'}")
         resources = start_ray(config)
+        self._console.print(f"engine: {chosen.engine}{chosen.reason and f' ({chosen.reason})'}")
         on_interrupt(interrupt)  # Ray has taken SIGTERM for itself, and would end in SIGABRT.
         cores = max(1, int(resources.get("CPU", 1)))
         searcher = StudySearcher(
@@ -250,7 +253,8 @@ class Conductor:
     def _show_trial(self, trial: Trial) -> None:
         # Not ``override``, which refuses the values of a trial that will fail.
         base = phase_config(trial.phase, self._config.lottery, self._config.objective)
-        params = {**base.flat(), **trial.hparams}
+        validation = validation_size(self._dataset, base.data.validation)
+        params = {**base.flat(), "data.validation": validation, **trial.hparams}
         tags = {"lttune.phase": trial.phase, "lttune.replicates": repr(trial.replicates)}
         self._tracker.trial(trial.number, trial.name, params, tags)
 
@@ -279,8 +283,9 @@ class Conductor:
             status = "FINISHED" if self._ledger.complete else "KILLED"
         self._tracker.finish("KILLED" if interrupted else status, files)
         missing = self._tracker.close(timeout_s=15 if interrupted else 60)
-        self._ledger.wall_s += time.monotonic() - self._chosen.began
-        self._ledger.save()
+        if self._ran:
+            self._ledger.wall_s += time.monotonic() - self._chosen.began
+            self._ledger.save()
         outcome = Outcome(
             exit_code=interrupted.exit_code if interrupted else int(not self._ledger.finished),
             report=page,

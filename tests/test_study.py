@@ -28,10 +28,11 @@ from analysis.report import write
 from lttune import conductor
 from lttune.conductor import Conductor
 from lttune.data import load
-from lttune.engines.torch import TorchEngine
+from lttune.engines import choose, make
 from lttune.errors import ResourceError
 from lttune.files import read_json
 from lttune.lab import Lab
+from lttune.models import build
 from lttune.records import MEASURES, read
 from lttune.settings import Study
 from lttune.store import Store
@@ -166,7 +167,19 @@ def test_a_study_ends_complete_and_says_so(place):
 
 
 def test_every_line_of_output_is_lttunes_own(place):
-    known = ("[", "best trials", "┏", "┃", "┡", "│", "└", "complete:", "report:", "MLflow:")
+    known = (
+        "engine: ",
+        "[",
+        "best trials",
+        "┏",
+        "┃",
+        "┡",
+        "│",
+        "└",
+        "complete:",
+        "report:",
+        "MLflow:",
+    )
     assert [line for line in place.printed.splitlines() if not line.startswith(known)] == []
 
 
@@ -296,6 +309,22 @@ def test_mlflow_holds_a_summary_of_every_trial(place):
     assert junk == set()
 
 
+def test_factors_sort_as_numbers_in_mlflow(place):
+    client = place.client()
+    experiment = client.get_experiment_by_name("digits")
+    factor = "train.batch_size" if "train.batch_size" in SPACE else next(iter(SPACE))
+    runs = client.search_runs(
+        [experiment.experiment_id],
+        "tags.`lttune.kind` = 'trial'",
+        order_by=[f"metrics.`{factor}` ASC"],
+    )
+    values = [run.data.metrics[factor] for run in runs]
+    assert len(set(values)) > 1
+    assert values == sorted(values)
+    rows = {row["trial"]: row[factor] for row in place.rows()}
+    assert sorted(values) == sorted(map(float, rows.values()))
+
+
 def test_mlflow_holds_the_studys_files(place):
     parent = place.runs()[None].info.run_id
     files = {file.path for file in place.client().list_artifacts(parent)}
@@ -390,7 +419,11 @@ def test_a_failed_trial_is_no_end_and_a_diverged_one_is_a_result(tmp_path, cwd):
             message = "ConfigError: train.eval_every must be at most train.steps (20), got 40"
             assert trial["error"] == message
             assert f"failed: {trial['number']:03d} search" in ended.printed
-            assert (rows, run.info.status, run.data.metrics) == ([], "FAILED", {})
+            factors = {path: float(value) for path, value in trial["hparams"].items()}
+            assert (rows, run.info.status, run.data.metrics) == ([], "FAILED", factors)
+            raised = ended.folder / "failures" / f"trial-{number:03d}.txt"
+            assert message in raised.read_text()
+            assert str(raised) in ended.printed.replace("\n", "")
         else:
             assert run.info.status == "FINISHED"
             assert run.data.metrics["accuracy_auc"] == trial["objective"]
@@ -506,7 +539,8 @@ def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys
     assert set(place.statuses().values()) == {"FINISHED"}
 
     # What the science alone computes, without Ray and without interrupts.
-    lab = Lab(load("digits"), TorchEngine(), Store(tmp_path / "other"), SMOKE.seed)
+    engine, _ = choose("auto", build(LOTTERY.model, (8, 8), 10), "cpu")
+    lab = Lab(load("digits"), make(engine, "cpu"), Store(tmp_path / "other"), SMOKE.seed)
     reports = run_trial(LOTTERY.override(longer), [0], ["reinit"], lab)
     expected = [row for report in reports for row in report["rows"]]
     anchor = [row for row in place.rows() if row["trial"] == 0]
