@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import tyro
+from scipy import stats
 
 from lttune.records import MEASURES
 from lttune.settings import StudyConfig
@@ -80,3 +82,27 @@ def test_every_study_explains_itself(study):
         assert word in text
     flags = "name out trials replicates seed phases tracking-uri address max-concurrent"
     assert all(f"--{flag}" in text for flag in flags.split())
+
+
+def test_the_readmes_results_are_those_of_the_committed_records():
+    anchors = pd.read_parquet(ROOT / "docs" / "results" / "records.parquet")
+    anchors = anchors[anchors["phase"] == "anchor"]
+    at = anchors.pivot_table(index="replicate", columns=["branch", "level"], values="test_accuracy")
+    trunk = anchors[anchors["branch"] == "trunk"].groupby("level")["density"].first()
+    lines = []
+    for level in (7, 11, 15):
+        others = [("trunk", 0), ("reinit", level), ("random", level)]
+        cells = []
+        for other in others:
+            difference = 100 * (at["trunk", level] - at[other])
+            low, high = stats.ttest_1samp(difference, 0).confidence_interval(0.95)
+            cells.append(f"{difference.mean():+.2f} [{low:+.2f}, {high:+.2f}]")
+        assert len(at) == 5
+        lines.append(f"| {trunk[level]:.1%} | {' | '.join(cells)} |".replace("%", " %"))
+    readme = (ROOT / "README.md").read_text()
+    assert [line for line in lines if line not in readme] == []
+
+
+def test_no_page_has_a_placeholder():
+    marks = {page: re.findall(r"@[A-Z]+@|TODO|TBD", page.read_text()) for page in PAGES}
+    assert {page: found for page, found in marks.items() if found} == {}
