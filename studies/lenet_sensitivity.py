@@ -4,8 +4,8 @@ Source: Frankle & Carbin (2019), Figures 2-4 and Appendix G. The anchor trains t
 with both controls, the ticket's mask with new weights and a random mask, over every level. The
 search varies learning rate, batch size and the three layers' pruning fractions with Optuna.
 
-Cost on 2 cores: smoke under a minute, quick 6 minutes (20 without numba), paper about a day. More cores share
-the trials. A run that was stopped goes on when the same command is given again.
+Cost on 2 cores: smoke under a minute, quick 6 minutes (20 without numba), paper some hours. More
+cores share the trials. A run that was stopped goes on when the same command is given again.
 
     python studies/lenet_sensitivity.py --scale smoke
     python studies/lenet_sensitivity.py --scale quick --name my-study --lottery.train.lr 0.002
