@@ -24,11 +24,8 @@ from lttune.masks import Mask, Weights
 from lttune.models import Network
 
 
-class Session(Protocol):
-    """One masked network in training, as an engine holds it."""
-
-    def run(self, examples: Examples, batches: Sequence[Tensor], rates: Sequence[float]) -> None:
-        """Takes one step for each batch of indices at its learning rate."""
+class Trainee(Protocol):
+    """One masked network as an engine holds it: what the protocol measures."""
 
     def evaluate(self, examples: Examples) -> tuple[float, float]:
         """Returns mean cross-entropy and accuracy."""
@@ -40,6 +37,13 @@ class Session(Protocol):
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Replaces the weights."""
+
+
+class Session(Trainee, Protocol):
+    """A network that can be trained on its own."""
+
+    def run(self, examples: Examples, batches: Sequence[Tensor], rates: Sequence[float]) -> None:
+        """Takes one step for each batch of indices at its learning rate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +161,7 @@ class Course:
         self.done = until
         return [next(self._batches) for _ in steps], [rate(self.member.config, s) for s in steps]
 
-    def arrive(self, session: Session) -> None:
+    def arrive(self, session: Trainee) -> None:
         """Measures the network where the stretch ended, if it is a stop of the protocol."""
         if self.done == self.member.snapshot_step:
             self.snapshot = session.weights()
@@ -175,7 +179,7 @@ class Course:
             self._best_loss, self.best = loss, session.weights()
         self.eval_time_s += time.perf_counter() - began
 
-    def finish(self, session: Session, seconds: float) -> Trained:
+    def finish(self, session: Trainee, seconds: float) -> Trained:
         """Measures the early-stopping network and returns the result of ``seconds`` of training."""
         weights, began = session.weights(), time.perf_counter()
         measures = _measures(self, session)
@@ -202,13 +206,13 @@ def follow(session: Session, member: Member) -> Trained:
     return course.finish(session, time.perf_counter() - began)
 
 
-def _tested(session: Session, material: Material) -> dict[str, float | None]:
+def _tested(session: Trainee, material: Material) -> dict[str, float | None]:
     """Measures the test set; a loss that is not finite is null, as JSON has no name for it."""
     loss, accuracy = session.evaluate(material.test)
     return {"test_loss": loss if math.isfinite(loss) else None, "test_accuracy": accuracy}
 
 
-def _measures(course: Course, session: Session) -> dict[str, Any]:
+def _measures(course: Course, session: Trainee) -> dict[str, Any]:
     """Measures training and test examples at the end and at the early-stopping step."""
     material, history = course.member.material, course.history
     chance = 1 / material.classes

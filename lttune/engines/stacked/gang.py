@@ -58,10 +58,6 @@ class Seat:
         tested = self.member.config.eval_test
         return [material.validation, material.test] if tested else [material.validation]
 
-    def run(self, examples: Examples, batches: Sequence[Tensor], rates: Sequence[float]) -> None:
-        """Refuses: part of the protocol of a session, but the gang takes the steps of all."""
-        raise NotImplementedError("the members of a gang step together")
-
     def evaluate(self, examples: Examples) -> tuple[float, float]:
         """Returns mean cross-entropy and accuracy, from what was measured together if it was."""
         found = self.measured.get(id(examples))
