@@ -52,6 +52,7 @@ SCALES = {
         scale="quick",
         trials=16,
         replicates=5,
+        objective=ObjectiveConfig(density=0.05),
         lottery=LENET_300_100.override(
             {
                 "levels": 15,
@@ -66,6 +67,7 @@ SCALES = {
         scale="paper",
         trials=64,
         replicates=5,
+        objective=ObjectiveConfig(density=0.05),
         lottery=LENET_300_100,
     ),
 }
