@@ -4,7 +4,7 @@ Source: Frankle & Carbin (2019), Figures 2-4 and Appendix G. The anchor trains t
 with both controls, the ticket's mask with new weights and a random mask, over every level. The
 search varies learning rate, batch size and the three layers' pruning fractions with Optuna.
 
-Cost on 2 cores: smoke under a minute, quick 6 minutes (20 without numba), paper some hours. More
+Cost on 2 cores: smoke under a minute, quick 4 minutes (16 without numba), paper some hours. More
 cores share the trials. A run that was stopped goes on when the same command is given again.
 
     python studies/lenet_sensitivity.py --scale smoke
