@@ -11,6 +11,7 @@ import pytest
 import tyro
 from scipy import stats
 
+from lttune.files import read_json
 from lttune.records import MEASURES
 from lttune.settings import StudyConfig
 
@@ -106,3 +107,11 @@ def test_the_readmes_results_are_those_of_the_committed_records():
 def test_no_page_has_a_placeholder():
     marks = {page: re.findall(r"@[A-Z]+@|TODO|TBD", page.read_text()) for page in PAGES}
     assert {page: found for page, found in marks.items() if found} == {}
+
+
+def test_the_readmes_speed_is_that_of_the_committed_benchmark():
+    medians = read_json(ROOT / "benchmarks" / "latest.json")["median_us_per_step"]
+    readme = (ROOT / "README.md").read_text()
+    for name in ("lttune", "torch_engine", "plain", "dataloader"):
+        numbers = [medians[name][mode] for mode in ("without_evaluation", "with_evaluation")]
+        assert f"| {numbers[0]:,.0f} | {numbers[1]:,.0f} |" in readme
