@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution
 
 from lttune.config import LotteryConfig
+from lttune.data import Dataset
+from lttune.data.dataset import validation_size
+from lttune.data.transforms import outline
 from lttune.errors import ConfigError, ResourceError
+from lttune.lab import network_of
 from lttune.lottery import planned_densities
 from lttune.models import Network
 from lttune.objectives import ObjectiveConfig
 from lttune.settings import Space
 
 
-def check_space(space: Space, base: LotteryConfig, network: Network) -> None:
+def check_space(
+    space: Space, base: LotteryConfig, datasets: Mapping[str, Dataset]
+) -> list[LotteryConfig]:
     """Checks that every corner of the space, one factor at a time, is a valid configuration.
+
+    Returns:
+        The base and the corners.
 
     Raises:
         ConfigError: naming the factor, its value and the rule.
     """
-    planned_densities(base, network)
+    check_fit(base, datasets)
+    corners = [base]
     for path, distribution in space.items():
         if isinstance(distribution, CategoricalDistribution):
             ends: list[Any] = list(distribution.choices)
@@ -29,13 +40,35 @@ def check_space(space: Space, base: LotteryConfig, network: Network) -> None:
             ends = [getattr(distribution, "low"), getattr(distribution, "high")]  # noqa: B009
         for value in ends:
             try:
-                planned_densities(base.override({path: value}), network)
+                corners.append(base.override({path: value}))
+                check_fit(corners[-1], datasets)
             except ConfigError as error:
                 raise ConfigError(f"space: {path} = {value!r}: {error}") from error
     if base.prune.scope == "global" and any(p.startswith("prune.fractions") for p in space):
         raise ConfigError(
             "space: prune.fractions.* have no effect when prune.scope is 'global'; "
             "search prune.fraction, or run --phases anchor"
+        )
+    return corners
+
+
+def check_fit(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
+    """Checks that a configuration's network, data and pruning fit together.
+
+    Raises:
+        ConfigError: if they do not.
+    """
+    dataset = datasets[config.data.name]
+    validation_size(dataset, config.data.validation)
+    planned_densities(config, network_of(config, dataset))
+    target = config.target.dataset(config.data)
+    config.target.training(config.train)
+    source_shape, classes = outline(dataset, config.data)
+    shape, target_classes = outline(datasets[target.name], target)
+    if shape != source_shape or target_classes > classes:
+        raise ConfigError(
+            f"target.data must have pictures of shape {source_shape} and at most {classes} "
+            f"classes, got {target.name!r} with {shape} and {target_classes}"
         )
 
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from lttune import records
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
+from lttune.data.transforms import outline
 from lttune.driver import Interrupted, on_interrupt, run_trials, start_ray
 from lttune.errors import StorageError
 from lttune.files import read_json, write_json
@@ -54,7 +55,7 @@ class Conductor:
     Args:
         config: the settings.
         study: what the study file declares.
-        dataset: its examples.
+        datasets: the examples of every dataset that it can come to, by name, as loaded.
         network: its base architecture.
         sheet: the values of ``study.json``.
         report: writes the report at the end.
@@ -65,13 +66,15 @@ class Conductor:
         self,
         config: StudyConfig,
         study: Study,
-        dataset: Dataset,
+        datasets: Mapping[str, Dataset],
         network: Network,
         sheet: Mapping[str, Any],
         report: Report,
         chosen: Chosen,
     ) -> None:
-        self._config, self._study, self._dataset = config, study, dataset
+        self._config, self._study, self._datasets = config, study, datasets
+        self._dataset = datasets[config.lottery.data.name]
+        self._classes = outline(self._dataset, config.lottery.data)[1]
         self._network, self._report, self._chosen = network, report, chosen
         self._ran = False
         self._console = Console(highlight=False)
@@ -175,7 +178,7 @@ class Conductor:
         )
         concurrent = min(config.max_concurrent or cores, cores)
         engine = self._chosen.engine
-        run_trials(config, self._ledger, searcher, self._dataset, self, concurrent, engine)
+        run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
 
     def _work(self) -> dict[str, float]:
         """Returns the networks that a trial of each phase trains, for the time left."""
@@ -262,7 +265,7 @@ class Conductor:
         rows = self._rows_of(trial)
         summary: dict[str, float] = {}
         if rows and trial.state == "complete":
-            summary = trial_metrics(rows, self._dataset.classes, self._config.objective)
+            summary = trial_metrics(rows, self._classes, self._config.objective)
         # MLflow sorts parameters as text; as metrics they sort, and can be an axis, as numbers.
         base = self._config.lottery.flat()
         factors = {path: trial.hparams.get(path, base.get(path)) for path in self._study.space}
@@ -293,5 +296,5 @@ class Conductor:
             not_tracked=missing,
         )
         rows = list(self._rows.values())
-        show(outcome, self._ledger, rows, self._config, self._dataset.classes, self._console)
+        show(outcome, self._ledger, rows, self._config, self._classes, self._console)
         return outcome

@@ -199,7 +199,7 @@ def run_trials(
     config: StudyConfig,
     ledger: Ledger,
     searcher: StudySearcher,
-    dataset: Dataset,
+    datasets: Mapping[str, Dataset],
     listener: Listener,
     concurrent: int,
     engine: str,
@@ -211,7 +211,7 @@ def run_trials(
     """
     trainable = tune.with_parameters(
         LotteryTrainable,
-        dataset=dataset,
+        datasets=datasets,
         store=str(config.store.absolute()),
         seed=config.seed,
         device=config.device,

@@ -1,6 +1,6 @@
 """The laboratory: where cells are trained, once each.
 
-It joins what a study holds fixed (dataset, engine, store, seed) and gives every cell its identity:
+It joins what a study holds fixed (datasets, engine, store, seed) and gives every cell its identity:
 the inputs that determine its bytes. Level 0 has no pruning field among them, so trials with equal
 training hyperparameters and replicate share one dense network.
 """
@@ -10,78 +10,97 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
-from torch import Tensor
+import torch
 
-from lttune.config import LotteryConfig
+from lttune import identity
+from lttune.config import DataConfig, LotteryConfig
+from lttune.criteria import MEASURED, Evidence
 from lttune.data import Dataset, split
+from lttune.data.dataset import validation_size
+from lttune.data.drawn import noisy, subsample
 from lttune.data.resident import Examples, resident
-from lttune.masks import Mask, Weights, pack, unpack
+from lttune.data.transforms import outline, prepared
+from lttune.masks import Mask, Weights
 from lttune.models import Network, build
 from lttune.seeding import stream
 from lttune.store import Cell, Store, Stored
-from lttune.training import Engine, Material, Member, Trained
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ticket:
-    """A mask, and the weights that its survivors start from."""
-
-    mask: Mask
-    start: Weights
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """One network that is to be trained, or taken from the store."""
-
-    identity: dict[str, Any]
-    """The inputs of its cell."""
-    config: LotteryConfig
-    replicate: int
-    """Which repetition: its split and data order."""
-    level: int
-    """Pruning round; names the data order's stream."""
-    ticket: Ticket
-    """The mask, and the weights at ``rewind_step``, or at initialisation for level 0."""
-    keep: bool
-    """Whether the cell carries the trained weights, for the next level."""
+from lttune.tasks import Task, cell_of
+from lttune.training import Engine, Material, Member
 
 
 @dataclass(frozen=True, eq=False)
 class Lab:
-    """Where one study's networks are trained."""
+    """Where one study's networks are trained.
 
-    dataset: Dataset
+    Args:
+        datasets: by name, as loaded: the base configuration's and those of a transfer or a search.
+        engine: trains the networks.
+        store: keeps them.
+        seed: root of the random streams.
+        device: where the examples live.
+    """
+
+    datasets: Mapping[str, Dataset]
     engine: Engine
     store: Store
     seed: int = 0
     device: str = "cpu"
-    _materials: dict[tuple[int | None, int, int], Material] = field(
+    _prepared: dict[tuple[Any, ...], _Prepared] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    _materials: dict[tuple[Any, ...], Material] = field(
         default_factory=dict, init=False, repr=False
     )
 
+    def examples(self, data: DataConfig) -> Dataset:
+        """Returns the dataset that a configuration learns from, pooled and turned as it says."""
+        return self._prepare(data).dataset
+
     def network(self, config: LotteryConfig) -> Network:
-        """Returns the configuration's architecture for this dataset."""
-        return build(config.model, self.dataset.shape, self.dataset.classes)
+        """Returns the configuration's architecture for its dataset, with what may be pruned."""
+        return network_of(config, self.datasets[config.data.name])
 
     def identity(self, config: LotteryConfig, replicate: int) -> dict[str, Any]:
         """Returns the inputs of a replicate's dense cell."""
-        training = dataclasses.asdict(config.train)
-        if config.train.optimizer != "momentum":
-            del training["momentum"]
+        found = self._prepare(config.data)
         return {
-            "dataset": self._digest,
-            "validation": config.data.validation or self.dataset.validation,
-            "model": dataclasses.asdict(config.model),
-            "train": training,
+            "dataset": found.digest,
+            "validation": validation_size(found.dataset, config.data.validation),
+            "model": identity.of_model(config.model),
+            "train": identity.of_training(config.train),
             "rewind_step": config.rewind_step,
             "seed": self.seed,
             "replicate": replicate,
             "numerics": self.engine.numerics,
+            **identity.of_draws(config.data),
         }
+
+    def evidence(
+        self,
+        config: LotteryConfig,
+        replicate: int,
+        level: int,
+        initial: Weights,
+        trained: Weights,
+        mask: Mask,
+    ) -> Evidence:
+        """Returns what the criterion of a level may look at."""
+        material = self._material(config, replicate)
+        prune = config.prune
+        count = prune.scoring_examples if prune.criterion in MEASURED else 0
+        order = stream(self.seed, replicate, "scoring", level).permutation(material.train)
+        inputs, labels = material.pool.batch(torch.from_numpy(order[:count]))
+        return Evidence(
+            initial=initial,
+            trained=trained,
+            mask=mask,
+            network=self.network(config),
+            inputs=inputs.cpu(),
+            labels=labels.cpu(),
+            rng=stream(self.seed, replicate, "criterion", level),
+        )
 
     def train(self, tasks: Sequence[Task]) -> list[Stored]:
         """Returns the cell of every task; those that the store lacks are trained.
@@ -96,81 +115,79 @@ class Lab:
             def compute(missing: list[int], group: list[int] = group) -> list[Cell]:
                 at = [group[index] for index in missing]
                 trained = self.engine.train([members[index] for index in at])
-                return [_cell(tasks[i], t) for i, t in zip(at, trained, strict=True)]
+                return [cell_of(tasks[i], t) for i, t in zip(at, trained, strict=True)]
 
             found = self.store.obtain([tasks[index].identity for index in group], compute)
             stored |= dict(zip(group, found, strict=True))
         return [stored[index] for index in range(len(tasks))]
 
     def _member(self, task: Task) -> Member:
-        config, rewound = task.config, task.level > 0
+        config, dense = task.config, task.level == 0
         return Member(
             network=self.network(config),
             start=task.ticket.start,
             mask=task.ticket.mask,
-            config=config.train,
+            config=task.train,
             material=self._material(config, task.replicate),
-            order=stream(self.seed, task.replicate, "order", task.level),
-            first_step=config.rewind_step if rewound else 0,
-            snapshot_step=config.rewind_step if config.rewind_step and not rewound else None,
+            order=stream(self.seed, task.replicate, task.order, task.level),
+            noise=stream(self.seed, task.replicate, f"{task.order}-noise", task.level),
+            first_step=task.first_step,
+            snapshot_step=config.rewind_step if config.rewind_step and dense else None,
         )
 
-    @cached_property
-    def _digest(self) -> str:
-        return self.dataset.digest()
-
-    @cached_property
-    def _resident(self) -> tuple[Examples, Examples]:
-        return resident(self.dataset, self.device)
+    def _prepare(self, data: DataConfig) -> _Prepared:
+        key = (data.name, data.pool, data.blur, data.task)
+        if key not in self._prepared:
+            dataset = prepared(self.datasets[data.name], data)
+            self._prepared[key] = _Prepared(
+                dataset=dataset, digest=dataset.digest(), resident=resident(dataset, self.device)
+            )
+        return self._prepared[key]
 
     def _material(self, config: LotteryConfig, replicate: int) -> Material:
-        key = (config.data.validation, config.train.eval_train, replicate)
+        key = (*dataclasses.astuple(config.data), config.train.eval_train, replicate)
         if key not in self._materials:
-            self._materials[key] = self._draw_material(*key)
+            self._materials[key] = self._draw(config.data, config.train.eval_train, replicate)
         return self._materials[key]
 
-    def _draw_material(self, validation: int | None, sample: int, replicate: int) -> Material:
-        pool, test = self._resident
-        train_index, validation_index = split(self.dataset, validation, self.seed, replicate)
-        order = stream(self.seed, replicate, "train-sample").permutation(train_index)
+    def _draw(self, data: DataConfig, sample: int, replicate: int) -> Material:
+        found = self._prepare(data)
+        dataset, (pool, test) = found.dataset, found.resident
+        train, validation = split(dataset, data.validation, self.seed, replicate)
+        train = subsample(train, data.subsample, stream(self.seed, replicate, "subsample"))
+        rng = stream(self.seed, replicate, "label-noise")
+        labels = noisy(dataset.train_y, train, data.label_noise, dataset.classes, rng)
+        test_labels = dataset.test_y
+        if data.permute_labels:
+            renamed = stream(self.seed, replicate, "permute-labels").permutation(dataset.classes)
+            labels, test_labels = renamed[labels], renamed[test_labels]
+        if data.label_noise > 0 or data.permute_labels:
+            pool, test = pool.relabelled(labels), test.relabelled(test_labels)
+        order = stream(self.seed, replicate, "train-sample").permutation(train)
         return Material(
-            pool=pool,
-            train=train_index,
-            validation=pool.take(validation_index),
+            pool=dataclasses.replace(pool, augment=data.augment),
+            train=train,
+            validation=pool.take(validation),
             test=test,
             train_sample=pool.take(order[:sample]),
-            classes=self.dataset.classes,
+            classes=dataset.classes,
         )
 
 
-def _cell(task: Task, trained: Trained) -> Cell:
-    mask = task.ticket.mask
-    tensors = _packed("weights", trained.weights, mask) if task.keep else {}
-    if trained.snapshot is not None:
-        tensors |= _packed("rewind", trained.snapshot, mask)
-    record = {"measures": trained.measures, "history": trained.history}
-    return Cell(record=record, tensors=tensors, times=trained.times)
+def network_of(config: LotteryConfig, dataset: Dataset) -> Network:
+    """Returns the configuration's architecture for a dataset, with what may be pruned.
+
+    Raises:
+        ConfigError: if network, pictures and ``prune.exclude`` do not fit together.
+    """
+    shape, classes = outline(dataset, config.data)
+    return build(config.model, shape, classes).excluding(config.prune.exclude)
 
 
-def _packed(group: str, weights: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:
-    """Returns survivors' values and the mask's bits under names that ``weights_of`` reads."""
-    tensors: dict[str, Tensor] = {}
-    for name, value in weights.items():
-        if name in mask:
-            tensors[f"mask/{name}"] = pack(mask[name])
-        tensors[f"{group}/{name}"] = value[mask[name]] if name in mask else value.contiguous()
-    return tensors
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """A dataset as one configuration uses it."""
 
-
-def weights_of(cell: Cell, network: Network, group: str = "weights") -> Weights:
-    """Returns a cell's weights, zero where pruned; ``group`` "rewind" gives the snapshot."""
-    weights: Weights = {}
-    for name, shape in network.shapes.items():
-        value = cell.tensors[f"{group}/{name}"]
-        if name in network.prunable:
-            keep = unpack(cell.tensors[f"mask/{name}"], shape)
-            full = value.new_zeros(shape)
-            full[keep] = value
-            value = full
-        weights[name] = value
-    return weights
+    dataset: Dataset
+    digest: str
+    resident: tuple[Examples, Examples]

@@ -10,15 +10,16 @@ import time
 import torch
 from filelock import FileLock, Timeout
 
+from lttune.branches import HOLDING
 from lttune.checks import check_address, check_objective, check_space
 from lttune.conductor import Chosen, Conductor, Report
+from lttune.config import LotteryConfig
 from lttune.data import load
-from lttune.data.dataset import validation_size
 from lttune.engines import choose, make
 from lttune.errors import LockedError, ResourceError
-from lttune.models import build
+from lttune.lab import network_of
 from lttune.outcome import Outcome
-from lttune.settings import Study, StudyConfig
+from lttune.settings import Space, Study, StudyConfig
 from lttune.sheet import refuse_other, sheet
 from lttune.store import probe
 
@@ -41,12 +42,16 @@ def run_study(
     if config.device == "cuda" and config.address is None and not torch.cuda.is_available():
         raise ResourceError("device must be cpu here: PyTorch sees no CUDA")
     check_address(config.address)
-    dataset = load(config.lottery.data.name)
-    validation_size(dataset, config.lottery.data.validation)
-    network = build(config.lottery.model, dataset.shape, dataset.classes)
-    check_space(study.space if "search" in config.phases else {}, config.lottery, network)
+    space = study.space if "search" in config.phases else {}
+    datasets = {name: load(name) for name in _dataset_names(config.lottery, space)}
+    corners = check_space(space, config.lottery, datasets)
+    dataset = datasets[config.lottery.data.name]
+    network = network_of(config.lottery, dataset)
     check_objective(config.objective, config.lottery, network)
-    engine, reason = choose(config.engine, network, config.device)
+    holds = any(name in HOLDING for name in config.controls)
+    engine, reason = choose(
+        config.engine, config.device, network, corners, datasets.values(), holds
+    )
     # A driver without a GPU may steer workers that have one: then the name stands for the class.
     local = config.device == "cpu" or torch.cuda.is_available()
     numerics = make(engine, config.device).numerics if local else f"{engine}/{config.device}"
@@ -61,4 +66,13 @@ def run_study(
         raise LockedError(f"another driver is running the study {config.folder}") from None
     with lock:
         chosen = Chosen(engine=engine, reason=reason, began=began)
-        return Conductor(config, study, dataset, network, values, report, chosen).run()
+        return Conductor(config, study, datasets, network, values, report, chosen).run()
+
+
+def _dataset_names(base: LotteryConfig, space: Space) -> list[str]:
+    """Returns the names of all datasets that the study can come to, the base's first."""
+    names = [base.data.name, base.target.data or base.data.name]
+    for path in ("data.name", "target.data"):
+        if path in space:
+            names += getattr(space[path], "choices", ())
+    return list(dict.fromkeys(names))

@@ -7,7 +7,7 @@ mapped once. A class trainable, because ``setup`` is the place for what outlives
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class LotteryTrainable(tune.Trainable):
         self,
         config: dict[str, Any],
         *,
-        dataset: Dataset,
+        datasets: Mapping[str, Dataset],
         store: str,
         seed: int,
         device: str,
@@ -43,7 +43,7 @@ class LotteryTrainable(tune.Trainable):
     ) -> None:
         """Makes the worker's laboratory, then its first trial."""
         trained_by = engines.make(engine, device)
-        self.lab = Lab(dataset, trained_by, Store(Path(store)), seed, device)
+        self.lab = Lab(datasets, trained_by, Store(Path(store)), seed, device)
         self.target = objective
         self.reset_config(config)
 
@@ -69,7 +69,7 @@ class LotteryTrainable(tune.Trainable):
         for report in run_trial(lottery, config["replicates"], config["controls"], self.lab):
             rows += report["rows"]
             if report["last"]:
-                value = objective(rows, self.lab.dataset.classes, self.target)
+                value = objective(rows, self.lab.examples(lottery.data).classes, self.target)
                 yield {**report, "objective": value, "done": True}
             else:
                 yield {**report, "done": False}

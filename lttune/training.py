@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from lttune.config import TrainConfig
 from lttune.data.resident import Examples
 from lttune.masks import Mask, Weights
 from lttune.models import Network
+from lttune.schedule import batches, evaluation_steps, rate
 
 
 class Trainee(Protocol):
@@ -32,7 +32,7 @@ class Trainee(Protocol):
         ...
 
     def weights(self) -> Weights:
-        """Returns a copy of the weights."""
+        """Returns a copy of the weights and of what else training changes (running moments)."""
         ...
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
@@ -67,12 +67,15 @@ class Member:
 
     network: Network
     start: Weights
-    """The weights at ``first_step``; those outside the mask count as zero."""
+    """The weights at ``first_step``; those outside the mask are held as they are, at zero unless
+    pruned weights keep a value."""
     mask: Mask
     config: TrainConfig
     material: Material
     order: np.random.Generator
     """Stream of the data order."""
+    noise: np.random.Generator
+    """Stream of what training draws beside the order: augmentation, dropout."""
     first_step: int = 0
     """0, or the step that the weights were rewound to."""
     snapshot_step: int | None = None
@@ -108,27 +111,6 @@ class Engine(Protocol):
     def train(self, members: Sequence[Member]) -> list[Trained]:
         """Trains every member by the protocol and returns what each gave."""
         ...
-
-
-def rate(config: TrainConfig, step: int) -> float:
-    """Returns the learning rate of a step, counted from 0: linear warmup, then constant."""
-    if step < config.warmup_steps:
-        return config.lr * (step + 1) / config.warmup_steps
-    return config.lr
-
-
-def batches(indices: np.ndarray, size: int, rng: np.random.Generator) -> Iterator[Tensor]:
-    """Yields batches of indices for ever; every epoch is a new order, its last batch the rest."""
-    while True:
-        order = torch.from_numpy(rng.permutation(indices))
-        yield from order.split(size)
-
-
-def evaluation_steps(config: TrainConfig, first_step: int) -> list[int]:
-    """Returns the steps after which the network is measured: the first, the cadence, the last."""
-    every = config.eval_every
-    regular = range(first_step // every * every + every, config.steps, every)
-    return [first_step, *regular, config.steps]
 
 
 class Course:

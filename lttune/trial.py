@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
@@ -10,10 +11,11 @@ from lttune import masks
 from lttune.branches import BRANCHES
 from lttune.config import LotteryConfig
 from lttune.data.dataset import validation_size
-from lttune.lab import Lab, Task, Ticket
+from lttune.lab import Lab
 from lttune.lottery import Level, trajectories
 from lttune.seeding import stream
 from lttune.store import Stored
+from lttune.tasks import Task, Ticket
 
 AVERAGED = ("density", "test_accuracy", "val_accuracy", "early_stop_step", "train_time_s")
 """Measures that a report gives as the mean over the trial's replicates."""
@@ -48,15 +50,18 @@ def run_trial(
 
 def _branch(name: str, trunk: Level, config: LotteryConfig, lab: Lab) -> Task:
     """Returns the task of a control that leaves the trunk at a level."""
+    assert trunk.junction is not None
     rng = stream(lab.seed, trunk.replicate, name, trunk.level)
-    ticket = trunk.ticket
-    mask, start = BRANCHES[name](ticket.mask, ticket.start, lab.network(config), rng)
+    leaving = BRANCHES[name](dataclasses.replace(trunk.junction, rng=rng))
     return Task(
-        identity={"trunk": trunk.stored.key, "branch": name},
-        config=config,
+        identity={"trunk": trunk.stored.key, "branch": name, **leaving.identity},
+        config=leaving.config or config,
         replicate=trunk.replicate,
         level=trunk.level,
-        ticket=Ticket(mask=mask, start=start),
+        ticket=Ticket(mask=leaving.mask, start=leaving.start),
+        train=leaving.train,
+        first_step=leaving.first_step,
+        order=leaving.order,
         keep=False,
     )
 
@@ -87,5 +92,5 @@ def _row(
         "cell": stored.key,
         **layers,
         **config.flat(),
-        "data.validation": validation_size(lab.dataset, config.data.validation),
+        "data.validation": validation_size(lab.examples(config.data), config.data.validation),
     }

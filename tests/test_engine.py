@@ -67,7 +67,7 @@ def test_it_trains_as_a_plain_float64_loop_with_the_mask_in_the_graph(
 ):
     mask, order = half(network), batches(steps)
     start = network.initial_weights(stream(0, 0, "init"))
-    session = TorchEngine().open(network, start, mask, config)
+    session = TorchEngine().open(network, masks.apply(start, mask), mask, config)
     session.run(examples, order, [config.lr] * steps)
     module = network.make().double()
     module.load_state_dict({name: value.double() for name, value in start.items()})
@@ -90,9 +90,8 @@ def test_it_trains_as_a_plain_float64_loop_with_the_mask_in_the_graph(
 @pytest.mark.parametrize("config", OPTIMIZERS, ids=NAMES)
 def test_pruned_weights_are_exactly_zero_in_every_forward_pass(config, network, examples):
     mask = half(network)
-    session = TorchEngine().open(
-        network, network.initial_weights(stream(0, 0, "init")), mask, config
-    )
+    start = masks.apply(network.initial_weights(stream(0, 0, "init")), mask)
+    session = TorchEngine().open(network, start, mask, config)
     seen = []
 
     def look(module, inputs):
@@ -109,7 +108,7 @@ def test_pruned_weights_are_exactly_zero_in_every_forward_pass(config, network, 
 def test_every_surviving_weight_tensor_moves(config, network, examples):
     # The first peer's optimizer held the weights of another network: nothing ever moved.
     mask, start = half(network), network.initial_weights(stream(0, 0, "init"))
-    session = TorchEngine().open(network, start, mask, config)
+    session = TorchEngine().open(network, masks.apply(start, mask), mask, config)
     session.run(examples, batches(5), [config.lr] * 5)
     for name, value in session.weights().items():
         assert not torch.equal(value, masks.apply(start, mask)[name]), name
@@ -138,7 +137,7 @@ def test_the_start_weights_are_not_written_to(network, examples):
     start = network.initial_weights(stream(0, 0, "init"))
     before = copy.deepcopy(start)
     config = OPTIMIZERS[2]
-    session = TorchEngine().open(network, start, half(network), config)
+    session = TorchEngine().open(network, masks.apply(start, half(network)), half(network), config)
     session.run(examples, batches(3), [config.lr] * 3)
     assert all(torch.equal(start[name], before[name]) for name in start)
 

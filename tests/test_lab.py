@@ -24,7 +24,7 @@ CONTROLS = ("reinit", "random")
 
 
 def lab(folder, dataset=DIGITS, seed=0):
-    return Lab(dataset, TorchEngine(), Store(folder), seed)
+    return Lab({dataset.name: dataset}, TorchEngine(), Store(folder), seed)
 
 
 def rows(lab, config=TINY, replicates=(0,)):
@@ -114,7 +114,7 @@ def test_controls_of_two_replicates_are_drawn_apart(tmp_path, monkeypatch):
         "train",
         lambda members: (starts.extend(m.start for m in members), train(members))[1],
     )
-    list(run_trial(TINY, (0, 1), ("reinit",), Lab(DIGITS, engine, Store(tmp_path))))
+    list(run_trial(TINY, (0, 1), ("reinit",), Lab({"digits": DIGITS}, engine, Store(tmp_path))))
     # Dense of both, then trunk of both and control of both, at each level.
     first, second = (start["out.weight"] for start in starts[4:6])
     assert not torch.equal(

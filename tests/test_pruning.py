@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.utils import prune as torch_prune
 
-from lttune import masks
-from lttune.config import PruneConfig
+from lttune import masks, pruning
+from lttune.config import ModelConfig, PruneConfig
+from lttune.criteria import evidence_of
 from lttune.errors import ConfigError
-from lttune.pruning import layer_fractions, prune
+from lttune.models import Network
+from lttune.pruning import layer_fractions
 
 KINDS = {"fc1": "fc", "fc2": "fc", "out": "out"}
 SHAPES = {"fc1.weight": (30, 20), "fc2.weight": (10, 30), "out.weight": (5, 10)}
@@ -19,6 +21,15 @@ SHAPES = {"fc1.weight": (30, 20), "fc2.weight": (10, 30), "out.weight": (5, 10)}
 def random_weights(seed: int) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return {name: torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
+
+
+def prune(weights, mask, config, kinds):
+    """Prunes by the trained weights of layers of these kinds."""
+    shapes = {name: tuple(value.shape) for name, value in weights.items()}
+    network = Network(
+        make=torch.nn.Identity, shapes=shapes, kinds=kinds, roles={}, config=ModelConfig()
+    )
+    return pruning.prune(evidence_of(weights, mask, network), config)
 
 
 def dense() -> masks.Mask:

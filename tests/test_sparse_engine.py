@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from lttune import masks
-from lttune.config import LotteryConfig, ModelConfig, TrainConfig
+from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
 from lttune.data.resident import Examples, resident
 from lttune.engines.sparse import available, supports
@@ -273,10 +273,11 @@ def test_other_python_threads_run_meanwhile(network, examples):
 def test_a_trajectory_of_digits_is_trained(tmp_path):
     config = LotteryConfig(
         levels=3,
+        data=DataConfig(name="digits"),
         model=ModelConfig(name="lenet-24-12"),
         train=TrainConfig(steps=60, eval_every=30, batch_size=32, eval_train=100),
     )
-    lab = Lab(load("digits"), SparseEngine(), Store(tmp_path))
+    lab = Lab({"digits": load("digits")}, SparseEngine(), Store(tmp_path))
     assert len(list(trajectories(config, [0], lab))) == 4
 
 
@@ -293,7 +294,8 @@ def test_only_fully_connected_networks_are_supported(network):
         make=lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Tanh(), nn.Linear(10, 10)),
         shapes={},
         kinds={"1": "fc", "3": "out"},
-        init="glorot_normal",
+        roles={},
+        config=ModelConfig(),
     )
     assert not supports(other)
     with pytest.raises(ResourceError, match="torch engine"):

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from lttune import masks
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.data import load, split
 from lttune.data.resident import resident
@@ -86,11 +87,12 @@ def member(
     start, mask = ticket(density, network, replicate)
     return Member(
         network=network,
-        start=start,
+        start=masks.apply(start, mask),
         mask=mask,
         config=config,
         material=of[replicate],
         order=stream(0, replicate, order),
+        noise=stream(0, replicate, order),
         **kwargs,
     )
 
@@ -383,15 +385,19 @@ def test_with_shared_batches_a_member_is_the_same_alone_too():
 
 def test_what_is_one_fully_connected_network_is_supported():
     def network(*parts):
-        return dataclasses.replace(NETWORK, make=lambda: nn.Sequential(*parts))
+        module = nn.Sequential(*parts)
+        linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+        return dataclasses.replace(NETWORK, make=lambda: module, kinds=dict.fromkeys(linear, "fc"))
 
     assert supports(NETWORK)
     assert supports(build(ModelConfig(name="lenet-9-8-7-6"), (8, 8), 10))
     flat, linear = nn.Flatten(), nn.Linear(4, 4)
     assert supports(network(flat, linear))
-    assert not supports(network(flat, linear, nn.Tanh(), linear))
+    assert supports(network(flat, linear, nn.ReLU(), nn.Linear(4, 4)))
+    assert not supports(NETWORK.excluding(["out"]))
+    assert not supports(network(flat, linear, nn.Tanh(), nn.Linear(4, 4)))
     assert not supports(network(nn.Conv2d(1, 4, 3), flat, linear))
-    assert not supports(network(flat, linear, linear))
+    assert not supports(network(flat, linear, nn.Linear(4, 4)))
     assert not supports(network(flat, nn.Linear(4, 4, bias=False)))
     assert not supports(dataclasses.replace(NETWORK, make=lambda: linear))
 
@@ -424,7 +430,7 @@ def test_a_trial_by_the_laboratory(tmp_path):
         train=TrainConfig(lr=5e-3, batch_size=60, steps=200, eval_every=50, eval_train=500),
         prune=PruneConfig(fraction=0.5),
     )
-    lab = Lab(DIGITS, StackedEngine(gang=4), Store(tmp_path / "whole"))
+    lab = Lab({"digits": DIGITS}, StackedEngine(gang=4), Store(tmp_path / "whole"))
     reports = list(run_trial(config, range(3), ("reinit", "random"), lab))
     assert [len(report["rows"]) for report in reports] == [3, 9, 9]
     assert all(row["test_accuracy"] > 0.9 for row in reports[0]["rows"])
@@ -433,7 +439,7 @@ def test_a_trial_by_the_laboratory(tmp_path):
         for report in reports
         for row in report["rows"]
     )
-    again = Lab(DIGITS, StackedEngine(gang=4), Store(tmp_path / "one"))
+    again = Lab({"digits": DIGITS}, StackedEngine(gang=4), Store(tmp_path / "one"))
     alone = [row for report in run_trial(config, [1], ["random"], again) for row in report["rows"]]
     rows = [
         row

@@ -539,8 +539,10 @@ def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys
     assert set(place.statuses().values()) == {"FINISHED"}
 
     # What the science alone computes, without Ray and without interrupts.
-    engine, _ = choose("auto", build(LOTTERY.model, (8, 8), 10), "cpu")
-    lab = Lab(load("digits"), make(engine, "cpu"), Store(tmp_path / "other"), SMOKE.seed)
+    engine, _ = choose("auto", "cpu", build(LOTTERY.model, (8, 8), 10), [LOTTERY])
+    lab = Lab(
+        {"digits": load("digits")}, make(engine, "cpu"), Store(tmp_path / "other"), SMOKE.seed
+    )
     reports = run_trial(LOTTERY.override(longer), [0], ["reinit"], lab)
     expected = [row for report in reports for row in report["rows"]]
     anchor = [row for row in place.rows() if row["trial"] == 0]

@@ -10,8 +10,9 @@ from lttune.data import load
 from lttune.data.resident import resident
 from lttune.engines.torch import TorchEngine
 from lttune.models import build
+from lttune.schedule import batches, evaluation_steps, rate
 from lttune.seeding import stream
-from lttune.training import Material, Member, batches, evaluation_steps, follow, rate
+from lttune.training import Material, Member, follow
 
 CONFIG = TrainConfig(lr=2e-3, batch_size=50, steps=60, eval_every=20)
 
@@ -42,6 +43,7 @@ def run(material, config=CONFIG, session=None, **options):
         config=config,
         material=material,
         order=stream(0, 0, "order"),
+        noise=stream(0, 0, "noise"),
         **options,
     )
     return TorchEngine().train([member])[0] if session is None else follow(session, member)

@@ -22,7 +22,7 @@ ADDED_BY_THE_DRIVER = {"study", "phase", "trial"}
 
 
 def reports(folder, config=GOLDEN, replicates=(0,), controls=("reinit", "random")):
-    lab = Lab(DIGITS, TorchEngine(), Store(folder))
+    lab = Lab({"digits": DIGITS}, TorchEngine(), Store(folder))
     return list(run_trial(config, replicates, controls, lab))
 
 

@@ -34,8 +34,10 @@ class Dataset:
     classes: int
     scale: float
     """Pixel value that stands for 1."""
-    mean: float
-    std: float
+    mean: float | tuple[float, ...]
+    """Mean of ``pixel / scale``, one for all pixels or one a channel."""
+    std: float | tuple[float, ...]
+    """Standard deviation likewise."""
     validation: int
     """Customary size of the validation split."""
     source: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from dataclasses import dataclass
 
@@ -9,7 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lttune.data.augmentation import augmented
 from lttune.data.dataset import Dataset
+
+Scaling = float | Tensor
+"""One number, or one a channel: float32, [C, 1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -21,16 +26,24 @@ class Examples:
 
     x: Tensor
     y: Tensor
-    shift: float
-    gain: float
+    shift: Scaling
+    gain: Scaling
+    augment: str = "none"
+    """What is done to a picture each time that ``batch`` takes it for training."""
 
     def __len__(self) -> int:
         return len(self.y)
 
-    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the float32 inputs and classes of the examples at ``index`` (int64, [B])."""
+    def batch(self, index: Tensor, rng: np.random.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Returns the float32 inputs and classes of the examples at ``index`` (int64, [B]).
+
+        With a stream, the pictures are augmented as ``augment`` says.
+        """
         index = index.to(self.y.device)
-        return self._inputs(self.x.index_select(0, index)), self.y.index_select(0, index)
+        x = self.x.index_select(0, index)
+        if rng is not None and self.augment != "none":
+            x = augmented(x, self.augment, rng)
+        return self._inputs(x), self.y.index_select(0, index)
 
     def slice(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Returns the float32 inputs and classes of consecutive examples."""
@@ -39,7 +52,11 @@ class Examples:
     def take(self, index: np.ndarray) -> Examples:
         """Returns a copy of the examples at ``index`` (int64)."""
         at = torch.from_numpy(index).to(self.y.device)
-        return Examples(self.x[at], self.y[at], self.shift, self.gain)
+        return dataclasses.replace(self, x=self.x[at], y=self.y[at], augment="none")
+
+    def relabelled(self, labels: np.ndarray) -> Examples:
+        """Returns the same pictures with other classes (int64, [N])."""
+        return dataclasses.replace(self, y=torch.from_numpy(labels).to(self.y.device))
 
     def _inputs(self, x: Tensor) -> Tensor:
         return x.to(torch.float32).sub_(self.shift).mul_(self.gain)
@@ -50,7 +67,13 @@ def resident(dataset: Dataset, device: str = "cpu") -> tuple[Examples, Examples]
 
     On the CPU the tensors share the arrays' memory, so that the workers of a machine share one.
     """
-    shift, gain = dataset.mean * dataset.scale, 1 / (dataset.std * dataset.scale)
+    shift: Scaling
+    gain: Scaling
+    if isinstance(dataset.mean, float) and isinstance(dataset.std, float):
+        shift, gain = dataset.mean * dataset.scale, 1 / (dataset.std * dataset.scale)
+    else:
+        mean, std = (torch.tensor(v).view(-1, 1, 1).to(device) for v in (dataset.mean, dataset.std))
+        shift, gain = mean * dataset.scale, 1 / (std * dataset.scale)
 
     def tensor(array: np.ndarray) -> Tensor:
         with warnings.catch_warnings():

@@ -1,15 +1,17 @@
 """The reference engine: autograd, any network, any device.
 
 All parameters are views of one flat vector, so that the optimizer and the mask are one call each a
-step. Pruned weights start at zero and their gradients are multiplied by zero before the optimizer
-sees them, so its state for them stays zero too: they are exactly zero in every forward pass, also
-with momentum, Adam and weight decay.
+step. Gradients of pruned and frozen weights are multiplied by zero before the optimizer sees them,
+so its state for them stays zero too: they are exactly what they were in every forward pass, also
+with momentum, Adam and weight decay. (Weight decay moves only what is not zero; where pruned or
+frozen weights hold a value, it is put back after the step.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,8 +19,9 @@ from torch.nn import functional
 from lttune.config import TrainConfig
 from lttune.data.resident import Examples
 from lttune.errors import ResourceError
-from lttune.masks import Mask, apply
+from lttune.masks import Mask
 from lttune.models import Network
+from lttune.models.layers import Dropout
 from lttune.training import Member, Trained, follow
 
 CHUNK = 1_000
@@ -26,13 +29,18 @@ CHUNK = 1_000
 
 
 def _optimizer(config: TrainConfig, flat: Tensor) -> torch.optim.Optimizer:
-    decay = config.weight_decay
-    if config.optimizer == "adam":
-        return torch.optim.Adam([flat], config.lr, weight_decay=decay, fused=True)
-    if config.optimizer == "adamw":
-        return torch.optim.AdamW([flat], config.lr, weight_decay=decay, fused=True)
-    momentum = config.momentum if config.optimizer == "momentum" else 0.0
-    return torch.optim.SGD([flat], config.lr, momentum=momentum, weight_decay=decay, fused=True)
+    name, lr, decay = config.optimizer, config.lr, config.weight_decay
+    if name == "adam":
+        return torch.optim.Adam([flat], lr, weight_decay=decay, fused=True)
+    if name == "adamw":
+        return torch.optim.AdamW([flat], lr, weight_decay=decay, fused=True)
+    if name == "rmsprop":
+        return torch.optim.RMSprop([flat], lr, weight_decay=decay)
+    momentum = config.momentum if name in ("momentum", "nesterov") else 0.0
+    nesterov = name == "nesterov" and momentum > 0
+    return torch.optim.SGD(
+        [flat], lr, momentum=momentum, weight_decay=decay, nesterov=nesterov, fused=True
+    )
 
 
 class Session:
@@ -45,13 +53,13 @@ class Session:
         mask: Mask,
         config: TrainConfig,
         device: torch.device,
+        noise: np.random.Generator | None = None,
     ) -> None:
         with torch.device("meta"):
             module = network.make()
         self._module: nn.Module = module.to_empty(device=device)
         parameters = dict(self._module.named_parameters())
-        masked = apply(start, mask)
-        self._flat = torch.cat([masked[name].flatten() for name in parameters]).to(device)
+        self._flat = torch.cat([start[name].flatten() for name in parameters]).to(device)
         self._flat.grad = torch.zeros_like(self._flat)
         sizes = [p.numel() for p in parameters.values()]
         views = zip(self._flat.split(sizes), self._flat.grad.split(sizes), strict=True)
@@ -59,11 +67,26 @@ class Session:
             parameter.data = value.view_as(parameter)
             parameter.grad = gradient.view_as(parameter)
         self._names, self._sizes = list(parameters), sizes
-        dense = all(bool(keep.all()) for keep in mask.values())
-        ones = [mask.get(name, torch.ones(network.shapes[name])).flatten() for name in parameters]
-        self._keep = None if dense else torch.cat(ones).to(device, torch.float32)
+        buffers = dict(self._module.named_buffers())
+        self._buffers = {name: buffers[name] for name in network.buffers}
+        for name, value in self._buffers.items():
+            value.copy_(start[name])
+        trained = [_trained(name, network, mask, config).flatten() for name in parameters]
+        moving = torch.cat(trained).to(device)
+        self._keep = None if bool(moving.all()) else moving.to(torch.float32)
+        held = torch.where(moving, torch.zeros_like(self._flat), self._flat)
+        # Zeros stay zero by themselves; other values are put back after each step.
+        self._held = (moving, held) if bool(held.any()) else None
         self._optimizer = _optimizer(config, self._flat)
         self._network = network
+        self._noise = noise
+        self._bfloat16 = config.precision == "bfloat16"
+        for part in self._module.modules():
+            if isinstance(part, Dropout):
+                if noise is None:
+                    raise ValueError("a network with dropout needs a stream of noise")
+                part.generator = torch.Generator(device)
+                part.generator.manual_seed(int(noise.integers(2**63)))
 
     def run(self, examples: Examples, batches: Sequence[Tensor], rates: Sequence[float]) -> None:
         """Takes one optimizer step for each batch of indices (int64, [B]) at its learning rate."""
@@ -72,13 +95,21 @@ class Session:
         assert gradient is not None
         group = self._optimizer.param_groups[0]
         for index, rate in zip(batches, rates, strict=True):
-            x, y = examples.batch(index)
+            x, y = examples.batch(index, self._noise)
             gradient.zero_()
-            functional.cross_entropy(self._module(x), y).backward()
+            functional.cross_entropy(self._logits(x), y).backward()
             if keep is not None:
                 gradient.mul_(keep)
             group["lr"] = rate
             self._optimizer.step()
+            if self._held is not None:
+                moving, held = self._held
+                with torch.no_grad():
+                    self._flat.copy_(torch.where(moving, self._flat, held))
+
+    def _logits(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._bfloat16):
+            return self._module(x).float()
 
     @torch.no_grad()
     def evaluate(self, examples: Examples) -> tuple[float, float]:
@@ -87,22 +118,33 @@ class Session:
         loss, correct = 0.0, 0
         for start in range(0, len(examples), CHUNK):
             x, y = examples.slice(start, start + CHUNK)
-            logits = self._module(x)
+            logits = self._logits(x)
             loss += functional.cross_entropy(logits, y, reduction="sum").item()
             correct += int((logits.argmax(1) == y).sum())
         return loss / len(examples), correct / len(examples)
 
     def weights(self) -> dict[str, Tensor]:
-        """Returns a copy of all weights, pruned ones exactly zero, on the CPU."""
+        """Returns a copy of all weights and running moments, on the CPU."""
         parts = self._flat.detach().to("cpu", copy=True).split(self._sizes)
         shapes = self._network.shapes
-        return {n: p.view(shapes[n]) for n, p in zip(self._names, parts, strict=True)}
+        weights = {n: p.view(shapes[n]) for n, p in zip(self._names, parts, strict=True)}
+        return weights | {n: b.to("cpu", copy=True) for n, b in self._buffers.items()}
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Replaces the weights, to evaluate a snapshot."""
         flat = torch.cat([weights[name].flatten() for name in self._names])
         with torch.no_grad():
             self._flat.copy_(flat)
+        for name, value in self._buffers.items():
+            value.copy_(weights[name])
+
+
+def _trained(name: str, network: Network, mask: Mask, config: TrainConfig) -> Tensor:
+    """Returns which values of a parameter training may move (bool, of its shape)."""
+    shape = network.shapes[name]
+    if network.roles[name] in config.frozen:
+        return torch.zeros(shape, dtype=torch.bool)
+    return mask.get(name, torch.ones(shape, dtype=torch.bool))
 
 
 class TorchEngine:
@@ -124,8 +166,6 @@ class TorchEngine:
             )
         self.device = torch.device(device)
         torch.set_num_threads(threads)
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
         threaded = f"/threads={threads}" if self.device.type == "cpu" else ""
@@ -138,10 +178,32 @@ class TorchEngine:
 
     def train(self, members: Sequence[Member]) -> list[Trained]:
         """Trains one member after another by the protocol."""
-        return [follow(self.open(m.network, m.start, m.mask, m.config), m) for m in members]
+        return [
+            follow(self.open(m.network, m.start, m.mask, m.config, m.noise), m) for m in members
+        ]
 
     def open(
-        self, network: Network, start: Mapping[str, Tensor], mask: Mask, config: TrainConfig
+        self,
+        network: Network,
+        start: Mapping[str, Tensor],
+        mask: Mask,
+        config: TrainConfig,
+        noise: np.random.Generator | None = None,
     ) -> Session:
-        """Returns a session that trains ``network`` from ``start`` under ``mask``."""
-        return Session(network, start, mask, config, self.device)
+        """Returns a session that trains ``network`` from ``start`` under ``mask``.
+
+        Args:
+            network: the architecture.
+            start: the weights; those outside the mask are held.
+            mask: which weights are trained.
+            config: how.
+            noise: stream of augmentation and dropout; without it pictures are not augmented.
+
+        Raises:
+            ResourceError: if the precision needs another device.
+        """
+        if config.precision == "tf32" and self.device.type != "cuda":
+            raise ResourceError("train.precision must be float32 or bfloat16 on a CPU, got 'tf32'")
+        tf32 = config.precision == "tf32"
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+        return Session(network, start, mask, config, self.device, noise)

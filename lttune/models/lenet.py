@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 
 from torch import nn
 
+from lttune.models.layers import Dropout, Output
 
-def lenet(inputs: int, widths: list[int], classes: int) -> nn.Sequential:
+
+def lenet(
+    shape: tuple[int, ...], classes: int, widths: list[int], dropout: float = 0.0
+) -> nn.Sequential:
     """Returns flatten, then a ReLU layer of each width (fc1, fc2, ...), then ``out``."""
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
-    for i, (fan_in, width) in enumerate(zip([inputs, *widths], widths, strict=False), start=1):
+    inputs = [math.prod(shape), *widths]
+    for i, (fan_in, width) in enumerate(zip(inputs, widths, strict=False), start=1):
         layers[f"fc{i}"] = nn.Linear(fan_in, width)
         layers[f"relu{i}"] = nn.ReLU()
-    layers["out"] = nn.Linear(widths[-1], classes)
+        if dropout > 0:
+            layers[f"dropout{i}"] = Dropout(dropout)
+    layers["out"] = Output(widths[-1], classes)
     return nn.Sequential(layers)

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from lttune.data.resident import Examples
+from lttune.errors import ResourceError
 from lttune.engines.sparse.memory import Pixels
 
 _PART = 1_000
@@ -47,5 +48,7 @@ class PixelLists:
         if key not in self._known or self._known[key][0]() is not pictures:
             forget = weakref.ref(pictures, lambda _: self._known.pop(key, None))
             self._known[key] = forget, _lists(pictures)
-        labels, dark = examples.y.numpy(), examples.shift * examples.gain
-        return Pixels(*self._known[key][1], labels, examples.gain, dark)
+        shift, gain = examples.shift, examples.gain
+        if not isinstance(shift, float) or not isinstance(gain, float):
+            raise ResourceError("the sparse engine scales all pixels alike; use the torch engine")
+        return Pixels(*self._known[key][1], examples.y.numpy(), gain, shift * gain)

@@ -31,7 +31,8 @@ def supports(network: Network) -> bool:
     kinds = [nn.Flatten, *[nn.Linear, nn.ReLU] * len(linear)][:-1]
     return (
         isinstance(module, nn.Sequential)
-        and [type(part) for part in parts] == kinds
+        and len(parts) == len(kinds)
+        and all(isinstance(part, kind) for part, kind in zip(parts, kinds, strict=True))
         and names == list(network.kinds)
         and all(part.bias is not None for part in linear)
         and linear[0].in_features <= MOST_INPUTS

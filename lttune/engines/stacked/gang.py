@@ -17,7 +17,8 @@ from lttune.engines.stacked.layout import Layout, aligned
 from lttune.engines.stacked.rules import Rule
 from lttune.engines.stacked.stack import Stack
 from lttune.masks import Weights
-from lttune.training import Course, Member, Trained, evaluation_steps
+from lttune.schedule import evaluation_steps
+from lttune.training import Course, Member, Trained
 
 AHEAD = 25
 """Steps whose batches are prepared at once. A GPU works on them while the next are prepared."""

@@ -22,15 +22,20 @@ def aligned(count: int) -> int:
 
 
 def supports(network: Network) -> bool:
-    """Returns whether a network is flatten, linear, and then any number of ReLU, linear."""
+    """Returns whether a network is flatten, linear, and then any number of ReLU, linear.
+
+    Every linear layer must be prunable.
+    """
     with torch.device("meta"):
         module = network.make()
     if not isinstance(module, nn.Sequential):
         return False
-    kinds = [type(part) for part in module]
-    body = [nn.ReLU, nn.Linear] * ((len(kinds) - 2) // 2)
-    biased = all(part.bias is not None for part in module if isinstance(part, nn.Linear))
-    return kinds == [nn.Flatten, nn.Linear, *body] and biased
+    parts = list(module)
+    kinds = [nn.Flatten, nn.Linear, *[nn.ReLU, nn.Linear] * ((len(parts) - 2) // 2)]
+    linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
+    biased = all(part.bias is not None for part in parts if isinstance(part, nn.Linear))
+    alike = len(parts) == len(kinds) and all(map(isinstance, parts, kinds))
+    return alike and biased and linear == list(network.kinds)
 
 
 @dataclass(frozen=True)

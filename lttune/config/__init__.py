@@ -1,0 +1,29 @@
+"""What one trajectory is: frozen, keyword-only values, each checked where it is declared.
+
+The defaults are LeNet-300-100 on MNIST as in Frankle & Carbin (2019), Figure 2. A dotted path such
+as ``train.lr`` names a field everywhere: in a search space, on the command line, as an MLflow
+parameter and as a column of the records.
+"""
+
+from lttune.config.data import DataConfig
+from lttune.config.fields import digest, flatten, require
+from lttune.config.lottery import LotteryConfig, from_dict
+from lttune.config.model import ModelConfig
+from lttune.config.prune import PruneConfig
+from lttune.config.supermask import SupermaskConfig
+from lttune.config.target import TargetConfig
+from lttune.config.train import TrainConfig
+
+__all__ = [
+    "DataConfig",
+    "LotteryConfig",
+    "ModelConfig",
+    "PruneConfig",
+    "SupermaskConfig",
+    "TargetConfig",
+    "TrainConfig",
+    "digest",
+    "flatten",
+    "from_dict",
+    "require",
+]

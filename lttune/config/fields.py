@@ -1,0 +1,63 @@
+"""How a field's rule is checked, and how nested values become dotted paths and a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from lttune.errors import ConfigError, unknown
+
+
+def require(ok: bool, path: str, rule: str, value: object) -> None:
+    """Raises ``ConfigError`` naming the field, its rule and its value unless ``ok``."""
+    if not ok:
+        raise ConfigError(f"{path} must be {rule}, got {value!r}")
+
+
+def is_int(value: object) -> bool:
+    """Returns whether a value is a whole number, and not a bool."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """Returns whether a value is a finite number, and not a bool."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def require_choice(path: str, value: object, choices: Any) -> None:
+    """Raises ``ConfigError`` unless a value is one of a Literal's."""
+    if value not in get_args(choices):
+        raise unknown(path, value, get_args(choices))
+
+
+def require_whole(group: str, config: object, least: Mapping[str, int]) -> None:
+    """Raises ``ConfigError`` unless each named field is a whole number of at least its bound."""
+    for name, bound in least.items():
+        value = getattr(config, name)
+        ok = is_int(value) and value >= bound
+        require(ok, f"{group}.{name}", f"a whole number >= {bound}", value)
+
+
+def as_tuple(config: object, name: str) -> None:
+    """Makes a frozen field that JSON gave back as a list a tuple again."""
+    value = getattr(config, name)
+    if isinstance(value, list):
+        object.__setattr__(config, name, tuple(value))
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested values by their dotted paths, each after ``prefix``."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        flat |= flatten(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+    return flat
+
+
+def digest(values: Any) -> str:
+    """Returns the SHA-256 of plain values in canonical JSON (sorted keys, no spaces)."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

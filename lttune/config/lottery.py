@@ -1,0 +1,138 @@
+"""One trajectory, and how dotted paths change it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lttune.config.data import DataConfig
+from lttune.config.fields import (
+    digest,
+    flatten,
+    is_int,
+    is_number,
+    require,
+    require_choice,
+)
+from lttune.config.model import ModelConfig
+from lttune.config.prune import PruneConfig
+from lttune.config.supermask import SupermaskConfig
+from lttune.config.target import TargetConfig
+from lttune.config.train import TrainConfig
+from lttune.errors import unknown
+
+MethodName = Literal["prune", "supermask"]
+KeptName = Literal[
+    "rewind", "reinit", "permute", "keep_sign", "signed_constant", "continue", "lr_rewind"
+]
+PrunedName = Literal["zero", "freeze", "zero_if_shrinking"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LotteryConfig:
+    """One trajectory: train, prune, rewind, and again (Frankle & Carbin 2019, section 2)."""
+
+    levels: int = 20
+    """Times to prune. Level 0 is dense, so ``levels + 1`` networks are trained."""
+    min_density: float = 0.0
+    """A trajectory also ends after the first level of at most this density, in [0, 1)."""
+    rewind_step: int = 0
+    """Step of the dense training whose weights the survivors return to; 0 is initialisation. A
+    level above 0 then trains from that step to ``train.steps``."""
+    method: MethodName = "prune"
+    """prune: the paper's loop; supermask: level 1 is a mask learned on weights that stay at their
+    initial values (Zhou et al. 2019, section 5)."""
+    kept: KeptName = "rewind"
+    """What surviving weights start a level from: rewind (the weights at ``rewind_step``), reinit
+    (newly drawn), permute (the survivors' initial values in another order), keep_sign (newly drawn
+    with the initial sign), signed_constant (the initial sign times the layer's deviation), continue
+    (trained weights, at the schedule's last learning rate) or lr_rewind (trained weights, with the
+    schedule from ``rewind_step`` on; Renda et al. 2020)."""
+    pruned: PrunedName = "zero"
+    """What pruned weights hold: zero, freeze (their initial value), or zero_if_shrinking (zero if
+    training moved them towards zero, else their initial value; Zhou et al. 2019)."""
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    prune: PruneConfig = field(default_factory=PruneConfig)
+    supermask: SupermaskConfig = field(default_factory=SupermaskConfig)
+    target: TargetConfig = field(default_factory=TargetConfig)
+    """What the branches transfer* train the ticket on."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        ok = is_int(self.levels) and 0 <= self.levels <= 200
+        require(ok, "levels", "a whole number from 0 to 200", self.levels)
+        ok = is_number(self.min_density) and 0 <= self.min_density < 1
+        require(ok, "min_density", "in [0, 1)", self.min_density)
+        ok = is_int(self.rewind_step) and 0 <= self.rewind_step < self.train.steps
+        rule = f"a whole number from 0 to below train.steps ({self.train.steps})"
+        require(ok, "rewind_step", rule, self.rewind_step)
+        require_choice("method", self.method, MethodName)
+        require_choice("kept", self.kept, KeptName)
+        require_choice("pruned", self.pruned, PrunedName)
+        ok = self.prune.one_shot is None or self.levels <= 1
+        require(ok, "levels", "1 where prune.one_shot is given", self.levels)
+
+    def override(self, hparams: Mapping[str, Any]) -> LotteryConfig:
+        """Returns a copy with dotted paths replaced, e.g. ``{"train.lr": 0.1}``.
+
+        Raises:
+            ConfigError: if a path names no field, or a value breaks its field's rule.
+        """
+        groups: dict[str, dict[str, Any]] = {}
+        own: dict[str, Any] = {}
+        for path, value in hparams.items():
+            head, _, rest = path.partition(".")
+            if path not in self.paths() and not path.startswith("prune.fractions."):
+                raise unknown("hyperparameter", path, self.paths())
+            if rest:
+                groups.setdefault(head, {})[rest] = value
+            else:
+                own[head] = value
+        for head, values in groups.items():
+            plain = {k: v for k, v in values.items() if "." not in k}
+            layers = {k.partition(".")[2]: v for k, v in values.items() if "." in k}
+            group = getattr(self, head)
+            if layers:
+                plain["fractions"] = {**plain.get("fractions", group.fractions), **layers}
+            own[head] = dataclasses.replace(group, **plain)
+        return dataclasses.replace(self, **own)
+
+    def nested(self) -> dict[str, Any]:
+        """Returns every field as JSON would give it back; ``from_dict`` reads them."""
+
+        def plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
+            return {name: list(v) if isinstance(v, tuple) else v for name, v in items}
+
+        return dataclasses.asdict(self, dict_factory=plain)
+
+    def flat(self) -> dict[str, Any]:
+        """Returns every field by its dotted path, per-layer fractions one entry each.
+
+        Lists are text: for tables and trackers, whose cells are scalars.
+        """
+        return {
+            path: " ".join(map(str, value)) if isinstance(value, list) else value
+            for path, value in flatten(self.nested()).items()
+        }
+
+    def paths(self) -> list[str]:
+        """Returns the dotted paths of all fields, with the fractions that are set."""
+        return [*self.flat(), "prune.fractions"]
+
+    def fingerprint(self) -> str:
+        """Returns the SHA-256 of the values: equal configurations have equal fingerprints."""
+        return digest(self.nested())
+
+
+def from_dict(values: Mapping[str, Any]) -> LotteryConfig:
+    """Returns the configuration whose ``nested`` values these are.
+
+    Raises:
+        ConfigError: if a field is unknown or breaks its rule.
+    """
+    base = LotteryConfig(prune=PruneConfig(fractions={}))
+    return base.override(flatten(values))

@@ -1,0 +1,71 @@
+"""Which network is trained and how its weights are drawn."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from lttune.config.fields import is_number, require, require_choice
+
+InitName = Literal[
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "orthogonal",
+    "normal",
+    "binary",
+]
+NormInitName = Literal["ones", "uniform"]
+
+NAMES = (
+    r"lenet(-[1-9]\d{0,3}){1,8}",
+    r"lenet5",
+    r"conv-[246]",
+    r"resnet-(20|32|44|56|110)(-[1-9]\d{0,2})?",
+    r"resnet(18|34|50)(-[1-9]\d{0,2})?",
+    r"vgg-(11|13|16|19)(-[1-9]\d{0,2})?",
+    r"densenet-(22|40|100)-(12|24)",
+)
+"""Patterns of the networks' names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Which network is trained and how its weights are drawn."""
+
+    name: str = "lenet-300-100"
+    """Network: lenet-H1-H2-... (fully connected, ReLU, those hidden widths; layers fc1, fc2, ...,
+    out), lenet5, conv-2, conv-4, conv-6, resnet-20, -32, -44, -56, -110 (CIFAR; resnet-20-32 starts
+    with 32 channels instead of 16), resnet18, resnet34, resnet50 (resnet18-32 with 32 instead of
+    64), vgg-11, -13, -16, -19 (with batch norm; vgg-19-32 with 32 instead of 64), or
+    densenet-DEPTH-GROWTH."""
+    init: InitName = "glorot_normal"
+    """Initialisation: glorot_normal draws N(0, 2 / (fan_in + fan_out)), as in the paper; he_* scale
+    by fan_in; normal draws N(0, init_std^2); binary is +-sqrt(2 / fan_in). Biases are zero."""
+    init_std: float = 0.05
+    """Standard deviation of 'normal', > 0. The other initialisations do not read it."""
+    init_scale: float = 1.0
+    """Factor of every drawn weight, > 0."""
+    norm_init: NormInitName = "ones"
+    """Initial scale of batch norm: ones, or uniform in [0, 1]."""
+    dropout: float = 0.0
+    """Probability of dropping an activation after each hidden fully connected layer, in [0, 1);
+    the paper's is 0.5 for conv-2, -4 and -6. Networks without such layers refuse it."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        known = isinstance(self.name, str) and any(re.fullmatch(p, self.name) for p in NAMES)
+        rule = (
+            "lenet-H1-H2-... with widths up to 9999, lenet5, conv-2|4|6, resnet-20|32|44|56|110, "
+            "resnet18|34|50, vgg-11|13|16|19 or densenet-22|40|100-12|24"
+        )
+        require(known, "model.name", rule, self.name)
+        require_choice("model.init", self.init, InitName)
+        for name in ("init_std", "init_scale"):
+            value = getattr(self, name)
+            require(is_number(value) and value > 0, f"model.{name}", "a finite number > 0", value)
+        require_choice("model.norm_init", self.norm_init, NormInitName)
+        ok = is_number(self.dropout) and 0 <= self.dropout < 1
+        require(ok, "model.dropout", "in [0, 1)", self.dropout)

@@ -1,0 +1,76 @@
+"""How the mask of the next level is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lttune.config.fields import as_tuple, is_number, require, require_choice, require_whole
+
+CriterionName = Literal[
+    "magnitude",
+    "large_final",
+    "small_final",
+    "large_init",
+    "small_init",
+    "large_init_large_final",
+    "small_init_small_final",
+    "magnitude_increase",
+    "movement",
+    "large_final_same_sign",
+    "large_final_diff_sign",
+    "magnitude_increase_same_sign",
+    "magnitude_increase_diff_sign",
+    "random",
+    "gradient",
+    "snip",
+    "grasp",
+    "synflow",
+]
+ScopeName = Literal["layer", "kind", "global"]
+StructureName = Literal["weight", "channel"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneConfig:
+    """How the mask of the next level is found."""
+
+    criterion: CriterionName = "magnitude"
+    """How a weight is scored; the lowest scores go first: see ``lttune.criteria``."""
+    scope: ScopeName = "layer"
+    """Which weights compete: those of one layer, those of all layers of one kind, or all."""
+    fraction: float = 0.2
+    """Share of the *surviving* weights that each competing group loses per level, in (0, 1)."""
+    fractions: dict[str, float] = field(default_factory=lambda: {"out": 0.1})
+    """Exceptions to ``fraction`` by layer name, else by kind (fc, conv, shortcut, out), each in
+    [0, 1); 0 leaves a layer whole. Layer scope reads both, kind scope kinds only; in global scope
+    all layers are one group."""
+    exclude: tuple[str, ...] = ()
+    """Layers or kinds that are not prunable: they are in no mask and do not count in densities."""
+    structure: StructureName = "weight"
+    """What is removed: single weights, or whole output channels (units), in layer scope. The layer
+    of the logits then stays whole."""
+    rounds: int = 1
+    """Times that the weights are scored and removed within one level, as SynFlow's 100."""
+    one_shot: float | None = None
+    """Density in (0, 1) to reach in a single level, the fractions raised in proportion to their
+    rounds. None prunes level by level."""
+    scoring_examples: int = 256
+    """Training examples on which snip, grasp and gradient are measured."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        as_tuple(self, "exclude")
+        require_choice("prune.criterion", self.criterion, CriterionName)
+        require_choice("prune.scope", self.scope, ScopeName)
+        require_choice("prune.structure", self.structure, StructureName)
+        ok = is_number(self.fraction) and 0 < self.fraction < 1
+        require(ok, "prune.fraction", "in (0, 1)", self.fraction)
+        for name, value in self.fractions.items():
+            ok = is_number(value) and 0 <= value < 1
+            require(ok, f"prune.fractions.{name}", "in [0, 1)", value)
+        require_whole("prune", self, {"rounds": 1, "scoring_examples": 1})
+        ok = self.one_shot is None or (is_number(self.one_shot) and 0 < self.one_shot < 1)
+        require(ok, "prune.one_shot", "in (0, 1) or None", self.one_shot)
+        ok = self.structure == "weight" or self.scope == "layer"
+        require(ok, "prune.scope", "'layer' where prune.structure is 'channel'", self.scope)

@@ -1,0 +1,34 @@
+"""How a supermask is learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lttune.config.fields import is_number, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupermaskConfig:
+    """How a mask is learned on weights that are not trained (Zhou et al. 2019, section 5)."""
+
+    lr: float = 100.0
+    """Learning rate of SGD with momentum 0.9 on the masks' logits, > 0."""
+    logit: float = 0.0
+    """Initial logit of every weight: it is in the network with probability sigmoid(logit)."""
+    rescale: bool = True
+    """Whether a layer's weights are divided by the share that its mask keeps."""
+    signed_constant: bool = False
+    """Whether the weights are the layer's deviation with the sign that was drawn."""
+    samples: int = 10
+    """Masks drawn for the mean accuracy of an evaluation; 1 or more."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        ok = is_number(self.lr) and self.lr > 0
+        require(ok, "supermask.lr", "a finite number > 0", self.lr)
+        require(is_number(self.logit), "supermask.logit", "a finite number", self.logit)
+        for name in ("rescale", "signed_constant"):
+            value = getattr(self, name)
+            require(isinstance(value, bool), f"supermask.{name}", "a bool", value)
+        ok = type(self.samples) is int and self.samples >= 1
+        require(ok, "supermask.samples", "a whole number >= 1", self.samples)

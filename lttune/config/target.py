@@ -1,0 +1,54 @@
+"""Where a ticket is taken to."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from lttune.config.data import DataConfig, require_dataset
+from lttune.config.fields import is_number, require, require_choice
+from lttune.config.train import OptimizerName, TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetConfig:
+    """What a ticket is transferred to; a field that is None is as where the ticket was found."""
+
+    data: str | None = None
+    """Dataset of the target, of pictures of the same shape and at most as many classes."""
+    optimizer: OptimizerName | None = None
+    """Update rule on the target."""
+    lr: float | None = None
+    """Learning rate on the target, > 0."""
+    batch_size: int | None = None
+    """Examples per step on the target."""
+    steps: int | None = None
+    """Optimizer steps on the target."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        if self.data is not None:
+            require_dataset("target.data", self.data)
+        if self.optimizer is not None:
+            require_choice("target.optimizer", self.optimizer, OptimizerName)
+        ok = self.lr is None or (is_number(self.lr) and self.lr > 0)
+        require(ok, "target.lr", "a finite number > 0", self.lr)
+        for name in ("batch_size", "steps"):
+            value = getattr(self, name)
+            ok = value is None or (type(value) is int and value >= 1)
+            require(ok, f"target.{name}", "a whole number >= 1", value)
+
+    def dataset(self, data: DataConfig) -> DataConfig:
+        """Returns the target's examples, given those where the ticket was found."""
+        return data if self.data is None else dataclasses.replace(data, name=self.data)
+
+    def training(self, train: TrainConfig) -> TrainConfig:
+        """Returns the target's training, given the one that found the ticket.
+
+        Raises:
+            ConfigError: if the two together break a rule.
+        """
+        names = ("optimizer", "lr", "batch_size", "steps")
+        given = {name: getattr(self, name) for name in names}
+        changed = {name: value for name, value in given.items() if value is not None}
+        return dataclasses.replace(train, **changed)

@@ -1,0 +1,87 @@
+"""How one network is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lttune.config.fields import (
+    as_tuple,
+    is_int,
+    is_number,
+    require,
+    require_choice,
+    require_whole,
+)
+
+OptimizerName = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
+PrecisionName = Literal["float32", "tf32", "bfloat16"]
+KindName = Literal["fc", "conv", "shortcut", "out", "norm", "bias"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How one network is trained. Every level starts with fresh optimizer state."""
+
+    optimizer: OptimizerName = "adam"
+    """Update rule: sgd, momentum (SGD with momentum), nesterov, adam, adamw (decoupled weight
+    decay), or rmsprop."""
+    lr: float = 1.2e-3
+    """Learning rate, > 0."""
+    momentum: float = 0.9
+    """Momentum of the rules 'momentum' and 'nesterov', in [0, 1). The others do not read it."""
+    weight_decay: float = 0.0
+    """L2 penalty (decoupled for adamw), >= 0."""
+    warmup_steps: int = 0
+    """Steps over which the learning rate rises linearly from 0."""
+    milestones: tuple[int, ...] = ()
+    """Steps from which on the learning rate is multiplied by ``decay`` once more."""
+    decay: float = 0.1
+    """Factor of the learning rate at each milestone, in (0, 1]."""
+    batch_size: int = 60
+    """Examples per step. The last batch of an epoch holds what is left."""
+    steps: int = 50_000
+    """Optimizer steps from initialisation to the end of training."""
+    eval_every: int = 100
+    """Steps between evaluations. The early-stopping step is found among them afterwards; training
+    is never stopped by it."""
+    eval_test: bool = True
+    """Whether the test set is measured at every evaluation, as in the paper's Figure 3. If not, it
+    is measured at the early-stopping step and at the end only."""
+    eval_train: int = 10_000
+    """Training examples, the first of a random order, on which training accuracy is measured at
+    the early-stopping step and at the end. 0 measures none."""
+    precision: PrecisionName = "float32"
+    """Arithmetic of products and convolutions: float32, tf32 (CUDA only: float32 with 10 bits of
+    mantissa in the factors), or bfloat16 (mixed: weights and their updates stay float32)."""
+    frozen: tuple[KindName, ...] = ()
+    """Kinds of parameters that keep their initial values: fc, conv, shortcut, out, norm, bias."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        as_tuple(self, "milestones")
+        as_tuple(self, "frozen")
+        require_choice("train.optimizer", self.optimizer, OptimizerName)
+        require_choice("train.precision", self.precision, PrecisionName)
+        require(is_number(self.lr) and self.lr > 0, "train.lr", "a finite number > 0", self.lr)
+        ok = is_number(self.momentum) and 0 <= self.momentum < 1
+        require(ok, "train.momentum", "in [0, 1)", self.momentum)
+        ok = is_number(self.weight_decay) and self.weight_decay >= 0
+        require(ok, "train.weight_decay", "a finite number >= 0", self.weight_decay)
+        least = {"batch_size": 1, "steps": 1, "eval_every": 1, "eval_train": 0}
+        require_whole("train", self, least)
+        ok = is_int(self.warmup_steps) and 0 <= self.warmup_steps <= self.steps
+        rule = f"a whole number from 0 to train.steps ({self.steps})"
+        require(ok, "train.warmup_steps", rule, self.warmup_steps)
+        stones = self.milestones
+        ok = isinstance(stones, tuple) and all(is_int(s) and s >= 1 for s in stones)
+        ok = ok and list(stones) == sorted(set(stones))
+        require(ok, "train.milestones", "rising whole numbers >= 1", stones)
+        ok = is_number(self.decay) and 0 < self.decay <= 1
+        require(ok, "train.decay", "in (0, 1]", self.decay)
+        require(isinstance(self.eval_test, bool), "train.eval_test", "a bool", self.eval_test)
+        rule = f"at most train.steps ({self.steps})"
+        require(self.eval_every <= self.steps, "train.eval_every", rule, self.eval_every)
+        require(isinstance(self.frozen, tuple), "train.frozen", "kinds", self.frozen)
+        for kind in self.frozen:
+            require_choice("train.frozen", kind, KindName)

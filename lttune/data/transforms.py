@@ -1,0 +1,87 @@
+"""What is done to a whole dataset before it is used: pooling, blurring, the rotation task."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from lttune.config import DataConfig
+from lttune.data.dataset import Dataset
+from lttune.errors import ConfigError
+
+ANGLES = 4
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+def outline(dataset: Dataset, config: DataConfig) -> tuple[tuple[int, ...], int]:
+    """Returns the shape of the pictures and the number of classes that ``prepared`` would give.
+
+    Raises:
+        ConfigError: if the pictures cannot be pooled by these factors, or turned.
+    """
+    shape = dataset.shape
+    for field, factor in (("data.pool", config.pool), ("data.blur", config.blur)):
+        if any(edge % factor for edge in shape[-2:]):
+            size = " x ".join(map(str, shape[-2:]))
+            raise ConfigError(f"{field} must divide pictures of {size}, got {factor}")
+        if field == "data.pool":
+            shape = (*shape[:-2], *(edge // factor for edge in shape[-2:]))
+    if config.task == "classes":
+        return shape, dataset.classes
+    if shape[-1] != shape[-2]:
+        raise ConfigError(f"data.task must be 'classes' for pictures of shape {shape}")
+    return shape, ANGLES
+
+
+def prepared(dataset: Dataset, config: DataConfig) -> Dataset:
+    """Returns the dataset as ``pool``, ``blur`` and ``task`` ask for it, pixels still uint8.
+
+    Raises:
+        ConfigError: as ``outline`` does.
+    """
+    outline(dataset, config)
+    if config.pool > 1:
+        dataset = _mapped(dataset, lambda x: pooled(x, config.pool))
+    if config.blur > 1:
+        dataset = _mapped(dataset, lambda x: enlarged(pooled(x, config.blur), config.blur))
+    return rotations(dataset) if config.task == "rotation" else dataset
+
+
+def pooled(x: np.ndarray, factor: int) -> np.ndarray:
+    """Returns pictures (uint8, [N, ..., H, W]) averaged over squares, halves rounded to even."""
+    *lead, height, width = x.shape
+    squares = x.reshape(*lead, height // factor, factor, width // factor, factor)
+    return np.rint(squares.mean((-3, -1), dtype=np.float32)).astype(np.uint8)
+
+
+def enlarged(x: np.ndarray, factor: int) -> np.ndarray:
+    """Returns pictures whose every pixel became a square."""
+    return x.repeat(factor, -2).repeat(factor, -1)
+
+
+def rotations(dataset: Dataset) -> Dataset:
+    """Returns every square picture turned by 0, 90, 180 and 270 degrees; the class is the angle."""
+
+    def turned(x: np.ndarray) -> np.ndarray:
+        return np.concatenate([np.rot90(x, k, (-2, -1)) for k in range(ANGLES)])
+
+    def angles(y: np.ndarray) -> np.ndarray:
+        return np.repeat(np.arange(ANGLES), len(y))
+
+    return dataclasses.replace(
+        dataset,
+        train_x=turned(dataset.train_x),
+        train_y=angles(dataset.train_y),
+        test_x=turned(dataset.test_x),
+        test_y=angles(dataset.test_y),
+        classes=ANGLES,
+    )
+
+
+def _mapped(dataset: Dataset, change: Change) -> Dataset:
+    return dataclasses.replace(
+        dataset, train_x=change(dataset.train_x), test_x=change(dataset.test_x)
+    )

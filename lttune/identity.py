@@ -1,0 +1,43 @@
+"""What of a configuration determines a network's bytes.
+
+Settings that change nothing where they are, such as the momentum of Adam, are left out: networks
+that are equal have equal identities, and a new field splits no old cells.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from lttune.config import DataConfig, ModelConfig, TrainConfig
+
+
+def of_training(config: TrainConfig) -> dict[str, Any]:
+    """Returns the fields of the training that matter."""
+    values = dataclasses.asdict(config)
+    if config.optimizer not in ("momentum", "nesterov"):
+        del values["momentum"]
+    if not config.milestones:
+        del values["milestones"], values["decay"]
+    return _without(values, precision="float32", frozen=())
+
+
+def of_model(config: ModelConfig) -> dict[str, Any]:
+    """Returns the fields of the model that matter."""
+    values = dataclasses.asdict(config)
+    if config.init != "normal":
+        del values["init_std"]
+    return _without(values, init_scale=1.0, norm_init="ones", dropout=0.0)
+
+
+def of_draws(config: DataConfig) -> dict[str, Any]:
+    """Returns the fields of the data that matter beside the dataset and its validation split."""
+    plain = {"augment": "none", "subsample": 1.0, "label_noise": 0.0, "permute_labels": False}
+    return {name: getattr(config, name) for name in plain if getattr(config, name) != plain[name]}
+
+
+def _without(values: dict[str, Any], **idle: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value != idle.get(name, _ABSENT)}
+
+
+_ABSENT = object()

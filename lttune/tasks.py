@@ -1,0 +1,89 @@
+"""A network that is to be trained, and how its weights lie in a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from lttune.config import LotteryConfig, TrainConfig
+from lttune.masks import Mask, Weights, pack, unpack
+from lttune.models import Network
+from lttune.store import Cell
+from lttune.training import Trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
+    """A mask, and the weights that its survivors start from."""
+
+    mask: Mask
+    start: Weights
+    """Weights outside the mask are held as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One network that is to be trained, or taken from the store."""
+
+    identity: dict[str, Any]
+    """The inputs of its cell."""
+    config: LotteryConfig
+    """Which network on which examples."""
+    replicate: int
+    """Which repetition: its split and data order."""
+    level: int
+    """Pruning round; names the data order's stream."""
+    ticket: Ticket
+    """The mask, and the weights at ``first_step``."""
+    train: TrainConfig
+    first_step: int
+    order: str = "order"
+    """Purpose of the data order's stream."""
+    keep: bool
+    """Whether the cell carries the trained weights, for the next level."""
+
+
+def cell_of(task: Task, trained: Trained) -> Cell:
+    """Returns what is stored of a training: its record and, if asked for, its weights."""
+    mask = task.ticket.mask
+    tensors = _packed("weights", trained.weights, mask) if task.keep else {}
+    if trained.snapshot is not None:
+        tensors |= _packed("rewind", trained.snapshot, mask)
+    record = {"measures": trained.measures, "history": trained.history}
+    return Cell(record=record, tensors=tensors, times=trained.times)
+
+
+def _packed(group: str, weights: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:
+    """Returns weights and the mask's bits under names that ``weights_of`` reads.
+
+    Of a masked tensor only the survivors, unless pruned weights hold something.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        kept = value
+        if name in mask:
+            tensors[f"mask/{name}"] = pack(mask[name])
+            kept = value if value[~mask[name]].any() else value[mask[name]]
+        tensors[f"{group}/{name}"] = kept.contiguous()
+    return tensors
+
+
+def weights_of(cell: Cell, network: Network, group: str = "weights") -> Weights:
+    """Returns a cell's weights, zero where pruned; ``group`` "rewind" gives the snapshot."""
+    weights: Weights = {}
+    for name, shape in (network.shapes | network.buffers).items():
+        value, bits = cell.tensors[f"{group}/{name}"], cell.tensors.get(f"mask/{name}")
+        if bits is not None and value.shape != shape:
+            full = value.new_zeros(shape)
+            full[unpack(bits, shape)] = value
+            value = full
+        weights[name] = value
+    return weights
+
+
+def mask_of(cell: Cell, network: Network) -> Mask:
+    """Returns the mask that a cell was trained under."""
+    return {n: unpack(cell.tensors[f"mask/{n}"], network.shapes[n]) for n in network.prunable}
