@@ -1,105 +1,117 @@
 """How much faster does lttune train LeNet-300-100 on MNIST than a plain PyTorch loop?
 
-lttune's training, with the engine that a study chooses here and with its reference engine, and two
-loops as one finds them take the same number of steps in one process, on one thread, in turn, again
-and again; the medians are compared. Some minutes:
+lttune's sparse engine, its reference engine and two loops as one finds them train trajectories of
+the same levels, steps and evaluations in one process, on one thread, in turn, again and again; the
+medians are compared. Then two trials run at once, and a study. Some five minutes on two idle cores:
 
     python -m benchmarks
-
-With ``--study results/NAME`` it also tells how much of a finished study's time was not training.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import tyro
 from rich.console import Console
 
-from benchmarks import baselines, machine, measurement, orchestration, ours, table
-from lttune.config import ModelConfig, require
-from lttune.data import load
-from lttune.engines import choose
-from lttune.errors import LttuneError
+from benchmarks import bars, chart, loops, machine, measurement, memory, orchestration, pair, table
+from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LEVELS
+from lttune.config import require
+from lttune.engines import sparse
+from lttune.errors import LttuneError, ResourceError
 from lttune.files import write_json
-from lttune.models import build
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
     """What is measured, and for how long."""
 
-    steps: int = 1_000
-    """Optimizer steps of one measurement; MNIST's epoch has 917."""
-    eval_every: int = 100
-    """Steps between evaluations where there are any."""
-    repetitions: int = 7
-    """Measurements of each loop, with and without evaluations."""
+    steps: int = 200
+    """Optimizer steps of each level of a trajectory."""
+    repetitions: int = 3
+    """Trajectories of each loop; the sparse engine walks three times as many."""
+    study_trials: int = 16
+    """Trials of the study whose overhead is measured."""
+    study_steps: int = 2_000
+    """Optimizer steps of each of its networks."""
     out: Path = Path("benchmarks/latest.json")
     """File that receives the result."""
-    study: Path | None = None
-    """Folder of a finished study, whose overhead is added."""
+    figures: Path = Path("docs/figures")
+    """Folder that receives the chart."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        for name in ("steps", "eval_every", "repetitions"):
+        for name in ("steps", "repetitions", "study_trials", "study_steps"):
             require(getattr(self, name) >= 1, name, "a whole number >= 1", getattr(self, name))
-        rule = f"at most steps ({self.steps})"
-        require(self.eval_every <= self.steps, "eval_every", rule, self.eval_every)
 
 
-def run(config: BenchmarkConfig) -> dict[str, Any]:
-    """Returns everything that ``latest.json`` holds."""
-    # First, so that a wrong folder is not found out minutes later.
-    overhead = None if config.study is None else orchestration.share(config.study)
-    torch.set_num_threads(1)
-    dataset = load("mnist")
-    network = build(ModelConfig(), dataset.shape, dataset.classes)
-    fast, _ = choose("auto", network, "cpu")
-    loops = {
-        "lttune": ours.ours(dataset, fast),
-        "torch_engine": ours.ours(dataset, "torch"),
-        "plain": baselines.plain(dataset),
-        "dataloader": baselines.dataloader(dataset),
-    }
-    seconds = measurement.measure(
-        loops,
-        steps=config.steps,
-        eval_every=config.eval_every,
-        repetitions=config.repetitions,
+def run(config: BenchmarkConfig, say: Callable[[str], object]) -> dict[str, Any]:
+    """Returns everything that ``latest.json`` holds; ``say`` is told what is being measured."""
+    course = loops.course()
+    if not sparse.available():
+        raise ResourceError("the benchmark measures the sparse engine, and numba is not installed")
+    # It imports numba.
+    from benchmarks.kernels import product_rate, useful_flops
+
+    described = machine.describe()
+    say("the loops")
+    rate_before = product_rate()
+    first, times, walls = measurement.measure(
+        {name: loops.loop(name) for name in loops.TITLES},
+        course,
+        config.steps,
+        config.repetitions,
     )
-    result = measurement.summary(seconds, config.steps)
-    result["settings"] = {
-        "engine": fast,
-        "network": "LeNet-300-100",
-        "dataset": "MNIST",
-        "batch_size": baselines.BATCH_SIZE,
-        "optimizer": "Adam",
-        "validation": dataset.validation,
-        "steps": config.steps,
-        "eval_every": config.eval_every,
-        "repetitions": config.repetitions,
+    product = max(rate_before, product_rate())
+    flops = [useful_flops(ticket.mask) for ticket in first.tickets]
+    levels = measurement.level_summary(times, first, flops, product)
+    trajectory = measurement.trajectory_summary(times, walls, config.steps)
+    say("two trials at once")
+    two_trials = pair.measure(config.steps, config.repetitions)
+    say("memory")
+    memory_mb = {name: memory.measure(name) for name in pair.WORK}
+    say("a study")
+    study = orchestration.measure(config.study_trials, config.study_steps)
+    figures = bars.figures(levels, trajectory, two_trials, study)
+    return {
+        **figures,
+        "bars": bars.judged(figures),
+        "levels": levels,
+        "trajectory": trajectory,
+        "product_gflop_s": product,
+        "two_trials": two_trials,
+        "orchestration": study,
+        "memory_mb": memory_mb,
+        "settings": {
+            "network": "LeNet-300-100",
+            "dataset": "MNIST",
+            "batch_size": BATCH_SIZE,
+            "optimizer": "Adam",
+            "levels": LEVELS,
+            "eval_every": EVAL_EVERY,
+            **{k: v for k, v in asdict(config).items() if not isinstance(v, Path)},
+        },
+        "machine": described,
     }
-    result["machine"] = machine.describe()
-    if overhead is not None:
-        result["orchestration"] = overhead
-    return result
 
 
 def main() -> int:
-    """Measures, writes the result, prints it, and returns the exit code."""
+    """Measures, writes the result and the chart, prints it, and returns the exit code."""
     config = tyro.cli(BenchmarkConfig, prog="python -m benchmarks", description=__doc__)
+    console = Console()
     try:
-        result = run(config)
+        with console.status("starting") as status:
+            result = run(config, lambda part: status.update(f"measuring {part}"))
     except LttuneError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     write_json(config.out, result)
-    table.show(result, Console())
+    chart.write(chart.drawing(result), config.figures)
+    table.show(result, console)
     return 0
 
 

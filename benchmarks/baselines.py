@@ -1,51 +1,28 @@
-"""The loops that lttune is compared with, as one finds them in PyTorch code.
+"""The loop that lttune is compared with: plain PyTorch as a good programmer writes it.
 
-``plain`` is good code: the dataset lies in memory as float tensors, and a batch is an index.
-``dataloader`` is what the tutorials teach: pictures turned into tensors one at a time, collected by
-a DataLoader. Both train LeNet-300-100 with ``torch.optim.Adam`` as it comes.
+The dataset lies in memory as float tensors, a batch is an index, the optimizer is
+``torch.optim.Adam`` as it comes, and after each step every layer is multiplied by its mask.
 """
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
-from torchvision import transforms
+from torch.nn import functional
 
-from lttune.data.dataset import Dataset, split
+from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LR, Course, Timed
+from lttune.masks import density
+from lttune.tasks import Ticket
 
-Loop = Callable[[int, int | None], float]
-"""(steps, eval_every or None for no evaluation) -> seconds."""
-Batches = Iterable[tuple[Tensor, Tensor]]
+__all__ = ["BATCH_SIZE", "EVAL_BATCH_SIZE", "LR", "Eager", "lenet"]
 
-BATCH_SIZE = 60
+Batch = tuple[Tensor, Tensor]
+
 EVAL_BATCH_SIZE = 1000
-LR = 1.2e-3
-
-
-class Pictures(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """One picture at a time through PIL, as ``torchvision.datasets.MNIST`` gives it."""
-
-    def __init__(self, x: np.ndarray, y: np.ndarray, mean: float, std: float) -> None:
-        self.data = torch.from_numpy(x)
-        self.targets = torch.from_numpy(y)
-        normalize = transforms.Normalize((mean,), (std,))
-        self.transform: Callable[[Image.Image], Tensor] = transforms.Compose(
-            [transforms.ToTensor(), normalize]
-        )
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        picture, target = self.data[index], int(self.targets[index])
-        return self.transform(Image.fromarray(picture.numpy())), target
-
-    def __len__(self) -> int:
-        return len(self.data)
 
 
 def lenet(inputs: int, classes: int) -> nn.Module:
@@ -60,20 +37,21 @@ def lenet(inputs: int, classes: int) -> nn.Module:
     )
 
 
-def resident(dataset: Dataset, x: np.ndarray) -> Tensor:
+def resident(course: Course, x: np.ndarray) -> Tensor:
     """Returns the pictures as network inputs, one row each."""
-    floats = torch.from_numpy(x).float() / dataset.scale
-    return ((floats - dataset.mean) / dataset.std).flatten(1)
+    mean, std = course.scaling
+    floats = torch.from_numpy(x).float().div_(course.dataset.scale)
+    return floats.sub_(mean).div_(std).flatten(1)
 
 
-def evaluate(model: nn.Module, batches: Batches) -> tuple[float, float]:
+def evaluate(model: nn.Module, batches: Iterable[Batch]) -> tuple[float, float]:
     """Returns mean loss and accuracy."""
     model.eval()
     loss, correct, count = 0.0, 0, 0
     with torch.no_grad():
         for x, y in batches:
             logits = model(x)
-            loss += nn.functional.cross_entropy(logits, y, reduction="sum").item()
+            loss += functional.cross_entropy(logits, y, reduction="sum").item()
             correct += int((logits.argmax(1) == y).sum())
             count += len(y)
     model.train()
@@ -81,61 +59,69 @@ def evaluate(model: nn.Module, batches: Batches) -> tuple[float, float]:
 
 
 def train(
-    model: nn.Module,
-    epoch: Callable[[], Batches],
-    validation: Batches,
-    steps: int,
-    eval_every: int | None,
-) -> float:
-    """Trains for ``steps`` steps, epoch after epoch, and returns the seconds that it took."""
+    ticket: Ticket, batches: Iterable[Batch], held_out: Sequence[Iterable[Batch]], *, once: bool
+) -> Timed:
+    """Trains on every batch once and evaluates as the protocol does, or ``once``, at the end."""
+    start = ticket.start
+    model = lenet(start["fc1.weight"].shape[1], len(start["out.bias"]))
+    with torch.no_grad():
+        for parameter, value in zip(model.parameters(), start.values(), strict=True):
+            parameter.copy_(value)
+    weights = [parameter for parameter in model.parameters() if parameter.ndim == 2]
+    # Nobody would multiply a dense network by ones.
+    masks = [] if density(ticket.mask) == 1 else [keep.float() for keep in ticket.mask.values()]
+    masked = list(zip(weights, masks, strict=False))
     optimizer = torch.optim.Adam(model.parameters(), lr=LR)
-    batches = itertools.chain.from_iterable(epoch() for _ in itertools.count())
-    start = time.perf_counter()
-    for step, (x, y) in enumerate(itertools.islice(batches, steps), start=1):
+    evaluations: list[float] = []
+
+    def measure() -> None:
+        began = time.perf_counter()
+        for part in held_out:
+            evaluate(model, part)
+        evaluations.append(time.perf_counter() - began)
+
+    began, step, measured = time.perf_counter(), 0, 0
+    if not once:
+        measure()
+    for step, (x, y) in enumerate(batches, start=1):
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(x), y)
-        loss.backward()
+        functional.cross_entropy(model(x), y).backward()
         optimizer.step()
-        if eval_every is not None and step % eval_every == 0:
-            evaluate(model, validation)
-    return time.perf_counter() - start
+        with torch.no_grad():
+            for weight, keep in masked:
+                weight.mul_(keep)
+        if step % EVAL_EVERY == 0 and not once:
+            measure()
+            measured = step
+    if step > measured:
+        measure()
+    return Timed(
+        steps_s=time.perf_counter() - began - sum(evaluations),
+        evaluation_s=sum(evaluations) / len(evaluations),
+        weights={n: p.detach() for n, p in zip(start, model.parameters(), strict=True)},
+    )
 
 
-def plain(dataset: Dataset) -> Loop:
-    """Returns the loop over a resident dataset; a batch is a slice of a random order."""
-    chosen, held_out = split(dataset, None, seed=0, replicate=0)
-    x, y = resident(dataset, dataset.train_x[chosen]), torch.from_numpy(dataset.train_y[chosen])
-    held_x = resident(dataset, dataset.train_x[held_out]).split(EVAL_BATCH_SIZE)
-    held_y = torch.from_numpy(dataset.train_y[held_out]).split(EVAL_BATCH_SIZE)
-    validation = list(zip(held_x, held_y, strict=True))
+class Eager:
+    """The plain loop over a resident dataset."""
 
-    def epoch() -> Batches:
-        return ((x[index], y[index]) for index in torch.randperm(len(y)).split(BATCH_SIZE))
+    def __init__(self, course: Course) -> None:
+        dataset = course.dataset
+        self._x, self._y = resident(course, dataset.train_x), torch.from_numpy(dataset.train_y)
+        held_out = torch.from_numpy(course.indices[1])
+        test = resident(course, dataset.test_x), torch.from_numpy(dataset.test_y)
+        self._held_out = [
+            list(zip(x.split(EVAL_BATCH_SIZE), y.split(EVAL_BATCH_SIZE), strict=True))
+            for x, y in ((self._x[held_out], self._y[held_out]), test)
+        ]
 
-    def level(steps: int, eval_every: int | None) -> float:
-        model = lenet(x.shape[1], dataset.classes)
-        return train(model, epoch, validation, steps, eval_every)
+    def level(self, ticket: Ticket, train_on: np.ndarray, steps: int) -> Timed:
+        """Trains a level; a batch is a slice of a random order."""
+        indices = torch.from_numpy(train_on)
+        x, y = self._x, self._y
 
-    return level
+        def epoch() -> Iterator[Batch]:
+            order = indices[torch.randperm(len(indices))]
+            return ((x[index], y[index]) for index in order.split(BATCH_SIZE))
 
-
-def dataloader(dataset: Dataset) -> Loop:
-    """Returns the tutorials' loop over a DataLoader without workers, which is its default."""
-    chosen, held_out = split(dataset, None, seed=0, replicate=0)
-    loaders = [
-        DataLoader(
-            Pictures(dataset.train_x[index], dataset.train_y[index], dataset.mean, dataset.std),
-            batch_size=batch_size,
-            shuffle=shuffle,
-        )
-        for index, batch_size, shuffle in (
-            (chosen, BATCH_SIZE, True),
-            (held_out, EVAL_BATCH_SIZE, False),
-        )
-    ]
-
-    def level(steps: int, eval_every: int | None) -> float:
-        model = lenet(int(np.prod(dataset.shape)), dataset.classes)
-        return train(model, lambda: loaders[0], loaders[1], steps, eval_every)
-
-    return level
+        return train(ticket, epoch(), self._held_out, once=False)

@@ -45,7 +45,7 @@ class EquivalenceConfig:
 
 def accuracies(engine: str, config: EquivalenceConfig, folder: Path) -> dict[float, list[float]]:
     """Returns test accuracy at the early-stopping step by density, one for each replicate."""
-    lab = Lab(load("mnist"), make(engine, "cpu"), Store(folder))
+    lab = Lab({"mnist": load("mnist")}, make(engine, "cpu"), Store(folder))
     lottery = LENET_300_100.override(
         {
             "levels": config.levels,

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from benchmarks.baselines import BATCH_SIZE, EVAL_BATCH_SIZE, LR, lenet
 from lttune.config import LotteryConfig, TrainConfig
+from lttune.criteria import evidence_of
 from lttune.data import load, split
 from lttune.data.resident import resident
 from lttune.engines.sparse.engine import SparseEngine
@@ -161,7 +162,7 @@ def measure(steps: int, repetitions: int) -> None:
             + f"{useful_flops(mask) / step / 1e3:9.1f}{product_rate():9.1f}",
             flush=True,
         )
-        mask = prune(weights, mask, LotteryConfig().prune, bench.network.kinds)
+        mask = prune(evidence_of(weights, mask, bench.network), LotteryConfig().prune)
     for name in ENGINES[1:]:
         print(f"{LEVELS} levels, sparse over {name}: {totals[name] / totals['sparse']:.2f} times")
 

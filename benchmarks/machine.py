@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import platform
 from pathlib import Path
 
 import torch
+
+BUSY = 0.5
+"""Load average of the last minute from which on times are not to be trusted."""
 
 
 def processor() -> str:
@@ -17,7 +21,7 @@ def processor() -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def describe() -> dict[str, str | int]:
+def describe() -> dict[str, str | int | float]:
     """Returns what a reader needs to judge the times."""
     return {
         "cpu": processor(),
@@ -26,4 +30,11 @@ def describe() -> dict[str, str | int]:
         "system": platform.system(),
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "numba": importlib.metadata.version("numba"),
+        "load_average": load_average(),
     }
+
+
+def load_average() -> float:
+    """Returns the load average of the last minute; 0 where the system has none."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0

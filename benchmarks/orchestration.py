@@ -1,40 +1,111 @@
-"""How much of a study's core time was not spent on training networks."""
+"""How much of a study's core time is not spent on training networks.
+
+A study is run as its user runs it, by its own command, with Ray, Optuna, MLflow and the store, in a
+temporary folder. What counts begins with the first trial and ends with the last; start-up and the
+report, which every study has once, are told beside it.
+"""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 from lttune import records
-from lttune.errors import DataError
+from lttune.errors import DataError, ResourceError
 from lttune.files import read_json
 
+NAME = "benchmark"
 
-def share(folder: Path) -> dict[str, Any]:
+
+def measure(trials: int, steps: int) -> dict[str, Any]:
+    """Runs ``benchmarks.study`` with so many trials and steps a level, and returns its overhead.
+
+    Raises:
+        ResourceError: if the study fails.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch)
+        uri = f"sqlite:///{out / 'mlflow.db'}"
+        options: dict[str, Any] = {
+            "--out": out,
+            "--tracking-uri": uri,
+            "--trials": trials,
+            "--lottery.train.steps": steps,
+            "--lottery.train.eval-every": min(100, steps),
+        }
+        words = [str(word) for option in options.items() for word in option]
+        began = time.time()
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.study", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        ended = time.time()
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise ResourceError(f"the study ended with exit code {done.returncode}: {last}")
+        return share(out / NAME, trial_times(uri, NAME), (began, ended))
+
+
+def trial_times(uri: str, study: str) -> list[tuple[float, float]]:
+    """Returns when each trial of a study began and ended (Unix seconds), as MLflow was told."""
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(study)
+    assert experiment is not None
+    trials = "tags.`lttune.kind` = 'trial'"
+    found = client.search_runs([experiment.experiment_id], trials, max_results=10_000)
+    times = [(run.info.start_time, run.info.end_time) for run in found]
+    return [(began / 1e3, ended / 1e3) for began, ended in times if began and ended]
+
+
+def share(
+    folder: Path, times: list[tuple[float, float]], command: tuple[float, float]
+) -> dict[str, Any]:
     """Returns the overhead of a finished study: core seconds per second of training, minus 1.
 
-    0.05 means that starting workers, proposing, writing, waiting and everything else cost 5 % on
-    top of training. A network that several rows share was trained once and counts once; one that
-    was taken from the store was not trained and does not count.
+    0.05 means that proposing, writing, waiting and everything else cost 5 % on top of training. A
+    network that several rows share was trained once and counts once; one that was taken from the
+    store was not trained and does not count.
+
+    Args:
+        folder: the study's.
+        times: when each trial began and ended, in seconds.
+        command: when the study's command began and ended, on the same clock.
 
     Raises:
         DataError: if the folder holds no finished study, or one that trained nothing.
     """
     try:
-        wall_s = float(read_json(folder / "trials.json")["wall_s"])
         cores = int(read_json(folder / "study.json")["machine"]["cores"])
     except (FileNotFoundError, KeyError) as error:
         raise DataError(f"{folder} is not the folder of a finished study: {error}") from error
     rows = records.read(folder / "records.parquet")
     trained = {row["cell"]: row["train_time_s"] for row in rows if not row["reused"]}
-    train_time_s = sum(trained.values())
-    if not train_time_s > 0:
+    train_s = sum(trained.values())
+    if not train_s > 0:
         raise DataError(f"the study in {folder} trained no network, so it has no overhead")
+    first, last = min(began for began, _ in times), max(ended for _, ended in times)
+    slots = min(cores, len(times))
+    available_s, inside_s = (last - first) * slots, sum(ended - began for began, ended in times)
     return {
-        "meaning": "wall_s * cores / train_time_s - 1; smaller is better",
-        "overhead": wall_s * cores / train_time_s - 1,
-        "wall_s": wall_s,
-        "cores": cores,
+        "meaning": "(last end - first start of a trial) x slots / train_s - 1; smaller is better",
+        "overhead": available_s / train_s - 1,
+        "inside_trials": (inside_s - train_s) / train_s,
+        "between_trials": (available_s - inside_s) / train_s,
+        "train_s": train_s,
         "networks": len(trained),
-        "train_time_s": train_time_s,
+        "trials": len(times),
+        "slots": slots,
+        "wall_s": last - first,
+        "start_up_s": first - command[0],
+        "finish_s": command[1] - last,
     }

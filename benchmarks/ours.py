@@ -2,63 +2,53 @@
 
 from __future__ import annotations
 
-import time
+import numpy as np
 
-from benchmarks.baselines import BATCH_SIZE, LR, Loop
+from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LR, Course, Timed
 from lttune import engines
-from lttune.config import ModelConfig, TrainConfig
-from lttune.data.dataset import Dataset, split
+from lttune.config import TrainConfig
 from lttune.data.resident import resident
-from lttune.masks import ones
-from lttune.models import build
 from lttune.seeding import stream
+from lttune.tasks import Ticket
 from lttune.training import Material, Member
 
-FEW = 20
-"""Examples in the sets that the baselines do not measure; the protocol always measures them."""
 
+class Ours:
+    """An engine that trains by the protocol, as in a study."""
 
-def ours(dataset: Dataset, engine: str) -> Loop:
-    """Returns a dense level of an engine, trained by the protocol as a study trains it.
+    def __init__(self, course: Course, engine: str) -> None:
+        self._network = course.network
+        self._engine = engines.make(engine, "cpu")
+        self._pool, self._test = resident(course.dataset)
+        self._validation = self._pool.take(course.indices[1])
+        self._classes = course.dataset.classes
 
-    What is made once per study (the resident dataset, the split) is not counted, as it is not in
-    the baselines. The protocol measures validation before the first step and test and training
-    examples after the last: sets that the baselines leave out have ``FEW`` examples here.
-    """
-    pool, _ = resident(dataset)
-    chosen, held_out = split(dataset, None, seed=0, replicate=0)
-    network = build(ModelConfig(), dataset.shape, dataset.classes)
-    trainer = engines.make(engine, "cpu")
-
-    def level(steps: int, eval_every: int | None) -> float:
-        validation = held_out if eval_every is not None else held_out[:FEW]
+    def level(self, ticket: Ticket, train_on: np.ndarray, steps: int) -> Timed:
+        """Trains a level; the protocol measures before the first step as well."""
         material = Material(
-            pool=pool,
-            train=chosen,
-            validation=pool.take(validation),
-            test=pool.take(held_out[:FEW]),
-            train_sample=pool.take(chosen[:0]),
-            classes=dataset.classes,
+            pool=self._pool,
+            train=train_on,
+            validation=self._validation,
+            test=self._test,
+            train_sample=self._pool.take(train_on[:0]),
+            classes=self._classes,
         )
-        config = TrainConfig(
-            lr=LR,
-            batch_size=BATCH_SIZE,
-            steps=steps,
-            eval_every=eval_every or steps,
-            eval_test=False,
-            eval_train=0,
-        )
-        weights = network.initial_weights(stream(0, 0, "init"))
+        every = min(EVAL_EVERY, steps)
         member = Member(
-            network=network,
-            start=weights,
-            mask=ones(weights, network.prunable),
-            config=config,
+            network=self._network,
+            start=ticket.start,
+            mask=ticket.mask,
+            config=TrainConfig(
+                lr=LR, batch_size=BATCH_SIZE, steps=steps, eval_every=every, eval_train=0
+            ),
             material=material,
             order=stream(0, 0, "order"),
+            noise=stream(0, 0, "noise"),
         )
-        start = time.perf_counter()
-        trainer.train([member])
-        return time.perf_counter() - start
-
-    return level
+        [trained] = self._engine.train([member])
+        evaluations = trained.times["eval_time_s"]
+        return Timed(
+            steps_s=trained.times["train_time_s"] - evaluations,
+            evaluation_s=evaluations / len(trained.history),
+            weights=trained.weights,
+        )

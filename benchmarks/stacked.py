@@ -91,6 +91,7 @@ def seconds(engine: Engine, count: int, config: StackedBenchmark, of: Material) 
         config=train,
         material=of,
         order=stream(0, 0, "order"),
+        noise=stream(0, 0, "noise"),
     )
     orders = [0 if config.shared_batches else replicate for replicate in range(count)]
     members = [replace(first, order=stream(0, replicate, "order")) for replicate in orders]

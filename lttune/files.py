@@ -40,6 +40,12 @@ def write_json(path: Path, values: Any) -> None:
         temporary.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
 
 
+def write_draft(path: Path, values: Any) -> None:
+    """Writes and flushes JSON in a folder that does not count before it is renamed."""
+    path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+    flush(path)
+
+
 def read_json(path: Path) -> Any:
     """Returns the plain values of a JSON file."""
     return json.loads(path.read_text())

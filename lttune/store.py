@@ -26,7 +26,7 @@ from torch import Tensor
 
 from lttune.config import digest
 from lttune.errors import StorageError
-from lttune.files import flush, read_json, write_json
+from lttune.files import flush, read_json, write_draft
 
 SCHEMA = 1
 """Version of what a cell means; raise it when the same inputs would give other bytes."""
@@ -147,13 +147,14 @@ class Store:
     def _write(self, final: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None:
         draft = self.folder / "drafts" / uuid.uuid4().hex
         draft.mkdir(parents=True)
-        write_json(draft / "record.json", cell.record)
-        write_json(draft / "times.json", cell.times)
+        write_draft(draft / "record.json", cell.record)
+        write_draft(draft / "times.json", cell.times)
         if cell.tensors:
             save_file(cell.tensors, draft / "tensors.safetensors")
             flush(draft / "tensors.safetensors")
         files = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
-        write_json(draft / "seal.json", {"key": key, "files": files, "inputs": dict(inputs)})
+        write_draft(draft / "seal.json", {"key": key, "files": files, "inputs": dict(inputs)})
+        flush(draft)
         final.parent.mkdir(parents=True, exist_ok=True)
         draft.rename(final)
         flush(final.parent)

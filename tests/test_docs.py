@@ -11,6 +11,7 @@ import pytest
 import tyro
 from scipy import stats
 
+from benchmarks import bars, markdown
 from lttune.files import read_json
 from lttune.records import MEASURES
 from lttune.settings import StudyConfig
@@ -110,8 +111,14 @@ def test_no_page_has_a_placeholder():
 
 
 def test_the_readmes_speed_is_that_of_the_committed_benchmark():
-    medians = read_json(ROOT / "benchmarks" / "latest.json")["median_us_per_step"]
+    latest = read_json(markdown.LATEST)
     readme = (ROOT / "README.md").read_text()
-    for name in ("lttune", "torch_engine", "plain", "dataloader"):
-        numbers = [medians[name][mode] for mode in ("without_evaluation", "with_evaluation")]
-        assert f"| {numbers[0]:,.0f} | {numbers[1]:,.0f} |" in readme
+    lines = markdown.levels(latest) + markdown.bars(latest)
+    assert [line for line in lines if line not in readme] == []
+
+
+def test_the_committed_benchmark_judges_every_bar():
+    latest = read_json(markdown.LATEST)
+    figures = {key: latest[key] for key in bars.BARS}
+    assert all(isinstance(value, float) for value in figures.values())
+    assert latest["bars"] == bars.judged(figures)

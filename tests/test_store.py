@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lttune.errors import StorageError
-from lttune.files import write_json
+from lttune.files import write_draft
 from lttune.store import Cell, Store, probe
 
 INPUTS = {"train": {"lr": 0.1}, "replicate": 0}
@@ -118,9 +118,9 @@ def test_a_kill_while_a_cell_is_written_leaves_none(tmp_path, monkeypatch):
     def killed(path, values):
         if path.name == "seal.json":
             raise KeyboardInterrupt
-        write_json(path, values)
+        write_draft(path, values)
 
-    monkeypatch.setattr("lttune.store.write_json", killed)
+    monkeypatch.setattr("lttune.store.write_draft", killed)
     with pytest.raises(KeyboardInterrupt):
         obtain(store, INPUTS, cell)
     monkeypatch.undo()

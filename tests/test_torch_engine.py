@@ -1,0 +1,208 @@
+"""What the reference engine alone can do: batch norm, dropout, precision, frozen kinds, graphs."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from lttune import masks
+from lttune.config import ModelConfig, TrainConfig
+from lttune.data import load
+from lttune.data.resident import resident
+from lttune.engines.torch import TorchEngine
+from lttune.engines.torch.graph import Graph, worthwhile
+from lttune.errors import ResourceError
+from lttune.models import build
+from lttune.seeding import stream
+
+POOL = resident(load("digits"))[0]
+CONV = build(ModelConfig(name="conv-2"), (8, 8), 10)
+LENET = build(ModelConfig(name="lenet-24-12"), (8, 8), 10)
+
+
+def batches(steps, size=32):
+    rng = stream(0, 0, "order")
+    return [torch.from_numpy(rng.choice(1437, size, replace=False)) for _ in range(steps)]
+
+
+def half(network):
+    rng = stream(0, 0, "test-mask")
+    return {n: torch.from_numpy(rng.random(network.shapes[n]) < 0.5) for n in network.prunable}
+
+
+def opened(network, config, mask=None, noise=None, held=False):
+    start = network.initial_weights(stream(0, 0, "init"))
+    mask = masks.ones(start, network.prunable) if mask is None else mask
+    start = start if held else masks.apply(start, mask)
+    return start, TorchEngine().open(network, start, mask, config, noise)
+
+
+def distance(ours, expected):
+    return float((ours.double() - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "rmsprop"])
+def test_a_convolutional_net_trains_as_a_plain_float64_loop(optimizer):
+    config = TrainConfig(optimizer=optimizer, lr=1e-3, weight_decay=1e-3, steps=10, eval_every=10)
+    mask, order = half(CONV), batches(3)
+    start, session = opened(CONV, config, mask)
+    session.run(POOL, order, [config.lr] * 3)
+    module = CONV.make().double()
+    module.load_state_dict({name: value.double() for name, value in start.items()})
+    parameters = dict(module.named_parameters())
+    plain = {
+        "sgd": lambda p: torch.optim.SGD(p, 1e-3, weight_decay=1e-3),
+        "nesterov": lambda p: torch.optim.SGD(p, 1e-3, 0.9, weight_decay=1e-3, nesterov=True),
+        "adam": lambda p: torch.optim.Adam(p, 1e-3, weight_decay=1e-3),
+        "rmsprop": lambda p: torch.optim.RMSprop(p, 1e-3, weight_decay=1e-3),
+    }[optimizer](list(parameters.values()))
+    for index in order:
+        x, y = POOL.batch(index)
+        plain.zero_grad()
+        functional.cross_entropy(module(x.double()), y).backward()
+        for name, keep in mask.items():
+            parameters[name].grad *= keep
+        plain.step()
+    for name, value in session.weights().items():
+        assert distance(value, parameters[name].detach()) < 1e-3
+        assert value.shape == CONV.shapes[name]
+
+
+def test_weights_go_in_and_out_unchanged():
+    start, session = opened(CONV, TrainConfig(steps=100))
+    assert all(torch.equal(session.weights()[name], value) for name, value in start.items())
+    session.run(POOL, batches(2), [1e-3] * 2)
+    saved, measured = session.weights(), session.evaluate(POOL)
+    session.run(POOL, batches(2), [1e-3] * 2)
+    assert session.evaluate(POOL) != measured
+    session.load(saved)
+    assert session.evaluate(POOL) == measured
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"])
+def test_held_weights_keep_their_value_under_every_rule(optimizer):
+    config = TrainConfig(optimizer=optimizer, lr=0.01, weight_decay=0.1, steps=100)
+    mask = half(LENET)
+    start, session = opened(LENET, config, mask, held=True)
+    session.run(POOL, batches(10), [0.01] * 10)
+    for name, keep in mask.items():
+        assert torch.equal(session.weights()[name][~keep], start[name][~keep])
+        assert (start[name][~keep] != 0).all()
+        assert (session.weights()[name][keep] != start[name][keep]).float().mean() > 0.5
+
+
+@pytest.mark.parametrize("kinds", [("fc",), ("out", "bias"), ("fc", "out")])
+def test_frozen_kinds_do_not_move(kinds):
+    config = TrainConfig(lr=0.01, weight_decay=0.1, steps=100, frozen=kinds)
+    start, session = opened(LENET, config)
+    session.run(POOL, batches(10), [0.01] * 10)
+    for name, value in session.weights().items():
+        moved = not torch.equal(value, start[name])
+        assert moved == (LENET.roles[name] not in kinds)
+
+
+def test_dropout_draws_from_its_stream_and_only_in_training():
+    network = build(ModelConfig(name="lenet-24-12", dropout=0.5), (8, 8), 10)
+    config = TrainConfig(steps=100)
+    sessions = [opened(network, config, noise=stream(0, 0, name))[1] for name in "aab"]
+    torch.manual_seed(0)
+    untouched = torch.get_rng_state()
+    for session in sessions:
+        assert session.evaluate(POOL) == session.evaluate(POOL)
+        session.run(POOL, batches(3), [1e-3] * 3)
+    one, same, other = (session.weights()["fc1.weight"] for session in sessions)
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), untouched)
+    with pytest.raises(ValueError, match="stream of noise"):
+        opened(network, config)
+
+
+def test_bfloat16_is_near_float32_and_not_the_same():
+    weights = {}
+    for precision in ("float32", "bfloat16"):
+        start, session = opened(CONV, TrainConfig(steps=100, precision=precision))
+        session.run(POOL, batches(3), [1e-3] * 3)
+        weights[precision] = session.weights()
+        assert all(value.dtype == torch.float32 for value in weights[precision].values())
+    name = "fc1.weight"
+    gap = (weights["float32"][name] - weights["bfloat16"][name]).norm()
+    moved = (weights["float32"][name] - start[name]).norm()
+    assert 0 < gap < moved
+
+
+def test_tf32_needs_cuda():
+    with pytest.raises(ResourceError, match=r"train\.precision must be float32 or bfloat16 on"):
+        opened(LENET, TrainConfig(precision="tf32"))
+
+
+def test_running_moments_are_weights_of_the_network():
+    network = dataclasses.replace(
+        LENET,
+        make=lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 10)),
+        shapes={"1.weight": (64,), "1.bias": (64,), "2.weight": (10, 64), "2.bias": (10,)},
+        kinds={"2": "out"},
+        roles={"1.weight": "norm", "1.bias": "norm", "2.weight": "out", "2.bias": "bias"},
+        buffers={"1.running_mean": (64,), "1.running_var": (64,)},
+    )
+    start, session = opened(network, TrainConfig(steps=100))
+    session.run(POOL, batches(5), [1e-3] * 5)
+    module = network.make()
+    module.load_state_dict(start, strict=False)
+    module.train()
+    with torch.no_grad():
+        for index in batches(5):
+            module(POOL.batch(index)[0])
+    after, buffers = session.weights(), dict(module.named_buffers())
+    for name in network.buffers:
+        assert torch.allclose(after[name], buffers[name], atol=1e-6)
+        assert not torch.equal(after[name], start[name])
+
+
+class Recorded:
+    """Stands in for a captured graph, whose warm-up takes some steps first."""
+
+    def __init__(self):
+        self.replays = 0
+
+    def capture(self, act):
+        for _ in range(3):
+            act()
+
+        def replay():
+            self.replays += 1
+            act()
+
+        return replay
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_replayed_steps_are_the_plain_ones(optimizer):
+    config = TrainConfig(optimizer=optimizer, lr=0.01, batch_size=32, steps=100)
+    order = [batch[:20] if i in (0, 3) else batch for i, batch in enumerate(batches(7))]
+    plain, graphed = (opened(LENET, config, half(LENET))[1] for _ in range(2))
+    recorded = Recorded()
+    graphed._graph = Graph(graphed._step, 32, graphed._state, recorded.capture)
+    for session in (plain, graphed):
+        session.run(POOL, order, [0.01] * 7)
+    assert recorded.replays == 5
+    for name, value in plain.weights().items():
+        assert torch.equal(value, graphed.weights()[name])
+
+
+def test_a_replay_that_comes_first_begins_with_fresh_moments():
+    config = TrainConfig(lr=0.01, batch_size=32, steps=100)
+    plain, graphed = (opened(LENET, config)[1] for _ in range(2))
+    graphed._graph = Graph(graphed._step, 32, graphed._state, Recorded().capture)
+    for session in (plain, graphed):
+        session.run(POOL, batches(4), [0.01] * 4)
+    for name, value in plain.weights().items():
+        assert torch.allclose(value, graphed.weights()[name], atol=1e-7)
+
+
+def test_graphs_are_for_small_networks_on_cuda():
+    assert worthwhile(torch.device("cuda"), 266_610)
+    assert not worthwhile(torch.device("cuda"), 20_000_000)
+    assert not worthwhile(torch.device("cpu"), 266_610)
