@@ -1,0 +1,51 @@
+"""Ratios, on the log scale, and numbers that a paper states.
+
+Early-stopping steps are compared by ratio: 1.1 is as far from 1 as 1 / 1.1 is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.statistics.intervals import Estimate, mean_interval
+
+Agreement = Literal["inside", "outside", "overlapping", "unknown"]
+
+
+def ratio_interval(
+    log_ratios: Sequence[float] | np.ndarray | pd.Series, level: float = 0.95
+) -> Estimate:
+    """Returns the geometric mean of ratios and its t-interval, from their natural logarithms."""
+    estimate = mean_interval(log_ratios, level)
+    mean, low, high = (math.exp(x) for x in estimate[:3])
+    return Estimate(mean, low, high, estimate.n)
+
+
+def zone(number: float, tolerance: float = 0.25) -> tuple[float, float]:
+    """Returns what counts as agreeing with a stated number: within a share of it, by default 25 %.
+
+    Raises:
+        ValueError: if the number is 0, which has no share, or the tolerance is not in (0, 1).
+    """
+    if number == 0 or not 0 < tolerance < 1:
+        raise ValueError(
+            "a zone needs a number other than 0 and a tolerance in (0, 1), "
+            f"got {number} and {tolerance}"
+        )
+    ends = number * (1 - tolerance), number * (1 + tolerance)
+    return min(ends), max(ends)
+
+
+def agreement(estimate: Estimate, number: float, tolerance: float = 0.25) -> Agreement:
+    """Returns where an interval lies to a stated number's zone; an interval of NaN is unknown."""
+    low, high = zone(number, tolerance)
+    if math.isnan(estimate.low) or math.isnan(estimate.high):
+        return "unknown"
+    if low <= estimate.low and estimate.high <= high:
+        return "inside"
+    return "outside" if estimate.high < low or estimate.low > high else "overlapping"

@@ -1,0 +1,189 @@
+"""Trends, best values, thresholds and best of k: against scipy, enumeration and planted truths."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.statistics.best import best_set
+from analysis.statistics.best_of_k import best_of_k, expected_best
+from analysis.statistics.thresholds import crossing, threshold
+from analysis.statistics.trend import page_trend
+from lttune.objectives import GRID
+
+
+def paired(rng, means, n=8, sd=0.1, luck=2.0):
+    """Replicates differ far more than values within one do."""
+    return rng.normal(0, luck, (n, 1)) + np.asarray(means) + rng.normal(0, sd, (n, len(means)))
+
+
+@pytest.mark.parametrize(("n", "k"), [(3, 4), (5, 5), (10, 6)])
+def test_page_is_that_of_scipy(n, k):
+    x = paired(np.random.default_rng(n), np.arange(k) * 0.04, n)
+    oracle = stats.page_trend_test(x, method="exact")
+    found = page_trend(x)
+    assert found.statistic == oracle.statistic
+    assert found.p == pytest.approx(oracle.pvalue, abs=1e-10)
+    assert found.exact
+    assert found.p_falling == pytest.approx(page_trend(-x).p)
+
+
+def test_page_with_ties_is_that_of_enumeration():
+    x = np.array([[1, 2, 2, 3], [1, 1, 2, 2], [2, 1, 3, 3]], float)
+    ranks = stats.rankdata(x, axis=1)
+    place = np.arange(1, 5)
+    orders = [[np.dot(p, place) for p in itertools.permutations(row)] for row in ranks]
+    sums = np.array([sum(one) for one in itertools.product(*orders)])
+    assert page_trend(x).p == pytest.approx(np.mean(sums >= (ranks @ place).sum() - 1e-9))
+
+
+def test_page_beyond_seven_values_draws_orders():
+    x = paired(np.random.default_rng(0), np.arange(9) * 0.03, 5)
+    oracle = stats.page_trend_test(x, method="exact").pvalue
+    found = page_trend(x, rng=np.random.default_rng(1), draws=20_000)
+    assert found.p == pytest.approx(oracle, abs=4 * math.sqrt(oracle / 20_000) + 1e-4)
+    with pytest.raises(ValueError, match="generator"):
+        page_trend(x)
+    with pytest.raises(ValueError, match="three values"):
+        page_trend(x[:, :2])
+
+
+def test_a_trend_is_within_replicates():
+    x = paired(np.random.default_rng(2), [0, 0.3, 0.6, 0.9], n=4, luck=50)
+    found = page_trend(np.vstack([x, np.full(4, math.nan)]))
+    assert found.p < 0.001
+    assert found.n == 4
+    assert found.correlation.mean > 0.8
+    assert page_trend(x**3).p == found.p  # Ranks know no units.
+    assert page_trend(np.ones((3, 4))).p == 1
+
+
+def test_the_best_value_is_known_where_noise_is_small():
+    found = best_set(paired(np.random.default_rng(3), [0, 1, 0.2, 0.999], sd=0.1))
+    assert found.included.tolist() == [False, True, False, True]
+    assert found.best in (1, 3)
+    assert best_set(-paired(np.random.default_rng(3), [0, 1, 0.2, 0.999], sd=0.1)).best == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [5, 8])
+@pytest.mark.parametrize("means", [[0, 0, 0, 0], [0, 0, -0.1, -5]])
+def test_the_best_value_is_left_out_in_5_percent_at_most(n, means):
+    rng = np.random.default_rng(n)
+    left_out = np.mean([not best_set(paired(rng, means, n)).included[0] for _ in range(500)])
+    assert left_out <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 500)
+
+
+def test_with_few_or_incomplete_replicates_all_may_be_best():
+    x = paired(np.random.default_rng(4), [0, 5], n=3)
+    x[1:, 0] = math.nan
+    found = best_set(x)
+    assert found.included.all()
+    assert (found.n, found.dropped) == (1, 2)
+
+
+DENSITY = np.array(GRID[:16])
+
+
+def falling(n=8, at=0.1, noise=0.001, seed=0):
+    """Gains that are 0 until a density and then fall by .01 per e-fold of density."""
+    rng = np.random.default_rng(seed)
+    curve = np.minimum(0, 0.01 * (np.log(DENSITY) - math.log(at)))
+    return curve + noise * np.cumsum(rng.normal(size=(n, 16)), axis=1) / 4
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_crossing_is_on_the_log_scale(last):
+    curve = falling(1, noise=0)[0]
+    found = crossing(DENSITY, curve, -0.002, last=last)
+    assert found == pytest.approx(math.log(0.1) - 0.2, abs=0.02)
+    order = np.random.default_rng(0).permutation(16)
+    assert crossing(DENSITY[order], curve[order], -0.002, last=last) == found
+
+
+def test_first_and_last_crossing_differ_where_a_curve_dips():
+    y = np.array([0, 1, -1, 1, -1.0])
+    x = np.exp(-np.arange(5.0))
+    assert crossing(x, y, 0) == pytest.approx(-1.5)
+    assert crossing(x, y, 0, last=True) == pytest.approx(-3.5)
+    assert crossing(x, y, -2) == crossing(x, y, -2, last=True) == -math.inf
+    assert crossing(x, y, 2) == crossing(x, y, 2, last=True) == math.inf
+    assert crossing(x, np.array([0, 1, math.nan, -1, -1]), 0) == pytest.approx(-2)
+
+
+@pytest.mark.parametrize("n", [5, 8])
+def test_a_threshold_has_an_interval_around_it(n):
+    found = threshold(DENSITY, falling(n), -0.002)
+    assert found.low < found.density < found.high
+    assert found.low < 0.0819 < found.high
+    assert found.censored == ("", "", "")
+    assert (found.method, found.n) == ("band", n)
+    wide = threshold(DENSITY, falling(n, noise=0.004), -0.002)
+    assert wide.high / wide.low > found.high / found.low
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [6, 25])
+def test_threshold_intervals_cover(n):
+    rng = np.random.default_rng(1)
+    truth = 0.1 * math.exp(-0.2)
+    hits = 0
+    for seed in range(100):
+        found = threshold(DENSITY, falling(n, noise=0.003, seed=seed), -0.002, rng=rng, draws=400)
+        hits += found.low <= truth * 1.02 and truth * 0.98 <= found.high
+    assert hits >= 88  # 95 less three Monte Carlo errors of 2.2.
+
+
+def test_a_threshold_off_the_grid_is_censored():
+    high = threshold(DENSITY, 0.1 + falling(), -0.002)
+    assert high.censored == ("below",) * 3
+    assert high.density == high.low == high.high == DENSITY.min()
+    never = threshold(DENSITY, falling() - 0.1, -0.002)
+    assert never.censored == ("above",) * 3
+    open_end = threshold(DENSITY, falling(at=0.05, noise=0.01), -0.002)
+    assert (open_end.censored[1], open_end.low) == ("below", DENSITY.min())
+
+
+def test_a_threshold_survives_trajectories_that_end():
+    x = falling(8)
+    x[2:, 12:] = math.nan
+    x[1:, 14:] = math.nan
+    found = threshold(DENSITY, x, -0.002)
+    assert math.isfinite(found.low)
+    with pytest.raises(ValueError, match="two replicates"):
+        threshold(DENSITY, x[:1], -0.002)
+    with pytest.raises(ValueError, match="generator"):
+        threshold(DENSITY, falling(21), -0.002)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 7])
+def test_best_of_k_is_that_of_enumeration(k):
+    x = np.random.default_rng(5).normal(size=7)
+    subsets = [max(one) for one in itertools.combinations(x, k)]
+    assert expected_best(x, k) == pytest.approx(np.mean(subsets), rel=1e-12)
+    if k <= 5:
+        draws = [max(one) for one in itertools.product(x, repeat=k)]
+        assert expected_best(x, k, plug_in=True) == pytest.approx(np.mean(draws), rel=1e-12)
+
+
+def test_best_of_k_is_unbiased_and_the_plug_in_is_not():
+    x = np.random.default_rng(6).normal(size=(4000, 16))
+    truth = np.random.default_rng(7).normal(size=(40_000, 8)).max(axis=1).mean()
+    unbiased = np.mean([expected_best(one, 8) for one in x])
+    plug_in = np.mean([expected_best(one, 8, plug_in=True) for one in x])
+    assert unbiased == pytest.approx(truth, abs=0.025)
+    assert plug_in < truth - 0.05
+
+
+def test_the_curve_of_best_of_k_ends_at_half():
+    x = np.append(np.random.default_rng(8).normal(size=40), math.nan)
+    curve = best_of_k(x, rng=np.random.default_rng(9), draws=500)
+    assert curve.k.tolist() == list(range(1, 21))
+    assert curve.n == 40
+    assert (np.diff(curve.expected) > 0).all()
+    assert (curve.low <= curve.expected).all()
+    assert (curve.expected <= curve.high).all()
+    with pytest.raises(ValueError, match=r"in \[1, 40\], got 41"):
+        expected_best(x, 41)
