@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+# Small matrices: on more threads the linear algebra of a test mostly waits for itself.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Ray reads these when it is first imported. Without a mode of its own it would write a token into
 # the user's home.
 os.environ["RAY_AUTH_MODE"] = "disabled"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from lttune.engines.sparse import input_sparse, weight_sparse
+from lttune.engines.sparse.kernel import kernel
 from lttune.engines.sparse.layouts import padded, to_blocks, to_rows
 from lttune.engines.sparse.lists import turn
 from lttune.engines.sparse.memory import (
     ACTIVE_BLOCKS,
     ACTIVE_ROWS,
     BIAS,
-    COLUMN_ENDS,
     COLUMNS,
+    COUNT,
+    FOURS,
+    IN_ENDS,
     INPUT_SPARSE,
     INPUTS,
     KIND,
@@ -21,7 +23,6 @@ from lttune.engines.sparse.memory import (
     LIST_ENDS,
     OUTPUTS,
     PLACES,
-    ROW_ENDS,
     ROWS,
     TILE,
     TILES,
@@ -30,9 +31,9 @@ from lttune.engines.sparse.memory import (
 from lttune.engines.sparse.weight_sparse import BLOCK
 
 
-@numba.njit(nogil=True)
+@kernel()
 def backward(net, room, examples, gain, dark, kind):
-    """Computes gradients from the deltas of the logits, which lie in blocks; updates the tiles."""
+    """Updates the weights by the deltas of the logits, in blocks; leaves the biases' gradients."""
     blocks, layers = (examples + BLOCK - 1) // BLOCK, len(net.layers)
     for number in range(layers - 1, -1, -1):
         layer = net.layers[number]
@@ -45,7 +46,7 @@ def backward(net, room, examples, gain, dark, kind):
             room.row_deltas[there[ACTIVE_ROWS] :],
         )
         before = net.layers[number - 1][KIND] if number else 0
-        bias_gradient = net.gradient[layer[BIAS] :]
+        bias_gradient = net.gradient[layer[BIAS] - net.layers[0][BIAS] :]
         if layer[KIND] == INPUT_SPARSE:
             ends, places = room.ends[here[LIST_ENDS] :], room.places[here[LIST] :]
             lit = room.lit[here[LIST] :]
@@ -105,49 +106,62 @@ def backward(net, room, examples, gain, dark, kind):
             if number and before != INPUT_SPARSE:
                 to_blocks(examples, inputs, dx_rows, padded(inputs), dx)
         else:
-            values = net.values[layer[WEIGHTS] :]
-            ends, columns = net.pattern[layer[ROW_ENDS] :], net.pattern[layer[COLUMNS] :]
-            gradient, one, none = net.gradient[layer[WEIGHTS] :], np.float32(1), np.float32(0)
-            if number == 0:
-                weight_sparse.weight_gradient(
-                    blocks,
-                    inputs,
-                    outputs,
-                    ends,
-                    columns,
-                    room.shades,
-                    gain,
-                    np.float32(dark),
-                    dy,
-                    gradient,
-                    bias_gradient,
-                )
-            else:
-                weight_sparse.weight_gradient(
-                    blocks,
-                    inputs,
-                    outputs,
-                    ends,
-                    columns,
-                    x,
-                    one,
-                    none,
-                    dy,
-                    gradient,
-                    bias_gradient,
-                )
             if number:
                 weight_sparse.input_gradient(
                     blocks,
                     inputs,
                     outputs,
-                    net.pattern[layer[COLUMN_ENDS] :],
+                    net.pattern[layer[IN_ENDS] :],
                     net.pattern[layer[ROWS] :],
                     net.pattern[layer[PLACES] :],
-                    values,
+                    net.values[layer[WEIGHTS] :],
                     x,
                     dy,
                     dx,
                 )
                 if before == INPUT_SPARSE:
                     to_rows(examples, inputs, dx, dx_rows, padded(inputs))
+            fours, columns = net.pattern[layer[FOURS] :], net.pattern[layer[COLUMNS] :]
+            one, none = np.float32(1), np.float32(0)
+            if number == 0:
+                weight_sparse.train(
+                    blocks,
+                    inputs,
+                    outputs,
+                    layer[COUNT],
+                    fours,
+                    columns,
+                    room.shades,
+                    gain,
+                    np.float32(dark),
+                    dy,
+                    room.offsets,
+                    bias_gradient,
+                    kind,
+                    room.settings,
+                    net.values,
+                    net.first,
+                    net.second,
+                    layer[WEIGHTS],
+                )
+            else:
+                weight_sparse.train(
+                    blocks,
+                    inputs,
+                    outputs,
+                    layer[COUNT],
+                    fours,
+                    columns,
+                    x,
+                    one,
+                    none,
+                    dy,
+                    room.offsets,
+                    bias_gradient,
+                    kind,
+                    room.settings,
+                    net.values,
+                    net.first,
+                    net.second,
+                    layer[WEIGHTS],
+                )

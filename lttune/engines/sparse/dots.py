@@ -7,15 +7,18 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from lttune.engines.sparse.registers import CONTRACT, Register, address, halves, instruction
+from lttune.engines.sparse.registers import (
+    CONTRACT,
+    Register,
+    address,
+    halves,
+    instruction,
+    shuffle,
+)
 
 _FLOAT, _I32, _I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 _LANES = 16
 _SIXTEEN = ir.VectorType(_FLOAT, _LANES)
-
-
-def _shuffle(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
-    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(order)), order))
 
 
 def _picks(pick: list[int], width: int) -> list[int]:
@@ -49,50 +52,75 @@ def _order() -> list[int]:
 
 
 @instruction
-def dots(_typing: Any, by: Any, columns: Any, at: Any, rows: Any, base: Any) -> Any:
-    """Returns 16 sums: of ``by`` times the row of 64 lanes that each of 16 columns names.
+def dots(
+    _typing: Any,
+    delta: Any,
+    base: Any,
+    begins: Any,
+    begin: Any,
+    rows: Any,
+    x: Any,
+    start: Any,
+    columns: Any,
+    at: Any,
+) -> Any:
+    """Returns 16 sums of 64 products: of a row of ``delta`` and one of ``x`` for each weight.
 
     Args:
-        by: Register(64).
-        columns: int32 array.
-        at: offset of the first of the 16 columns.
-        rows: rows of 64, float32 or bfloat16 as ``load`` has them.
-        base: offset of row 0.
+        delta: float32 rows of 64.
+        base: offset of row 0 of ``delta``.
+        begins: float32 rows of 16, which are added to the products of each row of ``delta``.
+        begin: offset of row 0 of ``begins``.
+        rows: int32, which row of ``delta`` and ``begins`` each 4 weights have.
+        x: rows of 64, float32 or bfloat16 as ``load`` has them.
+        start: offset of row 0 of ``x``.
+        columns: int32, which row of ``x`` each weight has.
+        at: offset of the first of the 16 weights in ``columns``, 4 times that in ``rows``.
     """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector, column_values, first, row_values, offset = arguments
-        data = context.make_array(columns)(context, builder, column_values).data
-        parts = [_shuffle(builder, vector, vector, list(range(k, k + 16))) for k in (0, 16, 32, 48)]
-        sums = []
+        delta_value, base_, begin_value, begin_, row_value, x_value, start_, column_value, at_ = (
+            arguments
+        )
+
+        def offset(indices: Any, value: Any, place: Any, shift: int, zero: Any) -> Any:
+            data = context.make_array(indices)(context, builder, value).data
+            index = builder.sext(builder.load(builder.gep(data, [place])), _I64)
+            return builder.add(builder.shl(index, _I64(shift)), zero)
+
+        def floats(array: Any, value: Any, place: Any) -> list[Any]:
+            pointer = address(context, builder, array, value, place, _SIXTEEN)
+            return [builder.load(builder.gep(pointer, [_I64(k)]), align=4) for k in range(4)]
+
+        quad, sums, parts, first = builder.lshr(at_, _I64(2)), [], [], None
         for weight in range(_LANES):
-            pointer = builder.gep(data, [builder.add(first, _I64(weight))])
-            row = builder.shl(builder.sext(builder.load(pointer), _I64), _I64(6))
-            start = builder.add(row, offset)
-            if rows.dtype == types.float32:
-                pointer = address(context, builder, rows, row_values, start, _SIXTEEN)
-                quarters = [
-                    builder.load(builder.gep(pointer, [_I64(k)]), align=4) for k in range(4)
-                ]
+            if weight % 4 == 0:
+                place = builder.add(quad, _I64(weight // 4))
+                parts = floats(delta, delta_value, offset(rows, row_value, place, 6, base_))
+                place = offset(rows, row_value, place, 4, begin_)
+                pointer = address(context, builder, begins, begin_value, place, _SIXTEEN)
+                first = builder.load(pointer, align=4)
+            place = offset(columns, column_value, builder.add(at_, _I64(weight)), 6, start_)
+            if x.dtype == types.float32:
+                quarters = floats(x, x_value, place)
             else:
-                pointer = address(context, builder, rows, row_values, start, ir.IntType(16))
+                pointer = address(context, builder, x, x_value, place, ir.IntType(16))
                 quarters = halves(builder, pointer)
                 quarters += halves(builder, builder.gep(pointer, [_I64(32)]))
-            products = None
+            products = first
             for part, quarter in zip(parts, quarters, strict=True):
                 product = builder.fmul(part, quarter, flags=CONTRACT)
-                if products is not None:
-                    product = builder.fadd(product, products, flags=CONTRACT)
-                products = product
+                products = builder.fadd(product, products, flags=CONTRACT)
             sums.append(products)
             # Merging as soon as two are there keeps few registers alive.
             step, count = 0, weight + 1
             while count % 2 == 0:
                 b, a = sums.pop(), sums.pop()
-                left, right = (_shuffle(builder, a, b, order) for order in _STEPS[step])
+                left, right = (shuffle(builder, a, b, order) for order in _STEPS[step])
                 sums.append(builder.fadd(left, right))
                 step, count = step + 1, count // 2
         order = _order()
-        return _shuffle(builder, sums[0], sums[0], order)
+        return shuffle(builder, sums[0], sums[0], order)
 
-    return Register(_LANES)(by, columns, types.int64, rows, types.int64), emit
+    o = types.int64
+    return Register(_LANES)(delta, o, begins, o, rows, x, o, columns, o), emit

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import llvmlite.binding
 import numba
+import torch
 from torch import Tensor
 
-from lttune.config import TrainConfig
+from lttune.config import ModelConfig, TrainConfig
+from lttune.data.resident import Examples
+from lttune.engines.sparse import cpu
 from lttune.engines.sparse.pixels import PixelLists
 from lttune.engines.sparse.plan import CROSSOVER
 from lttune.engines.sparse.session import Session
 from lttune.engines.sparse.support import supports
 from lttune.errors import ResourceError
-from lttune.masks import Mask
-from lttune.models import Network
+from lttune.masks import Mask, ones
+from lttune.models import Network, build
 from lttune.training import Member, Trained, follow
 
-KERNELS = 1
+KERNELS = 2
 """Version of the kernels: raised by every change that can change a bit of a result."""
 
 
@@ -33,10 +35,9 @@ class SparseEngine:
     """
 
     def __init__(self, threads: int = 1) -> None:
-        cpu = llvmlite.binding.get_host_cpu_name()
         crossover = "-".join(f"{share:g}" for share in CROSSOVER)
         self.numerics = (
-            f"sparse-{KERNELS}/numba-{numba.__version__}/{cpu}/float32/threads=1"
+            f"sparse-{KERNELS}/numba-{numba.__version__}/{cpu.described()}/float32/threads=1"
             f"/crossover={crossover}"
         )
         self._pixels = PixelLists()
@@ -64,3 +65,19 @@ class SparseEngine:
                 f"use the torch engine for the one with layers {layers}"
             )
         return Session(network, start, mask, config, self._pixels)
+
+
+def warm() -> None:
+    """Compiles the kernels of all networks, or loads them from numba's cache.
+
+    That takes about 20 seconds the first time on a machine, a fraction of one later. Call it once
+    before workers are started together: each would compile for itself.
+    """
+    network = build(ModelConfig(name="lenet-2"), (4, 4), 2)
+    start = {name: torch.zeros(shape) for name, shape in network.shapes.items()}
+    mask, config = ones(start, network.prunable), TrainConfig()
+    pictures, classes = torch.zeros(1, 4, 4, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
+    examples = Examples(pictures, classes, 0.0, 1.0)
+    session = SparseEngine().open(network, start, mask, config)
+    session.run(examples, [torch.zeros(1, dtype=torch.int64)], [config.lr])
+    session.evaluate(examples)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from lttune.engines.sparse import input_sparse, weight_sparse
+from lttune.engines.sparse.kernel import kernel
 from lttune.engines.sparse.layouts import padded, to_blocks, to_rows
 from lttune.engines.sparse.lists import collect
 from lttune.engines.sparse.memory import (
@@ -13,13 +13,13 @@ from lttune.engines.sparse.memory import (
     ACTIVE_ROWS,
     BIAS,
     COLUMNS,
+    ENDS,
     INPUT_SPARSE,
     INPUTS,
     KIND,
     LIST,
     LIST_ENDS,
     OUTPUTS,
-    ROW_ENDS,
     TILE,
     TILES,
     WEIGHTS,
@@ -27,7 +27,7 @@ from lttune.engines.sparse.memory import (
 from lttune.engines.sparse.weight_sparse import BLOCK
 
 
-@numba.njit(nogil=True)
+@kernel()
 def forward(net, room, examples, gain, dark):
     """Computes all activations from the inputs; the logits lie in blocks.
 
@@ -68,7 +68,7 @@ def forward(net, room, examples, gain, dark):
             if next_kind != INPUT_SPARSE:
                 to_blocks(examples, outputs, y_rows, stride, y)
         else:
-            ends, columns = net.pattern[layer[ROW_ENDS] :], net.pattern[layer[COLUMNS] :]
+            ends, columns = net.pattern[layer[ENDS] :], net.pattern[layer[COLUMNS] :]
             values, one, none = net.values[layer[WEIGHTS] :], np.float32(1), np.float32(0)
             if number == 0:
                 weight_sparse.forward(
@@ -87,7 +87,18 @@ def forward(net, room, examples, gain, dark):
                 )
             else:
                 weight_sparse.forward(
-                    blocks, inputs, outputs, ends, columns, values, bias, x, one, none, y, last
+                    blocks,
+                    inputs,
+                    outputs,
+                    ends,
+                    columns,
+                    values,
+                    bias,
+                    x,
+                    one,
+                    none,
+                    y,
+                    last,
                 )
             if next_kind == INPUT_SPARSE:
                 to_rows(examples, outputs, y, y_rows, padded(outputs))

@@ -11,9 +11,9 @@ with x = value - dark, W x = W value - dark W 1, and likewise for the gradient.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from lttune.engines.sparse.kernel import kernel
 from lttune.engines.sparse.memory import GROUP, TILE
 from lttune.engines.sparse.optimizers import update
 from lttune.engines.sparse.packing import pack, unpack
@@ -32,7 +32,7 @@ STRIP = 96
 """Input units whose weights, 64 lanes each, stay in the first-level cache (24 KiB)."""
 
 
-@numba.njit(nogil=True)
+@kernel()
 def offset(inputs, tiles, start, dark, bias, at):
     """Returns b - dark W 1 of a tile: what its units give for an example without lit pixels."""
     result = load(zeros64(), bias, at)
@@ -48,7 +48,7 @@ def offset(inputs, tiles, start, dark, bias, at):
     return result
 
 
-@numba.njit(nogil=True)
+@kernel()
 def forward(
     examples, inputs, ends, places, lit, cursor, tiles, start, dark, bias, at, y, stride, last
 ):
@@ -90,7 +90,7 @@ def forward(
             store(y, example * stride, acc)
 
 
-@numba.njit(nogil=True)
+@kernel()
 def input_gradient(examples, ends, places, tiles, start, delta, stride, dx, dx_stride):
     """Adds a tile's part of dx = W^T delta for the inputs that are not zero.
 
@@ -104,7 +104,7 @@ def input_gradient(examples, ends, places, tiles, start, delta, stride, dx, dx_s
             dx[example * dx_stride + unit] += total(by * row)
 
 
-@numba.njit(nogil=True)
+@kernel()
 def train(
     examples,
     inputs,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import numba
-
 from lttune.engines.sparse.conversions import transpose
+from lttune.engines.sparse.kernel import kernel
 from lttune.engines.sparse.memory import TILE
 from lttune.engines.sparse.registers import item, put
 from lttune.engines.sparse.weight_sparse import BLOCK
 
 
-@numba.njit(nogil=True)
+@kernel()
 def padded(units):
     """Returns the units padded to whole tiles."""
     return (units + TILE - 1) // TILE * TILE
 
 
-@numba.njit(nogil=True)
+@kernel()
 def to_blocks(examples, units, rows, stride, blocks):
     """Copies [examples, stride] to [blocks, units, 64]; lanes without an example become zero.
 
@@ -35,7 +34,7 @@ def to_blocks(examples, units, rows, stride, blocks):
                 put(blocks, base + unit * BLOCK + example, value)
 
 
-@numba.njit(nogil=True)
+@kernel()
 def to_rows(examples, units, blocks, rows, stride):
     """Copies [blocks, units, 64] to [examples, stride]; the padding of a row is left as it is."""
     whole = units // 16 * 16

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from lttune.engines.sparse.conversions import convert
+from lttune.engines.sparse.conversions import convert, copy16, copy64, turn_pixels
+from lttune.engines.sparse.kernel import kernel
 from lttune.engines.sparse.registers import item, load, prefetch, put, splat, store, zeros16
 from lttune.engines.sparse.weight_sparse import BLOCK
 
-SHADES = (np.arange(256, dtype=np.float32).view(np.uint32) >> 16).astype(np.uint16)
-"""Each shade as bfloat16: 8 bits of mantissa hold it exactly."""
-LANES = np.arange(BLOCK) // 32 * 32 + np.arange(BLOCK) % 16 * 2 + np.arange(BLOCK) // 16 % 2
-"""Where ``load`` finds each example of a block of bfloat16."""
 
-
-@numba.njit(nogil=True)
+@kernel()
 def gather(batch, ends, places, shades, gain, batch_ends, batch_places, lit):
     """Collects the lit pixels of a batch of a dataset's examples, ``lit`` = shade * gain."""
     count = np.int64(0)
@@ -32,21 +27,39 @@ def gather(batch, ends, places, shades, gain, batch_ends, batch_places, lit):
         store(lit, q, load(factor, lit, q) * factor)
 
 
-@numba.njit(nogil=True)
-def scatter(batch, inputs, ends, places, shades, x):
-    """Writes the shades of a batch as blocks [blocks, inputs, 64] of bfloat16, exactly."""
-    blocks = (len(batch) + BLOCK - 1) // BLOCK
-    x[: blocks * inputs * BLOCK] = 0
+@kernel()
+def stack(batch, inputs, pictures, stride, pile):
+    """Copies the pictures of at most 64 examples to [64, stride], zeros for missing ones."""
     for example in range(len(batch)):
-        base = example // BLOCK * inputs * BLOCK + item(LANES, example % BLOCK)
-        for q in range(ends[batch[example]], ends[batch[example] + 1]):
-            shade = item(SHADES, np.int64(item(shades, q)))
-            put(x, base + np.int64(item(places, q)) * BLOCK, shade)
+        start, to, at = batch[example] * inputs, example * stride, 0
+        while at + 64 <= inputs:
+            copy64(pictures, start + at, pile, to + at)
+            at += 64
+        while at + 16 <= inputs:
+            copy16(pictures, start + at, pile, to + at)
+            at += 16
+        for pixel in range(at, inputs):
+            pile[to + pixel] = pictures[start + pixel]
+    pile[len(batch) * stride : BLOCK * stride] = 0
 
 
-@numba.njit(nogil=True)
-def announce(batch, ends, places, shades):
-    """Asks for the lists of the next batch, which lie anywhere in memory."""
+@kernel()
+def to_columns(batch, inputs, pictures, pile, x):
+    """Writes the shades of a batch as blocks [blocks, inputs, 64] of bfloat16, exactly.
+
+    The pictures are first stacked in ``pile``: they lie anywhere in memory, and are read in full.
+    """
+    stride = (inputs + 63) // 64 * 64
+    for first in range(0, len(batch), BLOCK):
+        stack(batch[first : first + BLOCK], inputs, pictures, stride, pile)
+        for unit in range(0, inputs, 16):
+            # The last 16 may reach over the block: the next one overwrites that.
+            turn_pixels(pile, unit, stride, x, first * inputs + unit * BLOCK)
+
+
+@kernel()
+def announce_lists(batch, ends, places, shades):
+    """Asks for the lists of a batch."""
     for example in batch:
         # A cache line holds 32 places or 64 shades.
         for q in range(ends[example], ends[example + 1] + 32, 32):
@@ -55,7 +68,15 @@ def announce(batch, ends, places, shades):
             prefetch(shades, q)
 
 
-@numba.njit(nogil=True)
+@kernel()
+def announce_pictures(batch, inputs, pictures):
+    """Asks for the pictures of a batch."""
+    for example in batch:
+        for pixel in range(0, inputs + 63, 64):
+            prefetch(pictures, example * inputs + pixel)
+
+
+@kernel()
 def collect(examples, units, x, stride, ends, places, lit):
     """Lists the inputs [examples, stride] that are positive, or NaN."""
     count = np.int64(0)
@@ -70,16 +91,17 @@ def collect(examples, units, x, stride, ends, places, lit):
     ends[examples] = count
 
 
-@numba.njit(nogil=True)
+@kernel()
 def turn(examples, inputs, ends, places, lit, unit_ends, samples, unit_lit, cursor):
     """Turns lists by example into lists by input unit, examples ascending."""
     cursor[: inputs + 1] = 0
     for q in range(ends[examples]):
         unit = np.int64(item(places, q)) + 1
         put(cursor, unit, item(cursor, unit) + 1)
+    unit_ends[0] = 0
     for unit in range(inputs):
         cursor[unit + 1] += cursor[unit]
-    unit_ends[: inputs + 1] = cursor[: inputs + 1]
+        unit_ends[unit + 1] = cursor[unit + 1]
     for example in range(examples):
         for q in range(ends[example], ends[example + 1]):
             unit = np.int64(item(places, q))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
 from lttune.engines.sparse.exponential import exponential
+from lttune.engines.sparse.kernel import kernel
 from lttune.engines.sparse.registers import larger, load, splat, store, zeros64
 from lttune.engines.sparse.weight_sparse import BLOCK
 
 
-@numba.njit(nogil=True)
+@kernel()
 def softmax(classes, logits, start, delta, sums):
     """Writes exp(logits - largest) of a block to ``delta`` and its sums to ``sums``; returns both.
 
@@ -33,7 +33,7 @@ def softmax(classes, logits, start, delta, sums):
     return largest, sum_
 
 
-@numba.njit(nogil=True)
+@kernel()
 def gradient(examples, classes, logits, labels, delta, sums):
     """Writes the gradient of the mean cross-entropy; lanes without an example get zero."""
     share = np.float32(1.0 / examples)
@@ -49,7 +49,7 @@ def gradient(examples, classes, logits, labels, delta, sums):
             delta[start + labels[block * BLOCK + lane] * BLOCK + lane] -= share
 
 
-@numba.njit(nogil=True)
+@kernel()
 def measure(examples, classes, logits, labels, powers, sums, largest):
     """Returns the sum of the cross-entropies (nats, float64) and the number of right answers."""
     loss, right = 0.0, 0

@@ -8,12 +8,16 @@ import numpy as np
 
 WEIGHT_SPARSE, INPUT_SPARSE = range(2)
 """Kinds of a layer."""
-(KIND, INPUTS, OUTPUTS, WEIGHTS, TILES, BIAS, ROW_ENDS, COLUMNS, COLUMN_ENDS, ROWS, PLACES) = range(
-    11
-)
-COLUMN_COUNT = 11
-"""Columns of ``Parameters.layers``: the kind; units; where the weights begin in ``values`` and in
-``tiles``; where the biases begin; where the parts of the pattern begin in ``pattern``."""
+(KIND, INPUTS, OUTPUTS, COUNT, WEIGHTS, TILES, BIAS) = range(7)
+(ENDS, COLUMNS, FOURS, IN_ENDS, ROWS, PLACES) = range(7, 13)
+COLUMN_COUNT = 13
+"""Columns of ``Parameters.layers``: the kind; units; the room of the surviving weights; where they
+begin in ``values`` and in ``tiles``; where the biases begin; where in ``pattern`` its parts begin:
+where each output unit's weights end, each weight's column, the unit of each four
+weights; where each input unit's weights end, each one's row and its place in ``values``."""
+FOUR = 4
+"""An output unit's weights begin at a multiple of it, so that so many weights share a unit. What is
+between units is trained like a weight and never read."""
 ACTIVE_BLOCKS, ACTIVE_ROWS, LIST, LIST_ENDS = range(4)
 """Columns of ``Scratch.table``: where a layer's inputs begin in each array."""
 TILE = 64
@@ -27,9 +31,9 @@ class Parameters(NamedTuple):
     """One network's parameters: weight-sparse layers, biases, input-sparse layers."""
 
     layers: np.ndarray
-    """int64 [layers, 11]."""
+    """int64 [layers, 13]."""
     pattern: np.ndarray
-    """int32: CSR and CSC of the weight-sparse layers."""
+    """int32: which weights of the weight-sparse layers survive, by output and by input unit."""
     alive: np.ndarray
     """uint16, one bit a weight of ``tiles``: which survive."""
     tiles: np.ndarray
@@ -41,11 +45,14 @@ class Parameters(NamedTuple):
     second: np.ndarray
     """float32: the optimizer's second moments."""
     gradient: np.ndarray
-    """float32: of all parameters but the surviving weights of the tiles."""
+    """float32: of the biases, where ``values`` has them."""
 
 
 class Pixels(NamedTuple):
-    """A dataset as lists of lit pixels."""
+    """A dataset, and its lists of lit pixels."""
+
+    pictures: np.ndarray
+    """uint8 [examples * inputs]."""
 
     ends: np.ndarray
     """int64 [examples + 1]."""
@@ -66,6 +73,10 @@ class Scratch(NamedTuple):
 
     table: np.ndarray
     """int64 [layers + 1, 4]."""
+    labels: np.ndarray
+    """int64: the batch's classes."""
+    pile: np.ndarray
+    """uint8 [64, stride]: the pictures of a block."""
     shades: np.ndarray
     """uint16: the pixels, bfloat16 [blocks, inputs, 64]."""
     blocks: np.ndarray
@@ -86,6 +97,8 @@ class Scratch(NamedTuple):
     """int64: where the next example of each input unit goes."""
     run: np.ndarray
     """float32 [1040]: gradients of a group of a tile's weights."""
+    offsets: np.ndarray
+    """float32 [blocks, units, 16]: what a layer's dark pixels add to the products of each delta."""
     small: np.ndarray
     """float32 [128]: two numbers for each lane of a block."""
     settings: np.ndarray
@@ -116,7 +129,9 @@ def scratch(units: list[int], examples: int) -> Scratch:
 
     return Scratch(
         table,
-        floats(units[0] * blocked // 2).view(np.uint16),
+        np.zeros(blocked, np.int64),
+        floats(stride(units[0]) * 16).view(np.uint8),
+        floats((units[0] + 15) * blocked // 2).view(np.uint16),
         floats(blocks),
         floats(blocks),
         floats(rows),
@@ -129,6 +144,7 @@ def scratch(units: list[int], examples: int) -> Scratch:
         floats(longest),
         np.zeros(max(*units, examples) + 2, np.int64),
         floats(GROUP * TILE + 16),
+        floats(max(units) * blocked // 4),
         floats(2 * 64),
         floats(5),
     )

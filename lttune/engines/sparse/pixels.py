@@ -1,4 +1,4 @@
-"""A dataset's pictures as lists of their lit pixels, made once per dataset."""
+"""A dataset's pictures, and the lists of their lit pixels, made once per dataset."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import numpy as np
 from torch import Tensor
 
 from lttune.data.resident import Examples
-from lttune.errors import ResourceError
 from lttune.engines.sparse.memory import Pixels
+from lttune.errors import ResourceError
 
 _PART = 1_000
 """Pictures listed at a time: what is needed meanwhile stays small."""
 
 
 class _Lists(NamedTuple):
+    pictures: np.ndarray
     ends: np.ndarray
     places: np.ndarray
     shades: np.ndarray
 
 
 def _lists(pictures: Tensor) -> _Lists:
-    flat = pictures.reshape(len(pictures), -1).numpy()
+    # A tensor of its own: an array of ``pictures`` itself would keep it from being forgotten.
+    flat = pictures.detach().reshape(len(pictures), -1).numpy()
     ends = np.zeros(len(flat) + 1, np.int64)
     np.cumsum(np.count_nonzero(flat, axis=1), out=ends[1:])
     # Whole registers are read: there is room behind the end.
@@ -33,7 +35,7 @@ def _lists(pictures: Tensor) -> _Lists:
         rows, columns = np.nonzero(part)
         to = slice(ends[start], ends[start] + len(rows))
         places[to], shades[to] = columns, part[rows, columns]
-    return _Lists(ends, places, shades)
+    return _Lists(flat.reshape(-1), ends, places, shades)
 
 
 class PixelLists:
@@ -48,7 +50,7 @@ class PixelLists:
         if key not in self._known or self._known[key][0]() is not pictures:
             forget = weakref.ref(pictures, lambda _: self._known.pop(key, None))
             self._known[key] = forget, _lists(pictures)
-        shift, gain = examples.shift, examples.gain
-        if not isinstance(shift, float) or not isinstance(gain, float):
+        if not isinstance(examples.shift, float) or not isinstance(examples.gain, float):
             raise ResourceError("the sparse engine scales all pixels alike; use the torch engine")
-        return Pixels(*self._known[key][1], examples.y.numpy(), gain, shift * gain)
+        labels, dark = examples.y.numpy(), examples.shift * examples.gain
+        return Pixels(*self._known[key][1], labels, examples.gain, dark)

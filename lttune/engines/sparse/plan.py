@@ -83,20 +83,22 @@ class Plan:
         for layer, keep in zip(layers, keeps.values(), strict=True):
             if layer[memory.KIND] == memory.WEIGHT_SPARSE:
                 layer[memory.WEIGHTS] = size
-                size += _sixteens(np.count_nonzero(keep)) + 16
                 parts = _pattern(keep)
+                layer[memory.COUNT] = len(parts[memory.FOURS - memory.ENDS]) * memory.FOUR
+                size += layer[memory.COUNT]
                 ends = entries + np.cumsum([0, *map(len, parts)])
-                layer[memory.ROW_ENDS :] = ends[:-1]
+                layer[memory.ENDS :] = ends[:-1]
                 pattern += parts
                 entries = int(ends[-1])
+        biases = size
         for layer in layers:
             layer[memory.BIAS] = size
             size += memory.stride(int(layer[memory.OUTPUTS]))
-        in_order = size
+        biases = size - biases
         self._places: list[Place] = []
         for layer, (name, keep) in zip(layers, keeps.items(), strict=True):
             survivors, in_tiles = np.flatnonzero(keep), np.zeros(0, np.int64)
-            at = np.arange(len(survivors))
+            at, _ = _in_fours(keep)
             if layer[memory.KIND] == memory.INPUT_SPARSE:
                 layer[[memory.WEIGHTS, memory.TILES]] = size, tiles
                 survivors, at, in_tiles = _tiled(keep)
@@ -112,7 +114,7 @@ class Plan:
             alive[place.in_tiles] = 1
         # Registers reach over the end of the last run.
         arrays = (
-            memory.floats(count) for count in (tiles, size + 16, size + 16, size + 16, in_order)
+            memory.floats(count) for count in (tiles, size + 16, size + 16, size + 16, biases)
         )
         self.units = [layers[0, memory.INPUTS].item(), *layers[:, memory.OUTPUTS].tolist()]
         """Widths, from the pixels to the classes."""
@@ -141,12 +143,27 @@ class Plan:
         return weights
 
 
+def _in_fours(keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the survivors' places in a weight-sparse layer, and the unit of each four places."""
+    counts = np.count_nonzero(keep, axis=1)
+    fours = -(-counts // memory.FOUR)
+    gaps = np.cumsum(fours * memory.FOUR - counts) - (fours * memory.FOUR - counts)
+    units = np.repeat(np.arange(len(keep)), fours)
+    # Gradients are computed 16 at a time: what fills the last is trained like a weight, too.
+    units = np.append(units, np.zeros(-len(units) % 4, int))
+    return np.arange(counts.sum()) + np.repeat(gaps, counts), units
+
+
 def _pattern(keep: np.ndarray) -> list[np.ndarray]:
-    """Returns CSR ends and columns, CSC ends, rows and places of the mask, int32 each."""
-    places = np.cumsum(keep.ravel()).reshape(keep.shape) - 1
-    # Gradients are computed 16 at a time, beyond the end: there is room behind the columns.
-    columns, rows = np.append(np.nonzero(keep)[1], [0] * 16), np.nonzero(keep.T)[1]
-    row_ends = np.concatenate([[0], np.cumsum(np.count_nonzero(keep, axis=1))])
-    column_ends = np.concatenate([[0], np.cumsum(np.count_nonzero(keep, axis=0))])
-    turned = places.T[keep.T]
-    return [a.astype(np.int32) for a in (row_ends, columns, column_ends, rows, turned)]
+    """Returns the parts of the pattern in the order of the columns of ``Parameters.layers``."""
+    at, units = _in_fours(keep)
+    counts, rows = np.count_nonzero(keep, axis=1), np.nonzero(keep.T)[1]
+    places = np.zeros(keep.shape, np.int64)
+    places[keep] = at
+    columns = np.zeros(len(units) * memory.FOUR, np.int64)
+    columns[at] = np.nonzero(keep)[1]
+    fours = -(-counts // memory.FOUR) * memory.FOUR
+    ends = np.cumsum(fours) - fours + counts
+    in_ends = np.cumsum(np.count_nonzero(keep, axis=0))
+    parts = (ends, columns, units, in_ends, rows, places.T[keep.T])
+    return [part.astype(np.int32) for part in parts]

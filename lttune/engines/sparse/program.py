@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import numba
 import numpy as np
 
 from lttune.engines.sparse.backward_pass import backward
 from lttune.engines.sparse.forward_pass import forward
-from lttune.engines.sparse.lists import announce, gather, scatter
+from lttune.engines.sparse.kernel import kernel
+from lttune.engines.sparse.lists import announce_lists, announce_pictures, gather, to_columns
 from lttune.engines.sparse.loss import gradient, measure
-from lttune.engines.sparse.memory import ACTIVE_BLOCKS, INPUT_SPARSE, INPUTS, KIND, OUTPUTS
+from lttune.engines.sparse.memory import ACTIVE_BLOCKS, BIAS, INPUT_SPARSE, INPUTS, KIND, OUTPUTS
 from lttune.engines.sparse.optimizers import prepare, update
 from lttune.engines.sparse.weight_sparse import BLOCK
 
 
-@numba.njit(nogil=True)
+@kernel()
 def inputs(net, room, pixels, batch):
     """Writes a batch's pixels as the first layer's kernels want them."""
     gain, units = np.float32(pixels.gain), net.layers[0][INPUTS]
@@ -26,13 +26,22 @@ def inputs(net, room, pixels, batch):
             batch, pixels.ends, pixels.places, pixels.shades, gain, room.ends, room.places, room.lit
         )
     else:
-        scatter(batch, units, pixels.ends, pixels.places, pixels.shades, room.shades)
+        to_columns(batch, units, pixels.pictures, room.pile, room.shades)
+
+
+@kernel()
+def announce(net, pixels, batch):
+    """Asks for the pixels of the next batch, which lie anywhere in memory."""
+    if net.layers[0][KIND] == INPUT_SPARSE:
+        announce_lists(batch, pixels.ends, pixels.places, pixels.shades)
+    else:
+        announce_pictures(batch, net.layers[0][INPUTS], pixels.pictures)
 
 
 def _compiled(sources: str):
     # numba's cache looks at the file of the entry only. The hash of all sources is a variable that
     # the entries close over, and so part of the key: a changed kernel is never served stale.
-    @numba.njit(nogil=True, cache=True)
+    @kernel(cache=True)
     def train(net, room, pixels, indices, starts, rates, done, kind, decay, momentum):
         """Takes a step for each batch, after ``done`` others."""
         assert sources
@@ -40,33 +49,31 @@ def _compiled(sources: str):
         at = room.table[len(net.layers)][ACTIVE_BLOCKS]
         logits, deltas = room.blocks[at:], room.block_deltas[at:]
         gain, dark = np.float32(pixels.gain), pixels.dark
-        labels = np.empty(BLOCK, np.int64)
         for step in range(len(rates)):
             batch = indices[starts[step] : starts[step + 1]]
-            if len(labels) < len(batch):
-                labels = np.empty(len(batch), np.int64)
             for example in range(len(batch)):
-                labels[example] = pixels.labels[batch[example]]
+                room.labels[example] = pixels.labels[batch[example]]
             inputs(net, room, pixels, batch)
             following = indices[starts[step + 1] : starts[min(step + 2, len(rates))]]
-            announce(following, pixels.ends, pixels.places, pixels.shades)
+            announce(net, pixels, following)
             prepare(kind, rates[step], decay, momentum, done + step + 1, room.settings)
             forward(net, room, len(batch), gain, dark)
-            gradient(len(batch), classes, logits, labels, deltas, room.small)
+            gradient(len(batch), classes, logits, room.labels, deltas, room.small)
             backward(net, room, len(batch), gain, dark, kind)
+            begin, count = net.layers[0][BIAS], len(net.gradient)
             update(
                 kind,
                 room.settings,
                 net.values,
                 net.first,
                 net.second,
-                0,
+                begin,
                 net.gradient,
                 0,
-                len(net.gradient),
+                count,
             )
 
-    @numba.njit(nogil=True, cache=True)
+    @kernel(cache=True)
     def evaluate(net, room, pixels, indices, chunk):
         """Returns the sum of the cross-entropies and the number of right answers."""
         assert sources
@@ -77,6 +84,7 @@ def _compiled(sources: str):
         for start in range(0, len(indices), chunk):
             batch = indices[start : start + chunk]
             inputs(net, room, pixels, batch)
+            announce(net, pixels, indices[start + chunk : start + 2 * chunk])
             forward(net, room, len(batch), np.float32(pixels.gain), pixels.dark)
             part, count = measure(
                 len(batch),

@@ -65,6 +65,11 @@ def address(context: Any, builder: Any, array: Any, value: Any, offset: Any, to:
     return builder.bitcast(builder.gep(data, [offset]), to.as_pointer())
 
 
+def shuffle(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
+    """Emits a vector of the lanes of ``a`` and ``b``, counted through, that ``order`` names."""
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(order)), order))
+
+
 def _zeros(lanes: int) -> Any:
     kind = Register(lanes)
 
@@ -228,6 +233,19 @@ def total(_typing: Any, a: Any) -> Any:
         return call(builder, name, _FLOAT, start, arguments[0], flags=("reassoc",))
 
     return types.float32(a), emit
+
+
+@instruction
+def fold(_typing: Any, a: Any) -> Any:
+    """Returns the sum of the four quarters of a Register(64)."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector = arguments[0]
+        parts = [shuffle(builder, vector, vector, list(range(k, k + 16))) for k in (0, 16, 32, 48)]
+        halves = builder.fadd(parts[0], parts[1]), builder.fadd(parts[2], parts[3])
+        return builder.fadd(*halves)
+
+    return Register(16)(a), emit
 
 
 @instruction

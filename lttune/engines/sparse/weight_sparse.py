@@ -1,17 +1,20 @@
 """Kernels that touch only the surviving weights of a layer.
 
 The batch is the vector axis. Activations lie in blocks of 64 examples, [blocks, units, 64]; weights
-are compressed by output unit (CSR), with their pattern also by input unit (CSC) for the gradient
-of the inputs. Sums over a unit's weights stay in registers.
+follow one another by output unit, and are listed by input unit for the gradient of the inputs. Sums
+over a unit's weights stay in registers.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from lttune.engines.sparse.dots import dots
+from lttune.engines.sparse.kernel import kernel
+from lttune.engines.sparse.memory import FOUR
+from lttune.engines.sparse.optimizers import numbers, step
 from lttune.engines.sparse.registers import (
+    fold,
     gate,
     item,
     load,
@@ -24,72 +27,99 @@ from lttune.engines.sparse.registers import (
 
 BLOCK = 64
 """Examples of a block."""
-FEW = 3
-"""Gradients that are faster one by one than as part of 16."""
 
 
-@numba.njit(nogil=True)
-def forward(blocks, inputs, outputs, pointers, columns, values, bias, x, gain, dark, y, last):
+@kernel()
+def forward(blocks, inputs, outputs, ends, columns, values, bias, x, gain, dark, y, last):
     """Computes y = W (gain x - dark) + b, then ReLU unless ``last``.
 
-    ``pointers`` and ``columns`` are the CSR pattern, ``values`` its weights, all 1-D views; ``x``
-    is [blocks, inputs, 64], ``y`` [blocks, outputs, 64], both flat.
+    ``x`` is [blocks, inputs, 64], ``y`` [blocks, outputs, 64], both flat.
     """
     for block in range(blocks):
         base, target = block * inputs * BLOCK, block * outputs * BLOCK
+        begin = np.int64(0)
         for unit in range(outputs):
+            end = np.int64(item(ends, unit))
             acc, weights = zeros64(), np.float32(0)
-            for at in range(pointers[unit], pointers[unit + 1]):
+            for at in range(begin, end):
                 row = base + np.int64(item(columns, at)) * BLOCK
                 weight = item(values, at)
                 weights += weight
                 acc = splat(acc, weight) * load(acc, x, row) + acc
             acc = acc * splat(acc, gain) + splat(acc, bias[unit] - dark * weights)
             store(y, target + unit * BLOCK, acc if last else gate(acc, acc))
+            begin = (end + FOUR - 1) // FOUR * FOUR
 
 
-@numba.njit(nogil=True)
-def input_gradient(blocks, inputs, outputs, pointers, rows, places, values, x, delta, dx):
-    """Computes dx = W^T delta where x > 0, zero elsewhere.
-
-    ``pointers`` and ``rows`` are the CSC pattern, ``places`` where in ``values`` its weights are.
-    """
+@kernel()
+def input_gradient(blocks, inputs, outputs, ends, rows, places, values, x, delta, dx):
+    """Computes dx = W^T delta where x > 0, zero elsewhere."""
     for block in range(blocks):
         base, target = block * outputs * BLOCK, block * inputs * BLOCK
+        begin = np.int64(0)
         for unit in range(inputs):
+            end = np.int64(item(ends, unit))
             acc = zeros64()
-            for at in range(pointers[unit], pointers[unit + 1]):
+            for at in range(begin, end):
                 row = base + np.int64(item(rows, at)) * BLOCK
                 weight = item(values, np.int64(item(places, at)))
                 acc = splat(acc, weight) * load(acc, delta, row) + acc
             at = target + unit * BLOCK
             store(dx, at, gate(acc, load(acc, x, at)))
+            begin = end
 
 
-@numba.njit(nogil=True)
-def weight_gradient(
-    blocks, inputs, outputs, pointers, columns, x, gain, dark, delta, gradient, bias_gradient
+@kernel(forceinline=True)
+def gradients(blocks, inputs, outputs, fours, columns, x, gain, delta, offsets, at):
+    """Returns the gradients of 16 weights from ``at``, counted from the layer's first."""
+    result = zeros16()
+    for block in range(blocks):
+        base, begin = block * outputs * BLOCK, block * inputs * BLOCK
+        sums = dots(delta, base, offsets, block * outputs * 16, fours, x, begin, columns, at)
+        result = result + sums
+    return result * splat(result, gain)
+
+
+@kernel()
+def train(
+    blocks,
+    inputs,
+    outputs,
+    count,
+    fours,
+    columns,
+    x,
+    gain,
+    dark,
+    delta,
+    offsets,
+    bias_gradient,
+    kind,
+    settings,
+    values,
+    first,
+    second,
+    at,
 ):
-    """Computes the gradients of the surviving weights (in CSR order) and of the biases."""
+    """Updates the surviving weights, in room for ``count`` from ``at`` on.
+
+    ``bias_gradient`` and ``offsets`` are written.
+    """
     for unit in range(outputs):
-        first, end = np.int64(pointers[unit]), np.int64(pointers[unit + 1])
-        # A few weights that are left are done one by one, many as 16: what is written behind the
-        # row's end is overwritten by the next row, or lies in the room behind the layer.
-        whole = first + (end - first + 16 - FEW) // 16 * 16
         bias = np.float32(0)
         for block in range(blocks):
-            base = block * inputs * BLOCK
-            by = load(zeros64(), delta, (block * outputs + unit) * BLOCK)
-            share = total(by)
-            bias += share
-            for at in range(first, whole, 16):
-                sums = dots(by, columns, at, x, base)
-                sums = sums * splat(sums, gain) - splat(sums, dark * share)
-                if block:
-                    sums = sums + load(zeros16(), gradient, at)
-                store(gradient, at, sums)
-            for at in range(min(whole, end), end):
-                row = base + np.int64(item(columns, at)) * BLOCK
-                value = total(by * load(by, x, row)) * gain - dark * share
-                gradient[at] = gradient[at] + value if block else value
+            place = (block * outputs + unit) * BLOCK
+            part = fold(load(zeros64(), delta, place))
+            store(offsets, place // 4, part * splat(part, -dark / gain))
+            bias += total(part)
         bias_gradient[unit] = bias
+    if count == 0:
+        return
+    # An update waits for divisions. Those of 16 weights are done while the next 16 are summed.
+    needs = numbers(settings)
+    ready = gradients(blocks, inputs, outputs, fours, columns, x, gain, delta, offsets, 0)
+    for weight in range(16, count, 16):
+        g = ready
+        ready = gradients(blocks, inputs, outputs, fours, columns, x, gain, delta, offsets, weight)
+        step(kind, needs, values, first, second, at + weight - 16, g)
+    step(kind, needs, values, first, second, at + (count - 1) // 16 * 16, ready)
