@@ -43,6 +43,7 @@ class LotteryTrainable(tune.Trainable):
     ) -> None:
         """Makes the worker's laboratory, then its first trial."""
         trained_by = engines.make(engine, device)
+        engines.warm(engine)
         self.lab = Lab(datasets, trained_by, Store(Path(store)), seed, device)
         self.target = objective
         self.reset_config(config)

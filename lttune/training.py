@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
-from lttune.config import TrainConfig
+from lttune.config import SupermaskConfig, TrainConfig
 from lttune.data.resident import Examples
 from lttune.masks import Mask, Weights
 from lttune.models import Network
@@ -76,6 +76,8 @@ class Member:
     """Stream of the data order."""
     noise: np.random.Generator
     """Stream of what training draws beside the order: augmentation, dropout."""
+    supermask: SupermaskConfig | None = None
+    """How a mask is learned on weights that stay; None trains the weights."""
     first_step: int = 0
     """0, or the step that the weights were rewound to."""
     snapshot_step: int | None = None

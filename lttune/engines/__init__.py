@@ -1,5 +1,5 @@
 """Engines: how a masked network is trained. ``torch`` is the reference."""
 
-from lttune.engines.choice import ENGINES, choose, make
+from lttune.engines.choice import ENGINES, choose, make, warm
 
-__all__ = ["ENGINES", "choose", "make"]
+__all__ = ["ENGINES", "choose", "make", "warm"]

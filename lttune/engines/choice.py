@@ -101,3 +101,11 @@ def make(name: str, device: str) -> Engine:
     if name == "stacked":
         return stacked.StackedEngine(device=device, gang=GANG)
     return TorchEngine(device=device)
+
+
+def warm(name: str) -> None:
+    """Compiles what an engine needs, so that no network's training time holds it."""
+    if name == "sparse":
+        from lttune.engines.sparse.engine import warm as compile_kernels
+
+        compile_kernels()

@@ -1,0 +1,167 @@
+"""Masks learned on weights that are not trained."""
+
+import pytest
+import torch
+
+from lttune import masks
+from lttune.config import (
+    DataConfig,
+    LotteryConfig,
+    ModelConfig,
+    SupermaskConfig,
+    TrainConfig,
+)
+from lttune.data import load
+from lttune.data.resident import resident
+from lttune.engines import choose
+from lttune.engines.torch import TorchEngine
+from lttune.engines.torch.supermask import SupermaskSession
+from lttune.errors import ConfigError
+from lttune.lab import Lab
+from lttune.lottery import planned_densities, trajectories
+from lttune.models import build
+from lttune.seeding import stream
+from lttune.store import Store
+from lttune.supermasks import start, training
+from lttune.tasks import weights_of
+from lttune.trial import run_trial
+
+CONFIG = LotteryConfig(
+    levels=1,
+    method="supermask",
+    data=DataConfig(name="digits"),
+    model=ModelConfig(name="lenet-100-50"),
+    train=TrainConfig(steps=150, eval_every=50, eval_train=0),
+    supermask=SupermaskConfig(lr=20, samples=3),
+)
+DIGITS = load("digits")
+POOL = resident(DIGITS)[0]
+NETWORK = build(CONFIG.model, (8, 8), 10)
+INITIAL = NETWORK.initial_weights(stream(0, 0, "init"))
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return Lab({"digits": DIGITS}, TorchEngine(), Store(tmp_path))
+
+
+def session(config=CONFIG, weights=INITIAL):
+    noise = stream(0, 0, "noise")
+    device = torch.device("cpu")
+    return SupermaskSession(NETWORK, weights, training(config), config.supermask, device, noise)
+
+
+def batches(count):
+    rng = stream(0, 0, "order")
+    return [torch.from_numpy(rng.choice(1437, 60, replace=False)) for _ in range(count)]
+
+
+def test_a_mask_on_untrained_weights_is_far_above_chance(lab):
+    dense, level = (levels[0] for levels in trajectories(CONFIG, [0], lab))
+    measures = level.stored.cell.record["measures"]
+    assert measures["start_val_accuracy"] < 0.3 < 0.7 < measures["test_accuracy"]
+    assert (dense.last, level.last) == (False, True)
+    assert 0.3 < masks.density(level.ticket.mask) < 0.7
+    initial = lab.network(CONFIG).initial_weights(stream(0, 0, "init"))
+    for name, keep in level.ticket.mask.items():
+        assert torch.equal(level.ticket.start[name], initial[name] * keep)
+
+
+def test_the_weights_stay_and_the_logits_move():
+    learned = session()
+    learned.run(POOL, batches(5), [20.0] * 5)
+    after = learned.weights()
+    for name, value in INITIAL.items():
+        if name in NETWORK.prunable:
+            assert (after[name] != 0).float().mean() > 0.1
+        else:
+            assert torch.equal(after[name], value)
+
+
+def test_the_gradient_is_that_of_the_chance():
+    # The gradient of a logit is w * dL/dw * p (1 - p), taken at the drawn weights.
+    config = CONFIG.override({"supermask.logit": 6.0, "supermask.rescale": False})
+    learned, index = session(config), batches(1)
+    module = NETWORK.make()
+    module.load_state_dict(INITIAL)
+    learned._drawing.manual_seed(3)
+    values = learned._drawn(learned._drawing)
+    x, y = POOL.batch(index[0])
+    module.load_state_dict({n: v.detach() for n, v in values.items()})
+    torch.nn.functional.cross_entropy(module(x), y).backward()
+    learned._drawing.manual_seed(3)
+    before = learned.weights()
+    learned.run(POOL, index, [1.0])
+    chance = torch.sigmoid(torch.tensor(6.0))
+    gradients = dict(module.named_parameters())
+    for name in NETWORK.prunable:
+        expected = -INITIAL[name] * gradients[name].grad * chance * (1 - chance)
+        moved = learned.weights()[name] - before[name]
+        assert torch.allclose(moved, expected, atol=1e-6, rtol=2e-3)
+
+
+def test_dynamic_rescaling_divides_by_the_share_that_is_kept():
+    learned = session()
+    generator = torch.Generator().manual_seed(1)
+    values = learned._drawn(generator)
+    for name in NETWORK.prunable:
+        keep = values[name] != 0
+        expected = INITIAL[name] / keep.float().mean()
+        assert torch.allclose(values[name][keep], expected[keep])
+
+
+def test_signed_constants_have_one_size_a_layer():
+    config = CONFIG.override({"supermask.signed_constant": True})
+    weights = start(config, INITIAL, NETWORK.prunable)
+    for name in NETWORK.prunable:
+        assert len(weights[name].abs().unique()) == 1
+        assert torch.equal(weights[name].sign(), INITIAL[name].sign())
+        assert weights[name].abs().max() == pytest.approx(float(INITIAL[name].std(correction=0)))
+
+
+def test_two_evaluations_draw_the_same_masks():
+    learned = session()
+    assert learned.evaluate(POOL) == learned.evaluate(POOL)
+    saved = learned.weights()
+    learned.run(POOL, batches(2), [20.0] * 2)
+    changed = learned.evaluate(POOL)
+    learned.load(saved)
+    assert changed != learned.evaluate(POOL) == session().evaluate(POOL)
+
+
+def test_a_learned_mask_is_determined_and_kept(lab, tmp_path):
+    one = list(trajectories(CONFIG, [0], lab))[1][0]
+    again = list(trajectories(CONFIG, [0], lab))[1][0]
+    other = Lab({"digits": DIGITS}, TorchEngine(), Store(tmp_path / "other"))
+    fresh = list(trajectories(CONFIG, [0], other))[1][0]
+    assert again.stored.reused
+    assert not fresh.stored.reused
+    assert one.stored.key == fresh.stored.key
+    assert one.stored.cell.record == fresh.stored.cell.record
+    for name, logits in weights_of(one.stored.cell, NETWORK).items():
+        assert torch.equal(logits, weights_of(fresh.stored.cell, NETWORK)[name])
+
+
+def test_controls_train_the_learned_mask(lab):
+    reports = list(run_trial(CONFIG, [0], ["reinit"], lab))
+    rows = {row["branch"]: row for row in reports[1]["rows"]}
+    assert rows["reinit"]["surviving"] == rows["trunk"]["surviving"] < rows["trunk"]["prunable"]
+    assert rows["reinit"]["test_accuracy"] > 0.85
+
+
+def test_the_settings_of_a_supermask_are_in_its_key_and_not_in_the_dense_ones(lab):
+    first = list(trajectories(CONFIG, [0], lab))
+    other = list(trajectories(CONFIG.override({"supermask.lr": 10.0}), [0], lab))
+    assert other[0][0].stored.key == first[0][0].stored.key
+    assert other[1][0].stored.key != first[1][0].stored.key
+
+
+def test_one_level_is_all_there_is():
+    assert planned_densities(CONFIG, NETWORK) == [1.0, 0.5]
+    with pytest.raises(ConfigError, match="levels must be at most 1"):
+        CONFIG.override({"levels": 2})
+
+
+def test_the_reference_engine_is_chosen():
+    engine, reason = choose("auto", "cpu", NETWORK, [CONFIG])
+    assert (engine, reason) == ("torch", "it learns no supermasks")
