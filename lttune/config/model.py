@@ -10,6 +10,7 @@ from lttune.config.fields import is_number, require, require_choice
 
 InitName = Literal[
     "glorot_normal",
+    "glorot_truncated",
     "glorot_uniform",
     "he_normal",
     "he_uniform",
@@ -37,13 +38,17 @@ class ModelConfig:
 
     name: str = "lenet-300-100"
     """Network: lenet-H1-H2-... (fully connected, ReLU, those hidden widths; layers fc1, fc2, ...,
-    out), lenet5, conv-2, conv-4, conv-6, resnet-20, -32, -44, -56, -110 (CIFAR; resnet-20-32 starts
-    with 32 channels instead of 16), resnet18, resnet34, resnet50 (resnet18-32 with 32 instead of
-    64), vgg-11, -13, -16, -19 (with batch norm; vgg-19-32 with 32 instead of 64), or
-    densenet-DEPTH-GROWTH."""
+    out), lenet5 (6 and 16 channels, then 120 and 84 units), conv-2, conv-4, conv-6, resnet-20, -32,
+    -44, -56, -110 (CIFAR; resnet-20-32 starts with 32 channels instead of 16), resnet18, resnet34,
+    resnet50 (resnet18-32 with 32 instead of 64), vgg-11, -13, -16, -19 (vgg-19-32 with 32 instead
+    of 64), or densenet-DEPTH-GROWTH (CIFAR; depth 22, 40 or 100, growth 12 or 24). ResNets, VGGs
+    and DenseNets have batch norm. Pictures may be grey or coloured, of any size that the network's
+    poolings leave something of; 8 x 8 pixels are enough for all."""
     init: InitName = "glorot_normal"
-    """Initialisation: glorot_normal draws N(0, 2 / (fan_in + fan_out)), as in the paper; he_* scale
-    by fan_in; normal draws N(0, init_std^2); binary is +-sqrt(2 / fan_in). Biases are zero."""
+    """Initialisation: glorot_normal draws N(0, 2 / (fan_in + fan_out)), as in the paper;
+    glorot_truncated has the same deviation but no tails, as the authors' code; he_* scale by
+    fan_in; orthogonal has a gain of sqrt(2); normal draws N(0, init_std^2); binary is
+    +-sqrt(2 / fan_in). Biases are zero."""
     init_std: float = 0.05
     """Standard deviation of 'normal', > 0. The other initialisations do not read it."""
     init_scale: float = 1.0
@@ -59,7 +64,8 @@ class ModelConfig:
         known = isinstance(self.name, str) and any(re.fullmatch(p, self.name) for p in NAMES)
         rule = (
             "lenet-H1-H2-... with widths up to 9999, lenet5, conv-2|4|6, resnet-20|32|44|56|110, "
-            "resnet18|34|50, vgg-11|13|16|19 or densenet-22|40|100-12|24"
+            "resnet18|34|50, vgg-11|13|16|19 (these three may end in -WIDTH up to 999) or "
+            "densenet-22|40|100-12|24"
         )
         require(known, "model.name", rule, self.name)
         require_choice("model.init", self.init, InitName)

@@ -19,6 +19,10 @@ Shape = tuple[int, ...]
 Initialiser = Callable[[Shape, np.random.Generator], Tensor]
 
 
+CUT_STD = 0.8796256610342398
+"""Standard deviation of N(0, 1) cut at -2 and 2."""
+
+
 def fans(shape: Shape) -> tuple[int, int]:
     """Returns (fan_in, fan_out) of a weight tensor."""
     area = math.prod(shape[2:])
@@ -51,6 +55,17 @@ def glorot_normal(shape: Shape, rng: np.random.Generator) -> Tensor:
     return normal(shape, rng, glorot_std(shape))
 
 
+def glorot_truncated(shape: Shape, rng: np.random.Generator) -> Tensor:
+    """Glorot's deviation, from a Gaussian cut at two of its own deviations (the authors' TF code).
+
+    Values beyond are drawn again, until none is left.
+    """
+    values = rng.standard_normal(shape, dtype=np.float32)
+    while (beyond := np.abs(values) > 2).any():
+        values[beyond] = rng.standard_normal(int(beyond.sum()), dtype=np.float32)
+    return torch.from_numpy(values * np.float32(glorot_std(shape) / CUT_STD))
+
+
 def orthogonal(shape: Shape, rng: np.random.Generator) -> Tensor:
     """Orthonormal rows or columns, whichever are fewer (Saxe et al. 2014), times sqrt(2)."""
     rows, columns = shape[0], math.prod(shape[1:])
@@ -68,6 +83,7 @@ def binary(shape: Shape, rng: np.random.Generator) -> Tensor:
 
 INITIALISERS: dict[str, Initialiser] = {
     "glorot_normal": glorot_normal,
+    "glorot_truncated": glorot_truncated,
     "glorot_uniform": lambda shape, rng: uniform(shape, rng, glorot_std(shape)),
     "he_normal": lambda shape, rng: normal(shape, rng, he_std(shape)),
     "he_uniform": lambda shape, rng: uniform(shape, rng, he_std(shape)),

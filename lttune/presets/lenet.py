@@ -1,4 +1,4 @@
-"""The paper's Figure 2 as configurations (Frankle & Carbin 2019)."""
+"""LeNet-300-100 on MNIST (Frankle & Carbin 2019, Figure 2 and section 2)."""
 
 from __future__ import annotations
 
