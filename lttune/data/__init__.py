@@ -7,20 +7,27 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lttune.data import digits, mnist
+from lttune.config.data import is_path, require_dataset
+from lttune.data import cifar, digits, mnist, own, scenes
 from lttune.data.dataset import Dataset, split
-from lttune.errors import unknown
 
 __all__ = ["Dataset", "load", "split"]
 
-LOADERS: dict[str, Callable[[Path], Dataset]] = {"mnist": mnist.load, "digits": digits.load}
+LOADERS: dict[str, Callable[[Path], Dataset]] = {
+    "mnist": mnist.load,
+    "fashion-mnist": mnist.load_fashion,
+    "cifar10": cifar.load10,
+    "cifar100": cifar.load100,
+    "digits": digits.load,
+    "digit-scenes": scenes.load,
+}
 
 
 def load(name: str, folder: Path | None = None) -> Dataset:
     """Returns a dataset, fetched into the folder if it is not there yet.
 
     Args:
-        name: mnist or digits.
+        name: a name of ``LOADERS``, or the path of an .npz file or of a folder of pictures.
         folder: where datasets are kept. None is the environment's ``LTTUNE_DATA``, else a
             cache folder of the user.
 
@@ -29,8 +36,9 @@ def load(name: str, folder: Path | None = None) -> Dataset:
         DataError: if the dataset is damaged or can be had nowhere.
         StorageError: if the folder cannot be read or written.
     """
-    if name not in LOADERS:
-        raise unknown("data.name", name, LOADERS)
+    require_dataset("data.name", name)
+    if is_path(name):
+        return own.load(name)
     return LOADERS[name](_default_folder() if folder is None else folder)
 
 

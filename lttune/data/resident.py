@@ -56,7 +56,7 @@ class Examples:
 
     def relabelled(self, labels: np.ndarray) -> Examples:
         """Returns the same pictures with other classes (int64, [N])."""
-        return dataclasses.replace(self, y=torch.from_numpy(labels).to(self.y.device))
+        return dataclasses.replace(self, y=_tensor(labels, str(self.y.device)))
 
     def _inputs(self, x: Tensor) -> Tensor:
         return x.to(torch.float32).sub_(self.shift).mul_(self.gain)
@@ -75,11 +75,14 @@ def resident(dataset: Dataset, device: str = "cpu") -> tuple[Examples, Examples]
         mean, std = (torch.tensor(v).view(-1, 1, 1).to(device) for v in (dataset.mean, dataset.std))
         shift, gain = mean * dataset.scale, 1 / (std * dataset.scale)
 
-    def tensor(array: np.ndarray) -> Tensor:
-        with warnings.catch_warnings():
-            # Ray's shared arrays are read-only; nothing here writes to them.
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            return torch.from_numpy(array).to(device)
+    def examples(x: np.ndarray, y: np.ndarray) -> Examples:
+        return Examples(_tensor(x, device), _tensor(y, device), shift, gain)
 
-    train = Examples(tensor(dataset.train_x), tensor(dataset.train_y), shift, gain)
-    return train, Examples(tensor(dataset.test_x), tensor(dataset.test_y), shift, gain)
+    return examples(dataset.train_x, dataset.train_y), examples(dataset.test_x, dataset.test_y)
+
+
+def _tensor(array: np.ndarray, device: str) -> Tensor:
+    with warnings.catch_warnings():
+        # Ray's shared arrays are read-only; nothing here writes to them.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array).to(device)

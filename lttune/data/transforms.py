@@ -1,4 +1,10 @@
-"""What is done to a whole dataset before it is used: pooling, blurring, the rotation task."""
+"""What is done to a whole dataset before it is used: pooling, blurring, the rotation task.
+
+Pixels keep the dataset's own scaling. An input of a pooled picture is then the mean of the inputs
+that it stands for, but for the rounding to whole pixel values, so that detail is all that is lost;
+its variance is below 1 (standard deviation of MNIST's inputs: 1 at 28 x 28, 0.91 at 14 x 14,
+0.75 at 7 x 7).
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,62 @@
+"""Fetch a dataset, check it and describe it; make one file of a folder of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from lttune.config.data import is_path
+from lttune.config.fields import require
+from lttune.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """What is fetched, and where it is kept."""
+
+    name: Annotated[str, tyro.conf.Positional]
+    """Dataset: mnist, fashion-mnist, cifar10, cifar100, digits, digit-scenes, or a path of your
+    own: an .npz file or a folder of pictures in one folder a class."""
+    folder: Path | None = None
+    """Where datasets are kept. None is LTTUNE_DATA, else a cache folder of the user."""
+    size: int | None = None
+    """Edge in pixels that the pictures of a folder of your own are made: the shorter edge is
+    resized, the centre is cut out. Needs --save."""
+    save: Path | None = None
+    """An .npz file to be made of a folder of pictures: it loads at once, and in one size."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        require(self.size is None or self.size >= 1, "--size", "at least 1 pixel", self.size)
+        if self.size is not None and self.save is None:
+            raise ConfigError("--size needs --save PATH.npz: studies read the resized file")
+        ok = self.save is None or self.save.suffix == ".npz"
+        require(ok, "--save", "the path of an .npz file", self.save)
+        if self.save is not None and (not is_path(self.name) or self.name.endswith(".npz")):
+            raise ConfigError(f"--save needs the path of a folder of pictures, got {self.name!r}")
+
+
+def main(flags: Flags) -> int:
+    """Prints a line each of what the dataset is, and returns the exit code."""
+    from lttune.data import load, npz, picture_folder
+
+    name = flags.name
+    if flags.save is not None:
+        arrays = picture_folder.read(Path(name).expanduser(), flags.size)
+        npz.write(flags.save, arrays)
+        name = str(flags.save)
+    dataset = load(name, flags.folder)
+    train, test = len(dataset.train_y), len(dataset.test_y)
+    for title, value in {
+        "name": dataset.name,
+        "pictures": f"{train:,} training (of which {dataset.validation:,} validate), {test:,} test",
+        "shape": " x ".join(map(str, dataset.shape)),
+        "classes": dataset.classes,
+        "source": dataset.source,
+        "digest": dataset.digest(),
+    }.items():
+        print(f"{title:<9}{value}")
+    return 0

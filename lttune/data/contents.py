@@ -1,0 +1,54 @@
+"""The bytes of published files: decompressed, told by their MD5, taken out of archives."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+import zlib
+from collections.abc import Mapping
+from typing import IO
+
+from lttune.errors import DataError
+
+LIMIT = 256 << 20
+"""Most bytes that are read of a file; the largest, an archive of CIFAR, has 170,498,071."""
+
+
+def decompressed(data: bytes) -> bytes:
+    """Returns the content of gzipped bytes, and any others as they are.
+
+    Broken gzip is also returned as it is: its md5 then tells that it is damaged.
+    """
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    try:
+        return gzip.GzipFile(fileobj=io.BytesIO(data)).read(LIMIT)
+    except (OSError, EOFError, zlib.error):
+        return data
+
+
+def md5(data: bytes) -> str:
+    """Returns the MD5 in hexadecimal, which is how these files are published."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def members(archive: IO[bytes]) -> dict[str, bytes]:
+    """Returns the decompressed files of a tar archive by their md5."""
+    with tarfile.open(fileobj=archive) as tar:
+        # Read, never unpacked: a member's name could point anywhere.
+        files = [tar.extractfile(m) for m in tar if m.isfile() and m.size <= LIMIT]
+        contents = [decompressed(file.read()) for file in files if file is not None]
+    return {md5(data): data for data in contents}
+
+
+def chosen(found: Mapping[str, bytes], wanted: Mapping[str, str]) -> dict[str, bytes]:
+    """Returns the wanted files (name -> md5) from files by their md5.
+
+    Raises:
+        DataError: if one is not among them.
+    """
+    if lacking := [name for name in wanted if wanted[name] not in found]:
+        raise DataError(f"the package lacks {', '.join(lacking)}")
+    return {name: found[wanted[name]] for name in wanted}

@@ -1,0 +1,98 @@
+"""One's own pictures as a dataset: what is asked of their arrays, and what follows from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lttune.data import npz, picture_folder
+from lttune.data.dataset import Dataset, statistics
+from lttune.errors import DataError
+
+Arrays = dict[str, np.ndarray]
+
+
+def load(name: str) -> Dataset:
+    """Returns the dataset at a path: an .npz file (``npz``), else a folder (``picture_folder``).
+
+    Raises:
+        DataError: if nothing is there, or it is not what it must be.
+        StorageError: if it cannot be read.
+    """
+    path = Path(name).expanduser()
+    if path.suffix == ".npz":
+        return from_arrays(name, npz.read(path), "npz file")
+    return from_arrays(name, picture_folder.read(path), "folder of pictures")
+
+
+def from_arrays(name: str, arrays: Arrays, source: str) -> Dataset:
+    """Returns the dataset of the arrays train_x, train_y, test_x and test_y.
+
+    Mean and deviation are those of the training pictures; a tenth of these, at most 5,000, are the
+    customary validation split.
+
+    Args:
+        name: the path, as given; it is in no digest.
+        arrays: pictures (uint8) as [N, H, W], [N, H, W, C] or [N, C, H, W] with 1 or 3 channels,
+            and whole-number classes from 0, [N].
+        source: what the arrays came from, for the record.
+
+    Raises:
+        DataError: naming the array, its rule and what was found.
+    """
+    train_x, test_x = (_pictures(name, key, arrays[key]) for key in ("train_x", "test_x"))
+    if train_x.shape[1:] != test_x.shape[1:]:
+        _refuse(name, "test_x", f"pictures of train_x's shape {train_x.shape[1:]}", test_x.shape)
+    train_y = _classes(name, "train_y", arrays["train_y"], len(train_x))
+    test_y = _classes(name, "test_y", arrays["test_y"], len(test_x))
+    classes = int(train_y.max()) + 1
+    if classes < 2 or len(train_y) < 2:
+        _refuse(name, "train_y", "two examples and two classes or more", np.unique(train_y))
+    if test_y.max() >= classes:
+        _refuse(name, "test_y", f"the classes 0 to {classes - 1} of train_y", int(test_y.max()))
+    mean, std = statistics(train_x, 255)
+    if not np.all(std):
+        _refuse(name, "train_x", "pixels that differ, in every channel", f"deviation {std}")
+    return Dataset(
+        name=name,
+        train_x=train_x,
+        train_y=train_y,
+        test_x=test_x,
+        test_y=test_y,
+        classes=classes,
+        scale=255,
+        mean=mean,
+        std=std,
+        validation=min(5000, max(1, len(train_y) // 10)),
+        source=source,
+    )
+
+
+def _pictures(name: str, key: str, x: np.ndarray) -> np.ndarray:
+    """Returns pictures as [N, H, W] if they are grey, as [N, 3, H, W] if they have colours."""
+    if x.dtype != np.uint8:
+        _refuse(name, key, "uint8, pixels from 0 to 255", x.dtype)
+    if x.ndim not in (3, 4) or 0 in x.shape:
+        _refuse(name, key, "[N, H, W], [N, H, W, C] or [N, C, H, W], none of them 0", x.shape)
+    if x.ndim == 4:
+        first, last = x.shape[1] in (1, 3), x.shape[3] in (1, 3)
+        if first == last:
+            _refuse(name, key, "pictures with 1 or 3 channels, first or last", x.shape)
+        x = x if first else x.transpose(0, 3, 1, 2)
+        x = x[:, 0] if x.shape[1] == 1 else x
+    return np.ascontiguousarray(x)
+
+
+def _classes(name: str, key: str, y: np.ndarray, count: int) -> np.ndarray:
+    if not np.issubdtype(y.dtype, np.integer):
+        _refuse(name, key, "whole numbers, classes from 0", y.dtype)
+    if y.shape != (count,):
+        _refuse(name, key, f"one class for each of the {count} pictures, [{count}]", y.shape)
+    if y.min() < 0:
+        _refuse(name, key, "classes from 0", int(y.min()))
+    return y.astype(np.int64)
+
+
+def _refuse(name: str, key: str, rule: str, found: object) -> None:
+    raise DataError(f"{name}: {key} must be {rule}, got {found}")

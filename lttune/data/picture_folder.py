@@ -1,0 +1,131 @@
+"""A folder of one's own pictures: one folder a class, their names in order being 0, 1, 2, ...
+
+The class folders may lie in ``train/`` and ``test/`` (or ``val/``); else a fixed fifth of the
+pictures, drawn at random, is the test part. Read is what Pillow decodes: PNG, JPEG and others.
+Pictures are grey if all of them are, else they have three channels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lttune.data.npz import split
+from lttune.errors import DataError, StorageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
+GREY = {"1", "L", "LA"}
+"""Pillow's modes without colours."""
+
+
+def read(path: Path, size: int | None = None) -> dict[str, np.ndarray]:
+    """Returns the arrays train_x ([N, H, W] or [N, H, W, 3]), train_y, test_x and test_y.
+
+    Args:
+        path: the folder.
+        size: the edge of the squares that all pictures are made: the shorter edge is resized to
+            it (bilinear, antialiased), then the centre is cut out. None leaves them as they are.
+
+    Raises:
+        DataError: if the folder does not hold what it must, or a picture is damaged or has
+            another size than the first.
+        StorageError: if something cannot be read.
+    """
+    if not path.is_dir():
+        raise DataError(f"{path} is no folder of pictures: it does not exist or is a file")
+    test = next((path / name for name in ("test", "val") if (path / name).is_dir()), None)
+    if not (path / "train").is_dir() or test is None:
+        files, classes = _files(path, _folders(path))
+        return split(path, _decoded(files, size), np.array(classes))
+    names = _folders(path / "train")
+    files, classes = _files(path / "train", names)
+    test_files, test_classes = _files(test, names)
+    x = _decoded([*files, *test_files], size)
+    return {
+        "train_x": x[: len(files)],
+        "train_y": np.array(classes),
+        "test_x": x[len(files) :],
+        "test_y": np.array(test_classes),
+    }
+
+
+def _folders(path: Path) -> list[str]:
+    return sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _files(path: Path, names: list[str]) -> tuple[list[Path], list[int]]:
+    """Returns the pictures below ``path`` with their classes, in an order that all machines share.
+
+    Raises:
+        DataError: if a class has no picture, or no name.
+    """
+    if strange := set(_folders(path)) - set(names):
+        raise DataError(f"{path} must have the classes of train/, got {', '.join(sorted(strange))}")
+    if len(names) < 2:
+        raise DataError(f"{path} must hold a folder of pictures for each of 2 classes or more")
+    files: list[Path] = []
+    classes: list[int] = []
+    for number, name in enumerate(names):
+        found = sorted(p for p in (path / name).glob("*") if p.suffix.lower() in ENDINGS)
+        if not found:
+            raise DataError(f"{path / name} must hold a picture ({', '.join(sorted(ENDINGS))})")
+        files += found
+        classes += [number] * len(found)
+    return files, classes
+
+
+def _decoded(files: list[Path], size: int | None) -> np.ndarray:
+    # A first pass reads the heads alone: only then is the one array known, and room made for it.
+    heads = {file: _head(file) for file in files}
+    mode = "L" if all(mode in GREY for mode, _ in heads.values()) else "RGB"
+    width, height = (size, size) if size else heads[files[0]][1]
+    for file, (_, found) in heads.items():
+        if not size and found != (width, height):
+            raise DataError(
+                f"{file} must have the {width} x {height} pixels of {files[0]}, got "
+                f"{found[0]} x {found[1]}; make them one size with lttune data FOLDER --size"
+            )
+    x = np.empty((len(files), height, width, 3)[: 4 if mode == "RGB" else 3], np.uint8)
+    for at, file in enumerate(files):
+        x[at] = _pixels(file, mode, size)
+    return x
+
+
+def _head(file: Path) -> tuple[str, tuple[int, int]]:
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            return picture.mode, picture.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _pixels(file: Path, mode: str, size: int | None) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            converted = picture.convert(mode)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise _unreadable(file, error) from error
+    return np.asarray(_square(converted, size) if size else converted)
+
+
+def _square(picture: Image, size: int) -> Image:
+    from PIL.Image import Resampling
+
+    edge = min(picture.size)
+    left, top = ((length - edge) / 2 for length in picture.size)
+    return picture.resize((size, size), Resampling.BILINEAR, (left, top, left + edge, top + edge))
+
+
+def _unreadable(file: Path, error: Exception) -> DataError | StorageError:
+    if isinstance(error, PermissionError):
+        return StorageError(f"{file} cannot be read: {error.strerror}")
+    return DataError(f"{file} is damaged or no picture: {error}")
