@@ -1,0 +1,145 @@
+"""Importance curves: which factor matters at which density, on the same trajectories throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.importance.estimate import importance
+from analysis.importance.result import Importance
+from lttune.design import Factor
+
+MAX_MISSING = 0.1
+"""Share of trajectories that may lack a density, before the curves end above it."""
+
+STRIP = [
+    "density",
+    "status",
+    "reason",
+    "trajectories",
+    "signal_variance",
+    "signal_low",
+    "signal_high",
+    "seed_variance",
+    "q2",
+    "forest_r2",
+]
+"""Columns of ``Curves.strip``: shares mean little where there is hardly any variance to share."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """Importances at each density, from dense down."""
+
+    table: pd.DataFrame
+    """``Importance.table`` of every density that has numbers, with a column ``density``."""
+    strip: pd.DataFrame
+    """One row per density: columns ``STRIP``."""
+    missing: pd.DataFrame
+    """Columns density, missing (trajectories without a value there) and share."""
+    ended: str
+    """Why the curves end before the last density, empty if they do not."""
+    estimates: dict[float, Importance]
+    """Density -> estimate; draws belong together across densities, resample by resample."""
+
+
+def importance_by_density(
+    points: pd.DataFrame,
+    responses: pd.DataFrame,
+    factors: Sequence[Factor],
+    *,
+    diverged: Literal["missing", "kept"] = "missing",
+    seed: int = 0,
+    **options: Any,
+) -> Curves:
+    """Returns the importances at each density, of the trajectories that have all of them.
+
+    From dense down, a density is taken while at most 10 % of the trajectories lack it or one above
+    it; those then are left out everywhere, so that the curves show densities and not samples.
+
+    Args:
+        points: as for ``importance``.
+        responses: columns ``trial``, ``replicate``, ``density``, ``value`` and ``ok``.
+        factors: the declared distributions.
+        diverged: whether values of trajectories that are not ok count as missing, or are kept, and
+            then take over the variance.
+        seed: the same at all densities, so that resamples are.
+        options: of ``importance``.
+
+    Raises:
+        ValueError: if the tables do not fit together.
+    """
+    if responses.duplicated(["trial", "replicate", "density"]).any():
+        raise ValueError("responses list a trajectory twice at one density")
+    if "role" in points:
+        points = points[points["role"].isin(["design", "repeat"])]
+        responses = responses[responses["trial"].isin(points["trial"])]
+    value = responses["value"].astype(float)
+    if diverged == "missing":
+        value = value.where(responses["ok"].astype(bool))
+    keys = ["trial", "replicate", "density"]
+    wide = responses.assign(value=value).set_index(keys)["value"].unstack()  # noqa: PD010
+    wide = wide[sorted(wide.columns, reverse=True)]
+    lost = wide.isna().cummax(axis=1).mean()
+    missing = pd.DataFrame(
+        {
+            "density": wide.columns,
+            "missing": wide.isna().sum().to_numpy(),
+            "share": wide.isna().mean().to_numpy(),
+        }
+    )
+    taken = [density for density in wide.columns if lost[density] <= MAX_MISSING]
+    ended = ""
+    if len(taken) < len(wide.columns):
+        density = wide.columns[len(taken)]
+        ended = (
+            f"at density {density:.3g} {lost[density]:.0%} of the trajectories have no value there "
+            f"or above, more than {MAX_MISSING:.0%}"
+        )
+    complete = wide[taken].dropna()
+    estimates = {
+        float(density): importance(
+            points,
+            complete[density].rename("value").reset_index(),
+            factors,
+            seed=seed,
+            **options,
+        )
+        for density in taken
+    }
+    tables = [e.table.assign(density=d) for d, e in estimates.items() if e.status == "ok"]
+    return Curves(
+        table=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
+        strip=pd.DataFrame([_strip(d, e) for d, e in estimates.items()], columns=pd.Index(STRIP)),
+        missing=missing,
+        ended=ended,
+        estimates=estimates,
+    )
+
+
+def change_point(curves: Curves, factor: str, level: float = 0.95) -> float | None:
+    """Returns the largest density at which a factor's ST differs from its dense value.
+
+    The interval holds for all densities together (max-|t| over resamples), so looking at twenty of
+    them finds no difference by chance. None if there is none, or no dense estimate.
+    """
+    draws = {d: e.total[factor] for d, e in curves.estimates.items() if e.status == "ok"}
+    densities = sorted(draws, reverse=True)
+    if len(densities) < 2 or densities[0] != max(curves.estimates):
+        return None
+    table = np.array([draws[d] - draws[densities[0]] for d in densities[1:]])
+    centre, spread = table.mean(1), table.std(1, ddof=1)
+    t = np.abs(table - centre[:, None]) / np.maximum(spread, 1e-12)[:, None]
+    limit = np.quantile(t.max(0), level)
+    differs = np.abs(centre) > limit * spread
+    return densities[1 + int(np.argmax(differs))] if differs.any() else None
+
+
+def _strip(density: float, estimate: Importance) -> dict[str, Any]:
+    names = [name for name in STRIP if name not in ("density", "q2")]
+    q2 = float("nan") if estimate.quality is None else estimate.quality.q2
+    return {"density": density, "q2": q2, **{name: getattr(estimate, name) for name in names}}

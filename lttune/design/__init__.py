@@ -1,0 +1,34 @@
+"""Designs: which configurations are trained to learn how much each hyperparameter matters.
+
+A design is an ordered list of ``Point``. It is pure: it depends on its arguments and a seed, knows
+nothing of who trains it, and names replicates (common random numbers), never seeds.
+"""
+
+from lttune.design.comparison import fair_comparison, fresh
+from lttune.design.distributions import Categorical, Distribution, Integer, LogUniform, Uniform
+from lttune.design.factors import INERT, PRUNING_RATE, Factor, nested
+from lttune.design.levels import levels_to, reaching
+from lttune.design.points import Point, Role
+from lttune.design.space_filling import space_filling
+from lttune.design.sweeps import SWEEPS, Sweep
+
+__all__ = [
+    "INERT",
+    "PRUNING_RATE",
+    "SWEEPS",
+    "Categorical",
+    "Distribution",
+    "Factor",
+    "Integer",
+    "LogUniform",
+    "Point",
+    "Role",
+    "Sweep",
+    "Uniform",
+    "fair_comparison",
+    "fresh",
+    "levels_to",
+    "nested",
+    "reaching",
+    "space_filling",
+]

@@ -1,0 +1,81 @@
+"""Fair comparison: each value of a scientific factor is tuned before it is judged.
+
+"Adam against SGD" at one learning rate is no comparison. Every value gets the same number of
+quasi-random settings of its own nuisance ranges; the best by validation is then trained on
+replicates that tuning never saw, so that the winner's luck is not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lttune.config import require
+from lttune.design.factors import Factor, check
+from lttune.design.points import Point, point
+from lttune.design.space_filling import sobol
+
+
+def fair_comparison(
+    path: str,
+    nuisance: Mapping[Any, Sequence[Factor]],
+    *,
+    budget: int = 16,
+    seed: int = 0,
+    replicate: int = 0,
+    fixed: Mapping[str, Any] | None = None,
+) -> list[Point]:
+    """Returns the tuning points of every value, ``budget`` each, value by value.
+
+    Values with as many nuisance factors share their unit points, so that none has the luckier
+    sequence.
+
+    Args:
+        path: the scientific factor, categorical.
+        nuisance: value of it -> the nuisance factors to tune there, each with that value's range.
+        budget: tuning points of a value, a power of two.
+        seed: root of the scrambling.
+        replicate: the one that tuning trains.
+        fixed: hyperparameters that hold in all points.
+
+    Raises:
+        ConfigError: if there are fewer than two values, or a nuisance factor is the scientific one.
+    """
+    require(len(nuisance) >= 2, path, "compared in two or more values", list(nuisance))
+    design: list[Point] = []
+    for value, factors in nuisance.items():
+        check(factors)
+        own = all(path not in (factor.path, *factor.linked) for factor in factors)
+        require(own, path, "no nuisance factor of itself", value)
+        for i, u in enumerate(sobol(len(factors), budget, seed, "fair-comparison")):
+            design.append(
+                point(
+                    factors,
+                    u,
+                    replicates=[replicate],
+                    role="tune",
+                    label=f"{value}-tune-{i:03d}",
+                    fixed={**(fixed or {}), path: value},
+                )
+            )
+    return design
+
+
+def fresh(winners: Mapping[str, Point], *, replicates: int, tuned: Sequence[Point]) -> list[Point]:
+    """Returns the winners on replicates that no tuning point used.
+
+    Args:
+        winners: name of a value -> its best tuning point by validation.
+        replicates: how many each.
+        tuned: all points of the tuning.
+
+    Raises:
+        ConfigError: if replicates is below 1.
+    """
+    require(replicates >= 1, "fresh replicates", ">= 1", replicates)
+    start = 1 + max((r for p in tuned for r in p.replicates), default=-1)
+    ids = tuple(range(start, start + replicates))
+    return [
+        Point(hparams=dict(winner.hparams), replicates=ids, role="fresh", label=f"{name}-fresh")
+        for name, winner in winners.items()
+    ]

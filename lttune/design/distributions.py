@@ -1,0 +1,154 @@
+"""Distributions of one hyperparameter: the measure that "how much does it matter" refers to.
+
+Each maps its values to the unit interval by its own distribution function, so that a uniform draw
+of the interval is a draw of the hyperparameter, and importances are shares of variance under the
+distribution that was declared: a learning rate by its logarithm, never on the linear scale.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lttune.config import require
+
+Floats = NDArray[np.float64]
+
+
+def _finite(*values: Any) -> bool:
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    return numbers and all(math.isfinite(v) for v in values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uniform:
+    """Uniform from ``low`` to ``high``."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` unless low < high."""
+        ok = _finite(self.low, self.high) and self.low < self.high
+        require(ok, "uniform", "low < high, finite", (self.low, self.high))
+
+    def from_unit(self, u: float) -> float:
+        """Returns the value at quantile ``u`` in [0, 1]."""
+        return float(np.clip(self.low + u * (self.high - self.low), self.low, self.high))
+
+    def to_unit(self, value: Any, jitter: float = 0.5) -> float:
+        """Returns the quantile of a value; below 0 or above 1 if it lies outside."""
+        return (float(value) - self.low) / (self.high - self.low)
+
+    def encode(self, u: Floats) -> Floats:
+        """Returns quantiles, shape (n,), as columns for a surrogate, shape (n, 1)."""
+        return u[:, None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogUniform:
+    """Uniform in the logarithm, from ``low`` to ``high``, both > 0."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` unless 0 < low < high."""
+        ok = _finite(self.low, self.high) and 0 < self.low < self.high
+        require(ok, "log_uniform", "0 < low < high, finite", (self.low, self.high))
+
+    @property
+    def decades(self) -> float:
+        """Width of the range in powers of ten."""
+        return math.log10(self.high / self.low)
+
+    def from_unit(self, u: float) -> float:
+        """Returns the value at quantile ``u`` in [0, 1]."""
+        value = self.low * (self.high / self.low) ** u
+        return float(np.clip(value, self.low, self.high))
+
+    def to_unit(self, value: Any, jitter: float = 0.5) -> float:
+        """Returns the quantile of a value > 0; below 0 or above 1 if it lies outside."""
+        return math.log(float(value) / self.low) / math.log(self.high / self.low)
+
+    def encode(self, u: Floats) -> Floats:
+        """Returns quantiles, shape (n,), as columns for a surrogate, shape (n, 1)."""
+        return u[:, None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integer:
+    """Whole numbers from ``low`` to ``high``, both included, uniform or uniform in the logarithm.
+
+    A value owns the quantiles between its half-integer borders.
+    """
+
+    low: int
+    high: int
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` unless low < high, whole numbers, and low >= 1 if ``log``."""
+        whole = all(isinstance(v, int) and not isinstance(v, bool) for v in (self.low, self.high))
+        require(whole and self.low < self.high, "integer", "low < high", (self.low, self.high))
+        require(not self.log or self.low >= 1, "integer.low", ">= 1 with log", self.low)
+
+    def _position(self, x: Any) -> Floats:
+        ends = np.array([self.low - 0.5, self.high + 0.5])
+        x = np.asarray(x, dtype=float)
+        if self.log:
+            ends, x = np.log(ends), np.log(x)
+        return (x - ends[0]) / (ends[1] - ends[0])
+
+    def _value(self, u: Any) -> Floats:
+        low, high = self.low - 0.5, self.high + 0.5
+        x = low * (high / low) ** u if self.log else low + u * (high - low)
+        return np.clip(np.floor(x + 0.5), self.low, self.high)
+
+    def from_unit(self, u: float) -> int:
+        """Returns the value that owns quantile ``u`` in [0, 1]."""
+        return int(self._value(u))
+
+    def to_unit(self, value: Any, jitter: float = 0.5) -> float:
+        """Returns a quantile that the value owns: its mid-rank, or another share ``jitter``."""
+        low, high = self._position(value - 0.5), self._position(value + 0.5)
+        return float(low + jitter * (high - low))
+
+    def encode(self, u: Floats) -> Floats:
+        """Returns the mid-ranks of the values that own the quantiles, shape (n, 1)."""
+        value = self._value(u)
+        return ((self._position(value - 0.5) + self._position(value + 0.5)) / 2)[:, None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Categorical:
+    """One of ``choices``, all equally likely; their order means nothing."""
+
+    choices: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` unless there are two or more different choices."""
+        object.__setattr__(self, "choices", tuple(self.choices))
+        ok = len(self.choices) >= 2 and len(set(self.choices)) == len(self.choices)
+        require(ok, "categorical.choices", "two or more different values", self.choices)
+
+    def from_unit(self, u: float) -> Any:
+        """Returns the choice that owns quantile ``u`` in [0, 1]."""
+        return self.choices[min(int(u * len(self.choices)), len(self.choices) - 1)]
+
+    def to_unit(self, value: Any, jitter: float = 0.5) -> float:
+        """Returns a quantile that the choice owns: its mid-rank, or another share ``jitter``."""
+        require(value in self.choices, "categorical", f"one of {self.choices}", value)
+        return (self.choices.index(value) + jitter) / len(self.choices)
+
+    def encode(self, u: Floats) -> Floats:
+        """Returns one column for each choice, 1 where it is taken, shape (n, choices)."""
+        k = len(self.choices)
+        return np.eye(k)[np.minimum((u * k).astype(int), k - 1)]
+
+
+Distribution = Uniform | LogUniform | Integer | Categorical
