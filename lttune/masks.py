@@ -6,11 +6,14 @@ where the weight survives. Biases and normalisation are never in a mask.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from lttune.errors import ConfigError
 
 Mask = dict[str, Tensor]
 Weights = dict[str, Tensor]
@@ -39,6 +42,48 @@ def density(mask: Mask) -> float:
 def layer_densities(mask: Mask) -> dict[str, float]:
     """Returns the density of each layer under the layer's name ("fc1")."""
     return {name.removesuffix(".weight"): float(k.float().mean()) for name, k in mask.items()}
+
+
+def union(*masks: Mask) -> Mask:
+    """Returns the mask of the weights that survive in any of the masks.
+
+    Raises:
+        ConfigError: if the masks are of different networks.
+    """
+    return _joined(torch.logical_or, masks)
+
+
+def intersection(*masks: Mask) -> Mask:
+    """Returns the mask of the weights that survive in all of the masks.
+
+    Raises:
+        ConfigError: if the masks are of different networks.
+    """
+    return _joined(torch.logical_and, masks)
+
+
+def jaccard(one: Mask, other: Mask) -> dict[str, float]:
+    """Returns each layer's share of common survivors, in [0, 1], under its name ("fc1").
+
+    It is the size of the intersection over the size of the union (Jaccard 1901), 1 where both are
+    empty. Two independent masks of density d have d / (2 - d) on average.
+
+    Raises:
+        ConfigError: if the masks are of different networks.
+    """
+    both, either = intersection(one, other), union(one, other)
+    return {
+        name.removesuffix(".weight"): int(both[name].sum()) / int(keep.sum()) if keep.any() else 1.0
+        for name, keep in either.items()
+    }
+
+
+def _joined(join: Callable[[Tensor, Tensor], Tensor], masks: Sequence[Mask]) -> Mask:
+    shapes = [{name: tuple(keep.shape) for name, keep in mask.items()} for mask in masks]
+    for other in shapes[1:]:
+        if other != shapes[0]:
+            raise ConfigError(f"masks must be of one network, got {shapes[0]} and {other}")
+    return {name: functools.reduce(join, [mask[name] for mask in masks]) for name in masks[0]}
 
 
 def apply(weights: Mapping[str, Tensor], mask: Mask) -> Weights:

@@ -44,7 +44,8 @@ def layer_fractions(config: PruneConfig, kinds: Mapping[str, str]) -> dict[str, 
         ConfigError: if ``fractions`` names neither a layer nor a kind of this network.
     """
     for name in config.fractions:
-        if name not in kinds and name not in kinds.values():
+        # What is excluded needs no fraction, but the default names the layer of the logits.
+        if name not in {*kinds, *kinds.values(), *config.exclude}:
             raise unknown("prune.fractions", name, {*kinds, *kinds.values()})
     default = config.fraction
     by = config.fractions
@@ -67,7 +68,7 @@ def competing_groups(config: PruneConfig, kinds: Mapping[str, str]) -> list[Grou
             for layer, fraction in fractions.items()
         ]
     for name in config.fractions:
-        if name not in kinds.values():
+        if name not in {*kinds.values(), *config.exclude}:
             raise unknown("prune.fractions", name, set(kinds.values()))
     return [
         Group(
@@ -146,8 +147,13 @@ def prune(evidence: Evidence, config: PruneConfig, like: Mask | None = None) -> 
     survivors are scored anew in each.
 
     Raises:
-        ConfigError: if ``config.fractions`` names an unknown layer or kind, or a score is NaN.
+        ConfigError: if ``config.fractions`` names an unknown layer or kind, or a weight or its
+            score is NaN.
     """
+    for name, keep in evidence.mask.items():
+        # Comparisons would hide it in some scores.
+        if (evidence.initial[name] + evidence.trained[name])[keep].isnan().any():
+            raise ConfigError(f"prune.criterion must be given numbers, got NaN in {name}")
     groups = competing_groups(config, evidence.network.kinds)
     channel = config.structure == "channel"
     mask = {name: keep.clone() for name, keep in evidence.mask.items()}

@@ -73,8 +73,9 @@ class LotteryConfig:
         require_choice("method", self.method, MethodName)
         require_choice("kept", self.kept, KeptName)
         require_choice("pruned", self.pruned, PrunedName)
-        ok = self.prune.one_shot is None or self.levels <= 1
-        require(ok, "levels", "1 where prune.one_shot is given", self.levels)
+        single = self.prune.one_shot is not None or self.method == "supermask"
+        rule = "at most 1 where prune.one_shot is given or method is 'supermask'"
+        require(not single or self.levels <= 1, "levels", rule, self.levels)
 
     def override(self, hparams: Mapping[str, Any]) -> LotteryConfig:
         """Returns a copy with dotted paths replaced, e.g. ``{"train.lr": 0.1}``.

@@ -6,8 +6,20 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from lttune.criteria.chance import random
 from lttune.criteria.evidence import Evidence, evidence_of
-from lttune.criteria.magnitude import large_final, small_final
+from lttune.criteria.gradient import gradient, grasp, snip
+from lttune.criteria.magnitude import large_final, large_init, small_final, small_init
+from lttune.criteria.movement import (
+    large_final_diff_sign,
+    large_final_same_sign,
+    magnitude_increase,
+    magnitude_increase_diff_sign,
+    magnitude_increase_same_sign,
+    movement,
+)
+from lttune.criteria.quadrants import large_init_large_final, small_init_small_final
+from lttune.criteria.synflow import synflow
 
 Criterion = Callable[[Evidence], dict[str, Tensor]]
 """Evidence -> prunable tensor's name -> score of each weight, float32, of the weight's shape. The
@@ -17,6 +29,21 @@ CRITERIA: dict[str, Criterion] = {
     "magnitude": large_final,
     "large_final": large_final,
     "small_final": small_final,
+    "large_init": large_init,
+    "small_init": small_init,
+    "large_init_large_final": large_init_large_final,
+    "small_init_small_final": small_init_small_final,
+    "magnitude_increase": magnitude_increase,
+    "movement": movement,
+    "large_final_same_sign": large_final_same_sign,
+    "large_final_diff_sign": large_final_diff_sign,
+    "magnitude_increase_same_sign": magnitude_increase_same_sign,
+    "magnitude_increase_diff_sign": magnitude_increase_diff_sign,
+    "random": random,
+    "gradient": gradient,
+    "snip": snip,
+    "grasp": grasp,
+    "synflow": synflow,
 }
 
 MEASURED = ("gradient", "snip", "grasp")
