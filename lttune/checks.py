@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution
 
-from lttune.config import LotteryConfig
+from lttune.branches import ANYWHERE, TRANSFERS
+from lttune.config import LotteryConfig, TargetConfig
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
+from lttune.design import Point
 from lttune.errors import ConfigError, ResourceError
 from lttune.lab import network_of
 from lttune.lottery import planned_densities
@@ -52,6 +54,24 @@ def check_space(
     return corners
 
 
+def check_points(
+    points: Iterable[Point], base: LotteryConfig, datasets: Mapping[str, Dataset]
+) -> list[LotteryConfig]:
+    """Checks that every point of the designs is a valid configuration, and returns them.
+
+    Raises:
+        ConfigError: naming the point and what is wrong.
+    """
+    configs = []
+    for point in points:
+        try:
+            configs.append(base.override(point.hparams))
+            check_fit(configs[-1], datasets)
+        except ConfigError as error:
+            raise ConfigError(f"point {point.label!r}: {error}") from error
+    return configs
+
+
 def check_fit(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
     """Checks that a configuration's network, data and pruning fit together.
 
@@ -64,12 +84,32 @@ def check_fit(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
     target = config.target.dataset(config.data)
     config.target.training(config.train)
     source_shape, classes = outline(dataset, config.data)
+    validation_size(datasets[target.name], target.validation)
     shape, target_classes = outline(datasets[target.name], target)
     if shape != source_shape or target_classes > classes:
         raise ConfigError(
             f"target.data must have pictures of shape {source_shape} and at most {classes} "
             f"classes, got {target.name!r} with {shape} and {target_classes}"
         )
+
+
+def check_controls(controls: Sequence[str], config: LotteryConfig) -> None:
+    """Checks that every control can be trained beside a configuration.
+
+    Raises:
+        ConfigError: naming the control and what it lacks.
+    """
+    for name in controls:
+        if name in TRANSFERS and config.target == TargetConfig():
+            raise ConfigError(
+                f"target must be given for the control {name!r}, e.g. target.data, got None for all"
+            )
+        if name in ANYWHERE and config.prune.structure == "channel":
+            raise ConfigError(
+                f"prune.structure must be 'weight' for the control {name!r}, got 'channel'"
+            )
+        if name == "sibling" and config.method == "supermask":
+            raise ConfigError("method must be 'prune' for the control 'sibling', got 'supermask'")
 
 
 def check_objective(target: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:

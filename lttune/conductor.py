@@ -8,18 +8,22 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import ray
 from rich.console import Console
 
 from lttune import records
+from lttune.branches import FROM_DENSE
+from lttune.config import LotteryConfig
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
 from lttune.driver import Interrupted, on_interrupt, run_trials, start_ray
 from lttune.errors import StorageError
 from lttune.files import read_json, write_json
+from lttune.lab import network_of
 from lttune.ledger import Ledger, Trial
 from lttune.lottery import planned_densities
 from lttune.models import Network
@@ -86,6 +90,7 @@ class Conductor:
         self._ledger = Ledger.open(folder / "trials.json")
         self._plan()
         self._rows: dict[tuple[int, int, str, int], dict[str, Any]] = {}
+        self._layers: dict[tuple[int, int, int, str], dict[str, Any]] = {}
         self._read_records()
         self._tracker = Tracker(config.tracking_uri, config.name)
         self._progress = Progress(self._ledger, self._work(), self._console)
@@ -127,9 +132,11 @@ class Conductor:
     def level(self, trial: Trial, report: Mapping[str, Any]) -> None:
         """A trial finished a level: keep its rows, show and mirror it."""
         for row in report["rows"]:
-            self._keep(
-                {"study": self._config.name, "phase": trial.phase, "trial": trial.number, **row}
-            )
+            own = {"phase": trial.phase, "role": trial.role, "inert": trial.inert}
+            self._keep({"study": self._config.name, "trial": trial.number, **own, **row})
+        whose = {"study": self._config.name, "phase": trial.phase, "trial": trial.number}
+        for row in report["layers"]:
+            self._keep_layer({**whose, **row})
         self._progress.level(trial, report, self._share(trial, report["level"]))
         self._tracker.level(trial.number, report["level"], level_metrics(report["rows"]))
 
@@ -157,6 +164,17 @@ class Conductor:
                 label = f"replicate={replicate}"
                 ledger.add("anchor", label, {}, [replicate], list(config.controls))
             ledger.planned["anchor"] = len(ledger.of("anchor"))
+        for phase, points in self._study.points_of(config).items():
+            known = {trial.label for trial in ledger.of(phase)}
+            # Replicate by replicate, so that an early look has every point once.
+            most = max(len(point.replicates) for point in points)
+            each = [(p, i) for i in range(most) for p in points if i < len(p.replicates)]
+            for point, index in each:
+                replicate = point.replicates[index]
+                name = f"{point.label} replicate={replicate}"
+                if name not in known:
+                    ledger.add(phase, name, point.hparams, [replicate], [], point.role, point.inert)
+            ledger.planned[phase] = len(ledger.of(phase))
         if "search" in config.phases:
             ledger.planned["search"] = max(config.trials, len(ledger.of("search")))
         ledger.save()
@@ -182,38 +200,61 @@ class Conductor:
 
     def _work(self) -> dict[str, float]:
         """Returns the networks that a trial of each phase trains, for the time left."""
-        levels = len(planned_densities(self._config.lottery, self._network))
-        return {
-            "anchor": levels + (levels - 1) * len(self._config.controls),
-            "search": levels * self._config.search_replicates,
+        config = self._config
+        levels = self._levels(config.lottery)
+        work: dict[str, float] = {
+            "anchor": levels
+            + (levels - 1) * len(config.controls)
+            + len(FROM_DENSE.intersection(config.controls)),
+            "search": levels * config.search_replicates,
         }
+        for phase, points in self._study.points_of(config).items():
+            each = [self._levels(config.lottery.override(p.hparams)) for p in points]
+            work[phase] = fmean(each)
+        return work
+
+    def _levels(self, lottery: LotteryConfig) -> int:
+        network = network_of(lottery, self._datasets[lottery.data.name])
+        return len(planned_densities(lottery, network))
 
     def _share(self, trial: Trial, level: int) -> float:
         base = phase_config(trial.phase, self._config.lottery, self._config.objective)
-        lottery = base.override(trial.hparams)
-        return (level + 1) / len(planned_densities(lottery, self._network))
+        return (level + 1) / self._levels(base.override(trial.hparams))
 
     def _keep(self, row: dict[str, Any]) -> None:
         self._rows[row["trial"], row["replicate"], row["branch"], row["level"]] = row
 
+    def _keep_layer(self, row: dict[str, Any]) -> None:
+        self._layers[row["trial"], row["replicate"], row["level"], row["layer"]] = row
+
     def _read_records(self) -> None:
         """Keeps the rows of complete trials; one without rows waits again, its cells are there."""
-        path = self._config.folder / "records.parquet"
+        complete = {trial.number for trial in self._ledger.trials if trial.state == "complete"}
+        rows, layers = (self._read_table(name) for name in ("records", "layers"))
+        for row in rows:
+            if row["trial"] in complete:
+                self._keep(row)
+        for row in layers:
+            if row["trial"] in complete:
+                self._keep_layer(row)
+        found = {row["trial"] for row in rows} & {row["trial"] for row in layers}
+        for number in complete - found:
+            self._ledger.trials[number].state = "waiting"
+
+    def _read_table(self, name: str) -> list[dict[str, Any]]:
+        path = self._config.folder / f"{name}.parquet"
         try:
-            rows = records.read(path)
+            return records.read(path)
         except (OSError, ValueError) as error:
             raise StorageError(
                 f"{path} is damaged ({type(error).__name__}): move it away"
             ) from error
-        complete = {trial.number for trial in self._ledger.trials if trial.state == "complete"}
-        for row in rows:
-            if row["trial"] in complete:
-                self._keep(row)
-        for number in complete - {row["trial"] for row in rows}:
-            self._ledger.trials[number].state = "waiting"
 
     def _write_records(self) -> None:
-        records.write(self._config.folder / "records.parquet", list(self._rows.values()))
+        folder = self._config.folder
+        layers = list(self._layers.values())
+        records.write(folder / "layers.parquet", layers, records.LAYERS)
+        records.write(folder / "records.parquet", list(self._rows.values()))
 
     def _rows_of(self, trial: Trial) -> list[dict[str, Any]]:
         return [row for key, row in self._rows.items() if key[0] == trial.number]
@@ -280,7 +321,8 @@ class Conductor:
         self._write_records()
         page = self._report(self._config.folder)
         figures = sorted((self._config.folder / "figures").glob("*"))
-        files = [page, self._config.folder / "records.parquet", *figures]
+        tables = [self._config.folder / f"{name}.parquet" for name in ("records", "layers")]
+        files = [page, *tables, *figures]
         status: Status = "FAILED"
         if self._ledger.finished:
             status = "FINISHED" if self._ledger.complete else "KILLED"

@@ -87,7 +87,7 @@ class Lab:
         mask: Mask,
     ) -> Evidence:
         """Returns what the criterion of a level may look at."""
-        material = self._material(config, replicate)
+        material = self.material(config, replicate)
         prune = config.prune
         count = prune.scoring_examples if prune.criterion in MEASURED else 0
         order = stream(self.seed, replicate, "scoring", level).permutation(material.train)
@@ -101,6 +101,13 @@ class Lab:
             labels=labels.cpu(),
             rng=stream(self.seed, replicate, "criterion", level),
         )
+
+    def material(self, config: LotteryConfig, replicate: int) -> Material:
+        """Returns the examples of a replicate."""
+        key = (*dataclasses.astuple(config.data), config.train.eval_train, replicate)
+        if key not in self._materials:
+            self._materials[key] = self._draw(config.data, config.train.eval_train, replicate)
+        return self._materials[key]
 
     def train(self, tasks: Sequence[Task]) -> list[Stored]:
         """Returns the cell of every task; those that the store lacks are trained.
@@ -122,17 +129,18 @@ class Lab:
         return [stored[index] for index in range(len(tasks))]
 
     def _member(self, task: Task) -> Member:
-        config, dense = task.config, task.level == 0
+        config = task.config
         return Member(
-            network=self.network(config),
+            network=task.network,
             start=task.ticket.start,
             mask=task.ticket.mask,
             config=task.train,
-            material=self._material(config, task.replicate),
+            material=self.material(config, task.replicate),
             order=stream(self.seed, task.replicate, task.order, task.level),
             noise=stream(self.seed, task.replicate, f"{task.order}-noise", task.level),
+            supermask=config.supermask if task.supermask else None,
             first_step=task.first_step,
-            snapshot_step=config.rewind_step if config.rewind_step and dense else None,
+            snapshot_step=task.snapshot_step,
         )
 
     def _prepare(self, data: DataConfig) -> _Prepared:
@@ -143,12 +151,6 @@ class Lab:
                 dataset=dataset, digest=dataset.digest(), resident=resident(dataset, self.device)
             )
         return self._prepared[key]
-
-    def _material(self, config: LotteryConfig, replicate: int) -> Material:
-        key = (*dataclasses.astuple(config.data), config.train.eval_train, replicate)
-        if key not in self._materials:
-            self._materials[key] = self._draw(config.data, config.train.eval_train, replicate)
-        return self._materials[key]
 
     def _draw(self, data: DataConfig, sample: int, replicate: int) -> Material:
         found = self._prepare(data)

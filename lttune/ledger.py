@@ -31,6 +31,10 @@ class Trial:
     """Dotted hyperparameters that differ from the study's base configuration."""
     replicates: list[int]
     controls: list[str]
+    role: str | None = None
+    """Why its point is in a design; None outside of designs."""
+    inert: float | None = None
+    """Value of a design's inert control factor."""
     state: TrialState = "waiting"
     objective: float | None = None
     seconds: float | None = None
@@ -85,9 +89,12 @@ class Ledger:
         hparams: Mapping[str, Any],
         replicates: list[int],
         controls: list[str],
+        role: str | None = None,
+        inert: float | None = None,
     ) -> Trial:
         """Appends a waiting trial and returns it."""
-        trial = Trial(len(self.trials), phase, label, dict(hparams), replicates, controls)
+        number = len(self.trials)
+        trial = Trial(number, phase, label, dict(hparams), replicates, controls, role, inert)
         self.trials.append(trial)
         return trial
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import dataclasses
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lttune import masks
+import torch
+
+from lttune import masks, supermasks
 from lttune.config import LotteryConfig
-from lttune.criteria import MEASURED
-from lttune.errors import ConfigError
+from lttune.criteria import MEASURED, evidence_of
+from lttune.densities import planned_densities
 from lttune.lab import Lab
+from lttune.masks import Weights
 from lttune.models import Network
-from lttune.pruning import Group, competing_groups, planned_removals, prune, removed
+from lttune.pruning import competing_groups, prune
 from lttune.seeding import stream
 from lttune.starts import Junction, course, start
 from lttune.store import Stored
@@ -30,8 +33,8 @@ class Level:
     ticket: Ticket
     stored: Stored
     """Its cell."""
-    junction: Junction | None
-    """Where its branches leave; None at level 0."""
+    junction: Junction
+    """Where its branches leave."""
     last: bool
     """True if no level of the trunk follows."""
 
@@ -41,7 +44,7 @@ class Step:
     """What a walk wants trained next, and where the level's branches leave the trunk."""
 
     task: Task
-    junction: Junction | None = None
+    junction: Junction
 
 
 def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Stored, None]:
@@ -55,35 +58,34 @@ def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Sto
     network = lab.network(config)
     levels = len(planned_densities(config, network))
     initial = network.initial_weights(stream(lab.seed, replicate, "init"))
-    ticket = Ticket(mask=masks.ones(initial, network.prunable), start=initial)
+    mask = masks.ones(initial, network.prunable)
     identity = lab.identity(config, replicate)
-    trained = dense = rewound = initial
-    junction: Junction | None = None
-    train, first_step = config.train, 0
+    junction = Junction(
+        mask=mask,
+        evidence=evidence_of(initial, mask, network),
+        rewound=initial,
+        dense=initial,
+        final=initial,
+        config=config,
+        rng=stream(lab.seed, replicate, "start"),
+        start=initial,
+        train=config.train,
+        first_step=0,
+    )
+    trained = initial
     for level in range(levels):
         if level > 0:
-            evidence = lab.evidence(config, replicate, level, initial, trained, ticket.mask)
-            junction = Junction(
-                mask=prune(evidence, config.prune),
-                initial=initial,
-                rewound=rewound,
-                trained=trained,
-                dense=dense,
-                network=network,
-                config=config,
-                rng=stream(lab.seed, replicate, config.kept, level),
-            )
-            weights = start(junction, config.kept, config.pruned)
-            ticket = Ticket(mask=junction.mask, start=weights)
-            train, first_step = course(config, config.kept)
+            junction = _following(junction, trained, replicate, level, lab)
         task = Task(
             identity=identity,
+            network=network,
             config=config,
             replicate=replicate,
             level=level,
-            ticket=ticket,
-            train=train,
-            first_step=first_step,
+            ticket=Ticket(mask=junction.mask, start=junction.start),
+            train=junction.train,
+            first_step=junction.first_step,
+            snapshot_step=config.rewind_step or None if level == 0 else None,
             keep=True,
         )
         stored = yield Step(task=task, junction=junction)
@@ -91,9 +93,38 @@ def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Sto
             return
         trained = weights_of(stored.cell, network)
         if level == 0:
-            dense = trained
             rewound = weights_of(stored.cell, network, "rewind") if config.rewind_step else initial
+            junction = dataclasses.replace(junction, dense=trained, rewound=rewound)
+            if config.method == "supermask" and levels > 1:
+                yield _supermask(junction, replicate, lab, stored)
+                return
         identity = {"trunk": stored.key, "level": level + 1, "prune": _rule(config, network)}
+
+
+def _following(
+    before: Junction, trained: Weights, replicate: int, level: int, lab: Lab
+) -> Junction:
+    """Returns the junction of a level, given the one before and the weights trained there."""
+    config = before.config
+    evidence = lab.evidence(config, replicate, level, before.initial, trained, before.mask)
+    train, first_step = course(config, config.kept)
+    final = {
+        name: torch.where(before.mask[name], value, before.final[name])
+        if name in before.mask
+        else value
+        for name, value in trained.items()
+    }
+    junction = dataclasses.replace(
+        before,
+        mask=prune(evidence, config.prune),
+        evidence=evidence,
+        final=final,
+        rng=stream(lab.seed, replicate, "start", level),
+        train=train,
+        first_step=first_step,
+    )
+    weights = start(junction, config.kept, config.pruned)
+    return dataclasses.replace(junction, start=weights)
 
 
 def trajectories(
@@ -116,67 +147,52 @@ def trajectories(
             with contextlib.suppress(StopIteration):
                 following[replicate] = walks[replicate].send(stored)
         yield [
-            Level(
-                level=step.task.level,
-                replicate=replicate,
-                ticket=step.task.ticket,
-                stored=found[replicate],
-                junction=step.junction,
-                last=replicate not in following,
-            )
+            _level(step, found[replicate], last=replicate not in following)
             for replicate, step in steps.items()
         ]
         steps = following
 
 
-def planned_densities(config: LotteryConfig, network: Network) -> list[float]:
-    """Returns the density of every level that a trajectory will train, dense first.
-
-    The counts are exact: see ``pruning.planned_removals``.
-
-    Args:
-        config: the trajectory.
-        network: without the layers that ``prune.exclude`` leaves out.
-
-    Raises:
-        ConfigError: if a fraction names no layer, or is too small to remove a single weight, or no
-            prunable weight may go.
-    """
-    groups = competing_groups(config.prune, network.kinds)
-    units, sizes = zip(*(_units(config, group, network) for group in groups), strict=True)
-    for group, count in zip(groups, units, strict=True):
-        fraction = group.fraction
-        if config.prune.one_shot is None and fraction > 0 and removed(fraction, count) == 0:
-            layer = group.names[0].removesuffix(".weight")
-            what = "channels" if config.prune.structure == "channel" else "weights"
-            raise ConfigError(
-                f"prune.fractions must remove one of the {count} {what} of {layer} at level 1, "
-                f"got {fraction!r}"
-            )
-    total = _weights(units, sizes)
-    counts, densities = list(units), [1.0]
-    while len(densities) <= config.levels and densities[-1] > config.min_density:
-        gone = planned_removals(config.prune, groups, counts, sizes)
-        counts = [count - less for count, less in zip(counts, gone, strict=True)]
-        densities.append(_weights(counts, sizes) / total)
-        if config.prune.one_shot is not None and densities[-1] > config.prune.one_shot:
-            raise ConfigError(
-                f"prune.one_shot must be reachable: layers that stay whole leave a density of "
-                f"{densities[-1]:.3g}, got {config.prune.one_shot!r}"
-            )
-    return densities
+def _level(step: Step, stored: Stored, last: bool) -> Level:
+    """Returns a trained level; the ticket of a learned mask is known only now."""
+    task, junction, ticket = step.task, step.junction, step.task.ticket
+    if task.supermask:
+        mask = supermasks.learned(stored, junction.network)
+        ticket = Ticket(mask=mask, start=masks.apply(ticket.start, mask))
+        junction = dataclasses.replace(junction, mask=mask, start=ticket.start)
+    return Level(
+        level=task.level,
+        replicate=task.replicate,
+        ticket=ticket,
+        stored=stored,
+        junction=junction,
+        last=last,
+    )
 
 
-def _units(config: LotteryConfig, group: Group, network: Network) -> tuple[int, int]:
-    """Returns how many units compete in a group, and how many weights one has."""
-    shapes = [network.shapes[name] for name in group.names]
-    if config.prune.structure == "channel":
-        return shapes[0][0], math.prod(shapes[0][1:])
-    return sum(math.prod(shape) for shape in shapes), 1
-
-
-def _weights(counts: Sequence[int], sizes: Sequence[int]) -> int:
-    return sum(count * size for count, size in zip(counts, sizes, strict=True))
+def _supermask(before: Junction, replicate: int, lab: Lab, dense: Stored) -> Step:
+    """Returns the step that learns a mask on the initial weights."""
+    config, network, initial = before.config, before.network, before.initial
+    junction = dataclasses.replace(
+        before,
+        evidence=lab.evidence(config, replicate, 1, initial, before.dense, before.mask),
+        rewound=initial,
+        final=before.dense,
+        rng=stream(lab.seed, replicate, "supermask", 1),
+    )
+    task = Task(
+        identity=supermasks.identity(config, network, dense),
+        network=network,
+        config=config,
+        replicate=replicate,
+        level=1,
+        ticket=Ticket(mask=before.mask, start=supermasks.start(config, initial, network.prunable)),
+        train=supermasks.training(config),
+        first_step=0,
+        supermask=True,
+        keep=True,
+    )
+    return Step(task=task, junction=junction)
 
 
 def _rule(config: LotteryConfig, network: Network) -> dict[str, Any]:

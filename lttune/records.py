@@ -1,8 +1,10 @@
-"""The one table that every analysis reads: a row for each (trial, replicate, branch, level).
+"""The tables that every analysis reads.
 
-A study's table is ``records.parquet``: the columns of ``MEASURES`` below, one column for each
-field of the trial's configuration under its dotted path (``train.lr``, ``prune.fractions.fc1``),
-and one ``density.<layer>`` for each prunable layer. A row is one trained network.
+``records.parquet`` has a row for each (trial, replicate, branch, level), one trained network: the
+columns of ``MEASURES`` below, one column for each field of the trial's configuration under its
+dotted path (``train.lr``, ``prune.fractions.fc1``), and one ``density.<layer>`` for each prunable
+layer. ``layers.parquet`` has a row for each (trial, replicate, level, layer) of the trunk: the
+columns of ``LAYERS``.
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ from lttune.files import write_atomically
 MEASURES: dict[str, tuple[pa.DataType, str]] = {
     "study": (pa.string(), "Name of the study."),
     "phase": (pa.string(), "What the trial is for: anchor, search, ..."),
+    "role": (pa.string(), "Why its point is in the design: paper, sweep, ...; null elsewhere."),
+    "inert": (pa.float64(), "Value of the design's inert control factor; null without one."),
     "trial": (pa.int64(), "Number of the trial in its study, from 0."),
     "replicate": (pa.int64(), "Index of the independent repetition, from 0."),
-    "branch": (pa.string(), "trunk (the lottery ticket itself), or the control: reinit, random."),
+    "branch": (pa.string(), "trunk (the lottery ticket itself), or the name of the control."),
     "level": (pa.int64(), "Pruning round; 0 is dense."),
     "density": (pa.float64(), "Share of prunable weights that survive, in (0, 1]."),
     "surviving": (pa.int64(), "Number of prunable weights that survive."),
@@ -43,6 +47,11 @@ MEASURES: dict[str, tuple[pa.DataType, str]] = {
     "end_train_accuracy": (pa.float64(), "Training accuracy after the last step."),
     "start_val_accuracy": (pa.float64(), "Validation accuracy of the untrained masked network."),
     "diverged": (pa.bool_(), "True if the validation loss was not finite; training ended there."),
+    "barrier_test_error": (
+        pa.float64(),
+        "Of sibling: the barrier of test error between its end weights and the trunk's, in [0, 1].",
+    ),
+    "barrier_train_error": (pa.float64(), "The same on train.eval_train training examples."),
     "steps_trained": (pa.int64(), "Optimizer steps that were run for this network."),
     "train_time_s": (pa.float64(), "Wall time of training, evaluations included, in seconds."),
     "eval_time_s": (pa.float64(), "Share of train_time_s spent in evaluations, in seconds."),
@@ -53,13 +62,66 @@ MEASURES: dict[str, tuple[pa.DataType, str]] = {
 }
 """Column -> (type, meaning). At a diverged network the ``end_*`` accuracies are chance."""
 
+LAYERS: dict[str, tuple[pa.DataType, str]] = {
+    "study": (pa.string(), "Name of the study."),
+    "phase": (pa.string(), "What the trial is for: anchor, search, ..."),
+    "trial": (pa.int64(), "Number of the trial in its study, from 0."),
+    "replicate": (pa.int64(), "Index of the independent repetition, from 0."),
+    "level": (pa.int64(), "Pruning round; 0 is dense."),
+    "layer": (pa.string(), "Name of the prunable layer."),
+    "kind": (pa.string(), "What it is: fc, conv, shortcut, out."),
+    "size": (pa.int64(), "Number of its weights in the dense network."),
+    "surviving": (pa.int64(), "Number of its weights that survive."),
+    "initial_mean": (pa.float64(), "Mean initial magnitude of the survivors."),
+    "initial_std": (pa.float64(), "Its standard deviation."),
+    "initial_q05": (pa.float64(), "Its quantile 0.05."),
+    "initial_q25": (pa.float64(), "Its quantile 0.25."),
+    "initial_q50": (pa.float64(), "Its median."),
+    "initial_q75": (pa.float64(), "Its quantile 0.75."),
+    "initial_q95": (pa.float64(), "Its quantile 0.95."),
+    "initial_positive": (pa.float64(), "Share of the survivors whose initial value is above 0."),
+    "initial_bimodality": (
+        pa.float64(),
+        "Of their initial values: (skewness^2 + 1) / kurtosis; 1/3 of a Gaussian, 1 of two points.",
+    ),
+    "moved": (pa.float64(), "Mean |end - start| of the survivors in this level's training."),
+    "moved_relative": (pa.float64(), "The same over their mean |start|."),
+    "sign_changes": (pa.float64(), "Share of the survivors whose sign changed in it."),
+    "dense_moved_kept": (
+        pa.float64(),
+        "Mean |end - initial| of this level's survivors in the dense training.",
+    ),
+    "dense_moved_pruned": (pa.float64(), "The same of the weights that do not survive."),
+    "dense_grown_kept": (
+        pa.float64(),
+        "Share of this level's survivors that the dense training moved away from 0.",
+    ),
+    "dense_grown_pruned": (pa.float64(), "The same of the weights that do not survive."),
+    "incoming_mean": (pa.float64(), "Survivors that lead into an output unit or channel, mean."),
+    "incoming_std": (pa.float64(), "Their standard deviation over the units."),
+    "incoming_max": (pa.int64(), "The most that lead into one unit."),
+    "incoming_none": (pa.int64(), "Output units into which none leads."),
+    "outgoing_mean": (pa.float64(), "Survivors that leave an input unit or channel, mean."),
+    "outgoing_std": (pa.float64(), "Their standard deviation over the units."),
+    "outgoing_max": (pa.int64(), "The most that leave one unit."),
+    "outgoing_none": (pa.int64(), "Input units that none leaves."),
+}
+"""Column of ``layers.parquet`` -> (type, meaning). Null where there is nothing to average, and what
+a diverged training moved."""
+
+ORDER = ("trial", "replicate", "branch", "level", "layer")
+"""By which columns rows are sorted, as far as a table has them."""
+
 _TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
-def schema(rows: Sequence[Mapping[str, Any]]) -> pa.Schema:
-    """Returns the table's schema: the measures, then the other columns in sorted order."""
-    fields = [pa.field(n, t, metadata={"doc": doc}) for n, (t, doc) in MEASURES.items()]
-    for name in sorted({name for row in rows for name in row} - MEASURES.keys()):
+Columns = Mapping[str, tuple[pa.DataType, str]]
+
+
+def schema(rows: Sequence[Mapping[str, Any]], columns: Columns = MEASURES) -> pa.Schema:
+    """Returns a table's schema: the documented columns, then the others in sorted order."""
+    fields = [pa.field(n, t, metadata={"doc": doc}) for n, (t, doc) in columns.items()]
+    for name in sorted({name for row in rows for name in row} - columns.keys()):
         values = [row[name] for row in rows if row.get(name) is not None]
         types = {type(v) for v in values}
         # A learning rate written as 1 in one trial and 0.5 in another is one float column.
@@ -68,11 +130,11 @@ def schema(rows: Sequence[Mapping[str, Any]]) -> pa.Schema:
     return pa.schema(fields)
 
 
-def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes the table, sorted by trial, replicate, branch and level, in one atomic replacement."""
-    order = ("trial", "replicate", "branch", "level")
+def write(path: Path, rows: Sequence[Mapping[str, Any]], columns: Columns = MEASURES) -> None:
+    """Writes a table, its rows in the order of ``ORDER``, in one atomic replacement."""
+    order = [name for name in ORDER if name in columns]
     ordered = sorted((dict(row) for row in rows), key=lambda row: [row[name] for name in order])
-    table = pa.Table.from_pylist(ordered, schema=schema(ordered))
+    table = pa.Table.from_pylist(ordered, schema=schema(ordered, columns))
     with write_atomically(path) as temporary:
         pq.write_table(table, temporary)
 

@@ -6,15 +6,23 @@ Running a study again goes on where it stopped; running a finished study again t
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import torch
 from filelock import FileLock, Timeout
 
 from lttune.branches import HOLDING
-from lttune.checks import check_address, check_objective, check_space
+from lttune.checks import (
+    check_address,
+    check_controls,
+    check_objective,
+    check_points,
+    check_space,
+)
 from lttune.conductor import Chosen, Conductor, Report
 from lttune.config import LotteryConfig
 from lttune.data import load
+from lttune.design import Point
 from lttune.engines import choose, make
 from lttune.errors import LockedError, ResourceError
 from lttune.lab import network_of
@@ -43,8 +51,11 @@ def run_study(
         raise ResourceError("device must be cpu here: PyTorch sees no CUDA")
     check_address(config.address)
     space = study.space if "search" in config.phases else {}
-    datasets = {name: load(name) for name in _dataset_names(config.lottery, space)}
+    points = [point for found in study.points_of(config).values() for point in found]
+    datasets = {name: load(name) for name in _dataset_names(config.lottery, space, points)}
     corners = check_space(space, config.lottery, datasets)
+    corners += check_points(points, config.lottery, datasets)
+    check_controls(config.controls, config.lottery)
     dataset = datasets[config.lottery.data.name]
     network = network_of(config.lottery, dataset)
     check_objective(config.objective, config.lottery, network)
@@ -69,10 +80,11 @@ def run_study(
         return Conductor(config, study, datasets, network, values, report, chosen).run()
 
 
-def _dataset_names(base: LotteryConfig, space: Space) -> list[str]:
+def _dataset_names(base: LotteryConfig, space: Space, points: Iterable[Point]) -> list[str]:
     """Returns the names of all datasets that the study can come to, the base's first."""
     names = [base.data.name, base.target.data or base.data.name]
     for path in ("data.name", "target.data"):
         if path in space:
             names += getattr(space[path], "choices", ())
+        names += [point.hparams[path] for point in points if path in point.hparams]
     return list(dict.fromkeys(names))

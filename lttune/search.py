@@ -75,8 +75,11 @@ class StudySearcher(Searcher):
     def _learn(self, trial: Trial) -> None:
         """Shows Optuna a complete trial that it did not propose in this run.
 
-        An anchor is the base configuration: a point of the space, if the space contains it.
+        An anchor is the base configuration: a point of the space, if the space contains it. A point
+        of a design that changes something else is none.
         """
+        if not trial.hparams.keys() <= self.space.keys():
+            return
         values = self.base.override(trial.hparams).flat()
         params = {path: values.get(path) for path in self.space}
         if all(_contains(distribution, params[p]) for p, distribution in self.space.items()):

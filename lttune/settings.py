@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,13 +12,38 @@ from typing import Any, Literal, get_args
 from optuna.distributions import BaseDistribution
 
 from lttune.config import LotteryConfig, require
+from lttune.design import Point
 from lttune.errors import unknown
 from lttune.mlflow_uri import masked
 from lttune.objectives import ObjectiveConfig
 
 Scale = Literal["smoke", "quick", "paper"]
-Phase = Literal["anchor", "search"]
-ControlName = Literal["reinit", "random"]
+Phase = Literal["anchor", "sweep", "design", "search"]
+ControlName = Literal[
+    "reinit",
+    "random",
+    "random_global",
+    "random_even",
+    "random_erk",
+    "shuffle",
+    "one_shot",
+    "finetune",
+    "lr_rewind",
+    "reset",
+    "permute",
+    "keep_sign",
+    "signed_constant",
+    "freeze",
+    "zero_if_shrinking",
+    "noise_0.5",
+    "noise_1",
+    "noise_2",
+    "noise_3",
+    "sibling",
+    "transfer",
+    "transfer_random",
+    "transfer_reinit",
+]
 SamplerName = Literal["tpe", "gp", "random"]
 DeviceName = Literal["cpu", "cuda"]
 EngineName = Literal["auto", "torch", "sparse", "stacked"]
@@ -53,7 +78,8 @@ class StudyConfig:
     out: Path = Path("results")
     """Folder of all studies and of the store of trained networks that they share."""
     phases: tuple[Phase, ...] = ("anchor", "search")
-    """What is run: anchor is the base configuration with its controls, search is Optuna's."""
+    """What is run: anchor is the base configuration with its controls, sweep and design are the
+    points that the study declares, search is Optuna's."""
     trials: int = 12
     """Trials of the search."""
     replicates: int = 3
@@ -61,8 +87,14 @@ class StudyConfig:
     search_replicates: int = 1
     """Repetitions inside each trial of the search, which sees their mean."""
     controls: tuple[ControlName, ...] = ("reinit", "random")
-    """Controls trained at every level of the anchor: reinit is the ticket's mask with new weights,
-    random a random mask of the same per-layer density."""
+    """Controls trained at every level of the anchor. New weights: reinit (in the ticket's mask),
+    random (in a random mask of its density in each layer), random_global, random_even and
+    random_erk (of its density over all, layers at chance, equal or Erdos-Renyi-Kernel densities).
+    Other places: shuffle (random, with their initial weights), one_shot (pruned at once). Other
+    starts in the ticket's mask: finetune, lr_rewind, reset (rewound where the trunk goes on),
+    permute, keep_sign, signed_constant, noise_S (noise of S deviations added). Held pruned weights:
+    freeze, zero_if_shrinking. sibling is the ticket in another data order, with the error barrier
+    to the trunk; transfer, transfer_random and transfer_reinit are trained on the target."""
     sampler: SamplerName = "tpe"
     """Who proposes the search's trials: Optuna's tpe, gp or random."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
@@ -149,6 +181,21 @@ class Study:
     """Dotted hyperparameter -> Optuna distribution: what the search varies."""
     file: Path
     """The study file itself, kept with the results."""
+    points: Mapping[str, Mapping[Phase, Sequence[Point]]] = field(default_factory=dict)
+    """Scale -> phase (sweep, design) -> its points, each trained once a replicate."""
+
+    def points_of(self, config: StudyConfig) -> dict[Phase, list[Point]]:
+        """Returns the points of the phases that are run.
+
+        Raises:
+            ConfigError: if a phase is asked for and the study declares nothing for it.
+        """
+        declared = self.points.get(config.scale, {})
+        for phase in config.phases:
+            ok = phase == "anchor" or (bool(self.space) if phase == "search" else phase in declared)
+            rule = f"without {phase!r}: the study declares none at scale {config.scale!r}"
+            require(ok, "phases", rule, config.phases)
+        return {phase: list(declared[phase]) for phase in config.phases if phase in declared}
 
 
 def describe_space(space: Space) -> dict[str, dict[str, Any]]:

@@ -8,34 +8,58 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lttune.config import LotteryConfig, TrainConfig
-from lttune.masks import Mask, Weights, apply
+from lttune.criteria import Evidence
+from lttune.masks import Mask, Weights
 from lttune.models import Network
 from lttune.schedule import rate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Junction:
-    """A place of a trajectory: a mask, and all weights that a start can be made from."""
+    """A place of a trajectory: a mask, all weights that a start can be made from, the trunk's way.
+
+    At level 0 nothing is trained yet: all weights are the initial ones.
+    """
 
     mask: Mask
-    initial: Weights
-    """Dense weights at initialisation."""
+    evidence: Evidence
+    """What the mask was pruned from."""
     rewound: Weights
     """Dense weights at ``rewind_step``; ``initial`` if that is 0."""
-    trained: Weights
-    """Weights at the end of the training that the mask was pruned from."""
     dense: Weights
     """Weights at the end of the dense training."""
-    network: Network
+    final: Weights
+    """Each weight at the end of the last training that it survived to."""
     config: LotteryConfig
     rng: np.random.Generator
+    start: Weights = field(default_factory=dict)
+    """What the trunk itself starts from, once it is settled."""
+    train: TrainConfig
+    """How the trunk goes on."""
+    first_step: int
+    """From which step of the schedule on."""
+
+    @property
+    def initial(self) -> Weights:
+        """Dense weights at initialisation."""
+        return self.evidence.initial
+
+    @property
+    def trained(self) -> Weights:
+        """Weights at the end of the training that the mask was pruned from."""
+        return self.evidence.trained
+
+    @property
+    def network(self) -> Network:
+        """The architecture."""
+        return self.evidence.network
 
 
 def rewind(at: Junction) -> Weights:
@@ -49,7 +73,7 @@ def reinit(at: Junction) -> Weights:
 
 
 def permute(at: Junction) -> Weights:
-    """The survivors' initial values change places within their layer (Zhou et al. 2019)."""
+    """The survivors' rewound values change places within their layer (Zhou et al. 2019)."""
 
     def permuted(value: Tensor, keep: Tensor) -> Tensor:
         values = value[keep]
@@ -61,13 +85,13 @@ def permute(at: Junction) -> Weights:
 
 
 def keep_sign(at: Junction) -> Weights:
-    """Newly drawn weights take the initial ones' signs (Zhou et al. 2019, section 4)."""
+    """Newly drawn weights take the rewound ones' signs (Zhou et al. 2019, section 4)."""
     drawn = at.network.initial_weights(at.rng)
     return {n: drawn[n].abs() * v.sign() if n in at.mask else v for n, v in at.rewound.items()}
 
 
 def signed_constant(at: Junction) -> Weights:
-    """The initial signs times the deviation of the layer's initial weights (Zhou et al. 2019)."""
+    """The rewound signs times the deviation of the layer's initial weights (Zhou et al. 2019)."""
     return {
         n: v.sign() * at.initial[n].std(correction=0) if n in at.mask else v
         for n, v in at.rewound.items()
@@ -102,10 +126,14 @@ def freeze(at: Junction) -> Weights:
 
 
 def zero_if_shrinking(at: Junction) -> Weights:
-    """Zero for weights that the dense training moved towards zero, else their initial value."""
+    """Zero for weights that training moved towards zero, else their initial value.
+
+    Zhou et al. (2019), section 4.2, who compare the values that the pruning looked at: a weight's
+    movement is that of the last training that it survived to, not of the dense one.
+    """
     return {
         name: torch.where(
-            at.dense[name].abs() < at.initial[name].abs(),
+            at.final[name].abs() < at.initial[name].abs(),
             torch.zeros_like(at.initial[name]),
             at.initial[name],
         )
@@ -123,9 +151,15 @@ HOLDS: dict[str, Callable[[Junction], Weights]] = {
 
 def start(at: Junction, kept: str, pruned: str) -> Weights:
     """Returns the weights that training starts from, those that it holds fixed included."""
-    weights, held = apply(STARTS[kept](at), at.mask), HOLDS[pruned](at)
+    return holding(at, STARTS[kept](at), pruned)
+
+
+def holding(at: Junction, weights: Weights, pruned: str) -> Weights:
+    """Returns copies of the weights in which those outside the mask are what ``pruned`` says."""
+    held = HOLDS[pruned](at)
     return {
-        n: torch.where(at.mask[n], v, held[n]) if n in at.mask else v for n, v in weights.items()
+        name: torch.where(at.mask[name], value, held[name]) if name in at.mask else value.clone()
+        for name, value in weights.items()
     }
 
 

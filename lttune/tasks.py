@@ -30,8 +30,9 @@ class Task:
 
     identity: dict[str, Any]
     """The inputs of its cell."""
+    network: Network
     config: LotteryConfig
-    """Which network on which examples."""
+    """Which examples."""
     replicate: int
     """Which repetition: its split and data order."""
     level: int
@@ -42,6 +43,10 @@ class Task:
     first_step: int
     order: str = "order"
     """Purpose of the data order's stream."""
+    snapshot_step: int | None = None
+    """Step whose weights are kept for rewinding."""
+    supermask: bool = False
+    """Whether the mask is trained and the weights stay."""
     keep: bool
     """Whether the cell carries the trained weights, for the next level."""
 
@@ -66,7 +71,9 @@ def _packed(group: str, weights: Mapping[str, Tensor], mask: Mask) -> dict[str, 
         kept = value
         if name in mask:
             tensors[f"mask/{name}"] = pack(mask[name])
-            kept = value if value[~mask[name]].any() else value[mask[name]]
+            # Selecting takes a tenth of the time of indexing by a mask.
+            held = value.masked_fill(mask[name], 0).any()
+            kept = value if held else value.masked_select(mask[name])
         tensors[f"{group}/{name}"] = kept.contiguous()
     return tensors
 
@@ -77,9 +84,7 @@ def weights_of(cell: Cell, network: Network, group: str = "weights") -> Weights:
     for name, shape in (network.shapes | network.buffers).items():
         value, bits = cell.tensors[f"{group}/{name}"], cell.tensors.get(f"mask/{name}")
         if bits is not None and value.shape != shape:
-            full = value.new_zeros(shape)
-            full[unpack(bits, shape)] = value
-            value = full
+            value = value.new_zeros(shape).masked_scatter_(unpack(bits, shape), value)
         weights[name] = value
     return weights
 

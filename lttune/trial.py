@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
-from lttune import masks
-from lttune.branches import BRANCHES
+from lttune import connectivity, masks, measurements
+from lttune.branches import BRANCHES, FROM_DENSE
 from lttune.config import LotteryConfig
 from lttune.data.dataset import validation_size
 from lttune.lab import Lab
@@ -24,7 +24,7 @@ AVERAGED = ("density", "test_accuracy", "val_accuracy", "early_stop_step", "trai
 def run_trial(
     config: LotteryConfig, replicates: Sequence[int], controls: Sequence[str], lab: Lab
 ) -> Iterator[dict[str, Any]]:
-    """Yields one report a level: the level, means over replicates, and every network's row.
+    """Yields one report a level: means over replicates, a row a network, a row a trunk's layer.
 
     Raises:
         ConfigError: if the configuration does not fit the network, before anything is trained.
@@ -32,29 +32,42 @@ def run_trial(
     for levels in trajectories(config, replicates, lab):
         number = levels[0].level
         rows = [
-            _row("trunk", level.level, level.replicate, level.ticket, level.stored, config, lab)
+            row_of("trunk", level.level, level.replicate, level.ticket, level.stored, config, lab)
             for level in levels
         ]
         means = {name: fmean(row[name] for row in rows) for name in AVERAGED}
         means["diverged"] = fmean(row["diverged"] for row in rows)
-        if number > 0:
-            names = [(name, level) for level in levels for name in controls]
-            tasks = [_branch(name, level, config, lab) for name, level in names]
-            rows += [
-                _row(name, task.level, task.replicate, task.ticket, stored, config, lab)
-                for (name, _), task, stored in zip(names, tasks, lab.train(tasks), strict=True)
-            ]
+        names = [name for name in controls if number > 0 or name in FROM_DENSE]
+        rows += _branches([(name, level) for level in levels for name in names], config, lab)
         last = all(level.last for level in levels)
-        yield {"level": number, **means, "last": last, "rows": rows}
+        layers = [row for level in levels for row in measurements.of_level(level)]
+        yield {"level": number, **means, "last": last, "rows": rows, "layers": layers}
+
+
+def _branches(
+    leaving: Sequence[tuple[str, Level]], config: LotteryConfig, lab: Lab
+) -> list[dict[str, Any]]:
+    """Trains the controls that leave the trunks of a level and returns their rows."""
+    tasks = [_branch(name, level, config, lab) for name, level in leaving]
+    rows: list[dict[str, Any]] = []
+    for (name, level), task, stored in zip(leaving, tasks, lab.train(tasks), strict=True):
+        row = row_of(name, task.level, task.replicate, task.ticket, stored, config, lab)
+        if task.keep:
+            row |= connectivity.barriers(task, (level.stored, stored), lab)
+        rows.append(row)
+    return rows
 
 
 def _branch(name: str, trunk: Level, config: LotteryConfig, lab: Lab) -> Task:
     """Returns the task of a control that leaves the trunk at a level."""
-    assert trunk.junction is not None
     rng = stream(lab.seed, trunk.replicate, name, trunk.level)
     leaving = BRANCHES[name](dataclasses.replace(trunk.junction, rng=rng))
+    identity: dict[str, Any] = {"trunk": trunk.stored.key, "branch": name}
+    if leaving.config is not None:
+        identity["target"] = lab.identity(leaving.config, trunk.replicate)
     return Task(
-        identity={"trunk": trunk.stored.key, "branch": name, **leaving.identity},
+        identity=identity,
+        network=trunk.junction.network,
         config=leaving.config or config,
         replicate=trunk.replicate,
         level=trunk.level,
@@ -62,11 +75,11 @@ def _branch(name: str, trunk: Level, config: LotteryConfig, lab: Lab) -> Task:
         train=leaving.train,
         first_step=leaving.first_step,
         order=leaving.order,
-        keep=False,
+        keep=leaving.keep,
     )
 
 
-def _row(
+def row_of(
     name: str,
     level: int,
     replicate: int,
@@ -75,6 +88,7 @@ def _row(
     config: LotteryConfig,
     lab: Lab,
 ) -> dict[str, Any]:
+    """Returns the row of the records of a trained network, but for its study and trial."""
     mask, cell = ticket.mask, stored.cell
     layers = {f"density.{layer}": d for layer, d in masks.layer_densities(mask).items()}
     return {
@@ -84,6 +98,7 @@ def _row(
         "density": masks.density(mask),
         "surviving": masks.surviving(mask),
         "prunable": masks.prunable(mask),
+        **connectivity.NONE,
         **cell.record["measures"],
         **cell.times,
         "reused": stored.reused,

@@ -5,9 +5,8 @@ setting with both controls; the sweeps are the paper's learning rates for Adam (
 pruning fractions of the convolutions (H.4, Figure 35); the search varies both, the hidden layers'
 fraction and the batch size.
 
-Cost: smoke under 2 minutes on 2 cores (digits), quick hours on 2 cores or half an hour on a
-GPU (CIFAR-10, ``--device cuda``), paper days on a GPU. Your own pictures: ``--lottery.data.name
-PATH.npz``.
+Cost on 2 cores: smoke under 2 minutes (digits). quick and paper are for a GPU (CIFAR-10, ``--device
+cuda``); their time was not measured. Your own pictures: ``--lottery.data.name PATH.npz``.
 
     python studies/conv_sensitivity.py --scale smoke
     python studies/conv_sensitivity.py --scale quick --lottery.data.name ./cifar10-12k.npz

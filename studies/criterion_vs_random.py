@@ -4,7 +4,7 @@ Source: Zhou et al. (2019), section 3 and Figure 3, on the network of Frankle & 
 point prunes LeNet-300-100 by another criterion, all else as in the paper; random is the control.
 The anchor's own controls, new weights and a random mask, tell how much the mask alone is worth.
 
-Cost on 2 cores: smoke under 2 minutes (digits), quick 15 minutes (MNIST), paper a day.
+Cost on 2 cores: smoke under 2 minutes (digits); quick (MNIST) and paper were not measured.
 
     python studies/criterion_vs_random.py --scale smoke
 """

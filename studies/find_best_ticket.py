@@ -5,7 +5,7 @@ Source: the lottery ticket hypothesis asks for commensurate accuracy with far fe
 own dense network, over learning rate, batch size, every layer's pruning fraction, the criterion and
 the rewinding step. The anchor shows what the paper's own setting reaches.
 
-Cost on 2 cores: smoke under 2 minutes (digits), quick 20 minutes (MNIST), paper a day.
+Cost on 2 cores: smoke under 2 minutes (digits); quick (MNIST) and paper were not measured.
 
     python studies/find_best_ticket.py --scale smoke
     python studies/find_best_ticket.py --scale quick --sampler gp --trials 48

@@ -5,8 +5,8 @@ et al. (2020), Figure 4 (rewinding to step k instead of initialisation); Renda e
 2 (rewind weights, rewind the learning rate only, or fine-tune). ``sibling`` trains each ticket with
 another data order and measures the error barrier between the two (Frankle et al. 2020, Figure 3).
 
-Cost: smoke under 2 minutes on 2 cores (digits), quick 3 hours and paper days on a GPU
-(``--device cuda``, CIFAR-10).
+Cost on 2 cores: smoke under 2 minutes (digits). quick and paper are for a GPU (CIFAR-10, ``--device
+cuda``); their time was not measured.
 
     python studies/resnet_rewinding.py --scale smoke
     python studies/resnet_rewinding.py --scale quick --device cuda

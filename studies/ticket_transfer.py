@@ -5,7 +5,7 @@ Source: Morcos et al. (2019), Figures 3 and 4; Mehta (2019). The anchor finds ti
 random mask of the same densities there. ``lttune transfer`` takes a ticket that is there already
 elsewhere, to another optimizer or learning rate too.
 
-Cost on 2 cores: smoke under 2 minutes (digits, another optimizer), quick 15 minutes, paper a day.
+Cost on 2 cores: smoke under 2 minutes (digits); quick (MNIST) and paper were not measured.
 
     python studies/ticket_transfer.py --scale smoke
     python studies/ticket_transfer.py --scale quick --lottery.target.optimizer momentum

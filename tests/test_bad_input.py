@@ -87,6 +87,7 @@ def one_line(text: str) -> str:
         ("--sampler tpee", "Expected one of ('tpe', 'gp', 'random')"),
         ("--trails 3", "Perhaps you meant: --trials INT"),
         ("--phases walk", "'walk'"),
+        ("--controls transfer", "target must be given for the control 'transfer'"),
     ],
 )
 def test_a_bad_command_line_is_refused_before_anything_happens(refused, cwd, arguments, message):

@@ -13,7 +13,7 @@ from scipy import stats
 
 from benchmarks import bars, markdown
 from lttune.files import read_json
-from lttune.records import MEASURES
+from lttune.records import LAYERS, MEASURES
 from lttune.settings import StudyConfig
 
 ROOT = Path(__file__).parent.parent
@@ -55,7 +55,8 @@ def test_there_are_commands_to_check():
 def test_the_columns_of_the_records_are_documented():
     lines = (ROOT / "docs" / "records.md").read_text().splitlines()
     table = [line for line in lines if line.startswith("| `")]
-    assert table == [f"| `{name}` | {kind} | {doc} |" for name, (kind, doc) in MEASURES.items()]
+    columns = [*MEASURES.items(), *LAYERS.items()]
+    assert table == [f"| `{name}` | {kind} | {doc} |" for name, (kind, doc) in columns]
 
 
 def test_files_to_read_first_stay_short():

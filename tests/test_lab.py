@@ -89,7 +89,7 @@ def test_numerics_name_the_threads_and_the_version():
 
 def test_training_accuracy_is_measured_on_training_examples(tmp_path):
     here = lab(tmp_path)
-    material = here._material(TINY, 0)
+    material = here.material(TINY, 0)
     training = {DIGITS.train_x[i].tobytes() for i in material.train}
     sample = [picture.numpy().tobytes() for picture in material.train_sample.x]
     assert len(sample) == 100
@@ -99,7 +99,7 @@ def test_training_accuracy_is_measured_on_training_examples(tmp_path):
 
 
 def test_validation_and_training_examples_do_not_overlap(tmp_path):
-    material = lab(tmp_path)._material(TINY, 0)
+    material = lab(tmp_path).material(TINY, 0)
     held_out = np.setdiff1d(np.arange(1437), material.train)
     assert torch.equal(material.validation.x, torch.from_numpy(DIGITS.train_x[held_out]))
     assert torch.equal(material.validation.y, torch.from_numpy(DIGITS.train_y[held_out]))

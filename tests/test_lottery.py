@@ -210,7 +210,7 @@ def test_another_replicate_has_another_split_initialisation_and_order(lab, monke
     monkeypatch.setattr(lottery, "stream", recorded)
     monkeypatch.setattr("lttune.lab.stream", recorded)
     one, two = (list(trajectory(TINY, replicate, lab)) for replicate in (0, 1))
-    materials = [lab._material(TINY, replicate) for replicate in (0, 1)]
+    materials = [lab.material(TINY, replicate) for replicate in (0, 1)]
     assert set(materials[0].train) != set(materials[1].train)
     assert not torch.equal(one[0].ticket.start["fc1.weight"], two[0].ticket.start["fc1.weight"])
     assert {("order", 0, level) for level in range(4)} <= set(drawn)

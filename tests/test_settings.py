@@ -47,9 +47,9 @@ def words(error: pytest.ExceptionInfo[BaseException]) -> str:
         ("scale", "huge", "must be one of paper, quick, smoke"),
         ("sampler", "cmaes", "must be one of gp, random, tpe"),
         ("device", "tpu", "must be one of cpu, cuda"),
-        ("phases", ("anchor", "walk"), "must be one of anchor, search"),
+        ("phases", ("anchor", "walk"), "must be one of anchor, design, search, sweep"),
         ("phases", (), "at least one phase"),
-        ("controls", ("shuffle",), "must be one of random, reinit"),
+        ("controls", ("dense",), "must be one of finetune, freeze, keep_sign"),
         *[
             (field, value, "a whole number from 1 to 100000")
             for field in ("trials", "replicates", "search_replicates", "max_concurrent")

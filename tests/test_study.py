@@ -33,7 +33,7 @@ from lttune.errors import ResourceError
 from lttune.files import read_json
 from lttune.lab import Lab
 from lttune.models import build
-from lttune.records import MEASURES, read
+from lttune.records import LAYERS, MEASURES, read
 from lttune.settings import Study
 from lttune.store import Store
 from lttune.study import main
@@ -196,6 +196,24 @@ def test_the_records_hold_a_row_for_every_network_and_no_more(place):
     assert len(place.rows()) == len(found)
 
 
+def test_the_layers_hold_a_row_for_every_layer_of_every_trunk(place):
+    trunks = {(r["trial"], r["replicate"], r["level"]) for r in place.rows() if is_trunk(r)}
+    found = read(place.folder / "layers.parquet")
+    assert [(r["trial"], r["replicate"], r["level"], r["layer"]) for r in found] == [
+        (*trunk, layer) for trunk in sorted(trunks) for layer in ("fc1", "fc2", "out")
+    ]
+    assert set(pq.read_schema(place.folder / "layers.parquet").names) == LAYERS.keys()
+    surviving = {(r["trial"], r["level"]): r["surviving"] for r in place.rows() if is_trunk(r)}
+    for (trial, level), count in surviving.items():
+        mine = [r for r in found if (r["trial"], r["level"]) == (trial, level)]
+        assert sum(r["surviving"] for r in mine) == count
+        assert all(r["moved"] > 0 and r["study"] == "digits" for r in mine)
+
+
+def is_trunk(row: Row) -> bool:
+    return row["branch"] == "trunk"
+
+
 def test_a_search_trial_ends_at_the_density_that_its_objective_ends_at(place):
     assert SMOKE.objective.density == 0.5
     ends = set()
@@ -216,7 +234,9 @@ def test_the_records_have_every_column_of_the_schema(place):
     wanted = MEASURES.keys() | LOTTERY.flat() | SPACE.keys() | {"density.fc1", "density.out"}
     assert wanted <= set(schema.names)
     for row in place.rows():
-        assert [name for name in MEASURES if row[name] is None] == []
+        # There are no siblings here, and no points of a design.
+        missing = {name for name in MEASURES if row[name] is None}
+        assert missing == {"barrier_test_error", "barrier_train_error", "role", "inert"}
         assert 0.3 < row["test_accuracy"] <= 1
         assert row["study"] == "digits"
 
@@ -346,7 +366,7 @@ def test_running_a_finished_study_again_trains_nothing(place, tmp_path, monkeypa
     again.run()
     assert (again.exit_code, again.cells()) == (0, cells)
     assert "complete: 6 of 6 trials" in again.printed
-    for name in ("records.parquet", "trials.json"):
+    for name in ("records.parquet", "layers.parquet", "trials.json"):
         assert (again.folder / name).read_bytes() == (place.folder / name).read_bytes()
     # A database that knew nothing of the study now holds all of it.
     assert again.statuses() == place.statuses()
@@ -358,9 +378,10 @@ def test_running_a_finished_study_again_trains_nothing(place, tmp_path, monkeypa
     assert list(cwd.iterdir()) == []
 
 
-def test_a_complete_trial_that_lost_its_records_is_run_again(place, tmp_path, monkeypatch):
+@pytest.mark.parametrize("table", ["records", "layers"])
+def test_a_complete_trial_that_lost_its_records_is_run_again(table, place, tmp_path, monkeypatch):
     again = place.copy(tmp_path)
-    (again.folder / "records.parquet").unlink()
+    (again.folder / f"{table}.parquet").unlink()
     seen: list[str] = []
     monkeypatch.setattr(
         Conductor, "_run_trials", lambda self, _: seen.extend(t.state for t in self._ledger.trials)
@@ -368,6 +389,17 @@ def test_a_complete_trial_that_lost_its_records_is_run_again(place, tmp_path, mo
     again.run()
     assert seen == ["waiting"] * 6
     assert again.exit_code == 1
+
+
+def test_lost_layers_are_measured_again_without_any_training(place, tmp_path, cwd):
+    again = place.copy(tmp_path)
+    (again.folder / "layers.parquet").unlink()
+    cells = again.cells()
+    again.run("--max-concurrent", "1")
+    assert (again.exit_code, again.cells()) == (0, cells)
+    for table in ("layers", "records"):
+        found, before = (read(at.folder / f"{table}.parquet") for at in (again, place))
+        assert lasting(found) == lasting(before)
 
 
 def test_a_study_grows_by_as_many_trials_as_are_asked_for(place, tmp_path, cwd):

@@ -18,7 +18,7 @@ GOLDEN = LotteryConfig(
     prune=PruneConfig(fractions={"fc1": 0.5, "fc2": 0.4, "out": 0.2}),
 )
 DIGITS = load("digits")
-ADDED_BY_THE_DRIVER = {"study", "phase", "trial"}
+ADDED_BY_THE_DRIVER = {"study", "phase", "role", "inert", "trial"}
 
 
 def reports(folder, config=GOLDEN, replicates=(0,), controls=("reinit", "random")):

@@ -1,0 +1,33 @@
+"""What a branch trains, and the plainest way to say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lttune.config import LotteryConfig, TrainConfig
+from lttune.masks import Mask, Weights
+from lttune.starts import Junction, course, start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Departure:
+    """What a branch trains."""
+
+    mask: Mask
+    start: Weights
+    """The weights at ``first_step``; those outside the mask are held."""
+    train: TrainConfig
+    first_step: int
+    order: str = "order"
+    """Stream of the data order; another name gives another order than the trunk's."""
+    config: LotteryConfig | None = None
+    """The configuration whose examples it learns from, if not the trunk's."""
+    keep: bool = False
+    """Whether its end weights are kept, to be compared with the trunk's."""
+
+
+def departure(at: Junction, kept: str) -> Departure:
+    """Returns the junction's mask with survivors that start as ``kept`` says."""
+    train, first_step = course(at.config, kept)
+    weights = start(at, kept, at.config.pruned)
+    return Departure(mask=at.mask, start=weights, train=train, first_step=first_step)

@@ -1,0 +1,38 @@
+"""Tickets taken to other data or another training: Morcos et al. (2019), Mehta (2019).
+
+The target's training runs its whole schedule, also of a ticket that was rewound to a later step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from lttune.branches.departure import Departure
+from lttune.branches.places import random_mask
+from lttune.branches.values import reinit
+from lttune.starts import Junction
+
+
+def transfer(at: Junction) -> Departure:
+    """The ticket itself."""
+    return _taken(at, Departure(mask=at.mask, start=at.start, train=at.train, first_step=0))
+
+
+def transfer_random(at: Junction) -> Departure:
+    """A random mask of the ticket's density in each layer, with newly drawn weights."""
+    return _taken(at, random_mask(at))
+
+
+def transfer_reinit(at: Junction) -> Departure:
+    """The ticket's mask with newly drawn weights."""
+    return _taken(at, reinit(at))
+
+
+def _taken(at: Junction, leaving: Departure) -> Departure:
+    """Returns the departure to the target's examples and training."""
+    target, source = at.config.target, at.config
+    train = target.training(source.train)
+    config = dataclasses.replace(
+        source, data=target.dataset(source.data), train=train, rewind_step=0
+    )
+    return dataclasses.replace(leaving, config=config, train=train, first_step=0)
