@@ -1,0 +1,53 @@
+"""Compare masks: what they have in common, and what chance would give; join them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from lttune.config.fields import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Which masks, and what becomes of them."""
+
+    tickets: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """Two or more: files of masks (of lttune, torch.nn.utils.prune or open_lth), or tickets of a
+    study, results/NAME:TRIAL/REPLICATE/LEVEL."""
+    combine: Literal["union", "intersection"] | None = None
+    """Joins all of them into one mask."""
+    out: Path | None = None
+    """The .safetensors file of the joined mask."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        require(len(self.tickets) >= 2, "TICKETS", "at least two", " ".join(self.tickets))
+        both = (self.combine is None) == (self.out is None)
+        require(both, "--combine and --out", "given together", self.combine or str(self.out))
+        ok = self.out is None or self.out.suffix == ".safetensors"
+        require(ok, "--out", "a .safetensors file", str(self.out))
+
+
+def main(flags: Flags) -> int:
+    """Prints a table for each pair, writes the joined mask, and returns the exit code."""
+    from lttune import masks
+    from lttune.exchange import mask_tensors, write
+    from lttune.overlap import masks_of, table
+
+    found = masks_of(flags.tickets)
+    for one, other in itertools.combinations(range(len(found)), 2):
+        print(f"A {flags.tickets[one]}\nB {flags.tickets[other]}")
+        print("\n".join(table(found[one], found[other])))
+    if flags.combine is not None and flags.out is not None:
+        join = {"union": masks.union, "intersection": masks.intersection}[flags.combine]
+        mask = join(*found)
+        sources = json.dumps(flags.tickets)
+        write(flags.out, mask_tensors(mask), {"combine": flags.combine, "masks": sources})
+        print(f"{flags.out}: {flags.combine} of {len(found)}, density {masks.density(mask):.4f}")
+    return 0

@@ -1,0 +1,109 @@
+"""Train a study's ticket on another dataset or with other hyperparameters, beside controls."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from lttune.config import TargetConfig
+from lttune.config.fields import is_int, require
+
+FROM_FILE = 1
+"""Level that a mask from a file is recorded at: one step from the dense network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Which tickets, and what they are taken to."""
+
+    study: Annotated[Path, tyro.conf.Positional]
+    """Folder of the study: results/NAME."""
+    trial: int = 0
+    """Number of the trial in the study."""
+    replicate: int = 0
+    """Replicate of the trial; those of the target are others."""
+    levels: tuple[int, ...] = ()
+    """Levels whose tickets are taken; none for the deepest of the trial alone."""
+    target: Annotated[TargetConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=TargetConfig)
+    mask: Path | None = None
+    """A file of masks instead of levels: of lttune, torch.nn.utils.prune or open_lth."""
+    start: Path | None = None
+    """The state dict that a mask's survivors start from. None is what the trial's replicate rewinds
+    to."""
+    replicates: int = 3
+    """Splits, data orders and newly drawn weights on the target, for each of which all networks are
+    trained."""
+    engine: Literal["auto", "torch", "sparse", "stacked"] = "auto"
+    """How networks are trained."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where."""
+    out: Path | None = None
+    """The table of the trained networks; None is transfer.parquet in the study's folder. A file
+    that is there is replaced; the networks stay in the store."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        ok = is_int(self.replicates) and self.replicates >= 1
+        require(ok, "--replicates", "a whole number >= 1", self.replicates)
+        require(not (self.mask and self.levels), "--levels", "left out with --mask", self.levels)
+        ok = self.start is None or self.mask is not None
+        require(ok, "--start", "given with --mask", str(self.start))
+
+
+def main(flags: Flags) -> int:
+    """Trains what the store lacks, prints and writes the table, and returns the exit code."""
+    from lttune import records
+    from lttune.checks import check_fit
+    from lttune.data import load
+    from lttune.engines import choose, make
+    from lttune.lab import Lab
+    from lttune.store import Store, probe
+    from lttune.tickets import Place, deepest, find
+    from lttune.transfer import imported, junctions, transfer
+    from lttune.transfer_table import lines, table
+
+    found = find(Place(study=flags.study, trial=flags.trial, replicate=flags.replicate, level=0))
+    source = found.config.data.name
+    name = flags.target.data or source
+    dataset = found.dataset if name == source else load(name)
+    config = dataclasses.replace(found.config, target=flags.target)
+    check_fit(config, {source: found.dataset, name: dataset})
+    last = deepest(found.place)
+    levels = () if flags.mask else flags.levels or (last,)
+    ok = all(1 <= level <= last for level in levels)
+    require(ok, "--levels", f"from 1 to {last}, the last that was trained", levels)
+    dense, tickets = junctions(found, levels)
+    if flags.mask is not None:
+        tickets = {FROM_FILE: imported(found, dense, flags.mask, flags.start)}
+    cells = flags.study.parent / "cells"
+    probe(cells)
+    engine, reason = choose(
+        flags.engine, flags.device, found.network, [config], [dataset], config.pruned != "zero"
+    )
+    if reason:
+        print(f"trained by the torch engine: {reason}")
+    lab = Lab(
+        {name: dataset},
+        make(engine, flags.device),
+        Store(cells),
+        found.row["seed"],
+        flags.device,
+    )
+    rows = transfer(dense, tickets, flags.target, range(flags.replicates), lab)
+    origin = {
+        "study": found.row["study"],
+        "phase": "transfer",
+        "trial": flags.trial,
+        "source_replicate": flags.replicate,
+        "source_mask": None if flags.mask is None else str(flags.mask),
+    }
+    out = flags.out or flags.study / "transfer.parquet"
+    records.write(out, [row | origin for row in rows])
+    print("\n".join(table(lines(rows))))
+    new = sum(not row["reused"] for row in rows)
+    print(f"{out}: {len(rows)} networks, {new} trained now, {len(rows) - new} from the store")
+    return 0

@@ -1,0 +1,228 @@
+"""A trained network of a study, found by its place there: trial, replicate, level, branch.
+
+Its mask and end weights are in its cell; what it started from is walked again, from the streams and
+the cells of the levels before. Nothing is trained.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+
+from lttune import records, supermasks
+from lttune.config import LotteryConfig, from_dict
+from lttune.data import Dataset, load
+from lttune.errors import ConfigError, DataError, StorageError
+from lttune.files import read_json
+from lttune.lab import Lab, network_of
+from lttune.ledger import Ledger
+from lttune.lottery import Level, trajectories
+from lttune.masks import Mask, Weights
+from lttune.models import Network
+from lttune.store import Cell, Store, Stored
+from lttune.tasks import mask_of, weights_of
+from lttune.training import Member
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a network is."""
+
+    study: Path
+    """Folder of the study, results/NAME."""
+    trial: int = 0
+    replicate: int = 0
+    level: int = 0
+    branch: str = "trunk"
+
+    def __str__(self) -> str:
+        branch = "" if self.branch == "trunk" else f"/{self.branch}"
+        return f"{self.study}:{self.trial}/{self.replicate}/{self.level}{branch}"
+
+
+def place(text: str) -> Place:
+    """Returns the place that "results/NAME:TRIAL/REPLICATE/LEVEL" names.
+
+    Raises:
+        ConfigError: if the text is not of this form.
+    """
+    parts = re.fullmatch(r"(.+):(\d+)/(\d+)/(\d+)(?:/(\w+))?", text)
+    if parts is None:
+        raise ConfigError(
+            f"a ticket must be a file or results/NAME:TRIAL/REPLICATE/LEVEL, got {text!r}"
+        )
+    study, trial, replicate, level, branch = parts.groups()
+    return Place(
+        study=Path(study),
+        trial=int(trial),
+        replicate=int(replicate),
+        level=int(level),
+        branch=branch or "trunk",
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """A network of a study as the store has it."""
+
+    place: Place
+    row: dict[str, Any]
+    """Its row of the records."""
+    config: LotteryConfig
+    """Of its trial."""
+    dataset: Dataset
+    """The examples as they were loaded."""
+    network: Network
+    cell: Cell
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether its mask was learned, and its weights were not."""
+        trunk = self.place.branch == "trunk"
+        return trunk and self.place.level == 1 and self.config.method == "supermask"
+
+    @property
+    def mask(self) -> Mask:
+        """The mask that it was trained under, or that was learned."""
+        if self.is_learned:
+            stored = Stored(key=self.row["cell"], cell=self.cell, reused=True)
+            return supermasks.learned(stored, self.network)
+        return mask_of(self.cell, self.network)
+
+    def weights(self, which: str) -> tuple[Weights, int]:
+        """Returns its weights, and how many steps are behind them.
+
+        Args:
+            which: "trained", at the end of its training, or "start", where that began.
+
+        Raises:
+            ConfigError: if there are none such.
+        """
+        if which == "trained":
+            if self.is_learned:
+                raise ConfigError("weights must be start where a mask was learned, got 'trained'")
+            return weights_of(self.cell, self.network), self.config.train.steps
+        if self.place.branch != "trunk":
+            raise ConfigError(
+                f"weights must be trained for a branch, got {which!r} of {self.place}"
+            )
+        level = walked(self, [self.place.level])[self.place.level]
+        return level.ticket.start, level.junction.first_step
+
+
+def find(at: Place) -> Found:
+    """Returns a network of a study.
+
+    Raises:
+        ConfigError: if the study has no such network, or keeps no weights of it.
+        DataError: if the study's dataset is not the one that can be had here.
+        StorageError: if files of the study cannot be read, or the store has lost the network.
+    """
+    (row,) = _rows(at, ("trial", "replicate", "branch", "level"))
+    sheet = _sheet(at.study)
+    trials = Ledger.open(at.study / "trials.json").trials
+    hparams = next((t.hparams for t in trials if t.number == at.trial), None)
+    if hparams is None:
+        raise StorageError(f"{at.study / 'trials.json'} lacks trial {at.trial} of the records")
+    config = from_dict(sheet["lottery"]).override(hparams)
+    dataset = load(config.data.name)
+    known = sheet["dataset"]
+    if known["name"] == dataset.name and known["digest"] != dataset.digest():
+        raise DataError(f"{dataset.name} here is not the dataset of the study {at.study}")
+    cell = Store(at.study.parent / "cells").read(row["cell"])
+    if cell is None:
+        raise StorageError(
+            f"{at.study.parent / 'cells'} has no sound network {row['cell'][:12]} of {at}; "
+            "run the study again"
+        )
+    if not any(name.startswith("weights/") for name in cell.tensors):
+        raise ConfigError(f"branch must be one whose weights are kept, such as trunk; got {at}")
+    return Found(at, row, config, dataset, network_of(config, dataset), cell)
+
+
+def walked(found: Found, levels: Collection[int]) -> dict[int, Level]:
+    """Returns levels of the trunk of a network's trial and replicate, each with its junction.
+
+    Raises:
+        ConfigError: if the trajectory has no such level.
+        StorageError: if the store lacks a network on the way, or the walk comes to other ones,
+            because another version of lttune trained them.
+    """
+    at = found.place
+    lab = Lab(
+        {found.config.data.name: found.dataset},
+        _Archive(found.row["numerics"]),
+        Store(at.study.parent / "cells"),
+        found.row["seed"],
+    )
+    wanted: dict[int, Level] = {}
+    for (level,) in trajectories(found.config, [at.replicate], lab):
+        if level.level in levels:
+            _require_same(level, found)
+            wanted[level.level] = level
+        if len(wanted) == len(set(levels)):
+            return wanted
+    missing = sorted(set(levels) - wanted.keys())
+    raise ConfigError(f"level must be one of the trajectory, got {missing} of {at}")
+
+
+def deepest(at: Place) -> int:
+    """Returns the last level that a trial's replicate and branch were trained to.
+
+    Raises:
+        ConfigError: if the study has no such trial, replicate or branch.
+    """
+    return max(row["level"] for row in _rows(at, ("trial", "replicate", "branch")))
+
+
+def _require_same(level: Level, found: Found) -> None:
+    """Raises ``StorageError`` if a walk came to another network than the one that is stored."""
+    same = level.level != found.place.level or level.stored.key == found.row["cell"]
+    if not (level.level == 1 and found.config.method == "supermask"):
+        stored = mask_of(level.stored.cell, found.network)
+        same = same and all(torch.equal(k, stored[n]) for n, k in level.ticket.mask.items())
+    if not same:
+        raise StorageError(f"level {level.level} of {found.place} was trained by another lttune")
+
+
+def _sheet(study: Path) -> dict[str, Any]:
+    try:
+        return read_json(study / "study.json")
+    except FileNotFoundError:
+        raise ConfigError(f"study must be the folder of a study, got {str(study)!r}") from None
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{study / 'study.json'} cannot be read: {error}") from error
+
+
+def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns the rows of the records at a place, or names its first part that has none."""
+    _sheet(at.study)
+    rows = records.read(at.study / "records.parquet")
+    for name in names:
+        there = sorted({row[name] for row in rows})
+        rows = [row for row in rows if row[name] == getattr(at, name)]
+        if not rows:
+            known = ", ".join(map(str, there)) or "none yet"
+            raise ConfigError(f"{name} must be one of {known}; got {at}")
+    return rows
+
+
+class _Archive:
+    """Stands where the engine is that trained a study; trains nothing."""
+
+    def __init__(self, numerics: str) -> None:
+        self.numerics = numerics
+
+    def groups(self, members: Sequence[Member]) -> list[list[int]]:
+        return [list(range(len(members)))]
+
+    def train(self, members: Sequence[Member]) -> NoReturn:
+        raise StorageError(
+            "the store lacks a network on the way to this level, or another version of lttune "
+            "trained it; run the study again"
+        )

@@ -1,0 +1,48 @@
+"""A finished study in a folder, made in a second, without Ray."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import digits_study
+
+from lttune import records
+from lttune.config import LotteryConfig
+from lttune.data import load
+from lttune.engines.torch import TorchEngine
+from lttune.files import write_json
+from lttune.lab import Lab
+from lttune.ledger import Ledger
+from lttune.sheet import sheet
+from lttune.store import Store
+from lttune.trial import run_trial
+
+
+def make(
+    out: Path,
+    lottery: LotteryConfig = digits_study.LOTTERY,
+    trials: tuple[dict, ...] = ({},),
+    replicates: tuple[int, ...] = (0,),
+    controls: tuple[str, ...] = (),
+    name: str = "digits",
+) -> Path:
+    """Trains every trial's hyperparameters and returns the study's folder."""
+    dataset = load(lottery.data.name)
+    engine = TorchEngine()
+    config = dataclasses.replace(digits_study.SMOKE, name=name, out=out, lottery=lottery)
+    lab = Lab({lottery.data.name: dataset}, engine, Store(config.store), config.seed)
+    ledger, rows = Ledger(path=config.folder / "trials.json"), []
+    for number, hparams in enumerate(trials):
+        trial = ledger.add("anchor", "", hparams, list(replicates), list(controls))
+        trial.state = "complete"
+        whose = {"study": name, "phase": "anchor", "trial": number}
+        for report in run_trial(lottery.override(hparams), replicates, controls, lab):
+            rows += [whose | row for row in report["rows"]]
+    config.folder.mkdir(parents=True)
+    ledger.save()
+    write_json(
+        config.folder / "study.json", sheet(config, digits_study.STUDY, dataset, engine.numerics)
+    )
+    records.write(config.folder / "records.parquet", rows)
+    return config.folder
