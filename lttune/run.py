@@ -5,11 +5,13 @@ Running a study again goes on where it stopped; running a finished study again t
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from filelock import FileLock, Timeout
+from rich.console import Console
 
 from lttune.branches import HOLDING
 from lttune.checks import (
@@ -21,12 +23,13 @@ from lttune.checks import (
 )
 from lttune.conductor import Chosen, Conductor, Report
 from lttune.config import LotteryConfig
-from lttune.data import load
+from lttune.data import Dataset, load
 from lttune.design import Point
 from lttune.engines import choose, make
 from lttune.errors import LockedError, ResourceError
 from lttune.lab import network_of
 from lttune.outcome import Outcome
+from lttune.plan import measured, plan, table
 from lttune.settings import Space, Study, StudyConfig
 from lttune.sheet import refuse_other, sheet
 from lttune.store import probe
@@ -63,6 +66,8 @@ def run_study(
     engine, reason = choose(
         config.engine, config.device, network, corners, datasets.values(), holds
     )
+    if config.plan:
+        return _planned(config, study, datasets, engine)
     # A driver without a GPU may steer workers that have one: then the name stands for the class.
     local = config.device == "cpu" or torch.cuda.is_available()
     numerics = make(engine, config.device).numerics if local else f"{engine}/{config.device}"
@@ -78,6 +83,16 @@ def run_study(
     with lock:
         chosen = Chosen(engine=engine, reason=reason, began=began)
         return Conductor(config, study, datasets, network, values, report, chosen).run()
+
+
+def _planned(
+    config: StudyConfig, study: Study, datasets: Mapping[str, Dataset], engine: str
+) -> Outcome:
+    """Prints what the study would train; nothing is written."""
+    pace = measured(config.lottery, datasets, engine, config.device)
+    cores = config.max_concurrent or os.cpu_count() or 1
+    Console().print(table(plan(config, study, datasets, pace), cores))
+    return Outcome(exit_code=0, report=config.folder / "report.html", tracking="", not_tracked="")
 
 
 def _dataset_names(base: LotteryConfig, space: Space, points: Iterable[Point]) -> list[str]:

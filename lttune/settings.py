@@ -55,6 +55,7 @@ SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databrick
 """Stores that MLflow keeps up; its folder of files (./mlruns) it does not."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 FREE = (
+    "plan",
     "engine",
     "out",
     "trials",
@@ -112,6 +113,8 @@ class StudyConfig:
     engine: EngineName = "auto"
     """How networks are trained: torch is the reference; sparse computes surviving weights only, on
     the CPU; stacked trains several at once, for a GPU. auto is sparse where it can be."""
+    plan: bool = False
+    """Only print what would be trained and about how long it takes."""
     lottery: LotteryConfig = field(default_factory=LotteryConfig)
     """The base configuration: the anchor, and what a trial of the search overrides."""
 

@@ -1,0 +1,190 @@
+"""What a study is going to train, and about how long that takes, before it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.table import Table
+
+from lttune.branches import FROM_DENSE
+from lttune.config import LotteryConfig
+from lttune.data import Dataset
+from lttune.densities import planned_densities
+from lttune.engines import make, warm
+from lttune.lab import Lab, network_of
+from lttune.masks import apply
+from lttune.objectives import ObjectiveConfig
+from lttune.progress import clock
+from lttune.schedule import evaluation_steps
+from lttune.search import phase_config
+from lttune.seeding import stream
+from lttune.settings import Study, StudyConfig
+from lttune.store import Store
+from lttune.tasks import Task, Ticket
+
+DENSITIES = (1.0, 0.3, 0.1, 0.03)
+"""Where the pace is measured; between them it is linear in density."""
+STEPS = 40
+"""Steps of each measurement."""
+ROUNDS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How long the base configuration takes on this machine, by density, rising."""
+
+    densities: tuple[float, ...]
+    step_s: tuple[float, ...]
+    evaluation_s: tuple[float, ...]
+
+    def seconds(self, density: float, steps: int, evaluations: int) -> float:
+        """Returns the seconds of one network."""
+        step = np.interp(density, self.densities, self.step_s)
+        evaluation = np.interp(density, self.densities, self.evaluation_s)
+        return float(steps * step + evaluations * evaluation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One phase of a plan."""
+
+    phase: str
+    trials: int
+    networks: int
+    steps: int
+    """Optimizer steps of all its networks."""
+    seconds: float
+    """Core seconds, if no network is shared and none is there yet."""
+
+
+def measured(
+    lottery: LotteryConfig, datasets: Mapping[str, Dataset], engine: str, device: str
+) -> Pace:
+    """Trains the base network for some steps at some densities and returns its pace."""
+    warm(engine)
+    train = dataclasses.replace(
+        lottery.train, steps=STEPS, eval_every=STEPS, warmup_steps=0, milestones=()
+    )
+    brief = dataclasses.replace(lottery, train=train, rewind_step=0)
+    with tempfile.TemporaryDirectory() as folder:
+        lab = Lab(datasets, make(engine, device), Store(Path(folder)), device=device)
+        # The best of some: the first also loads what stays loaded, and machines have other work.
+        rounds = [[_brief(brief, lab, d, number) for d in DENSITIES] for number in range(ROUNDS)]
+    best = [tuple(map(min, zip(*times, strict=True))) for times in zip(*rounds, strict=True)]
+    steps, evaluations = zip(*reversed(best), strict=True)
+    return Pace(densities=DENSITIES[::-1], step_s=steps, evaluation_s=evaluations)
+
+
+def _brief(config: LotteryConfig, lab: Lab, density: float, number: int) -> tuple[float, float]:
+    """Returns the seconds of a step and of an evaluation under a random mask."""
+    network, rng = lab.network(config), stream(0, 0, "pace")
+    initial = network.initial_weights(rng)
+    mask = {
+        name: torch.from_numpy(rng.random(initial[name].shape) < density)
+        for name in network.prunable
+    }
+    task = Task(
+        identity={"pace": [density, number]},
+        config=config,
+        network=network,
+        replicate=0,
+        level=1,
+        ticket=Ticket(mask=mask, start=apply(initial, mask)),
+        train=config.train,
+        first_step=0,
+        keep=False,
+    )
+    times = lab.train([task])[0].cell.times
+    # Validation and test before the first step and after the last, some of it again at the end.
+    evaluation = times["eval_time_s"] / 3
+    return (times["train_time_s"] - times["eval_time_s"]) / STEPS, evaluation
+
+
+def plan(
+    config: StudyConfig, study: Study, datasets: Mapping[str, Dataset], pace: Pace
+) -> list[Part]:
+    """Returns what each phase of a study trains; a search's trials count as the base."""
+    base = config.lottery
+    own = len(config.controls)
+    dense = len(FROM_DENSE.intersection(config.controls))
+    parts = []
+    if "anchor" in config.phases:
+        each = _trajectory(base, base, datasets, pace, own, dense)
+        parts.append(_part("anchor", [each] * config.replicates))
+    for phase, points in study.points_of(config).items():
+        each_point = [
+            trajectory
+            for point in points
+            for trajectory in [_trajectory(base.override(point.hparams), base, datasets, pace)]
+            * len(point.replicates)
+        ]
+        parts.append(_part(phase, each_point))
+    if "search" in config.phases:
+        trial = _trajectory(_searched(base, config.objective), base, datasets, pace)
+        whole = [tuple(config.search_replicates * value for value in trial)] * config.trials
+        parts.append(_part("search", whole))
+    return parts
+
+
+def _searched(base: LotteryConfig, objective: ObjectiveConfig) -> LotteryConfig:
+    return phase_config("search", base, objective)
+
+
+def _trajectory(
+    config: LotteryConfig,
+    base: LotteryConfig,
+    datasets: Mapping[str, Dataset],
+    pace: Pace,
+    controls: int = 0,
+    from_dense: int = 0,
+) -> tuple[float, ...]:
+    """Returns networks, steps and core seconds of one trajectory with its controls."""
+    network = network_of(config, datasets[config.data.name])
+    other = network_of(base, datasets[base.data.name])
+    size, base_size = (sum(map(math.prod, n.shapes.values())) for n in (network, other))
+    scale = config.train.batch_size / base.train.batch_size * size / base_size
+    networks = steps = 0
+    seconds = 0.0
+    for level, density in enumerate(planned_densities(config, network)):
+        first = config.rewind_step if level else 0
+        count = 1 + (controls if level else from_dense)
+        own_steps = config.train.steps - first
+        evaluations = len(evaluation_steps(config.train, first))
+        networks += count
+        steps += count * own_steps
+        seconds += count * pace.seconds(density, round(own_steps * scale), evaluations)
+    return networks, steps, seconds
+
+
+def _part(phase: str, trajectories: Sequence[tuple[float, ...]]) -> Part:
+    networks, steps, seconds = (sum(values) for values in zip(*trajectories, strict=True))
+    return Part(
+        phase=phase,
+        trials=len(trajectories),
+        networks=int(networks),
+        steps=int(steps),
+        seconds=seconds,
+    )
+
+
+def table(parts: Sequence[Part], concurrent: int) -> Table:
+    """Returns the plan as a table to read."""
+    shown = Table(title=f"plan: about {clock(_wall(parts, concurrent))} on {concurrent} cores")
+    shown.add_column("phase")
+    for heading in ("trials", "networks", "steps", "core time, at most"):
+        shown.add_column(heading, justify="right")
+    for part in parts:
+        numbers = (f"{part.trials:,}", f"{part.networks:,}", f"{part.steps:,}")
+        shown.add_row(part.phase, *numbers, clock(part.seconds))
+    return shown
+
+
+def _wall(parts: Sequence[Part], concurrent: int) -> float:
+    return sum(part.seconds for part in parts) / concurrent

@@ -1,0 +1,96 @@
+"""What a study would train, before it starts."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from digits_study import LOTTERY, SMOKE, STUDY, report
+
+from lttune.data import load
+from lttune.design import Point
+from lttune.errors import ConfigError
+from lttune.plan import DENSITIES, Pace, measured, plan
+from lttune.run import run_study
+
+DATASETS = {"digits": load("digits")}
+PACE = Pace(densities=(0.1, 1.0), step_s=(0.001, 0.01), evaluation_s=(0.5, 0.5))
+POINTS = [
+    Point(hparams={"train.steps": steps}, replicates=(0, 1), role="sweep", label=f"steps={steps}")
+    for steps in (40, 80)
+]
+SWEPT = dataclasses.replace(STUDY, points={"smoke": {"sweep": POINTS}})
+
+
+def test_networks_and_steps_are_counted():
+    config = dataclasses.replace(
+        SMOKE, phases=("anchor", "sweep", "search"), search_replicates=3, controls=("reinit",)
+    )
+    anchor, sweep, search = plan(config, SWEPT, DATASETS, PACE)
+    # Three levels and a control at two of them; two replicates of two points; levels 0 and 1 reach
+    # the objective's density, three times in each of four trials.
+    assert (anchor.phase, anchor.trials, anchor.networks) == ("anchor", 2, 2 * (3 + 2))
+    assert (sweep.phase, sweep.trials, sweep.networks) == ("sweep", 4, 4 * 3)
+    assert (search.phase, search.trials, search.networks) == ("search", 4, 4 * 3 * 3)
+    assert (anchor.steps, sweep.steps, search.steps) == (10 * 40, 6 * 40 + 6 * 80, 36 * 40)
+
+
+def test_rewinding_shortens_the_levels_after_the_first():
+    config = dataclasses.replace(
+        SMOKE,
+        phases=("anchor",),
+        controls=("sibling",),
+        replicates=1,
+        lottery=LOTTERY.override({"rewind_step": 10}),
+    )
+    (anchor,) = plan(config, STUDY, DATASETS, PACE)
+    # The sibling leaves the dense network too.
+    assert (anchor.networks, anchor.steps) == (6, 2 * 40 + 4 * 30)
+
+
+def test_time_is_that_of_the_densities_batches_and_sizes():
+    config = dataclasses.replace(SMOKE, phases=("anchor",), replicates=1, controls=())
+    levels0 = dataclasses.replace(config, lottery=LOTTERY.override({"levels": 0}))
+    (dense,) = plan(levels0, STUDY, DATASETS, PACE)
+    # 40 steps and evaluations at 0, 20 and 40.
+    assert dense.seconds == pytest.approx(40 * 0.01 + 3 * 0.5)
+    (whole,) = plan(config, STUDY, DATASETS, PACE)
+    assert dense.seconds + 2 * (40 * 0.001 + 1.5) < whole.seconds < 3 * dense.seconds
+    doubled = Point(
+        hparams={"train.batch_size": 2 * LOTTERY.train.batch_size, "levels": 0},
+        replicates=(0,),
+        role="sweep",
+        label="twice",
+    )
+    study = dataclasses.replace(STUDY, points={"smoke": {"sweep": [doubled]}})
+    (sweep,) = plan(dataclasses.replace(config, phases=("sweep",)), study, DATASETS, PACE)
+    assert sweep.seconds == pytest.approx(80 * 0.01 + 1.5)
+
+
+@pytest.mark.parametrize("engine", ["torch", "sparse"])
+def test_the_pace_is_measured(engine):
+    pace = measured(LOTTERY, DATASETS, engine, "cpu")
+    assert pace.densities == DENSITIES[::-1]
+    assert all(0 < seconds < 1 for seconds in (*pace.step_s, *pace.evaluation_s))
+
+
+def test_a_plan_is_printed_and_nothing_is_written(cwd: Path, capsys):
+    config = dataclasses.replace(SMOKE, plan=True, phases=("anchor", "sweep", "search"))
+    assert run_study(config, SWEPT, report).exit_code == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("plan: about", "anchor", "sweep", "search", "on"))
+    assert list(cwd.iterdir()) == []
+
+
+def test_a_phase_that_the_study_does_not_declare_is_refused(cwd: Path):
+    config = dataclasses.replace(SMOKE, phases=("design",))
+    with pytest.raises(ConfigError, match="phases must be without 'design': the study declares"):
+        run_study(config, STUDY, report)
+    assert list(cwd.iterdir()) == []
+
+
+def test_a_bad_point_is_named(cwd: Path):
+    bad = Point(hparams={"train.lr": -1.0}, replicates=(0,), role="sweep", label="lr=-1")
+    study = dataclasses.replace(STUDY, points={"smoke": {"sweep": [bad]}})
+    with pytest.raises(ConfigError, match=r"point 'lr=-1': train\.lr must be a finite number > 0"):
+        run_study(dataclasses.replace(SMOKE, phases=("sweep",)), study, report)
+    assert list(cwd.iterdir()) == []
