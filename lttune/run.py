@@ -77,10 +77,10 @@ def run_study(
     probe(config.folder)
     lock = FileLock(config.folder / "lock")
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         raise LockedError(f"another driver is running the study {config.folder}") from None
-    with lock:
+    with held:
         chosen = Chosen(engine=engine, reason=reason, began=began)
         return Conductor(config, study, datasets, network, values, report, chosen).run()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 import shutil
@@ -28,6 +29,7 @@ from analysis.report import write
 from lttune import conductor
 from lttune.conductor import Conductor
 from lttune.data import load
+from lttune.design import Categorical, Factor, LogUniform, space_filling
 from lttune.engines import choose, make
 from lttune.errors import ResourceError
 from lttune.files import read_json
@@ -583,3 +585,36 @@ def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys
     for row in expected:
         mine = by_place[row["branch"], row["level"]]
         assert {n: mine[n] for n in row if n not in TIMES} == lasting([row])[0]
+
+
+def test_the_points_of_a_design_are_trained_exactly_as_they_are(tmp_path):
+    # Also those that Optuna's space does not hold; a repeated point once for each replicate.
+    design = space_filling(
+        [
+            Factor(path="train.lr", distribution=LogUniform(low=1e-3, high=1e-1)),
+            Factor(path="train.optimizer", distribution=Categorical(choices=("sgd", "adam"))),
+        ],
+        points=4,
+        seed=1,
+        paper={"train.lr": 0.01, "train.optimizer": "adam"},
+        repeats=1,
+        repetitions=2,
+    )
+    study = dataclasses.replace(STUDY, points={"smoke": {"design": design}})
+    place = Place(tmp_path).run("--scale", "smoke", "--phases", "design", "anchor", study=study)
+    assert place.exit_code == 0, place.printed
+    trials = [trial for trial in place.trials() if trial["phase"] == "design"]
+    wanted = [(p.hparams, [r], p.role, p.inert) for p in design for r in p.replicates]
+    found = [(t["hparams"], t["replicates"], t["role"], t["inert"]) for t in trials]
+    assert sorted(map(repr, found)) == sorted(map(repr, wanted))
+    rows = [row for row in place.rows() if row["phase"] == "design"]
+    for trial in trials:
+        mine = [row for row in rows if row["trial"] == trial["number"]]
+        assert len(mine) == LOTTERY.levels + 1
+        for row in mine:
+            assert {path: row[path] for path in trial["hparams"]} == trial["hparams"]
+            assert (row["role"], row["inert"]) == (trial["role"], trial["inert"])
+            assert [row["replicate"]] == trial["replicates"]
+    before = place.cells()
+    again = place.run("--scale", "smoke", "--phases", "design", "anchor", study=study)
+    assert (again.exit_code, place.cells()) == (0, before), again.printed
