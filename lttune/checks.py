@@ -91,6 +91,13 @@ def check_fit(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
             f"target.data must have pictures of shape {source_shape} and at most {classes} "
             f"classes, got {target.name!r} with {shape} and {target_classes}"
         )
+    pretrain = config.pretrain.dataset(config.data)
+    before = outline(datasets[pretrain.name], pretrain)[0]
+    if config.pretrain.steps > 0 and before != source_shape:
+        raise ConfigError(
+            f"pretrain.data must have pictures of shape {source_shape}, got {pretrain.name!r} with "
+            f"{before}"
+        )
 
 
 def check_controls(controls: Sequence[str], config: LotteryConfig) -> None:

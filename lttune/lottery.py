@@ -17,6 +17,7 @@ from lttune.densities import planned_densities
 from lttune.lab import Lab
 from lttune.masks import Weights
 from lttune.models import Network
+from lttune.pretraining import initial_weights
 from lttune.pruning import competing_groups, prune
 from lttune.seeding import stream
 from lttune.starts import Junction, course, start
@@ -57,9 +58,11 @@ def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Sto
     """
     network = lab.network(config)
     levels = len(planned_densities(config, network))
-    initial = network.initial_weights(stream(lab.seed, replicate, "init"))
+    initial, pretrained = initial_weights(config, replicate, lab, network)
     mask = masks.ones(initial, network.prunable)
     identity = lab.identity(config, replicate)
+    if pretrained is not None:
+        identity["pretrained"] = pretrained
     junction = Junction(
         mask=mask,
         evidence=evidence_of(initial, mask, network),

@@ -97,8 +97,8 @@ def _planned(
 
 def _dataset_names(base: LotteryConfig, space: Space, points: Iterable[Point]) -> list[str]:
     """Returns the names of all datasets that the study can come to, the base's first."""
-    names = [base.data.name, base.target.data or base.data.name]
-    for path in ("data.name", "target.data"):
+    names = [base.data.name, *filter(None, (base.target.data, base.pretrain.data))]
+    for path in ("data.name", "target.data", "pretrain.data"):
         if path in space:
             names += getattr(space[path], "choices", ())
         names += [point.hparams[path] for point in points if path in point.hparams]

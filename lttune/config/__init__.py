@@ -9,6 +9,7 @@ from lttune.config.data import DataConfig
 from lttune.config.fields import digest, flatten, require
 from lttune.config.lottery import LotteryConfig, from_dict
 from lttune.config.model import ModelConfig
+from lttune.config.pretrain import PretrainConfig
 from lttune.config.prune import PruneConfig
 from lttune.config.supermask import SupermaskConfig
 from lttune.config.target import TargetConfig
@@ -18,6 +19,7 @@ __all__ = [
     "DataConfig",
     "LotteryConfig",
     "ModelConfig",
+    "PretrainConfig",
     "PruneConfig",
     "SupermaskConfig",
     "TargetConfig",

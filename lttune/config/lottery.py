@@ -17,6 +17,7 @@ from lttune.config.fields import (
     require_choice,
 )
 from lttune.config.model import ModelConfig
+from lttune.config.pretrain import PretrainConfig
 from lttune.config.prune import PruneConfig
 from lttune.config.supermask import SupermaskConfig
 from lttune.config.target import TargetConfig
@@ -57,6 +58,8 @@ class LotteryConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     prune: PruneConfig = field(default_factory=PruneConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    """What the initial weights are trained on before."""
     supermask: SupermaskConfig = field(default_factory=SupermaskConfig)
     target: TargetConfig = field(default_factory=TargetConfig)
     """What the branches transfer* train the ticket on."""

@@ -1,0 +1,51 @@
+"""What the weights are trained on before a trajectory begins."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from lttune.config.data import DataConfig, TaskName, require_dataset
+from lttune.config.fields import is_int, is_number, require, require_choice
+from lttune.config.train import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig:
+    """Pretraining of the initial weights on other examples, or on a task without labels."""
+
+    steps: int = 0
+    """Optimizer steps; 0 is no pretraining."""
+    data: str | None = None
+    """Dataset, of pictures of the same shape. None is the trajectory's own."""
+    task: TaskName = "classes"
+    """classes, or rotation, which needs no labels."""
+    lr: float | None = None
+    """Learning rate, constant, > 0. None is ``train.lr``."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        ok = is_int(self.steps) and self.steps >= 0
+        require(ok, "pretrain.steps", "a whole number >= 0", self.steps)
+        if self.data is not None:
+            require_dataset("pretrain.data", self.data)
+        require_choice("pretrain.task", self.task, TaskName)
+        ok = self.lr is None or (is_number(self.lr) and self.lr > 0)
+        require(ok, "pretrain.lr", "a finite number > 0", self.lr)
+
+    def dataset(self, data: DataConfig) -> DataConfig:
+        """Returns the examples of the pretraining, given the trajectory's."""
+        return dataclasses.replace(data, name=self.data or data.name, task=self.task)
+
+    def training(self, train: TrainConfig) -> TrainConfig:
+        """Returns the pretraining's training, given the trajectory's: measured at its end only."""
+        return dataclasses.replace(
+            train,
+            lr=self.lr or train.lr,
+            steps=self.steps,
+            eval_every=self.steps,
+            eval_test=False,
+            eval_train=0,
+            warmup_steps=0,
+            milestones=(),
+        )
