@@ -218,7 +218,9 @@ def run_trials(
         engine=engine,
         objective=config.objective,
     )
-    gpus = {"gpu": 1 / concurrent} if config.device == "cuda" else {}
+    # Some trials share a GPU; none needs more than one.
+    share = min(1.0, ray.cluster_resources().get("GPU", 0.0) / concurrent)
+    gpus = {"gpu": share} if config.device == "cuda" else {}
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1, **gpus}),
         tune_config=tune.TuneConfig(

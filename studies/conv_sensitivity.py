@@ -75,8 +75,8 @@ SMALL = {
     "data.name": "digits",
     "data.validation": None,
     "levels": 2,
-    "train.steps": 150,
-    "train.eval_every": 50,
+    "train.steps": 60,
+    "train.eval_every": 20,
     "train.eval_test": False,
     "train.eval_train": 0,
 }

@@ -66,10 +66,10 @@ SMALL = {
     "data.augment": "none",
     "model.name": "resnet-20-8",
     "levels": 2,
-    "train.steps": 120,
+    "train.steps": 60,
     "train.batch_size": 32,
-    "train.eval_every": 40,
-    "train.milestones": (80, 100),
+    "train.eval_every": 20,
+    "train.milestones": (40, 50),
     "train.eval_test": False,
     "train.eval_train": 0,
 }
@@ -93,7 +93,7 @@ STUDY = Study(
     space={},
     file=Path(__file__),
     points={
-        "smoke": {"sweep": points(1, 120, 80)},
+        "smoke": {"sweep": points(1, 60, 40)},
         "quick": {"sweep": points(3, 10_000, 6_667)},
         "paper": {"sweep": points(5, 30_000, 20_000)},
     },

@@ -1,5 +1,9 @@
 """What the documents promise: links, commands, columns, and the direction of imports."""
 
+import ast
+import functools
+import importlib
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -12,6 +16,8 @@ import tyro
 from scipy import stats
 
 from benchmarks import bars, markdown
+from lttune import commands as lttune_commands
+from lttune.config import LotteryConfig, PruneConfig
 from lttune.files import read_json
 from lttune.records import LAYERS, MEASURES
 from lttune.settings import StudyConfig
@@ -123,3 +129,87 @@ def test_the_committed_benchmark_judges_every_bar():
     figures = {key: latest[key] for key in bars.BARS}
     assert all(isinstance(value, float) for value in figures.values())
     assert latest["bars"] == bars.judged(figures)
+
+
+PEERS = (ROOT / "docs" / "peers.md").read_text()
+NODE = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+EVERY_FRACTION = LotteryConfig(
+    levels=1, prune=PruneConfig(fractions={"fc1": 0.2, "conv": 0.2, "out": 0.1})
+)
+
+
+def peer_rows() -> list[list[str]]:
+    """Returns the cells of every row of the page's tables, without their heads."""
+    lines = [line for line in PEERS.splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in rows if row[-1] != "test"]
+
+
+@functools.cache
+def defined_in(path: str) -> set[str]:
+    tree = ast.parse((ROOT / path).read_text())
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def test_the_page_of_the_peers_names_what_there_is():
+    rows = peer_rows()
+    assert len(rows) > 90
+    nodes = NODE.findall(PEERS)
+    assert [f"{path}::{name}" for path, name in nodes if name not in defined_in(path)] == []
+    # Only what is not here at all may lack a test.
+    assert [row for row in rows if not NODE.search(row[-1]) and row[1] != "no"] == []
+
+
+def test_every_field_and_command_of_the_page_of_the_peers_is_one():
+    names = re.findall(r"`([^`]+)`", NODE.sub("", PEERS))
+    paths = {*LotteryConfig().paths(), *(name for name in vars(StudyConfig(name="x")))}
+    columns = {*MEASURES, *LAYERS}
+    others = {"records.parquet", "layers.parquet", "report.html", "make test", "argv"}
+    others |= {
+        "python -m pytest TEST",
+        "pip install -e .",
+        "--round_mask",
+        "tests/test_peer_faults.py",
+    }
+    for name in names:
+        if name.startswith("lttune "):
+            check_command(name.split()[1:])
+        elif " = " in name:
+            check_settings(name)
+        elif name.startswith("lttune."):
+            path, _, attribute = name.rpartition(".")
+            assert hasattr(importlib.import_module(path), attribute), name
+        elif name.startswith("--"):
+            assert name in others or name.removeprefix("--").removeprefix("lottery.") in paths, name
+        else:
+            assert name in paths | columns | others, name
+
+
+def check_command(words: list[str]) -> None:
+    assert words[0] in {module.name for module in pkgutil.iter_modules(lttune_commands.__path__)}
+    command = importlib.import_module(f"lttune.commands.{words[0]}")
+    assert tyro.cli(command.Flags, args=words[1:]) is not None
+
+
+def check_settings(text: str) -> None:
+    """Has the command line read "field = value, field = value"."""
+    arguments = []
+    for setting in text.split(", "):
+        path, _, value = setting.partition(" = ")
+        flag = f"--lottery.{path}" if path in EVERY_FRACTION.paths() else f"--{path}"
+        arguments += [flag, *(value.split() if value != "True" else [])]
+    default = StudyConfig(name="x", lottery=EVERY_FRACTION)
+    assert tyro.cli(StudyConfig, default=default, args=arguments) is not None
+
+
+def test_lttune_commands_of_the_readme_are_understood():
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    lines = re.findall(r"^lttune ([^#\n]+)", "".join(blocks), re.M)
+    assert len(lines) >= 4
+    for line in lines:
+        check_command(line.split())
+
+
+def test_the_readme_lists_every_study():
+    listed = set(re.findall(r"\]\(studies/(\w+\.py)\)", (ROOT / "README.md").read_text()))
+    assert listed == {path.name for path in (ROOT / "studies").glob("*.py")}

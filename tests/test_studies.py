@@ -1,0 +1,215 @@
+"""Every study of ``studies/`` at scale smoke, in an empty folder, without a download."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from markupsafe import escape
+
+from lttune.branches import FROM_DENSE
+from lttune.config import LotteryConfig
+from lttune.files import read_json
+from lttune.settings import Study, StudyConfig
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(360)]
+
+FILES = sorted((Path(__file__).parent.parent / "studies").glob("*.py"))
+ON_DIGITS = {"lenet_sensitivity": ["--lottery.data.name", "digits"]}
+"""Flags of the studies whose smoke scale would fetch a dataset."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A study that was run: what its file declares, and what is there."""
+
+    study: Study
+    place: Path
+    printed: str
+
+    @property
+    def config(self) -> StudyConfig:
+        return self.study.scales["smoke"]
+
+    @property
+    def folder(self) -> Path:
+        return self.place / self.config.folder
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        return pd.read_parquet(self.folder / "records.parquet")
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        return pd.read_parquet(self.folder / "layers.parquet")
+
+    def trunk(self, phase: str = "anchor") -> pd.DataFrame:
+        """Returns the tickets of a phase."""
+        return self.rows[(self.rows["phase"] == phase) & (self.rows["branch"] == "trunk")]
+
+    def deepest(self, branch: str = "trunk") -> float:
+        """Returns a branch's mean test accuracy at the anchor's last level."""
+        rows = self.rows[(self.rows["phase"] == "anchor") & (self.rows["branch"] == branch)]
+        return float(rows[rows["level"] == rows["level"].max()]["test_accuracy"].mean())
+
+
+def declared(path: Path) -> Study:
+    """Returns what a study file declares."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.STUDY
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Returns what runs a study, once."""
+    done: dict[str, Run] = {}
+
+    def run(name: str) -> Run:
+        if name not in done:
+            [path] = [path for path in FILES if path.stem == name]
+            place = tmp_path_factory.mktemp(name)
+            (place / "data").mkdir()
+            command = [sys.executable, path, "--scale", "smoke", *ON_DIGITS.get(name, [])]
+            # A folder without data: what a study had to fetch would lie in it.
+            environment = os.environ | {"LTTUNE_DATA": str(place / "data")}
+            ended = subprocess.run(
+                command, cwd=place, env=environment, capture_output=True, text=True, timeout=300
+            )
+            assert ended.returncode == 0, ended.stdout + ended.stderr
+            done[name] = Run(study=declared(path), place=place, printed=ended.stdout)
+        return done[name]
+
+    return run
+
+
+@pytest.fixture(params=[path.stem for path in FILES])
+def any_study(request, runs):
+    return runs(request.param)
+
+
+def test_it_ends_complete_with_a_report(any_study):
+    trials = read_json(any_study.folder / "trials.json")["trials"]
+    assert f"complete: {len(trials)} of {len(trials)} trials" in any_study.printed
+    assert escape(any_study.study.question) in (any_study.folder / "report.html").read_text()
+    assert {trial["state"] for trial in trials} == {"complete"}
+
+
+def test_nothing_was_fetched(any_study):
+    assert list((any_study.place / "data").iterdir()) == []
+    assert set(any_study.rows["data.name"]) == {"digits"}
+
+
+def test_every_phase_and_branch_that_it_declares_is_in_the_records(any_study):
+    config, rows = any_study.config, any_study.rows
+    assert set(rows["phase"]) == set(config.phases)
+    anchor = rows[rows["phase"] == "anchor"]
+    assert set(anchor["branch"]) == {"trunk", *config.controls}
+    replicates = range(config.replicates)
+    branches = [("trunk", 0), *((name, 0 if name in FROM_DENSE else 1) for name in config.controls)]
+    expected = {
+        (replicate, branch, level)
+        for replicate in replicates
+        for branch, first in branches
+        for level in range(first, config.lottery.levels + 1)
+    }
+    assert set(anchor[["replicate", "branch", "level"]].itertuples(index=False)) == expected
+    if "search" in config.phases:
+        assert rows[rows["phase"] == "search"]["trial"].nunique() == config.trials
+
+
+def test_every_point_that_it_declares_is_trained(any_study):
+    config = any_study.config
+    points = any_study.study.points_of(config).get("sweep", [])
+    assert ("sweep" in config.phases) == bool(points)
+    trials = [t for t in read_json(any_study.folder / "trials.json")["trials"] if t["label"]]
+    for point in points:
+        found = [t["number"] for t in trials if t["hparams"] == point.hparams]
+        found = [n for n in found if point.label in trials[n]["label"]]
+        assert len(found) == len(point.replicates), point.label
+        rows = any_study.rows[any_study.rows["trial"].isin(found)]
+        wanted: LotteryConfig = config.lottery.override(point.hparams)
+        assert set(rows["level"]) == set(range(wanted.levels + 1))
+        for path in point.hparams:
+            assert set(rows[path]) == {wanted.flat()[path]}
+
+
+def test_its_networks_learn(any_study):
+    dense = any_study.rows[(any_study.rows["level"] == 0) & (any_study.rows["branch"] == "trunk")]
+    assert dense["test_accuracy"].min() > 0.6
+    assert dense["start_val_accuracy"].max() < 0.35
+
+
+def test_criterion_vs_random_large_weights_win(runs):
+    run = runs("criterion_vs_random")
+    last = run.trunk("sweep")
+    last = last[last["level"] == last["level"].max()].set_index("prune.criterion")
+    accuracy = last["test_accuracy"]
+    assert len(set(last["surviving"])) == 1
+    assert accuracy["large_final"] > accuracy["small_final"] + 0.3
+    assert accuracy["large_final"] > accuracy["random"] + 0.2
+    assert accuracy["magnitude_increase"] > accuracy["random"] + 0.2
+    assert run.deepest() == accuracy["large_final"]
+    assert all(run.deepest() > run.deepest(name) + 0.2 for name in ("reinit", "random", "shuffle"))
+
+
+def test_resnet_rewinding_densities_are_exact(runs):
+    run = runs("resnet_rewinding")
+    layers = run.layers.groupby(["trial", "replicate", "level", "kind"])[["surviving", "size"]]
+    counts = layers.sum().reset_index().pivot_table(index=["trial", "level"], columns="kind")
+    sizes, surviving = counts["size"], counts["surviving"]
+    for kind in ("shortcut", "out"):
+        assert (surviving[kind] == sizes[kind]).all()
+    conv = int(sizes["conv"].iloc[0])
+    for level in range(run.config.lottery.levels + 1):
+        assert set(surviving["conv"].xs(level, level="level")) == {conv}
+        whole = int(sizes.iloc[0].sum())
+        densities = run.rows[run.rows["level"] == level]["density"]
+        kept = conv + int(sizes[["shortcut", "out"]].iloc[0].sum())
+        assert list(densities) == pytest.approx([kept / whole] * len(densities), abs=1e-12)
+        conv -= conv // 5
+    siblings = run.rows[run.rows["branch"] == "sibling"]
+    assert siblings["barrier_test_error"].between(0, 1).all()
+    assert run.rows[run.rows["branch"] != "sibling"]["barrier_test_error"].isna().all()
+
+
+def test_conv_sensitivity_finds_tickets_at_the_papers_fractions(runs):
+    run = runs("conv_sensitivity")
+    layers = run.layers[run.layers["trial"].isin(run.trunk()["trial"])]
+    shares = {"conv": (9, 10), "fc": (8, 10), "out": (9, 10)}
+    for _, rows in layers.groupby("layer"):
+        kept, of = shares[rows["kind"].iloc[0]]
+        left = int(rows["size"].iloc[0])
+        for count in rows.sort_values("level")["surviving"]:
+            assert count == left
+            left -= left * (of - kept) // of
+    assert run.deepest() > 0.8
+
+
+def test_ticket_transfer_a_ticket_beats_its_controls_on_the_target(runs):
+    run = runs("ticket_transfer")
+    assert run.deepest("transfer") > run.deepest("transfer_random") + 0.02
+    assert run.deepest("transfer") > run.deepest("transfer_reinit") + 0.02
+    assert run.deepest() > run.deepest("random") + 0.1
+
+
+def test_find_best_ticket_finds_a_smaller_one_than_the_papers_setting(runs):
+    run = runs("find_best_ticket")
+    trials = read_json(run.folder / "trials.json")["trials"]
+    [anchor] = [trial["objective"] for trial in trials if trial["phase"] == "anchor"]
+    found = [trial["objective"] for trial in trials if trial["phase"] == "search"]
+    assert min(found) < anchor / 2
+
+
+def test_lenet_sensitivity_a_ticket_beats_a_random_mask(runs):
+    run = runs("lenet_sensitivity")
+    assert run.deepest() > 0.85
+    assert run.deepest() > run.deepest("random") - 0.02
