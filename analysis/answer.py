@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.controls import LABELS, on_target
 from analysis.curves import curve_table, difference_table, nearest
-from analysis.figures import LABELS
 from analysis.frame import Study
 from analysis.statistics import Estimate
+from analysis.sweeps import extremes, gain_table, sweep_networks
 
 DENSITY = 0.211
 """Share of weights at which the answer is given: where the paper's tickets learn fastest.
@@ -26,10 +27,16 @@ def scale_line(study: Study) -> str:
     if "steps" in train:
         parts.append(f"{train['steps']:,} steps per level")
     anchors = study.records.loc[study.records["phase"] == "anchor", "replicate"].nunique()
-    parts.append(f"{anchors} anchor replicate{'' if anchors == 1 else 's'}")
+    if anchors or has_anchor(study):
+        parts.append(f"{anchors} anchor replicate{'' if anchors == 1 else 's'}")
     if "scale" in info:
         parts.append(f"scale: {info['scale']}")
     return ", ".join(str(part) for part in parts if part)
+
+
+def has_anchor(study: Study) -> bool:
+    """Returns whether the study trains its base configuration; older ones always did."""
+    return "anchor" in (study.info.get("config") or {}).get("phases", ["anchor"])
 
 
 def signed(value: float, digits: int) -> str:
@@ -41,6 +48,33 @@ def answer(study: Study) -> list[str]:
     """Returns the answer as sentences, for whatever part of the study there is."""
     if study.records.empty:
         return ["Nothing has finished yet: there is no trained network to report on."]
+    return [*(_anchor(study) if has_anchor(study) else []), *_sweeps(study), *_plain(study)]
+
+
+def _plain(study: Study) -> list[str]:
+    """Says what there is where neither base configuration nor sweep can answer."""
+    if has_anchor(study) or (study.records["phase"] == "sweep").any():
+        return []
+    trials = study.records["trial"].nunique()
+    return [f"{trials} trials have trained networks; the study has no base configuration to judge."]
+
+
+def _sweeps(study: Study) -> list[str]:
+    text: list[str] = []
+    for factor, (worst, best) in extremes(gain_table(sweep_networks(study)), DENSITY).items():
+        low, high = (
+            f"{signed(100 * row['mean'], 2)} at {row['value']} (where it is "
+            f"{100 * row['accuracy']:.1f} % accurate, n = {row['n']})"
+            for row in (worst, best)
+        )
+        text.append(
+            f"Sweep of {factor}: with {100 * best['density']:.1f} % of the weights the ticket's "
+            f"mean gain over its own dense network goes from {low} to {high}, in percentage points."
+        )
+    return text
+
+
+def _anchor(study: Study) -> list[str]:
     curves = curve_table(study.records, "test_accuracy")
     if curves.empty:
         return ["No anchor trial has trained a network yet, so the ticket cannot be judged."]
@@ -56,7 +90,9 @@ def answer(study: Study) -> list[str]:
         f"to {100 * DENSITY:.1f} %) the ticket's mean test accuracy at the early-stopping step is "
         f"{100 * ticket['value']:.2f} % (n = {ticket['n']})."
     ]
-    text += [_difference(row) for row in table.to_dict("records") if row["versus"] != "random"]
+    # The others stand in the table.
+    named = table[table["versus"].isin(["dense", "reinit"])]
+    text += [_difference(row) for row in named.to_dict("records")]
     text += _speed(study)
     if table["diverged"].sum():
         text.append(
@@ -70,7 +106,13 @@ def answer(study: Study) -> list[str]:
         )
     if not means["branch"].isin(["reinit"]).any():
         text.append("There is no reinitialised control to compare with.")
-    return text
+    return text + _target(study)
+
+
+def _target(study: Study) -> list[str]:
+    found = nearest(difference_table(on_target(study.records), "test_accuracy"), DENSITY)
+    rows = found[found["versus"].isin(["dense", "reinit"]) & (found["n"] > 0)].to_dict("records")
+    return [f"On the target: {_difference(row).replace('Ticket', 'ticket', 1)}" for row in rows]
 
 
 def _dense_only(means: pd.DataFrame) -> str:

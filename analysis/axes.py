@@ -59,17 +59,35 @@ def main_frame(table: pd.DataFrame) -> Frame:
     return part._replace(cuts_curves=True)
 
 
-def density_axis(ax: Axes, percent: pd.Series) -> None:
-    """Shows densities from 100 % down on a log axis, labelled at those that were reached."""
+def density_axis(ax: Axes, percent: pd.Series, most: int = 8) -> None:
+    """Shows densities from 100 % down on a log axis, labelled at those that were reached.
+
+    At most eight labels touch no other one at 800 px, and five do not on half of that. Where curves
+    reach other densities each, the labels are spread evenly over all of them.
+    """
     densities = np.sort(percent.unique())[::-1]
-    # At most eight labels, so that none touches the next at 800 px.
-    ticks = densities[:: math.ceil(len(densities) / 8)]
+    ticks = densities[:: math.ceil(len(densities) / most)]
+    spread = np.log(densities[0] / densities[-1]) / most
+    if np.any(-np.diff(np.log(ticks)) < spread / 2):
+        ticks = np.geomspace(densities[0], densities[-1], most - 1)
     ax.set_xscale("log")
     ax.set_xticks(ticks)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
     ax.xaxis.set_minor_locator(NullLocator())
     margin = 1.06
     ax.set_xlim(densities[0] * margin, densities[-1] / margin)
+
+
+def log_scale(ax: Axes) -> None:
+    """Makes the y axis logarithmic, labelled with plain numbers in a range below a decade too."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    subs = (1, 2, 5) if high < 30 * low else (1,)
+    if high < 5 * low:
+        subs = (1, 1.5, 2, 3, 4, 5, 6, 8)
+    ax.yaxis.set_major_locator(LogLocator(subs=subs))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def floor(objective: pd.Series) -> float | None:

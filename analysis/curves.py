@@ -13,6 +13,7 @@ import math
 
 import pandas as pd
 
+from analysis.controls import at_home
 from analysis.statistics import mean_interval, paired_difference
 
 BRANCHES = ["trunk", "reinit", "random"]
@@ -28,9 +29,8 @@ DIFFERENCE_COLUMNS = [*DIFFERENCE, "diverged", "ended"]
 
 
 def anchor(records: pd.DataFrame) -> pd.DataFrame:
-    """Returns the networks of the base configuration; level 0 belongs to the trunk alone."""
-    rows = records[records["phase"] == "anchor"]
-    return rows[(rows["branch"] == "trunk") | (rows["level"] > 0)]
+    """Returns the networks of the base configuration on its own task."""
+    return at_home(records[records["phase"] == "anchor"])
 
 
 def curve_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:

@@ -1,4 +1,8 @@
-"""Figures against density: test accuracy, and the early-stopping step (paper Figures 3 and 4)."""
+"""Figures of the base configuration: accuracy and early-stopping step against density.
+
+The ticket and the paper's two controls stand in the first ones (paper Figures 3 and 4); all other
+controls have panels of their own, and what was trained on the target a figure of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,12 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis import axes, canvas
+from analysis import axes, canvas, lines
 from analysis.canvas import Drawing
-from analysis.curves import BRANCHES, curve_table
+from analysis.controls import LABELS, MAIN, families, on_target
+from analysis.curves import BRANCHES, anchor, curve_table
 from analysis.frame import Study
-
-LABELS = {
-    "trunk": "ticket",
-    "reinit": "reinitialised ticket",
-    "random": "random mask",
-    "dense": "dense",
-}
-"""Names of the branches for readers."""
+from analysis.lines import Look
 
 # Okabe and Ito's colours, told apart in every common colour blindness; marker and dash differ too.
 LOOKS = {
@@ -27,7 +25,7 @@ LOOKS = {
     "random": {"color": "#009E73", "marker": "^", "linestyle": (0, (1.5, 1.5))},
 }
 X_LABEL = "Weights remaining (%), log scale"
-OTHER_LOOK = {"color": "#CC79A7", "marker": "D", "linestyle": (0, (6, 2, 1, 2))}
+TICKET = Look("#000000", "o", "-", 2.2)
 
 
 @dataclass(frozen=True)
@@ -49,19 +47,70 @@ EARLY_STOP = Measure("early_stop_step", "Early-stopping step", 1.0, "censored")
 def accuracy(study: Study, subtitle: str) -> Drawing:
     """Returns the central figure: test accuracy at the early-stopping step against density."""
     title = "Test accuracy at the early-stopping step"
-    return _density_figure(study, ACCURACY, "accuracy", title, subtitle)
+    return _density_figure(study, study.records, ACCURACY, "accuracy", title, subtitle)
 
 
 def early_stop(study: Study, subtitle: str) -> Drawing:
     """Returns the speed of learning: the step of minimum validation loss against density."""
     title = "Early-stopping step (minimum validation loss)"
-    return _density_figure(study, EARLY_STOP, "early_stop", title, subtitle)
+    return _density_figure(study, study.records, EARLY_STOP, "early_stop", title, subtitle)
+
+
+def transfer(study: Study, subtitle: str) -> Drawing:
+    """Returns the accuracy of tickets that were trained on the target, and of their controls."""
+    title = f"On the target ({target_text(study)}): test accuracy"
+    records = on_target(study.records)
+    return _density_figure(study, records, ACCURACY, "transfer", title, subtitle)
+
+
+def target_text(study: Study) -> str:
+    """Returns how the target differs from the study's own task: "data fashion-mnist, lr 0.05"."""
+    target = study.info.get("lottery", {}).get("target") or {}
+    given = [f"{name} {value}" for name, value in target.items() if value is not None]
+    return ", ".join(given) or "the study's own task"
+
+
+def controls(study: Study, subtitle: str) -> Drawing:
+    """Returns small multiples: a panel for each family of controls, the ticket in all of them."""
+    networks = anchor(study.records)
+    table = lines.line_table(networks, "test_accuracy", "branch")
+    panels = families(set(networks["branch"]))
+    title = "Test accuracy of every control"
+    with canvas.style():
+        height = 1.3 + 2.5 * len(panels)
+        figure = canvas.new_figure(title, subtitle, study.incomplete, height)
+        grid = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        below = lines.frame(grid[0], table, 100.0)
+        for ax, (family, names) in zip(grid, panels.items(), strict=True):
+            shown: dict[str, Look] = {"trunk": TICKET, **lines.looks(names)}
+            lines.draw_lines(ax, table, shown, factor=100.0, banded=["trunk"])
+            _draw_dense_line(ax, table)
+            note = f"; {below} means lie below the frame" if below and ax is grid[0] else ""
+            ax.set_title(f"{family}{note}", size=10, loc="left")
+            ax.set_ylabel(ACCURACY.label)
+            lines.label_ends(ax, table, shown, factor=100.0, names=_counted_names(table))
+        grid[-1].set_xlabel(X_LABEL)
+    return Drawing(name="controls", title=title, figure=figure, table=table)
+
+
+def _counted_names(table: pd.DataFrame) -> dict[str, str]:
+    means = table[table["statistic"] == "mean"]
+    return {
+        str(branch): lines.counted(LABELS.get(str(branch), str(branch)), mine)
+        for branch, mine in means.groupby("curve")
+    }
+
+
+def _draw_dense_line(ax: Axes, table: pd.DataFrame) -> None:
+    means = table[(table["statistic"] == "mean") & (table["curve"] == "trunk")]
+    for value in means.loc[means["level"] == 0, "value"]:
+        ax.axhline(100 * value, color="black", linestyle="--", linewidth=1.2, zorder=2.2)
 
 
 def _density_figure(
-    study: Study, measure: Measure, name: str, title: str, subtitle: str
+    study: Study, records: pd.DataFrame, measure: Measure, name: str, title: str, subtitle: str
 ) -> Drawing:
-    table = curve_table(study.records, measure.column)
+    table = curve_table(records[records["branch"].isin(MAIN)], measure.column)
     with canvas.style():
         whole, main = axes.whole_frame(table), axes.main_frame(table)
         height = 6.4 if main.cuts_curves else 5.0
@@ -96,13 +145,12 @@ def draw_curves(ax: Axes, table: pd.DataFrame, measure: Measure, small: bool = F
         **{name: measure.factor * table[name].astype(float) for name in ("value", "low", "high")},
     )
     _draw_dense(ax, values)
-    found = set(values["branch"])
-    for branch in [*BRANCHES, *sorted(found - set(BRANCHES))]:
+    for branch in BRANCHES:
         curve = values[values["branch"] == branch]
         if branch == "trunk" and set(curve["level"]) == {0}:
             continue
         if len(curve):
-            _draw_branch(ax, curve, LOOKS.get(branch, OTHER_LOOK), measure, small)
+            _draw_branch(ax, curve, LOOKS[branch], measure, small)
     axes.density_axis(ax, values["x"])
     ax.set_ylabel(measure.label)
 

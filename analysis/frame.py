@@ -16,8 +16,9 @@ KEY = ["phase", "trial", "replicate", "branch", "level"]
 """What names one row of the records: one trained network."""
 
 TRIAL = ["number", "phase", "label", "hparams", "replicates", "state", "objective", "seconds"]
-TRIAL_COLUMNS = [*TRIAL, "error"]
-"""Columns of ``Study.trials``; ``hparams`` holds a mapping and ``replicates`` a list."""
+TRIAL_COLUMNS = [*TRIAL, "error", "role"]
+"""Columns of ``Study.trials``; ``hparams`` holds a mapping and ``replicates`` a list. ``role`` is
+missing outside of designs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class Study:
     """One row per trial, in the order of their numbers."""
     records: pd.DataFrame
     """One row per trained network, with the columns of ``lttune.records``."""
+    layers: pd.DataFrame
+    """One row per prunable layer of each ticket; empty where a study measured none."""
     incomplete: str
     """Empty if every planned trial is complete, else e.g. "incomplete: 9 of 15 trials"."""
 
@@ -52,6 +55,7 @@ def load(folder: Path | str) -> Study:
         info=info,
         trials=trials.sort_values("number", ignore_index=True),
         records=_records(folder / "records.parquet"),
+        layers=_table(folder / "layers.parquet", records.LAYERS),
         incomplete=_incomplete(listing.get("planned", {}), trials),
     )
 
@@ -68,14 +72,16 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
     return values
 
 
-def _records(path: Path) -> pd.DataFrame:
+def _table(path: Path, columns: records.Columns) -> pd.DataFrame:
     try:
         rows = records.read(path)
     except (OSError, ValueError) as error:
         raise StorageError(f"{path} cannot be read: {_line(error)}") from None
-    if not rows:
-        return pd.DataFrame(columns=pd.Index(list(records.MEASURES)))
-    frame = pd.DataFrame(rows).sort_values(KEY, ignore_index=True)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(columns)))
+
+
+def _records(path: Path) -> pd.DataFrame:
+    frame = _table(path, records.MEASURES).sort_values(KEY, ignore_index=True)
     # A network that is listed twice would count twice in every mean and break the pairing.
     if frame.duplicated(KEY).any():
         twice = frame.loc[frame.duplicated(KEY), KEY].iloc[0]

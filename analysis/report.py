@@ -6,6 +6,8 @@ python -m analysis.report results/my-study
 from __future__ import annotations
 
 import argparse
+import base64
+import hashlib
 import json
 import math
 import sys
@@ -17,60 +19,77 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from analysis import canvas, figures, search_figures
-from analysis.answer import DENSITY, answer, scale_line, signed
-from analysis.curves import difference_table
+from analysis import canvas
+from analysis.answer import DENSITY, answer, has_anchor, scale_line, signed
+from analysis.controls import LABELS, on_target
+from analysis.curves import difference_table, nearest
+from analysis.drawings import drawings, subtitle_of
+from analysis.figures import target_text
 from analysis.frame import Study, load
 from analysis.runs import later_runs, numerics
-from analysis.trials import best_table, problem_table, search_table, settings
+from analysis.sweeps import DENSITIES, gain_table, sweep_networks
+from analysis.trials import best_table, problem_table, search_table, settings, trial_table
+from analysis.verdict_section import VerdictSection, verdict_section
 from lttune.errors import LttuneError, StorageError
 from lttune.files import write_atomically
 
+MOST_COLUMNS = 4
+"""Comparisons up to which each is a column of the table of differences; of more, densities are."""
 
-def write(folder: Path) -> Path:
+
+def write(folder: Path, *, verdicts: pd.DataFrame | None = None) -> Path:
     """Writes ``report.html`` and ``figures/`` into a study's folder and returns the page's path.
 
     Equal studies give equal bytes. An unfinished study is reported as far as it goes.
+
+    Args:
+        folder: the study's.
+        verdicts: the table of ``analysis.claims.verdicts``, shown at the top of the page.
 
     Raises:
         StorageError: if the folder holds no study, or cannot be written.
     """
     study = load(folder)
     page = study.folder / "report.html"
+    drawn, note = drawings(study)
+    section = None
+    if verdicts is not None:
+        subtitle = subtitle_of(study)
+        section = verdict_section(verdicts, subtitle=subtitle, incomplete=study.incomplete)
+        drawn += [section.drawing] if section.drawing else []
+    tables = {
+        "differences": difference_table(study.records, "test_accuracy"),
+        "differences_target": difference_table(on_target(study.records), "test_accuracy"),
+        "sweep_gain": gain_table(sweep_networks(study)),
+        "trials": trial_table(study, DENSITY),
+    }
     try:
-        drawings = [
-            {
-                "name": drawing.name,
+        figures = {
+            drawing.name: {
                 "title": drawing.title,
                 "svg": Markup(canvas.write(drawing, study.folder / "figures")),
             }
-            for drawing in _drawings(study)
-        ]
-        differences = difference_table(study.records, "test_accuracy")
-        with write_atomically(study.folder / "figures" / "differences.csv") as temporary:
-            differences.to_csv(temporary, index=False, lineterminator="\n")
+            for drawing in drawn
+        }
+        for name, table in tables.items():
+            if len(table) or name == "differences":
+                with write_atomically(study.folder / "figures" / f"{name}.csv") as temporary:
+                    table.to_csv(temporary, index=False, lineterminator="\n")
         with write_atomically(page) as temporary:
-            temporary.write_text(_page(study, drawings, differences), encoding="utf-8")
+            text = _page(study, figures, tables, section, note)
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StorageError(f"{page} cannot be written: {error}") from None
     return page
 
 
-def _drawings(study: Study) -> list[canvas.Drawing]:
-    subtitle = f"{study.info.get('name', study.folder.name)}: {scale_line(study)}"
-    drawings: list[canvas.Drawing] = []
-    if (study.records["phase"] == "anchor").any():
-        drawings += [figures.accuracy(study, subtitle), figures.early_stop(study, subtitle)]
-    table = search_table(study)
-    if study.info.get("space") and (table["phase"] == "search").any():
-        drawings += [
-            search_figures.search(study, subtitle),
-            search_figures.factors(study, subtitle),
-        ]
-    return drawings
-
-
-def _page(study: Study, drawings: list[dict[str, Any]], differences: pd.DataFrame) -> str:
+def _page(
+    study: Study,
+    figures: dict[str, dict[str, Any]],
+    tables: dict[str, pd.DataFrame],
+    section: VerdictSection | None,
+    note: str,
+) -> str:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
         loader=loader,
@@ -79,6 +98,9 @@ def _page(study: Study, drawings: list[dict[str, Any]], differences: pd.DataFram
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "points": _points, "number": _number}
+    environment.filters |= {"raw": _raw}
+    script = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     info = study.info
     best = best_table(study, DENSITY)
     return environment.get_template("report.html.jinja").render(
@@ -87,38 +109,85 @@ def _page(study: Study, drawings: list[dict[str, Any]], differences: pd.DataFram
         incomplete=study.incomplete,
         scale=scale_line(study),
         answer=answer(study),
-        figures={drawing["name"]: drawing for drawing in drawings},
-        differences=_by_level(differences),
-        versus=_versus(differences),
-        ended=bool(differences["ended"].any()),
+        verdicts=section,
+        figures=figures,
+        sweeps=[name for name in figures if name.startswith("sweep-")],
+        anchored=has_anchor(study),
+        target=target_text(study),
+        differences=_comparison(tables["differences"]),
+        on_target=_comparison(tables["differences_target"]),
+        gains=_gains(tables["sweep_gain"]),
+        design=bool((study.records["phase"] == "design").any()),
+        design_note=note,
         best=best.to_dict("records"),
         space=info.get("space", {}),
         objective=info.get("objective", {}),
         searched=int((search_table(study)["phase"] == "search").sum()),
         problems=problem_table(study).to_dict("records"),
+        trials=tables["trials"].to_dict("records"),
+        density=DENSITY,
         settings=_plain(settings(study)),
         config=_plain(info.get("config", {})),
         provenance=_provenance(info),
         runs=later_runs(study),
         numerics=numerics(study),
+        script=Markup(script),
+        script_digest=digest,
     )
 
 
-def _versus(table: pd.DataFrame) -> list[tuple[str, str]]:
+def _comparison(table: pd.DataFrame) -> dict[str, Any]:
+    """Returns a table of differences as rows and headings.
+
+    A row is a level and a column a comparison; where these are many, the other way round, at the
+    levels nearest to a few densities.
+    """
     names = [str(name) for name in table["versus"].unique()]
-    return [(name, figures.LABELS.get(name, name)) for name in names]
+    ended = bool(table["ended"].any())
+    if len(names) <= MOST_COLUMNS:
+        heads = [(name, f"ticket − {LABELS.get(name, name)}") for name in names]
+        shown = {"first": "Weights", "heads": heads, "rows": _by_level(table)}
+        return {**shown, "ended": ended, "wide": len(heads) > 3}
+    levels = dict.fromkeys(int(nearest(table, d)["level"].iloc[0]) for d in DENSITIES)
+    few = table[table["level"].isin(list(levels))]
+    heads = [(level, _percent(mine["density"].iloc[0], 1)) for level, mine in few.groupby("level")]
+    rows = [
+        {
+            "head": f"ticket − {LABELS.get(name, name)}",
+            "cells": {row["level"]: row for row in few[few["versus"] == name].to_dict("records")},
+        }
+        for name in names
+    ]
+    return {"first": "Difference at", "heads": heads, "rows": rows, "ended": ended, "wide": True}
 
 
 def _by_level(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Returns one row per level: its density, and the difference from each comparison's rows."""
     return [
         {
-            "level": level,
-            "density": rows["density"].iloc[0],
-            "versus": {row["versus"]: row for row in rows.to_dict("records")},
+            "head": _percent(rows["density"].iloc[0]),
+            "cells": {row["versus"]: row for row in rows.to_dict("records")},
         }
-        for level, rows in table.groupby("level")
+        for _, rows in table.groupby("level")
     ]
+
+
+def _gains(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Returns for each swept factor the densities, and a row for each value with its gains."""
+    found: list[dict[str, Any]] = []
+    for factor, mine in table.groupby("factor", sort=False):
+        rows = [
+            {
+                "value": value,
+                "mark": cells["mark"].iloc[0],
+                "replicates": cells["replicates"].iloc[0],
+                "diverged": cells["diverged"].iloc[0],
+                "cells": {row["density"]: row for row in cells.to_dict("records")},
+            }
+            for value, cells in mine.groupby("value", sort=False)
+        ]
+        densities = sorted(mine["density"].unique(), reverse=True)
+        found.append({"factor": factor, "densities": densities, "rows": rows})
+    return found
 
 
 def _provenance(info: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -145,7 +214,12 @@ def _points(value: float) -> str:
 def _number(value: Any) -> str:
     if _missing(value):
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}".replace("inf", "∞") if isinstance(value, float) else str(value)
+
+
+def _raw(value: Any) -> str:
+    """Returns a number as the script sorts it; what is missing is empty."""
+    return "" if _missing(value) else repr(float(value))
 
 
 def _missing(value: Any) -> bool:

@@ -14,6 +14,10 @@ from analysis.frame import Study
 SEARCH_COLUMNS = ["trial", "phase", "label", "state", "objective", "diverged", "is_best"]
 """Columns of ``search_table``; the factors of the space follow under their dotted paths."""
 
+OVERVIEW = ["number", "phase", "label", "state", "objective", "replicates", "dense", "ticket"]
+OVERVIEW_COLUMNS = [*OVERVIEW, "gain", "at", "lowest", "diverged", "seconds"]
+"""Columns of ``trial_table``."""
+
 
 def search_table(study: Study) -> pd.DataFrame:
     """Returns the trials of the search, and the anchor's for comparison, with their factors.
@@ -62,6 +66,30 @@ def best_table(study: Study, density: float, top: int = 5) -> pd.DataFrame:
     columns = pd.Index(["density", "val_accuracy", "test_accuracy", "replicates"])
     tickets = pd.DataFrame(rows, columns=columns, index=table.index)
     return table.drop(columns=["phase", "state", "is_best"]).join(tickets)
+
+
+def trial_table(study: Study, density: float) -> pd.DataFrame:
+    """Returns one row for each trial with what its tickets reached, means over its replicates.
+
+    ``dense`` is the test accuracy of the dense network, ``ticket`` that at the trial's own level
+    nearest to a density, which is ``at``; ``gain`` is paired by replicate. ``lowest`` is the lowest
+    density that was trained, ``diverged`` counts networks of all branches.
+    """
+    diverged = study.records.groupby("trial")["diverged"].sum()
+    tickets = study.records[study.records["branch"] == "trunk"]
+    by_trial = dict(list(tickets.groupby("trial")))
+    rows: list[dict[str, Any]] = []
+    for trial in study.trials.to_dict("records"):
+        mine = by_trial.get(trial["number"], tickets.iloc[:0])
+        dense = mine[mine["level"] == 0].set_index("replicate")["test_accuracy"].astype(float)
+        near = nearest(mine[mine["level"] > 0], density)
+        ticket = near.set_index("replicate")["test_accuracy"].astype(float)
+        facts = {name: trial[name] for name in ("number", "phase", "label", "state", "objective")}
+        facts |= {"replicates": len(trial["replicates"] or []), "seconds": trial["seconds"]}
+        facts |= {"dense": dense.mean(), "ticket": ticket.mean(), "gain": (ticket - dense).mean()}
+        facts |= {"at": near["density"].astype(float).mean(), "lowest": mine["density"].min()}
+        rows.append({**facts, "diverged": int(diverged.get(trial["number"], 0))})
+    return pd.DataFrame(rows, columns=pd.Index(OVERVIEW_COLUMNS))
 
 
 def problem_table(study: Study) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from optuna.distributions import BaseDistribution
 
 from lttune.config import LotteryConfig, require
-from lttune.design import Point
+from lttune.design import Factor, Point
 from lttune.errors import unknown
 from lttune.mlflow_uri import masked
 from lttune.objectives import ObjectiveConfig
@@ -184,6 +184,8 @@ class Study:
     """Dotted hyperparameter -> Optuna distribution: what the search varies."""
     file: Path
     """The study file itself, kept with the results."""
+    factors: Sequence[Factor] = ()
+    """What a space-filling design varies, the measure that importances refer to."""
     points: Mapping[str, Mapping[Phase, Sequence[Point]]] = field(default_factory=dict)
     """Scale -> phase (sweep, design) -> its points, each trained once a replicate."""
 

@@ -13,6 +13,7 @@ from lttune import provenance
 from lttune.config import flatten
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
+from lttune.design.factors import with_inert
 from lttune.errors import RefusedError, StorageError
 from lttune.files import read_json
 from lttune.mlflow_uri import masked
@@ -38,6 +39,7 @@ def sheet(config: StudyConfig, study: Study, dataset: Dataset, numerics: str) ->
         "config": {**config.plain(), "tracking_uri": masked(config.tracking_uri or "") or None},
         "lottery": config.lottery.nested(),
         "space": describe_space(study.space),
+        "factors": [f.plain() for f in with_inert(study.factors)] if study.factors else [],
         "objective": {
             "name": config.objective.name,
             "text": config.objective.text,

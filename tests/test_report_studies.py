@@ -1,0 +1,189 @@
+"""The page of every kind of study, on networks that were trained for it."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import digits_study
+import pandas as pd
+import pytest
+from test_analysis import anchor_rows, trial, write_study
+from test_figures import VERDICTS, design_study, sweep
+from test_report import FULL, words_of
+
+from analysis import report
+from lttune import records
+from lttune.data import load
+from lttune.engines.torch import TorchEngine
+from lttune.files import write_json
+from lttune.lab import Lab
+from lttune.ledger import Ledger
+from lttune.sheet import sheet
+from lttune.store import Store
+from lttune.trial import run_trial
+
+CONTROLS = ("reinit", "random", "shuffle", "permute", "sibling", "transfer", "transfer_random")
+SWEEP = {
+    "lr=0.01": {"train.lr": 0.01},
+    "lr=0.1": {"train.lr": 0.1},
+    "criterion=random": {"prune.criterion": "random"},
+}
+LOTTERY = digits_study.LOTTERY.override({"target.lr": 0.02})
+
+
+def trained(out: Path, phases) -> Path:
+    """Trains two replicates of the anchor with controls, or of the sweep's points."""
+    name = "-".join(phases)
+    config = dataclasses.replace(
+        digits_study.SMOKE, name=name, out=out, lottery=LOTTERY, phases=phases, controls=CONTROLS
+    )
+    study = dataclasses.replace(digits_study.STUDY, space={})
+    dataset, engine = load("digits"), TorchEngine()
+    lab = Lab({"digits": dataset}, engine, Store(config.store), config.seed)
+    ledger = Ledger(path=config.folder / "trials.json")
+    rows, layers = [], []
+    points = {
+        "anchor": [("", {}, list(CONTROLS))],
+        "sweep": [(label, hparams, []) for label, hparams in SWEEP.items()],
+    }
+    for phase in phases:
+        for label, hparams, names in points[phase]:
+            for replicate in range(2):
+                text = f"{label} replicate={replicate}".strip()
+                role = "sweep" if phase == "sweep" else None
+                one = ledger.add(phase, text, hparams, [replicate], names, role)
+                one.state = "complete"
+                whose = {"study": name, "phase": phase, "trial": one.number}
+                for found in run_trial(LOTTERY.override(hparams), [replicate], names, lab):
+                    rows += [{**whose, "role": role, **row} for row in found["rows"]]
+                    layers += [whose | row for row in found["layers"]]
+    config.folder.mkdir(parents=True)
+    ledger.planned = {phase: len(ledger.of(phase)) for phase in phases}
+    ledger.save()
+    write_json(config.folder / "study.json", sheet(config, study, dataset, engine.numerics))
+    records.write(config.folder / "records.parquet", rows)
+    records.write(config.folder / "layers.parquet", layers, records.LAYERS)
+    return config.folder
+
+
+def stems(folder: Path, kind: str = "svg") -> set[str]:
+    return {path.stem for path in (folder / "figures").glob(f"*.{kind}")}
+
+
+def headings(page: str) -> list[str]:
+    return re.findall(r"<h2>(.*?)</h2>", page)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    folder = trained(tmp_path_factory.mktemp("both"), ("anchor", "sweep"))
+    report.write(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_study_of_controls_sweeps_and_a_target_shows_them_all(both):
+    page = (both / "report.html").read_text()
+    assert stems(both) == {
+        "accuracy",
+        "early_stop",
+        "controls",
+        "transfer",
+        "connectivity",
+        "weights",
+        "sweep-1-lr",
+        "sweep-2-criterion",
+    }
+    tables = {"differences", "differences_target", "sweep_gain", "trials"}
+    assert stems(both, "csv") == stems(both) | tables
+    said = words_of(page)
+    assert "On the target: ticket minus dense, paired by replicate" in said
+    assert "The tickets were trained on: lr 0.02." in said
+    assert "Sweep of lr: with" in said
+    # One control of each comparison is a row, since they are many.
+    assert "ticket − shuffled mask" in said
+    assert "ticket − transfer" not in said
+    assert "Search" not in headings(page)
+
+
+@pytest.mark.slow
+def test_numbers_of_the_page_are_those_of_the_records(both):
+    rows = pd.read_parquet(both / "records.parquet")
+    tickets = rows[(rows["phase"] == "sweep") & (rows["branch"] == "trunk")]
+    means = tickets.groupby(["trial", "level"])["test_accuracy"].mean()
+    table = pd.read_csv(both / "figures" / "sweep-1-lr.csv")
+    table = table[(table["statistic"] == "mean") & (table["measure"] == "test_accuracy")]
+    for value, trials in ((0.01, (2, 3)), (0.1, (4, 5))):
+        for level in (0, 1, 2):
+            mine = table[(table["curve"].astype(float) == value) & (table["level"] == level)]
+            expected = (means[trials[0], level] + means[trials[1], level]) / 2
+            assert mine["value"].item() == pytest.approx(expected)
+            assert mine["n"].item() == 2
+
+
+@pytest.mark.slow
+def test_a_sweep_needs_no_anchor(tmp_path):
+    folder = trained(tmp_path, ("sweep",))
+    page = report.write(folder).read_text()
+    assert stems(folder) == {"weights", "sweep-1-lr", "sweep-2-criterion"}
+    said = words_of(page)
+    assert "anchor" not in said.partition("Limits")[0].replace("anchor replicate", "")
+    assert "Sweep of criterion" not in said.partition("Setting")[0]  # One value has no range.
+    assert "Differences per density" not in headings(page)
+
+
+@pytest.mark.slow
+def test_no_heading_stands_alone(tmp_path):
+    pages = [report.write(write_study(tmp_path / "full", **FULL)).read_text()]
+    trials, rows = sweep([("lr=1", {"train.lr": 1.0}, "sweep", 0.0)])
+    phases = {"phases": ["sweep"]}
+    only = write_study(tmp_path / "s", rows, trials, {"sweep": 3}, config=phases, space={})
+    pages.append(report.write(only).read_text())
+    pages.append(report.write(design_study(tmp_path / "d", factors=[]).folder).read_text())
+    for page in pages:
+        assert re.findall(r"</h[23]>\s*<(?:h[12]|/main)", page) == []
+    assert "declares no factors" in words_of(pages[2])
+
+
+def test_a_design_without_anchor_or_sweep_says_what_there_is(tmp_path):
+    study = design_study(tmp_path, config={"phases": ["design"]}, factors=[])
+    said = words_of(report.write(study.folder).read_text())
+    assert "20 trials have trained networks; the study has no base configuration" in said
+    assert "0 anchor replicates" not in said
+
+
+def test_verdicts_stand_above_the_answer_and_are_escaped(tmp_path):
+    folder = write_study(tmp_path)
+    page = report.write(folder, verdicts=VERDICTS).read_text()
+    said = words_of(page)
+    assert "✔ 1 supported ✘ 1 contradicted – 1 not tested" in said
+    assert said.index("✘ contradicted") < said.index("Ticket minus dense")
+    assert "&lt;No&gt; records." in page
+    assert "1 [0.5, ∞]percentage points" in said
+    assert "deviates: train.steps" in said
+    assert "claims" in stems(folder)
+    assert "The claims" not in report.write(folder).read_text()
+
+
+def test_labels_that_are_markup_or_files_stay_text(tmp_path):
+    evil = "../<b>$x$"
+    points = [(f"{evil}={value}", {"train.lr": 1.0}, "sweep", 0.0) for value in ("a", "<i>")]
+    trials, rows = sweep(points)
+    folder = write_study(tmp_path / "s", [*anchor_rows(), *rows], [trial(0), *trials])
+    page = report.write(folder).read_text()
+    assert "<b>$x$" not in page
+    assert "sweep-1-b-x" in stems(folder)
+    assert {path.name for path in tmp_path.iterdir()} == {"s"}
+
+
+def test_the_table_of_trials_sorts_by_numbers_and_not_by_their_text(tmp_path):
+    folder = write_study(tmp_path, trials=[trial(0, objective=0.123456789), trial(1, seconds=None)])
+    page = report.write(folder).read_text()
+    row = re.search(r"<tr><td>0</td><td class=\"text\">anchor.*?</tr>", page, re.DOTALL).group()
+    assert 'data-value="0.123456789">0.1235</td>' in row
+    other = re.search(r"<tr><td>1</td><td class=\"text\">anchor.*?</tr>", page, re.DOTALL).group()
+    assert 'data-value="">–</td></tr>' in other
+    gain = pd.read_csv(folder / "figures" / "trials.csv")["gain"]
+    rows = {(r["level"], r["replicate"]): r for r in anchor_rows() if r["branch"] == "trunk"}
+    expected = rows[4, 0]["test_accuracy"] - rows[0, 0]["test_accuracy"]
+    assert gain[0] == pytest.approx(expected)
