@@ -1,0 +1,26 @@
+"""Claims of the literature about lottery tickets, and what the records of studies say about them.
+
+``claims.yaml`` is the source of truth: a claim is data, not code.
+"""
+
+from __future__ import annotations
+
+from analysis.claims.claim import Claim
+from analysis.claims.engine import sensitivity, verdicts
+from analysis.claims.lock import Lock
+from analysis.claims.power import power_table
+from analysis.claims.question import Cell, Question
+from analysis.claims.reader import Registry, parse, read
+
+__all__ = [
+    "Cell",
+    "Claim",
+    "Lock",
+    "Question",
+    "Registry",
+    "parse",
+    "power_table",
+    "read",
+    "sensitivity",
+    "verdicts",
+]

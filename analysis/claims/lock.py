@@ -1,0 +1,102 @@
+"""The lock: which claims file was fixed, when, and with how many replicates planned.
+
+A claim is confirmatory only if it was fixed before the data were seen. The lock is written before a
+study starts and kept in its folder; a claims file that was changed since then decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from analysis.claims.reader import Registry
+from lttune.config import require
+from lttune.errors import ConfigError, StorageError
+from lttune.files import read_json, write_json
+
+NAME = "claims.lock.json"
+"""The lock's file in a study's folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """What was fixed."""
+
+    sha256: str
+    """Of the claims file's bytes."""
+    version: str
+    """Version of its contents."""
+    date: str
+    """When, in ISO 8601 with a time zone."""
+    n: dict[str, int]
+    """Claim -> replicates that are planned."""
+
+    def refusal(self, registry: Registry, created: str | None = None) -> str:
+        """Returns why confirmatory verdicts are refused, in one sentence; empty if they are not.
+
+        ``created`` is when the study began.
+        """
+        if self.sha256 != registry.sha256:
+            return (
+                f"The claims file ({registry.sha256[:8]}) is not the one that was locked on "
+                f"{self.date[:10]} ({self.sha256[:8]}): confirmatory verdicts are refused."
+            )
+        if created is not None and _time(created) < _time(self.date):
+            return (
+                f"The claims were locked on {self.date}, after the study began on {created}: "
+                "confirmatory verdicts are refused."
+            )
+        return ""
+
+
+def lock(registry: Registry, n: int | None = None, date: str | None = None) -> Lock:
+    """Returns the lock of a claims file as of now.
+
+    Args:
+        registry: the claims.
+        n: replicates planned for every claim; None is each claim's own.
+        date: another time, in ISO 8601.
+
+    Raises:
+        ConfigError: if n is below 2.
+    """
+    require(n is None or n >= 2, "n", "a whole number >= 2", n)
+    return Lock(
+        sha256=registry.sha256,
+        version=registry.version,
+        date=date or datetime.now(UTC).isoformat(timespec="seconds"),
+        n={claim.id: n or claim.n for claim in registry.claims if claim.questions},
+    )
+
+
+def write(path: Path, locked: Lock) -> None:
+    """Writes a lock; one that is there stays.
+
+    Raises:
+        ConfigError: if the file exists: a lock that can be renewed locks nothing.
+    """
+    if path.exists():
+        raise ConfigError(f"{path} exists: a lock is written once")
+    write_json(path, asdict(locked))
+
+
+def find(path: Path) -> Lock | None:
+    """Returns the lock in a file, None if there is no file.
+
+    Raises:
+        StorageError: if the file is no lock.
+    """
+    if not path.exists():
+        return None
+    try:
+        found = Lock(**read_json(path))
+        _time(found.date)
+    except (OSError, ValueError, TypeError) as error:
+        raise StorageError(f"{path} is no lock: {' '.join(str(error).split())}") from None
+    return found
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

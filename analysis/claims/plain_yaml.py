@@ -1,0 +1,47 @@
+"""YAML as plain values: numbers as in YAML 1.2, and no key twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from lttune.errors import ConfigError
+
+
+def load(text: bytes) -> Any:
+    """Returns the values of a YAML text.
+
+    Raises:
+        ConfigError: if it is no YAML, or a key stands twice.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the claims file is no YAML: {' '.join(str(error).split())}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, for which 1e-3 is a number and a key that stands twice an error."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    pairs = loader.construct_pairs(node, deep=True)
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            line = node.start_mark.line + 1
+            raise ConfigError(f"line {line} of the claims file: {key!r} must be given once")
+    return dict(pairs)
+
+
+def _text(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    value = loader.construct_scalar(node)
+    try:
+        return float(value) if value[:1].isdigit() and "e" in value else value
+    except ValueError:
+        return value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:str", _text)

@@ -1,0 +1,121 @@
+"""The table of verdicts: corrected within families, one row for each claim and scale."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from analysis.claims.claim import Claim
+from analysis.claims.question import Question
+from analysis.claims.reader import Registry
+from analysis.claims.scale import Scale
+from analysis.statistics.multiplicity import benjamini_hochberg
+from analysis.statistics.verdicts import Verdict, adjusted
+
+VERDICT_COLUMNS = [
+    "claim",
+    "text",
+    "form",
+    "family",
+    "role",
+    "verdict",
+    "estimate",
+    "low",
+    "high",
+    "unit",
+    "n",
+    "p",
+    "p_adjusted",
+    "p_against",
+    "p_against_adjusted",
+    "scale",
+    "deviates",
+    "part",
+    "reason",
+]
+"""Columns of ``verdicts``. ``deviates`` is a list; ``part`` names the question that decided."""
+DISCOVERY = 0.1
+"""Share of false ones among exploratory findings that is put up with."""
+SHARES = ("accuracy", "_gap", "_error")
+"""How columns end whose values are shares of examples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A verdict and what it is about."""
+
+    claim: Claim
+    scale: Scale | None
+    role: str
+    part: str
+    unit: str
+    verdict: Verdict
+
+
+def table(rows: list[Row], registry: Registry) -> pd.DataFrame:
+    """Returns the columns of ``VERDICT_COLUMNS``, verdicts corrected for how many there are.
+
+    Confirmatory ones by Holm within their family, steps and dataset; exploratory ones by Benjamini
+    and Hochberg over steps and dataset.
+    """
+    plain = [_plain(row, registry) for row in _corrected(rows)]
+    return pd.DataFrame(plain, columns=pd.Index(VERDICT_COLUMNS))
+
+
+def unit(question: Question) -> str:
+    """Returns the unit of a question's estimate."""
+    if question.form == "trend":
+        return "rank correlation"
+    if question.measure == "importance":
+        return "share of variance"
+    if question.is_ratio:
+        return "weights" if question.form == "numeric" else "ratio"
+    return "share" if question.reads.endswith(SHARES) else question.reads
+
+
+def _corrected(rows: list[Row]) -> list[Row]:
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        group = row.scale.group if row.scale else ()
+        confirmatory = row.role == "confirmatory"
+        key = ("family", row.claim.family, group) if confirmatory else ("exploratory", group)
+        groups.setdefault(key, []).append(place)
+    done = list(rows)
+    for (kind, *_), places in groups.items():
+        found = [rows[place].verdict for place in places]
+        if kind == "exploratory":
+            alphas = [one.alpha for one in found]
+            found = adjusted([replace(one, alpha=DISCOVERY) for one in found], benjamini_hochberg)
+            found = [replace(one, alpha=a) for one, a in zip(found, alphas, strict=True)]
+        else:
+            found = adjusted(found)
+        for place, verdict in zip(places, found, strict=True):
+            done[place] = replace(rows[place], verdict=verdict)
+    return done
+
+
+def _plain(row: Row, registry: Registry) -> dict[str, object]:
+    one = row.verdict
+    deviates = (
+        row.scale.deviations(registry.settings[row.claim.setting]) if row.scale is not None else []
+    )
+    numbers = ("estimate", "low", "high", "n", "p", "p_adjusted")
+    tested = one.verdict != "not tested"
+    return {
+        "claim": row.claim.id,
+        "text": row.claim.text,
+        "form": row.claim.form,
+        "family": row.claim.family,
+        "role": row.role,
+        "verdict": one.verdict,
+        **{name: getattr(one, name) if tested or name == "n" else math.nan for name in numbers},
+        "unit": row.unit,
+        "p_against": one.p_against,
+        "p_against_adjusted": one.p_against_adjusted,
+        "scale": row.scale.tag if row.scale is not None else "",
+        "deviates": deviates,
+        "part": row.part,
+        "reason": one.reason,
+    }

@@ -1,0 +1,141 @@
+"""List the literature's claims, lock them, say what can be decided, check them against studies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from lttune.config.fields import is_number, require
+from lttune.errors import ConfigError, ResourceError
+
+if TYPE_CHECKING:
+    from analysis.claims import Claim, Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """What is done, and with which claims."""
+
+    action: Annotated[Literal["list", "lock", "power", "check"], tyro.conf.Positional]
+    """list prints every claim; lock fixes the claims file before a study starts; power says which
+    claims a number of replicates can decide; check prints the verdicts on studies."""
+    studies: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Of check: folders of studies, results/NAME."""
+    file: Path | None = None
+    """The claims file; None is the one that is shipped."""
+    out: Path | None = None
+    """Of lock: the file to write, None is claims.lock.json; keep it in the study's folder. Of
+    check: a CSV of the table."""
+    lock: Path | None = None
+    """Of check: the lock; None is claims.lock.json in the folder of the first study."""
+    sd: float = 0.15
+    """Of power: standard deviation over replicates of a paired difference, in percentage points."""
+    sd_log: float = 0.2
+    """Of power: the same of a logarithm of steps or densities."""
+    n: int | None = None
+    """Of power and lock: replicates of every claim; None is what each plans."""
+    sensitivity: bool = False
+    """Of check: also the verdicts at half and twice the margins and on validation accuracy."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        given = bool(self.studies)
+        rule = "given with check" if self.action == "check" else "left out, they are for check"
+        require(
+            given == (self.action == "check"), "STUDIES", rule, " ".join(map(str, self.studies))
+        )
+        for name in ("sd", "sd_log"):
+            value = getattr(self, name)
+            require(is_number(value) and value > 0, f"--{name}", "a number > 0", value)
+        require(self.n is None or self.n >= 2, "--n", "a whole number >= 2", self.n)
+
+
+def main(flags: Flags) -> int:
+    """Does what is asked, prints it, and returns the exit code."""
+    try:
+        from analysis import claims
+    except ImportError as error:
+        raise ResourceError(f"claims need the checkout of lttune on the path: {error}") from None
+
+    registry = claims.read(flags.file)
+    match flags.action:
+        case "list":
+            _list(registry.claims)
+        case "lock":
+            _lock(flags, registry)
+        case "power":
+            _power(flags, registry)
+        case "check":
+            _check(flags, registry)
+    return 0
+
+
+def _list(claims: tuple[Claim, ...]) -> None:
+    form, family = (max(len(getattr(c, name)) for c in claims) for name in ("form", "family"))
+    for c in claims:
+        print(f"{c.id:18}{c.form:{form}}  {c.family:{family}}  {c.role:12}  {c.tier:2}  {c.text}")
+
+
+def _lock(flags: Flags, registry: Registry) -> None:
+    from analysis.claims import lock
+
+    path = flags.out or Path(lock.NAME)
+    locked = lock.lock(registry, flags.n)
+    lock.write(path, locked)
+    print(f"{path}: {len(registry.claims)} claims, SHA-256 {locked.sha256}, {locked.date}")
+
+
+def _power(flags: Flags, registry: Registry) -> None:
+    from analysis.claims import power_table
+
+    table = power_table(registry, sd=flags.sd / 100, sd_log=flags.sd_log, n=flags.n)
+    print(f"{'claim':18}{'form':14}{'n':>3}  power  in its family")
+    for row in table.to_dict("records"):
+        alone, family = (f"{row[name]:5.2f}" for name in ("power", "power_holm"))
+        print(f"{row['claim']:18}{row['form']:14}{row['n']:3}  {alone}  {family}  {row['warning']}")
+
+
+def _check(flags: Flags, registry: Registry) -> None:
+    import pandas as pd
+
+    from analysis.claims import lock, sensitivity, verdicts
+    from analysis.frame import load
+    from lttune import records
+
+    studies = [load(folder) for folder in flags.studies]
+    locked = lock.find(flags.lock or studies[0].folder / lock.NAME)
+    if flags.lock is not None and locked is None:
+        raise ConfigError(f"--lock must be a file that exists, got {str(flags.lock)!r}")
+    layers = [row for one in studies for row in records.read(one.folder / "layers.parquet")]
+    created = [one.info["created"] for one in studies if one.info.get("created")]
+    options: dict[str, Any] = {
+        "layers": pd.DataFrame(layers) if layers else None,
+        "lock": locked,
+        "created": min(created, default=None),
+    }
+    table = verdicts([one.records for one in studies], registry, **options)
+    tested = table["verdict"] != "not tested"
+    for row in table[tested].to_dict("records"):
+        print(f"{row['claim']}: {row['verdict']}; {_number(row)}")
+        print(f"  {row['role']}; {row['scale']}; {row['part']}. {row['reason']}")
+        if row["deviates"]:
+            print(f"  deviates in setting: {', '.join(row['deviates'])}")
+    for row in table[~tested].to_dict("records"):
+        print(f"{row['claim']}: not tested. {row['reason']}")
+    print(", ".join(f"{count} {word}" for word, count in table["verdict"].value_counts().items()))
+    if flags.sensitivity:
+        found = sensitivity([one.records for one in studies], registry, **options)
+        print(found[(found.iloc[:, 2:] != "not tested").any(axis=1)].to_string(index=False))
+    if flags.out is not None:
+        table.assign(deviates=["; ".join(one) for one in table["deviates"]]).to_csv(
+            flags.out, index=False
+        )
+        print(f"{flags.out}: {len(table)} verdicts")
+
+
+def _number(row: dict[Any, Any]) -> str:
+    interval = f"{row['estimate']:.4g} [{row['low']:.4g}, {row['high']:.4g}] {row['unit']}"
+    return f"{interval}, n {row['n']}, adjusted p {row['p_adjusted']:.2g}"

@@ -1,0 +1,147 @@
+"""The shipped claims: all of them, in their form, and what is decidable can be executed."""
+
+import dataclasses
+from collections import Counter
+from pathlib import Path
+from typing import get_args
+
+import pandas as pd
+import pytest
+
+from analysis.claims import power_table, read, verdicts
+from analysis.claims.lock import lock
+from analysis.statistics.power import equivalence_power, superiority_power
+from lttune.design import SWEEPS
+from lttune.presets import PRESETS
+from lttune.settings import ControlName
+from tests.claims.planted import records, trial
+
+RECORDS = Path(__file__).parents[2] / "docs" / "results" / "records.parquet"
+REGISTRY = read()
+CLAIMS = REGISTRY.claims
+COUNTS = {"FC": 14, "F": 11, "G": 19, "C": 11, "H": 11, "V": 4, "R": 4, "I": 4, "X": 29}
+
+
+def test_every_claim_of_the_sources_is_there():
+    assert Counter(claim.id.partition("-")[0] for claim in CLAIMS) == COUNTS
+    assert len({claim.id for claim in CLAIMS}) == 107
+
+
+def test_texts_are_one_sentence():
+    for claim in CLAIMS:
+        assert claim.text.endswith(".")
+        assert claim.text.count(". ") == 0, claim.id
+
+
+def test_settings_are_the_presets():
+    size = {"levels"}
+    for name, setting in REGISTRY.settings.items():
+        ours, theirs = setting.flat(), PRESETS[name].flat()
+        assert {k: v for k, v in ours.items() if k not in size} == {
+            k: v for k, v in theirs.items() if k not in size
+        }
+
+
+def test_branches_are_controls_that_studies_know():
+    known = {"trunk", *get_args(ControlName)}
+    for claim in CLAIMS:
+        for question in claim.questions:
+            assert {cell.branch for cell in question.cells} <= known, claim.id
+
+
+@pytest.mark.parametrize(
+    ("name", "sweep"),
+    [
+        ("G-LR-ALL", "adam-lr"),
+        ("G-SGD-ALL", "sgd-lr"),
+        ("G-MOM-ALL", "momentum-lr"),
+        ("G-STD-ALL", "init"),
+    ],
+)
+def test_the_pattern_is_asked_at_every_value_of_a_sweep(name, sweep):
+    claim = REGISTRY.claim(name)
+    plain = [SWEEPS[sweep].hparams(value) for value in SWEEPS[sweep].values]
+    for question in claim.questions:
+        assert [dict(cell.at) for cell in question.cells] == plain
+
+
+def test_contradictions_are_both_there():
+    assert REGISTRY.claim("G-MOM-ALL").conflicts == ("G-MOM-025",)
+    for claim in CLAIMS:
+        for other in claim.conflicts:
+            assert claim.id in REGISTRY.claim(other).conflicts
+
+
+def test_what_a_cpu_decides_has_questions_or_says_why_not():
+    for claim in CLAIMS:
+        assert claim.questions or claim.why
+        if claim.id.startswith(("FC-", "G-")) and claim.id != "FC-ES-PROXY":
+            assert claim.questions, claim.id
+            assert claim.role == "confirmatory"
+
+
+def test_unpaired_weights_cancel():
+    """A contrast of accuracies whose weights do not sum to 0 is a mean of something else."""
+    for claim in CLAIMS:
+        for question in claim.questions:
+            several = len(question.cells) > 1 and question.compare == "contrast"
+            if several:
+                total = sum(cell.weight for cell in question.cells)
+                assert total == pytest.approx(0, abs=1e-5), claim.id
+
+
+@pytest.mark.slow
+def test_claims_of_lenet_are_executable_on_the_records_that_studies_write():
+    """Every cell of the claims of FC and G, at 3 replicates: none is left untested."""
+    wanted = [claim for claim in CLAIMS if claim.id.startswith(("FC-", "G-")) and claim.questions]
+    setting = {"prune.fractions.fc1": 0.2, "prune.fractions.fc2": 0.2, "train.steps": 50_000}
+    cells = {
+        (cell.branch, tuple(sorted(cell.at.items()))): cell
+        for claim in wanted
+        for question in claim.questions
+        for cell in question.cells
+    }
+    levels = {0.1: 40, 0.2: 20, 0.4: 9, 0.6: 6, 0.8: 4}
+    rows = records(
+        *(
+            trial(
+                i,
+                n=3,
+                branch=cell.branch,
+                at=setting | dict(cell.at),
+                levels=26
+                if "model.name" in cell.at
+                else levels[cell.at.get("prune.fraction", 0.2)],
+            )
+            for i, cell in enumerate(cells.values())
+        )
+    )
+    few = lock(REGISTRY, 3, "2026-01-01T00:00:00+00:00")
+    table = verdicts(rows, REGISTRY, lock=few).set_index("claim")
+    tested = table.loc[[claim.id for claim in wanted], ["verdict", "reason"]]
+    assert not tested[tested["verdict"] == "not tested"].to_dict("index")
+
+
+def test_the_quick_study_says_what_its_table_says():
+    """README's differences at 21.1 % are what the claim of that density estimates."""
+    some = tuple(REGISTRY.claim(name) for name in ("FC-ACC", "FC-REINIT-ACC"))
+    few = dataclasses.replace(REGISTRY, claims=some)
+    found = verdicts(pd.read_parquet(RECORDS), few)
+    row = found[found["claim"] == "FC-REINIT-ACC"].iloc[0]
+    assert (round(100 * row["estimate"], 2), row["n"]) == (0.53, 5)
+    assert (round(100 * row["low"], 2), round(100 * row["high"], 2)) == (0.14, 0.92)
+    assert row["deviates"] == ["train.steps 3,000 instead of 50,000"]
+    assert found.set_index("claim")["verdict"]["FC-ACC"] == "supported"
+
+
+def test_power_says_what_can_only_end_inconclusive():
+    table = power_table(REGISTRY, sd=0.0015, n=5).set_index("claim")
+    one = table.loc["FC-REINIT-ACC"]
+    assert one["power"] <= superiority_power(difference=0.002, sd=0.0015, n=5)
+    assert one["power_holm"] < one["power"]
+    assert one["warning"] == "can only end inconclusive"
+    noise = table.loc["F-NOISE-0.5"]
+    assert noise["power"] == pytest.approx(equivalence_power(margin=0.002, sd=0.0015, n=5))
+    plenty = power_table(REGISTRY, sd=0.0005, sd_log=0.05, n=20)
+    assert not plenty["warning"].any()
+    assert table["power"].isna().equals(plenty["power"].set_axis(table.index).isna())

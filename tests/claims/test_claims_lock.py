@@ -1,0 +1,122 @@
+"""Confirmatory is only what was fixed before; corrections count the claims of a family."""
+
+import dataclasses
+
+import pytest
+
+from analysis.claims import lock as locks
+from analysis.claims import verdicts
+from analysis.statistics.multiplicity import benjamini_hochberg, holm
+from lttune.errors import ConfigError, StorageError
+from tests.claims.planted import claim, question, records, registry, rising, trial, words
+
+BEFORE, AFTER = "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"
+
+
+def confirmatory(name, *questions, **changes):
+    return claim(*questions, id=name, role="confirmatory", **changes)
+
+
+def test_without_a_lock_nothing_is_confirmatory():
+    table = verdicts(trial(accuracy=rising(0.005)), registry(confirmatory("A", question())))
+    assert table["role"].tolist() == ["exploratory (not locked)"]
+
+
+def test_a_changed_file_is_refused():
+    one = registry(confirmatory("A", question()), claim(question(), id="B"))
+    other = registry(confirmatory("A", question()), claim(question(), id="B"), sha256="b" * 64)
+    rows = trial(accuracy=rising(0.005))
+    locked = locks.lock(one, date=BEFORE)
+    found = verdicts(rows, one, lock=locked, created=AFTER)
+    assert (words(found), found["role"][0]) == (["supported", "supported"], "confirmatory")
+    found = verdicts(rows, other, lock=locked, created=AFTER)
+    assert words(found) == ["not tested", "supported"]
+    assert found["reason"][0] == (
+        "The claims file (bbbbbbbb) is not the one that was locked on 2026-01-01 (aaaaaaaa): "
+        "confirmatory verdicts are refused."
+    )
+
+
+def test_a_lock_that_is_younger_than_the_study_is_refused():
+    one = registry(confirmatory("A", question()))
+    found = verdicts(trial(), one, lock=locks.lock(one, date=AFTER), created=BEFORE)
+    assert words(found) == ["not tested"]
+    assert "after the study began" in found["reason"][0]
+
+
+def test_the_lock_plans_the_replicates():
+    one = registry(confirmatory("A", question()))
+    rows = trial(n=4, accuracy=rising(0.005))
+    assert words(verdicts(rows, one, lock=locks.lock(one, 4, BEFORE))) == ["supported"]
+    assert words(verdicts(rows, one, lock=locks.lock(one, 5, BEFORE))) == ["not tested"]
+
+
+def test_other_data_confirm_nothing():
+    one = registry(confirmatory("A", question()))
+    rows = trial(at={"data.name": "fashion-mnist"}, accuracy=rising(0.005))
+    found = verdicts(rows, one, lock=locks.lock(one, date=BEFORE))
+    assert found["role"].tolist() == ["exploratory (other data)"]
+    assert found["deviates"][0] == ["data.name fashion-mnist instead of mnist"]
+
+
+def test_a_family_is_corrected_by_holm_and_explorations_by_their_share_of_false_ones():
+    sizes = {"A": 0.0052, "B": 0.0013, "C": 0.0011}
+    rows = records(
+        *(
+            trial(i, at={"train.lr": 10**-i}, accuracy=rising(s), own=0.0008)
+            for i, s in enumerate(sizes.values())
+        )
+    )
+    cells = {
+        name: question(cells=[{"name": name, "at": {"train.lr": 10**-i}}])
+        for i, name in enumerate(sizes)
+    }
+    family = registry(*(confirmatory(name, one) for name, one in cells.items()))
+    found = verdicts(rows, family, lock=locks.lock(family, date=BEFORE))
+    assert found["p_adjusted"].tolist() == pytest.approx(list(holm(found["p"])))
+    assert (found["p_adjusted"] > found["p"]).any()
+    apart = registry(*(confirmatory(n, one, family=n) for n, one in cells.items()))
+    found = verdicts(rows, apart, lock=locks.lock(apart, date=BEFORE))
+    assert found["p_adjusted"].tolist() == pytest.approx(found["p"].tolist())
+    found = verdicts(rows, family)
+    assert found["p_adjusted"].tolist() == pytest.approx(list(benjamini_hochberg(found["p"])))
+
+
+def test_correction_takes_verdicts_away():
+    """A weak effect among eleven claims of nothing: alone it is supported, in company not."""
+    claims, trials = [], []
+    for i in range(12):
+        at = {"train.lr": 1e-3 * (i + 1)}
+        claims.append(confirmatory(f"C{i}", question(cells=[{"name": "c", "at": at}])))
+        size = 0.006 if i == 0 else 0.0
+        trials.append(trial(i, at=at, own=0.002, accuracy=rising(size), levels=10))
+    rows = records(*trials)
+    alone, family = registry(claims[0]), registry(*claims)
+    found = verdicts(rows, alone, lock=locks.lock(alone, date=BEFORE)).iloc[0]
+    assert found["verdict"] == "supported"
+    found = verdicts(rows, family, lock=locks.lock(family, date=BEFORE)).iloc[0]
+    assert found["p"] < 0.05 < found["p_adjusted"]
+    assert found["verdict"] == "inconclusive"
+    assert "not after the correction for the 12 claims of its family" in found["reason"]
+
+
+def test_a_lock_is_written_once(tmp_path):
+    one = registry(
+        confirmatory("A", question()), claim(why="No.", questions=[], setting="", id="B")
+    )
+    path = tmp_path / locks.NAME
+    assert locks.find(path) is None
+    locks.write(path, locks.lock(one, date=BEFORE))
+    found = locks.find(path)
+    assert found is not None
+    assert dataclasses.asdict(found) == {
+        "sha256": "a" * 64,
+        "version": "1",
+        "date": BEFORE,
+        "n": {"A": 6},
+    }
+    with pytest.raises(ConfigError, match="a lock is written once"):
+        locks.write(path, found)
+    path.write_text('{"sha256": "a"}')
+    with pytest.raises(StorageError, match="is no lock"):
+        locks.find(path)
