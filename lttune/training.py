@@ -181,9 +181,17 @@ class Course:
         )
 
 
-def follow(session: Session, member: Member) -> Trained:
-    """Trains one member from beginning to end: what an engine does that takes one at a time."""
-    began, course = time.perf_counter(), Course(member)
+def follow(session: Session, member: Member, began: float | None = None) -> Trained:
+    """Trains one member from beginning to end: what an engine does that takes one at a time.
+
+    Args:
+        session: the network, opened.
+        member: what is trained.
+        began: ``time.perf_counter()`` before the session was opened, which is part of the training's
+            time; None is now.
+    """
+    began = time.perf_counter() if began is None else began
+    course = Course(member)
     while (stretch := course.stretch()) is not None:
         session.run(member.material.pool, *stretch)
         course.arrive(session)

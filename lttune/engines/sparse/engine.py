@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 import numba
@@ -35,6 +36,8 @@ class SparseEngine:
     """
 
     def __init__(self, threads: int = 1) -> None:
+        # Everything around the kernels would wait for threads that wait for each other.
+        torch.set_num_threads(threads)
         crossover = "-".join(f"{share:g}" for share in CROSSOVER)
         self.numerics = (
             f"sparse-{KERNELS}/numba-{numba.__version__}/{cpu.described()}/float32/threads=1"
@@ -48,7 +51,11 @@ class SparseEngine:
 
     def train(self, members: Sequence[Member]) -> list[Trained]:
         """Trains one member after another by the protocol."""
-        return [follow(self.open(m.network, m.start, m.mask, m.config), m) for m in members]
+        return [self._train(member) for member in members]
+
+    def _train(self, m: Member) -> Trained:
+        began = time.perf_counter()
+        return follow(self.open(m.network, m.start, m.mask, m.config), m, began)
 
     def open(
         self, network: Network, start: Mapping[str, Tensor], mask: Mask, config: TrainConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -48,7 +49,11 @@ class TorchEngine:
 
     def train(self, members: Sequence[Member]) -> list[Trained]:
         """Trains one member after another by the protocol."""
-        return [follow(self._session(member), member) for member in members]
+        return [self._train(member) for member in members]
+
+    def _train(self, member: Member) -> Trained:
+        began = time.perf_counter()
+        return follow(self._session(member), member, began)
 
     def _session(self, m: Member) -> Session | SupermaskSession:
         if m.supermask is None:
