@@ -187,8 +187,8 @@ def follow(session: Session, member: Member, began: float | None = None) -> Trai
     Args:
         session: the network, opened.
         member: what is trained.
-        began: ``time.perf_counter()`` before the session was opened, which is part of the training's
-            time; None is now.
+        began: ``time.perf_counter()`` before the session was opened, which is part of the
+            training's time; None is now.
     """
     began = time.perf_counter() if began is None else began
     course = Course(member)
