@@ -184,7 +184,11 @@ def _supermask(before: Junction, replicate: int, lab: Lab, dense: Stored) -> Ste
         rng=stream(lab.seed, replicate, "supermask", 1),
     )
     task = Task(
-        identity=supermasks.identity(config, network, dense),
+        identity={
+            **supermasks.identity(config, network, dense),
+            # Nothing of the mask, but all that its controls depend on.
+            "prune": _rule(config, network),
+        },
         network=network,
         config=config,
         replicate=replicate,

@@ -62,6 +62,8 @@ def run_study(
     dataset = datasets[config.lottery.data.name]
     network = network_of(config.lottery, dataset)
     check_objective(config.objective, config.lottery, network)
+    if config.device == "cpu" and any(corner.train.precision == "tf32" for corner in corners):
+        raise ResourceError("train.precision must be float32 or bfloat16 on a CPU, got 'tf32'")
     holds = any(name in HOLDING for name in config.controls)
     engine, reason = choose(
         config.engine, config.device, network, corners, datasets.values(), holds

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from lttune.config import LotteryConfig, TrainConfig
@@ -90,5 +91,12 @@ def weights_of(cell: Cell, network: Network, group: str = "weights") -> Weights:
 
 
 def mask_of(cell: Cell, network: Network) -> Mask:
-    """Returns the mask that a cell was trained under."""
-    return {n: unpack(cell.tensors[f"mask/{n}"], network.shapes[n]) for n in network.prunable}
+    """Returns the mask that a cell was trained under.
+
+    A dense cell may come from a study in which fewer layers were prunable: they are whole there.
+    """
+    found: Mask = {}
+    for name in network.prunable:
+        bits, shape = cell.tensors.get(f"mask/{name}"), network.shapes[name]
+        found[name] = torch.ones(shape, dtype=torch.bool) if bits is None else unpack(bits, shape)
+    return found

@@ -51,7 +51,7 @@ def place(text: str) -> Place:
     Raises:
         ConfigError: if the text is not of this form.
     """
-    parts = re.fullmatch(r"(.+):(\d+)/(\d+)/(\d+)(?:/(\w+))?", text)
+    parts = re.fullmatch(r"(.+):(\d+)/(\d+)/(\d+)(?:/([\w.]+))?", text)
     if parts is None:
         raise ConfigError(
             f"a ticket must be a file or results/NAME:TRIAL/REPLICATE/LEVEL, got {text!r}"

@@ -17,6 +17,7 @@ from typing import Any
 from lttune import masks
 from lttune.branches import BRANCHES
 from lttune.config import TargetConfig
+from lttune.errors import ConfigError
 from lttune.exchange import masks_in, read, weights_in
 from lttune.lab import Lab
 from lttune.masks import pack
@@ -116,6 +117,9 @@ def imported(found: Found, dense: Junction, mask_file: Path, start: Path | None)
     Raises:
         LttuneError: if a file cannot be read or does not fit the network.
     """
+    held = found.config.pruned
+    if held != "zero":
+        raise ConfigError(f"pruned must be 'zero' in a study that a mask is taken to, got {held!r}")
     mask = masks_in(read(mask_file), str(mask_file)).of(found.network)
     if start is not None:
         weights = weights_in(read(start), found.network, str(start))

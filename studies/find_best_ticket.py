@@ -2,8 +2,8 @@
 
 Source: the lottery ticket hypothesis asks for commensurate accuracy with far fewer weights (Frankle
 & Carbin 2019, section 1). The search minimises the density at which a trajectory still matches its
-own dense network, over learning rate, batch size, every layer's pruning fraction, the criterion and
-the rewinding step. The anchor shows what the paper's own setting reaches.
+own dense network, over learning rate, batch size, every layer's pruning fraction and the criterion.
+The anchor shows what the paper's own setting reaches.
 
 Cost on 2 cores: smoke under 2 minutes (digits); quick (MNIST) and paper were not measured.
 

@@ -14,7 +14,7 @@ from lttune.lab import Lab
 from lttune.lottery import planned_densities, trajectories
 from lttune.seeding import stream
 from lttune.store import Store
-from lttune.tasks import weights_of
+from lttune.tasks import mask_of, weights_of
 
 TINY = LotteryConfig(
     levels=3,
@@ -183,6 +183,16 @@ def test_whatever_determines_the_dense_networks_bytes_is_in_its_key(hparams, lab
     assert lab.identity(TINY.override(hparams), 0) != base
     assert lab.identity(TINY, 1) != base
     assert Lab({"digits": DIGITS}, lab.engine, lab.store, seed=1).identity(TINY, 0) != base
+
+
+def test_a_dense_network_of_a_study_that_prunes_fewer_layers_is_whole_everywhere(lab):
+    less = TINY.override({"prune.exclude": ("out",)})
+    first = next(trajectory(less, 0, lab)).stored
+    shared = next(trajectory(TINY, 0, lab)).stored
+    assert shared.key == first.key
+    mask = mask_of(shared.cell, lab.network(TINY))
+    assert set(mask) == set(lab.network(TINY).prunable)
+    assert masks.density(mask) == 1
 
 
 def test_a_longer_trajectory_extends_a_shorter_one(lab):

@@ -156,6 +156,19 @@ def test_the_settings_of_a_supermask_are_in_its_key_and_not_in_the_dense_ones(la
     assert other[1][0].stored.key != first[1][0].stored.key
 
 
+@pytest.mark.parametrize("hparams", [{"pruned": "freeze"}, {"prune.criterion": "random"}])
+def test_what_its_controls_depend_on_is_in_its_key(lab, hparams):
+    keys = {
+        list(trajectories(c, [0], lab))[1][0].stored.key for c in (CONFIG, CONFIG.override(hparams))
+    }
+    assert len(keys) == 2
+
+
+def test_a_learned_mask_is_not_rewound():
+    with pytest.raises(ConfigError, match="rewind_step must be 0 where method is 'supermask'"):
+        CONFIG.override({"rewind_step": 5})
+
+
 def test_one_level_is_all_there_is():
     assert planned_densities(CONFIG, NETWORK) == [1.0, 0.5]
     with pytest.raises(ConfigError, match="levels must be at most 1"):

@@ -76,6 +76,8 @@ class LotteryConfig:
         require_choice("method", self.method, MethodName)
         require_choice("kept", self.kept, KeptName)
         require_choice("pruned", self.pruned, PrunedName)
+        late = self.method == "supermask" and self.rewind_step > 0
+        require(not late, "rewind_step", "0 where method is 'supermask'", self.rewind_step)
         single = self.prune.one_shot is not None or self.method == "supermask"
         rule = "at most 1 where prune.one_shot is given or method is 'supermask'"
         require(not single or self.levels <= 1, "levels", rule, self.levels)

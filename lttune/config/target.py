@@ -51,4 +51,6 @@ class TargetConfig:
         names = ("optimizer", "lr", "batch_size", "steps")
         given = {name: getattr(self, name) for name in names}
         changed = {name: value for name, value in given.items() if value is not None}
-        return dataclasses.replace(train, **changed)
+        steps = changed.get("steps", train.steps)
+        every = min(train.eval_every, steps)
+        return dataclasses.replace(train, **changed, eval_every=every)
