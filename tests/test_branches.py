@@ -341,7 +341,7 @@ def test_whole_channels_change_places_where_channels_are_pruned():
     [
         ("transfer", {"target": TargetConfig()}, "target must be given for the control 'transfer'"),
         ("random_erk", {"prune": PruneConfig(structure="channel")}, "prune.structure must be"),
-        ("sibling", {"method": "supermask", "levels": 1}, "method must be"),
+        ("sibling", {"method": "supermask", "levels": 1, "rewind_step": 0}, "method must"),
     ],
 )
 def test_a_control_that_cannot_be_is_refused(control, changes, message):

@@ -196,7 +196,7 @@ def test_transfer_takes_the_deepest_ticket_to_another_dataset(run, cwd):
         ("transfer results/digits --mask x.pt --levels 1", 2, "--levels must be left out"),
         ("transfer results/digits --lr -1", 2, "target.lr must be a finite number > 0"),
         ("transfer results/digits --data digit-scenes", 2, "target.data must have pictures of"),
-        ("transfer results/digits --steps 10", 2, "train.eval_every must be at most train.steps"),
+        ("transfer results/digits --steps 0", 2, "target.steps must be a whole number >= 1"),
     ],
 )
 def test_what_cannot_be_is_one_message(run, command, code, message):
