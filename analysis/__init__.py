@@ -20,8 +20,26 @@ def load(folder: Path | str) -> Study:
     return frame.load(folder)
 
 
-def write_report(folder: Path) -> Path:
-    """Writes the report of a study's folder: see ``analysis.report.write``."""
-    from analysis import report
+def lock_claims(folder: Path, replicates: int) -> None:
+    """Fixes the claims in a study's folder before it trains; a lock that is there stays.
 
-    return report.write(folder)
+    Args:
+        folder: the study's.
+        replicates: planned for every claim; with fewer than two nothing can be decided or locked.
+    """
+    from analysis.claims import lock, read
+
+    path = folder / lock.NAME
+    if replicates >= 2 and lock.find(path) is None:
+        lock.write(path, lock.lock(read(), replicates))
+
+
+def write_report(folder: Path) -> Path:
+    """Writes the report of a study's folder, the verdicts on claims first.
+
+    See ``analysis.report.write``. Claims are judged if the study trained networks of any.
+    """
+    from analysis import frame, report
+    from analysis.claims import of_studies
+
+    return report.write(folder, verdicts=of_studies([frame.load(folder)]))

@@ -8,13 +8,13 @@ from typing import Any
 
 from optuna.distributions import CategoricalDistribution
 
-from lttune.branches import ANYWHERE, TRANSFERS
+from lttune.branches import ANYWHERE, BRANCHES, TRANSFERS
 from lttune.config import LotteryConfig, TargetConfig
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
 from lttune.design import Point
-from lttune.errors import ConfigError, ResourceError
+from lttune.errors import ConfigError, ResourceError, unknown
 from lttune.lab import network_of
 from lttune.lottery import planned_densities
 from lttune.models import Network
@@ -107,6 +107,8 @@ def check_controls(controls: Sequence[str], config: LotteryConfig) -> None:
         ConfigError: naming the control and what it lacks.
     """
     for name in controls:
+        if name not in BRANCHES:
+            raise unknown("control", name, BRANCHES)
         if name in TRANSFERS and config.target == TargetConfig():
             raise ConfigError(
                 f"target must be given for the control {name!r}, e.g. target.data, got None for all"

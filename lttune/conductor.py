@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -15,17 +15,16 @@ import ray
 from rich.console import Console
 
 from lttune import records
-from lttune.branches import FROM_DENSE
 from lttune.config import LotteryConfig
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
+from lttune.densities import planned_densities
 from lttune.driver import Interrupted, on_interrupt, run_trials, start_ray
 from lttune.errors import StorageError
 from lttune.files import read_json, write_json
 from lttune.lab import network_of
 from lttune.ledger import Ledger, Trial
-from lttune.lottery import planned_densities
 from lttune.models import Network
 from lttune.outcome import Outcome, show
 from lttune.progress import Progress
@@ -34,6 +33,7 @@ from lttune.settings import Study, StudyConfig
 from lttune.sheet import continued
 from lttune.summary import level_metrics, trial_metrics
 from lttune.tracking import Status, Tracker
+from lttune.trial import networks
 
 STATUS: dict[str, Status] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 
@@ -173,7 +173,9 @@ class Conductor:
                 replicate = point.replicates[index]
                 name = f"{point.label} replicate={replicate}"
                 if name not in known:
-                    ledger.add(phase, name, point.hparams, [replicate], [], point.role, point.inert)
+                    controls = list(point.controls)
+                    reason = (point.role, point.inert)
+                    ledger.add(phase, name, point.hparams, [replicate], controls, *reason)
             ledger.planned[phase] = len(ledger.of(phase))
         if "search" in config.phases:
             ledger.planned["search"] = max(config.trials, len(ledger.of("search")))
@@ -193,6 +195,7 @@ class Conductor:
             sampler=config.sampler,
             seed=config.seed,
             replicates=config.search_replicates,
+            control_densities=config.control_densities,
         )
         concurrent = min(config.max_concurrent or cores, cores)
         engine = self._chosen.engine
@@ -200,18 +203,21 @@ class Conductor:
 
     def _work(self) -> dict[str, float]:
         """Returns the networks that a trial of each phase trains, for the time left."""
-        config = self._config
-        levels = self._levels(config.lottery)
+        config, base = self._config, self._config.lottery
         work: dict[str, float] = {
-            "anchor": levels
-            + (levels - 1) * len(config.controls)
-            + len(FROM_DENSE.intersection(config.controls)),
-            "search": levels * config.search_replicates,
+            "anchor": self._networks(base, config.controls),
+            "search": self._levels(base) * config.search_replicates,
         }
         for phase, points in self._study.points_of(config).items():
-            each = [self._levels(config.lottery.override(p.hparams)) for p in points]
-            work[phase] = fmean(each)
+            work[phase] = fmean(
+                self._networks(base.override(p.hparams), p.controls) for p in points
+            )
         return work
+
+    def _networks(self, lottery: LotteryConfig, controls: Sequence[str]) -> int:
+        network = network_of(lottery, self._datasets[lottery.data.name])
+        planned = planned_densities(lottery, network)
+        return sum(networks(planned, controls, self._config.control_densities))
 
     def _levels(self, lottery: LotteryConfig) -> int:
         network = network_of(lottery, self._datasets[lottery.data.name])

@@ -59,6 +59,24 @@ def planned_densities(config: LotteryConfig, network: Network) -> list[float]:
     return densities
 
 
+def around(wanted: Sequence[float], planned: Sequence[float]) -> frozenset[int]:
+    """Returns the levels on either side of each wanted density, all levels if none is wanted.
+
+    A curve over these levels has the same value at the wanted densities as one over all levels.
+
+    Args:
+        wanted: densities in (0, 1]; those below the last level's count as the last level.
+        planned: density of each level, falling.
+    """
+    if not wanted:
+        return frozenset(range(len(planned)))
+    below = [
+        next((level for level, found in enumerate(planned) if found <= density), len(planned) - 1)
+        for density in wanted
+    ]
+    return frozenset(level for last in below for level in (max(last - 1, 0), last))
+
+
 def _units(config: LotteryConfig, group: Group, network: Network) -> tuple[int, int]:
     """Returns how many units compete in a group, and how many weights one has."""
     shapes = [network.shapes[name] for name in group.names]

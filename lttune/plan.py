@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from rich.table import Table
 
-from lttune.branches import FROM_DENSE
 from lttune.config import LotteryConfig
 from lttune.data import Dataset
 from lttune.densities import planned_densities
@@ -28,6 +27,7 @@ from lttune.seeding import stream
 from lttune.settings import Study, StudyConfig
 from lttune.store import Store
 from lttune.tasks import Task, Ticket
+from lttune.trial import networks as trained
 
 DENSITIES = (1.0, 0.3, 0.1, 0.03)
 """Where the pace is measured; between them it is linear in density."""
@@ -112,17 +112,20 @@ def plan(
 ) -> list[Part]:
     """Returns what each phase of a study trains; a search's trials count as the base."""
     base = config.lottery
-    own = len(config.controls)
-    dense = len(FROM_DENSE.intersection(config.controls))
+    wanted = config.control_densities
     parts = []
     if "anchor" in config.phases:
-        each = _trajectory(base, base, datasets, pace, own, dense)
+        each = _trajectory(base, base, datasets, pace, config.controls, wanted)
         parts.append(_part("anchor", [each] * config.replicates))
     for phase, points in study.points_of(config).items():
         each_point = [
             trajectory
             for point in points
-            for trajectory in [_trajectory(base.override(point.hparams), base, datasets, pace)]
+            for trajectory in [
+                _trajectory(
+                    base.override(point.hparams), base, datasets, pace, point.controls, wanted
+                )
+            ]
             * len(point.replicates)
         ]
         parts.append(_part(phase, each_point))
@@ -142,25 +145,26 @@ def _trajectory(
     base: LotteryConfig,
     datasets: Mapping[str, Dataset],
     pace: Pace,
-    controls: int = 0,
-    from_dense: int = 0,
+    controls: Sequence[str] = (),
+    control_densities: Sequence[float] = (),
 ) -> tuple[float, ...]:
     """Returns networks, steps and core seconds of one trajectory with its controls."""
     network = network_of(config, datasets[config.data.name])
     other = network_of(base, datasets[base.data.name])
     size, base_size = (sum(map(math.prod, n.shapes.values())) for n in (network, other))
     scale = config.train.batch_size / base.train.batch_size * size / base_size
-    networks = steps = 0
+    total = steps = 0
     seconds = 0.0
-    for level, density in enumerate(planned_densities(config, network)):
+    planned = planned_densities(config, network)
+    counts = trained(planned, controls, control_densities)
+    for level, (density, count) in enumerate(zip(planned, counts, strict=True)):
         first = config.rewind_step if level else 0
-        count = 1 + (controls if level else from_dense)
         own_steps = config.train.steps - first
         evaluations = len(evaluation_steps(config.train, first))
-        networks += count
+        total += count
         steps += count * own_steps
         seconds += count * pace.seconds(density, round(own_steps * scale), evaluations)
-    return networks, steps, seconds
+    return total, steps, seconds
 
 
 def _part(phase: str, trajectories: Sequence[tuple[float, ...]]) -> Part:

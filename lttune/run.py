@@ -59,12 +59,15 @@ def run_study(
     corners = check_space(space, config.lottery, datasets)
     corners += check_points(points, config.lottery, datasets)
     check_controls(config.controls, config.lottery)
+    for point in points:
+        check_controls(point.controls, config.lottery.override(point.hparams))
     dataset = datasets[config.lottery.data.name]
     network = network_of(config.lottery, dataset)
     check_objective(config.objective, config.lottery, network)
     if config.device == "cpu" and any(corner.train.precision == "tf32" for corner in corners):
         raise ResourceError("train.precision must be float32 or bfloat16 on a CPU, got 'tf32'")
-    holds = any(name in HOLDING for name in config.controls)
+    controls = {*config.controls, *(name for point in points for name in point.controls)}
+    holds = not HOLDING.isdisjoint(controls)
     engine, reason = choose(
         config.engine, config.device, network, corners, datasets.values(), holds
     )
@@ -73,8 +76,7 @@ def run_study(
     # A driver without a GPU may steer workers that have one: then the name stands for the class.
     local = config.device == "cpu" or torch.cuda.is_available()
     numerics = make(engine, config.device).numerics if local else f"{engine}/{config.device}"
-    values = sheet(config, study, dataset, numerics)
-    refuse_other(config.folder, values)
+    refuse_other(config.folder, sheet(config, study, dataset, numerics))
     probe(config.store)
     probe(config.folder)
     lock = FileLock(config.folder / "lock")
@@ -83,6 +85,10 @@ def run_study(
     except Timeout:
         raise LockedError(f"another driver is running the study {config.folder}") from None
     with held:
+        if study.prepare is not None:
+            study.prepare(config.folder, config.replicates)
+        # Made after what was prepared: its date is when the study began.
+        values = sheet(config, study, dataset, numerics)
         chosen = Chosen(engine=engine, reason=reason, began=began)
         return Conductor(config, study, datasets, network, values, report, chosen).run()
 

@@ -9,7 +9,7 @@ OptunaSearch is not used.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -48,6 +48,7 @@ class StudySearcher(Searcher):
         seed: root of the proposals. Proposal n draws from a stream of its own, so that a search
             that goes on after an interrupt never repeats a point.
         replicates: replicates of a search trial.
+        control_densities: where controls are trained; empty is at every level.
     """
 
     def __init__(
@@ -60,10 +61,12 @@ class StudySearcher(Searcher):
         sampler: str,
         seed: int,
         replicates: int,
+        control_densities: Sequence[float] = (),
     ) -> None:
         super().__init__()
         self.ledger, self.base, self.target, self.space = ledger, base, target, dict(space)
         self._sampler, self._seed, self._replicates = sampler, seed, replicates
+        self._control_densities = tuple(control_densities)
         self._study = optuna.create_study(direction=target.direction)
         self._by_ray_id: dict[str, Trial] = {}
         self._asked: dict[int, optuna.Trial] = {}
@@ -110,6 +113,7 @@ class StudySearcher(Searcher):
             "hparams": trial.hparams,
             "replicates": trial.replicates,
             "controls": trial.controls,
+            "control_densities": self._control_densities,
         }
 
     def _propose(self) -> Trial:

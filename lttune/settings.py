@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from optuna.distributions import BaseDistribution
 
 from lttune.config import LotteryConfig, require
+from lttune.config.fields import is_number
 from lttune.design import Factor, Point
 from lttune.errors import unknown
 from lttune.mlflow_uri import masked
@@ -96,6 +97,9 @@ class StudyConfig:
     permute, keep_sign, signed_constant, noise_S (noise of S deviations added). Held pruned weights:
     freeze, zero_if_shrinking. sibling is the ticket in another data order, with the error barrier
     to the trunk; transfer, transfer_random and transfer_reinit are trained on the target."""
+    control_densities: tuple[float, ...] = ()
+    """Densities at which controls are wanted: they are trained at the two levels around each. Empty
+    is every level."""
     sampler: SamplerName = "tpe"
     """Who proposes the search's trials: Optuna's tpe, gp or random."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
@@ -135,6 +139,8 @@ class StudyConfig:
             for value in getattr(self, name):
                 if value not in choices:
                     raise unknown(name, value, choices)
+        ok = all(is_number(d) and 0 < d <= 1 for d in self.control_densities)
+        require(ok, "control_densities", "numbers in (0, 1]", self.control_densities)
         require(bool(self.phases), "phases", "at least one phase", self.phases)
         for name in ("trials", "replicates", "search_replicates", "max_concurrent"):
             value = getattr(self, name)
@@ -155,9 +161,8 @@ class StudyConfig:
         """Returns the settings without ``lottery`` as plain values."""
         values = dataclasses.asdict(self)
         del values["lottery"]
-        return {**values, "out": str(self.out), "phases": list(self.phases)} | {
-            "controls": list(self.controls)
-        }
+        lists = {n: list(values[n]) for n in ("phases", "controls", "control_densities")}
+        return {**values, "out": str(self.out), **lists}
 
     @property
     def folder(self) -> Path:
@@ -188,6 +193,9 @@ class Study:
     """What a space-filling design varies, the measure that importances refer to."""
     points: Mapping[str, Mapping[Phase, Sequence[Point]]] = field(default_factory=dict)
     """Scale -> phase (sweep, design) -> its points, each trained once a replicate."""
+    prepare: Callable[[Path, int], None] | None = None
+    """Called with the study's folder and its number of replicates before anything is trained, at
+    every run: it fixes what must be fixed before results are seen, such as the claims."""
 
     def points_of(self, config: StudyConfig) -> dict[Phase, list[Point]]:
         """Returns the points of the phases that are run.

@@ -67,7 +67,14 @@ class LotteryTrainable(tune.Trainable):
             raise RuntimeError("this trial was started without its configuration")
         lottery = from_dict(config["lottery"]).override(config["hparams"])
         rows: list[dict[str, Any]] = []
-        for report in run_trial(lottery, config["replicates"], config["controls"], self.lab):
+        found = run_trial(
+            lottery,
+            config["replicates"],
+            config["controls"],
+            self.lab,
+            config["control_densities"],
+        )
+        for report in found:
             rows += report["rows"]
             if report["last"]:
                 value = objective(rows, self.lab.examples(lottery.data).classes, self.target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -11,7 +11,8 @@ from lttune import connectivity, masks, measurements
 from lttune.branches import BRANCHES, FROM_DENSE
 from lttune.config import LotteryConfig
 from lttune.data.dataset import validation_size
-from lttune.lab import Lab
+from lttune.densities import around, planned_densities
+from lttune.lab import Lab, network_of
 from lttune.lottery import Level, trajectories
 from lttune.seeding import stream
 from lttune.store import Stored
@@ -22,13 +23,26 @@ AVERAGED = ("density", "test_accuracy", "val_accuracy", "early_stop_step", "trai
 
 
 def run_trial(
-    config: LotteryConfig, replicates: Sequence[int], controls: Sequence[str], lab: Lab
+    config: LotteryConfig,
+    replicates: Sequence[int],
+    controls: Sequence[str],
+    lab: Lab,
+    control_densities: Sequence[float] = (),
 ) -> Iterator[dict[str, Any]]:
     """Yields one report a level: means over replicates, a row a network, a row a trunk's layer.
+
+    Args:
+        config: of the trunk.
+        replicates: ids.
+        controls: names of ``BRANCHES``.
+        lab: what trains.
+        control_densities: controls are trained at the two levels around each; empty is all levels.
 
     Raises:
         ConfigError: if the configuration does not fit the network, before anything is trained.
     """
+    planned = planned_densities(config, network_of(config, lab.datasets[config.data.name]))
+    branching = around(control_densities, planned)
     for levels in trajectories(config, replicates, lab):
         number = levels[0].level
         rows = [
@@ -37,11 +51,32 @@ def run_trial(
         ]
         means = {name: fmean(row[name] for row in rows) for name in AVERAGED}
         means["diverged"] = fmean(row["diverged"] for row in rows)
-        names = [name for name in controls if number > 0 or name in FROM_DENSE]
+        names = [name for name in controls if _leaves(name, number, branching)]
         rows += _branches([(name, level) for level in levels for name in names], config, lab)
         last = all(level.last for level in levels)
         layers = [row for level in levels for row in measurements.of_level(level)]
         yield {"level": number, **means, "last": last, "rows": rows, "layers": layers}
+
+
+def networks(
+    planned: Sequence[float], controls: Sequence[str], control_densities: Sequence[float] = ()
+) -> list[int]:
+    """Returns how many networks of a replicate each level trains: the trunk's and its controls'.
+
+    Args:
+        planned: density of each level (``planned_densities``).
+        controls: as of ``run_trial``.
+        control_densities: likewise.
+    """
+    branching = around(control_densities, planned)
+    return [
+        1 + sum(_leaves(name, level, branching) for name in controls)
+        for level in range(len(planned))
+    ]
+
+
+def _leaves(name: str, level: int, branching: Collection[int]) -> bool:
+    return level in branching if level > 0 else name in FROM_DENSE
 
 
 def _branches(

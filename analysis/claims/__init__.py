@@ -8,6 +8,7 @@ from __future__ import annotations
 from analysis.claims.claim import Claim
 from analysis.claims.engine import sensitivity, verdicts
 from analysis.claims.lock import Lock
+from analysis.claims.of_studies import of_studies
 from analysis.claims.power import power_table
 from analysis.claims.question import Cell, Question
 from analysis.claims.reader import Registry, parse, read
@@ -18,6 +19,7 @@ __all__ = [
     "Lock",
     "Question",
     "Registry",
+    "of_studies",
     "parse",
     "power_table",
     "read",

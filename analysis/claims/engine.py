@@ -114,7 +114,7 @@ class _Engine:
         }
         paths = {path for found in self.trials.values() for path in found.raw}
         # Cells are found by ``trials``; without its columns their rows are quick to take.
-        self.rows = self.rows.drop(columns=[name for name in paths if name in self.rows])
+        self.rows = self.rows.drop(columns=[name for name in paths if name in self.rows]).copy()
         self.selected: dict[tuple[str, ...], pd.DataFrame] = {}
         self.responded: dict[tuple[str, ...], pd.DataFrame] = {}
         self.read: dict[tuple[str, ...], Curves] = {}

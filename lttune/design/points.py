@@ -30,10 +30,13 @@ class Point:
     """Its name for people, unique in a design."""
     inert: float | None = None
     """Value of the inert control factor, None if the design has none. It is recorded, not used."""
+    controls: tuple[str, ...] = ()
+    """Controls that are trained beside the ticket (``lttune.branches``)."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         object.__setattr__(self, "replicates", tuple(self.replicates))
+        object.__setattr__(self, "controls", tuple(self.controls))
         if self.role not in get_args(Role):
             raise unknown("point.role", self.role, get_args(Role))
         rule = "without the inert factor, which would change what is trained"
@@ -55,6 +58,7 @@ class Point:
             "role": self.role,
             "label": self.label,
             "inert": self.inert,
+            "controls": list(self.controls),
         }
 
     @classmethod
@@ -64,7 +68,7 @@ class Point:
         Raises:
             ConfigError: if a value breaks its rule.
         """
-        return cls(**{**values, "replicates": tuple(values["replicates"])})
+        return cls(**values)
 
 
 def point(
