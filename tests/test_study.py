@@ -25,6 +25,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.distributions import CategoricalDistribution
 
+from analysis import lock_claims
 from analysis.report import write
 from lttune import conductor
 from lttune.conductor import Conductor
@@ -600,9 +601,13 @@ def test_the_points_of_a_design_are_trained_exactly_as_they_are(tmp_path):
         repeats=1,
         repetitions=2,
     )
-    study = dataclasses.replace(STUDY, points={"smoke": {"design": design}})
+    design[0] = dataclasses.replace(design[0], controls=("reinit",))
+    study = dataclasses.replace(STUDY, points={"smoke": {"design": design}}, prepare=lock_claims)
     place = Place(tmp_path).run("--scale", "smoke", "--phases", "design", "anchor", study=study)
     assert place.exit_code == 0, place.printed
+    locked = read_json(place.folder / "claims.lock.json")
+    assert set(locked["n"].values()) == {SMOKE.replicates}
+    assert locked["date"] <= read_json(place.folder / "study.json")["created"]
     trials = [trial for trial in place.trials() if trial["phase"] == "design"]
     wanted = [(p.hparams, [r], p.role, p.inert) for p in design for r in p.replicates]
     found = [(t["hparams"], t["replicates"], t["role"], t["inert"]) for t in trials]
@@ -610,7 +615,9 @@ def test_the_points_of_a_design_are_trained_exactly_as_they_are(tmp_path):
     rows = [row for row in place.rows() if row["phase"] == "design"]
     for trial in trials:
         mine = [row for row in rows if row["trial"] == trial["number"]]
-        assert len(mine) == LOTTERY.levels + 1
+        controls = [row["level"] for row in mine if row["branch"] == "reinit"]
+        assert controls == ([1, 2] if trial["role"] == "paper" else [])
+        assert len(mine) == LOTTERY.levels + 1 + len(controls)
         for row in mine:
             assert {path: row[path] for path in trial["hparams"]} == trial["hparams"]
             assert (row["role"], row["inert"]) == (trial["role"], trial["inert"])
@@ -618,3 +625,4 @@ def test_the_points_of_a_design_are_trained_exactly_as_they_are(tmp_path):
     before = place.cells()
     again = place.run("--scale", "smoke", "--phases", "design", "anchor", study=study)
     assert (again.exit_code, place.cells()) == (0, before), again.printed
+    assert read_json(place.folder / "claims.lock.json") == locked
