@@ -12,12 +12,6 @@ from typing import Any
 
 import optuna
 import pandas as pd
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.importance import (
     BaseImportanceEvaluator,
     FanovaImportanceEvaluator,
@@ -25,7 +19,8 @@ from optuna.importance import (
 )
 from optuna.trial import create_trial
 
-from lttune.design import Categorical, Factor, Integer, LogUniform, Uniform
+from lttune.design import Factor
+from lttune.space import space_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -62,7 +57,7 @@ def optuna_importances(
     if len(rows) < 20:
         raise ValueError(f"PED-ANOVA of the best tenth needs 20 trials, got {len(rows)}")
     study = optuna.create_study(direction="minimize" if minimize else "maximize")
-    distributions = {factor.path: _distribution(factor) for factor in factors}
+    distributions = space_of(factors)
     for row in rows.to_dict("records"):
         params = {path: _plain(row[path]) for path in distributions}
         value = float(values[row["trial"]])
@@ -93,18 +88,6 @@ def _evaluators(seed: int) -> dict[str, BaseImportanceEvaluator]:
         "ped_anova_local": PedAnovaImportanceEvaluator(target_quantile=0.1, region_quantile=0.5),
         "optuna_fanova": FanovaImportanceEvaluator(seed=seed),
     }
-
-
-def _distribution(factor: Factor) -> BaseDistribution:
-    match factor.distribution:
-        case Uniform(low=low, high=high):
-            return FloatDistribution(low, high)
-        case LogUniform(low=low, high=high):
-            return FloatDistribution(low, high, log=True)
-        case Integer(low=low, high=high, log=log):
-            return IntDistribution(low, high, log=log)
-        case Categorical(choices=choices):
-            return CategoricalDistribution(choices)
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from analysis.importance import importance
 from lttune.design import INERT, Categorical, Factor, Integer, LogUniform, Uniform, space_filling
-from lttune.optuna_importance import QUESTIONS, _distribution, optuna_importances
+from lttune.optuna_importance import QUESTIONS, optuna_importances
+from lttune.space import distribution_of
 
 LR = Factor(path="lr", distribution=LogUniform(low=1e-5, high=1e-1))
 MOMENTUM = Factor(path="momentum", distribution=Uniform(low=0.0, high=0.95))
@@ -148,7 +149,7 @@ def test_every_column_says_what_it_answers():
     ],
 )
 def test_optuna_is_told_the_same_distribution(factor, expected):
-    assert _distribution(factor) == expected
+    assert distribution_of(factor) == expected
 
 
 def test_a_tenth_of_a_few_trials_is_no_sample():

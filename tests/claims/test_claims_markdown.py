@@ -1,0 +1,39 @@
+"""The page of verdicts: every claim on it once, with the numbers of the table."""
+
+from analysis.claims import verdicts
+from analysis.claims.markdown import page
+from tests.claims.planted import CONTRAST, claim, question, records, registry, rising, trial
+
+BETTER = question(form="superiority", measure="accuracy", cells=CONTRAST)
+
+
+def test_each_verdict_has_a_table_of_its_own():
+    known = registry(
+        claim(question(form="superiority"), id="UP", text="It | rises."),
+        claim(question(form="superiority", direction="down"), id="DOWN"),
+        claim(BETTER, id="NONE"),
+    )
+    table = verdicts(records(trial(accuracy=rising(0.005))), known)
+    text = page(table, known)
+    supported, contradicted = text.partition("## Contradicted (1)")[::2]
+    contradicted, untested = contradicted.partition("## Not tested (1)")[::2]
+    assert "## Supported (1)" in supported
+    assert "a" * 64 in supported
+    [row] = [line for line in supported.splitlines() if line.startswith("| UP ")]
+    cells = [cell.strip() for cell in row.replace("\\|", "/").strip("|").split("|")]
+    up = table.set_index("claim").loc["UP"]
+    numbers = [f"{100 * up[name]:.3g}" for name in ("estimate", "low", "high")]
+    assert cells[1] == "It / rises."
+    assert cells[2] == f"{numbers[0]} [{numbers[1]}, {numbers[2]}] points"
+    assert cells[3] == "6"
+    assert float(cells[4]) < 0.01
+    assert "| DOWN |" in contradicted
+    assert "| NONE |" in untested
+    assert "nothing" in untested
+
+
+def test_equal_tables_are_equal_pages():
+    known = registry(claim(question(form="superiority"), id="UP"))
+    rows = records(trial(accuracy=rising(0.005)))
+    shuffled = rows.sample(frac=1, random_state=1)
+    assert page(verdicts(rows, known), known) == page(verdicts(shuffled, known), known)
