@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lttune import records
+from lttune.config import flatten
 from lttune.errors import StorageError
 from lttune.files import read_json
 
@@ -16,9 +17,10 @@ KEY = ["phase", "trial", "replicate", "branch", "level"]
 """What names one row of the records: one trained network."""
 
 TRIAL = ["number", "phase", "label", "hparams", "replicates", "state", "objective", "seconds"]
-TRIAL_COLUMNS = [*TRIAL, "error", "role"]
-"""Columns of ``Study.trials``; ``hparams`` holds a mapping and ``replicates`` a list. ``role`` is
-missing outside of designs."""
+TRIAL_COLUMNS = [*TRIAL, "values", "error", "role"]
+"""Columns of ``Study.trials``; ``hparams`` holds a mapping, ``replicates`` a list and ``values`` a
+list of all values of the objective, None without one. ``role`` is missing where a point has
+no part in a comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,19 @@ class Study:
     layers: pd.DataFrame
     """One row per prunable layer of each ticket; empty where a study measured none."""
     incomplete: str
-    """Empty if every planned trial is complete, else e.g. "incomplete: 9 of 15 trials"."""
+    """Empty if every planned trial has ended, else e.g. "incomplete: 9 of 15 trials"."""
+
+    @property
+    def hparams(self) -> pd.DataFrame:
+        """A row per trial, indexed as ``trials``, with a column for each hyperparameter they vary.
+
+        A trial that leaves one alone has the base configuration's value, NaN if that names none.
+        """
+        base = flatten(self.info.get("lottery", {}))
+        values = [{**base, **(hparams or {})} for hparams in self.trials["hparams"]]
+        varied = sorted({path for hparams in self.trials["hparams"] for path in hparams or {}})
+        rows = [{path: row.get(path) for path in varied} for row in values]
+        return pd.DataFrame(rows, index=self.trials.index, columns=pd.Index(varied))
 
 
 def load(folder: Path | str) -> Study:
@@ -50,6 +64,7 @@ def load(folder: Path | str) -> Study:
     listing = _json(folder, "trials.json")
     trials = pd.DataFrame(listing.get("trials", []), columns=pd.Index(TRIAL_COLUMNS))
     trials["objective"] = trials["objective"].astype(float)
+    trials["values"] = _values(trials)
     return Study(
         folder=folder,
         info=info,
@@ -90,8 +105,20 @@ def _records(path: Path) -> pd.DataFrame:
     return frame
 
 
+def _values(trials: pd.DataFrame) -> pd.Series:
+    """Returns all values of each trial's objective; studies of old versions have one."""
+    known = zip(trials["values"], trials["objective"], strict=True)
+    found = [
+        values if isinstance(values, list) else None if pd.isna(first) else [first]
+        for values, first in known
+    ]
+    return pd.Series(found, index=trials.index, dtype=object)
+
+
 def _incomplete(planned: dict[str, int], trials: pd.DataFrame) -> str:
-    counts = trials.loc[trials["state"] == "complete", "phase"].value_counts()
+    # A trial that its search stopped has ended: it is not run again.
+    ended = trials["state"].isin(["complete", "stopped"])
+    counts = trials.loc[ended, "phase"].value_counts()
     # A phase with more trials than planned does not make up for one with fewer.
     done = sum(min(int(counts.get(phase, 0)), number) for phase, number in planned.items())
     total = sum(planned.values())

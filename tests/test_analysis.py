@@ -2,8 +2,12 @@
 
 import json
 import math
+import re
 import statistics
+from pathlib import Path
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,6 +36,7 @@ def network(phase, trial, replicate, branch, level, accuracy, **changes):
     row |= {"branch": branch, "level": level, "density": 0.8**level, "diverged": False}
     row |= {"early_stop_step": 1000 - 10 * level + replicate, "early_stop_at_end": False}
     row |= {"test_accuracy": accuracy, "val_accuracy": accuracy - 0.01, "seed": 0}
+    row |= {"prunable": 10_000}
     return row | changes
 
 
@@ -309,6 +314,42 @@ def test_best_trials_are_ranked_by_objective_and_show_their_own_tickets(tmp_path
     assert (ticket["replicates"], ticket["density"]) == (2, pytest.approx(0.8**3))
     assert ticket["test_accuracy"] == pytest.approx(0.91)
     assert ticket["val_accuracy"] == pytest.approx(0.90)
+
+
+def test_hparams_are_those_of_each_trial_by_the_same_index(tmp_path):
+    changed = {"train.lr": 0.01, "prune.fractions.fc1": 0.5}
+    trials = [trial(1, hparams=changed), trial(0, hparams={})]
+    found = load(write_study(tmp_path, trials=trials))
+    assert list(found.hparams.columns) == ["prune.fractions.fc1", "train.lr"]
+    assert found.hparams["train.lr"].tolist() == [1.2e-3, 0.01]
+    assert found.hparams["prune.fractions.fc1"].isna().tolist() == [True, False]
+    joined = found.trials.join(found.hparams).set_index("number")
+    assert joined.loc[1, "train.lr"] == 0.01
+    assert found.hparams.index.equals(found.trials.index)
+
+
+def test_a_study_whose_trials_vary_nothing_has_no_hparams(tmp_path):
+    found = load(write_study(tmp_path, trials=[trial(0, hparams={}), trial(1, hparams={})]))
+    assert found.hparams.shape == (2, 0)
+
+
+def test_the_five_lines_of_the_page_work(monkeypatch):
+    page = Path(__file__).parent.parent / "docs" / "analysis.md"
+    (lines,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+    assert len(lines.splitlines()) == 5
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.chdir(page.parent.parent)
+    names: dict[str, Any] = {}
+    exec(lines, names)
+    listed = json.loads((page.parent / "results" / "trials.json").read_text())["trials"]
+    ranked = sorted(listed, key=lambda t: t["objective"], reverse=True)[:5]
+    assert names["best"]["number"].tolist() == [t["number"] for t in ranked]
+    rates = [t["hparams"].get("train.lr", 1.2e-3) for t in ranked]
+    assert names["best"]["train.lr"].tolist() == rates
+    (points,) = plt.gca().collections
+    shown = np.asarray(points.get_offsets())
+    assert shown.tolist() == names["tickets"][["density", "test_accuracy"]].to_numpy().tolist()
+    plt.close("all")
 
 
 def test_incomplete_counts_each_phase_on_its_own(tmp_path):

@@ -177,6 +177,14 @@ def test_transfer_takes_the_deepest_ticket_to_another_dataset(run, cwd):
         ("export results/digits --level 1 --trial 9", 2, "trial must be one of 0, 1; got"),
         ("export results/nothing --level 1", 2, "study must be the folder of a study"),
         ("export results/digits --level 1 --out x.pt", 2, "--out must be a .safetensors file"),
+        ("export results/digits", 2, "what is exported must be given by one of --level, --optuna"),
+        ("export results/digits --level 1 --csv", 2, "--deepcave, got ['level', 'csv']"),
+        (
+            "export --optuna results/digits --form torch-prune --trial 1",
+            2,
+            "--optuna must be given without flags of one ticket, got ['form', 'trial']",
+        ),
+        ("export --optuna results/nothing", 2, "study must be the folder of a study, got"),
         ("masks results/digits:0/0/1", 2, "TICKETS must be at least two"),
         ("masks results/digits:0/0/1 nowhere", 2, "a ticket must be a file or results/NAME:"),
         (

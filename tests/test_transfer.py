@@ -131,6 +131,14 @@ def test_what_was_trained_is_not_trained_again(study, tmp_path):
     assert not {row["cell"] for row in other} & cells.keys()
 
 
+@pytest.mark.parametrize(("steps", "every"), [(10, 10), (20, 20), (30, 20), (None, 20)])
+def test_a_short_target_is_evaluated_at_its_end(study, tmp_path, steps, every):
+    # The source evaluates every 20 steps of 40; an interval beyond the end is no configuration.
+    rows, _ = moved(study, tmp_path, TargetConfig(steps=steps), (2,), (0,))
+    assert {row["steps_trained"] for row in rows} == {steps or 40}
+    assert {row["train.eval_every"] for row in rows} == {every}
+
+
 def test_another_dataset_is_learned(study, tmp_path):
     # Digits mirrored: pictures of the same shape that the ticket was not found on.
     arrays = {name: getattr(DIGITS, name) for name in npz.NAMES}

@@ -1,7 +1,8 @@
-"""Write a ticket for plain PyTorch: a state dict, or the form of torch.nn.utils.prune."""
+"""Write a ticket for plain PyTorch, or a whole study for Optuna, DeepCAVE or a spreadsheet."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,18 +11,26 @@ import tyro
 
 from lttune.config.fields import require
 
+Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Which network of a study, and how it is written."""
+    """What is written: one network of a study (--level), or all of it (--optuna, --csv, ...)."""
 
     study: Annotated[Path, tyro.conf.Positional]
     """Folder of the study: results/NAME."""
+    optuna: Switch = False
+    """Write the study as an Optuna database, which optuna-dashboard opens."""
+    csv: Switch = False
+    """Write its tables as a folder of CSV files."""
+    deepcave: Switch = False
+    """Write it as a folder of runs of DeepCAVE."""
     trial: int = 0
     """Number of the trial in the study."""
     replicate: int = 0
     """Replicate of the trial."""
-    level: int
+    level: int | None = None
     """Level of the trajectory; 0 is dense."""
     branch: str = "trunk"
     """trunk, or a branch whose weights are kept, such as sibling."""
@@ -30,16 +39,50 @@ class Flags:
     torch-prune is the state_dict of a module under torch.nn.utils.prune."""
     weights: Literal["trained", "start"] = "trained"
     """trained: at the end of the level's training; start: where that began."""
-    out: Path = Path("ticket.safetensors")
-    """The file to write."""
+    out: Path | None = None
+    """What to write. None is ticket.safetensors here, and in the study's folder optuna.db, csv or
+    deepcave."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        require(self.out.suffix == ".safetensors", "--out", "a .safetensors file", str(self.out))
+        given = {f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+        asked = [name for name in ("level", *WHOLE) if name in given]
+        rule = f"given by one of --level, {', '.join(f'--{name}' for name in WHOLE)}"
+        require(len(asked) == 1, "what is exported", rule, asked)
+        of_a_ticket = sorted(given & OF_A_TICKET)
+        alone = asked == ["level"] or not of_a_ticket
+        require(alone, f"--{asked[0]}", "given without flags of one ticket", of_a_ticket)
+        ok = asked != ["level"] or self.out is None or self.out.suffix == ".safetensors"
+        require(ok, "--out", "a .safetensors file", str(self.out))
+
+
+WHOLE = {"optuna": "optuna.db", "csv": "csv", "deepcave": "deepcave"}
+"""Form of a whole study -> what is written in its folder."""
+OF_A_TICKET = {"trial", "replicate", "branch", "form", "weights"}
+"""Flags that mean nothing for a whole study."""
 
 
 def main(flags: Flags) -> int:
-    """Writes the file, says what is in it, and returns the exit code."""
+    """Writes what is asked for, says what is in it, and returns the exit code."""
+    return _study(flags) if flags.level is None else _ticket(flags, flags.level)
+
+
+def _study(flags: Flags) -> int:
+    from lttune import exports
+    from lttune.errors import StorageError
+
+    (form,) = (name for name in WHOLE if getattr(flags, name))
+    folder = exports.Folder.read(flags.study)
+    out = flags.out or flags.study / WHOLE[form]
+    try:
+        lines = getattr(exports, f"write_{form}")(folder, out)
+    except OSError as error:
+        raise StorageError(f"{out} cannot be written: {error.strerror or error}") from error
+    print("\n".join([f"{out}: the study {folder.name}", *lines]))
+    return 0
+
+
+def _ticket(flags: Flags, level: int) -> int:
     from lttune import masks
     from lttune.description import described
     from lttune.exchange import FORMS, mask_tensors, write
@@ -50,17 +93,17 @@ def main(flags: Flags) -> int:
             study=flags.study,
             trial=flags.trial,
             replicate=flags.replicate,
-            level=flags.level,
+            level=level,
             branch=flags.branch,
         )
     )
     weights, steps = found.weights(flags.weights)
-    mask = found.mask
+    mask, out = found.mask, flags.out or Path("ticket.safetensors")
     metadata = {**described(found), "weights": flags.weights, "form": flags.form}
-    write(flags.out, FORMS[flags.form](weights, mask, found.network, steps), metadata)
+    write(out, FORMS[flags.form](weights, mask, found.network, steps), metadata)
     if flags.form == "state-dict":
-        write(flags.out.with_suffix(".mask.safetensors"), mask_tensors(mask), metadata)
+        write(out.with_suffix(".mask.safetensors"), mask_tensors(mask), metadata)
     accuracy = found.row["end_test_accuracy"]
-    print(f"{flags.out}: {flags.weights} weights of {found.place}")
+    print(f"{out}: {flags.weights} weights of {found.place}")
     print(f"density {masks.density(mask):.4f}, test accuracy {accuracy:.4f} after training")
     return 0

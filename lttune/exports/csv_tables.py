@@ -1,0 +1,60 @@
+"""A study's tables as CSV: what every other tool reads."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lttune import records
+from lttune.exports.folder import Folder, new_folder, require_absent, scalar
+
+FACTS = ("number", "phase", "role", "label", "state", "replicates", "controls", "inert")
+OUTCOMES = ("objective", "values", "seconds", "error")
+"""Columns of ``trials.csv`` beside the hyperparameters, before and after them."""
+
+
+def write_csv(folder: Folder, path: Path) -> list[str]:
+    """Writes records.csv, layers.csv and trials.csv; returns a line for each of them.
+
+    Cells that are null stay empty; numbers are written with all their digits.
+
+    Raises:
+        StorageError: if the folder is there already.
+    """
+    require_absent(path)
+    layers = records.read(folder.path / "layers.parquet")
+    tables = {
+        "records.csv": _table(folder.rows, list(records.MEASURES)),
+        "layers.csv": _table(layers, list(records.LAYERS)),
+        "trials.csv": _trials(folder),
+    }
+    with new_folder(path) as draft:
+        for name, table in tables.items():
+            table.to_csv(draft / name, index=False, lineterminator="\n")
+    return [f"{name}: {len(table)} rows" for name, table in tables.items()]
+
+
+def _table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    # As objects: a column of whole numbers with a gap would become one of floats.
+    if rows:
+        return pd.DataFrame(rows, columns=pd.Index(list(rows[0])), dtype=object)
+    return pd.DataFrame(columns=pd.Index(columns))
+
+
+def _trials(folder: Folder) -> pd.DataFrame:
+    """Returns a row for each trial, with every hyperparameter that a trial of the study varies."""
+    varied = {path for trial in folder.trials for path in trial.hparams}
+    paths = sorted(varied | folder.sheet["space"].keys())
+    rows: list[dict[str, Any]] = []
+    for trial in folder.trials:
+        facts = {name: scalar(value) for name, value in dataclasses.asdict(trial).items()}
+        values = folder.values(trial)
+        rows.append(
+            {name: facts[name] for name in FACTS}
+            | {path: values.get(path) for path in paths}
+            | {name: facts[name] for name in OUTCOMES}
+        )
+    return _table(rows, [*FACTS, *paths, *OUTCOMES])

@@ -1,0 +1,105 @@
+"""The folder of a study, read as it stands: a trial that failed or is running stays one."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lttune import records
+from lttune.config import flatten
+from lttune.errors import ConfigError, StorageError
+from lttune.files import read_json
+from lttune.ledger import Trial
+
+Row = dict[str, Any]
+
+ABOUT = ("name", "question", "source", "command", "created", "dataset")
+NEEDED = (*ABOUT, "lottery", "space", "objective")
+"""What an export reads of ``study.json``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """What a study wrote."""
+
+    path: Path
+    sheet: dict[str, Any]
+    """``study.json``."""
+    trials: list[Trial]
+    """``trials.json``, in the order of their numbers."""
+    rows: list[Row]
+    """``records.parquet``: a row for each trained network."""
+    tickets: dict[int, list[Row]]
+    """Trial -> the rows of its trunk, levels rising."""
+
+    @classmethod
+    def read(cls, path: Path) -> Folder:
+        """Returns the study in a folder.
+
+        Raises:
+            ConfigError: if there is no study.
+            StorageError: if a file of it cannot be read.
+        """
+        try:
+            sheet, listed = read_json(path / "study.json"), read_json(path / "trials.json")
+            trials = sorted((Trial(**t) for t in listed["trials"]), key=lambda t: t.number)
+            rows = records.read(path / "records.parquet")
+            tickets: dict[int, list[Row]] = {trial.number: [] for trial in trials}
+            for row in sorted(rows, key=lambda row: row["level"]):
+                if row["branch"] == "trunk":
+                    tickets[row["trial"]].append(row)
+            if missing := [name for name in NEEDED if name not in sheet]:
+                raise StorageError(f"{path / 'study.json'} lacks {', '.join(missing)}")
+        except (FileNotFoundError, NotADirectoryError):
+            raise ConfigError(f"study must be the folder of a study, got {str(path)!r}") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise StorageError(f"the study {path} cannot be read: {reason}") from error
+        return cls(path=path, sheet=sheet, trials=trials, rows=rows, tickets=tickets)
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.sheet["name"]
+
+    @property
+    def base(self) -> dict[str, Any]:
+        """The base configuration by dotted path; lists are text, as in the records."""
+        return {path: scalar(value) for path, value in flatten(self.sheet["lottery"]).items()}
+
+    def values(self, trial: Trial) -> dict[str, Any]:
+        """Returns a trial's configuration by dotted path; lists are text, as in the records."""
+        return self.base | {path: scalar(value) for path, value in trial.hparams.items()}
+
+
+def scalar(value: Any) -> Any:
+    """Returns a value as a cell of a table: a list is text."""
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def objectives(trial: Trial) -> list[float]:
+    """Returns the numbers of a trial's objective; ledgers of older studies know one."""
+    if trial.values is not None:
+        return trial.values
+    return [] if trial.objective is None else [trial.objective]
+
+
+def require_absent(path: Path) -> None:
+    """Raises ``StorageError`` if there is something at a path already."""
+    if path.exists():
+        raise StorageError(f"{path} is there already: move it away, or give another --out")
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yields a folder to write into, which is whole or absent at ``path`` afterwards."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as draft:
+        inside = Path(draft) / path.name
+        inside.mkdir()
+        yield inside
+        inside.rename(path)

@@ -1,0 +1,106 @@
+"""A study as an Optuna database (SQLite): what optuna-dashboard and Optuna's own analyses read."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from lttune.errors import ConfigError
+from lttune.exports.folder import Folder, objectives, require_absent
+from lttune.exports.sample import Sample, samples
+from lttune.files import write_atomically
+from lttune.ledger import Trial
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "stopped": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+"""State in the ledger -> Optuna's."""
+
+MEASURES = ("density", "val_accuracy", "test_accuracy")
+"""Measures of the records that are user attributes: a list, one mean over replicates a level."""
+
+
+def write_optuna(folder: Folder, path: Path) -> list[str]:
+    """Writes a new database and returns a line for each Optuna study in it.
+
+    Raises:
+        ConfigError: if no trial that has ended is a point of the study's space.
+        StorageError: if the file is there already.
+    """
+    require_absent(path)
+    found = samples(folder)
+    if not found:
+        raise ConfigError(
+            f"--optuna must be of a study with trials in its space, got {folder.path}: "
+            "--csv has all of it"
+        )
+    with write_atomically(path) as draft:
+        storage = RDBStorage(f"sqlite:///{draft}")
+        for sample in found:
+            _write(folder, sample, storage)
+        storage.remove_session()
+        storage.engine.dispose()
+    return [f"{sample.name}: {len(sample.points)} trials" for sample in found]
+
+
+def _write(folder: Folder, sample: Sample, storage: RDBStorage) -> None:
+    asked = folder.sheet["objective"]
+    # Sheets of older studies have one direction, or none.
+    directions = asked.get("directions") or [asked.get("direction", "maximize")]
+    study = optuna.create_study(study_name=sample.name, storage=storage, directions=directions)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([asked["name"]] if len(directions) == 1 else asked["texts"])
+    for name in ("question", "source", "command"):
+        study.set_user_attr(name, folder.sheet[name])
+    study.set_user_attr("objective", asked["text"])
+    study.set_user_attr("dataset", folder.sheet["dataset"]["name"])
+    for trial, params in sample.points:
+        study.add_trial(_frozen(folder, sample, trial, params, len(directions) > 1))
+
+
+def _frozen(
+    folder: Folder, sample: Sample, trial: Trial, params: dict[str, Any], several: bool
+) -> FrozenTrial:
+    """Returns a trial as Optuna has it, which knows no curves if there are several objectives."""
+    curves = level_means(folder, trial)
+    about = {name: list(curves[name].values()) for name in MEASURES if curves[name]}
+    facts = {name: getattr(trial, name) for name in ("phase", "role", "label", "seconds", "error")}
+    facts = {name: value for name, value in facts.items() if value is not None}
+    state = STATES[trial.state]
+    frozen = create_trial(
+        state=state,
+        values=objectives(trial) if state == TrialState.COMPLETE else None,
+        params=params,
+        distributions=sample.space,
+        intermediate_values={} if several else curves["val_accuracy"],
+        user_attrs={"trial": trial.number, "replicates": trial.replicates, **facts, **about},
+    )
+    # The ledger keeps how long a trial took, not when: all start with the study, in UTC.
+    start = datetime.fromisoformat(folder.sheet["created"]).astimezone(UTC).replace(tzinfo=None)
+    frozen.datetime_start = start
+    frozen.datetime_complete = start + timedelta(seconds=trial.seconds or 0.0)
+    return frozen
+
+
+def level_means(folder: Folder, trial: Trial) -> dict[str, dict[int, float]]:
+    """Returns measure -> level -> mean over the replicates of a trial's trunk, levels rising."""
+    at: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in folder.tickets[trial.number]:
+        at[row["level"]].append(row)
+    return {
+        name: {level: fmean(row[name] for row in rows) for level, rows in at.items()}
+        for name in MEASURES
+    }
