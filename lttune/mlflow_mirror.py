@@ -15,7 +15,7 @@ import json
 import re
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from mlflow.types import Schema, TensorSpec
 
 from lttune import mlflow_uri
 from lttune.data.dataset import Dataset
+from lttune.mlflow_views import TAG, View
 
 _PARENT = "mlflow.parentRunId"
 _MAX_PARAMS = 100
@@ -97,12 +98,19 @@ class Mirror:
         self._find_runs()
 
     def study(
-        self, now: int, description: str, params: Mapping[str, str], tags: Mapping[str, str]
+        self,
+        now: int,
+        description: str,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        views: Sequence[View],
     ) -> None:
         """Opens the study's run; trials that a killed driver left RUNNING become KILLED."""
+        links = ", ".join(view.link(self.experiment) for view in views)
         notes = {
-            "mlflow.note.content": description,
+            "mlflow.note.content": f"{description}\n\nViews: {links}" if links else description,
             "mlflow.experiment.primaryMetric.name": "test_accuracy",
+            **{f"{TAG}{view.key}": view.tag(now) for view in views},
         }
         for key, value in notes.items():
             self._client.set_experiment_tag(self.experiment, key, value)

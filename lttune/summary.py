@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
@@ -22,6 +23,9 @@ LEVEL_METRICS = (
     "diverged",
 )
 """Measures of the trunk that are logged at every level, as means over replicates."""
+
+LOG_DENSITY = "log10_density"
+"""Metric for an axis: MLflow's charts have no logarithmic one for a metric; -1 is a tenth."""
 
 CONTROL_METRICS = ("test_accuracy", "val_accuracy", "early_stop_step")
 """Measures of a control that are logged at every level, e.g. ``reinit.test_accuracy``."""
@@ -44,6 +48,8 @@ def level_metrics(rows: Rows) -> dict[str, float]:
                 metrics[f"{prefix}{measure}"] = fmean(values)
             if len(values) > 1 and measure in ("test_accuracy", "val_accuracy"):
                 metrics[f"{prefix}{measure}_std"] = stdev(values)
+    if metrics.get("density", 0) > 0:
+        metrics[LOG_DENSITY] = math.log10(metrics["density"])
     return metrics
 
 

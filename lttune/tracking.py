@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from lttune import mlflow_uri
 from lttune.data.dataset import Dataset
+from lttune.mlflow_views import View
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -90,14 +91,16 @@ class Tracker:
         tags: Mapping[str, str],
         files: Sequence[Path],
         dataset: Dataset | None,
+        views: Sequence[View] = (),
     ) -> None:
         """Opens the study's run, which is a continued one if the study was run before.
 
         ``mlflow.user`` and ``mlflow.source.*`` among the tags are given to every trial as well.
-        Params are immutable in MLflow: those that a continued run has keep their values.
+        Params are immutable in MLflow: those that a continued run has keep their values. The views
+        are those that MLflow's page offers under "Views"; its description links to them.
         """
         note, texts = _text(description, _MAX_NOTE), self._texts(params, _MAX_PARAM)
-        self._note("study", _now(), note, texts, self._texts(tags, _MAX_TAG))
+        self._note("study", _now(), note, texts, self._texts(tags, _MAX_TAG), views)
         if dataset is not None:
             self._note("dataset", dataset)
         for path in files:

@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from lttune.objectives import ObjectiveConfig
-from lttune.summary import CONTROL_METRICS, LEVEL_METRICS, level_metrics, trial_metrics
+from lttune.summary import (
+    CONTROL_METRICS,
+    LEVEL_METRICS,
+    LOG_DENSITY,
+    level_metrics,
+    trial_metrics,
+)
 
 
 def row(branch: str = "trunk", replicate: int = 0, **values: Any) -> dict[str, Any]:
@@ -19,10 +25,16 @@ def row(branch: str = "trunk", replicate: int = 0, **values: Any) -> dict[str, A
 def test_a_level_of_one_replicate_is_its_row():
     mine = row(test_accuracy=0.9, diverged=True)
     metrics = level_metrics([mine])
-    assert metrics.keys() == set(LEVEL_METRICS)
+    assert metrics.keys() == {*LEVEL_METRICS, LOG_DENSITY}
     assert metrics["test_accuracy"] == 0.9
     assert metrics["diverged"] == 1.0
     assert all(type(value) is float for value in metrics.values())
+
+
+def test_a_tenth_of_the_weights_is_at_minus_one():
+    metrics = level_metrics([row(density=0.1), row("reinit", density=0.1)])
+    assert metrics["log10_density"] == pytest.approx(-1)
+    assert level_metrics([row(density=1.0)])["log10_density"] == 0
 
 
 def test_a_level_of_replicates_is_their_mean_with_a_deviation():

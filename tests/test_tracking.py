@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import base64
 import http.server
 import importlib
+import json
 import os
 import shutil
 import signal
@@ -11,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +23,7 @@ import pytest
 
 from lttune import mlflow_uri
 from lttune.data.dataset import Dataset
+from lttune.mlflow_views import TAG, views
 from lttune.tracking import Status, Tracker
 
 LEVELS = 3
@@ -129,6 +133,28 @@ class TestStore:
         tags = store.client.get_experiment_by_name("twice").tags
         assert tags["mlflow.note.content"] == "Which knob decides?"
         assert tags["mlflow.experiment.primaryMetric.name"] == "test_accuracy"
+
+    def test_a_studys_views_are_tags_that_its_description_links_to(self, store, uri, folder):
+        tracker = Tracker(uri, "viewed")
+        offered = views(["train.lr"], "accuracy_auc", False, ["reinit"])
+        tracker.start(
+            description="Which?", params={}, tags={}, files=[], dataset=None, views=offered
+        )
+        tracker.finish("FINISHED")
+        assert tracker.close(60) == ""
+        found = store.client.get_experiment_by_name("viewed")
+        keys = {key for key in found.tags if key.startswith(TAG)}
+        assert keys == {f"{TAG}{view.key}" for view in offered}
+        question, _, links = found.tags["mlflow.note.content"].partition("\n\n")
+        assert question == "Which?"
+        for view in offered:
+            value = json.loads(found.tags[TAG + view.key])
+            assert value["name"] == view.name
+            mark, packed = value["state"].split(";")
+            state = json.loads(zlib.decompress(base64.b64decode(packed)))
+            assert (mark, state["orderByKey"]) == ("deflate", "metrics.`accuracy_auc`")
+            assert f"experiments/{found.experiment_id}/runs" in links
+            assert f"viewStateShareKey={view.key}" in links
 
     def test_trials_are_children_of_the_study(self, store):
         runs = store.runs("twice")

@@ -1,0 +1,119 @@
+"""A study in MLflow's page: found, opened, compared and read, by a headless Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import stored_study
+from digits_study import LOTTERY
+
+from analysis import write_report
+from docs import mlflow_page, screenshots
+from lttune import records
+from lttune.mlflow_views import POINT, views
+from lttune.objectives import ObjectiveConfig
+from lttune.summary import level_metrics, trial_metrics
+from lttune.tracking import Tracker
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(
+        not any(shutil.which(name) for name in mlflow_page.PROGRAMS),
+        reason="there is no Chromium: on Debian, apt install chromium",
+    ),
+]
+
+HPARAMS = ({}, {"train.lr": 0.003})
+ANCHOR, OTHER = "000 anchor replicate=0", "001 anchor lr=0.003"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a study of two trials, its report, and MLflow's database of both."""
+    folder = tmp_path_factory.mktemp("ui")
+    study = stored_study.make(folder, trials=HPARAMS, controls=("reinit",))
+    rows = records.read(study / "records.parquet")
+    tracker = Tracker(uri(folder), "digits")
+    tracker.start(
+        description="Which knob decides?",
+        params={},
+        tags={},
+        files=[],
+        dataset=None,
+        views=views(["train.lr"], "accuracy_auc", False, ["reinit"]),
+    )
+    for number, (name, hparams) in enumerate(zip((ANCHOR, OTHER), HPARAMS, strict=True)):
+        mine = [row for row in rows if row["trial"] == number]
+        params = LOTTERY.override(hparams).flat()
+        tracker.trial(number, name, params, {"lttune.phase": "anchor", POINT: name})
+        for level in sorted({row["level"] for row in mine}):
+            metrics = level_metrics([row for row in mine if row["level"] == level])
+            tracker.level(number, level, metrics)
+        tracker.end_trial(number, "FINISHED", trial_metrics(mine, 10, ObjectiveConfig()))
+    tracker.finish("FINISHED", [write_report(study)])
+    assert tracker.close(240) == ""
+    return folder
+
+
+def uri(folder: Path) -> str:
+    return f"sqlite:///{folder}/mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def address(place):
+    with mlflow_page.server(uri(place)) as address:
+        yield address
+
+
+@pytest.fixture
+def page():
+    with mlflow_page.browser() as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def anchor(place):
+    """Densities and test accuracies of the first trial's trunk, by level."""
+    rows = records.read(place / "digits" / "records.parquet")
+    mine = [r for r in rows if (r["trial"], r["branch"]) == (0, "trunk")]
+    return [(r["density"], r["test_accuracy"]) for r in sorted(mine, key=lambda r: r["level"])]
+
+
+def test_accuracy_is_drawn_against_density(page, address, anchor):
+    mlflow_page.open_study(page, address, "digits")
+    mlflow_page.open_view(page, "Accuracy against density")
+    mlflow_page.show(page, "CHART")
+    drawn = mlflow_page.points(page, "density", ANCHOR)
+    np.testing.assert_allclose(drawn, sorted(anchor), rtol=1e-9)
+
+
+def test_two_runs_are_compared(page, address, anchor):
+    mlflow_page.open_study(page, address, "digits")
+    mlflow_page.open_view(page, "Factors")
+    mlflow_page.compare(page, [ANCHOR, OTHER])
+    names = mlflow_page.compared(page, "Run Name:")
+    assert sorted(names) == [ANCHOR, OTHER]
+    lrs = dict(zip(names, mlflow_page.compared(page, "train.lr"), strict=True))
+    assert lrs == {ANCHOR: "0.01", OTHER: "0.003"}
+    density, _ = anchor[-1]
+    assert mlflow_page.compared_metric(page, "density") == [f"{density:.3f}"] * 2
+
+
+def test_the_report_opens_in_the_viewer(page, address):
+    frame = mlflow_page.open_report(page, address, "digits")
+    assert frame.locator("h1").inner_text() == "Which knob decides?"
+    assert frame.locator("svg").count() > 0
+    frame.locator(".sortable button").first.click()  # The report's script makes the buttons.
+    frame.locator("th[aria-sort]").first.wait_for()
+
+
+def test_the_walk_through_has_its_pictures(page, address, tmp_path):
+    pictures = screenshots.shoot(page, address, "digits", tmp_path)
+    assert [path.name for path in pictures] == [
+        f"mlflow-{name}.png" for name in ("trials", "factors", "controls", "compare")
+    ]
+    assert all(path.stat().st_size > 10_000 for path in pictures)
