@@ -41,9 +41,8 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def write_draft(path: Path, values: Any) -> None:
-    """Writes and flushes JSON in a folder that does not count before it is renamed."""
+    """Writes JSON in a folder that does not count before it is flushed and renamed."""
     path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
-    flush(path)
 
 
 def read_json(path: Path) -> Any:

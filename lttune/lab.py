@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from lttune import identity
@@ -47,6 +48,7 @@ class Lab:
     store: Store
     seed: int = 0
     device: str = "cpu"
+    _networks: dict[tuple[Any, ...], Network] = field(default_factory=dict, init=False, repr=False)
     _prepared: dict[tuple[Any, ...], _Prepared] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -60,7 +62,10 @@ class Lab:
 
     def network(self, config: LotteryConfig) -> Network:
         """Returns the configuration's architecture for its dataset, with what may be pruned."""
-        return network_of(config, self.datasets[config.data.name])
+        key = (*_source(config.data), config.model, config.prune.exclude)
+        if key not in self._networks:
+            self._networks[key] = network_of(config, self.datasets[config.data.name])
+        return self._networks[key]
 
     def identity(self, config: LotteryConfig, replicate: int) -> dict[str, Any]:
         """Returns the inputs of a replicate's dense cell."""
@@ -89,9 +94,11 @@ class Lab:
         """Returns what the criterion of a level may look at."""
         material = self.material(config, replicate)
         prune = config.prune
-        count = prune.scoring_examples if prune.criterion in MEASURED else 0
-        order = stream(self.seed, replicate, "scoring", level).permutation(material.train)
-        inputs, labels = material.pool.batch(torch.from_numpy(order[:count]))
+        chosen = np.empty(0, np.int64)
+        if prune.criterion in MEASURED:
+            order = stream(self.seed, replicate, "scoring", level).permutation(material.train)
+            chosen = order[: prune.scoring_examples]
+        inputs, labels = material.pool.batch(torch.from_numpy(chosen))
         return Evidence(
             initial=initial,
             trained=trained,
@@ -144,7 +151,7 @@ class Lab:
         )
 
     def _prepare(self, data: DataConfig) -> _Prepared:
-        key = (data.name, data.pool, data.blur, data.task)
+        key = _source(data)
         if key not in self._prepared:
             dataset = prepared(self.datasets[data.name], data)
             self._prepared[key] = _Prepared(
@@ -184,6 +191,11 @@ def network_of(config: LotteryConfig, dataset: Dataset) -> Network:
     """
     shape, classes = outline(dataset, config.data)
     return build(config.model, shape, classes).excluding(config.prune.exclude)
+
+
+def _source(data: DataConfig) -> tuple[Any, ...]:
+    """Returns what decides about the pictures before they are drawn for a replicate."""
+    return (data.name, data.pool, data.blur, data.task)
 
 
 @dataclass(frozen=True, kw_only=True)

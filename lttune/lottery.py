@@ -8,8 +8,6 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from lttune import masks, supermasks
 from lttune.config import LotteryConfig
 from lttune.criteria import MEASURED, evidence_of
@@ -112,7 +110,7 @@ def _following(
     evidence = lab.evidence(config, replicate, level, before.initial, trained, before.mask)
     train, first_step = course(config, config.kept)
     final = {
-        name: torch.where(before.mask[name], value, before.final[name])
+        name: masks.mixed(before.mask[name], value, before.final[name])
         if name in before.mask
         else value
         for name, value in trained.items()

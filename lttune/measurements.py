@@ -11,6 +11,7 @@ import numpy as np
 
 from lttune.lottery import Level
 from lttune.masks import Weights
+from lttune.ranks import quantiles
 from lttune.tasks import weights_of
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -40,9 +41,7 @@ def of_level(level: Level) -> list[dict[str, Any]]:
             **_connections("incoming", keep.reshape(len(keep), -1).sum(1)),
             **_connections("outgoing", keep.sum(tuple(i for i in range(keep.ndim) if i != 1))),
         }
-        values = dense[name].numpy().ravel() if dense else None
-        for which, places in (("kept", kept), ("pruned", pruned)):
-            row |= _moved_densely(which, initial, values, places)
+        row |= _moved_densely(initial, dense[name].numpy().ravel() if dense else None, kept, pruned)
         rows.append(row)
     return rows
 
@@ -66,8 +65,8 @@ def _initial(values: np.ndarray) -> dict[str, float | None]:
     found: dict[str, float | None] = {
         "mean": float(size.mean(dtype=np.float64)),
         "std": float(size.std(dtype=np.float64)),
-        **dict(zip(names, np.quantile(size, QUANTILES).tolist(), strict=True)),
-        "positive": float((values > 0).mean()),
+        **dict(zip(names, quantiles(size, QUANTILES), strict=True)),
+        "positive": _share(values > 0),
         "bimodality": _bimodality(values.astype(np.float64)),
     }
     return {f"initial_{name}": value for name, value in found.items()}
@@ -94,20 +93,31 @@ def _moved(start: np.ndarray, end: np.ndarray | None) -> dict[str, float | None]
     return {
         "moved": moved,
         "moved_relative": moved / size if size else None,
-        "sign_changes": float((np.sign(end) != np.sign(start)).mean()),
+        "sign_changes": _share(((end > 0) != (start > 0)) | ((end < 0) != (start < 0))),
     }
 
 
 def _moved_densely(
-    which: str, initial: np.ndarray, dense: np.ndarray | None, places: np.ndarray
+    initial: np.ndarray, dense: np.ndarray | None, kept: np.ndarray, pruned: np.ndarray
 ) -> dict[str, float | None]:
-    """Describes how the dense training moved the weights at some places (int, [S])."""
-    moved = grown = None
-    if dense is not None and len(places):
-        before, after = initial[places], dense[places]
-        moved = float(np.abs(after - before).mean(dtype=np.float64))
-        grown = float((np.abs(after) > np.abs(before)).mean())
-    return {f"dense_moved_{which}": moved, f"dense_grown_{which}": grown}
+    """Describes how the dense training moved the weights at the places (int) of two groups."""
+    groups = {"kept": kept, "pruned": pruned}
+    found: dict[str, float | None] = {
+        f"dense_{what}_{which}": None for which in groups for what in ("moved", "grown")
+    }
+    if dense is None:
+        return found
+    moved, grown = np.abs(dense - initial), np.abs(dense) > np.abs(initial)
+    for which, places in groups.items():
+        if len(places):
+            found[f"dense_moved_{which}"] = float(moved[places].mean(dtype=np.float64))
+            found[f"dense_grown_{which}"] = _share(grown[places])
+    return found
+
+
+def _share(claims: np.ndarray) -> float:
+    """Returns the share of an array of bools that is True."""
+    return int(np.count_nonzero(claims)) / claims.size
 
 
 def _connections(name: str, counts: np.ndarray) -> dict[str, float]:

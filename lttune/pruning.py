@@ -24,6 +24,7 @@ from lttune.config import PruneConfig
 from lttune.criteria import CRITERIA, Evidence
 from lttune.errors import ConfigError, unknown
 from lttune.masks import Mask, apply
+from lttune.ranks import ranked
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -153,7 +154,8 @@ def prune(evidence: Evidence, config: PruneConfig, like: Mask | None = None) -> 
     """
     for name, keep in evidence.mask.items():
         # Comparisons would hide it in some scores.
-        if (evidence.initial[name] + evidence.trained[name])[keep].isnan().any():
+        nan = np.isnan((evidence.initial[name] + evidence.trained[name]).numpy())
+        if (nan & keep.numpy()).any():
             raise ConfigError(f"prune.criterion must be given numbers, got NaN in {name}")
     groups = competing_groups(config, evidence.network.kinds)
     channel = config.structure == "channel"
@@ -181,8 +183,7 @@ def lowest(scores: np.ndarray, count: int) -> np.ndarray:
     """Returns the positions of the ``count`` lowest scores; of equal ones the first."""
     if count == 0:
         return np.empty(0, np.int64)
-    # A partition takes an eighth of the time of a stable sort and finds the same set.
-    threshold = np.partition(scores, count - 1)[count - 1]
+    threshold = ranked(scores, [count - 1])[0]
     below, ties = np.flatnonzero(scores < threshold), np.flatnonzero(scores == threshold)
     return np.concatenate([below, ties[: count - len(below)]])
 
@@ -201,14 +202,13 @@ def _keep_highest(
     scores: Mapping[str, Tensor], mask: Mask, names: Sequence[str], left: int, channel: bool
 ) -> Mask:
     """Returns the group's mask with the ``left`` units of the highest scores alive."""
-    alive_U = torch.cat([_units(mask[name], channel) for name in names])
+    keep_U = torch.cat([_units(mask[name], channel) for name in names])
     parts = [scores[n].flatten(1).mean(1) if channel else scores[n].flatten() for n in names]
-    score_S = torch.cat(parts).masked_select(alive_U).numpy()
+    alive_S = np.flatnonzero(keep_U.numpy())
+    score_S = torch.cat(parts).numpy()[alive_S]
     if np.isnan(score_S).any():
         raise ConfigError(f"prune.criterion must score every weight, got NaN in {names[0]}")
-    kept_S = torch.ones(len(score_S), dtype=torch.bool)
-    kept_S[torch.from_numpy(lowest(score_S, len(score_S) - left))] = False
-    keep_U = torch.zeros_like(alive_U).masked_scatter_(alive_U, kept_S)
+    keep_U.numpy()[alive_S[lowest(score_S, len(score_S) - left)]] = False
     sizes = [len(part) for part in parts]
     kept: Mask = {}
     for name, keep in zip(names, keep_U.split(sizes), strict=True):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.criteria import Evidence
-from lttune.masks import Mask, Weights
+from lttune.masks import Mask, Weights, mixed
 from lttune.models import Network
 from lttune.schedule import rate
 
@@ -158,7 +158,7 @@ def holding(at: Junction, weights: Weights, pruned: str) -> Weights:
     """Returns copies of the weights in which those outside the mask are what ``pruned`` says."""
     held = HOLDS[pruned](at)
     return {
-        name: torch.where(at.mask[name], value, held[name]) if name in at.mask else value.clone()
+        name: mixed(at.mask[name], value, held[name]) if name in at.mask else value.clone()
         for name, value in weights.items()
     }
 

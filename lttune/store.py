@@ -15,7 +15,9 @@ import os
 import shutil
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ from lttune.files import flush, read_json, write_draft
 
 SCHEMA = 1
 """Version of what a cell means; raise it when the same inputs would give other bytes."""
+
+_TOGETHER = 5
+"""Files of a cell and their folder, which are flushed at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._flushers = ThreadPoolExecutor(_TOGETHER, thread_name_prefix="flush")
 
     def path(self, key: str) -> Path:
         """Returns the directory of a cell."""
@@ -151,10 +157,10 @@ class Store:
         write_draft(draft / "times.json", cell.times)
         if cell.tensors:
             save_file(cell.tensors, draft / "tensors.safetensors")
-            flush(draft / "tensors.safetensors")
         files = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
         write_draft(draft / "seal.json", {"key": key, "files": files, "inputs": dict(inputs)})
-        flush(draft)
+        # At once, because each waits for the file system's next commit, which serves all of them.
+        deque(self._flushers.map(flush, [draft, *draft.iterdir()]), maxlen=0)
         final.parent.mkdir(parents=True, exist_ok=True)
         draft.rename(final)
         flush(final.parent)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lttune.config import LotteryConfig, TrainConfig
-from lttune.masks import Mask, Weights, pack, unpack
+from lttune.masks import Mask, Weights, pack, spread, survivors, unpack
 from lttune.models import Network
 from lttune.store import Cell
 from lttune.training import Trained
@@ -72,9 +72,8 @@ def _packed(group: str, weights: Mapping[str, Tensor], mask: Mask) -> dict[str, 
         kept = value
         if name in mask:
             tensors[f"mask/{name}"] = pack(mask[name])
-            # Selecting takes a tenth of the time of indexing by a mask.
-            held = value.masked_fill(mask[name], 0).any()
-            kept = value if held else value.masked_select(mask[name])
+            held = (value.bool() & ~mask[name]).any()
+            kept = value if held else survivors(value, mask[name])
         tensors[f"{group}/{name}"] = kept.contiguous()
     return tensors
 
@@ -85,7 +84,7 @@ def weights_of(cell: Cell, network: Network, group: str = "weights") -> Weights:
     for name, shape in (network.shapes | network.buffers).items():
         value, bits = cell.tensors[f"{group}/{name}"], cell.tensors.get(f"mask/{name}")
         if bits is not None and value.shape != shape:
-            value = value.new_zeros(shape).masked_scatter_(unpack(bits, shape), value)
+            value = spread(value, unpack(bits, shape))
         weights[name] = value
     return weights
 

@@ -54,17 +54,19 @@ def _tiled(keep: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     multiple of 16.
     """
     outputs, inputs = keep.shape
-    survivors = np.flatnonzero(keep)
-    unit, source = np.divmod(survivors, inputs)
-    tile, lane = np.divmod(unit, memory.TILE)
-    in_tiles = (tile * inputs + source) * memory.TILE + lane
-    order = np.argsort(in_tiles)
-    groups_per_tile = -(-inputs // memory.GROUP)
-    group = (tile * groups_per_tile + source // memory.GROUP)[order]
-    counts = np.bincount(group, minlength=groups_per_tile * memory.stride(outputs) // memory.TILE)
+    tiles = memory.stride(outputs) // memory.TILE
+    padded = np.zeros((tiles * memory.TILE, inputs), bool)
+    padded[:outputs] = keep
+    # As the tiles lie, so that what follows needs no sorting.
+    turned = np.ascontiguousarray(padded.reshape(tiles, memory.TILE, -1).transpose(0, 2, 1))
+    in_tiles = np.flatnonzero(turned)
+    row, lane = in_tiles // memory.TILE, in_tiles % memory.TILE
+    tile, source = np.divmod(np.arange(tiles * inputs), inputs)
+    group = tile * -(-inputs // memory.GROUP) + source // memory.GROUP
+    counts = np.bincount(group, np.count_nonzero(turned, axis=2).ravel()).astype(np.int64)
     starts, filled = np.cumsum(counts) - counts, np.cumsum(_sixteens(counts)) - _sixteens(counts)
-    at = np.arange(len(order)) + (filled - starts)[group]
-    return survivors[order], at, in_tiles[order]
+    at = np.arange(len(in_tiles)) + (filled - starts)[group][row]
+    return (tile * memory.TILE * inputs + source)[row] + lane * inputs, at, in_tiles
 
 
 class Plan:
@@ -97,9 +99,10 @@ class Plan:
         biases = size - biases
         self._places: list[Place] = []
         for layer, (name, keep) in zip(layers, keeps.items(), strict=True):
-            survivors, in_tiles = np.flatnonzero(keep), np.zeros(0, np.int64)
-            at, _ = _in_fours(keep)
-            if layer[memory.KIND] == memory.INPUT_SPARSE:
+            if layer[memory.KIND] == memory.WEIGHT_SPARSE:
+                survivors, in_tiles = np.flatnonzero(keep), np.zeros(0, np.int64)
+                at, _ = _in_fours(keep)
+            else:
                 layer[[memory.WEIGHTS, memory.TILES]] = size, tiles
                 survivors, at, in_tiles = _tiled(keep)
                 in_tiles = in_tiles + tiles
@@ -156,14 +159,16 @@ def _in_fours(keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _pattern(keep: np.ndarray) -> list[np.ndarray]:
     """Returns the parts of the pattern in the order of the columns of ``Parameters.layers``."""
+    outputs, inputs = keep.shape
     at, units = _in_fours(keep)
-    counts, rows = np.count_nonzero(keep, axis=1), np.nonzero(keep.T)[1]
-    places = np.zeros(keep.shape, np.int64)
-    places[keep] = at
+    counts, in_counts = np.count_nonzero(keep, axis=1), np.count_nonzero(keep, axis=0)
+    survivors, places = np.flatnonzero(keep), np.zeros(keep.size, np.int64)
+    places[survivors] = at
     columns = np.zeros(len(units) * memory.FOUR, np.int64)
-    columns[at] = np.nonzero(keep)[1]
+    columns[at] = survivors - np.repeat(np.arange(outputs) * inputs, counts)
     fours = -(-counts // memory.FOUR) * memory.FOUR
     ends = np.cumsum(fours) - fours + counts
-    in_ends = np.cumsum(np.count_nonzero(keep, axis=0))
-    parts = (ends, columns, units, in_ends, rows, places.T[keep.T])
+    source = np.repeat(np.arange(inputs), in_counts)
+    rows = np.flatnonzero(np.ascontiguousarray(keep.T)) - source * outputs
+    parts = (ends, columns, units, np.cumsum(in_counts), rows, places[rows * inputs + source])
     return [part.astype(np.int32) for part in parts]
