@@ -130,7 +130,7 @@ def check_objective(target: ObjectiveConfig, base: LotteryConfig, network: Netwo
     if base.method == "supermask":
         return  # The mask's density is learned.
     reached = planned_densities(base, network)[-1]
-    if target.name != "ticket_density" and reached > target.density:
+    if "ticket_density" not in target.measures and reached > target.density:
         raise ConfigError(
             f"objective.density must be reached by the base configuration, whose last level has "
             f"density {reached:.3g}; got {target.density!r}; give a larger one or more levels"

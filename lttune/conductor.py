@@ -5,35 +5,31 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import ray
 from rich.console import Console
 
-from lttune import records
-from lttune.config import LotteryConfig
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
-from lttune.densities import planned_densities
 from lttune.driver import Interrupted, on_interrupt, run_trials, start_ray
-from lttune.errors import StorageError
 from lttune.files import read_json, write_json
-from lttune.lab import network_of
 from lttune.ledger import Ledger, Trial
+from lttune.mlflow_views import POINT, View, views
 from lttune.models import Network
 from lttune.outcome import Outcome, show
+from lttune.phases import levels, phase_config, plan_trials, work
 from lttune.progress import Progress
-from lttune.search import StudySearcher, phase_config
+from lttune.search import StudySearcher
 from lttune.settings import Study, StudyConfig
 from lttune.sheet import continued
 from lttune.summary import level_metrics, trial_metrics
+from lttune.tables import Tables
 from lttune.tracking import Status, Tracker
-from lttune.trial import networks
 
 STATUS: dict[str, Status] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 
@@ -88,12 +84,11 @@ class Conductor:
         write_json(path, self._sheet)
         shutil.copyfile(study.file, folder / study.file.name)
         self._ledger = Ledger.open(folder / "trials.json")
-        self._plan()
-        self._rows: dict[tuple[int, int, str, int], dict[str, Any]] = {}
-        self._layers: dict[tuple[int, int, int, str], dict[str, Any]] = {}
-        self._read_records()
+        self._tables = Tables(folder, config.name)
+        self._tables.read(self._ledger)
+        plan_trials(self._ledger, config, study)
         self._tracker = Tracker(config.tracking_uri, config.name)
-        self._progress = Progress(self._ledger, self._work(), self._console)
+        self._progress = Progress(self._ledger, work(config, study, datasets), self._console)
 
     def run(self) -> Outcome:
         """Runs the missing trials, then writes records and report and closes MLflow's runs."""
@@ -131,18 +126,13 @@ class Conductor:
 
     def level(self, trial: Trial, report: Mapping[str, Any]) -> None:
         """A trial finished a level: keep its rows, show and mirror it."""
-        for row in report["rows"]:
-            own = {"phase": trial.phase, "role": trial.role, "inert": trial.inert}
-            self._keep({"study": self._config.name, "trial": trial.number, **own, **row})
-        whose = {"study": self._config.name, "phase": trial.phase, "trial": trial.number}
-        for row in report["layers"]:
-            self._keep_layer({**whose, **row})
+        self._tables.keep(trial, report["rows"], report["layers"])
         self._progress.level(trial, report, self._share(trial, report["level"]))
         self._tracker.level(trial.number, report["level"], level_metrics(report["rows"]))
 
     def ended(self, trial: Trial) -> None:
         """A trial ended: write the records, close its run."""
-        self._write_records()
+        self._tables.write()
         self._end_in_tracker(trial)
         self._progress.ended(trial)
 
@@ -151,35 +141,6 @@ class Conductor:
         path = self._config.folder / "failures" / f"trial-{trial.number:03d}.txt"
         path.parent.mkdir(exist_ok=True)
         path.write_text(traceback)
-
-    def _plan(self) -> None:
-        """Adds the anchor's missing trials and says how many make each phase complete."""
-        ledger, config = self._ledger, self._config
-        ledger.only = config.phases
-        if "anchor" in config.phases:
-            have = {replicate for trial in ledger.of("anchor") for replicate in trial.replicates}
-            for replicate in range(config.replicates):
-                if replicate in have:
-                    continue
-                label = f"replicate={replicate}"
-                ledger.add("anchor", label, {}, [replicate], list(config.controls))
-            ledger.planned["anchor"] = len(ledger.of("anchor"))
-        for phase, points in self._study.points_of(config).items():
-            known = {trial.label for trial in ledger.of(phase)}
-            # Replicate by replicate, so that an early look has every point once.
-            most = max(len(point.replicates) for point in points)
-            each = [(p, i) for i in range(most) for p in points if i < len(p.replicates)]
-            for point, index in each:
-                replicate = point.replicates[index]
-                name = f"{point.label} replicate={replicate}"
-                if name not in known:
-                    controls = list(point.controls)
-                    reason = (point.role, point.inert)
-                    ledger.add(phase, name, point.hparams, [replicate], controls, *reason)
-            ledger.planned[phase] = len(ledger.of(phase))
-        if "search" in config.phases:
-            ledger.planned["search"] = max(config.trials, len(ledger.of("search")))
-        ledger.save()
 
     def _run_trials(self, interrupt: Callable[[int], None]) -> None:
         config, chosen = self._config, self._chosen
@@ -195,75 +156,19 @@ class Conductor:
             sampler=config.sampler,
             seed=config.seed,
             replicates=config.search_replicates,
+            confirm_replicates=config.confirm_replicates,
             control_densities=config.control_densities,
         )
         concurrent = min(config.max_concurrent or cores, cores)
         engine = self._chosen.engine
         run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
 
-    def _work(self) -> dict[str, float]:
-        """Returns the networks that a trial of each phase trains, for the time left."""
-        config, base = self._config, self._config.lottery
-        work: dict[str, float] = {
-            "anchor": self._networks(base, config.controls),
-            "search": self._levels(base) * config.search_replicates,
-        }
-        for phase, points in self._study.points_of(config).items():
-            work[phase] = fmean(
-                self._networks(base.override(p.hparams), p.controls) for p in points
-            )
-        return work
-
-    def _networks(self, lottery: LotteryConfig, controls: Sequence[str]) -> int:
-        network = network_of(lottery, self._datasets[lottery.data.name])
-        planned = planned_densities(lottery, network)
-        return sum(networks(planned, controls, self._config.control_densities))
-
-    def _levels(self, lottery: LotteryConfig) -> int:
-        network = network_of(lottery, self._datasets[lottery.data.name])
-        return len(planned_densities(lottery, network))
-
     def _share(self, trial: Trial, level: int) -> float:
         base = phase_config(trial.phase, self._config.lottery, self._config.objective)
-        return (level + 1) / self._levels(base.override(trial.hparams))
-
-    def _keep(self, row: dict[str, Any]) -> None:
-        self._rows[row["trial"], row["replicate"], row["branch"], row["level"]] = row
-
-    def _keep_layer(self, row: dict[str, Any]) -> None:
-        self._layers[row["trial"], row["replicate"], row["level"], row["layer"]] = row
-
-    def _read_records(self) -> None:
-        """Keeps the rows of complete trials; one without rows waits again, its cells are there."""
-        complete = {trial.number for trial in self._ledger.trials if trial.state == "complete"}
-        rows, layers = (self._read_table(name) for name in ("records", "layers"))
-        for row in rows:
-            if row["trial"] in complete:
-                self._keep(row)
-        for row in layers:
-            if row["trial"] in complete:
-                self._keep_layer(row)
-        found = {row["trial"] for row in rows} & {row["trial"] for row in layers}
-        for number in complete - found:
-            self._ledger.trials[number].state = "waiting"
-
-    def _read_table(self, name: str) -> list[dict[str, Any]]:
-        path = self._config.folder / f"{name}.parquet"
-        try:
-            return records.read(path)
-        except (OSError, ValueError) as error:
-            raise StorageError(
-                f"{path} is damaged ({type(error).__name__}): move it away"
-            ) from error
-
-    def _write_records(self) -> None:
-        folder = self._config.folder
-        layers = list(self._layers.values())
-        records.write(folder / "layers.parquet", layers, records.LAYERS)
-        records.write(folder / "records.parquet", list(self._rows.values()))
+        return (level + 1) / levels(base.override(trial.hparams), self._datasets)
 
     def _rows_of(self, trial: Trial) -> list[dict[str, Any]]:
-        return [row for key, row in self._rows.items() if key[0] == trial.number]
+        return self._tables.of(trial)
 
     def _open_tracking(self) -> None:
         config, code = self._config, self._sheet["code"]
@@ -282,6 +187,7 @@ class Conductor:
             tags=tags,
             files=[config.folder / "study.json", config.folder / self._study.file.name],
             dataset=self._dataset,
+            views=self._views(),
         )
         # MLflow may lack what an earlier run could not send: what is there is not sent again.
         for trial in self._ledger.trials:
@@ -292,6 +198,13 @@ class Conductor:
                     mine = [row for row in rows if row["level"] == level]
                     self._tracker.level(trial.number, level, level_metrics(mine))
                 self._end_in_tracker(trial)
+
+    def _views(self) -> list[View]:
+        trials, target = self._ledger.trials, self._config.objective
+        # A dictionary keeps the order, which a set would not.
+        factors = dict.fromkeys([*self._study.space, *(p for t in trials for p in t.hparams)])
+        controls = dict.fromkeys(control for trial in trials for control in trial.controls)
+        return views(factors, target.name, target.direction == "minimize", list(controls))
 
     def _settings(self) -> dict[str, Any]:
         names = ("scale", "seed", "trials", "replicates", "sampler", "controls")
@@ -305,7 +218,14 @@ class Conductor:
         base = phase_config(trial.phase, self._config.lottery, self._config.objective)
         validation = validation_size(self._dataset, base.data.validation)
         params = {**base.flat(), "data.validation": validation, **trial.hparams}
-        tags = {"lttune.phase": trial.phase, "lttune.replicates": repr(trial.replicates)}
+        replicate = f"replicate={trial.replicates[0]}"
+        tags = {
+            "lttune.phase": trial.phase,
+            "lttune.replicates": repr(trial.replicates),
+            POINT: trial.label.removesuffix(replicate).strip() or trial.phase,
+        }
+        if trial.role is not None:
+            tags["lttune.role"] = trial.role
         self._tracker.trial(trial.number, trial.name, params, tags)
 
     def _end_in_tracker(self, trial: Trial) -> None:
@@ -324,7 +244,7 @@ class Conductor:
             if trial.state == "running":
                 trial.state = "waiting"
         self._ledger.save()
-        self._write_records()
+        self._tables.write()
         page = self._report(self._config.folder)
         figures = sorted((self._config.folder / "figures").glob("*"))
         tables = [self._config.folder / f"{name}.parquet" for name in ("records", "layers")]
@@ -343,6 +263,6 @@ class Conductor:
             tracking=self._tracker.address,
             not_tracked=missing,
         )
-        rows = list(self._rows.values())
+        rows = self._tables.rows
         show(outcome, self._ledger, rows, self._config, self._classes, self._console)
         return outcome

@@ -23,6 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lttune.data import Dataset
 from lttune.errors import ResourceError, StorageError
+from lttune.halving import SearchHalving
 from lttune.ledger import Ledger, Trial
 from lttune.search import StudySearcher
 from lttune.settings import StudyConfig
@@ -35,6 +36,8 @@ QUIET = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # A trial that failed reports its error and no accuracy for a scheduler to judge by.
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     # Ours stops the study at once; Tune's would wait for the level in training.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     # Workers stay in the driver's folder, so that a relative path means the same everywhere.
@@ -89,13 +92,14 @@ class _Bridge(tune.Callback):
             mine.error = result["error"]
             self._listener.failed(mine, result["traceback"])
             return
-        mine.objective = result.get("objective")
+        if values := result.get("values"):
+            mine.objective, mine.values = values[0], list(values)
         self._listener.level(mine, result)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial reported its last level, its own failure, or was stopped by a scheduler."""
         mine = self._trials[trial.trial_id]
-        if mine.error is None and mine.objective is None:
+        if mine.error is None and mine.values is None:
             self._end(mine, "stopped")
         else:
             self._end(mine, "failed" if mine.error else "complete")
@@ -226,6 +230,7 @@ def run_trials(
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             num_samples=-1,
+            scheduler=SearchHalving(config.objective) if config.asha else None,
             max_concurrent_trials=concurrent,
             reuse_actors=True,
             trial_name_creator=_trial_name,

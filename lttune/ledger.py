@@ -18,6 +18,9 @@ from lttune.files import read_json, write_json
 
 TrialState = Literal["waiting", "running", "complete", "stopped", "failed"]
 
+ENDED: tuple[TrialState, ...] = ("complete", "stopped")
+"""States that a study run again leaves as they are."""
+
 
 @dataclass
 class Trial:
@@ -37,6 +40,9 @@ class Trial:
     """Value of a design's inert control factor."""
     state: TrialState = "waiting"
     objective: float | None = None
+    """The first of ``values``."""
+    values: list[float] | None = None
+    """The objective's numbers of a complete trial."""
     seconds: float | None = None
     """Wall seconds of the attempt that completed it."""
     error: str | None = None
@@ -78,6 +84,8 @@ class Ledger:
                 f"{path} is damaged ({type(error).__name__}): move it away"
             ) from error
         for trial in trials:
+            if trial.values is None and trial.objective is not None:
+                trial.values = [trial.objective]  # The ledgers of older studies know one number.
             if trial.state in ("running", "failed"):
                 trial.state, trial.error = "waiting", None
         return cls(path=path, planned=planned, trials=trials, wall_s=wall_s)
@@ -116,19 +124,30 @@ class Ledger:
         """The phases that this run works on."""
         return tuple(self.planned) if self.only is None else self.only
 
+    def pending(self, phase: str) -> bool:
+        """Whether a phase of this run has trials that did not end yet, or still lacks some.
+
+        A failed trial has ended: it is tried again when the study is.
+        """
+        mine = self.of(phase)
+        return phase in self.active and (
+            len(mine) < self.planned.get(phase, 0)
+            or any(trial.state in ("waiting", "running") for trial in mine)
+        )
+
     def open_slots(self, phase: str) -> int:
-        """Returns how many trials of a phase are planned and not complete."""
-        done = sum(trial.state == "complete" for trial in self.of(phase))
+        """Returns how many trials of a phase are planned and neither complete nor stopped."""
+        done = sum(trial.state in ENDED for trial in self.of(phase))
         return max(self.planned.get(phase, 0) - done, 0)
 
     @property
     def complete(self) -> bool:
-        """Whether every planned trial of every phase is complete."""
+        """Whether every planned trial of every phase is complete or was stopped."""
         return not any(self.open_slots(phase) for phase in self.planned)
 
     @property
     def finished(self) -> bool:
-        """Whether every planned trial of the active phases is complete."""
+        """Whether every planned trial of the active phases is complete or was stopped."""
         return not any(self.open_slots(phase) for phase in self.active)
 
     def save(self) -> None:

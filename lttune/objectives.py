@@ -1,4 +1,4 @@
-"""Objectives: one finite number for a whole trajectory, for a search to improve.
+"""Objectives: finite numbers for a whole trajectory, one or two, for a search to improve.
 
 They read *validation* accuracy at the early-stopping step on a fixed grid of densities, linear in
 log density between the levels. Test accuracy is for reports only. A density that a trajectory did
@@ -19,12 +19,25 @@ import numpy as np
 from lttune.config import require
 from lttune.errors import unknown
 
-ObjectiveName = Literal["accuracy_auc", "accuracy_at", "ticket_density"]
+ObjectiveName = Literal["accuracy_auc", "accuracy_at", "ticket_density", "pareto"]
+Direction = Literal["minimize", "maximize"]
 
 GRID: tuple[float, ...] = tuple(0.8**k for k in range(21))
 """Densities on which trajectories are compared: 1, 0.8, 0.64, ... 0.0115, as the paper prunes."""
 
 Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One number for a trajectory."""
+
+    compute: Callable[[Rows, int, ObjectiveConfig], float]
+    """From the rows of one replicate's trunk and the number of classes."""
+    direction: Direction
+    """Whether a search wants more or less of it."""
+    text: str
+    """What it is, in words; ``{density}`` and ``{margin}`` are the objective's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +47,8 @@ class ObjectiveConfig:
     name: ObjectiveName = "accuracy_auc"
     """accuracy_auc: mean validation accuracy over log density from 1 to ``density``; accuracy_at:
     validation accuracy at ``density``; ticket_density: smallest density of the grid whose
-    validation accuracy is within ``margin`` of the trajectory's own dense network."""
+    validation accuracy is within ``margin`` of the trajectory's own dense network; pareto: the
+    validation accuracy at that density, and that density, both at once."""
     density: float = 0.1
     """Smallest density that counts for accuracy_auc, or the one of accuracy_at; in (0, 1)."""
     margin: float = 0.002
@@ -48,25 +62,40 @@ class ObjectiveConfig:
         require(0 <= self.margin < 1, "objective.margin", "in [0, 1)", self.margin)
 
     @property
+    def measures(self) -> tuple[str, ...]:
+        """Names of ``MEASURES`` that it is made of: two of pareto, else one."""
+        return ("ticket_accuracy", "ticket_density") if self.name == "pareto" else (self.name,)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What each number is, in words."""
+        values = {"density": f"{self.density:.3g}", "margin": f"{self.margin:.3g}"}
+        return tuple(MEASURES[name].text.format(**values) for name in self.measures)
+
+    @property
     def text(self) -> str:
-        """What the number is, in words."""
-        return {
-            "accuracy_auc": "mean validation accuracy over log density from 100 % "
-            f"to {self.density:.3g}",
-            "accuracy_at": f"validation accuracy at density {self.density:.3g}",
-            "ticket_density": "smallest density whose validation accuracy is within "
-            f"{self.margin:.3g} of its own dense network",
-        }[self.name]
+        """What the numbers are, in words."""
+        return "; ".join(self.texts)
 
     @property
     def floor(self) -> float:
         """Smallest density that the objective reads."""
-        return GRID[-1] if self.name == "ticket_density" else self.density
+        return GRID[-1] if "ticket_density" in self.measures else self.density
 
     @property
-    def direction(self) -> Literal["minimize", "maximize"]:
-        """Whether the search wants more or less of it."""
-        return "minimize" if self.name == "ticket_density" else "maximize"
+    def directions(self) -> tuple[Direction, ...]:
+        """Whether the search wants more or less of each number."""
+        return tuple(MEASURES[name].direction for name in self.measures)
+
+    @property
+    def direction(self) -> Direction:
+        """Whether the search wants more or less of the first number."""
+        return self.directions[0]
+
+
+def depth(density: float) -> float:
+    """Returns how many levels of the paper's pruning (a fifth each) lead to a density in (0, 1]."""
+    return math.log(density) / math.log(0.8)
 
 
 def at_density(rows: Rows, density: float, column: str) -> float | None:
@@ -106,29 +135,70 @@ def accuracy_at(rows: Rows, classes: int, config: ObjectiveConfig) -> float:
 
 def ticket_density(rows: Rows, classes: int, config: ObjectiveConfig) -> float:
     """Returns the smallest density of the grid whose accuracy is within the margin of dense."""
+    return _ticket(rows, classes, config)[1]
+
+
+def ticket_accuracy(rows: Rows, classes: int, config: ObjectiveConfig) -> float:
+    """Returns the validation accuracy at ``ticket_density``; chance if the dense one diverged."""
+    return _ticket(rows, classes, config)[0]
+
+
+def _ticket(rows: Rows, classes: int, config: ObjectiveConfig) -> tuple[float, float]:
     # Chance would be within the margin of a dense network that is itself at chance.
     sound = [row for row in rows if not row["diverged"]]
     accuracies = {density: at_density(sound, density, "val_accuracy") for density in GRID}
     dense = accuracies[1.0]
     if dense is None:
-        return 1.0
-    return min(d for d, a in accuracies.items() if a is not None and a >= dense - config.margin)
+        return 1 / classes, 1.0
+    within = {d: a for d, a in accuracies.items() if a is not None and a >= dense - config.margin}
+    smallest = min(within)
+    return within[smallest], smallest
 
 
-OBJECTIVES: dict[str, Callable[[Rows, int, ObjectiveConfig], float]] = {
-    "accuracy_auc": accuracy_auc,
-    "accuracy_at": accuracy_at,
-    "ticket_density": ticket_density,
+MEASURES: dict[str, Measure] = {
+    "accuracy_auc": Measure(
+        compute=accuracy_auc,
+        direction="maximize",
+        text="mean validation accuracy over log density from 100 % to {density}",
+    ),
+    "accuracy_at": Measure(
+        compute=accuracy_at,
+        direction="maximize",
+        text="validation accuracy at density {density}",
+    ),
+    "ticket_density": Measure(
+        compute=ticket_density,
+        direction="minimize",
+        text="smallest density whose validation accuracy is within {margin} of its own dense "
+        "network",
+    ),
+    "ticket_accuracy": Measure(
+        compute=ticket_accuracy,
+        direction="maximize",
+        text="validation accuracy at the smallest density that is within {margin} of the dense "
+        "network",
+    ),
 }
+"""Name -> measure: the objectives of one number, and what pareto is made of."""
 
 
-def objective(rows: Rows, classes: int, config: ObjectiveConfig) -> float:
-    """Returns the objective of a trial's trunk rows, the mean over its replicates."""
+def measure(name: str, rows: Rows, classes: int, config: ObjectiveConfig) -> float:
+    """Returns a measure of a trial's trunk rows, the mean over its replicates."""
     trunk = [row for row in rows if row["branch"] == "trunk"]
     replicates = sorted({row["replicate"] for row in trunk})
-    measure = OBJECTIVES[config.name]
+    compute = MEASURES[name].compute
     values = [
-        measure([row for row in trunk if row["replicate"] == r], classes, config)
+        compute([row for row in trunk if row["replicate"] == r], classes, config)
         for r in replicates
     ]
     return fmean(values)
+
+
+def objectives(rows: Rows, classes: int, config: ObjectiveConfig) -> list[float]:
+    """Returns the objective's numbers of a trial's trunk rows, means over its replicates."""
+    return [measure(name, rows, classes, config) for name in config.measures]
+
+
+def objective(rows: Rows, classes: int, config: ObjectiveConfig) -> float:
+    """Returns the first of the objective's numbers."""
+    return objectives(rows, classes, config)[0]

@@ -11,10 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lttune.ledger import Ledger
+from lttune.ledger import ENDED, Ledger
 from lttune.progress import clock
 from lttune.settings import StudyConfig
 from lttune.summary import AT_DENSITIES, trial_metrics
+from lttune.winners import front, ranked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ def show(
     """Prints the end of a run."""
     if table := _best(ledger, rows, config, classes):
         console.print(table)
-    done, total = ledger.count("complete"), ledger.total
+    done, total, stopped = ledger.count(*ENDED), ledger.total, ledger.count("stopped")
     for trial in ledger.trials:
         if trial.state == "failed":
             where = f"{config.folder}/failures/trial-{trial.number:03d}.txt"
@@ -53,7 +54,8 @@ def show(
     if outcome.exit_code >= 128:
         console.print("interrupted: every finished network is kept")
     state = "complete" if ledger.complete else "incomplete"
-    console.print(f"{state}: {done} of {total} trials in {clock(ledger.wall_s)}")
+    early = f", {stopped} of them stopped early," if stopped else ""
+    console.print(f"{state}: {done} of {total} trials{early} in {clock(ledger.wall_s)}")
     if not ledger.complete:
         console.print("run the same command again to go on where it stopped")
     console.print(f"report: {outcome.report}", soft_wrap=True)
@@ -70,16 +72,19 @@ def show(
 def _best(
     ledger: Ledger, rows: Sequence[dict[str, Any]], config: StudyConfig, classes: int
 ) -> Table | None:
-    """Returns the best trials by objective: chosen on validation, with test accuracy beside."""
-    scored = [t for t in ledger.trials if t.state == "complete" and t.objective is not None]
-    if not scored:
+    """Returns the best trials by objective: chosen on validation, with test accuracy beside.
+
+    By two numbers they are the Pareto front. Confirmations are no candidates: one of the same
+    configuration has won.
+    """
+    target = config.objective
+    candidates = [trial for trial in ledger.trials if trial.phase != "confirm"]
+    alone = len(target.measures) == 1
+    best = ranked(candidates, target)[:BEST] if alone else front(candidates, target)
+    if not best:
         return None
-    best_first = config.objective.direction == "maximize"
-    scored.sort(key=lambda t: t.objective or 0.0, reverse=best_first)
-    table = Table(
-        title=f"best trials by {config.objective.name} (validation)", title_justify="left"
-    )
-    best = scored[:BEST]
+    title = "best trials by {} (validation)" if alone else "Pareto front by {} (validation)"
+    table = Table(title=title.format(" and ".join(target.measures)), title_justify="left")
     metrics = [
         trial_metrics([row for row in rows if row["trial"] == t.number], classes, config.objective)
         for t in best
@@ -89,9 +94,10 @@ def _best(
         for density in AT_DENSITIES
         if any(f"test_accuracy_at_{density:g}" in found for found in metrics)
     }
-    for name in ("trial", config.objective.name, *columns, "time"):
+    for name in ("trial", *target.measures, *columns, "time"):
         table.add_column(name, justify="left" if name == "trial" else "right")
     for trial, found in zip(best, metrics, strict=True):
         tests = [f"{found[key]:.2%}" if key in found else "-" for key in columns.values()]
-        table.add_row(trial.name, f"{trial.objective:.4f}", *tests, clock(trial.seconds or 0))
+        values = [f"{value:.4f}" for value in trial.values or ()]
+        table.add_row(trial.name, *values, *tests, clock(trial.seconds or 0))
     return table

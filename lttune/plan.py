@@ -14,15 +14,15 @@ import torch
 from rich.table import Table
 
 from lttune.config import LotteryConfig
+from lttune.confirmation import at_most
 from lttune.data import Dataset
 from lttune.densities import planned_densities
 from lttune.engines import make, warm
 from lttune.lab import Lab, network_of
 from lttune.masks import apply
-from lttune.objectives import ObjectiveConfig
+from lttune.phases import phase_config
 from lttune.progress import clock
 from lttune.schedule import evaluation_steps
-from lttune.search import phase_config
 from lttune.seeding import stream
 from lttune.settings import Study, StudyConfig
 from lttune.store import Store
@@ -110,7 +110,7 @@ def _brief(config: LotteryConfig, lab: Lab, density: float, number: int) -> tupl
 def plan(
     config: StudyConfig, study: Study, datasets: Mapping[str, Dataset], pace: Pace
 ) -> list[Part]:
-    """Returns what each phase of a study trains; a search's trials count as the base."""
+    """Returns what each phase of a study trains; a point of the space counts as the base."""
     base = config.lottery
     wanted = config.control_densities
     parts = []
@@ -129,15 +129,16 @@ def plan(
             * len(point.replicates)
         ]
         parts.append(_part(phase, each_point))
-    if "search" in config.phases:
-        trial = _trajectory(_searched(base, config.objective), base, datasets, pace)
-        whole = [tuple(config.search_replicates * value for value in trial)] * config.trials
-        parts.append(_part("search", whole))
+    for phase in ("search", "random"):
+        if phase in config.phases:
+            cut = phase_config(phase, base, config.objective)
+            trial = _trajectory(cut, base, datasets, pace)
+            whole = tuple(config.search_replicates * value for value in trial)
+            parts.append(_part(phase, [whole] * config.trials))
+    if "confirm" in config.phases:
+        count = at_most(config.phases, config.objective, config.confirm_replicates)
+        parts.append(_part("confirm", [_trajectory(base, base, datasets, pace)] * count))
     return parts
-
-
-def _searched(base: LotteryConfig, objective: ObjectiveConfig) -> LotteryConfig:
-    return phase_config("search", base, objective)
 
 
 def _trajectory(

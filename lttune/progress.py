@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lttune.ledger import Ledger, Trial
+from lttune.ledger import ENDED, Ledger, Trial
 
 
 def clock(seconds: float) -> str:
@@ -74,7 +74,7 @@ class Progress:
             )
 
     def _line(self, trial: Trial, report: Mapping[str, Any]) -> str:
-        done = self._ledger.count("complete")
+        done = self._ledger.count(*ENDED)
         value = "" if trial.objective is None else f"  objective {trial.objective:.4f}"
         reached = ""
         if "density" in report:
@@ -92,7 +92,8 @@ class Progress:
         if not self._trained or self._first is None:
             return None
         todo = 0.0
-        for phase, planned in self._ledger.planned.items():
+        for phase in self._ledger.active:
+            planned = self._ledger.planned.get(phase, 0)
             done = sum(t.state in ("complete", "failed", "stopped") for t in self._ledger.of(phase))
             todo += max(planned - done, 0) * self._work[phase]
         running = {t.number: t.phase for t in self._ledger.trials if t.state == "running"}
@@ -102,7 +103,7 @@ class Progress:
     def __rich__(self) -> RenderableType:
         ledger = self._ledger
         running = [t for t in ledger.trials if t.state == "running"]
-        done, failed = ledger.count("complete"), ledger.count("failed")
+        done, failed = ledger.count(*ENDED), ledger.count("failed")
         left = self._left()
         phases = " and ".join(dict.fromkeys(t.phase for t in running)) or "starting Ray"
         head = Text.assemble(

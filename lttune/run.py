@@ -53,7 +53,7 @@ def run_study(
     if config.device == "cuda" and config.address is None and not torch.cuda.is_available():
         raise ResourceError("device must be cpu here: PyTorch sees no CUDA")
     check_address(config.address)
-    space = study.space if "search" in config.phases else {}
+    space = study.space_of(config)
     points = [point for found in study.points_of(config).values() for point in found]
     datasets = {name: load(name) for name in _dataset_names(config.lottery, space, points)}
     corners = check_space(space, config.lottery, datasets)

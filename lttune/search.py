@@ -1,53 +1,36 @@
-"""Which trial comes next: the planned ones first, then what Optuna proposes.
+"""Which trial comes next: the planned ones first, then those of search, random and confirm.
 
-Our own Tune ``Searcher`` over ``study.ask`` and ``study.tell``. The Optuna study lives in memory
-and is rebuilt from the ledger; a trial is told once, at its completion, one finite number for the
-whole curve; a stopped trial is PRUNED, a failed one FAIL. ``docs/decisions.md`` says why Ray's own
-OptunaSearch is not used.
+Our own Tune ``Searcher``; ``docs/decisions.md`` says why Ray's OptunaSearch is not used.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
-from optuna.trial import TrialState, create_trial
 from ray.tune.search import Searcher
 
+from lttune import confirmation
 from lttune.config import LotteryConfig
 from lttune.ledger import Ledger, Trial
 from lttune.objectives import ObjectiveConfig
-from lttune.seeding import integer
+from lttune.phases import phase_config
+from lttune.proposals import Proposals, draw
 from lttune.settings import Space
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-STARTUP = 4
-"""Random proposals before a sampler learns; Optuna's 10 would be nearly all of a quick search."""
-
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
-    "tpe": lambda seed: TPESampler(seed=seed, n_startup_trials=STARTUP),
-    "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=STARTUP),
-    "random": lambda seed: RandomSampler(seed=seed),
-}
 
 
 class StudySearcher(Searcher):
-    """Hands the ledger's waiting trials to Tune, then asks Optuna until the search is complete.
+    """Hands the ledger's waiting trials to Tune, then adds others until every phase is complete.
 
     Args:
-        ledger: the trials so far; proposals are added to it.
+        ledger: the trials so far; others are added to it.
         base: configuration that a trial's hyperparameters override.
         space: what the search varies.
-        target: the objective and its direction.
-        sampler: a name of ``SAMPLERS``.
-        seed: root of the proposals. Proposal n draws from a stream of its own, so that a search
-            that goes on after an interrupt never repeats a point.
-        replicates: replicates of a search trial.
+        target: the objective and its directions.
+        sampler: a name of ``proposals.SAMPLERS``.
+        seed: root of the proposals and of the control's draws.
+        replicates: replicates of a trial of the search, and of its control.
+        confirm_replicates: trials of each configuration that is confirmed.
         control_densities: where controls are trained; empty is at every level.
     """
 
@@ -61,54 +44,32 @@ class StudySearcher(Searcher):
         sampler: str,
         seed: int,
         replicates: int,
+        confirm_replicates: int,
         control_densities: Sequence[float] = (),
     ) -> None:
         super().__init__()
         self.ledger, self.base, self.target, self.space = ledger, base, target, dict(space)
-        self._sampler, self._seed, self._replicates = sampler, seed, replicates
+        self.proposals = Proposals(base, space, target, sampler, seed)
+        self._seed, self._replicates = seed, replicates
+        self._confirm_replicates = confirm_replicates
         self._control_densities = tuple(control_densities)
-        self._study = optuna.create_study(direction=target.direction)
         self._by_ray_id: dict[str, Trial] = {}
-        self._asked: dict[int, optuna.Trial] = {}
-        self._shown: set[tuple[int, int]] = set()
-        for trial in ledger.trials:
-            if trial.state == "complete":
-                self._learn(trial)
-
-    def _learn(self, trial: Trial) -> None:
-        """Shows Optuna a complete trial that it did not propose in this run.
-
-        An anchor is the base configuration: a point of the space, if the space contains it. A point
-        of a design that changes something else is none.
-        """
-        if not trial.hparams.keys() <= self.space.keys():
-            return
-        values = self.base.override(trial.hparams).flat()
-        params = {path: values.get(path) for path in self.space}
-        if all(_contains(distribution, params[p]) for p, distribution in self.space.items()):
-            self._study.add_trial(
-                create_trial(params=params, distributions=self.space, value=trial.objective)
-            )
+        self.proposals.remember(ledger.of("search"))
 
     def suggest(self, trial_id: str) -> Any:
-        """Returns the next trial's configuration (a dict), or ``FINISHED``."""
-        active, planned = self.ledger.active, self.ledger.planned
-        waiting = (t for t in self.ledger.trials if t.state == "waiting" and t.phase in active)
-        trial = next(waiting, None)
-        room = "search" in active and len(self.ledger.of("search")) < planned["search"]
-        if trial is None and room:
-            trial = self._propose()
+        """Returns the next trial's configuration (a dict), None for not yet, or ``FINISHED``."""
+        trial = self._waiting() or self._propose() or self._draw() or self._confirm()
         if trial is None:
-            return Searcher.FINISHED
-        if trial.phase == "search" and trial.number not in self._asked:
-            self._study.enqueue_trial(trial.hparams)
-            self._asked[trial.number] = self._study.ask(self.space)
-        trial.state = "running"
+            return None if self._more_to_come() else Searcher.FINISHED
+        if trial.phase == "search":
+            self.proposals.resume(trial)
+        trial.state, trial.objective, trial.values = "running", None, None
         self.ledger.save()
         self._by_ray_id[trial_id] = trial
         # The worker joins the two: values that do not go together then fail their trial alone.
         return {
             "trial": trial.number,
+            "phase": trial.phase,
             "lottery": phase_config(trial.phase, self.base, self.target).nested(),
             "hparams": trial.hparams,
             "replicates": trial.replicates,
@@ -116,50 +77,63 @@ class StudySearcher(Searcher):
             "control_densities": self._control_densities,
         }
 
-    def _propose(self) -> Trial:
-        index = len(self.ledger.of("search"))
-        self._study.sampler = SAMPLERS[self._sampler](integer(self._seed, "search", index))
-        asked = self._study.ask(self.space)
-        trial = self.ledger.add(
-            "search", label(asked.params), asked.params, list(range(self._replicates)), []
+    def _waiting(self) -> Trial | None:
+        active = self.ledger.active
+        return next(
+            (t for t in self.ledger.trials if t.state == "waiting" and t.phase in active), None
         )
-        self._asked[trial.number] = asked
-        return trial
+
+    def _room(self, phase: str) -> bool:
+        return (
+            phase in self.ledger.active and len(self.ledger.of(phase)) < self.ledger.planned[phase]
+        )
+
+    def _propose(self) -> Trial | None:
+        """Adds the search's next trial, once there is a whole design to learn from."""
+        if not self._room("search") or self.ledger.pending("design"):
+            return None
+        self.proposals.learn(self.ledger)
+        index, number = len(self.ledger.of("search")), len(self.ledger.trials)
+        return self._add("search", self.proposals.propose(index, number))
+
+    def _draw(self) -> Trial | None:
+        """Adds the control's next trial: also while the search waits, so that no core does."""
+        if not self._room("random"):
+            return None
+        return self._add("random", draw(self.space, self._seed, len(self.ledger.of("random"))))
+
+    def _add(self, phase: str, params: Mapping[str, Any]) -> Trial:
+        return self.ledger.add(phase, label(params), params, list(range(self._replicates)), [])
+
+    def _confirm(self) -> Trial | None:
+        if not confirmation.is_due(self.ledger):
+            return None
+        confirmation.add_missing(self.ledger, self.target, self._confirm_replicates)
+        return self._waiting()
+
+    def _more_to_come(self) -> bool:
+        """Whether the end of a running trial will make room for another one."""
+        if self._room("search"):
+            return True
+        return "confirm" in self.ledger.active and not confirmation.is_due(self.ledger)
 
     def trial_of(self, trial_id: str) -> Trial:
         """Returns the ledger's entry of a Ray trial."""
         return self._by_ray_id[trial_id]
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Shows Optuna the level's validation accuracy, at step = level."""
-        number = self.trial_of(trial_id).number
-        asked, level = self._asked.get(number), result.get("level")
-        # A trial that Ray repeats after a machine died replays levels that were shown before.
-        if asked is not None and level is not None and (number, level) not in self._shown:
-            asked.report(result["val_accuracy"], step=level)
-            self._shown.add((number, level))
+        """Shows the search a level."""
+        self.proposals.show(self.trial_of(trial_id).number, result)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tells Optuna how a trial ended."""
+        """Tells the search how a trial ended."""
         result = result or {}
         # Tune withholds the last result of a trial from ``on_trial_result``.
         self.on_trial_result(trial_id, result)
         trial = self._by_ray_id.pop(trial_id)
-        asked = self._asked.pop(trial.number, None)
-        value = result.get("objective")
-        if asked is None:
-            if value is not None and math.isfinite(value) and not error:
-                trial.objective = value
-                self._learn(trial)
-            return
-        if error or "error" in result or (value is not None and not math.isfinite(value)):
-            self._study.tell(asked, state=TrialState.FAIL)
-        elif value is None:
-            self._study.tell(asked, state=TrialState.PRUNED)
-        else:
-            self._study.tell(asked, value)
+        self.proposals.tell(trial.number, result, failed=error or "error" in result)
 
     def save(self, checkpoint_path: str) -> None:
         """Writes nothing: the ledger is the truth."""
@@ -170,21 +144,6 @@ class StudySearcher(Searcher):
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles the searcher into a file that lttune never reads.
         return {}
-
-
-def _contains(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a value is one of a distribution's."""
-    if isinstance(distribution, CategoricalDistribution):
-        return value in distribution.choices
-    low, high = getattr(distribution, "low"), getattr(distribution, "high")  # noqa: B009
-    return isinstance(value, int | float) and low <= value <= high
-
-
-def phase_config(phase: str, base: LotteryConfig, target: ObjectiveConfig) -> LotteryConfig:
-    """Returns what a phase's trials override; in the search they end where the objective does."""
-    if phase != "search":
-        return base
-    return base.override({"min_density": max(base.min_density, target.floor)})
 
 
 def label(params: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from lttune.mlflow_uri import masked
 from lttune.objectives import ObjectiveConfig
 
 Scale = Literal["smoke", "quick", "paper"]
-Phase = Literal["anchor", "sweep", "design", "search"]
+Phase = Literal["anchor", "sweep", "design", "search", "random", "confirm"]
 ControlName = Literal[
     "reinit",
     "random",
@@ -49,11 +49,19 @@ SamplerName = Literal["tpe", "gp", "random"]
 DeviceName = Literal["cpu", "cuda"]
 EngineName = Literal["auto", "torch", "sparse", "stacked"]
 
+PHASES: tuple[Phase, ...] = get_args(Phase)
+"""In the order in which a study goes through them."""
+SEARCHING: tuple[Phase, ...] = ("search", "random", "confirm")
+"""The phases that come to points of the space."""
+
 Space = Mapping[str, BaseDistribution]
 """Dotted hyperparameter -> Optuna distribution."""
 
 SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
 """Stores that MLflow keeps up; its folder of files (./mlruns) it does not."""
+MOST = 100_000
+"""The largest count of anything: replicate ids of all phases but confirm are below it."""
+COUNTS = ("trials", "replicates", "search_replicates", "confirm_replicates")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 FREE = (
     "plan",
@@ -61,6 +69,7 @@ FREE = (
     "out",
     "trials",
     "replicates",
+    "confirm_replicates",
     "phases",
     "tracking_uri",
     "address",
@@ -80,14 +89,18 @@ class StudyConfig:
     out: Path = Path("results")
     """Folder of all studies and of the store of trained networks that they share."""
     phases: tuple[Phase, ...] = ("anchor", "search")
-    """What is run: anchor is the base configuration with its controls, sweep and design are the
-    points that the study declares, search is Optuna's."""
+    """What is run: anchor is the base configuration with its controls; sweep and design are the
+    points that the study declares; search is Optuna's; random is its control, as many trials drawn
+    uniformly from the same space; confirm is the best trial of each and the base configuration, in
+    full depth on replicates that nothing else was trained on."""
     trials: int = 12
-    """Trials of the search."""
+    """Trials of the search, and as many of its random control."""
     replicates: int = 3
     """Independent repetitions of the anchor, one a trial."""
     search_replicates: int = 1
     """Repetitions inside each trial of the search, which sees their mean."""
+    confirm_replicates: int = 5
+    """Fresh replicates of each configuration that is confirmed, one a trial."""
     controls: tuple[ControlName, ...] = ("reinit", "random")
     """Controls trained at every level of the anchor. New weights: reinit (in the ticket's mask),
     random (in a random mask of its density in each layer), random_global, random_even and
@@ -102,6 +115,10 @@ class StudyConfig:
     is every level."""
     sampler: SamplerName = "tpe"
     """Who proposes the search's trials: Optuna's tpe, gp or random."""
+    asha: bool = False
+    """Whether a trial of the search is stopped where its validation accuracy is below the median of
+    the others' at the same density (asynchronous successive halving), at a quarter and at half of
+    the depth that the objective reads. Trials of other phases are never stopped."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     """What the search improves."""
     seed: int = 0
@@ -142,11 +159,15 @@ class StudyConfig:
         ok = all(is_number(d) and 0 < d <= 1 for d in self.control_densities)
         require(ok, "control_densities", "numbers in (0, 1]", self.control_densities)
         require(bool(self.phases), "phases", "at least one phase", self.phases)
-        for name in ("trials", "replicates", "search_replicates", "max_concurrent"):
+        for name in (*COUNTS, "max_concurrent"):
             value = getattr(self, name)
-            ok = type(value) is int and 1 <= value <= 100_000
+            ok = type(value) is int and 1 <= value <= MOST
             ok = ok or (name == "max_concurrent" and value is None)
-            require(ok, name, "a whole number from 1 to 100000", value)
+            require(ok, name, f"a whole number from 1 to {MOST}", value)
+        require(isinstance(self.asha, bool), "asha", "a bool", self.asha)
+        ok = not (self.asha and len(self.objective.measures) > 1)
+        rule = f"false with the objective {self.objective.name!r}, which no level can be judged by"
+        require(ok, "asha", rule, self.asha)
         scheme = (self.tracking_uri or "").partition("://")[0].partition("+")[0]
         rule = f"a URI of {', '.join(SCHEMES)}, such as sqlite:///mlflow.db"
         ok = self.tracking_uri is None or scheme in SCHEMES
@@ -205,10 +226,19 @@ class Study:
         """
         declared = self.points.get(config.scale, {})
         for phase in config.phases:
-            ok = phase == "anchor" or (bool(self.space) if phase == "search" else phase in declared)
+            needed = self.space if phase in SEARCHING else phase in declared
+            ok = phase == "anchor" or bool(needed)
             rule = f"without {phase!r}: the study declares none at scale {config.scale!r}"
             require(ok, "phases", rule, config.phases)
-        return {phase: list(declared[phase]) for phase in config.phases if phase in declared}
+        return {
+            phase: list(declared[phase])
+            for phase in PHASES
+            if phase in config.phases and phase in declared
+        }
+
+    def space_of(self, config: StudyConfig) -> Space:
+        """Returns the space if one of the phases that are run comes to its points, else none."""
+        return {} if set(SEARCHING).isdisjoint(config.phases) else self.space
 
 
 def describe_space(space: Space) -> dict[str, dict[str, Any]]:

@@ -44,6 +44,8 @@ def sheet(config: StudyConfig, study: Study, dataset: Dataset, numerics: str) ->
             "name": config.objective.name,
             "text": config.objective.text,
             "direction": config.objective.direction,
+            "texts": list(config.objective.texts),
+            "directions": list(config.objective.directions),
         },
         "controls": list(config.controls),
         "code": provenance.code(),
@@ -61,8 +63,12 @@ def sheet(config: StudyConfig, study: Study, dataset: Dataset, numerics: str) ->
 
 
 def identity(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the fields of a sheet that a study must share with itself to be continued."""
-    settings = {name: value for name, value in values["config"].items() if name not in FREE}
+    """Returns the fields of a sheet that a study must share with itself to be continued.
+
+    A setting that an older sheet does not know counts at its default, which changes nothing.
+    """
+    known = StudyConfig(name=values["config"]["name"]).plain() | values["config"]
+    settings = {name: value for name, value in known.items() if name not in FREE}
     return {
         **flatten(settings),
         **flatten(values["lottery"], "lottery."),

@@ -17,7 +17,7 @@ from lttune import engines
 from lttune.config import from_dict
 from lttune.data import Dataset
 from lttune.lab import Lab
-from lttune.objectives import ObjectiveConfig, objective
+from lttune.objectives import ObjectiveConfig, depth, objectives
 from lttune.store import Store
 from lttune.trial import run_trial
 
@@ -25,9 +25,10 @@ from lttune.trial import run_trial
 class LotteryTrainable(tune.Trainable):
     """Trains one trial's trajectories level by level.
 
-    Every result holds ``level``, means over replicates, ``rows`` for the records and ``done``. The
-    last one holds the ``objective``. An exception ends the trial with a result that carries its
-    text as ``error``: Ray repeats only what a dying process or machine broke, never a bug.
+    Every result holds ``level``, ``depth``, means over replicates, ``rows`` for the records and
+    ``done``. The last one holds ``values``, the objective's numbers. An exception ends the trial
+    with a result that carries its text as ``error``: Ray repeats only what a dying process or
+    machine broke, never a bug.
     """
 
     def setup(  # pyright: ignore[reportIncompatibleMethodOverride]  # with_parameters adds them.
@@ -76,8 +77,9 @@ class LotteryTrainable(tune.Trainable):
         )
         for report in found:
             rows += report["rows"]
+            report["depth"] = depth(report["density"])
             if report["last"]:
-                value = objective(rows, self.lab.examples(lottery.data).classes, self.target)
-                yield {**report, "objective": value, "done": True}
+                values = objectives(rows, self.lab.examples(lottery.data).classes, self.target)
+                yield {**report, "values": values, "done": True}
             else:
                 yield {**report, "done": False}

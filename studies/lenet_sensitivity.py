@@ -1,83 +1,129 @@
 """Which hyperparameters decide whether LeNet-300-100 on MNIST has winning tickets?
 
-Source: Frankle & Carbin (2019), Figures 2-4 and Appendix G. The anchor trains the paper's setting
-with both controls, the ticket's mask with new weights and a random mask, over every level. The
-search varies learning rate, batch size and the three layers' pruning fractions with Optuna.
+Source: Frankle & Carbin (2019), Figures 2-4 and Appendix G. Six phases, each of its own use:
 
-Cost on 2 cores: smoke under a minute, quick 4 minutes (16 without numba), paper some hours. More
-cores share the trials. A run that was stopped goes on when the same command is given again.
+  anchor   the paper's setting with two controls, the ticket's mask with new weights and a random
+           mask: is there a winning ticket at all?
+  sweep    the paper's learning rates and pruning rates, one at a time
+  design   a scrambled Sobol' sequence over learning rate, batch size and the layers' pruning
+           fractions: how much does each matter, at each density?
+  search   Optuna, from what the design found: what is the best setting?
+  random   as many settings drawn blindly: what did the search gain?
+  confirm  the winners and the paper's setting on replicates that nobody chose by
 
+Cost on 2 cores: smoke a minute, quick half an hour, paper days. --plan prints what would be
+trained and how long it takes here; --phases chooses. More cores share the trials. A run that was
+stopped goes on when the same command is given again.
+
+    python studies/lenet_sensitivity.py --plan
     python studies/lenet_sensitivity.py --scale smoke
     python studies/lenet_sensitivity.py --scale quick --name my-study --lottery.train.lr 0.002
 """
 
 import sys
 from pathlib import Path
+from typing import Any
 
-from optuna.distributions import FloatDistribution, IntDistribution
-
-from analysis import write_report
+from analysis import lock_claims, write_report
+from lttune.design import (
+    SWEEPS,
+    Factor,
+    Integer,
+    LogUniform,
+    Point,
+    Uniform,
+    reaching,
+    space_filling,
+)
 from lttune.objectives import ObjectiveConfig
 from lttune.presets import LENET_300_100
-from lttune.settings import Study, StudyConfig
+from lttune.settings import Phase, Scale, Study, StudyConfig
+from lttune.space import space_of
 from lttune.study import main
 
-SPACE = {
-    "train.lr": FloatDistribution(1e-4, 1e-2, log=True),
-    "train.batch_size": IntDistribution(20, 200, log=True),
-    "prune.fractions.fc1": FloatDistribution(0.2, 0.6),
-    "prune.fractions.fc2": FloatDistribution(0.2, 0.6),
-    "prune.fractions.out": FloatDistribution(0.05, 0.4),
+FACTORS = (
+    Factor(path="train.lr", distribution=LogUniform(low=1e-4, high=1e-2)),
+    Factor(path="train.batch_size", distribution=Integer(low=20, high=200, log=True)),
+    Factor(path="prune.fractions.fc1", distribution=Uniform(low=0.2, high=0.6)),
+    Factor(path="prune.fractions.fc2", distribution=Uniform(low=0.2, high=0.6)),
+    Factor(path="prune.fractions.out", distribution=Uniform(low=0.05, high=0.4)),
+)
+PAPER = {
+    "train.lr": 1.2e-3,
+    "train.batch_size": 60,
+    "prune.fractions.fc1": 0.2,
+    "prune.fractions.fc2": 0.2,
+    "prune.fractions.out": 0.1,
 }
 
-SCALES = {
-    "smoke": StudyConfig(
-        name="lenet-sensitivity-smoke",
-        scale="smoke",
-        trials=3,
-        replicates=1,
-        objective=ObjectiveConfig(density=0.55),
-        lottery=LENET_300_100.override(
-            {
-                "levels": 3,
-                "train.steps": 200,
-                "train.eval_every": 25,
-                "train.eval_test": False,
-                "train.eval_train": 1_000,
-            }
-        ),
-    ),
-    "quick": StudyConfig(
-        name="lenet-sensitivity-quick",
-        scale="quick",
-        trials=16,
-        replicates=5,
-        objective=ObjectiveConfig(density=0.05),
-        lottery=LENET_300_100.override(
-            {
-                "levels": 15,
-                "train.steps": 3_000,
-                "train.eval_test": False,
-                "train.eval_train": 2_000,
-            }
-        ),
-    ),
-    "paper": StudyConfig(
-        name="lenet-sensitivity-paper",
-        scale="paper",
-        trials=64,
-        replicates=5,
-        objective=ObjectiveConfig(density=0.05),
-        lottery=LENET_300_100,
-    ),
+
+def sweep(replicates: int, density: float, *, beyond: bool = False) -> list[Point]:
+    """Returns the paper's sweeps of learning rate and pruning rate, down to a density."""
+    points = [
+        point
+        for name in ("adam-lr", "rate")
+        for point in SWEEPS[name].points(replicates=replicates, beyond=beyond)
+    ]
+    return reaching(points, density)
+
+
+def design(points: int, repeats: int) -> list[Point]:
+    """Returns the Sobol' design, some of its points with three replicates, and the paper's."""
+    return space_filling(FACTORS, points=points, seed=0, paper=PAPER, repeats=repeats)
+
+
+def config(scale: Scale, density: float, settings: dict[str, Any], **lottery: Any) -> StudyConfig:
+    """Returns the settings of a scale."""
+    return StudyConfig(
+        name=f"lenet-sensitivity-{scale}",
+        scale=scale,
+        phases=("anchor", "sweep", "design", "search", "random", "confirm"),
+        objective=ObjectiveConfig(density=density),
+        lottery=LENET_300_100.override(lottery),
+        **settings,
+    )
+
+
+BRIEF = {
+    "levels": 3,
+    "train.steps": 200,
+    "train.eval_every": 25,
+    "train.eval_test": False,
+    "train.eval_train": 1_000,
+}
+MEDIUM = {
+    "levels": 15,
+    "train.steps": 3_000,
+    "train.eval_test": False,
+    "train.eval_train": 2_000,
+}
+ENDS = ("adam-lr=0.0002", "rate=0.4")
+POINTS: dict[str, dict[Phase, list[Point]]] = {
+    "smoke": {
+        "sweep": [point for point in sweep(1, 0.55) if point.label in ENDS],
+        "design": design(4, 1),
+    },
+    "quick": {"sweep": sweep(3, 0.05), "design": design(64, 16)},
+    "paper": {"sweep": sweep(10, 0.019, beyond=True), "design": design(128, 16)},
 }
 
 STUDY = Study(
     question="Which hyperparameters decide whether LeNet-300-100 on MNIST has winning tickets?",
     source="Frankle & Carbin (2019), Figures 2-4 and Appendix G",
-    scales=SCALES,
-    space=SPACE,
+    scales={
+        "smoke": config(
+            "smoke", 0.55, {"trials": 3, "replicates": 1, "confirm_replicates": 1}, **BRIEF
+        ),
+        "quick": config(
+            "quick", 0.05, {"trials": 16, "replicates": 5, "confirm_replicates": 5}, **MEDIUM
+        ),
+        "paper": config("paper", 0.05, {"trials": 64, "replicates": 10, "confirm_replicates": 10}),
+    },
+    space=space_of(FACTORS),
+    factors=FACTORS,
     file=Path(__file__),
+    points=POINTS,
+    prepare=lock_claims,
 )
 
 if __name__ == "__main__":

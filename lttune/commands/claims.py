@@ -99,24 +99,14 @@ def _power(flags: Flags, registry: Registry) -> None:
 
 
 def _check(flags: Flags, registry: Registry) -> None:
-    import pandas as pd
-
-    from analysis.claims import lock, sensitivity, verdicts
+    from analysis.claims import evidence, lock, of_studies, sensitivity
     from analysis.frame import load
-    from lttune import records
 
     studies = [load(folder) for folder in flags.studies]
-    locked = lock.find(flags.lock or studies[0].folder / lock.NAME)
+    locked = lock.find(flags.lock) if flags.lock else None
     if flags.lock is not None and locked is None:
         raise ConfigError(f"--lock must be a file that exists, got {str(flags.lock)!r}")
-    layers = [row for one in studies for row in records.read(one.folder / "layers.parquet")]
-    created = [one.info["created"] for one in studies if one.info.get("created")]
-    options: dict[str, Any] = {
-        "layers": pd.DataFrame(layers) if layers else None,
-        "lock": locked,
-        "created": min(created, default=None),
-    }
-    table = verdicts([one.records for one in studies], registry, **options)
+    table = of_studies(studies, registry, locked)
     tested = table["verdict"] != "not tested"
     for row in table[tested].to_dict("records"):
         print(f"{row['claim']}: {row['verdict']}; {_number(row)}")
@@ -127,7 +117,7 @@ def _check(flags: Flags, registry: Registry) -> None:
         print(f"{row['claim']}: not tested. {row['reason']}")
     print(", ".join(f"{count} {word}" for word, count in table["verdict"].value_counts().items()))
     if flags.sensitivity:
-        found = sensitivity([one.records for one in studies], registry, **options)
+        found = sensitivity(registry=registry, **evidence(studies, locked))
         print(found[(found.iloc[:, 2:] != "not tested").any(axis=1)].to_string(index=False))
     if flags.out is not None:
         table.assign(deviates=["; ".join(one) for one in table["deviates"]]).to_csv(

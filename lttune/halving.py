@@ -1,0 +1,70 @@
+"""Which trials of the search are stopped early: Ray's asynchronous successive halving (ASHA).
+
+Li et al. (2020), A System for Massively Parallel Hyperparameter Tuning. Trials with other pruning
+fractions have other densities at the same level, and accuracy falls with density; so a trial is
+judged at fixed depths, by its accuracy there, linear in depth between its levels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+
+from lttune.objectives import ObjectiveConfig, depth
+
+
+class SearchHalving(AsyncHyperBandScheduler):
+    """Stops the worse half of the search's trials at each depth; other trials always go on.
+
+    Args:
+        target: the objective. Trials are judged at a quarter and at half of the depth that it
+            reads: by validation accuracy, for ticket_density by what of it is lost since the dense
+            network, which is what that objective reads.
+    """
+
+    def __init__(self, target: ObjectiveConfig) -> None:
+        deepest = depth(target.floor)
+        self._milestones = (deepest / 4, deepest / 2)
+        super().__init__(
+            time_attr="depth",
+            metric="judged",
+            mode="max",
+            grace_period=self._milestones[0],  # pyright: ignore[reportArgumentType]
+            reduction_factor=2,
+            max_t=self._milestones[1],  # pyright: ignore[reportArgumentType]
+            stop_last_trials=False,
+        )
+        self._relative = target.name == "ticket_density"
+        self._curves: dict[str, list[tuple[float, float]]] = {}
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Judges a trial at the depths that lie between its last level and this one."""
+        if trial.config["phase"] != "search" or "depth" not in result:
+            return TrialScheduler.CONTINUE
+        curve = self._curves.setdefault(trial.trial_id, [])
+        last = curve[-1][0] if curve else -1.0
+        now = result["depth"]
+        # A trial that Ray repeats after a machine died replays levels that were judged before.
+        if now <= last:
+            return TrialScheduler.CONTINUE
+        curve.append((now, result["val_accuracy"]))
+        for milestone in self._milestones:
+            if last < milestone <= now:
+                judged = {"depth": milestone, "judged": self._at(milestone, curve)}
+                if super().on_trial_result(tune_controller, trial, judged) == TrialScheduler.STOP:
+                    return TrialScheduler.STOP
+        return TrialScheduler.CONTINUE
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """Lets the others be judged by the depths that a trial's last level passed."""
+        self.on_trial_result(tune_controller, trial, result)
+
+    def _at(self, milestone: float, curve: list[tuple[float, float]]) -> float:
+        depths, accuracies = zip(*curve, strict=True)
+        found = float(np.interp(milestone, depths, accuracies))
+        return found - accuracies[0] if self._relative else found
+
+    def save(self, checkpoint_path: str) -> None:
+        """Writes nothing: Ray's state files are scratch."""

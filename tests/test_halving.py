@@ -1,0 +1,100 @@
+"""Which trials ASHA stops: Ray's scheduler, asked as Tune asks it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.tune.schedulers import TrialScheduler
+
+from lttune.halving import SearchHalving
+from lttune.objectives import ObjectiveConfig, depth
+
+CONTINUE, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP
+FLOOR = 0.8**8
+"""Trials are judged at depths 2 and 4."""
+
+
+class Race:
+    """Some trials under one scheduler."""
+
+    def __init__(self, **target: Any) -> None:
+        self.scheduler = SearchHalving(ObjectiveConfig(density=FLOOR, **target))
+        self._trials: dict[str, Any] = {}
+
+    def report(self, name: str, at: float, accuracy: float, phase: str = "search") -> str:
+        if name not in self._trials:
+            self._trials[name] = SimpleNamespace(trial_id=name, config={"phase": phase})
+            self.scheduler.on_trial_add(None, self._trials[name])
+        result = {"depth": at, "val_accuracy": accuracy}
+        return self.scheduler.on_trial_result(None, self._trials[name], result)
+
+    def run(self, name: str, *curve: tuple[float, float], **options: Any) -> list[str]:
+        return [self.report(name, *point, **options) for point in curve]
+
+
+def flat(accuracy: float, *depths: float) -> list[tuple[float, float]]:
+    return [(at, accuracy) for at in depths]
+
+
+def test_the_worse_half_stops_at_a_quarter_and_at_half_of_the_depth():
+    race = Race()
+    assert race.run("good", *flat(0.9, 0, 1, 2, 3, 4, 8)) == [CONTINUE] * 6
+    assert race.run("bad", *flat(0.5, 0, 1, 2)) == [CONTINUE, CONTINUE, STOP]
+    later = [(0, 0.95), (2, 0.95), (3, 0.1), (4, 0.1)]
+    assert race.run("later", *later) == [CONTINUE, CONTINUE, CONTINUE, STOP]
+    assert race.run("best", *flat(0.99, 0, 2, 4)) == [CONTINUE] * 3
+
+
+def test_a_trial_that_prunes_faster_is_judged_at_the_same_density():
+    # Accuracy falls with depth alike; one reports at depths 0, 3 and 6, past both milestones.
+    def falling(*depths: float) -> list[tuple[float, float]]:
+        return [(at, 0.9 - 0.05 * at) for at in depths]
+
+    race = Race()
+    assert race.run("slow", *falling(0, 1, 2, 3, 4)) == [CONTINUE] * 5
+    slightly_better = [(at, accuracy + 0.001) for at, accuracy in falling(0, 3, 6)]
+    assert race.run("fast", *slightly_better) == [CONTINUE] * 3
+    worse = [(at, accuracy - 0.001) for at, accuracy in falling(0, 6)]
+    assert race.run("once", *worse) == [CONTINUE, STOP]
+
+
+@pytest.mark.parametrize("phase", ["anchor", "sweep", "design", "random", "confirm"])
+def test_trials_of_other_phases_never_stop_and_judge_nobody(phase):
+    race = Race()
+    assert race.run("other", *flat(0.99, 0, 2, 4), phase=phase) == [CONTINUE] * 3
+    assert race.run("first", *flat(0.5, 0, 2, 4)) == [CONTINUE] * 3
+    assert race.run("last", *flat(0.1, 0, 2, 4), phase=phase) == [CONTINUE] * 3
+
+
+def test_by_ticket_density_trials_are_judged_by_what_they_lost():
+    target = {"name": "ticket_density"}
+    quarter = depth(ObjectiveConfig(**target).floor) / 4
+    race = Race(**target)
+    race.run("low but lossless", (0, 0.6), (quarter, 0.6))
+    assert race.run("high but lossy", (0, 0.9), (quarter, 0.8)) == [CONTINUE, STOP]
+
+
+def test_what_ray_repeats_is_not_judged_twice():
+    race = Race()
+    race.run("first", *flat(0.5, 0, 2))
+    assert race.run("second", *flat(0.9, 0, 2)) == [CONTINUE] * 2
+    # Its machine died; levels come again, beside better others.
+    race.run("third", *flat(0.99, 0, 2))
+    assert race.run("first", *flat(0.5, 0, 2)) == [CONTINUE] * 2
+
+
+def test_a_trial_that_failed_is_not_judged():
+    race = Race()
+    race.report("bad", 0, 0.5)
+    error = {"error": "ValueError: no"}
+    assert race.scheduler.on_trial_result(None, race._trials["bad"], error) == CONTINUE
+
+
+def test_the_last_level_of_a_trial_counts_for_the_others():
+    race = Race()
+    race.report("only", 0, 0.9)
+    last = {"depth": 3, "val_accuracy": 0.9}
+    race.scheduler.on_trial_complete(None, race._trials["only"], last)
+    assert race.run("bad", *flat(0.5, 0, 2)) == [CONTINUE, STOP]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lttune.ledger import Trial
+from lttune.objectives import ObjectiveConfig
+from lttune.winners import front, ranked, winners
+
+PARETO = ObjectiveConfig(name="pareto")
+numbers = st.sampled_from([0.1, 0.2, 0.4, 0.5, 0.7, 0.9])
+
+
+def trials(*values: list[float] | None) -> list[Trial]:
+    """Complete trials with those numbers; None is one that was stopped."""
+    return [
+        Trial(n, "search", "", {}, [0], [], state="complete" if v else "stopped", values=v)
+        for n, v in enumerate(values)
+    ]
+
+
+def ids(found: list[Trial]) -> list[int]:
+    return [trial.number for trial in found]
+
+
+def test_the_best_comes_first_whichever_way_is_better():
+    found = trials([0.2], None, [0.9], [0.2], [0.1])
+    assert ids(ranked(found, ObjectiveConfig())) == [2, 0, 3, 4]
+    assert ids(ranked(found, ObjectiveConfig(name="ticket_density"))) == [4, 0, 3, 2]
+    assert ids(winners(found, ObjectiveConfig())) == [2]
+    assert winners(trials(None), ObjectiveConfig()) == []
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(numbers, numbers), max_size=12))
+def test_a_front_is_whom_no_other_beats(pairs):
+    every = trials(*[list(pair) for pair in pairs])
+    beaten = {
+        (a, d) for a, d in pairs if any((b > a and e <= d) or (b >= a and e < d) for b, e in pairs)
+    }
+    found = [tuple(t.values) for t in front(every, PARETO)]
+    assert sorted(found) == sorted(set(pairs) - beaten)
+    assert found == sorted(found, reverse=True)
+
+
+def test_of_a_long_front_the_ends_and_the_knee_are_confirmed():
+    # In log density 0.5, 0.25 and 0.125 are as far apart as accuracies 0.9, 0.8 and 0.7.
+    every = trials([0.9, 0.5], [0.6, 0.125], [0.88, 0.25], [0.7, 0.15], [0.5, 0.5])
+    assert ids(front(every, PARETO)) == [0, 2, 3, 1]
+    assert ids(winners(every, PARETO)) == [0, 2, 1]
+    assert ids(winners(every[:3], PARETO)) == [0, 2, 1]
+    assert ids(winners(every[:1], PARETO)) == [0]
