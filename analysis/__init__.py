@@ -37,9 +37,10 @@ def lock_claims(folder: Path, replicates: int) -> None:
 def write_report(folder: Path) -> Path:
     """Writes the report of a study's folder, the verdicts on claims first.
 
-    See ``analysis.report.write``. Claims are judged if the study trained networks of any.
+    See ``analysis.report.write``. Claims are shown if any is tested.
     """
     from analysis import frame, report
-    from analysis.claims import of_studies
+    from analysis.claims import is_any_tested, of_studies
 
-    return report.write(folder, verdicts=of_studies([frame.load(folder)]))
+    table = of_studies([frame.load(folder)])
+    return report.write(folder, verdicts=table if is_any_tested(table) else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.confirmation import confirmation_table
 from analysis.controls import LABELS, on_target
 from analysis.curves import curve_table, difference_table, nearest
 from analysis.frame import Study
@@ -48,7 +49,8 @@ def answer(study: Study) -> list[str]:
     """Returns the answer as sentences, for whatever part of the study there is."""
     if study.records.empty:
         return ["Nothing has finished yet: there is no trained network to report on."]
-    return [*(_anchor(study) if has_anchor(study) else []), *_sweeps(study), *_plain(study)]
+    first = _anchor(study) if has_anchor(study) else []
+    return [*first, *_sweeps(study), *_confirmed(study), *_plain(study)]
 
 
 def _plain(study: Study) -> list[str]:
@@ -57,6 +59,35 @@ def _plain(study: Study) -> list[str]:
         return []
     trials = study.records["trial"].nunique()
     return [f"{trials} trials have trained networks; the study has no base configuration to judge."]
+
+
+def _confirmed(study: Study) -> list[str]:
+    """Says what came of the search's choice on replicates that took no part in it."""
+    table = confirmation_table(study)
+    text: list[str] = []
+    for row in table[table["pairs"] > 0].to_dict("records"):
+        ends = (row["difference"], row["difference_low"], row["difference_high"])
+        estimate = Estimate(*ends, int(row["pairs"]))
+        endings = {
+            "higher": "it is more accurate",
+            "lower": "it is less accurate",
+            "unclear": "the two cannot be told apart with these replicates",
+            "unknown": "one replicate has no interval, so this may be chance",
+        }
+        text.append(
+            f"On fresh replicates, at {100 * row['at']:.1f} % of the weights, {row['name']} minus "
+            f"the base configuration in test accuracy: {_size(estimate)}; "
+            f"{endings[estimate.verdict]}."
+        )
+    return text
+
+
+def _size(estimate: Estimate) -> str:
+    size = f"{signed(100 * estimate.mean, 2)} percentage points"
+    if estimate.n < 2:
+        return f"{size} (n = {estimate.n})"
+    ends = f"{signed(100 * estimate.low, 2)} to {signed(100 * estimate.high, 2)}"
+    return f"{size} (95 % interval {ends}, n = {estimate.n})"
 
 
 def _sweeps(study: Study) -> list[str]:
@@ -79,7 +110,8 @@ def _anchor(study: Study) -> list[str]:
     if curves.empty:
         return ["No anchor trial has trained a network yet, so the ticket cannot be judged."]
     means = curves[curves["statistic"] == "mean"]
-    table = nearest(difference_table(study.records, "test_accuracy"), DENSITY)
+    whole = difference_table(study.records, "test_accuracy")
+    table = nearest(whole, DENSITY)
     if not ((means["branch"] == "trunk") & (means["level"] > 0)).any():
         return [_dense_only(means)]
     level = table["level"].iloc[0]
@@ -91,8 +123,9 @@ def _anchor(study: Study) -> list[str]:
         f"{100 * ticket['value']:.2f} % (n = {ticket['n']})."
     ]
     # The others stand in the table.
-    named = table[table["versus"].isin(["dense", "reinit"])]
-    text += [_difference(row) for row in named.to_dict("records")]
+    for versus in ("dense", "reinit"):
+        for row in nearest(whole[whole["versus"] == versus], DENSITY).to_dict("records"):
+            text.append(_difference(row, "" if row["level"] == level else _where(row)))
     text += _speed(study)
     if table["diverged"].sum():
         text.append(
@@ -133,24 +166,28 @@ def _replicates(count: int) -> str:
     return f"{count} replicate{'' if count == 1 else 's'}"
 
 
-def _difference(row: dict) -> str:
+def _where(row: dict) -> str:
+    """Returns the place of a control that was not trained where the answer is given."""
+    return f" at {100 * row['density']:.1f} % (level {row['level']}, the nearest it was trained at)"
+
+
+def _difference(row: dict, where: str = "") -> str:
     estimate = Estimate(row["mean"], row["low"], row["high"], row["n"])
     other = LABELS.get(row["versus"], row["versus"])
-    start = f"Ticket minus {other}, paired by replicate: "
+    start = f"Ticket minus {other}{where}, paired by replicate: "
     if estimate.n == 0:
         return f"{start}no replicate has both yet."
-    size = f"{signed(100 * estimate.mean, 2)} percentage points"
     if estimate.verdict == "unknown":
+        size = f"{signed(100 * estimate.mean, 2)} percentage points"
         return (
             f"{start}{size} in one replicate. One replicate has no interval, so this may be chance."
         )
-    interval = f"95 % interval {signed(100 * estimate.low, 2)} to {signed(100 * estimate.high, 2)}"
     endings = {
         "higher": "the ticket is more accurate here",
         "lower": "the ticket is less accurate here",
         "unclear": "the interval holds zero, so the two cannot be told apart with these replicates",
     }
-    return f"{start}{size} ({interval}, n = {estimate.n}); {endings[estimate.verdict]}."
+    return f"{start}{_size(estimate)}; {endings[estimate.verdict]}."
 
 
 def _speed(study: Study) -> list[str]:

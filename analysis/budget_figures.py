@@ -4,55 +4,85 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from analysis import canvas
 from analysis.canvas import Drawing
 from analysis.frame import Study
-from analysis.statistics.best_of_k import best_of_k
+from analysis.objective import directions, is_minimized, objective_name
+from analysis.statistics.best_of_k import best_of_k, expected_best
 from analysis.sweeps import point_name
-from analysis.trials import is_minimized
 
 BUDGET_COLUMNS = ["curve", "k", "value", "low", "high", "n"]
 """Columns of ``budget_table``."""
+
+FEWEST = 2
+"""Random trials from which there is a curve."""
 
 
 def budget_table(study: Study) -> pd.DataFrame:
     """Returns the best objective after k trials: the search's own, and expected at random.
 
     Curve "search" is the best so far in the order of trial numbers, one realisation without an
-    interval. Curve "random" is the unbiased expectation over subsets of the random trials with its
-    95 % bootstrap interval, for k up to half of them: the points of a space-filling design, each
-    once, or the search's own trials if its sampler was random. Empty without random trials.
+    interval. A trial that was stopped is one of the k, but has no objective to be best with.
+    Curve "random" is the unbiased expectation over subsets of ``random_trials``, with its 95 %
+    bootstrap interval for k up to half of them; beyond, the expectation rests on the few best.
+    ``n`` counts the trials that have an objective. Empty without random trials, and for an
+    objective of several values, which has no best one.
     """
+    drawn, source = random_trials(study)
+    if len(drawn) < FEWEST or len(directions(study)) > 1:
+        return pd.DataFrame(columns=pd.Index(BUDGET_COLUMNS))
     sign = -1.0 if is_minimized(study) else 1.0
-    done = study.trials[study.trials["objective"].notna()]
-    search = done[done["phase"] == "search"].sort_values("number")["objective"].astype(float)
+    curve = best_of_k(sign * drawn, rng=np.random.default_rng(0))
+    beyond = range(len(curve.k) + 1, len(drawn) + 1)
+    rest = [expected_best(sign * drawn, k) for k in beyond]
+    ends = [sign * curve.low, sign * curve.high]
+    unknown = np.full(len(rest), np.nan)
+    random = {
+        "curve": "random",
+        "k": np.arange(1, len(drawn) + 1),
+        "value": sign * np.append(curve.expected, rest),
+        "low": np.append(np.minimum(*ends), unknown),
+        "high": np.append(np.maximum(*ends), unknown),
+        "n": len(drawn),
+    }
+    tables = [pd.DataFrame(random)]
+    if source != "search":
+        tables.append(_search(study, sign))
+    return pd.concat([table for table in tables if len(table)], ignore_index=True)[BUDGET_COLUMNS]
+
+
+def random_trials(study: Study) -> tuple[np.ndarray, str]:
+    """Returns the objectives of the trials drawn at random, and which phase they are of.
+
+    The control of the search if it was run, else the points of a space-filling design, each once,
+    else the search itself if its sampler was random.
+    """
+    trials = study.trials
+    done = trials[(trials["state"] == "complete") & trials["objective"].notna()]
     design = done[(done["phase"] == "design") & done["role"].isin(["design", "repeat"])]
     # A point counts once, with its first replicate: more of one are no more draws of the factors.
-    drawn = design.assign(point=design["label"].astype(str).map(point_name))
-    drawn = drawn.drop_duplicates("point")["objective"].astype(float)
-    if (study.info.get("config") or {}).get("sampler") == "random" and drawn.empty:
-        drawn, search = search, search.iloc[:0]
-    random = best_of_k(sign * drawn.to_numpy(), rng=np.random.default_rng(0))
-    if not len(random.k):
-        return pd.DataFrame(columns=pd.Index(BUDGET_COLUMNS))
-    ends = [sign * random.low, sign * random.high]
-    curves = pd.DataFrame(
-        {
-            "curve": "random",
-            "k": random.k,
-            "value": sign * random.expected,
-            "low": np.minimum(*ends),
-            "high": np.maximum(*ends),
-            "n": random.n,
-        }
-    )
-    found = sign * np.maximum.accumulate(sign * search.to_numpy())
-    best = pd.DataFrame(
-        {"curve": "search", "k": np.arange(1, len(found) + 1), "value": found, "n": len(found)}
-    )
-    return pd.concat([curves, best], ignore_index=True)[BUDGET_COLUMNS] if len(best) else curves
+    points = design["label"].astype(str).map(point_name)
+    sampler = (study.info.get("config") or {}).get("sampler")
+    found = {
+        "random": done[done["phase"] == "random"],
+        "design": design[~points.duplicated()],
+        "search": done[(done["phase"] == "search") & (sampler == "random")],
+    }
+    source = next((name for name, mine in found.items() if len(mine)), "random")
+    return found[source]["objective"].to_numpy(float), source
+
+
+def _search(study: Study, sign: float) -> pd.DataFrame:
+    trials = study.trials[study.trials["phase"] == "search"].sort_values("number")
+    complete = (trials["state"] == "complete") & trials["objective"].notna()
+    begun = trials[complete | (trials["state"] == "stopped")]
+    own = sign * begun["objective"].where(complete).to_numpy(float)
+    best = sign * np.fmax.accumulate(own) if len(own) else own
+    k = np.arange(1, len(own) + 1)
+    return pd.DataFrame({"curve": "search", "k": k, "value": best, "n": int(complete.sum())})
 
 
 def best_of_k_figure(study: Study, subtitle: str) -> Drawing | None:
@@ -60,18 +90,13 @@ def best_of_k_figure(study: Study, subtitle: str) -> Drawing | None:
     table = budget_table(study)
     if table.empty:
         return None
-    name = (study.info.get("objective") or {}).get("name", "objective")
+    name = objective_name(study)
     title = f"Best {name} of k trials"
     with canvas.style():
         figure = canvas.new_figure(title, subtitle, study.incomplete, 4.6)
         ax = figure.subplots()
         random, search = (table[table["curve"] == curve] for curve in ("random", "search"))
-        ax.fill_between(
-            random["k"], random["low"], random["high"], color="#666666", alpha=0.2, linewidth=0
-        )
-        label = f"random trials, expected (n = {random['n'].iloc[0]})"
-        style = {"color": "#444444", "linestyle": "--", "linewidth": 2.0}
-        ax.plot(random["k"], random["value"], label=label, **style)
+        _draw_random(ax, random, random_trials(study)[1])
         if len(search):
             label = f"search, as it went (n = {search['n'].iloc[0]})"
             style = {"color": "#0072B2", "marker": "o", "markersize": 4, "linewidth": 2.0}
@@ -81,3 +106,17 @@ def best_of_k_figure(study: Study, subtitle: str) -> Drawing | None:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         canvas.legend_below(figure, columns=2)
     return Drawing(name="best_of_k", title=title, figure=figure, table=table)
+
+
+def _draw_random(ax: Axes, random: pd.DataFrame, source: str) -> None:
+    ax.fill_between(
+        random["k"], random["low"], random["high"], color="#666666", alpha=0.2, linewidth=0
+    )
+    words = {"random": "random control", "design": "the design's points", "search": "random search"}
+    label = f"{words[source]}, expected (n = {random['n'].iloc[0]})"
+    known = random["low"].notna()
+    style = {"color": "#444444", "linewidth": 2.0}
+    ax.plot(random["k"][known], random["value"][known], label=label, linestyle="--", **style)
+    # From the last point with an interval on, so that the curve does not break there.
+    far = ~known | (random["k"] == known.sum())
+    ax.plot(random["k"][far], random["value"][far], linestyle=":", **{**style, "linewidth": 1.3})

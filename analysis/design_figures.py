@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from analysis import axes, canvas, lines
 from analysis.canvas import Drawing
 from analysis.frame import Study
-from analysis.importance import Curves, importance_by_density
+from analysis.importance import importance_by_density, saved
 from analysis.importance.estimate import MIN_Q2
+from analysis.importance.saved import Tables
 from analysis.lines import Look
 from analysis.responses import response_table
 from analysis.sweeps import point_name
@@ -51,8 +52,11 @@ def design_points(study: Study) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()))
 
 
-def importance_curves(study: Study) -> Curves | str:
-    """Returns importances at each density from the design's trials, or why there are none."""
+def importance_tables(study: Study) -> Tables | str:
+    """Returns importances at each density from the design's trials, or why there are none.
+
+    They are kept in the study's folder, and estimated once for the same networks.
+    """
     declared = factors(study)
     if not declared:
         return "study.json declares no factors for the design, so importances are not estimated."
@@ -67,10 +71,16 @@ def importance_curves(study: Study) -> Curves | str:
     drawn = points["role"].isin(["design", "repeat"]).sum()
     if drawn < FEWEST:
         return f"{drawn} points of the design are trained: importances take {FEWEST} or more."
-    return importance_by_density(points, responses, declared)
+    path = study.folder / saved.NAME
+    key = saved.key_of(points, responses, declared)
+    found = saved.find(path, key)
+    if found is None:
+        found = saved.tables(importance_by_density(points, responses, declared))
+        saved.save(path, key, found)
+    return found
 
 
-def importance(study: Study, subtitle: str, curves: Curves) -> Drawing:
+def importance(study: Study, subtitle: str, curves: Tables) -> Drawing:
     """Returns S1 and ST against density over a strip of variances and of the surrogate's Q2."""
     title = f"Importance: shares of the variance of test {RESPONSE}"
     with canvas.style():
@@ -142,7 +152,7 @@ def _draw_quality(ax: Axes, strip: pd.DataFrame) -> None:
     ax.set_title(f"Surrogate's Q2, gate at {MIN_Q2} (n = {text} trajectories)", size=9, loc="left")
 
 
-def _status(curves: Curves) -> str:
+def _status(curves: Tables) -> str:
     reasons = [reason for reason in curves.strip["reason"] if reason]
     text = reasons[0] if reasons else curves.ended or "There is no response."
     words, out = text.split(), [""]

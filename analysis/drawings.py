@@ -8,17 +8,21 @@ from analysis import design_figures, figures, search_figures, sweep_figures, wei
 from analysis.answer import scale_line
 from analysis.budget_figures import best_of_k_figure
 from analysis.canvas import Drawing
+from analysis.confirmation_figures import confirmation
 from analysis.controls import MAIN, on_target
 from analysis.curves import anchor
 from analysis.frame import Study
 from analysis.map_figures import lr_fraction
+from analysis.pareto_figures import pareto
 from analysis.trials import search_table
 
 OPTIONAL: tuple[Callable[[Study, str], Drawing | None], ...] = (
     weight_figures.connectivity,
     weight_figures.weights,
     lr_fraction,
+    pareto,
     best_of_k_figure,
+    confirmation,
 )
 """Figures that say themselves whether there is anything to draw."""
 
@@ -37,7 +41,7 @@ def drawings(study: Study) -> tuple[list[Drawing], str]:
     drawn += sweep_figures.sweeps(study, subtitle)
     note = ""
     if (study.records["phase"] == "design").any():
-        curves = design_figures.importance_curves(study)
+        curves = design_figures.importance_tables(study)
         if isinstance(curves, str):
             note = curves
         else:

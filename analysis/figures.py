@@ -167,14 +167,15 @@ def _draw_branch(ax: Axes, curve: pd.DataFrame, look: dict, measure: Measure, sm
     mean = curve[curve["statistic"] == "mean"]
     networks = curve[curve["statistic"] == "replicate"]
     for _, single in networks.groupby("replicate"):
-        ax.plot(single["x"], single["value"], color=look["color"], linewidth=0.7, alpha=0.45)
-    ax.fill_between(
-        mean["x"], mean["low"], mean["high"], color=look["color"], alpha=0.16, linewidth=0
-    )
+        line = lines.broken(single)
+        ax.plot(line["x"], line["value"], color=look["color"], linewidth=0.7, alpha=0.45)
+    line = lines.broken(mean)
+    ends = (line["x"], line["low"], line["high"])
+    ax.fill_between(*ends, color=look["color"], alpha=0.16, linewidth=0)
     flagged = networks[networks["diverged"] > 0]
     ax.plot(flagged["x"], flagged["value"], "x", color=look["color"], markersize=7)
     style = {**look, "linewidth": 1.4 if small else 2.2, "markersize": 3 if small else 5.5}
-    ax.plot(mean["x"], mean["value"], label=_legend(mean, measure), **style, zorder=3)
+    ax.plot(line["x"], line["value"], label=_legend(mean, measure), **style, zorder=3)
 
 
 def _ended_note(table: pd.DataFrame) -> str:

@@ -81,6 +81,20 @@ def ordered_looks(curves: Sequence[str]) -> dict[str, Look]:
     }
 
 
+def broken(curve: pd.DataFrame) -> pd.DataFrame:
+    """Returns a curve by falling density, with an empty row where levels between were not trained.
+
+    What is drawn of it has a gap there: controls may be trained at the levels around a few
+    densities only, and a line over the others would be a guess.
+    """
+    curve = curve.sort_values("level", kind="stable")
+    gap = curve["level"].astype(float).diff() > 1
+    empty = pd.DataFrame(index=np.flatnonzero(gap) - 0.5, columns=curve.columns, dtype=float)
+    whole = curve.reset_index(drop=True)
+    numbers = whole.select_dtypes("number").astype(float)
+    return pd.concat([numbers, empty[numbers.columns]]).sort_index()
+
+
 def draw_lines(
     ax: Axes,
     table: pd.DataFrame,
@@ -103,15 +117,17 @@ def draw_lines(
         mean, networks = (mine[mine["statistic"] == kind] for kind in ("mean", "replicate"))
         if len(set(networks["replicate"])) > 1:
             for _, single in networks.groupby("replicate"):
-                ax.plot(single["x"], single["value"], color=look.color, linewidth=0.5, alpha=0.35)
-        wide = mean[mean["n"] >= FEWEST]
+                line = broken(single)
+                ax.plot(line["x"], line["value"], color=look.color, linewidth=0.5, alpha=0.35)
+        wide = broken(mean[mean["n"] >= FEWEST])
         if curve in banded:
             ends = (wide["x"], wide["low"], wide["high"])
             ax.fill_between(*ends, color=look.color, alpha=0.14, linewidth=0)
         bad = networks[networks["diverged"] > 0]
         ax.plot(bad["x"], bad["value"], "x", color=look.color, markersize=6)
         label = counted((names or {}).get(curve, str(curve)), mean)
-        ax.plot(mean["x"], mean["value"], label=label, **look._asdict(), markersize=3.6, zorder=3)
+        line = broken(mean)
+        ax.plot(line["x"], line["value"], label=label, **look._asdict(), markersize=3.6, zorder=3)
     if len(values):
         axes.density_axis(ax, values["x"], most=5)
 

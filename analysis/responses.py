@@ -2,7 +2,8 @@
 
 Level k means another density when the pruning fraction changes, so trajectories are compared at
 densities: linear in log density between the two nearest networks, recorded values where a density
-was reached exactly, and nothing beyond what was reached. What is missing is NaN with a reason.
+was reached exactly, and nothing beyond what was reached, nor where a control was not trained at
+levels between that its ticket has. What is missing is NaN with a reason.
 
 A trajectory is a replicate of a trial in one branch. A control's gain is against the dense network
 of the trunk it left: it has none of its own.
@@ -28,7 +29,7 @@ SUMMARY = ["ticket_density", "is_censored", "gain_auc", "lowest_density", "diver
 TRAJECTORY_COLUMNS = [*TRAJECTORY, *SUMMARY]
 """Columns of ``trajectory_table``."""
 
-MISSING = ["not reached", "diverged above", "no dense network"]
+MISSING = ["not reached", "diverged above", "not trained", "no dense network"]
 """Reasons why a density has no accuracy, or no gain."""
 
 SAME = 1e-9
@@ -111,7 +112,7 @@ def missing_table(responses: pd.DataFrame) -> pd.DataFrame:
 
     Columns: ``trajectories`` in all, ``sound`` ones with a gain that rests on no diverged network,
     ``diverged`` ones with a gain that does, and a count for each reason of ``MISSING``. The last
-    five sum to the first.
+    six sum to the first.
     """
     has_gain, ok = responses["gain"].notna(), responses["ok"].astype(bool)
     flags = responses.assign(trajectories=1, sound=has_gain & ok, diverged=has_gain & ~ok)
@@ -154,7 +155,8 @@ def _trajectory(
     first = np.append(True, density[1:] < density[:-1] * (1 - SAME))
     networks, density = networks[first], density[first]
     left, right, share = _between(density, grid)
-    reached = left >= 0
+    gap = _gaps(density, left, right, trunk["density"].to_numpy(float)) & (share > 0)
+    reached = (left >= 0) & ~gap
 
     def read(values: np.ndarray) -> np.ndarray:
         mixed = values[left] + np.where(share > 0, share * (values[right] - values[left]), 0.0)
@@ -177,6 +179,7 @@ def _trajectory(
     ended = trunk.loc[trunk["diverged"].astype(bool), "density"].max()
     missing = np.where(reached, "" if len(dense) else "no dense network", "not reached")
     missing = np.where(~reached & (grid < ended), "diverged above", missing)
+    missing = np.where(gap, "not trained", missing)
     return pd.DataFrame(
         {
             **{name: networks[name].iloc[0] for name in TRAJECTORY},
@@ -206,6 +209,15 @@ def _between(density: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndar
     a, b = np.log(density[left[inner]]), np.log(density[right[inner]])
     share[inner] = (np.log(grid[inner]) - a) / (b - a)
     return left, right, share
+
+
+def _gaps(
+    density: np.ndarray, left: np.ndarray, right: np.ndarray, trunk: np.ndarray
+) -> np.ndarray:
+    """Returns whether the ticket has a network strictly between the two around each density."""
+    high, low = density[left] * (1 - SAME), density[right] * (1 + SAME)
+    between = (trunk[None] < high[:, None]) & (trunk[None] > low[:, None])
+    return np.asarray(between.any(axis=1))
 
 
 def _log(steps: pd.Series) -> np.ndarray:

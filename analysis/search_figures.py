@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from analysis import axes, canvas
 from analysis.canvas import Drawing
 from analysis.frame import Study
+from analysis.objective import objective_name
 from analysis.trials import is_number, search_table
 
 # From 50 colours on, matplotlib would paint the bar as a bitmap, which a page without images lacks.
@@ -27,7 +28,7 @@ def search(study: Study, subtitle: str) -> Drawing:
     """Returns the objective against the learning rate, or the space's first numeric factor."""
     table, space = search_table(study), study.info.get("space", {})
     x, colour = main_factors(table, space)
-    name = study.info.get("objective", {}).get("name", "objective")
+    name = objective_name(study)
     title = f"Search: {name} against {x}" if x else f"Search: {name}"
     with canvas.style():
         figure = canvas.new_figure(title, subtitle, study.incomplete)
@@ -45,7 +46,7 @@ def search(study: Study, subtitle: str) -> Drawing:
 def factors(study: Study, subtitle: str) -> Drawing:
     """Returns small multiples: the objective against each factor of the space."""
     table, space = search_table(study), study.info.get("space", {})
-    name = study.info.get("objective", {}).get("name", "objective")
+    name = objective_name(study)
     title = f"Search: {name} against each factor"
     columns = min(3, len(space))
     rows = math.ceil(len(space) / columns)
@@ -79,19 +80,23 @@ def main_factors(table: pd.DataFrame, space: Space) -> tuple[str | None, str | N
 def draw_search(
     ax: Axes, table: pd.DataFrame, factor: str, space: Space, colour: str | None
 ) -> None:
-    """Draws objective against one factor; trials without an objective are crosses on the axis."""
+    """Draws objective against one factor; trials without an objective lie on the axis.
+
+    Those that were stopped are bars there, those that failed are crosses. Hollow squares are the
+    search's random control.
+    """
     x, ticks = _positions(table, factor, space)
     y = table["objective"]
     is_search = table["phase"] == "search"
     shown, lost = is_search & y.notna(), is_search & y.isna()
+    # Where less is better the lowest are no failures: nothing is cut off.
+    best = table["is_best"]
+    more_is_better = not best.any() or y[best].max() == y[is_search].max()
     if ticks:
         ax.set_xticks(range(len(ticks)), ticks, parse_math=False)
         ax.set_xlim(-0.5, len(ticks) - 0.5)
     else:
         axes.numeric_axis(ax, x, space[factor])
-    best = table["is_best"]
-    # Where less is better the lowest are no failures: nothing is cut off.
-    more_is_better = not best.any() or y[best].item() == y[is_search].max()
     if more_is_better and (bottom := axes.floor(y)) is not None:
         cut = y < bottom
         y = y.clip(lower=bottom)
@@ -103,20 +108,39 @@ def draw_search(
     else:
         ax.scatter(x[shown], y[shown], s=38, color="#0072B2", label=f"trial (n = {shown.sum()})")
     ax.margins(y=0.12)  # Room for the ring and the star, which are wider than a point.
+    control = (table["phase"] == "random") & y.notna()
+    if control.any():
+        label = f"random control (n = {control.sum()})"
+        look = {"marker": "s", "facecolors": "none", "edgecolors": "#666666", "zorder": 1.5}
+        ax.scatter(x[control], y[control], s=24, label=label, **look)
     ring = {"facecolors": "none", "edgecolors": "black", "linewidths": 1.8}
-    ax.scatter(x[best], y[best], s=190, label="best trial", zorder=4, **ring)
+    label = "best trial" if best.sum() < 2 else f"on the Pareto front (n = {best.sum()})"
+    ax.scatter(x[best], y[best], s=190, label=label, zorder=4, **ring)
     bad = shown & (table["diverged"] > 0)
     if bad.any():
         ax.scatter(x[bad], y[bad], marker="x", color="black", s=60, label="a network diverged")
-    if lost.any():
-        label = f"no objective: failed or stopped (n = {lost.sum()})"
-        bottom = np.zeros(int(lost.sum()))
-        look = {"marker": "X", "color": "#b00020", "clip_on": False, "zorder": 5}
-        ax.scatter(x[lost], bottom, transform=ax.get_xaxis_transform(), label=label, **look)
+    stopped = lost & (table["state"] == "stopped")
+    _draw_on_axis(ax, x[stopped], _stopped(table[stopped]), {"marker": "|", "color": "#444444"})
+    label = f"no objective: failed (n = {(lost & ~stopped).sum()})"
+    _draw_on_axis(ax, x[lost & ~stopped], label, {"marker": "X", "color": "#b00020"})
     anchor = (table["phase"] == "anchor") & y.notna()
     if anchor.any():
         label = f"base configuration (n = {anchor.sum()})"
         ax.scatter(x[anchor], y[anchor], s=150, label=label, zorder=5, **ANCHOR)
+
+
+def _draw_on_axis(ax: Axes, x: pd.Series, label: str, look: dict[str, Any]) -> None:
+    if len(x):
+        look = {**look, "s": 70, "clip_on": False, "zorder": 5}
+        ax.scatter(x, np.zeros(len(x)), transform=ax.get_xaxis_transform(), label=label, **look)
+
+
+def _stopped(trials: pd.DataFrame) -> str:
+    """Returns the label of stopped trials: how many, and at which levels."""
+    levels = sorted(set(trials["level"].dropna()))
+    text = f", at level {levels[0]}" if levels else ""
+    text += f" to {levels[-1]}" if len(levels) > 1 else ""
+    return f"stopped by the search (n = {len(trials)}{text})"
 
 
 def _draw_coloured(

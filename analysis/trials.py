@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from analysis.curves import nearest
 from analysis.frame import Study
+from analysis.objective import directions, is_minimized, non_dominated
 
-SEARCH_COLUMNS = ["trial", "phase", "label", "state", "objective", "diverged", "is_best"]
+SEARCH = ["trial", "phase", "label", "state", "objective", "level", "diverged", "is_best"]
+SEARCH_COLUMNS = [*SEARCH, "values"]
 """Columns of ``search_table``; the factors of the space follow under their dotted paths."""
+
+SHOWN = ("search", "random", "anchor")
+"""Phases of ``search_table``: the search, its control and the base configuration."""
 
 OVERVIEW = ["number", "phase", "label", "state", "objective", "replicates", "dense", "ticket"]
 OVERVIEW_COLUMNS = [*OVERVIEW, "gain", "at", "lowest", "diverged", "seconds"]
@@ -20,30 +25,52 @@ OVERVIEW_COLUMNS = [*OVERVIEW, "gain", "at", "lowest", "diverged", "seconds"]
 
 
 def search_table(study: Study) -> pd.DataFrame:
-    """Returns the trials of the search, and the anchor's for comparison, with their factors.
+    """Returns the trials of the search, its control's and the anchor's, with their factors.
 
-    Trials that are still waiting or running are left out. A trial that ended without an objective
-    has NaN. ``diverged`` counts networks; ``is_best`` marks the search trial of best objective.
+    Trials that are still waiting or running are left out. A trial that ended without an objective,
+    as one that was stopped does, has NaN. ``level`` is the deepest one that it trained, missing
+    without networks; ``diverged`` counts networks; ``is_best`` marks the search trial of best
+    objective, of several values all that no other trial of the search beats in each of them.
     """
     ended = study.trials[~study.trials["state"].isin(["waiting", "running"])]
-    ended = ended[ended["phase"].isin(["search", "anchor"])]
+    ended = ended[ended["phase"].isin(SHOWN)]
     diverged = study.records.groupby("trial")["diverged"].sum()
+    deepest = deepest_levels(study)
     space, base = study.info.get("space", {}), settings(study)
-    found = ended.loc[ended["phase"] == "search", "objective"].dropna()
-    best = (found.idxmin() if is_minimized(study) else found.idxmax()) if len(found) else None
+    best = _best(ended[ended["phase"] == "search"], study)
     rows: list[dict[str, Any]] = []
     for index, trial in zip(ended.index, ended.to_dict("records"), strict=True):
         hparams = {**base, **(trial["hparams"] or {})}
         facts = {name: trial[name] for name in ("phase", "label", "state", "objective")}
-        facts |= {"trial": trial["number"], "is_best": index == best}
+        facts |= {"trial": trial["number"], "is_best": index in best}
+        # A stopped trial's last report is no objective: it never reached the density.
+        if trial["state"] != "complete":
+            facts["objective"] = math.nan
+        facts |= {"level": deepest.get(trial["number"]), "values": trial["values"]}
         facts["diverged"] = int(diverged.get(trial["number"], 0))
         rows.append({**facts, **{name: hparams.get(name) for name in space}})
-    return pd.DataFrame(rows, columns=pd.Index([*SEARCH_COLUMNS, *space]))
+    table = pd.DataFrame(rows, columns=pd.Index([*SEARCH_COLUMNS, *space]))
+    return table.astype({"objective": float, "level": "Int64", "is_best": bool})
 
 
-def is_minimized(study: Study) -> bool:
-    """Returns whether less of the study's objective is better."""
-    return study.info.get("objective", {}).get("direction") == "minimize"
+def _best(search: pd.DataFrame, study: Study) -> list[Any]:
+    """Returns the rows of the best trials: one, or the front of several values."""
+    done = search[(search["state"] == "complete") & search["objective"].notna()]
+    if done.empty:
+        return []
+    wanted = directions(study)
+    if len(wanted) == 1:
+        found = done["objective"]
+        return [found.idxmin() if is_minimized(study) else found.idxmax()]
+    whole = [isinstance(one, list) and len(one) == len(wanted) for one in done["values"]]
+    done = done[whole]
+    return list(done.index[non_dominated(list(done["values"]), wanted)])
+
+
+def deepest_levels(study: Study) -> pd.Series:
+    """Returns the deepest level that each trial trained in all of its replicates, by number."""
+    tickets = study.records[study.records["branch"] == "trunk"]
+    return tickets.groupby(["trial", "replicate"])["level"].max().groupby("trial").min()
 
 
 def best_table(study: Study, density: float, top: int = 5) -> pd.DataFrame:
@@ -57,15 +84,33 @@ def best_table(study: Study, density: float, top: int = 5) -> pd.DataFrame:
     table = table[(table["phase"] == "search") & table["objective"].notna()]
     minimized = is_minimized(study)
     table = table.sort_values("objective", ascending=minimized, kind="stable").head(top)
+    return _with_tickets(study, table, [density] * len(table))
+
+
+def front_table(study: Study) -> pd.DataFrame:
+    """Returns the trials on the search's Pareto front, from the most accurate on to the smallest.
+
+    ``accuracy`` and ``wanted`` are the two values of the objective: validation accuracy at the
+    ticket's density, and that density. The other columns are those of ``best_table``, at the
+    trial's own level nearest to it. Empty for an objective of one value.
+    """
+    table = search_table(study)
+    table = table[table["is_best"]] if len(directions(study)) == 2 else table.iloc[:0]
+    pairs = pd.DataFrame(list(table["values"]), columns=["accuracy", "wanted"], index=table.index)
+    table = table.join(pairs.astype(float)).sort_values("wanted", ascending=False, kind="stable")
+    return _with_tickets(study, table, list(table["wanted"]))
+
+
+def _with_tickets(study: Study, table: pd.DataFrame, densities: Sequence[float]) -> pd.DataFrame:
     trunk = study.records[(study.records["branch"] == "trunk") & (study.records["level"] > 0)]
     rows: list[dict[str, Any]] = []
-    for trial in table["trial"]:
+    for trial, density in zip(table["trial"], densities, strict=True):
         ticket = nearest(trunk[trunk["trial"] == trial], density)
         means = ticket[["density", "val_accuracy", "test_accuracy"]].astype(float).mean()
         rows.append({**means, "replicates": ticket["replicate"].nunique()})
     columns = pd.Index(["density", "val_accuracy", "test_accuracy", "replicates"])
     tickets = pd.DataFrame(rows, columns=columns, index=table.index)
-    return table.drop(columns=["phase", "state", "is_best"]).join(tickets)
+    return table.drop(columns=["phase", "state", "level", "is_best", "values"]).join(tickets)
 
 
 def trial_table(study: Study, density: float) -> pd.DataFrame:
@@ -93,13 +138,17 @@ def trial_table(study: Study, density: float) -> pd.DataFrame:
 
 
 def problem_table(study: Study) -> pd.DataFrame:
-    """Returns the trials that failed, were stopped, or have networks that diverged."""
+    """Returns the trials that failed, were stopped, or have networks that diverged.
+
+    ``level`` is the deepest that was trained, missing without networks.
+    """
     diverged = study.records.groupby("trial")["diverged"].sum()
     rows = study.trials.assign(
         diverged=[int(diverged.get(number, 0)) for number in study.trials["number"]]
     )
     rows = rows[rows["state"].isin(["failed", "stopped"]) | (rows["diverged"] > 0)]
-    columns = ["number", "phase", "label", "state", "diverged", "error"]
+    rows["level"] = rows["number"].map(deepest_levels(study)).astype("Int64")
+    columns = ["number", "phase", "label", "state", "level", "diverged", "error"]
     return rows[columns].reset_index(drop=True)
 
 

@@ -6,6 +6,7 @@ It shows what ``analysis.claims`` decided and judges nothing itself.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "inconclusive": {"marker": "D", "markerfacecolor": "white", "color": "#555555"},
 }
 UNTESTED = "not tested"
+ALONE = "For a reason of its own."
 UNITS = {"share": ("percentage points", 100.0), "share of variance": ("share of variance", 1.0)}
 """Unit of the claim engine -> its name on an axis, and what values are multiplied with."""
 COLUMNS = ("text", "form", "family", "role", "scale", "reason", "part", "unit")
@@ -48,6 +50,28 @@ class VerdictSection:
     """Glyph, word and number of claims with that verdict, for those that occur."""
     drawing: Drawing | None
     """The forest plot, None if no claim has an estimate."""
+
+    @property
+    def tested(self) -> list[dict[str, Any]]:
+        """The rows of claims that were tested."""
+        return [row for row in self.rows if row["verdict"] != UNTESTED]
+
+    @property
+    def reasons(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Why claims were not tested, with their rows; the most frequent reason first.
+
+        Reasons that differ only in numbers and names are one, with N and … in their places; those
+        that occur once stand together at the end.
+        """
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for row in self.rows:
+            if row["verdict"] == UNTESTED:
+                groups.setdefault(_kind(row["why"]), []).append(row)
+        alone = [row for rows in groups.values() if len(rows) == 1 for row in rows]
+        shared = [rows for rows in groups.values() if len(rows) > 1]
+        shared.sort(key=len, reverse=True)
+        found = [(_heading(rows), rows) for rows in shared]
+        return [*found, (ALONE, alone)] if alone else found
 
 
 def verdict_section(
@@ -85,6 +109,9 @@ def _plain(row: dict[Hashable, Any]) -> dict[str, Any]:
         value = row.get(name)
         found[name] = math.nan if value is None else float(value)
     found["n"] = int(found["n"]) if math.isfinite(found["n"]) else 0
+    # The engine says after the reason which study it takes, and what that costs.
+    found["why"], _, rest = found["reason"].partition(" Study: ")
+    found["rest"] = f"Study: {rest}" if rest else ""
     deviates = row.get("deviates")
     found["deviates"] = list(deviates) if isinstance(deviates, list | tuple) else []
     verdict = str(row["verdict"])
@@ -92,6 +119,16 @@ def _plain(row: dict[Hashable, Any]) -> dict[str, Any]:
     shown = {"id": str(row["id"] if "id" in row else row["claim"]), "verdict": verdict}
     shown |= {"glyph": GLYPHS.get(verdict, "·"), "axis": name, "factor": factor}
     return found | shown
+
+
+def _kind(why: str) -> str:
+    """Returns a reason without what differs between claims: numbers, quotes, what is listed."""
+    return re.sub(r"\d[\d,.]*\d|\d", "N", re.sub(r"'[^']*'", "…", why.partition(":")[0]))
+
+
+def _heading(rows: list[dict[str, Any]]) -> str:
+    texts = {row["why"] for row in rows}
+    return texts.pop() if len(texts) == 1 else _kind(rows[0]["why"]).rstrip(".")
 
 
 def _forest(rows: list[dict[str, Any]], subtitle: str, incomplete: str) -> Drawing:

@@ -26,18 +26,21 @@ def make(
     replicates: tuple[int, ...] = (0,),
     controls: tuple[str, ...] = (),
     name: str = "digits",
+    control_densities: tuple[float, ...] = (),
 ) -> Path:
     """Trains every trial's hyperparameters and returns the study's folder."""
     dataset = load(lottery.data.name)
     engine = TorchEngine()
-    config = dataclasses.replace(digits_study.SMOKE, name=name, out=out, lottery=lottery)
+    settings = {"name": name, "out": out, "control_densities": control_densities}
+    config = dataclasses.replace(digits_study.SMOKE, lottery=lottery, **settings)
     lab = Lab({lottery.data.name: dataset}, engine, Store(config.store), config.seed)
     ledger, rows = Ledger(path=config.folder / "trials.json"), []
     for number, hparams in enumerate(trials):
         trial = ledger.add("anchor", "", hparams, list(replicates), list(controls))
         trial.state = "complete"
         whose = {"study": name, "phase": "anchor", "trial": number}
-        for report in run_trial(lottery.override(hparams), replicates, controls, lab):
+        own = lottery.override(hparams)
+        for report in run_trial(own, replicates, controls, lab, control_densities):
             rows += [whose | row for row in report["rows"]]
     config.folder.mkdir(parents=True)
     ledger.save()

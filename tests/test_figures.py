@@ -372,6 +372,30 @@ def test_tested_claims_come_first_with_a_glyph_of_their_own():
     assert len(markers) == 4
 
 
+def test_reasons_that_differ_in_numbers_and_names_are_one():
+    reasons = [
+        "The records lack 1 of 2 cells: sibling. Study: a. Cost: 1 h.",
+        "It is of its own. Study: b. Cost: 2 h.",
+        "The records lack 12 of 30 cells: rate 0.1. Study: c. Cost: 1 h.",
+        "The records have no column 'x.fc1'. Study: d. Cost: 1 h.",
+        *["Nothing there. Study: e. Cost: 1 h."] * 3,
+        "The records have no column 'y'. Study: f. Cost: 1 h.",
+    ]
+    table = pd.DataFrame({"claim": list("abcdefgh"), "verdict": "not tested", "reason": reasons})
+    section = verdict_section.verdict_section(table)
+    found = {reason: [row["id"] for row in rows] for reason, rows in section.reasons}
+    assert found == {
+        "Nothing there.": ["e", "f", "g"],
+        "The records lack N of N cells": ["a", "c"],
+        "The records have no column …": ["d", "h"],
+        verdict_section.ALONE: ["b"],
+    }
+    assert next(iter(found)) == "Nothing there."
+    assert section.tested == []
+    assert section.rows[0]["why"] == "The records lack 1 of 2 cells: sibling."
+    assert section.rows[0]["rest"] == "Study: a. Cost: 1 h."
+
+
 def test_the_forest_has_a_panel_for_each_unit_and_shares_as_points():
     drawing = verdict_section.verdict_section(VERDICTS).drawing
     assert [ax.get_xlabel() for ax in drawing.figure.axes] == ["percentage points", "ratio"]

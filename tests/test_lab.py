@@ -62,6 +62,25 @@ def test_a_shared_store_never_gives_a_trial_the_networks_of_another(hparams, tmp
     assert lasting(rows(shared, other)) == lasting(alone)
 
 
+@pytest.mark.parametrize(
+    ("hparams", "shape", "prunable"),
+    [
+        ({}, (12, 64), 2),
+        ({"model.name": "lenet-11"}, (11, 64), 2),
+        ({"data.pool": 2}, (12, 16), 2),
+        ({"prune.exclude": ("out",)}, (12, 64), 1),
+        ({"data.task": "rotation"}, (12, 64), 2),
+    ],
+)
+def test_a_network_is_built_once_for_all_that_decides_about_it(hparams, shape, prunable, tmp_path):
+    found, other = lab(tmp_path), TINY.override(hparams)
+    plain, network = found.network(TINY), found.network(other)
+    assert (network.shapes["fc1.weight"], len(network.prunable)) == (shape, prunable)
+    assert network.shapes["out.weight"][0] == (4 if "data.task" in hparams else 10)
+    assert network is found.network(other.override({"train.lr": 0.5}))
+    assert (network is plain) == (not hparams)
+
+
 def test_another_dataset_of_the_same_name_is_another_network(tmp_path):
     pictures = DIGITS.train_x.copy()
     pictures[0, 0, 0] ^= 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def full(path: Path) -> Ledger:
     ):
         trial.state = state
     book.trials[0].objective, book.trials[0].seconds = 0.1 + 0.2, 1.5
+    book.trials[0].values = [0.1 + 0.2, 0.5]
     book.trials[2].error = "ValueError: no"
     book.wall_s = 3.25
     book.save()
@@ -34,6 +36,33 @@ def test_a_file_gives_back_what_was_saved(tmp_path):
     settled = [0, 3, 4]
     assert [again.trials[n] for n in settled] == [book.trials[n] for n in settled]
     assert again.trials[0].objective == 0.1 + 0.2
+
+
+def test_a_ledger_from_before_there_were_values_has_one_of_them(tmp_path):
+    book = full(tmp_path / "trials.json")
+    old = json.loads(book.path.read_text())
+    for trial in old["trials"]:
+        del trial["values"]
+    book.path.write_text(json.dumps(old))
+    again = Ledger.open(book.path)
+    assert [trial.values for trial in again.trials] == [[0.1 + 0.2], None, None, None, None]
+
+
+def test_a_phase_is_pending_until_all_of_it_has_ended(tmp_path):
+    book = Ledger(path=tmp_path / "x", planned={"search": 2, "random": 1})
+    assert book.pending("search")
+    for _ in range(2):
+        book.add("search", "", {}, [0], [])
+    for states, pending in (
+        (("running", "complete"), True),
+        (("stopped", "waiting"), True),
+        (("stopped", "failed"), False),
+        (("complete", "complete"), False),
+    ):
+        book.trials[0].state, book.trials[1].state = states
+        assert book.pending("search") is pending
+    book.only = ("search",)
+    assert not book.pending("random")
 
 
 def test_an_interrupted_or_failed_trial_waits_again(tmp_path):
@@ -76,7 +105,7 @@ def test_counts(tmp_path):
         ([], {"search": 1}, False),
         (["complete"], {"search": 1}, True),
         (["complete", "failed"], {"search": 2}, False),
-        (["complete", "stopped"], {"search": 2}, False),
+        (["complete", "stopped"], {"search": 2}, True),
         (["complete", "complete"], {"search": 2}, True),
         (["complete"], {"search": 1, "anchor": 1}, False),
         (["failed"], {"anchor": 0}, True),

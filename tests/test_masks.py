@@ -1,12 +1,13 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lttune import masks
 from lttune.errors import ConfigError
 
 
+@settings(deadline=None)
 @given(rows=st.integers(1, 17), columns=st.integers(1, 17), seed=st.integers(0, 999))
 def test_packed_bits_unpack_to_the_same_mask(rows, columns, seed):
     keep = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed)) < 0.4
@@ -32,6 +33,28 @@ def test_apply_zeroes_what_is_pruned_even_if_it_is_not_finite():
     assert weights["fc1.bias"].item() == 1.0
 
 
+@settings(deadline=None)
+@given(seed=st.integers(0, 999), density=st.floats(0, 1))
+def test_what_is_chosen_by_a_mask_is_what_pytorch_chooses(seed, density):
+    rng = torch.Generator().manual_seed(seed)
+    keep = random_mask(seed, density)["conv1.weight"]
+    one, other = (torch.randn(keep.shape, generator=rng) for _ in range(2))
+    one.view(-1)[:5] = torch.tensor([torch.nan, -torch.inf, -0.0, 0.0, 1e-42])
+    other.view(-1)[:5] = torch.tensor([1.0, torch.nan, torch.nan, -0.0, torch.inf])
+    bits = masks.mixed(keep, one, other).view(torch.int32)
+    assert torch.equal(bits, torch.where(keep, one, other).view(torch.int32))
+    one = one.nan_to_num()
+    assert torch.equal(masks.survivors(one, keep), one.masked_select(keep))
+    full = torch.zeros(keep.shape).masked_scatter_(keep, one[keep])
+    assert torch.equal(masks.spread(masks.survivors(one, keep), keep), full)
+
+
+def test_layers_have_the_mean_of_their_mask_in_float32():
+    mask = random_mask(0, 0.37)
+    expected = {n.removesuffix(".weight"): float(k.float().mean()) for n, k in mask.items()}
+    assert masks.layer_densities(mask) == expected
+
+
 def random_mask(seed, density):
     generator = torch.Generator().manual_seed(seed)
     shapes = {"fc1.weight": (9, 7), "conv1.weight": (4, 3, 3, 3), "out.weight": (5, 9)}
@@ -44,6 +67,7 @@ def places(keep):
     return {tuple(place) for place in keep.nonzero().tolist()}
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 999), densities=st.lists(st.floats(0, 1), min_size=2, max_size=4))
 def test_union_intersection_and_jaccard_are_those_of_sets(seed, densities):
     found = [random_mask(seed + i, density) for i, density in enumerate(densities)]

@@ -1,4 +1,5 @@
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -7,12 +8,14 @@ from hypothesis import strategies as st
 
 from lttune.objectives import (
     GRID,
-    OBJECTIVES,
     ObjectiveConfig,
+    ObjectiveName,
     accuracy_at,
     accuracy_auc,
     at_density,
+    depth,
     objective,
+    objectives,
     ticket_density,
 )
 
@@ -90,7 +93,23 @@ def test_ticket_density_is_the_smallest_within_the_margin_of_its_own_dense_netwo
     assert ticket_density(rows(none), 10, config) == 1.0
 
 
-@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_pareto_is_the_accuracy_at_the_smallest_ticket_and_its_density():
+    points = [(d, 0.95 if d > 0.2 else 0.90) for d in GRID]
+    config = ObjectiveConfig(name="pareto", margin=0.01)
+    both = rows(points) + rows([(d, a - 0.02) for d, a in points], replicate=1)
+    assert objectives(both, 10, config) == pytest.approx([0.94, min(d for d in GRID if d > 0.2)])
+    assert objective(both, 10, config) == objectives(both, 10, config)[0]
+    assert (config.directions, config.direction) == (("maximize", "minimize"), "maximize")
+    assert len(config.texts) == 2
+    assert objectives(rows(LINE[:1], diverged=True), 10, config) == [0.1, 1.0]
+
+
+@pytest.mark.parametrize("levels", [0, 1, 7, 20])
+def test_depth_counts_levels_of_a_fifth(levels):
+    assert depth(0.8**levels) == pytest.approx(levels)
+
+
+@pytest.mark.parametrize("name", get_args(ObjectiveName))
 def test_divergence_is_finite_and_worse(name):
     config = ObjectiveConfig(name=name, density=0.1)
     good = objective(rows(LINE), 10, config)

@@ -32,6 +32,7 @@ def ledger(tmp_path) -> Ledger:
     for number in range(6):
         trial = book.add("search", f"lr=0.{number}", {}, [0], [])
         trial.state, trial.objective, trial.seconds = "complete", number / 10, 30
+        trial.values = [number / 10]
     return book
 
 
@@ -70,6 +71,27 @@ def test_a_complete_study_says_what_is_best_and_where_everything_is(ledger):
 def test_the_smallest_ticket_comes_first(ledger):
     config = StudyConfig(name="x", objective=ObjectiveConfig(name="ticket_density"))
     assert order(printed(ledger, outcome(), config))[0] == "000"
+
+
+def test_of_two_numbers_the_front_is_shown(ledger):
+    config = StudyConfig(name="x", objective=ObjectiveConfig(name="pareto"))
+    for trial, density in zip(ledger.trials, (0.5, 0.1, 0.2, 0.3, 0.05, 0.4), strict=True):
+        trial.values = [trial.number / 10, density]
+    text = printed(ledger, outcome(), config)
+    assert "Pareto front by ticket_accuracy and ticket_density (validation)" in text
+    assert order(text) == ["005", "004"]
+
+
+def test_confirmations_are_no_candidates_and_stopped_trials_have_ended(ledger):
+    ledger.trials[4].state, ledger.trials[4].values = "stopped", None
+    best = ledger.add("confirm", "search trial 5 replicate=100000", {}, [100_000], [], "fresh")
+    best.state, best.values, best.seconds = "complete", [0.99], 1
+    ledger.planned["confirm"] = 1
+    text = printed(ledger, outcome())
+    assert "confirm" not in text
+    assert order(text) == ["005", "003", "002", "001", "000"]
+    assert "complete: 7 of 7 trials, 1 of them stopped early, in 2 min" in text
+    assert "incomplete" not in text
 
 
 def test_a_failed_trial_is_named_and_the_study_incomplete(ledger):

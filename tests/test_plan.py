@@ -9,6 +9,7 @@ from digits_study import LOTTERY, SMOKE, STUDY, report
 from lttune.data import load
 from lttune.design import Point
 from lttune.errors import ConfigError
+from lttune.objectives import ObjectiveConfig
 from lttune.plan import DENSITIES, Pace, measured, plan
 from lttune.run import run_study
 
@@ -32,6 +33,17 @@ def test_networks_and_steps_are_counted():
     assert (sweep.phase, sweep.trials, sweep.networks) == ("sweep", 4, 4 * 3)
     assert (search.phase, search.trials, search.networks) == ("search", 4, 4 * 3 * 3)
     assert (anchor.steps, sweep.steps, search.steps) == (10 * 40, 6 * 40 + 6 * 80, 36 * 40)
+
+
+def test_the_control_costs_what_the_search_does_and_a_confirmation_whole_trajectories():
+    phases = ("search", "random", "confirm")
+    config = dataclasses.replace(SMOKE, phases=phases, confirm_replicates=5)
+    search, random, confirm = plan(config, STUDY, DATASETS, PACE)
+    assert (random.trials, random.networks) == (search.trials, search.networks) == (4, 4 * 3)
+    # The best of both and the base configuration, five replicates of three levels each.
+    assert (confirm.phase, confirm.trials, confirm.networks) == ("confirm", 3 * 5, 3 * 5 * 3)
+    front = dataclasses.replace(config, objective=ObjectiveConfig(name="pareto"))
+    assert plan(front, STUDY, DATASETS, PACE)[2].trials == (3 + 3 + 1) * 5
 
 
 def test_rewinding_shortens_the_levels_after_the_first():

@@ -71,6 +71,16 @@ def drawn(progress: Progress, console: Console) -> list[str]:
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
+def test_time_left_is_that_of_the_phases_of_this_run(ledger, watch):
+    ledger.planned["design"] = 7
+    ledger.only = ("anchor", "search")
+    shown, _ = on_file(ledger)
+    ledger.trials[0].state = "running"
+    watch.now += 9
+    shown.level(ledger.trials[0], report(0, 1.0), share=1.0)
+    assert shown._left() == pytest.approx(9)
+
+
 def end(trial: Trial, objective: float = 0.5) -> Trial:
     trial.state, trial.objective = "complete", objective
     return trial

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from lttune.errors import ConfigError, RefusedError, StorageError
 from lttune.files import read_json, write_json
 from lttune.models import build
 from lttune.objectives import ObjectiveConfig
-from lttune.settings import FREE, StudyConfig, describe_space, differences
+from lttune.settings import COUNTS, FREE, StudyConfig, describe_space, differences
 from lttune.sheet import continued, identity, refuse_other, sheet
 
 DATASETS = {"digits": load("digits")}
@@ -28,6 +29,21 @@ def digits():
 
 def words(error: pytest.ExceptionInfo[BaseException]) -> str:
     return str(error.value)
+
+
+def test_two_numbers_and_asha_do_not_go_together():
+    with pytest.raises(ConfigError, match="asha must be false with the objective 'pareto'"):
+        StudyConfig(name="x", asha=True, objective=ObjectiveConfig(name="pareto"))
+
+
+def test_a_study_from_before_a_setting_is_continued_at_its_default(tmp_path, digits):
+    old = sheet(SMOKE, STUDY, digits, "numerics")
+    del old["config"]["asha"]
+    write_json(tmp_path / "study.json", old)
+    refuse_other(tmp_path, sheet(SMOKE, STUDY, digits, "numerics"))
+    other = dataclasses.replace(SMOKE, asha=True)
+    with pytest.raises(RefusedError, match="asha: False -> True"):
+        refuse_other(tmp_path, sheet(other, STUDY, digits, "numerics"))
 
 
 # One field at a time.
@@ -47,12 +63,16 @@ def words(error: pytest.ExceptionInfo[BaseException]) -> str:
         ("scale", "huge", "must be one of paper, quick, smoke"),
         ("sampler", "cmaes", "must be one of gp, random, tpe"),
         ("device", "tpu", "must be one of cpu, cuda"),
-        ("phases", ("anchor", "walk"), "must be one of anchor, design, search, sweep"),
+        (
+            "phases",
+            ("anchor", "walk"),
+            "must be one of anchor, confirm, design, random, search, sweep",
+        ),
         ("phases", (), "at least one phase"),
         ("controls", ("dense",), "must be one of finetune, freeze, keep_sign"),
         *[
             (field, value, "a whole number from 1 to 100000")
-            for field in ("trials", "replicates", "search_replicates", "max_concurrent")
+            for field in (*COUNTS, "max_concurrent")
             for value in (0, -1, 1.5, True, "3")
         ],
         ("trials", None, "a whole number from 1 to 100000"),
@@ -91,7 +111,7 @@ def test_a_value_at_the_edge_of_its_rule_is_taken(field, value):
 @pytest.mark.parametrize(
     ("field", "value", "rule"),
     [
-        ("name", "auc", "must be one of accuracy_at, accuracy_auc, ticket_density"),
+        ("name", "auc", "must be one of accuracy_at, accuracy_auc, pareto, ticket_density"),
         ("density", 0, "in (0, 1)"),
         ("density", 1, "in (0, 1)"),
         ("density", float("nan"), "in (0, 1)"),

@@ -129,6 +129,37 @@ def test_a_kill_while_a_cell_is_written_leaves_none(tmp_path, monkeypatch):
     assert not (tmp_path / "damaged").exists()
 
 
+def test_a_cell_has_its_name_only_when_all_of_it_is_on_the_disk(tmp_path, monkeypatch):
+    store, flushed = Store(tmp_path), []
+
+    def flush(path):
+        named = list(tmp_path.glob("??/*/seal.json"))
+        flushed.append((path.name, bool(named)))
+
+    monkeypatch.setattr("lttune.store.flush", flush)
+    key = obtain(store, INPUTS, cell)[0]
+    before, after = sorted(flushed[:-1]), flushed[-1]
+    files = ["record.json", "seal.json", "tensors.safetensors", "times.json"]
+    assert [name for name, _ in before if "." in name] == files
+    assert len(before) == len(files) + 1  # The folder that they were written in.
+    assert not any(named for _, named in before)
+    assert after == (key[:2], True)
+
+
+def test_a_cell_that_the_disk_does_not_take_is_no_cell(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+
+    def full(path):
+        if path.name == "times.json":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lttune.store.flush", full)
+    with pytest.raises(StorageError, match=r"cannot write the cell store .* No space left"):
+        obtain(store, INPUTS, cell)
+    monkeypatch.undo()
+    assert obtain(store, INPUTS, cell)[2] is False
+
+
 def test_a_failed_computation_leaves_no_cell(tmp_path):
     store = Store(tmp_path)
     with pytest.raises(ZeroDivisionError):

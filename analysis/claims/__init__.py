@@ -8,7 +8,7 @@ from __future__ import annotations
 from analysis.claims.claim import Claim
 from analysis.claims.engine import sensitivity, verdicts
 from analysis.claims.lock import Lock
-from analysis.claims.of_studies import of_studies
+from analysis.claims.of_studies import evidence, is_any_tested, of_studies
 from analysis.claims.power import power_table
 from analysis.claims.question import Cell, Question
 from analysis.claims.reader import Registry, parse, read
@@ -19,6 +19,8 @@ __all__ = [
     "Lock",
     "Question",
     "Registry",
+    "evidence",
+    "is_any_tested",
     "of_studies",
     "parse",
     "power_table",

@@ -1,8 +1,9 @@
-"""The verdicts on the shipped claims for studies as they lie in their folders."""
+"""The verdicts on claims for studies as they lie in their folders."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -15,23 +16,32 @@ from analysis.frame import Study
 
 def of_studies(
     studies: Sequence[Study], registry: Registry | None = None, lock: Lock | None = None
-) -> pd.DataFrame | None:
-    """Returns the table of ``verdicts``, or None if no claim has networks here.
+) -> pd.DataFrame:
+    """Returns the table of ``verdicts``.
 
     Args:
         studies: whose records are read together.
         registry: the claims; None is those that are shipped.
         lock: None is the one in the folder of the first study, if there is one.
+
+    Raises:
+        StorageError: if a file there is no lock.
     """
-    registry = registry or read()
-    lock = lock or locks.find(studies[0].folder / locks.NAME)
+    return verdicts(registry=registry or read(), **evidence(studies, lock))
+
+
+def evidence(studies: Sequence[Study], lock: Lock | None = None) -> dict[str, Any]:
+    """Returns what ``verdicts`` and ``sensitivity`` are given of studies, but for the claims."""
+    layers = [study.layers for study in studies if len(study.layers)]
     created = [study.info["created"] for study in studies if study.info.get("created")]
-    layers = pd.concat([study.layers for study in studies], ignore_index=True)
-    table = verdicts(
-        [study.records for study in studies],
-        registry,
-        layers=layers if len(layers) else None,
-        lock=lock,
-        created=min(created, default=None),
-    )
-    return None if (table["verdict"] == "not tested").all() else table
+    return {
+        "records": [study.records for study in studies],
+        "layers": pd.concat(layers, ignore_index=True) if layers else None,
+        "lock": lock or locks.find(studies[0].folder / locks.NAME),
+        "created": min(created, default=None),
+    }
+
+
+def is_any_tested(table: pd.DataFrame) -> bool:
+    """Returns whether a table of verdicts has one that is not "not tested"."""
+    return bool((table["verdict"] != "not tested").any())

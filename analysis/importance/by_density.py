@@ -97,8 +97,8 @@ def importance_by_density(
     if len(taken) < len(wide.columns):
         density = wide.columns[len(taken)]
         ended = (
-            f"at density {density:.3g} {lost[density]:.0%} of the trajectories have no value there "
-            f"or above, more than {MAX_MISSING:.0%}"
+            f"at density {density:.3g}, {100 * lost[density]:.0f} % of the trajectories have no "
+            f"value there or above, more than {100 * MAX_MISSING:.0f} %"
         )
     complete = wide[taken].dropna()
     estimates = {

@@ -1,0 +1,105 @@
+"""Importances that were estimated before: a file that spares a finished study the seconds again.
+
+Keyed by all that determines the numbers: the design's points and responses, the declared factors,
+and the estimator itself. A file with another key, or a damaged one, is as good as none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.importance.by_density import Curves
+from lttune import design
+from lttune.design import Factor
+from lttune.files import read_json, write_json
+
+NAME = "importance.json"
+"""The file in a study's folder."""
+
+PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas")
+"""Packages whose versions are part of the estimator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """What is shown of importances at each density, without the draws behind them."""
+
+    table: pd.DataFrame
+    """As ``Curves.table``."""
+    strip: pd.DataFrame
+    """As ``Curves.strip``."""
+    ended: str
+    """As ``Curves.ended``."""
+
+
+def tables(curves: Curves) -> Tables:
+    """Returns what is shown of curves."""
+    return Tables(table=curves.table, strip=curves.strip, ended=curves.ended)
+
+
+def key_of(
+    points: pd.DataFrame, responses: pd.DataFrame, factors: Sequence[Factor], **options: Any
+) -> str:
+    """Returns the SHA-256 of what determines the importances.
+
+    Args:
+        points: as for ``importance_by_density``.
+        responses: likewise.
+        factors: likewise.
+        options: all others of it.
+    """
+    declared = [factor.plain() for factor in factors]
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    digest = hashlib.sha256(json.dumps([declared, options, versions], sort_keys=True).encode())
+    for frame in (points, responses):
+        digest.update(frame.to_csv(index=False).encode())
+    for folder in (Path(__file__).parent, Path(design.__file__).parent):
+        for source in sorted(folder.glob("*.py")):
+            digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def find(path: Path, key: str) -> Tables | None:
+    """Returns the tables of a file, None without a whole file of this key."""
+    try:
+        values = read_json(path)
+        if values["key"] != key or values["digest"] != _digest(values):
+            return None
+        table, strip = (_frame(values[name]) for name in ("table", "strip"))
+        return Tables(table=table, strip=strip, ended=str(values["ended"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def save(path: Path, key: str, found: Tables) -> None:
+    """Writes the tables."""
+    values = {"key": key, "ended": found.ended}
+    values |= {"table": _plain(found.table), "strip": _plain(found.strip)}
+    write_json(path, {**values, "digest": _digest(values)})
+
+
+def _digest(values: dict[str, Any]) -> str:
+    """Returns what a number that was changed by hand or by a bad disk would change."""
+    rest = {name: value for name, value in values.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(frame: pd.DataFrame) -> dict[str, Any]:
+    """Returns columns and their types; a missing number is None, which JSON has."""
+    columns = {
+        str(name): [None if pd.isna(value) else value for value in column.tolist()]
+        for name, column in frame.items()
+    }
+    return {"types": {str(n): str(t) for n, t in frame.dtypes.items()}, "columns": columns}
+
+
+def _frame(values: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(values["columns"]).astype(values["types"])

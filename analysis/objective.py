@@ -1,0 +1,54 @@
+"""What a study's objective wants: one value or several, more of each or less."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.frame import Study
+from lttune.objectives import ObjectiveConfig
+
+FIRST = {"pareto": "ticket's validation accuracy"}
+"""Objective -> name of its first value, where that is not the objective itself."""
+
+
+def non_dominated(
+    values: Sequence[Sequence[float]] | np.ndarray, wanted: Sequence[str]
+) -> np.ndarray:
+    """Returns which of n points no other beats: is as good in every value and better in one.
+
+    Args:
+        values: shape (n, number of values).
+        wanted: "maximize" or "minimize", for each value.
+    """
+    sign = np.array([1.0 if way == "maximize" else -1.0 for way in wanted])
+    x = np.asarray(values, float).reshape(len(values), len(wanted)) * sign
+    as_good = (x[:, None] >= x[None]).all(axis=2)
+    better = (x[:, None] > x[None]).any(axis=2)
+    return np.asarray(~(as_good & better).any(axis=0))
+
+
+def directions(study: Study) -> list[str]:
+    """Returns "maximize" or "minimize" for each value of the study's objective."""
+    objective = study.info.get("objective") or {}
+    return list(objective.get("directions") or [objective.get("direction") or "maximize"])
+
+
+def is_minimized(study: Study) -> bool:
+    """Returns whether less of the study's objective, of several values the first, is better."""
+    return directions(study)[0] == "minimize"
+
+
+def objective_name(study: Study) -> str:
+    """Returns the name of the objective, of several values that of the first one."""
+    name = str((study.info.get("objective") or {}).get("name", "objective"))
+    return FIRST.get(name, name)
+
+
+def reading_density(study: Study) -> float | None:
+    """Returns the one density that the objective reads, None if each trial has its own."""
+    objective = (study.info.get("config") or {}).get("objective") or {}
+    if objective.get("name") in ("pareto", "ticket_density"):
+        return None
+    return objective.get("density", ObjectiveConfig().density)

@@ -1,0 +1,102 @@
+"""The page of a study's report: what its template is given."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from analysis.answer import DENSITY, answer, has_anchor, scale_line
+from analysis.budget_figures import random_trials
+from analysis.figures import target_text
+from analysis.formats import FILTERS
+from analysis.frame import Study
+from analysis.page_tables import comparison, gains
+from analysis.runs import later_runs, numerics
+from analysis.trials import best_table, problem_table, search_table, settings
+from analysis.verdict_section import VerdictSection
+
+
+def page(
+    study: Study,
+    figures: dict[str, dict[str, Any]],
+    tables: dict[str, pd.DataFrame],
+    section: VerdictSection | None,
+    note: str,
+) -> str:
+    """Returns the page.
+
+    Args:
+        study: what is reported.
+        figures: name -> ``title`` and ``svg``.
+        tables: name -> table, as they are written beside the figures.
+        section: the verdicts, None without any.
+        note: why the design has no importances, or ends early; else empty.
+    """
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(
+        loader=loader,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FILTERS
+    script = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    info = study.info
+    best, searched = best_table(study, DENSITY), search_table(study)
+    return environment.get_template("report.html.jinja").render(
+        info=info,
+        name=info.get("name", study.folder.name),
+        incomplete=study.incomplete,
+        scale=scale_line(study),
+        answer=answer(study),
+        verdicts=section,
+        figures=figures,
+        sweeps=[name for name in figures if name.startswith("sweep-")],
+        anchored=has_anchor(study),
+        target=target_text(study),
+        differences=comparison(tables["differences"]),
+        on_target=comparison(tables["differences_target"]),
+        gains=gains(tables["sweep_gain"]),
+        design=bool((study.records["phase"] == "design").any()),
+        design_note=note,
+        best=best.to_dict("records"),
+        space=info.get("space", {}),
+        objective=info.get("objective", {}),
+        front=tables["front"].to_dict("records"),
+        confirmed=tables["confirmed"].to_dict("records"),
+        searched=int((searched["phase"] == "search").sum()),
+        stopped=int((searched["state"] == "stopped").sum()),
+        random_source=random_trials(study)[1],
+        problems=problem_table(study).to_dict("records"),
+        trials=tables["trials"].to_dict("records"),
+        density=DENSITY,
+        settings=_plain(settings(study)),
+        config=_plain(info.get("config", {})),
+        provenance=_provenance(info),
+        runs=later_runs(study),
+        numerics=numerics(study),
+        script=Markup(script),
+        script_digest=digest,
+    )
+
+
+def _provenance(info: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    groups = {"Code": "code", "Dataset": "dataset", "Machine": "machine", "Packages": "packages"}
+    return {title: _plain(info.get(key) or {}) for title, key in groups.items()}
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, str]:
+    """Returns values as text, nested ones as JSON."""
+    return {
+        str(name): value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in values.items()
+    }

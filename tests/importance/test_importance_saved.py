@@ -1,0 +1,113 @@
+"""Importances in a study's folder: estimated once, and never read where they do not belong."""
+
+import json
+from functools import partial
+
+import pandas as pd
+import pytest
+from test_figures import design_study
+
+from analysis import design_figures, report
+from analysis.importance import importance_by_density, saved
+from analysis.importance.by_density import Curves
+
+TABLE = pd.DataFrame({"factor": ["lr", "inert"], "first": [0.1 + 0.2, float("nan")]})
+TABLE = TABLE.assign(detected=[True, False], density=[1.0, 0.8])
+STRIP = pd.DataFrame({"density": [1.0], "status": ["ok"], "trajectories": [20], "q2": [1 / 3]})
+FOUND = saved.Tables(table=TABLE, strip=STRIP, ended="at density 0.2")
+
+
+def test_tables_come_back_bit_by_bit(tmp_path):
+    path = tmp_path / saved.NAME
+    saved.save(path, "k", FOUND)
+    back = saved.find(path, "k")
+    pd.testing.assert_frame_equal(back.table, TABLE, check_exact=True)
+    pd.testing.assert_frame_equal(back.strip, STRIP, check_exact=True)
+    assert back.ended == FOUND.ended
+    assert saved.find(path, "other") is None
+    assert saved.find(tmp_path / "none.json", "k") is None
+
+
+def damaged(text):
+    """Returns texts that are no whole file: cut, changed, of another shape."""
+    yield text[: len(text) // 2]
+    yield text.replace("0.3333", "0.4444")
+    yield text.replace('"float64"', '"bool"')
+    yield "[]"
+    yield ""
+    yield json.dumps({"key": "k"})
+
+
+def test_a_damaged_file_is_as_good_as_none(tmp_path):
+    path = tmp_path / saved.NAME
+    saved.save(path, "k", FOUND)
+    whole = path.read_text()
+    for text in damaged(whole):
+        assert text != whole
+        path.write_text(text)
+        assert saved.find(path, "k") is None
+    path.write_bytes(b"\xff\xfe\x00")
+    assert saved.find(path, "k") is None
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Replaces the estimate, which takes seconds, by one that is counted and known."""
+    calls = []
+
+    def estimate(points, responses, factors):
+        calls.append(len(responses))
+        return Curves(
+            table=pd.DataFrame(), strip=STRIP, missing=pd.DataFrame(), ended="", estimates={}
+        )
+
+    monkeypatch.setattr(design_figures, "importance_by_density", estimate)
+    return calls
+
+
+def test_the_same_networks_are_estimated_once(tmp_path, counted):
+    study = design_study(tmp_path)
+    first = design_figures.importance_tables(study)
+    again = design_figures.importance_tables(study)
+    assert len(counted) == 1
+    pd.testing.assert_frame_equal(first.strip, again.strip)
+    records = study.records.copy()
+    records.loc[0, "test_accuracy"] += 1e-9
+    object.__setattr__(study, "records", records)
+    design_figures.importance_tables(study)
+    assert len(counted) == 2
+
+
+def test_other_factors_and_options_are_other_importances(tmp_path):
+    study = design_study(tmp_path)
+    points, factors = design_figures.design_points(study), design_figures.factors(study)
+    frames = (points, study.records[["trial", "test_accuracy"]])
+    keys = [
+        saved.key_of(*frames, factors),
+        saved.key_of(*frames, factors[:1]),
+        saved.key_of(*frames, factors, seed=1),
+        saved.key_of(points.iloc[1:], frames[1], factors),
+    ]
+    assert len(set(keys)) == 4
+    assert saved.key_of(*frames, factors) == keys[0]
+
+
+@pytest.mark.slow
+def test_a_second_report_has_the_same_bytes(tmp_path, monkeypatch):
+    quick = partial(importance_by_density, draws=8, permutations=4, base=64)
+    monkeypatch.setattr(design_figures, "importance_by_density", quick)
+    monkeypatch.setattr(design_figures, "DENSITIES", (1.0, 0.512))
+    folder = design_study(tmp_path).folder
+
+    def files():
+        report.write(folder)
+        found = [folder / "report.html", *(folder / "figures").iterdir()]
+        return {path.name: path.read_bytes() for path in found}
+
+    first = files()
+    monkeypatch.setattr(design_figures, "importance_by_density", None)
+    assert files() == first
+    assert "importance.svg" in first
+    (folder / saved.NAME).write_text("{")
+    monkeypatch.setattr(design_figures, "importance_by_density", quick)
+    assert files() == first
