@@ -157,8 +157,19 @@ def _draw_panel(ax: Axes, unit: str, rows: list[dict[str, Any]]) -> None:
         ax.plot([at], [place], linestyle="none", markersize=7.5, **look)
     null = 1.0 if unit == "ratio" else 0.0
     ax.axvline(null, color="#444444", linewidth=0.9, zorder=0.5)
-    names = [f"{row['id']}  {row['glyph']} {row['verdict']}, n = {row['n']}" for row in rows]
-    ax.set_yticks(range(len(rows)), names, fontsize=9, parse_math=False)
+    ax.set_yticks(range(len(rows)), _names(rows), fontsize=9, parse_math=False)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(unit or "estimate", size=9, parse_math=False)
+
+
+def _names(rows: list[dict[str, Any]]) -> list[str]:
+    """Returns what stands beside the estimates; claims judged at several scales say at which."""
+    ids = [row["id"] for row in rows]
+    # Of "12,000 steps, lenet-300-100, mnist / 2, batch 60" network and data tell scales apart.
+    places = [", ".join(row["scale"].split(", ")[1:3]) for row in rows]
+    return [
+        (f"{row['id']} ({place})" if ids.count(row["id"]) > 1 and place else row["id"])
+        + f"  {row['glyph']} {row['verdict']}, n = {row['n']}"
+        for row, place in zip(rows, places, strict=True)
+    ]

@@ -40,7 +40,9 @@ def page(table: pd.DataFrame, registry: Registry) -> str:
         if rows:
             lines += ["", f"## {verdict.capitalize()} ({len(rows)})", "", *HEAD]
             lines += [_line(row) for row in rows]
-    rows = table[table["verdict"] == "not tested"].to_dict("records")
+    # At several scales a claim may lack the same.
+    untested = table[table["verdict"] == "not tested"].drop_duplicates(list(UNTESTED))
+    rows = untested.to_dict("records")
     if rows:
         lines += ["", f"## Not tested ({len(rows)})", "", "| claim | says | why |", "|---|---|---|"]
         lines += [f"| {' | '.join(_cell(row[name]) for name in UNTESTED)} |" for row in rows]
