@@ -37,19 +37,16 @@ class SearchHalving(AsyncHyperBandScheduler):
             stop_last_trials=False,
         )
         self._relative = target.name == "ticket_density"
-        self._curves: dict[str, list[tuple[float, float]]] = {}
+        self._curves: dict[str, dict[float, float]] = {}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Judges a trial at the depths that lie between its last level and this one."""
         if trial.config["phase"] != "search" or "depth" not in result:
             return TrialScheduler.CONTINUE
-        curve = self._curves.setdefault(trial.trial_id, [])
-        last = curve[-1][0] if curve else -1.0
-        now = result["depth"]
-        # A trial that Ray repeats after a machine died replays levels that were judged before.
-        if now <= last:
-            return TrialScheduler.CONTINUE
-        curve.append((now, result["val_accuracy"]))
+        # By depth: a trial that Ray repeats after a machine died replays levels seen before.
+        curve = self._curves.setdefault(trial.trial_id, {})
+        last, now = max(curve, default=-1.0), result["depth"]
+        curve[now] = result["val_accuracy"]
         for milestone in self._milestones:
             if last < milestone <= now:
                 judged = {"depth": milestone, "judged": self._at(milestone, curve)}
@@ -61,8 +58,8 @@ class SearchHalving(AsyncHyperBandScheduler):
         """Lets the others be judged by the depths that a trial's last level passed."""
         self.on_trial_result(tune_controller, trial, result)
 
-    def _at(self, milestone: float, curve: list[tuple[float, float]]) -> float:
-        depths, accuracies = zip(*curve, strict=True)
+    def _at(self, milestone: float, curve: dict[float, float]) -> float:
+        depths, accuracies = list(curve), list(curve.values())
         found = float(np.interp(milestone, depths, accuracies))
         return found - accuracies[0] if self._relative else found
 
