@@ -9,7 +9,7 @@ import pytest
 from analysis.claims.reader import FILE
 from lttune.cli import main
 
-RESULTS = Path(__file__).parent.parent / "docs" / "results"
+RESULTS = Path(__file__).parent.parent / "docs" / "results" / "sensitivity"
 
 
 def test_list_has_a_line_for_each_claim(capsys):
@@ -31,7 +31,7 @@ def test_power_warns(capsys):
 @pytest.mark.slow
 def test_a_study_is_checked_against_the_lock_in_its_folder(tmp_path, capsys):
     study = tmp_path / "quick"
-    shutil.copytree(RESULTS, study, ignore=shutil.ignore_patterns("*.svg", "*.csv"))
+    shutil.copytree(RESULTS, study, ignore=shutil.ignore_patterns("*.svg", "*.csv", "claims.lock.json"))
     out = tmp_path / "verdicts.csv"
     assert main(["claims", "check", str(study), "--out", str(out)]) == 0
     text = capsys.readouterr().out

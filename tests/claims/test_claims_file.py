@@ -16,7 +16,7 @@ from lttune.presets import PRESETS
 from lttune.settings import ControlName
 from tests.claims.planted import records, trial
 
-RECORDS = Path(__file__).parents[2] / "docs" / "results" / "records.parquet"
+RECORDS = Path(__file__).parents[2] / "docs" / "results" / "sensitivity" / "records.parquet"
 REGISTRY = read()
 CLAIMS = REGISTRY.claims
 COUNTS = {"FC": 14, "F": 11, "G": 19, "C": 11, "H": 11, "V": 4, "R": 4, "I": 4, "X": 29}
