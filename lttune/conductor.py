@@ -18,7 +18,7 @@ from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
 from lttune.driver import Interrupted, on_interrupt, run_trials, start_ray
 from lttune.files import read_json, write_json
-from lttune.ledger import Ledger, Trial
+from lttune.ledger import ENDED, Ledger, Trial
 from lttune.mlflow_views import POINT, View, views
 from lttune.models import Network
 from lttune.outcome import Outcome, show
@@ -191,7 +191,7 @@ class Conductor:
         )
         # MLflow may lack what an earlier run could not send: what is there is not sent again.
         for trial in self._ledger.trials:
-            if trial.state == "complete":
+            if trial.state in ENDED:
                 self._show_trial(trial)
                 rows = self._rows_of(trial)
                 for level in sorted({row["level"] for row in rows}):

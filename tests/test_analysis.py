@@ -341,7 +341,9 @@ def test_the_five_lines_of_the_page_work(monkeypatch):
     monkeypatch.chdir(page.parent.parent)
     names: dict[str, Any] = {}
     exec(lines, names)
-    listed = json.loads((page.parent / "results" / "sensitivity" / "trials.json").read_text())["trials"]
+    listed = json.loads((page.parent / "results" / "sensitivity" / "trials.json").read_text())[
+        "trials"
+    ]
     ranked = sorted(listed, key=lambda t: t["objective"], reverse=True)[:5]
     assert names["best"]["number"].tolist() == [t["number"] for t in ranked]
     rates = [t["hparams"].get("train.lr", 1.2e-3) for t in ranked]

@@ -31,7 +31,9 @@ def test_power_warns(capsys):
 @pytest.mark.slow
 def test_a_study_is_checked_against_the_lock_in_its_folder(tmp_path, capsys):
     study = tmp_path / "quick"
-    shutil.copytree(RESULTS, study, ignore=shutil.ignore_patterns("*.svg", "*.csv", "claims.lock.json"))
+    shutil.copytree(
+        RESULTS, study, ignore=shutil.ignore_patterns("*.svg", "*.csv", "claims.lock.json")
+    )
     out = tmp_path / "verdicts.csv"
     assert main(["claims", "check", str(study), "--out", str(out)]) == 0
     text = capsys.readouterr().out

@@ -1,18 +1,31 @@
 """The committed results: every number of their pages comes out of the committed records."""
 
 import re
+import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis.claims import of_studies, read
 from analysis.claims.markdown import page
+from analysis.design_figures import importance_tables
 from analysis.frame import load
+from analysis.importance.saved import Tables
 from lttune.files import read_json
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
-CLAIMS = RESULTS / "claims"
+CLAIMS, SENSITIVITY = RESULTS / "claims", RESULTS / "sensitivity"
+FACTORS = [
+    "train.lr",
+    "train.batch_size",
+    "prune.fractions.fc1",
+    "prune.fractions.fc2",
+    "prune.fractions.out",
+]
+"""In the order of the page's table."""
 README = (RESULTS / "README.md").read_text()
+PROSE = " ".join(README.split())
 
 
 @pytest.mark.slow
@@ -25,8 +38,8 @@ def test_the_verdicts_are_those_of_the_records():
     counts = table["verdict"].value_counts()
     judged = table[table["verdict"] != "not tested"]
     for verdict in ("supported", "contradicted", "inconclusive"):
-        assert f"{counts[verdict]} {verdict}" in README
-    assert f"{judged['claim'].nunique()} claims" in README
+        assert f"{counts[verdict]} {verdict}" in PROSE
+    assert f"{judged['claim'].nunique()} claims" in PROSE
 
 
 @pytest.mark.parametrize("name", ["claims", "sensitivity"])
@@ -44,6 +57,49 @@ def test_a_study_is_complete_and_was_locked_before_it_began(name):
 
 
 def test_the_design_is_the_one_that_was_declared():
-    trials = load(RESULTS / "sensitivity").trials
+    trials = load(SENSITIVITY).trials
     roles = trials[trials["phase"] == "design"]["role"].value_counts()
     assert roles["design"] + roles["repeat"] // 3 == 64
+
+
+def shown(rows: pd.DataFrame) -> str:
+    """Returns the row of the page's table for the importances at one density."""
+    one, by = rows.iloc[0], rows.set_index("factor")
+    shares = [f"{by.total[f]:.2f} [{by.total_low[f]:.2f}, {by.total_high[f]:.2f}]" for f in FACTORS]
+    spreads = [f"{100 * one[name] ** 0.5:.2f}" for name in ("signal_variance", "seed_variance")]
+    cells = [f"{one['density']:.1%}".replace("%", " %"), *shares, *spreads, f"{one['q2']:.2f}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_importances_of_the_page_are_those_of_the_figure():
+    figure = pd.read_csv(SENSITIVITY / "figures" / "importance.csv")
+    assert figure["density"].nunique() == 10
+    for _, rows in figure.groupby("density"):
+        assert shown(rows) in README
+    assert (figure[figure["factor"] == "inert"]["total"] < 0.005).all()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_figures_importances_are_those_of_the_records(tmp_path):
+    # Estimated anew: the copy has none that were saved.
+    copy = tmp_path / "sensitivity"
+    shutil.copytree(SENSITIVITY, copy, ignore=shutil.ignore_patterns("figures"))
+    found = importance_tables(load(copy))
+    assert isinstance(found, Tables)
+    key = ["density", "factor"]
+    figure = pd.read_csv(SENSITIVITY / "figures" / "importance.csv").set_index(key)
+    table = found.table.set_index(key)
+    for name in ("first", "total", "total_low", "total_high"):
+        # The surrogate is fitted by an optimizer, whose last digits are the machine's.
+        assert (table[name] - figure[name]).abs().max() < 0.03
+
+
+def test_the_confirmation_of_the_page_is_that_of_the_figure():
+    rows = pd.read_csv(SENSITIVITY / "figures" / "confirmed.csv")
+    for row in rows.to_dict("records"):
+        assert f"{100 * row['accuracy']:.2f} %" in README
+        if row["name"] != "base":
+            ends = [100 * row[f"difference{end}"] for end in ("", "_low", "_high")]
+            text = "{:+.2f} [{:+.2f}, {:+.2f}]".format(*ends)
+            assert text in PROSE
