@@ -4,6 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -77,6 +78,25 @@ def test_the_importances_of_the_page_are_those_of_the_figure():
     for _, rows in figure.groupby("density"):
         assert shown(rows) in README
     assert (figure[figure["factor"] == "inert"]["total"] < 0.005).all()
+
+
+def test_the_means_by_imbalance_are_those_of_the_records():
+    records = load(SENSITIVITY).records
+    chosen = (records["phase"] == "design") & (records["role"] != "paper")
+    found: dict[int, list[list[float]]] = {}
+    for _, mine in records[chosen].groupby(["trial", "replicate"]):
+        mine = mine.sort_values("density")
+        faster = mine["prune.fractions.fc2"].iloc[0] - mine["prune.fractions.fc1"].iloc[0]
+        x = np.log(mine["density"])
+        at = [np.log(density) for density in (0.107, 0.044, 0.028)]
+        assert x.min() <= at[-1]
+        values = [float(np.interp(one, x, mine["test_accuracy"])) for one in at]
+        found.setdefault(int(np.floor(faster / 0.2)), []).append(values)
+    names = {-2: "-0.4 to -0.2", -1: "-0.2 to 0", 0: "0 to 0.2", 1: "0.2 to 0.4"}
+    assert sorted(found) == sorted(names)
+    for place, name in names.items():
+        means = [f"{100 * mean:.1f} %" for mean in np.mean(found[place], axis=0)]
+        assert f"| {' | '.join([name, str(len(found[place])), *means])} |" in README
 
 
 @pytest.mark.slow
