@@ -137,14 +137,18 @@ def test_every_point_that_it_declares_is_trained(any_study):
         assert len(found) == len(point.replicates), point.label
         rows = any_study.rows[any_study.rows["trial"].isin(found)]
         wanted: LotteryConfig = config.lottery.override(point.hparams)
-        assert set(rows["level"]) == set(range(wanted.levels + 1))
+        last = rows[rows["level"] == rows["level"].max()]
+        assert set(rows["level"]) == set(range(last["level"].iloc[0] + 1))
+        ended = (last["density"] <= wanted.min_density).all()
+        assert ended or set(last["level"]) == {wanted.levels}
         for path in point.hparams:
             assert set(rows[path]) == {wanted.flat()[path]}
 
 
 def test_its_networks_learn(any_study):
     dense = any_study.rows[(any_study.rows["level"] == 0) & (any_study.rows["branch"] == "trunk")]
-    assert dense["test_accuracy"].min() > 0.6
+    # A sweep also has learning rates at which so short a training comes to little.
+    assert dense[dense["phase"] == "anchor"]["test_accuracy"].min() > 0.6
     assert dense["start_val_accuracy"].max() < 0.35
 
 
