@@ -129,7 +129,7 @@ MEDIUM = {
     "train.eval_test": False,
     "train.eval_train": 2_000,
 }
-FEW = ("paper", "kept=continue", "adam-lr=0.0002", "sgd-lr=0.4", "rate=0.4")
+FEW = ("paper", "kept=continue", "adam-lr=0.002", "sgd-lr=0.4", "rate=0.4")
 
 POINTS: dict[str, dict[Phase, list[Point]]] = {
     "smoke": {

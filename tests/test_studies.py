@@ -14,7 +14,10 @@ from markupsafe import escape
 
 from lttune.branches import FROM_DENSE
 from lttune.config import LotteryConfig
+from lttune.data import load
+from lttune.densities import planned_densities
 from lttune.files import read_json
+from lttune.lab import network_of
 from lttune.settings import Study, StudyConfig
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(360)]
@@ -136,19 +139,17 @@ def test_every_point_that_it_declares_is_trained(any_study):
         found = [n for n in found if point.label in trials[n]["label"]]
         assert len(found) == len(point.replicates), point.label
         rows = any_study.rows[any_study.rows["trial"].isin(found)]
-        wanted: LotteryConfig = config.lottery.override(point.hparams)
-        last = rows[rows["level"] == rows["level"].max()]
-        assert set(rows["level"]) == set(range(last["level"].iloc[0] + 1))
-        ended = (last["density"] <= wanted.min_density).all()
-        assert ended or set(last["level"]) == {wanted.levels}
+        wanted: LotteryConfig = config.lottery.override(point.hparams | {"data.name": "digits"})
+        planned = planned_densities(wanted, network_of(wanted, load(wanted.data.name)))
+        trunk = rows[rows["branch"] == "trunk"]
+        assert list(trunk.groupby("level")["density"].first()) == pytest.approx(planned)
         for path in point.hparams:
             assert set(rows[path]) == {wanted.flat()[path]}
 
 
 def test_its_networks_learn(any_study):
     dense = any_study.rows[(any_study.rows["level"] == 0) & (any_study.rows["branch"] == "trunk")]
-    # A sweep also has learning rates at which so short a training comes to little.
-    assert dense[dense["phase"] == "anchor"]["test_accuracy"].min() > 0.6
+    assert dense["test_accuracy"].min() > 0.6
     assert dense["start_val_accuracy"].max() < 0.35
 
 

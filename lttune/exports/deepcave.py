@@ -19,7 +19,6 @@ from optuna.distributions import (
     FloatDistribution,
 )
 
-from lttune.errors import ConfigError
 from lttune.exports.folder import Folder, new_folder, require_absent
 from lttune.exports.sample import Sample, contains, samples
 from lttune.ledger import Trial
@@ -48,12 +47,7 @@ def write_deepcave(folder: Folder, path: Path) -> list[str]:
         StorageError: if the folder is there already.
     """
     require_absent(path)
-    found = samples(folder)
-    if not found:
-        raise ConfigError(
-            f"--deepcave must be of a study with trials in its space, got {folder.path}: "
-            "--csv has all of it"
-        )
+    found = samples(folder, "--deepcave")
     lines: list[str] = []
     with new_folder(path) as draft:
         for sample in found:

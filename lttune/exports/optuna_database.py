@@ -13,7 +13,6 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from lttune.errors import ConfigError
 from lttune.exports.folder import Folder, objectives, require_absent
 from lttune.exports.sample import Sample, samples
 from lttune.files import write_atomically
@@ -40,12 +39,7 @@ def write_optuna(folder: Folder, path: Path) -> list[str]:
         StorageError: if the file is there already.
     """
     require_absent(path)
-    found = samples(folder)
-    if not found:
-        raise ConfigError(
-            f"--optuna must be of a study with trials in its space, got {folder.path}: "
-            "--csv has all of it"
-        )
+    found = samples(folder, "--optuna")
     with write_atomically(path) as draft:
         storage = RDBStorage(f"sqlite:///{draft}")
         for sample in found:

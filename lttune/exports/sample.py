@@ -18,6 +18,7 @@ from optuna.distributions import (
 )
 
 from lttune.design import INERT, Factor
+from lttune.errors import ConfigError
 from lttune.exports.folder import Folder, scalar
 from lttune.ledger import Trial
 from lttune.space import distribution_of
@@ -57,12 +58,19 @@ class Sample:
     """Trials that have ended, each with its values of the space."""
 
 
-def samples(folder: Folder) -> list[Sample]:
+def samples(folder: Folder, flag: str) -> list[Sample]:
     """Returns the samples of a study that have a point.
 
     A point of the search's space is a trial that changes nothing else and lies in it: beside the
     search's own there are the base configuration and others that its sampler may learn from. A
     sweep has no distributions but the values that were tried, the base configuration's among them.
+
+    Args:
+        folder: the study.
+        flag: of the command that asks for them.
+
+    Raises:
+        ConfigError: if no trial that has ended is a point of the study's space.
     """
     trials = {
         suffix: [t for t in folder.trials if t.phase in phases]
@@ -76,7 +84,11 @@ def samples(folder: Folder) -> list[Sample]:
         "-design": {factor.path: distribution_of(factor) for factor in factors},
     }
     found = [_sample(folder, suffix, trials[suffix], spaces[suffix]) for suffix in SAMPLES]
-    return [sample for sample in found if sample.space and sample.points]
+    filled = [sample for sample in found if sample.space and sample.points]
+    rule = "of a study with trials in its space"
+    if not filled:
+        raise ConfigError(f"{flag} must be {rule}, got {folder.path}: --csv has all of it")
+    return filled
 
 
 def distribution(described: Mapping[str, Any]) -> BaseDistribution:
