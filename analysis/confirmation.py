@@ -27,6 +27,8 @@ CONFIRMATION_COLUMNS += ["selected", "fresh"]
 
 BASE = "paper"
 """Role of the base configuration."""
+ORIGINS = ("tune", "search", "random")
+"""Phases whose best trials are confirmed."""
 
 
 def confirmed(study: Study) -> pd.DataFrame:
@@ -84,7 +86,7 @@ def confirmed_networks(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
 def _origin(study: Study, mine: pd.DataFrame) -> dict[Any, Any] | None:
     """Returns the trial that a confirmed configuration was chosen as."""
     hparams = mine["hparams"].iloc[0]
-    drawn = study.trials[study.trials["phase"].isin(["search", "random"])]
+    drawn = study.trials[study.trials["phase"].isin(ORIGINS)]
     same = drawn[[one == hparams for one in drawn["hparams"]]]
     return same.iloc[0].to_dict() if len(same) else None
 

@@ -11,6 +11,7 @@ from analysis.canvas import Drawing
 from analysis.confirmation_figures import confirmation
 from analysis.controls import MAIN, on_target
 from analysis.curves import anchor
+from analysis.fair_figures import fair
 from analysis.frame import Study
 from analysis.map_figures import lr_fraction
 from analysis.pareto_figures import pareto
@@ -23,6 +24,7 @@ OPTIONAL: tuple[Callable[[Study, str], Drawing | None], ...] = (
     pareto,
     best_of_k_figure,
     confirmation,
+    fair,
 )
 """Figures that say themselves whether there is anything to draw."""
 

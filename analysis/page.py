@@ -18,7 +18,7 @@ from analysis.budget_figures import random_trials
 from analysis.figures import target_text
 from analysis.formats import FILTERS
 from analysis.frame import Study
-from analysis.page_tables import comparison, gains
+from analysis.page_tables import by_density, comparison, gains
 from analysis.runs import later_runs, numerics
 from analysis.trials import best_table, problem_table, search_table, settings
 from analysis.verdict_section import VerdictSection
@@ -73,6 +73,10 @@ def page(
         objective=info.get("objective", {}),
         front=tables["front"].to_dict("records"),
         confirmed=tables["confirmed"].to_dict("records"),
+        compared=info.get("compared"),
+        at_edge=_at_edge(tables["fair_choices"]),
+        fair_values=by_density(tables["fair_values"], ["measure", "value"]),
+        fair_pairs=by_density(tables["fair_pairs"], ["measure", "first", "second"]),
         searched=int((searched["phase"] == "search").sum()),
         stopped=int((searched["state"] == "stopped").sum()),
         random_source=random_trials(study)[1],
@@ -87,6 +91,10 @@ def page(
         script=Markup(script),
         script_digest=digest,
     )
+
+
+def _at_edge(choices: pd.DataFrame) -> list[dict[Any, Any]]:
+    return choices[choices["at_edge"].astype(bool)].to_dict("records")
 
 
 def _provenance(info: Mapping[str, Any]) -> dict[str, dict[str, str]]:

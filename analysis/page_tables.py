@@ -70,3 +70,16 @@ def gains(table: pd.DataFrame) -> list[dict[str, Any]]:
         densities = sorted(mine["density"].unique(), reverse=True)
         found.append({"factor": factor, "densities": densities, "rows": rows})
     return found
+
+
+def by_density(table: pd.DataFrame, key: list[str]) -> dict[str, Any]:
+    """Returns a table of estimates with a row for each ``key`` and a column for each density."""
+    densities = sorted(table["density"].unique(), reverse=True)
+    rows = [
+        {
+            **dict(zip(key, names, strict=True)),
+            "cells": {row["density"]: row for row in cells.to_dict("records")},
+        }
+        for names, cells in table.groupby(key, sort=False)
+    ]
+    return {"densities": densities, "rows": rows}

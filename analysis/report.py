@@ -18,6 +18,7 @@ from analysis.confirmation import confirmation_table
 from analysis.controls import on_target
 from analysis.curves import difference_table
 from analysis.drawings import drawings, subtitle_of
+from analysis.fair_comparison import choice_table, pair_table, value_table
 from analysis.frame import Study, load
 from analysis.page import page
 from analysis.sweeps import gain_table, sweep_networks
@@ -62,6 +63,9 @@ def _write(study: Study, path: Path, verdicts: pd.DataFrame | None) -> None:
         "trials": trial_table(study, DENSITY),
         "front": front_table(study),
         "confirmed": confirmation_table(study),
+        "fair_choices": choice_table(study),
+        "fair_values": value_table(study),
+        "fair_pairs": pair_table(study),
     }
     figures = {
         drawing.name: {

@@ -13,6 +13,7 @@ from typing import Any
 import ray
 from rich.console import Console
 
+from lttune.confirmation import Confirmation
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
@@ -156,7 +157,7 @@ class Conductor:
             sampler=config.sampler,
             seed=config.seed,
             replicates=config.search_replicates,
-            confirm_replicates=config.confirm_replicates,
+            confirmation=Confirmation.of(config, self._study),
             control_densities=config.control_densities,
         )
         concurrent = min(config.max_concurrent or cores, cores)

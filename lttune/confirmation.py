@@ -3,7 +3,8 @@
 The best of many trials looks better than it is (the winner's curse): its lucky replicate is part of
 why it was chosen. Its configuration is trained again, in full depth, beside the base configuration
 and the best of the random control, all on the same fresh replicates, so that differences are
-paired.
+paired. Of a fair comparison it is the best of each value: "Adam against SGD" with each at the
+learning rate that suits it, and with controls, because it asks for winning tickets.
 """
 
 from __future__ import annotations
@@ -13,15 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from lttune.design.points import Role
-from lttune.ledger import Ledger
+from lttune.ledger import Ledger, Trial
 from lttune.objectives import ObjectiveConfig
-from lttune.settings import MOST, SEARCHING
+from lttune.settings import MOST, ORIGINS, Study, StudyConfig
 from lttune.winners import winners
 
 FRESH = MOST
 """First replicate id of the phase: no other phase counts that far."""
-ORIGINS = SEARCHING[:2]
-"""Phases whose best trials are confirmed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,54 +28,80 @@ class Arm:
     """One configuration that is confirmed."""
 
     label: str
-    """Where it comes from: "search trial 12", "random trial 30" or "base"."""
+    """Where it comes from: "search trial 12", "tune trial 30 (sgd)" or "base"."""
     hparams: dict[str, Any]
     role: Role
     """fresh, or paper for the base configuration."""
 
 
-def is_due(ledger: Ledger) -> bool:
-    """Whether the phase is run and the winners are known: nothing of the others is to come."""
-    return "confirm" in ledger.active and not any(ledger.pending(phase) for phase in ORIGINS)
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """What the phase trains in a study."""
 
+    target: ObjectiveConfig
+    """By which the best are chosen."""
+    replicates: int
+    """Of each configuration, one a trial."""
+    compared: str | None = None
+    """Path whose values are compared; the best of each is confirmed."""
+    controls: tuple[str, ...] = ()
+    """Trained beside each ticket."""
+    at_most: int = 0
+    """Trials that the phase may need, before its winners are known."""
 
-def add_missing(ledger: Ledger, target: ObjectiveConfig, replicates: int) -> None:
-    """Adds the trials that the winners so far lack, and counts what makes the phase complete.
+    @classmethod
+    def of(cls, config: StudyConfig, study: Study) -> Confirmation:
+        """Returns what the settings ask for."""
+        tuned = study.points_of(config).get("tune", [])
+        values = {point.hparams.get(study.compared or "") for point in tuned}
+        each = 1 if len(config.objective.measures) == 1 else 3
+        arms = each * (len(values) + len({"search", "random"} & {*config.phases})) + 1
+        return cls(
+            target=config.objective,
+            replicates=config.confirm_replicates,
+            compared=study.compared,
+            controls=config.controls if tuned else (),
+            at_most=arms * config.confirm_replicates,
+        )
 
-    Trials of earlier winners stay: a search that grew may have another one.
+    def is_due(self, ledger: Ledger) -> bool:
+        """Whether the phase is run and the winners are known: no other candidate is to come."""
+        return "confirm" in ledger.active and not any(ledger.pending(phase) for phase in ORIGINS)
 
-    Args:
-        ledger: of a study whose other phases have ended (``is_due``).
-        target: by which the best are chosen.
-        replicates: of each configuration.
-    """
-    used = {r for t in ledger.trials if t.phase != "confirm" for r in t.replicates}
-    fresh = [r for r in range(FRESH, FRESH + replicates + len(used)) if r not in used][:replicates]
-    known = {trial.label for trial in ledger.of("confirm")}
-    # Replicate by replicate, so that an early look has every configuration once.
-    for replicate in fresh:
-        for arm in _arms(ledger, target):
-            name = f"{arm.label} replicate={replicate}"
-            if name not in known:
-                ledger.add("confirm", name, arm.hparams, [replicate], [], arm.role)
-    ledger.planned["confirm"] = len(ledger.of("confirm"))
+    def add_missing(self, ledger: Ledger) -> None:
+        """Adds the trials that the winners so far lack, and counts what makes the phase complete.
 
+        Trials of earlier winners stay: a search that grew may have another one.
 
-def at_most(phases: tuple[str, ...], target: ObjectiveConfig, replicates: int) -> int:
-    """Returns how many trials the phase may need before its winners are known.
+        Args:
+            ledger: of a study whose other phases have ended (``is_due``).
+        """
+        used = {r for t in ledger.trials if t.phase != "confirm" for r in t.replicates}
+        last = FRESH + self.replicates + len(used)
+        fresh = [r for r in range(FRESH, last) if r not in used][: self.replicates]
+        known = {trial.label for trial in ledger.of("confirm")}
+        # Replicate by replicate, so that an early look has every configuration once.
+        for replicate in fresh:
+            for arm in self._arms(ledger):
+                name = f"{arm.label} replicate={replicate}"
+                if name not in known:
+                    controls = list(self.controls)
+                    ledger.add("confirm", name, arm.hparams, [replicate], controls, arm.role)
+        ledger.planned["confirm"] = len(ledger.of("confirm"))
 
-    Args:
-        phases: that are run.
-        target: by which the best are chosen.
-        replicates: of each configuration.
-    """
-    each = 1 if len(target.measures) == 1 else 3
-    return (each * len({*ORIGINS} & {*phases}) + 1) * replicates
+    def _arms(self, ledger: Ledger) -> Iterator[Arm]:
+        for origin in ORIGINS:
+            for value, trials in self._rivals(ledger.of(origin)).items():
+                for trial in winners(trials, self.target):
+                    label = f"{origin} trial {trial.number}{value and f' ({value})'}"
+                    yield Arm(label=label, hparams=trial.hparams, role="fresh")
+        yield Arm(label="base", hparams={}, role="paper")
 
-
-def _arms(ledger: Ledger, target: ObjectiveConfig) -> Iterator[Arm]:
-    for origin in ORIGINS:
-        for trial in winners(ledger.of(origin), target):
-            label = f"{origin} trial {trial.number}"
-            yield Arm(label=label, hparams=trial.hparams, role="fresh")
-    yield Arm(label="base", hparams={}, role="paper")
+    def _rivals(self, trials: list[Trial]) -> dict[str, list[Trial]]:
+        """Returns the trials of a phase by the value that is compared; "" if none is."""
+        found: dict[str, list[Trial]] = {}
+        for trial in trials:
+            tuned = trial.phase == "tune" and self.compared is not None
+            value = str(trial.hparams[self.compared]) if tuned and self.compared else ""
+            found.setdefault(value, []).append(trial)
+        return found

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from lttune import confirmation
 from lttune.config import LotteryConfig
+from lttune.confirmation import Confirmation
 from lttune.data import Dataset
 from lttune.densities import planned_densities
 from lttune.lab import network_of
 from lttune.ledger import Ledger
 from lttune.objectives import ObjectiveConfig
-from lttune.settings import PHASES, Study, StudyConfig
+from lttune.settings import ORIGINS, PHASES, Study, StudyConfig
 from lttune.trial import networks
 
 
 def phase_config(phase: str, base: LotteryConfig, target: ObjectiveConfig) -> LotteryConfig:
-    """Returns what a phase's trials override; search and random end where the objective does."""
-    if phase not in ("search", "random"):
+    """Returns what a phase's trials override; tune, search and random end as the objective does."""
+    if phase not in ORIGINS:
         return base
     return base.override({"min_density": max(base.min_density, target.floor)})
 
@@ -36,11 +36,11 @@ def plan_trials(ledger: Ledger, config: StudyConfig, study: Study) -> None:
     for phase in ("search", "random"):
         if phase in config.phases:
             ledger.planned[phase] = max(config.trials, len(ledger.of(phase)))
+    confirmation = Confirmation.of(config, study)
     if confirmation.is_due(ledger):
-        confirmation.add_missing(ledger, config.objective, config.confirm_replicates)
+        confirmation.add_missing(ledger)
     elif "confirm" in config.phases:
-        likely = confirmation.at_most(config.phases, config.objective, config.confirm_replicates)
-        ledger.planned["confirm"] = max(likely, len(ledger.of("confirm")))
+        ledger.planned["confirm"] = max(confirmation.at_most, len(ledger.of("confirm")))
     ledger.planned = {phase: ledger.planned[phase] for phase in PHASES if phase in ledger.planned}
     ledger.save()
 
@@ -84,11 +84,12 @@ def work(config: StudyConfig, study: Study, datasets: Mapping[str, Dataset]) -> 
         "anchor": _networks(config, base, config.controls, datasets),
         "search": each,
         "random": each,
-        "confirm": levels(base, datasets),
+        "confirm": _networks(config, base, Confirmation.of(config, study).controls, datasets),
     }
     for phase, points in study.points_of(config).items():
+        of_phase = phase_config(phase, base, config.objective)
         found[phase] = fmean(
-            _networks(config, base.override(p.hparams), p.controls, datasets) for p in points
+            _networks(config, of_phase.override(p.hparams), p.controls, datasets) for p in points
         )
     return found
 

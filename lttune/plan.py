@@ -14,7 +14,7 @@ import torch
 from rich.table import Table
 
 from lttune.config import LotteryConfig
-from lttune.confirmation import at_most
+from lttune.confirmation import Confirmation
 from lttune.data import Dataset
 from lttune.densities import planned_densities
 from lttune.engines import make, warm
@@ -123,7 +123,12 @@ def plan(
             for point in points
             for trajectory in [
                 _trajectory(
-                    base.override(point.hparams), base, datasets, pace, point.controls, wanted
+                    phase_config(phase, base, config.objective).override(point.hparams),
+                    base,
+                    datasets,
+                    pace,
+                    point.controls,
+                    wanted,
                 )
             ]
             * len(point.replicates)
@@ -136,8 +141,9 @@ def plan(
             whole = tuple(config.search_replicates * value for value in trial)
             parts.append(_part(phase, [whole] * config.trials))
     if "confirm" in config.phases:
-        count = at_most(config.phases, config.objective, config.confirm_replicates)
-        parts.append(_part("confirm", [_trajectory(base, base, datasets, pace)] * count))
+        confirmation = Confirmation.of(config, study)
+        each = _trajectory(base, base, datasets, pace, confirmation.controls, wanted)
+        parts.append(_part("confirm", [each] * confirmation.at_most))
     return parts
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from lttune import confirmation
 from lttune.config import LotteryConfig
+from lttune.confirmation import Confirmation
 from lttune.ledger import Ledger, Trial
 from lttune.objectives import ObjectiveConfig
 from lttune.phases import phase_config
@@ -30,7 +30,7 @@ class StudySearcher(Searcher):
         sampler: a name of ``proposals.SAMPLERS``.
         seed: root of the proposals and of the control's draws.
         replicates: replicates of a trial of the search, and of its control.
-        confirm_replicates: trials of each configuration that is confirmed.
+        confirmation: whom the last phase trains.
         control_densities: where controls are trained; empty is at every level.
     """
 
@@ -44,14 +44,14 @@ class StudySearcher(Searcher):
         sampler: str,
         seed: int,
         replicates: int,
-        confirm_replicates: int,
+        confirmation: Confirmation,
         control_densities: Sequence[float] = (),
     ) -> None:
         super().__init__()
         self.ledger, self.base, self.target, self.space = ledger, base, target, dict(space)
         self.proposals = Proposals(base, space, target, sampler, seed)
         self._seed, self._replicates = seed, replicates
-        self._confirm_replicates = confirm_replicates
+        self._confirmation = confirmation
         self._control_densities = tuple(control_densities)
         self._by_ray_id: dict[str, Trial] = {}
         self.proposals.remember(ledger.of("search"))
@@ -106,16 +106,16 @@ class StudySearcher(Searcher):
         return self.ledger.add(phase, label(params), params, list(range(self._replicates)), [])
 
     def _confirm(self) -> Trial | None:
-        if not confirmation.is_due(self.ledger):
+        if not self._confirmation.is_due(self.ledger):
             return None
-        confirmation.add_missing(self.ledger, self.target, self._confirm_replicates)
+        self._confirmation.add_missing(self.ledger)
         return self._waiting()
 
     def _more_to_come(self) -> bool:
         """Whether the end of a running trial will make room for another one."""
         if self._room("search"):
             return True
-        return "confirm" in self.ledger.active and not confirmation.is_due(self.ledger)
+        return "confirm" in self.ledger.active and not self._confirmation.is_due(self.ledger)
 
     def trial_of(self, trial_id: str) -> Trial:
         """Returns the ledger's entry of a Ray trial."""

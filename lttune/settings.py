@@ -19,7 +19,7 @@ from lttune.mlflow_uri import masked
 from lttune.objectives import ObjectiveConfig
 
 Scale = Literal["smoke", "quick", "paper"]
-Phase = Literal["anchor", "sweep", "design", "search", "random", "confirm"]
+Phase = Literal["anchor", "sweep", "design", "tune", "search", "random", "confirm"]
 ControlName = Literal[
     "reinit",
     "random",
@@ -53,6 +53,9 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 """In the order in which a study goes through them."""
 SEARCHING: tuple[Phase, ...] = ("search", "random", "confirm")
 """The phases that come to points of the space."""
+
+ORIGINS: tuple[Phase, ...] = ("tune", "search", "random")
+"""The phases whose best trials are confirmed."""
 
 Space = Mapping[str, BaseDistribution]
 """Dotted hyperparameter -> Optuna distribution."""
@@ -89,10 +92,11 @@ class StudyConfig:
     out: Path = Path("results")
     """Folder of all studies and of the store of trained networks that they share."""
     phases: tuple[Phase, ...] = ("anchor", "search")
-    """What is run: anchor is the base configuration with its controls; sweep and design are the
+    """What is run: anchor is the base configuration with its controls; sweep, design and tune are
     points that the study declares; search is Optuna's; random is its control, as many trials drawn
-    uniformly from the same space; confirm is the best trial of each and the base configuration, in
-    full depth on replicates that nothing else was trained on."""
+    uniformly from the same space; confirm is the best trial of each, of tune the best of each value
+    that is compared, and the base configuration, in full depth on replicates that nothing else was
+    trained on."""
     trials: int = 12
     """Trials of the search, and as many of its random control."""
     replicates: int = 3
@@ -213,7 +217,10 @@ class Study:
     factors: Sequence[Factor] = ()
     """What a space-filling design varies, the measure that importances refer to."""
     points: Mapping[str, Mapping[Phase, Sequence[Point]]] = field(default_factory=dict)
-    """Scale -> phase (sweep, design) -> its points, each trained once a replicate."""
+    """Scale -> phase (sweep, design, tune) -> its points, each trained once a replicate."""
+    compared: str | None = None
+    """Dotted path whose values phase tune makes ready for a fair comparison, each value with
+    hyperparameters of its own (``lttune.design.fair_comparison``)."""
     prepare: Callable[[Path, int], None] | None = None
     """Called with the study's folder and its number of replicates before anything is trained, at
     every run: it fixes what must be fixed before results are seen, such as the claims."""
@@ -227,6 +234,8 @@ class Study:
         declared = self.points.get(config.scale, {})
         for phase in config.phases:
             needed = self.space if phase in SEARCHING else phase in declared
+            if phase == "confirm":
+                needed = self.space or "tune" in declared
             ok = phase == "anchor" or bool(needed)
             rule = f"without {phase!r}: the study declares none at scale {config.scale!r}"
             require(ok, "phases", rule, config.phases)

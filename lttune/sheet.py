@@ -39,6 +39,7 @@ def sheet(config: StudyConfig, study: Study, dataset: Dataset, numerics: str) ->
         "config": {**config.plain(), "tracking_uri": masked(config.tracking_uri or "") or None},
         "lottery": config.lottery.nested(),
         "space": describe_space(study.space),
+        "compared": study.compared,
         "factors": [f.plain() for f in with_inert(study.factors)] if study.factors else [],
         "objective": {
             "name": config.objective.name,

@@ -18,7 +18,6 @@ from lttune.design import (
     Point,
     Uniform,
     fair_comparison,
-    fresh,
     levels_to,
     nested,
     reaching,
@@ -238,15 +237,6 @@ def test_a_fair_comparison_tunes_every_value_with_the_same_budget():
     # The same quantiles, each of its own range.
     for a, s in zip(*by_value.values(), strict=True):
         assert s.hparams["train.lr"] == pytest.approx(100 * a.hparams["train.lr"])
-
-
-def test_the_winner_is_judged_on_replicates_that_tuning_never_saw():
-    factors = {"adam": [LR], "sgd": [LR]}
-    tuned = fair_comparison("train.optimizer", factors, budget=4, replicate=2)
-    judged = fresh({"adam": tuned[1], "sgd": tuned[6]}, replicates=3, tuned=tuned)
-    assert [p.hparams for p in judged] == [tuned[1].hparams, tuned[6].hparams]
-    assert {p.replicates for p in judged} == {(3, 4, 5)}
-    assert {p.role for p in judged} == {"fresh"}
 
 
 def test_a_comparison_of_one_value_is_none():

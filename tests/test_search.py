@@ -16,6 +16,7 @@ from ray.tune.search import Searcher
 from scipy.stats import kstest, uniform
 
 from lttune.config import LotteryConfig, TrainConfig, from_dict
+from lttune.confirmation import Confirmation
 from lttune.ledger import Ledger
 from lttune.objectives import ObjectiveConfig
 from lttune.proposals import SAMPLERS, STARTUP, draw
@@ -38,7 +39,9 @@ def ledger(path: Path, anchors: int = 0, search: int = 4) -> Ledger:
 
 def searcher(book: Ledger, **changes: Any) -> StudySearcher:
     options = {"space": SPACE, "target": ObjectiveConfig(), "sampler": "random", "seed": 0}
-    options |= {"replicates": 2, "confirm_replicates": 2, **changes}
+    confirmation = {"replicates": 2, **changes.pop("confirmation", {})}
+    options |= {"replicates": 2, **changes}
+    options["confirmation"] = Confirmation(target=options["target"], **confirmation)
     return StudySearcher(book, BASE, **options)
 
 
@@ -318,7 +321,8 @@ def confirmed(book: Ledger, **changes: Any) -> list[tuple[str, dict[str, Any], A
         trial = book.trials[config["trial"]]
         trial.state, trial.values = "complete", [0.1]
         added.append(config)
-    assert all(config["phase"] == "confirm" and config["controls"] == [] for config in added)
+    controls = list(changes.get("confirmation", {}).get("controls", ()))
+    assert all(c["phase"] == "confirm" and c["controls"] == controls for c in added)
     assert all(config["lottery"] == BASE.nested() for config in added)
     return [(book.trials[c["trial"]].label, c["hparams"], c["replicates"]) for c in added]
 
@@ -339,12 +343,26 @@ def test_the_winner_of_each_and_the_base_are_confirmed(tmp_path):
     assert book.planned["confirm"] == 6
     # A better trial, and one replicate more: nobody is trained twice.
     ended(book, "search", 0.9)
-    assert [label for label, _, _ in confirmed(book, confirm_replicates=3)] == [
+    assert [label for label, _, _ in confirmed(book, confirmation={"replicates": 3})] == [
         f"search trial {len(book.trials) - 6} replicate=100000",
         f"search trial {len(book.trials) - 6} replicate=100001",
         f"search trial {len(book.trials) - 6} replicate=100002",
         "random trial 3 replicate=100002",
         "base replicate=100002",
+    ]
+
+
+def test_of_a_fair_comparison_the_best_of_each_value_is_confirmed_with_controls(tmp_path):
+    book = ledger(tmp_path, search=0)
+    ended(book, "tune", 0.1, 0.3, 0.9, None, 0.2)
+    values = ["sgd", "sgd", "adam", "adam", "sgd"]
+    for trial, optimizer in zip(book.of("tune"), values, strict=True):
+        trial.hparams["train.optimizer"] = optimizer
+    plan = {"compared": "train.optimizer", "controls": ("reinit",), "replicates": 1}
+    assert confirmed(book, confirmation=plan) == [
+        ("tune trial 1 (sgd) replicate=100000", book.trials[1].hparams, [100_000]),
+        ("tune trial 2 (adam) replicate=100000", book.trials[2].hparams, [100_000]),
+        ("base replicate=100000", {}, [100_000]),
     ]
 
 
@@ -544,7 +562,7 @@ def test_values_that_do_not_go_together_fail_their_trial_and_no_other(tmp_path):
         sampler="random",
         seed=0,
         replicates=1,
-        confirm_replicates=1,
+        confirmation=Confirmation(target=ObjectiveConfig(), replicates=1),
     )
     configs = [search.suggest(f"ray-{n}") for n in range(8)]
     assert {tuple(trial.hparams.values()) for trial in book.trials} >= {(40, 80), (80, 80)}

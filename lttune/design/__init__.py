@@ -4,7 +4,7 @@ A design is an ordered list of ``Point``. It is pure: it depends on its argument
 nothing of who trains it, and names replicates (common random numbers), never seeds.
 """
 
-from lttune.design.comparison import fair_comparison, fresh
+from lttune.design.comparison import fair_comparison
 from lttune.design.distributions import Categorical, Distribution, Integer, LogUniform, Uniform
 from lttune.design.factors import INERT, PRUNING_RATE, Factor, nested
 from lttune.design.levels import levels_to, reaching
@@ -26,7 +26,6 @@ __all__ = [
     "Sweep",
     "Uniform",
     "fair_comparison",
-    "fresh",
     "levels_to",
     "nested",
     "reaching",

@@ -2,7 +2,8 @@
 
 "Adam against SGD" at one learning rate is no comparison. Every value gets the same number of
 quasi-random settings of its own nuisance ranges; the best by validation is then trained on
-replicates that tuning never saw, so that the winner's luck is not counted.
+replicates that tuning never saw, so that the winner's luck is not counted
+(``lttune.confirmation``).
 """
 
 from __future__ import annotations
@@ -59,23 +60,3 @@ def fair_comparison(
                 )
             )
     return design
-
-
-def fresh(winners: Mapping[str, Point], *, replicates: int, tuned: Sequence[Point]) -> list[Point]:
-    """Returns the winners on replicates that no tuning point used.
-
-    Args:
-        winners: name of a value -> its best tuning point by validation.
-        replicates: how many each.
-        tuned: all points of the tuning.
-
-    Raises:
-        ConfigError: if replicates is below 1.
-    """
-    require(replicates >= 1, "fresh replicates", ">= 1", replicates)
-    start = 1 + max((r for p in tuned for r in p.replicates), default=-1)
-    ids = tuple(range(start, start + replicates))
-    return [
-        Point(hparams=dict(winner.hparams), replicates=ids, role="fresh", label=f"{name}-fresh")
-        for name, winner in winners.items()
-    ]

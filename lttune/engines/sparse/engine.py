@@ -44,6 +44,8 @@ class SparseEngine:
             f"/crossover={crossover}"
         )
         self._pixels = PixelLists()
+        # To ask takes a millisecond, and all levels of a trajectory have one network.
+        self._approved: Network | None = None
 
     def groups(self, members: Sequence[Member]) -> list[list[int]]:
         """Returns one group for each member: together they would only share the processor."""
@@ -65,12 +67,13 @@ class SparseEngine:
         Raises:
             ResourceError: if the network is not one that ``supports`` approves.
         """
-        if not supports(network):
+        if network is not self._approved and not supports(network):
             layers = ", ".join(network.kinds)
             raise ResourceError(
                 "the sparse engine trains networks of flatten, linear and ReLU layers only; "
                 f"use the torch engine for the one with layers {layers}"
             )
+        self._approved = network
         return Session(network, start, mask, config, self._pixels)
 
 

@@ -82,10 +82,12 @@ class Plan:
             first = keep is next(iter(keeps.values()))
             layer[:3] = kind(keep, first=first), keep.shape[1], keep.shape[0]
         pattern, entries, size, tiles = [np.zeros(0, np.int32)], 0, 0, 0
-        for layer, keep in zip(layers, keeps.values(), strict=True):
+        lists: dict[str, _Lists] = {}
+        for layer, (name, keep) in zip(layers, keeps.items(), strict=True):
             if layer[memory.KIND] == memory.WEIGHT_SPARSE:
                 layer[memory.WEIGHTS] = size
-                parts = _pattern(keep)
+                lists[name] = _listed(keep)
+                parts = lists[name].pattern
                 layer[memory.COUNT] = len(parts[memory.FOURS - memory.ENDS]) * memory.FOUR
                 size += layer[memory.COUNT]
                 ends = entries + np.cumsum([0, *map(len, parts)])
@@ -99,9 +101,9 @@ class Plan:
         biases = size - biases
         self._places: list[Place] = []
         for layer, (name, keep) in zip(layers, keeps.items(), strict=True):
-            if layer[memory.KIND] == memory.WEIGHT_SPARSE:
-                survivors, in_tiles = np.flatnonzero(keep), np.zeros(0, np.int64)
-                at, _ = _in_fours(keep)
+            if name in lists:
+                survivors, at = lists[name].survivors, lists[name].at
+                in_tiles = np.zeros(0, np.int64)
             else:
                 layer[[memory.WEIGHTS, memory.TILES]] = size, tiles
                 survivors, at, in_tiles = _tiled(keep)
@@ -146,29 +148,34 @@ class Plan:
         return weights
 
 
-def _in_fours(keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the survivors' places in a weight-sparse layer, and the unit of each four places."""
-    counts = np.count_nonzero(keep, axis=1)
+@dataclass(frozen=True)
+class _Lists:
+    """One weight-sparse layer."""
+
+    survivors: np.ndarray
+    """As of ``Place``, and so is ``at``, counted from the layer's beginning."""
+    at: np.ndarray
+    pattern: list[np.ndarray]
+    """Its parts of the pattern in the order of the columns of ``Parameters.layers``."""
+
+
+def _listed(keep: np.ndarray) -> _Lists:
+    """Returns the lists of a layer; the weights of each unit are filled up to fours."""
+    outputs, inputs = keep.shape
+    survivors = np.flatnonzero(keep)
+    row, column = np.divmod(survivors, inputs)
+    counts = np.bincount(row, minlength=outputs)
     fours = -(-counts // memory.FOUR)
-    gaps = np.cumsum(fours * memory.FOUR - counts) - (fours * memory.FOUR - counts)
-    units = np.repeat(np.arange(len(keep)), fours)
+    filled = np.cumsum(fours * memory.FOUR)
+    ends = filled - fours * memory.FOUR + counts
+    at = np.arange(len(survivors)) + np.repeat(ends - np.cumsum(counts), counts)
+    units = np.repeat(np.arange(outputs), fours)
     # Gradients are computed 16 at a time: what fills the last is trained like a weight, too.
     units = np.append(units, np.zeros(-len(units) % 4, int))
-    return np.arange(counts.sum()) + np.repeat(gaps, counts), units
-
-
-def _pattern(keep: np.ndarray) -> list[np.ndarray]:
-    """Returns the parts of the pattern in the order of the columns of ``Parameters.layers``."""
-    outputs, inputs = keep.shape
-    at, units = _in_fours(keep)
-    counts, in_counts = np.count_nonzero(keep, axis=1), np.count_nonzero(keep, axis=0)
-    survivors, places = np.flatnonzero(keep), np.zeros(keep.size, np.int64)
-    places[survivors] = at
     columns = np.zeros(len(units) * memory.FOUR, np.int64)
-    columns[at] = survivors - np.repeat(np.arange(outputs) * inputs, counts)
-    fours = -(-counts // memory.FOUR) * memory.FOUR
-    ends = np.cumsum(fours) - fours + counts
-    source = np.repeat(np.arange(inputs), in_counts)
-    rows = np.flatnonzero(np.ascontiguousarray(keep.T)) - source * outputs
-    parts = (ends, columns, units, np.cumsum(in_counts), rows, places[rows * inputs + source])
-    return [part.astype(np.int32) for part in parts]
+    columns[at] = column
+    # Of short numbers it is a radix sort.
+    turned = np.argsort(column.astype(np.min_scalar_type(inputs - 1)), kind="stable")
+    in_ends = np.cumsum(np.bincount(column, minlength=inputs))
+    pattern = (ends, columns, units, in_ends, row[turned], at[turned])
+    return _Lists(survivors, at, [part.astype(np.int32) for part in pattern])
