@@ -62,14 +62,14 @@ def sane_region(study: Study, margin: float = MARGIN) -> dict[str, tuple[float, 
     """
     sane = is_sane(study, margin)
     points = design_points(study).set_index("trial").loc[sane.index]
-    peeled = [
-        factor.path
+    peeled = {
+        factor.path: factor.distribution
         for factor in factors(study)
         if factor.path != INERT
         and not factor.path.startswith("prune.")
         and not isinstance(factor.distribution, Categorical)
-    ]
-    values = points[peeled].astype(float)
+    }
+    values = points[list(peeled)].astype(float)
     inside = pd.Series(True, index=values.index)
     while sane[inside].mean() < PURITY:
         kept = [
@@ -82,12 +82,14 @@ def sane_region(study: Study, margin: float = MARGIN) -> dict[str, tuple[float, 
         if best is None or sane[best.index].mean() <= sane[inside].mean():
             break
         inside = inside & inside.index.isin(best.index)
-    box = values[inside]
-    return {
-        path: (float(box[path].min()), float(box[path].max()))
-        for path in peeled
-        if (box[path].min(), box[path].max()) != (values[path].min(), values[path].max())
-    }
+    region: dict[str, tuple[float, float]] = {}
+    for path, distribution in peeled.items():
+        every, box = values[path], values.loc[inside, path]
+        low = box.min() if box.min() > every.min() else distribution.low
+        high = box.max() if box.max() < every.max() else distribution.high
+        if (low, high) != (distribution.low, distribution.high):
+            region[path] = (float(low), float(high))
+    return region
 
 
 def _peeled(values: pd.Series) -> list[pd.Series]:
