@@ -9,50 +9,25 @@ trial, ``lttune.trial`` (its number). Every time is in ms since 1970, as MLflow 
 from __future__ import annotations
 
 import getpass
-import hashlib
-import importlib
 import json
 import re
-import sqlite3
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-from mlflow import MlflowClient
 from mlflow.data.schema import TensorDatasetSchema
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.types import Schema, TensorSpec
 
-from lttune import mlflow_uri
 from lttune.data.dataset import Dataset
+from lttune.mlflow_store import is_broken, is_refusal, open_store
 from lttune.mlflow_views import TAG, View
+
+__all__ = ["Mirror", "is_broken", "is_refusal"]
 
 _PARENT = "mlflow.parentRunId"
 _MAX_PARAMS = 100
-
-
-class BrokenDatabaseError(Exception):
-    """An existing SQLite file that MLflow cannot open, today or another day."""
-
-
-def is_broken(error: Exception) -> bool:
-    """Returns whether the SQLite file is unusable for good: half-made, damaged or not MLflow's."""
-    is_damaged = mlflow_uri.sqlite_code(error) in mlflow_uri.DAMAGED
-    return is_damaged or isinstance(error, BrokenDatabaseError)
-
-
-def is_refusal(error: Exception) -> bool:
-    """Returns whether a failed call would only fail again: MLflow said no, or a file is missing."""
-    if isinstance(error, MlflowException):
-        status = error.get_http_status_code()
-        return 400 <= status < 500 and status not in (401, 403, 408, 429)
-    return isinstance(error, FileNotFoundError) or not isinstance(error, OSError)
 
 
 @dataclass
@@ -82,17 +57,7 @@ class Mirror:
 
     def __init__(self, uri: str, study: str) -> None:
         self._study = study
-        path = mlflow_uri.sqlite_path(uri)
-        if uri.startswith(("http://", "https://")):
-            mlflow_uri.probe(uri)
-        # Two programs that create the tables of one file at a time break it.
-        name = hashlib.sha256(uri.encode()).hexdigest()[:16]
-        lock = Path(tempfile.gettempdir()) / f"lttune-{name}.lock"
-        with FileLock(lock, timeout=60) if path else nullcontext():
-            if path:
-                mlflow_uri.prepare_sqlite(path, _create_tables)
-            self._client = _open(uri, path)
-        self._database = path
+        self._client, self._database = open_store(uri)
         self.experiment = self._find_experiment()
         self._runs: dict[int | None, _Run] = {}
         self._find_runs()
@@ -257,31 +222,6 @@ class Mirror:
             else:
                 self._client.set_terminated(run.id, status, now)
             run.status = status
-
-
-def _create_tables(uri: str) -> None:
-    """Lets MLflow make its whole schema in a database, and closes it."""
-    # Imported here because it takes half a second, which a server's user need not wait.
-    module = importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
-    module.SqlAlchemyStore(uri, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
-
-
-def _open(uri: str, path: Path | None) -> MlflowClient:
-    try:
-        return MlflowClient(uri)
-    except Exception as error:
-        code = mlflow_uri.sqlite_code(error)
-        if code is not None:
-            # A table that exists already, for one; not a lock, a full disk or a missing right.
-            is_lost = code in (sqlite3.SQLITE_ERROR, *mlflow_uri.DAMAGED)
-        elif isinstance(error, MlflowException):
-            is_lost = "out-of-date database schema" in str(error)
-        else:
-            # A migration that stumbles over the traces of an earlier one.
-            is_lost = not isinstance(error, OSError | ImportError | MemoryError)
-        if path and is_lost:
-            raise BrokenDatabaseError(str(error).partition(" NOTE:")[0]) from error
-        raise
 
 
 def _known(run: Run) -> _Run:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from lttune import conductor, driver
+from lttune import conductor, ray_cluster
 from lttune.data import mnist
 from lttune.errors import DataError, ResourceError
 from lttune.settings import StudyConfig
@@ -201,9 +201,9 @@ def test_a_cluster_that_does_not_answer_is_named(monkeypatch):
     def init(**options):
         raise ConnectionError("Could not find any running Ray instance.\nMore words.")
 
-    monkeypatch.setattr(driver.ray, "init", init)
+    monkeypatch.setattr(ray_cluster.ray, "init", init)
     with pytest.raises(ResourceError) as error:
-        driver.start_ray(StudyConfig(name="x", address="auto"))
+        ray_cluster.start_ray(StudyConfig(name="x", address="auto"))
     assert str(error.value) == (
         "no Ray cluster answers at address 'auto': Could not find any running Ray instance."
     )
@@ -214,5 +214,5 @@ def test_only_its_owner_can_read_the_token_that_ray_writes(tmp_path, monkeypatch
     token.write_text("secret")
     token.chmod(0o644)
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
-    driver._keep_token_private()
+    ray_cluster._keep_token_private()
     assert token.stat().st_mode & 0o777 == 0o600

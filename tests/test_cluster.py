@@ -12,7 +12,7 @@ import ray
 from digits_study import STUDY
 from ray.cluster_utils import Cluster
 
-from lttune import driver
+from lttune import ray_cluster
 from lttune.conductor import Conductor
 from lttune.errors import StorageError
 from lttune.files import read_json
@@ -70,12 +70,12 @@ def test_a_store_that_another_node_cannot_use_is_refused(cluster, tmp_path, monk
     config = StudyConfig(name="x", out=tmp_path, address=cluster.address)
     config.store.mkdir()
     try:
-        driver.start_ray(config)
+        ray_cluster.start_ray(config)
         ray.shutdown()
         # Both nodes share this machine's disk: the other one has to be told what it would find.
-        monkeypatch.setattr(driver, "_trouble_with", lambda mark: "does not see")
+        monkeypatch.setattr(ray_cluster, "_trouble_with", lambda mark: "does not see")
         with pytest.raises(StorageError) as error:
-            driver.start_ray(config)
+            ray_cluster.start_ray(config)
     finally:
         ray.shutdown()
     assert str(error.value).startswith("out must be a folder that every node reaches: node ")
@@ -85,9 +85,9 @@ def test_a_store_that_another_node_cannot_use_is_refused(cluster, tmp_path, monk
 
 def test_what_a_node_cannot_do_with_a_folder_is_told(tmp_path):
     mark = tmp_path / "mark"
-    assert driver._trouble_with(str(mark)) == "does not see"
+    assert ray_cluster._trouble_with(str(mark)) == "does not see"
     mark.touch()
-    assert driver._trouble_with(str(mark)) == ""
+    assert ray_cluster._trouble_with(str(mark)) == ""
     assert list(tmp_path.iterdir()) == [mark]
     # The one folder that not even root can write to.
-    assert driver._trouble_with("/proc/version") == "cannot write to"
+    assert ray_cluster._trouble_with("/proc/version") == "cannot write to"

@@ -9,8 +9,8 @@ import ray
 from digits_study import SMOKE
 from ray.exceptions import AuthenticationError
 
-from lttune.driver import QUIET, start_ray
 from lttune.errors import ResourceError
+from lttune.ray_cluster import QUIET, start_ray
 
 
 @pytest.mark.parametrize("kind", [Exception, ConnectionError, AuthenticationError])

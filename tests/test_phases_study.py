@@ -144,8 +144,9 @@ def test_no_core_waits_but_before_the_confirmation(whole, waited):
     # While the search waits for the design, the control is trained, as long as there is some left.
     assert not any("anchor" in pending for pending in waited)
     assert not any({"design", "random"} <= {*pending} for pending in waited)
-    # Nor is a worker started anew at a border: there are as many as trials at once.
-    assert len(whole.pids) == 2
+    # Nor is a worker started anew at a border: there are at most as many as trials at once. On a
+    # busy machine the second may come up when all is done.
+    assert len(whole.pids) <= 2
 
 
 def test_the_control_ends_where_the_search_does_and_has_points_of_its_own(whole):

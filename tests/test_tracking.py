@@ -486,7 +486,7 @@ def test_a_broken_database_is_named(breaks, reason, store, folder, tmp_path):
 
 @pytest.mark.slow
 def test_a_locked_database_is_not_called_broken(tmp_path, monkeypatch):
-    mirror = importlib.import_module("lttune.mlflow_mirror")
+    store = importlib.import_module("lttune.mlflow_store")
     path = tmp_path / "mlflow.db"
 
     def open_locked(_: str) -> None:
@@ -495,7 +495,7 @@ def test_a_locked_database_is_not_called_broken(tmp_path, monkeypatch):
             two.execute("BEGIN EXCLUSIVE")
 
     path.touch()
-    monkeypatch.setattr(mirror, "MlflowClient", open_locked)
+    monkeypatch.setattr(store, "MlflowClient", open_locked)
     tracker = Tracker(f"sqlite:///{path}", "locked")
     start(tracker, tmp_path)
     said = tracker.close(30)

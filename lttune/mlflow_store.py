@@ -1,0 +1,83 @@
+"""An MLflow store that is opened: a database that may have to be made, or a server.
+
+Importing this module imports MLflow, which takes a second: only the thread of ``lttune.tracking``
+does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sqlite3
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+
+from lttune import mlflow_uri
+
+
+class BrokenDatabaseError(Exception):
+    """An existing SQLite file that MLflow cannot open, today or another day."""
+
+
+def is_broken(error: Exception) -> bool:
+    """Returns whether the SQLite file is unusable for good: half-made, damaged or not MLflow's."""
+    is_damaged = mlflow_uri.sqlite_code(error) in mlflow_uri.DAMAGED
+    return is_damaged or isinstance(error, BrokenDatabaseError)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Returns whether a failed call would only fail again: MLflow said no, or a file is missing."""
+    if isinstance(error, MlflowException):
+        status = error.get_http_status_code()
+        return 400 <= status < 500 and status not in (401, 403, 408, 429)
+    return isinstance(error, FileNotFoundError) or not isinstance(error, OSError)
+
+
+def open_store(uri: str) -> tuple[MlflowClient, Path | None]:
+    """Returns a client of the store, and its SQLite file if it is one, made if there is none.
+
+    Raises:
+        BrokenDatabaseError: if there is a file that MLflow cannot open.
+        Exception: whatever else MLflow or its driver says; ``is_refusal`` tells whether to retry.
+    """
+    path = mlflow_uri.sqlite_path(uri)
+    if uri.startswith(("http://", "https://")):
+        mlflow_uri.probe(uri)
+    # Two programs that create the tables of one file at a time break it.
+    name = hashlib.sha256(uri.encode()).hexdigest()[:16]
+    lock = Path(tempfile.gettempdir()) / f"lttune-{name}.lock"
+    with FileLock(lock, timeout=60) if path else nullcontext():
+        if path:
+            mlflow_uri.prepare_sqlite(path, _create_tables)
+        return _client(uri, path), path
+
+
+def _create_tables(uri: str) -> None:
+    """Lets MLflow make its whole schema in a database, and closes it."""
+    # Imported here because it takes half a second, which a server's user need not wait.
+    module = importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+    module.SqlAlchemyStore(uri, DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
+
+
+def _client(uri: str, path: Path | None) -> MlflowClient:
+    try:
+        return MlflowClient(uri)
+    except Exception as error:
+        code = mlflow_uri.sqlite_code(error)
+        if code is not None:
+            # A table that exists already, for one; not a lock, a full disk or a missing right.
+            is_lost = code in (sqlite3.SQLITE_ERROR, *mlflow_uri.DAMAGED)
+        elif isinstance(error, MlflowException):
+            is_lost = "out-of-date database schema" in str(error)
+        else:
+            # A migration that stumbles over the traces of an earlier one.
+            is_lost = not isinstance(error, OSError | ImportError | MemoryError)
+        if path and is_lost:
+            raise BrokenDatabaseError(str(error).partition(" NOTE:")[0]) from error
+        raise
