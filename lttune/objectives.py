@@ -197,8 +197,3 @@ def measure(name: str, rows: Rows, classes: int, config: ObjectiveConfig) -> flo
 def objectives(rows: Rows, classes: int, config: ObjectiveConfig) -> list[float]:
     """Returns the objective's numbers of a trial's trunk rows, means over its replicates."""
     return [measure(name, rows, classes, config) for name in config.measures]
-
-
-def objective(rows: Rows, classes: int, config: ObjectiveConfig) -> float:
-    """Returns the first of the objective's numbers."""
-    return objectives(rows, classes, config)[0]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from lttune.objectives import ObjectiveConfig, at_density, objective
+from lttune.objectives import ObjectiveConfig, at_density, measure
 
 LEVEL_METRICS = (
     "density",
@@ -42,27 +41,24 @@ def level_metrics(rows: Rows) -> dict[str, float]:
     for name in sorted({row["branch"] for row in rows}):
         mine = [row for row in rows if row["branch"] == name]
         prefix = "" if name == "trunk" else f"{name}."
-        for measure in LEVEL_METRICS if name == "trunk" else CONTROL_METRICS:
-            values = [float(row[measure]) for row in mine if row[measure] is not None]
+        for column in LEVEL_METRICS if name == "trunk" else CONTROL_METRICS:
+            values = [float(row[column]) for row in mine if row[column] is not None]
             if values:
-                metrics[f"{prefix}{measure}"] = fmean(values)
-            if len(values) > 1 and measure in ("test_accuracy", "val_accuracy"):
-                metrics[f"{prefix}{measure}_std"] = stdev(values)
+                metrics[f"{prefix}{column}"] = fmean(values)
+            if len(values) > 1 and column in ("test_accuracy", "val_accuracy"):
+                metrics[f"{prefix}{column}_std"] = stdev(values)
     if metrics.get("density", 0) > 0:
         metrics[LOG_DENSITY] = math.log10(metrics["density"])
     return metrics
 
 
 def trial_metrics(rows: Rows, classes: int, target: ObjectiveConfig) -> dict[str, float]:
-    """Returns a trial's summary: each objective, and test accuracy at a few densities.
+    """Returns a trial's summary: each objective's numbers, and test accuracy at a few densities.
 
     MLflow's tables show only a series' last value, so what is compared has a key of its own.
     """
-    names = {"accuracy_auc", "ticket_density", target.name}
-    metrics = {
-        name: objective(rows, classes, dataclasses.replace(target, name=name))
-        for name in sorted(names)
-    }
+    names = {"accuracy_auc", "ticket_density", *target.measures}
+    metrics = {name: measure(name, rows, classes, target) for name in sorted(names)}
     trunk = [row for row in rows if row["branch"] == "trunk"]
     replicates = sorted({row["replicate"] for row in trunk})
     for density in AT_DENSITIES:

@@ -116,7 +116,7 @@ class TrackedStudy:
         # A dictionary keeps the order, which a set would not.
         factors = dict.fromkeys([*self._study.space, *(p for t in trials for p in t.hparams)])
         controls = dict.fromkeys(control for trial in trials for control in trial.controls)
-        return views(factors, target.name, target.direction == "minimize", list(controls))
+        return views(factors, target.measures[0], target.direction == "minimize", list(controls))
 
     def _settings(self) -> dict[str, Any]:
         names = ("scale", "seed", "trials", "replicates", "sampler", "controls")

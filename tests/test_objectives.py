@@ -14,7 +14,6 @@ from lttune.objectives import (
     accuracy_auc,
     at_density,
     depth,
-    objective,
     objectives,
     ticket_density,
 )
@@ -98,7 +97,6 @@ def test_pareto_is_the_accuracy_at_the_smallest_ticket_and_its_density():
     config = ObjectiveConfig(name="pareto", margin=0.01)
     both = rows(points) + rows([(d, a - 0.02) for d, a in points], replicate=1)
     assert objectives(both, 10, config) == pytest.approx([0.94, min(d for d in GRID if d > 0.2)])
-    assert objective(both, 10, config) == objectives(both, 10, config)[0]
     assert (config.directions, config.direction) == (("maximize", "minimize"), "maximize")
     assert len(config.texts) == 2
     assert objectives(rows(LINE[:1], diverged=True), 10, config) == [0.1, 1.0]
@@ -112,21 +110,23 @@ def test_depth_counts_levels_of_a_fifth(levels):
 @pytest.mark.parametrize("name", get_args(ObjectiveName))
 def test_divergence_is_finite_and_worse(name):
     config = ObjectiveConfig(name=name, density=0.1)
-    good = objective(rows(LINE), 10, config)
-    bad = objective(rows(LINE[:1], diverged=True), 10, config)
-    assert math.isfinite(bad)
-    assert bad > good if config.direction == "minimize" else bad < good
+    good = objectives(rows(LINE), 10, config)
+    bad = objectives(rows(LINE[:1], diverged=True), 10, config)
+    assert all(map(math.isfinite, bad))
+    for direction, worse, better in zip(config.directions, bad, good, strict=True):
+        assert worse > better if direction == "minimize" else worse < better
 
 
 def test_early_accuracy_alone_never_beats_a_whole_curve():
     # A search that is told the last report prefers trajectories that stop while still dense.
-    stopped = objective(rows([(1.0, 0.99)]), 10, ObjectiveConfig())
-    assert stopped < objective(rows(LINE), 10, ObjectiveConfig())
+    [stopped] = objectives(rows([(1.0, 0.99)]), 10, ObjectiveConfig())
+    [whole] = objectives(rows(LINE), 10, ObjectiveConfig())
+    assert stopped < whole
 
 
 def test_replicates_are_averaged_and_controls_left_out():
     other = [(d, a - 0.02) for d, a in LINE]
     control = [{**row, "branch": "reinit", "val_accuracy": 0.0} for row in rows(LINE)]
     both = rows(LINE) + rows(other, replicate=1) + control
-    alone = objective(rows(LINE), 10, ObjectiveConfig())
-    assert objective(both, 10, ObjectiveConfig()) == pytest.approx(alone - 0.01)
+    [alone] = objectives(rows(LINE), 10, ObjectiveConfig())
+    assert objectives(both, 10, ObjectiveConfig()) == pytest.approx([alone - 0.01])

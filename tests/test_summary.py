@@ -88,6 +88,12 @@ def test_a_trials_own_objective_is_in_its_summary():
     assert metrics["accuracy_at"] == pytest.approx(0.8)
 
 
+def test_both_numbers_of_pareto_are_in_a_summary():
+    metrics = trial_metrics(curve(0, [0.9, 0.7, 0.5]), 10, ObjectiveConfig(name="pareto"))
+    assert metrics["ticket_accuracy"] == pytest.approx(0.8)
+    assert metrics["ticket_density"] == pytest.approx(0.8**10)
+
+
 def test_a_summary_is_the_mean_over_replicates_and_leaves_controls_out():
     rows = curve(0, [0.9, 0.7, 0.5]) + curve(1, [0.9, 0.5, 0.4])
     rows += [row("reinit", density=0.2, test_accuracy=0.0, val_accuracy=0.0)]
