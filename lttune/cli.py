@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from lttune import __version__, commands
+from lttune.command_line import parsed
 from lttune.errors import LttuneError, unknown
 
 
@@ -65,7 +66,8 @@ def _run(name: str, arguments: list[str]) -> int:
     import tyro
 
     command = importlib.import_module(f"{commands.__name__}.{name}")
-    flags = tyro.cli(
-        command.Flags, prog=f"lttune {name}", description=command.__doc__, args=arguments
+    prog, text = f"lttune {name}", command.__doc__
+    flags = parsed(
+        lambda: tyro.cli(command.Flags, prog=prog, description=text, args=arguments), prog
     )
     return command.main(flags)

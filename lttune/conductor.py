@@ -75,6 +75,7 @@ class Conductor:
         self._classes = outline(self._dataset, config.lottery.data)[1]
         self._network, self._report, self._chosen = network, report, chosen
         self._ran = False
+        self._interrupts = list[Interrupted]()
         self._console = Console(highlight=False)
         folder = config.folder
         path = folder / "study.json"
@@ -92,7 +93,7 @@ class Conductor:
 
     def run(self) -> Outcome:
         """Runs the missing trials, then writes records and report and closes MLflow's runs."""
-        interrupts = list[Interrupted]()
+        interrupts = self._interrupts
 
         def interrupt(signum: int) -> None:
             interrupts.append(Interrupted(signum))
@@ -107,7 +108,7 @@ class Conductor:
                     self._run_trials(interrupt)
             except KeyboardInterrupt:
                 # In the middle of a call of Ray, ours comes back as a plain one.
-                interrupts = interrupts or [Interrupted(signal.SIGINT)]
+                interrupts[:] = interrupts or [Interrupted(signal.SIGINT)]
             except BaseException:
                 self._tracked.tracker.finish("FAILED")
                 self._tracked.tracker.close(timeout_s=30)
@@ -121,11 +122,13 @@ class Conductor:
 
     def started(self, trial: Trial) -> None:
         """A trial begins."""
+        self._stop_if_interrupted()
         self._progress.started()
         self._tracked.show(trial)
 
     def level(self, trial: Trial, report: Mapping[str, Any]) -> None:
         """A trial finished a level: keep its rows, show and mirror it."""
+        self._stop_if_interrupted()
         self._tables.keep(trial, report["rows"], report["layers"])
         self._progress.level(trial, report, self._share(trial, report["level"]))
         self._tracked.level(trial, report["level"], report["rows"])
@@ -141,6 +144,11 @@ class Conductor:
         path = self._config.folder / "failures" / f"trial-{trial.number:03d}.txt"
         path.parent.mkdir(exist_ok=True)
         path.write_text(traceback)
+
+    def _stop_if_interrupted(self) -> None:
+        # Where an exception cannot be raised, as in a callback from C, Python drops it.
+        if self._interrupts:
+            raise self._interrupts[0]
 
     def _run_trials(self, interrupt: Callable[[int], None]) -> None:
         config, chosen = self._config, self._chosen

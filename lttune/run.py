@@ -5,6 +5,7 @@ Running a study again goes on where it stopped; running a finished study again t
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,7 @@ from lttune.outcome import Outcome
 from lttune.plan import measured, plan, table
 from lttune.settings import Space, Study, StudyConfig
 from lttune.sheet import refuse_other, sheet
+from lttune.space import widened
 from lttune.store import probe
 
 
@@ -53,6 +55,9 @@ def run_study(
     if config.device == "cuda" and config.address is None and not torch.cuda.is_available():
         raise ResourceError("device must be cpu here: PyTorch sees no CUDA")
     check_address(config.address)
+    if config.search_over:
+        space = widened(study.space, config.search_over, config.lottery)
+        study = dataclasses.replace(study, space=space)
     space = study.space_of(config)
     points = [point for found in study.points_of(config).values() for point in found]
     datasets = {name: load(name) for name in _dataset_names(config.lottery, space, points)}

@@ -46,6 +46,7 @@ ControlName = Literal[
     "transfer_reinit",
 ]
 SamplerName = Literal["tpe", "gp", "random"]
+MoreName = Literal["optimizer", "momentum", "weight_decay", "init_scale", "width", "warmup"]
 DeviceName = Literal["cpu", "cuda"]
 EngineName = Literal["auto", "torch", "sparse", "stacked"]
 
@@ -117,6 +118,11 @@ class StudyConfig:
     control_densities: tuple[float, ...] = ()
     """Densities at which controls are wanted: they are trained at the two levels around each. Empty
     is every level."""
+    search_over: tuple[MoreName, ...] = ()
+    """What the search varies besides what its study declares: optimizer (adam, momentum, sgd),
+    momentum (0.5 to 0.99), weight_decay (0 to 1e-3), init_scale (factor of all initial weights,
+    0.25 to 4), width (half and twice a LeNet's hidden units), warmup (0 to a quarter of the steps).
+    All optimizers share the study's range of learning rates."""
     sampler: SamplerName = "tpe"
     """Who proposes the search's trials: Optuna's tpe, gp or random."""
     asha: bool = False
@@ -156,7 +162,11 @@ class StudyConfig:
         ):
             if getattr(self, name) not in get_args(choices):
                 raise unknown(name, getattr(self, name), get_args(choices))
-        for name, choices in (("phases", get_args(Phase)), ("controls", get_args(ControlName))):
+        for name, choices in (
+            ("phases", get_args(Phase)),
+            ("controls", get_args(ControlName)),
+            ("search_over", get_args(MoreName)),
+        ):
             for value in getattr(self, name):
                 if value not in choices:
                     raise unknown(name, value, choices)
@@ -186,7 +196,8 @@ class StudyConfig:
         """Returns the settings without ``lottery`` as plain values."""
         values = dataclasses.asdict(self)
         del values["lottery"]
-        lists = {n: list(values[n]) for n in ("phases", "controls", "control_densities")}
+        names = ("phases", "controls", "control_densities", "search_over")
+        lists = {name: list(values[name]) for name in names}
         return {**values, "out": str(self.out), **lists}
 
     @property

@@ -1,8 +1,9 @@
-"""The factors of a design as the space of a search: the same ranges, declared once."""
+"""The space of a search: the factors of a design, declared once, and more of them by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 
 from optuna.distributions import (
     BaseDistribution,
@@ -11,7 +12,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from lttune.design import Categorical, Factor, Integer, LogUniform, Uniform
+from lttune.config import LotteryConfig, require
+from lttune.design import Categorical, Distribution, Factor, Integer, LogUniform, Uniform
+from lttune.errors import unknown
 
 
 def space_of(factors: Iterable[Factor]) -> dict[str, BaseDistribution]:
@@ -33,3 +36,46 @@ def distribution_of(factor: Factor) -> BaseDistribution:
             return IntDistribution(low, high, log=log)
         case Categorical(choices=choices):
             return CategoricalDistribution(choices)
+
+
+def _widths(base: LotteryConfig) -> Distribution:
+    """Half and twice as many hidden units of a LeNet, in all layers alike."""
+    name = base.model.name
+    is_lenet = re.fullmatch(r"lenet(-\d+)+", name) is not None
+    require(is_lenet, "search_over", "without 'width' unless the network is lenet-H1-H2-...", name)
+    units = [int(unit) for unit in name.split("-")[1:]]
+    scaled = [[max(1, round(unit * scale)) for unit in units] for scale in (0.5, 1, 2)]
+    return Categorical(choices=tuple("-".join(map(str, ["lenet", *one])) for one in scaled))
+
+
+MORE: dict[str, tuple[str, Callable[[LotteryConfig], Distribution]]] = {
+    "optimizer": ("train.optimizer", lambda _: Categorical(choices=("adam", "momentum", "sgd"))),
+    "momentum": ("train.momentum", lambda _: Uniform(low=0.5, high=0.99)),
+    "weight_decay": ("train.weight_decay", lambda _: Uniform(low=0.0, high=1e-3)),
+    "init_scale": ("model.init_scale", lambda _: LogUniform(low=0.25, high=4.0)),
+    "width": ("model.name", _widths),
+    "warmup": ("train.warmup_steps", lambda base: Integer(low=0, high=base.train.steps // 4)),
+}
+"""Name of ``StudyConfig.search_over`` -> path, and its distribution beside a base configuration.
+
+Each holds the base's usual value, so that a search still learns from the points of a design."""
+
+
+def widened(
+    space: Mapping[str, BaseDistribution], names: Iterable[str], base: LotteryConfig
+) -> dict[str, BaseDistribution]:
+    """Returns a space with more factors, each by its name in ``MORE``.
+
+    Raises:
+        ConfigError: if a name is unknown, searched already, or of no meaning for the network.
+    """
+    found = dict(space)
+    for name in names:
+        if name not in MORE:
+            raise unknown("search_over", name, MORE)
+        path, distribution = MORE[name]
+        require(
+            path not in found, "search_over", f"without what is searched already ({path})", name
+        )
+        found[path] = distribution_of(Factor(path=path, distribution=distribution(base)))
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import tyro
 
+from lttune.command_line import parsed
 from lttune.errors import LttuneError
 from lttune.settings import Study, StudyConfig
+
+INTERRUPTED = 128
+"""Least exit code of an interrupted study."""
 
 
 def main(
@@ -27,12 +32,22 @@ def main(
     began = time.monotonic()
     arguments = sys.argv[1:] if argv is None else argv
     default = study.scales[_scale(arguments, study)]
-    config = tyro.cli(StudyConfig, default=default, description=doc, args=arguments)
-    # PyTorch, Ray and MLflow take seconds to import: help and mistakes should not wait for them.
-    from lttune.run import run_study
-
+    config = parsed(
+        lambda: tyro.cli(StudyConfig, default=default, description=doc, args=arguments),
+        f"python {study.file.parent.name}/{study.file.name}",
+    )
     try:
-        return run_study(config, study, report, began).exit_code
+        # PyTorch, Ray and MLflow take seconds to import: help and mistakes should not wait.
+        from lttune.run import run_study
+
+        code = run_study(config, study, report, began).exit_code
+        if code >= INTERRUPTED and argv is None:
+            # Interrupted in the middle of a call, Ray (2.60) ends one interpreter in twelve with a
+            # segmentation fault. Everything is written, so that nothing is lost by not ending it.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        return code
     except LttuneError as error:
         print(f"lttune: error: {error}", file=sys.stderr)
         return error.exit_code

@@ -103,7 +103,7 @@ POINTS: dict[str, dict[Phase, list[Point]]] = {
         "sweep": [point for point in sweep(1, 0.55) if point.label in ENDS],
         "design": design(4, 1),
     },
-    "quick": {"sweep": sweep(3, 0.05), "design": design(64, 16)},
+    "quick": {"sweep": sweep(5, 0.05), "design": design(64, 16)},
     "paper": {"sweep": sweep(10, 0.019, beyond=True), "design": design(128, 16)},
 }
 
