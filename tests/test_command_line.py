@@ -18,8 +18,8 @@ CODE = "from lttune.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
             "Unrecognized options: --levl, 1; did you mean --level?",
         ),
         (
-            ["export", "results/x", "--level", "one"],
-            "Error parsing --level: invalid literal for int() with base 10: 'one'",
+            ["export", "results/x", "--trial", "one"],
+            "Error parsing --trial: invalid literal for int() with base 10: 'one'",
         ),
         (
             ["masks", "results/x:0/0/1"],
