@@ -52,8 +52,8 @@ class BenchmarkConfig:
 def run(config: BenchmarkConfig, say: Callable[[str], object]) -> dict[str, Any]:
     """Returns everything that ``latest.json`` holds; ``say`` is told what is being measured."""
     course = loops.course()
-    if not sparse.available():
-        raise ResourceError("the benchmark measures the sparse engine, and numba is not installed")
+    if obstacle := sparse.obstacle():
+        raise ResourceError(f"the benchmark measures the sparse engine, and {obstacle}")
     # It imports numba.
     from benchmarks.kernels import product_rate, useful_flops
 

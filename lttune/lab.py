@@ -2,7 +2,8 @@
 
 It joins what a study holds fixed (datasets, engine, store, seed) and gives every cell its identity:
 the inputs that determine its bytes. Level 0 has no pruning field among them, so trials with equal
-training hyperparameters and replicate share one dense network.
+training hyperparameters and replicate share one dense network. ``rewind_step`` is among them,
+because that network's cell holds the weights of that step: trials with another one train it again.
 """
 
 from __future__ import annotations

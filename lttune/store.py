@@ -44,8 +44,8 @@ class Cell:
     record: dict[str, Any]
     """Plain values: ``measures`` and ``history``; the same bytes whenever it is computed."""
     tensors: dict[str, Tensor] = field(default_factory=dict)
-    times: dict[str, float] = field(default_factory=dict)
-    """Wall seconds; kept apart because they differ every time."""
+    times: dict[str, Any] = field(default_factory=dict)
+    """Wall seconds, and when it was trained; kept apart because they differ every time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class Store:
             compute: given the indices of the missing ones, returns their cells in that order.
 
         Raises:
-            StorageError: if a cell cannot be written.
+            StorageError: if a cell cannot be locked or written.
         """
         keys = [digest({"schema": SCHEMA, **values}) for values in inputs]
         found = {key: self.read(key) for key in keys}
@@ -93,7 +93,7 @@ class Store:
             with contextlib.ExitStack() as locks:
                 # Sorted, so that two processes can never hold what the other waits for.
                 for key in sorted(missing):
-                    locks.enter_context(self._lock(key))
+                    locks.enter_context(self._locked(key))
                 there |= self._look_again(found, missing)
                 todo = [keys.index(key) for key in dict.fromkeys(keys) if found[key] is None]
                 for index, cell in zip(todo, compute(todo) if todo else (), strict=True):
@@ -101,10 +101,16 @@ class Store:
                     found[keys[index]] = cell
         return [Stored(key=key, cell=_sure(found[key]), reused=key in there) for key in keys]
 
-    def _lock(self, key: str) -> FileLock:
+    @contextlib.contextmanager
+    def _locked(self, key: str) -> Iterator[None]:
         with self._writing():
             (self.folder / "locks").mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder / "locks" / f"{key}.lock")
+            lock = FileLock(self.folder / "locks" / f"{key}.lock")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -120,13 +126,18 @@ class Store:
         return {key for key in missing if found[key] is not None}
 
     def read(self, key: str) -> Cell | None:
-        """Returns a sealed cell, or None; an invalid one is moved to ``damaged/``."""
+        """Returns a sealed cell, or None; an invalid one is moved to ``damaged/``.
+
+        Raises:
+            StorageError: if an invalid one cannot be moved.
+        """
         folder = self.path(key)
         if not folder.exists():
             return None
         files = self._sealed_files(folder, key)
         if files is None:
-            self._set_aside(folder)
+            with self._writing():
+                self._set_aside(folder)
             return None
         tensors = folder / "tensors.safetensors"
         return Cell(
@@ -152,6 +163,17 @@ class Store:
 
     def _write(self, final: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None:
         draft = self.folder / "drafts" / uuid.uuid4().hex
+        try:
+            self._draft(draft, key, inputs, cell)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            draft.rename(final)
+        except BaseException:
+            # On a full disk, what is left of it would keep the next cell out too.
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        flush(final.parent)
+
+    def _draft(self, draft: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None:
         draft.mkdir(parents=True)
         write_draft(draft / "record.json", cell.record)
         write_draft(draft / "times.json", cell.times)
@@ -161,9 +183,6 @@ class Store:
         write_draft(draft / "seal.json", {"key": key, "files": files, "inputs": dict(inputs)})
         # At once, because each waits for the file system's next commit, which serves all of them.
         deque(self._flushers.map(flush, [draft, *draft.iterdir()]), maxlen=0)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        draft.rename(final)
-        flush(final.parent)
 
     def _set_aside(self, folder: Path) -> None:
         aside = self.folder / "damaged" / f"{folder.name}.{time.time_ns()}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -59,7 +60,8 @@ def cell_of(task: Task, trained: Trained) -> Cell:
     if trained.snapshot is not None:
         tensors |= _packed("rewind", trained.snapshot, mask)
     record = {"measures": trained.measures, "history": trained.history}
-    return Cell(record=record, tensors=tensors, times=trained.times)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Cell(record=record, tensors=tensors, times={**trained.times, "trained": now})
 
 
 def _packed(group: str, weights: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:

@@ -33,7 +33,7 @@ def rows(lab, config=TINY, replicates=(0,)):
 
 
 def lasting(found):
-    times = ("train_time_s", "eval_time_s", "reused")
+    times = ("train_time_s", "eval_time_s", "trained", "reused")
     return [{k: v for k, v in row.items() if k not in times} for row in found]
 
 
@@ -139,6 +139,34 @@ def test_controls_of_two_replicates_are_drawn_apart(tmp_path, monkeypatch):
     assert not torch.equal(
         first[(first != 0) & (second != 0)], second[(first != 0) & (second != 0)]
     )
+
+
+@pytest.mark.parametrize("whole", [0, 1, 4])
+def test_a_kill_loses_no_more_than_the_group_in_training(whole, tmp_path, monkeypatch):
+    found = lab(tmp_path)
+    train, calls = found.engine.train, []
+
+    def killed(members):
+        calls.append(len(members))
+        if len(calls) > whole:
+            raise KeyboardInterrupt
+        return train(members)
+
+    monkeypatch.setattr(found.engine, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        rows(found, replicates=(0, 1, 2))
+    assert calls == [1] * (whole + 1)
+    assert len(list(tmp_path.glob("??/*/seal.json"))) == whole
+    monkeypatch.undo()
+    again = rows(found, replicates=(0, 1, 2))
+    assert sum(row["reused"] for row in again) == whole
+
+
+def test_another_step_to_rewind_to_is_another_dense_cell_of_the_same_network(tmp_path):
+    dense = [rows(lab(tmp_path), TINY.override({"rewind_step": s}))[0] for s in (0, 5)]
+    assert dense[0]["cell"] != dense[1]["cell"]
+    assert not dense[1]["reused"]
+    assert dense[0]["val_loss"] == dense[1]["val_loss"]
 
 
 def test_another_seed_of_the_study_is_another_draw_of_everything(tmp_path):

@@ -15,7 +15,7 @@ from lttune import masks
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
 from lttune.data.resident import Examples, resident
-from lttune.engines.sparse import available, supports
+from lttune.engines.sparse import obstacle, supports
 from lttune.engines.torch import TorchEngine
 from lttune.errors import ResourceError
 from lttune.lab import Lab
@@ -285,6 +285,36 @@ def test_divergence_is_seen(density, network, examples):
     assert not np.isfinite(session.evaluate(examples)[0])
 
 
+@pytest.mark.parametrize("density", [1.0, 0.05])
+@pytest.mark.parametrize(("layer", "following"), [("fc1", "fc2"), ("fc2", "out")])
+def test_one_hidden_unit_that_is_no_number_is_seen(layer, following, density, examples):
+    # What is not positive may be skipped; what is no number may not.
+    network = build(ModelConfig(name="lenet-70-64"), (8, 8), 10)
+    start, mask = start_of(network), random_mask(network, density)
+    assert Plan(network, mask).parameters.layers[1, 0] == (density == 1)
+    unit = int(mask[f"{following}.weight"].sum(0).argmax())
+    start[f"{layer}.bias"][unit] = torch.nan
+    session = SparseEngine().open(network, start, mask, OPTIMIZERS[2])
+    assert np.isnan(session.evaluate(examples)[0])
+    session.run(examples, batches(1, 60), [1e-3])
+    assert session.weights()["out.bias"].isnan().any()
+
+
+@pytest.mark.parametrize("bad", [-1, 10])
+def test_a_label_outside_of_the_classes_is_an_error(bad, network, examples):
+    session = SparseEngine().open(
+        network, start_of(network), random_mask(network, 0.5), OPTIMIZERS[2]
+    )
+    labels = examples.y.clone()
+    labels[700] = bad
+    wrong = Examples(examples.x, labels, examples.shift, examples.gain)
+    session.evaluate(examples)
+    with pytest.raises(IndexError, match=r"labels must be from 0 to 9, .* got"):
+        session.run(wrong, batches(1, 60), [1e-3])
+    with pytest.raises(IndexError, match=r"labels must be from 0 to 9, .* got"):
+        session.evaluate(wrong)
+
+
 def test_other_labels_of_the_same_pictures_are_not_confused(network, examples):
     engine = SparseEngine()
     session = engine.open(network, start_of(network), random_mask(network, 0.5), OPTIMIZERS[2])
@@ -353,7 +383,7 @@ def test_warm_compiles_all_that_training_needs(network, examples):
 
 
 def test_only_fully_connected_networks_are_supported(network):
-    assert available()
+    assert obstacle() == ""
     assert supports(network)
     other = Network(
         make=lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Tanh(), nn.Linear(10, 10)),

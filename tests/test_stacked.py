@@ -14,8 +14,9 @@ from torch.nn import functional
 from lttune import masks
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.data import load, split
-from lttune.data.resident import resident
+from lttune.data.resident import Examples, resident
 from lttune.engines.stacked import StackedEngine, supports
+from lttune.engines.stacked.engine import _compiled
 from lttune.engines.stacked.gang import padded
 from lttune.engines.stacked.layout import Layout
 from lttune.engines.stacked.rules import RULES
@@ -273,6 +274,42 @@ def test_a_member_is_the_same_alone_in_a_gang_and_in_another_slot(device):
         same(engine.train([mixed(of)[index]])[0], trained)
 
 
+def materials_of(shape, device):
+    """Materials whose pictures have another size: digits repeated, then cut."""
+    repeats = -(-shape[0] * shape[1] // 64)
+    pixels = POOL.x.flatten(1).repeat(1, repeats)[:, : shape[0] * shape[1]].view(-1, *shape)
+    pool = Examples(pixels.to(device), POOL.y.to(device), POOL.shift, POOL.gain)
+    few = pool.take(np.arange(60))
+    return [
+        Material(
+            pool=pool, train=np.arange(300), validation=few, test=few, train_sample=few, classes=10
+        )
+    ] * 8
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("shape", [(7, 7), (7, 11), (9, 9), (2, 3), (8, 8)])
+@pytest.mark.parametrize("name", ["lenet-1", "lenet-2", "lenet-3", "lenet-1-1", "lenet-17-3"])
+def test_slots_are_alike_whatever_the_sizes_of_a_network(name, shape, shared, device):
+    # Where a slot's matrix began within a cache line decided about the last bit of its products.
+    network, of = build(ModelConfig(name=name), shape, 10), materials_of(shape, device)
+    config = TrainConfig(lr=1e-2, batch_size=20, steps=12, eval_every=6)
+    engine = StackedEngine(device, gang=8, shared_batches=shared)
+
+    def made(slot):
+        order = stream(0, 0 if shared else slot, "order")
+        return dataclasses.replace(
+            member(config, slot, 0.9 if slot % 2 else 0.3, of, network), order=order
+        )
+
+    together = engine.train([made(slot) for slot in range(8)])
+    backwards = engine.train([made(slot) for slot in reversed(range(8))])
+    for slot, trained in enumerate(together):
+        same(backwards[7 - slot], trained)
+        same(engine.train([made(slot)])[0], trained)
+
+
 def test_a_full_gang_is_the_same_as_its_members_alone():
     config = TrainConfig(batch_size=60, steps=5, eval_every=5)
     network = build(ModelConfig(name="lenet-300-100"), (8, 8), 10)
@@ -364,6 +401,46 @@ def test_a_group_shares_network_optimizer_batch_size_and_pool():
     assert StackedEngine().train([]) == []
 
 
+def test_members_with_labels_of_their_own_are_trained_on_them():
+    # Noisy or renamed labels are a replicate's own, over the same pictures.
+    config = TrainConfig(batch_size=60, steps=10, eval_every=5)
+    pool = MATERIALS[0].pool
+    renamed = pool.relabelled((pool.y.numpy() + 1) % 10)
+    of = [MATERIALS[0], dataclasses.replace(MATERIALS[1], pool=renamed)]
+    engine = StackedEngine(gang=2)
+
+    def made():
+        return [member(config, replicate, of=of) for replicate in range(2)]
+
+    assert engine.groups(made()) == [[0], [1]]
+    for index, trained in enumerate(engine.train(made())):
+        same(engine.train([made()[index]])[0], trained)
+
+
+@pytest.mark.parametrize("broken", [None, "_sgd", "_momentum", "_adam", "_adamw"])
+def test_updates_are_compiled_for_all_rules_or_for_none(broken, monkeypatch, caplog):
+    compiled = []
+
+    def stand_in(update, **options):
+        def call(*arguments):
+            if update.__name__ == broken:
+                raise RuntimeError("no compiler")
+            compiled.append(update.__name__)
+            update(*arguments)
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", stand_in)
+    rules = _compiled(torch.device("cpu"))
+    if broken:
+        assert rules is None
+        [record] = caplog.records
+        assert record.getMessage().endswith("not compiled here, hence slower: no compiler")
+    else:
+        assert rules.keys() == RULES.keys()
+        assert compiled == [rule.update.__name__ for rule in RULES.values()]
+
+
 def test_with_shared_batches_a_group_has_one_data_order():
     config = TrainConfig(batch_size=60, steps=10, eval_every=5)
     members = [member(config, r, order=o) for o, r in itertools.product("ab", (0, 1))]
@@ -412,6 +489,11 @@ def test_numerics_name_what_determines_bytes():
     torch.set_num_threads(1)
     assert len(names) == 4
     assert all(torch.__version__.partition("+")[0] in name for name in names)
+
+
+def test_factors_are_never_rounded():
+    torch.backends.cuda.matmul.allow_tf32 = True
+    StackedEngine(gang=2).train([member(TrainConfig(batch_size=60, steps=2, eval_every=2))])
     assert not torch.backends.cuda.matmul.allow_tf32
 
 

@@ -1,10 +1,13 @@
+import errno
 import json
 import multiprocessing
 import os
 import time
+from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -205,6 +208,65 @@ def test_several_cells_are_computed_together_and_only_the_missing_ones(tmp_path)
     values = [stored.cell.record["measures"]["test_accuracy"] for stored in found]
     assert values == [1.0, 1.0, 2.0, 1.0]
     assert all(stored.reused for stored in store.obtain(inputs, never))
+
+
+def test_locks_are_taken_in_one_order_whatever_is_asked_first(tmp_path, monkeypatch):
+    # Two processes that take the same locks in other orders can wait for each other for ever.
+    taken, acquire = [], FileLock.acquire
+
+    def noted(lock, *args, **kwargs):
+        taken.append(Path(lock.lock_file).stem)
+        return acquire(lock, *args, **kwargs)
+
+    monkeypatch.setattr(FileLock, "acquire", noted)
+    inputs = [{"replicate": replicate} for replicate in range(8)]
+    for folder, asked in (("one", inputs), ("other", inputs[::-1])):
+        Store(tmp_path / folder).obtain(asked, lambda missing: [cell() for _ in missing])
+    assert len(set(taken)) == 8
+    assert taken[:8] == taken[8:] == sorted(set(taken))
+
+
+def full(*args, **kwargs):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_lock_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    monkeypatch.setattr(FileLock, "acquire", full)
+    with pytest.raises(StorageError, match=r"cannot write the cell store .* No space left"):
+        obtain(store, INPUTS, never)
+    monkeypatch.undo()
+    assert obtain(store, INPUTS, cell)[2] is False
+
+
+def test_locks_are_given_back_when_the_computation_fails(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        obtain(Store(tmp_path), INPUTS, lambda: 1 // 0)
+    for lock in (tmp_path / "locks").iterdir():
+        with FileLock(lock, timeout=0):
+            pass
+    assert obtain(Store(tmp_path), INPUTS, cell)[2] is False
+
+
+@pytest.mark.parametrize("failing", ["write_draft", "save_file", "flush"])
+def test_a_cell_that_cannot_be_written_leaves_no_draft(failing, tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    monkeypatch.setattr(f"lttune.store.{failing}", full)
+    with pytest.raises(StorageError, match="No space left"):
+        obtain(store, INPUTS, cell)
+    assert not any((tmp_path / "drafts").iterdir())
+    assert list(tmp_path.glob("??/*")) == []
+    monkeypatch.undo()
+    assert obtain(store, INPUTS, cell)[2] is False
+
+
+def test_a_damaged_cell_that_cannot_be_moved_is_one_line(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    key, _, _ = obtain(store, INPUTS, cell)
+    (store.path(key) / "record.json").write_text("")
+    monkeypatch.setattr("lttune.store.shutil.move", full)
+    with pytest.raises(StorageError, match="No space left"):
+        store.read(key)
 
 
 def test_a_store_that_cannot_be_written_is_one_line(tmp_path):

@@ -45,7 +45,7 @@ from lttune.trial import run_trial
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 Row = dict[str, Any]
-TIMES = ("train_time_s", "eval_time_s", "reused")
+TIMES = ("train_time_s", "eval_time_s", "trained", "reused")
 """Columns that differ between two runs of the same study."""
 
 

@@ -13,7 +13,6 @@ from lttune.config import (
 )
 from lttune.data import load
 from lttune.data.resident import resident
-from lttune.engines import choose
 from lttune.engines.torch import TorchEngine
 from lttune.engines.torch.supermask import SupermaskSession
 from lttune.errors import ConfigError
@@ -173,8 +172,3 @@ def test_one_level_is_all_there_is():
     assert planned_densities(CONFIG, NETWORK) == [1.0, 0.5]
     with pytest.raises(ConfigError, match="levels must be at most 1"):
         CONFIG.override({"levels": 2})
-
-
-def test_the_reference_engine_is_chosen():
-    engine, reason = choose("auto", "cpu", NETWORK, [CONFIG])
-    assert (engine, reason) == ("torch", "it learns no supermasks")

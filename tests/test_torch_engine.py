@@ -2,20 +2,25 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from lttune import masks
-from lttune.config import ModelConfig, TrainConfig
+from lttune.config import ModelConfig, SupermaskConfig, TrainConfig
 from lttune.data import load
-from lttune.data.resident import resident
+from lttune.data.resident import Examples, resident
+from lttune.engines.processor import processor
+from lttune.engines.stacked import StackedEngine
 from lttune.engines.torch import TorchEngine
+from lttune.engines.torch.engine import set_precision
 from lttune.engines.torch.graph import Graph, worthwhile
 from lttune.errors import ResourceError
 from lttune.models import build
 from lttune.seeding import stream
+from lttune.training import Material, Member
 
 POOL = resident(load("digits"))[0]
 CONV = build(ModelConfig(name="conv-2"), (8, 8), 10)
@@ -133,20 +138,93 @@ def test_bfloat16_is_near_float32_and_not_the_same():
     assert 0 < gap < moved
 
 
+def flags():
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+def supermask_member(precision="float32"):
+    start = LENET.initial_weights(stream(0, 0, "init"))
+    few = POOL.take(np.arange(100))
+    return Member(
+        network=LENET,
+        start=start,
+        mask=masks.ones(start, LENET.prunable),
+        config=TrainConfig(optimizer="momentum", lr=20, steps=5, eval_every=5, precision=precision),
+        material=Material(
+            pool=POOL,
+            train=np.arange(500),
+            validation=few,
+            test=few,
+            train_sample=few,
+            classes=10,
+        ),
+        order=stream(0, 0, "order"),
+        noise=stream(0, 0, "noise"),
+        supermask=SupermaskConfig(samples=1),
+    )
+
+
 def test_tf32_needs_cuda():
-    with pytest.raises(ResourceError, match=r"train\.precision must be float32 or bfloat16 on"):
+    rule = r"train\.precision must be float32 or bfloat16 on"
+    with pytest.raises(ResourceError, match=rule):
         opened(LENET, TrainConfig(precision="tf32"))
+    with pytest.raises(ResourceError, match=rule):
+        TorchEngine().train([supermask_member("tf32")])
+
+
+@pytest.mark.parametrize("kind", ["weights", "supermask"])
+def test_whether_factors_are_rounded_never_depends_on_what_was_trained_before(kind):
+    set_precision(TrainConfig(precision="tf32"), torch.device("cuda"))
+    assert flags() == (True, True)
+    try:
+        if kind == "weights":
+            opened(CONV, TrainConfig())
+        else:
+            TorchEngine().train([supermask_member()])
+        assert flags() == (False, False)
+    finally:
+        set_precision(TrainConfig(), torch.device("cpu"))
+
+
+def test_a_supermask_is_learned_in_the_precision_that_was_asked_for():
+    weights = {
+        precision: TorchEngine().train([supermask_member(precision)])[0].weights["fc1.weight"]
+        for precision in ("float32", "bfloat16")
+    }
+    gap = (weights["float32"] - weights["bfloat16"]).norm()
+    assert 0 < gap < weights["float32"].norm()
+    assert all(value.dtype == torch.float32 for value in weights.values())
+
+
+def test_convolutions_see_pictures_channels_last():
+    coloured = Examples(POOL.x.unsqueeze(1).repeat(1, 3, 1, 1), POOL.y, POOL.shift, POOL.gain)
+    network = build(ModelConfig(name="conv-2"), (3, 8, 8), 10)
+    _, session = opened(network, TrainConfig(steps=100))
+    seen = []
+    for part in session._module.modules():
+        if isinstance(part, nn.Conv2d):
+            part.register_forward_pre_hook(
+                lambda part, inputs: seen.extend([inputs[0], part.weight])
+            )
+    session.run(coloured, batches(1), [1e-3])
+    session.evaluate(coloured.take(np.arange(50)))
+    assert len(seen) == 8
+    assert all(t.is_contiguous(memory_format=torch.channels_last) for t in seen)
+    assert not any(t.is_contiguous() for t in seen)
+
+
+NORMED = dataclasses.replace(
+    LENET,
+    make=lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 10)),
+    shapes={"1.weight": (64,), "1.bias": (64,), "2.weight": (10, 64), "2.bias": (10,)},
+    kinds={"2": "out"},
+    roles={"1.weight": "norm", "1.bias": "norm", "2.weight": "out", "2.bias": "bias"},
+    buffers={"1.running_mean": (64,), "1.running_var": (64,)},
+)
 
 
 def test_running_moments_are_weights_of_the_network():
-    network = dataclasses.replace(
-        LENET,
-        make=lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 10)),
-        shapes={"1.weight": (64,), "1.bias": (64,), "2.weight": (10, 64), "2.bias": (10,)},
-        kinds={"2": "out"},
-        roles={"1.weight": "norm", "1.bias": "norm", "2.weight": "out", "2.bias": "bias"},
-        buffers={"1.running_mean": (64,), "1.running_var": (64,)},
-    )
+    network = NORMED
     start, session = opened(network, TrainConfig(steps=100))
     session.run(POOL, batches(5), [1e-3] * 5)
     module = network.make()
@@ -192,6 +270,38 @@ def test_replayed_steps_are_the_plain_ones(optimizer):
         assert torch.equal(value, graphed.weights()[name])
 
 
+def test_the_warm_up_of_a_capture_leaves_no_trace_in_running_moments():
+    config = TrainConfig(optimizer="sgd", lr=0.01, batch_size=32, steps=100)
+    plain, graphed = (opened(NORMED, config)[1] for _ in range(2))
+    graphed._graph = Graph(graphed._step, 32, graphed._state, Recorded().capture)
+    for session in (plain, graphed):
+        session.run(POOL, batches(4), [0.01] * 4)
+    for name, value in plain.weights().items():
+        assert torch.equal(value, graphed.weights()[name]), name
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+@pytest.mark.parametrize("warmed", [0, 2])
+def test_where_no_graph_can_be_captured_steps_are_taken_without(optimizer, warmed, caplog):
+    def capture(act):
+        for _ in range(warmed):
+            act()
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    config = TrainConfig(optimizer=optimizer, lr=0.01, batch_size=32, steps=100)
+    order = [batch[:20] if i == 0 else batch for i, batch in enumerate(batches(5))]
+    plain, graphed = (opened(LENET, config, half(LENET))[1] for _ in range(2))
+    graphed._graph = Graph(graphed._step, 32, graphed._state, capture)
+    for session in (plain, graphed):
+        session.run(POOL, order, [0.01] * 5)
+    for name, value in plain.weights().items():
+        assert torch.equal(value, graphed.weights()[name]), name
+    assert [record.getMessage() for record in caplog.records] == [
+        "torch engine: steps are no CUDA graph here, hence slower: "
+        "operation not permitted when stream is capturing"
+    ]
+
+
 def test_a_replay_that_comes_first_begins_with_fresh_moments():
     config = TrainConfig(lr=0.01, batch_size=32, steps=100)
     plain, graphed = (opened(LENET, config)[1] for _ in range(2))
@@ -206,3 +316,12 @@ def test_graphs_are_for_small_networks_on_cuda():
     assert worthwhile(torch.device("cuda"), 266_610)
     assert not worthwhile(torch.device("cuda"), 20_000_000)
     assert not worthwhile(torch.device("cpu"), 266_610)
+
+
+def test_numerics_name_the_processor(monkeypatch):
+    capability = torch.backends.cpu.get_cpu_capability()
+    assert f"/cpu-{capability}/" in TorchEngine().numerics
+    assert f"/cpu-{capability}/" in StackedEngine().numerics
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100 80GB HBM3")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    assert processor(torch.device("cuda")) == "cuda-sm90-NVIDIA-H100-80GB-HBM3"

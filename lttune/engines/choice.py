@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import torch
+
 from lttune.config import LotteryConfig
 from lttune.data import Dataset
 from lttune.engines import sparse, stacked
@@ -13,9 +15,9 @@ from lttune.models import Network
 from lttune.training import Engine
 
 ENGINES = ("torch", "sparse", "stacked")
-GANG = 8
-"""Members that the stacked engine of a study trains at once: replicates and controls of a trial."""
-
+GANGS = {"cpu": 8, "cuda": 64}
+"""Slots of the stacked engine's gangs. Only one trial's replicates and controls share a gang; slots
+that they leave empty are computed too, which on a GPU costs little."""
 
 COMPILED_RULES = ("sgd", "momentum", "adam", "adamw")
 """Update rules of the sparse and the stacked engine."""
@@ -43,16 +45,15 @@ def choose(
         ResourceError: if the engine that was asked for cannot train this network here.
     """
     plain = _beyond_plain(configs, holds)
-    reason = ""
+    reason = plain
     if device != "cpu":
         reason = "it computes on the CPU only"
-    elif not sparse.available():
-        reason = "numba is not installed"
     elif not sparse.supports(network):
         reason = "it trains fully connected networks only, without dropout, all layers prunable"
     elif not all(isinstance(dataset.mean, float) for dataset in datasets):
         reason = "it scales all pixels alike"
-    reason = reason or plain
+    if not reason and name in ("auto", "sparse"):
+        reason = sparse.obstacle()
     if name == "auto":
         return ("torch", reason) if reason else ("sparse", "")
     if name == "sparse" and reason:
@@ -99,7 +100,7 @@ def make(name: str, device: str) -> Engine:
 
         return SparseEngine()
     if name == "stacked":
-        return stacked.StackedEngine(device=device, gang=GANG)
+        return stacked.StackedEngine(device=device, gang=GANGS[torch.device(device).type])
     return TorchEngine(device=device)
 
 

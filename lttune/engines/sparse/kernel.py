@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import numba
+
+_log = logging.getLogger(__name__)
 
 
 def kernel(**options: Any) -> Any:
@@ -16,3 +20,16 @@ def kernel(**options: Any) -> Any:
     """
     compiled: Any = numba.njit
     return compiled(nogil=True, _nrt=False, **options)
+
+
+def entry(function: Callable[..., Any]) -> Any:
+    """Returns a kernel that Python calls; its machine code is kept for later processes.
+
+    Where neither this package's folder nor the user's cache can be written, every process compiles
+    for itself.
+    """
+    try:
+        return kernel(cache=True)(function)
+    except RuntimeError as error:
+        _log.warning("sparse engine: every process compiles its kernels anew: %s", error)
+        return kernel()(function)

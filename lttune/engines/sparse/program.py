@@ -9,7 +9,7 @@ import numpy as np
 
 from lttune.engines.sparse.backward_pass import backward
 from lttune.engines.sparse.forward_pass import forward
-from lttune.engines.sparse.kernel import kernel
+from lttune.engines.sparse.kernel import entry, kernel
 from lttune.engines.sparse.lists import announce_lists, announce_pictures, gather, to_columns
 from lttune.engines.sparse.loss import gradient, measure
 from lttune.engines.sparse.memory import ACTIVE_BLOCKS, BIAS, INPUT_SPARSE, INPUTS, KIND, OUTPUTS
@@ -41,7 +41,7 @@ def announce(net, pixels, batch):
 def _compiled(sources: str):
     # numba's cache looks at the file of the entry only. The hash of all sources is a variable that
     # the entries close over, and so part of the key: a changed kernel is never served stale.
-    @kernel(cache=True)
+    @entry
     def train(net, room, pixels, indices, starts, rates, done, kind, decay, momentum):
         """Takes a step for each batch, after ``done`` others."""
         assert sources
@@ -73,7 +73,7 @@ def _compiled(sources: str):
                 count,
             )
 
-    @kernel(cache=True)
+    @entry
     def evaluate(net, room, pixels, indices, chunk):
         """Returns the sum of the cross-entropies and the number of right answers."""
         assert sources

@@ -54,7 +54,7 @@ class Session:
         program.train(
             self._plan.parameters,
             self._room,
-            self._pixels.of(examples),
+            self._pixels.of(examples, self._plan.units[-1]),
             indices,
             np.concatenate([[0], np.cumsum(sizes)]),
             np.array(rates, np.float64),
@@ -69,7 +69,11 @@ class Session:
         """Returns the mean cross-entropy (nats) and the accuracy (in [0, 1])."""
         count = len(examples)
         loss, right = program.evaluate(
-            self._plan.parameters, self._room, self._pixels.of(examples), np.arange(count), CHUNK
+            self._plan.parameters,
+            self._room,
+            self._pixels.of(examples, self._plan.units[-1]),
+            np.arange(count),
+            CHUNK,
         )
         return loss / count, right / count
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from importlib import import_module
 
 import torch
 from torch import nn
@@ -13,9 +13,26 @@ MOST_INPUTS = 1 << 16
 """A lit pixel's place is a uint16."""
 
 
-def available() -> bool:
-    """Returns whether numba, which compiles the kernels, is installed."""
-    return find_spec("numba") is not None
+def obstacle() -> str:
+    """Returns why the kernels cannot be used in this process, "" if they can.
+
+    It imports them, which takes half a second: being installed, numba may still refuse to work,
+    for instance with a NumPy that is newer than itself.
+    """
+    try:
+        import_module("lttune.engines.sparse.engine")
+    except ModuleNotFoundError as error:
+        if error.name == "numba":
+            return "numba is not installed"
+        return _unusable(error)
+    except Exception as error:  # What numba, LLVM and their loaders raise has no common class.
+        return _unusable(error)
+    return ""
+
+
+def _unusable(error: Exception) -> str:
+    first, *_ = [*str(error).splitlines(), ""]
+    return f"numba does not work here ({type(error).__name__}: {first})"
 
 
 def supports(network: Network) -> bool:

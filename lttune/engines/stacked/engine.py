@@ -6,14 +6,16 @@ import dataclasses
 import logging
 from collections.abc import Hashable, Sequence
 
+import numpy as np
 import torch
 
+from lttune.engines.processor import processor
 from lttune.engines.stacked.gang import Gang
 from lttune.engines.stacked.rules import RULES, Rule
 from lttune.errors import ResourceError
 from lttune.training import Member, Trained
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of the arithmetic."""
 
 _log = logging.getLogger(__name__)
@@ -54,7 +56,6 @@ class StackedEngine:
             )
         self.device, self.gang, self.shared_batches = torch.device(device), gang, shared_batches
         torch.set_num_threads(threads)
-        torch.backends.cuda.matmul.allow_tf32 = False
         self._rules, update = RULES, "eager"
         if self.device.type == "cuda" and (rules := _compiled(self.device)):
             self._rules, update = rules, "compiled"
@@ -62,7 +63,7 @@ class StackedEngine:
             [
                 f"stacked-{VERSION}",
                 f"torch-{torch.__version__.partition('+')[0]}",
-                _processor(self.device),
+                processor(self.device),
                 "float32",
                 f"gang={gang}",
                 f"threads={threads}" if self.device.type == "cpu" else f"update={update}",
@@ -84,6 +85,8 @@ class StackedEngine:
 
     def train(self, members: Sequence[Member]) -> list[Trained]:
         """Trains every member by the protocol, a group at a time."""
+        # The flag is the whole process's: another engine may have set it since.
+        torch.backends.cuda.matmul.allow_tf32 = False
         trained: dict[int, Trained] = {}
         for group in self.groups(members):
             those = [members[index] for index in group]
@@ -94,19 +97,14 @@ class StackedEngine:
 
     def _kind(self, member: Member) -> Hashable:
         config, material = member.config, member.material
-        pool = id(material.pool.x), material.pool.shift, material.pool.gain
+        examples = material.pool
+        # Replicates may have labels of their own, where those are noisy or renamed.
+        pool = id(examples.x), id(examples.y), examples.shift, examples.gain
         shapes = tuple(member.network.shapes.items())
         kind = shapes, config.optimizer, config.batch_size, pool
         if not self.shared_batches:
             return kind
         return *kind, material.train.tobytes(), str(member.order.bit_generator.state)
-
-
-def _processor(device: torch.device) -> str:
-    if device.type == "cpu":
-        return "cpu"
-    major, minor = torch.cuda.get_device_capability(device)
-    return f"{device.type}-sm{major}{minor}"
 
 
 @torch.no_grad()
@@ -124,8 +122,11 @@ def _compiled(device: torch.device) -> dict[str, Rule] | None:
         for name, rule in RULES.items()
     }
     try:
-        blocks = [torch.zeros(3, 5, device=device) for _ in range(3)]
-        rules["sgd"].update(*blocks, *torch.zeros(2, 3, 1, device=device))
+        for rule in rules.values():
+            blocks = [torch.zeros(3, 5, device=device) for _ in range(3 + rule.moments)]
+            ones = np.ones((1, 3))
+            scalars = np.stack(rule.scalars(ones, ones[0], ones[0], ones[:, :1]), 1)[0]
+            rule.update(*blocks, *torch.from_numpy(scalars).float().to(device).unsqueeze(-1))
     except Exception as error:  # Whatever the compiler lacks, its errors have no common class.
         _log.warning("stacked engine: updates are not compiled here, hence slower: %s", error)
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
+from math import gcd, prod
 
 import torch
 from torch import nn
@@ -12,8 +12,8 @@ from torch import nn
 from lttune.models import Network
 
 ALIGNMENT = 16
-"""Floats of 64 bytes. Tensors and batches begin at multiples of it (the first layer's where its
-inputs are a multiple, as MNIST's are), so that all slots' numbers lie alike in vector registers."""
+"""Floats of 64 bytes. All slots' tensors and batches begin at multiples of it: where in a cache
+line a matrix begins can decide in which order a library adds, and so the last bit."""
 
 
 def aligned(count: int) -> int:
@@ -42,8 +42,9 @@ def supports(network: Network) -> bool:
 class Layout:
     """The places of one network's parameters: a block of a stack, an offset in its rows, a shape.
 
-    The first layer's weights are a block of their own without gaps, so that [K, out, in] can be
-    read as the one matrix [K * out, in]. All other parameters are the second block.
+    The first layer's weights are a block of their own, so that those of all slots can be read as
+    the one matrix [K * rows, in]: a slot has as many rows, the last ones zero, as make its length a
+    multiple of ``ALIGNMENT``. All other parameters are the second block.
     """
 
     network: Network
@@ -58,6 +59,12 @@ class Layout:
         """Number of inputs, then of outputs of every layer."""
         shapes = [self.network.shapes[f"{layer}.weight"] for layer in self.layers]
         return [shapes[0][1], *(shape[0] for shape in shapes)]
+
+    @cached_property
+    def rows(self) -> int:
+        """Rows of a slot's first block: the first layer's units, and zeros (none on MNIST)."""
+        step = ALIGNMENT // gcd(ALIGNMENT, self.units[0])
+        return -(-self.units[1] // step) * step
 
     @cached_property
     def places(self) -> dict[str, tuple[int, int, tuple[int, ...]]]:
@@ -75,4 +82,4 @@ class Layout:
     def widths(self) -> tuple[int, int]:
         """Floats in a row of either block."""
         rest = sum(aligned(prod(shape)) for block, _, shape in self.places.values() if block)
-        return self.units[0] * self.units[1], rest
+        return self.rows * self.units[0], rest

@@ -1,8 +1,8 @@
 """The parameters of a gang of networks, and one step or one evaluation of them.
 
-Shape suffixes: K slots, B examples of a batch, I inputs and O outputs of a layer, C classes, S
-scalars of an optimizer rule. Activations are [K, units, B]: a first layer over one batch for all
-members is then one product without a copy.
+Shape suffixes: K slots, B examples of a batch, I inputs and O outputs of a layer, R rows of a first
+layer with its padding, C classes, S scalars of an optimizer rule. Activations are [K, units, B]: a
+first layer over one batch for all members is then one product without a copy.
 """
 
 from __future__ import annotations
@@ -111,8 +111,9 @@ class Stack:
         """Returns every layer's inputs and the logits [K, C, B] of inputs [K, I, B] or [I, B]."""
         inputs, weight_KOI, bias_KO1 = [x], self._weights[0], self._biases[0]
         if x.dim() == 2:
-            product = torch.mm(weight_KOI.reshape(-1, len(x)), x)
-            h = product.view(self._slots, -1, x.shape[1]).add_(bias_KO1)
+            product = torch.mm(self._first(self._values), x)
+            h_KRB = product.view(self._slots, -1, x.shape[1])
+            h = h_KRB[:, : self._layout.units[1]].add_(bias_KO1)
         else:
             h = torch.baddbmm(bias_KO1, weight_KOI, x)
         for weight_KOI, bias_KO1 in zip(self._weights[1:], self._biases[1:], strict=True):
@@ -129,13 +130,19 @@ class Stack:
             h = inputs[layer]
             torch.sum(delta, 2, keepdim=True, out=self._to_biases[layer])
             if h.dim() == 2:
-                gradient = self._to_weights[layer].view(-1, len(h))
-                torch.mm(delta.view(-1, h.shape[1]), h.T, out=gradient)
+                padding = self._layout.rows - delta.shape[1]
+                delta_KRB = functional.pad(delta, (0, 0, 0, padding)) if padding else delta
+                gradient = self._first(self._gradients)
+                torch.mm(delta_KRB.view(-1, h.shape[1]), h.T, out=gradient)
             else:
                 torch.bmm(delta, h.transpose(1, 2), out=self._to_weights[layer])
             if layer > 0:
                 delta = torch.bmm(self._weights[layer].transpose(1, 2), delta)
                 delta.masked_fill_(h <= 0, 0.0)
+
+    def _first(self, blocks: list[Tensor]) -> Tensor:
+        """Returns the first layers of all slots as one matrix [K * R, I]."""
+        return blocks[0].view(-1, self._layout.units[0])
 
     def _places(self) -> list[tuple[str, tuple[int, int, torch.Size]]]:
         places = self._layout.places.items()

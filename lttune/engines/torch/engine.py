@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lttune.config import TrainConfig
+from lttune.engines.processor import processor
 from lttune.engines.torch.session import Session
 from lttune.engines.torch.supermask import SupermaskSession
 from lttune.errors import ResourceError
@@ -41,7 +42,7 @@ class TorchEngine:
         torch.backends.cudnn.deterministic = True
         threaded = f"/threads={threads}" if self.device.type == "cpu" else ""
         version = torch.__version__.partition("+")[0]
-        self.numerics = f"torch-{version}/{self.device.type}/float32{threaded}"
+        self.numerics = f"torch-{version}/{processor(self.device)}/float32{threaded}"
 
     def groups(self, members: Sequence[Member]) -> list[list[int]]:
         """Returns one group for each member: together they would only share the processor."""
@@ -58,6 +59,7 @@ class TorchEngine:
     def _session(self, m: Member) -> Session | SupermaskSession:
         if m.supermask is None:
             return self.open(m.network, m.start, m.mask, m.config, m.noise)
+        set_precision(m.config, self.device)
         return SupermaskSession(m.network, m.start, m.config, m.supermask, self.device, m.noise)
 
     def open(
@@ -80,8 +82,20 @@ class TorchEngine:
         Raises:
             ResourceError: if the precision needs another device.
         """
-        if config.precision == "tf32" and self.device.type != "cuda":
-            raise ResourceError("train.precision must be float32 or bfloat16 on a CPU, got 'tf32'")
-        tf32 = config.precision == "tf32"
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+        set_precision(config, self.device)
         return Session(network, start, mask, config, self.device, noise)
+
+
+def set_precision(config: TrainConfig, device: torch.device) -> None:
+    """Says whether products and convolutions may round their factors to TF32.
+
+    The flags are the whole process's, and PyTorch's own choice is yes for convolutions: they are
+    set for every session anew, whatever was trained before.
+
+    Raises:
+        ResourceError: if the precision needs another device.
+    """
+    tf32 = config.precision == "tf32"
+    if tf32 and device.type != "cuda":
+        raise ResourceError("train.precision must be float32 or bfloat16 on a CPU, got 'tf32'")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32

@@ -6,6 +6,7 @@ a batch of another size, the last of an epoch, is trained without the graph.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import torch
@@ -16,6 +17,8 @@ SMALL = 4_000_000
 WARM_UP = 3
 """Steps before the capture, in which libraries allocate what they keep; undone afterwards."""
 
+_log = logging.getLogger(__name__)
+
 
 def worthwhile(device: torch.device, parameters: int) -> bool:
     """Returns whether a network of so many parameters gains from a graph on a device."""
@@ -23,7 +26,7 @@ def worthwhile(device: torch.device, parameters: int) -> bool:
 
 
 class Graph:
-    """Trains by ``act``, from the first full batch on as a replay.
+    """Trains by ``act``, from the first full batch on as a replay where that can be captured.
 
     Args:
         act: one step on inputs (float32, [B, ...]) and classes (int64, [B]).
@@ -58,7 +61,15 @@ class Graph:
     def _record(self, x: Tensor, y: Tensor) -> Callable[[], None]:
         self._x, self._y = x.clone(), y.clone()
         before = [(tensor, tensor.clone()) for tensor in self._state()]
-        replay = self._capture(lambda: self._act(self._x, self._y))
+
+        def act() -> None:
+            self._act(self._x, self._y)
+
+        try:
+            replay = self._capture(act)
+        except Exception as error:  # What CUDA and its libraries raise has no common class.
+            _log.warning("torch engine: steps are no CUDA graph here, hence slower: %s", error)
+            replay = act
         known = {id(tensor) for tensor, _ in before}
         for tensor, value in before:
             tensor.copy_(value)

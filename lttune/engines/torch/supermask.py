@@ -51,6 +51,7 @@ class SupermaskSession:
         self._fixed = {name: value.to(device) for name, value in start.items()}
         self._names = network.prunable
         self._config = supermask
+        self._bfloat16 = config.precision == "bfloat16"
         sizes = [self._fixed[name].numel() for name in self._names]
         self._logits = torch.full((sum(sizes),), supermask.logit, device=device)
         self._logits.requires_grad_()
@@ -68,7 +69,7 @@ class SupermaskSession:
             x, y = examples.batch(index, self._noise)
             set_rate(self._optimizer, rate)
             self._optimizer.zero_grad()
-            functional.cross_entropy(self._forward(x, self._drawing), y).backward()
+            functional.cross_entropy(self._outputs(x, self._drawn(self._drawing)), y).backward()
             self._optimizer.step()
 
     @torch.no_grad()
@@ -85,7 +86,7 @@ class SupermaskSession:
             values = self._drawn(generator)
             for start in range(0, len(examples), CHUNK):
                 x, y = examples.slice(start, start + CHUNK)
-                logits = functional_call(self._module, values, (x,))
+                logits = self._outputs(x, values)
                 loss += functional.cross_entropy(logits, y, reduction="sum").item()
                 correct += int((logits.argmax(1) == y).sum())
         return loss / count, correct / count
@@ -100,8 +101,9 @@ class SupermaskSession:
         with torch.no_grad():
             self._logits.copy_(torch.cat([weights[name].flatten() for name in self._names]))
 
-    def _forward(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        return functional_call(self._module, self._drawn(generator), (x,))
+    def _outputs(self, x: Tensor, values: dict[str, Tensor]) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._bfloat16):
+            return functional_call(self._module, values, (x,)).float()
 
     def _drawn(self, generator: torch.Generator) -> dict[str, Tensor]:
         chance = self._logits.sigmoid()
