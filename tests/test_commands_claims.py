@@ -23,7 +23,7 @@ def test_list_has_a_line_for_each_claim(capsys):
 def test_power_warns(capsys):
     assert main(["claims", "power", "--sd", "0.15", "--n", "5"]) == 0
     out = capsys.readouterr().out
-    assert "can only end inconclusive" in out
+    assert "power below 0.8: probably inconclusive" in out
     assert main(["claims", "power", "--sd", "0.03", "--sd-log", "0.03", "--n", "20"]) == 0
     assert "inconclusive" not in capsys.readouterr().out
 
@@ -35,7 +35,7 @@ def test_a_study_is_checked_against_the_lock_in_its_folder(tmp_path, capsys):
     out = tmp_path / "verdicts.csv"
     assert main(["claims", "check", str(study), "--out", str(out)]) == 0
     text = capsys.readouterr().out
-    assert "FC-ACC: supported; 0.005079 [0.00159, 0.008568] share, n 5" in text
+    assert "FC-TRAIN-ES: supported; 0.742 [0.316, 1.17] points, n 5, p 0.019" in text
     assert "exploratory (not locked); 3,000 steps, lenet-300-100, mnist, batch 60" in text
     assert "deviates in setting: train.steps 3,000 instead of 50,000" in text
     table = pd.read_csv(out)

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from analysis.statistics.best import best_set
 from analysis.statistics.best_of_k import best_of_k, expected_best
@@ -58,6 +58,62 @@ def test_a_trend_is_within_replicates():
     assert found.correlation.mean > 0.8
     assert page_trend(x**3).p == found.p  # Ranks know no units.
     assert page_trend(np.ones((3, 4))).p == 1
+
+
+def test_the_interval_of_a_trend_says_what_its_test_says():
+    rng = np.random.default_rng(5)
+    seen = set()
+    for slope in np.linspace(-0.4, 0.4, 60):
+        x = np.round(rng.normal(0, 0.5, (5, 4)) + slope * np.arange(4), 1)  # Some are equal.
+        found = page_trend(x)
+        low, high = found.correlation.low, found.correlation.high
+        assert -1 <= low <= found.correlation.mean <= high <= 1
+        assert (low > 0) == (found.p <= 0.05)
+        assert (high < 0) == (found.p_falling <= 0.05)
+        wide = page_trend(x, level=0.95).correlation
+        assert (wide.low > 0) == (found.p <= 0.025)
+        seen.add((low > 0, high < 0))
+    assert len(seen) == 3
+
+
+def test_the_trend_is_the_mean_rank_correlation():
+    x = paired(np.random.default_rng(6), [0, 0.1, 0.1, 0.2], n=6, sd=0.2)
+    each = [stats.spearmanr(row, range(4)).statistic for row in x]
+    assert page_trend(x).correlation.mean == pytest.approx(np.mean(each))
+    flat = page_trend(np.ones((3, 4))).correlation
+    assert (flat.mean, flat.low, flat.high) == (0, -1, 1)
+    rising = page_trend(np.tile(np.arange(4.0), (3, 1))).correlation
+    assert (rising.mean, rising.high) == (1, 1)
+    # (1/24)^3 is the p of three rising orders; at the lower end they have probability 0.05.
+    assert 0 < rising.low < 1
+
+
+def test_the_lower_end_is_that_of_an_enumerated_model():
+    """One replicate of three values: all six orders, made likelier by exp(theta L)."""
+    found = page_trend(np.array([[1.0, 2.0, 3.0]]), level=0.6).correlation
+    orders = np.array(list(itertools.permutations([1, 2, 3])))
+    sums = orders @ [1, 2, 3]
+
+    def model(theta):
+        weights = np.exp(theta * (sums - 14))
+        return weights / weights.sum()
+
+    theta = optimize.brentq(lambda t: model(t)[sums == 14].sum() - 0.2, -10, 10)
+    assert found.low == pytest.approx((model(theta) @ sums - 12) / 2, abs=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slope", [0.0, 0.3, 1.0])
+def test_the_interval_of_a_trend_covers_its_expectation(slope):
+    rng = np.random.default_rng(7)
+    many = rng.normal(0, 1, (200_000, 4)) + slope * np.arange(4)
+    truth = ((stats.rankdata(many, axis=1) @ np.arange(1, 5)).mean() - 25) / 5
+    inside = []
+    for _ in range(400):
+        one = page_trend(rng.normal(0, 1, (6, 4)) + slope * np.arange(4)).correlation
+        inside.append(one.low <= truth <= one.high)
+    # Of level .9; ranks are discrete, so it may be more.
+    assert np.mean(inside) >= 0.9 - 2.6 * math.sqrt(0.09 / 400)
 
 
 def test_the_best_value_is_known_where_noise_is_small():

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+from analysis.claims.cell import Cell
 from analysis.claims.claim import Claim
 from analysis.claims.engine import sensitivity, verdicts
 from analysis.claims.lock import Lock
 from analysis.claims.of_studies import evidence, is_any_tested, of_studies
 from analysis.claims.power import power_table
-from analysis.claims.question import Cell, Question
+from analysis.claims.question import Question
 from analysis.claims.reader import Registry, parse, read
 
 __all__ = [

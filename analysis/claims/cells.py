@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.claims.cell import Cell
 from analysis.claims.claim import Claim
-from analysis.claims.question import Cell
 from analysis.claims.scale import SCALE, Scale, canonical, plain
 from lttune.config import LotteryConfig
 
@@ -23,6 +23,7 @@ PHASES = ("anchor", "sweep")
 UNREAD = ("levels", "min_density", "train.eval_test", "train.eval_train", "prune.scoring_examples")
 """Hyperparameters that change no network at a given density."""
 UNREAD_GROUPS = ("supermask.", "target.")
+"""Groups that change none either, unless a cell names one of them."""
 ONLY_WITH = {
     "model.init_std": ("model.init", ("normal",)),
     "train.momentum": ("train.optimizer", ("momentum", "nesterov")),
@@ -122,7 +123,10 @@ def _matches(found: Trials, at: Mapping[str, Any]) -> np.ndarray:
     ok = np.ones(len(found.raw), bool)
     for path, text in found.text.items():
         free = path in SCALE and path not in at
-        if free or path in UNREAD or path.startswith(UNREAD_GROUPS) or _unread(path, wanted):
+        if free or path in UNREAD or _unread(path, wanted):
+            continue
+        group = f"{path.partition('.')[0]}."
+        if group in UNREAD_GROUPS and not any(name.startswith(group) for name in at):
             continue
         is_fraction = path.startswith("prune.fractions.")
         value = _fraction(wanted, path) if is_fraction else wanted.get(path)

@@ -59,6 +59,11 @@ class Claim:
     questions: tuple[Question, ...] = ()
     why: str = ""
     """Why no records of ours decide it, or decide it as the source meant; empty if they do."""
+    omits: str = ""
+    """What of the claim or of its source no question asks; empty if all is asked."""
+    presumes: str = ""
+    """CLAIM: QUESTION that must be supported at the same scale, or its networks say nothing about
+    this claim: where the paper's own setting has no tickets, no sweep tells where they are lost."""
     conflicts: tuple[str, ...] = ()
     """Claims that cannot hold at the same time."""
     note: str = ""

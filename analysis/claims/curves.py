@@ -13,8 +13,8 @@ from analysis.claims.question import WHOLE, Question
 from analysis.responses import matrix, response_table, trajectory_table
 from lttune.objectives import GRID
 
-GAPS = {"end_gap": ("end_train_accuracy", "end_test_accuracy")}
-"""Column that is made -> the first recorded one less the second."""
+AT_STOP = ("test_accuracy", "val_accuracy", "train_accuracy")
+"""Columns of accuracies at the early stop, which a longer training may raise."""
 READ = (
     "unit",
     "branch",
@@ -47,35 +47,11 @@ class Curves:
     """Where it may be lower."""
     trained: int
     """Units that have networks of the cell, sound or not."""
-
-
-def prepared(records: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Returns records with the columns that questions read beside the recorded ones.
-
-    ``layers`` is ``layers.parquet``: its column C of layer L becomes ``C.L`` of the trunk's rows;
-    so do ``incoming_cv``, ``outgoing_cv`` (deviation over mean) and ``moved_lead``, ``grown_lead``
-    (of the dense training: weights that survive less weights that do not).
-    """
-    made = records.copy()
-    for name, (a, b) in GAPS.items():
-        if a in made and b in made:
-            made[name] = made[a].astype(float) - made[b].astype(float)
-    steps = made["early_stop_step"].to_numpy(float)
-    made["log_step"] = np.log(np.where(steps > 0, steps, np.nan))
-    made["late"] = made["early_stop_at_end"].astype(float)
-    if layers is None or layers.empty:
-        return made
-    wide = layers.assign(
-        incoming_cv=layers["incoming_std"] / layers["incoming_mean"],
-        outgoing_cv=layers["outgoing_std"] / layers["outgoing_mean"],
-        moved_lead=layers["dense_moved_kept"] - layers["dense_moved_pruned"],
-        grown_lead=layers["dense_grown_kept"] - layers["dense_grown_pruned"],
-    )
-    key = ["study", "phase", "trial", "replicate", "level"]
-    numbers = [name for name in wide.select_dtypes("number") if name not in key]
-    table = wide.pivot_table(index=key, columns="layer", values=numbers, dropna=False)
-    table.columns = [f"{column}.{layer}" for column, layer in table.columns]
-    return made.merge(table.assign(branch="trunk").reset_index(), on=[*key, "branch"], how="left")
+    prunable: int = 0
+    """Weights of its dense networks that pruning may take."""
+    unfinished: tuple[bool, ...] = ()
+    """For each column: whether the numbers are accuracies at the early stop, and most of the
+    networks, dense or pruned, had theirs at the end of training, which was too short for them."""
 
 
 def responses(rows: pd.DataFrame, reads: str, densities: Sequence[float]) -> pd.DataFrame:
@@ -115,12 +91,45 @@ def curves(
         table = respond(reads)
         return table[table["branch"] == branch]
 
+    grid: Sequence[float] = (0.0,)
     if question.measure in WHOLE:
         values, higher, lower = _whole(question, of_branch(question.reads), prunable)
     else:
         grid = question.densities or tuple(count / prunable for count in question.survivors)
         values, higher, lower = _points(question, of_branch, grid)
-    return Curves(values=values, higher=higher, lower=lower, trained=trained)
+    unfinished = _unfinished(question, rows, branch, grid, respond)
+    return Curves(
+        values=values,
+        higher=higher,
+        lower=lower,
+        trained=trained,
+        prunable=int(prunable),
+        unfinished=tuple(unfinished),
+    )
+
+
+def _unfinished(
+    question: Question,
+    rows: pd.DataFrame,
+    branch: str,
+    grid: Sequence[float],
+    respond: Callable[[str], pd.DataFrame],
+) -> list[bool]:
+    """Returns ``Curves.unfinished``; of a whole trajectory, that of most of its networks."""
+    of_accuracy = question.measure not in ("steps", "steps_ratio") and question.reads in AT_STOP
+    if not of_accuracy:
+        return [False] * len(grid)
+    dense = rows[(rows["branch"] == "trunk") & (rows["level"] == 0)]
+    needs_dense = question.measure != "accuracy"
+    dense_late = needs_dense and bool(dense["early_stop_at_end"].mean() > 0.5)
+    if question.measure in WHOLE:
+        pruned = rows[(rows["branch"] == branch) & (rows["level"] > 0)]
+        return [dense_late or bool(pruned["early_stop_at_end"].mean() > 0.5)]
+    late = respond("late")
+    return [
+        dense_late or bool(share > 0.5)
+        for share in _read(late[late["branch"] == branch], "accuracy", grid).mean()
+    ]
 
 
 def _points(

@@ -24,6 +24,8 @@ class Piece:
     """Whether some true numbers may be larger."""
     lower: bool
     """Whether some may be smaller."""
+    unfinished: bool = False
+    """Whether most networks of some cell were trained too shortly for their accuracy."""
 
 
 def pieces(question: Question, cells: Sequence[Curves], units: Sequence[str]) -> list[Piece]:
@@ -35,26 +37,38 @@ def pieces(question: Question, cells: Sequence[Curves], units: Sequence[str]) ->
     parts = [_signed(_rows(one, units), sign) for one in cells]
     grouped = _across_cells(question, parts)
     return [
-        Piece(label=label, values=values, higher=bool(higher.any()), lower=bool(lower.any()))
+        Piece(
+            label=label,
+            values=values,
+            higher=bool(higher.any()),
+            lower=bool(lower.any()),
+            unfinished=bool(unfinished.any()),
+        )
         for name, group in grouped
-        for label, values, higher, lower in _across_densities(question, name, group)
+        for label, values, higher, lower, unfinished in _across_densities(question, name, group)
     ]
 
 
-Part = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Values, whether they may be higher, whether lower: shapes (replicates, densities)."""
+Part = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Values, whether they may be higher, whether lower, whether they are of unfinished trainings:
+shapes (replicates, densities)."""
 
 
 def _rows(one: Curves, units: Sequence[str]) -> Part:
     def of(table: pd.DataFrame) -> np.ndarray:
         return table.reindex(list(units)).to_numpy(float)
 
-    return of(one.values), np.nan_to_num(of(one.higher)) > 0, np.nan_to_num(of(one.lower)) > 0
+    values = of(one.values)
+    unfinished = np.broadcast_to(np.array(one.unfinished, bool), values.shape)
+    higher, lower = (np.nan_to_num(of(table)) > 0 for table in (one.higher, one.lower))
+    return values, higher, lower, unfinished
 
 
 def _signed(part: Part, weight: float) -> Part:
-    values, higher, lower = part
-    return (weight * values, lower, higher) if weight < 0 else (weight * values, higher, lower)
+    values, higher, lower, unfinished = part
+    if weight < 0:
+        higher, lower = lower, higher
+    return weight * values, higher, lower, unfinished
 
 
 def _across_cells(question: Question, parts: list[Part]) -> list[tuple[str, list[Part]]]:
@@ -71,23 +85,31 @@ def _across_cells(question: Question, parts: list[Part]) -> list[tuple[str, list
         sum((w[0] for w in weighted[1:]), weighted[0][0]),
         np.any([w[1] for w in weighted], axis=0),
         np.any([w[2] for w in weighted], axis=0),
+        np.any([w[3] for w in weighted], axis=0),
     )
     return [("", [total])]
 
 
 def _across_densities(
     question: Question, name: str, group: list[Part]
-) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     joined = [np.stack(list(parts), axis=2) for parts in zip(*group, strict=True)]
-    values, higher, lower = joined  # Shapes (replicates, densities, cells).
+    values, *flags = joined  # Shapes (replicates, densities, cells).
+    higher, lower, unfinished = flags
     if question.across == "columns":
-        return [(name, values[:, :, 0], higher, lower)]
+        return [(name, values[:, :, 0], higher, lower, unfinished)]
     places = question.densities or question.survivors or (0,)
     if question.across == "mean" or len(places) == 1:
-        return [(name, _flat(values.mean(axis=1)), higher, lower)]
+        return [(name, _flat(values.mean(axis=1)), higher, lower, unfinished)]
     words = [f"density {p:.3g}" if question.densities else f"{p:,.0f} weights" for p in places]
     return [
-        (f"{name}, {word}".lstrip(", "), _flat(values[:, i]), higher[:, i], lower[:, i])
+        (
+            f"{name}, {word}".lstrip(", "),
+            _flat(values[:, i]),
+            higher[:, i],
+            lower[:, i],
+            unfinished[:, i],
+        )
         for i, word in enumerate(words)
     ]
 

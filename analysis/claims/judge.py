@@ -19,6 +19,10 @@ CENSORED = {
     "contradicted": "The interval contradicts it, but steps or densities at the end of what was "
     "trained only bound the true ones.",
 }
+UNFINISHED = (
+    "More than half of the networks of a cell had their early stop at the end of training, so that "
+    "a longer one may change their accuracies"
+)
 LEAST_SOUND = 0.9
 """Share of the planned replicates that must have a sound value."""
 
@@ -47,7 +51,7 @@ def judged(question: Question, piece: Piece, *, alpha: float, name: str, factor:
     if form in ("robust", "sensitive") and values.ndim == 1:
         values = np.stack([values, np.zeros(planned)], axis=1)  # Against no difference at all.
     verdict = RULES[form](values, **_options(question, factor), alpha=alpha, **_chance(form, rng))
-    return _shown(question, _bounded(verdict, piece))
+    return _shown(question, _finished(_bounded(verdict, piece), piece))
 
 
 def all_of(
@@ -132,12 +136,30 @@ def _bounded(verdict: Verdict, piece: Piece) -> Verdict:
     return replace(verdict, verdict="inconclusive", p=p, p_against=against, reason=reason)
 
 
+def _finished(verdict: Verdict, piece: Piece) -> Verdict:
+    """Returns the verdict without a contradiction by networks that were trained too shortly.
+
+    A claim about trained networks is not refuted by others. What supports it is shown of trainings
+    of this length, which the table says beside it.
+    """
+    if not piece.unfinished:
+        return verdict
+    against = 1.0 if not math.isnan(verdict.p_against) else verdict.p_against
+    if verdict.verdict == "contradicted":
+        reason = f"The interval contradicts it. {UNFINISHED}."
+        return replace(verdict, verdict="inconclusive", p_against=against, reason=reason)
+    reason = f"{verdict.reason} {UNFINISHED}." if verdict.is_supported else verdict.reason
+    return replace(verdict, p_against=against, reason=reason)
+
+
 def _shown(question: Question, verdict: Verdict) -> Verdict:
     """Returns the verdict with its estimate in the claim's direction, and ratios as ratios."""
     low, high, mean = verdict.low, verdict.high, verdict.estimate
     if question.direction == "down" and verdict.form not in ("robust", "sensitive", "best_value"):
         low, high, mean = -high, -low, -mean
-    if question.is_ratio and verdict.form not in ("numeric", "trend"):
+    # What has no noise was not compared with the number, which makes ratios of logarithms.
+    is_log = verdict.form not in ("numeric", "trend") or math.isnan(verdict.p)
+    if question.is_ratio and is_log:
         low, high, mean = math.exp(low), math.exp(high), math.exp(mean)
     return replace(verdict, low=low, high=high, estimate=mean)
 

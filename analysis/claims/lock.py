@@ -49,6 +49,19 @@ class Lock:
             )
         return ""
 
+    def refusal_of_networks(self, trained: datetime | None) -> str:
+        """Returns why confirmatory verdicts on some networks are refused; empty if they are not.
+
+        ``trained`` is when the oldest of them was trained. A study that finds its networks in a
+        store that an earlier one filled may begin after the lock, and yet its results were known.
+        """
+        if trained is None or trained >= _time(self.date):
+            return ""
+        return (
+            f"The claims were locked on {self.date}, after its oldest network was trained on "
+            f"{trained.isoformat(timespec='seconds')}: confirmatory verdicts are refused."
+        )
+
 
 def lock(registry: Registry, n: int | None = None, date: str | None = None) -> Lock:
     """Returns the lock of a claims file as of now.

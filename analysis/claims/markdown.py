@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from analysis.claims.reader import Registry
+from analysis.claims.wording import NONE, estimate_text, p_text
 
 ORDER = ("supported", "supported, smaller", "contradicted", "inconclusive")
 """Verdicts in the order of their tables."""
-UNITS = {"share": ("points", 100.0)}
-"""Unit of a verdict -> its name for people, and what its numbers are multiplied by."""
 UNTESTED = ("claim", "text", "reason")
 """Columns of what was not tested."""
 HEAD = (
-    "| claim | says | estimate [interval] | n | p, adjusted | role | scale |",
-    "|---|---|---|---:|---:|---|---|",
+    "| claim | says | decided by | estimate [interval] | n | p | role | scale; deviations | why |",
+    "|---|---|---|---|---:|---:|---|---|---|",
 )
 
 
@@ -33,7 +31,9 @@ def page(table: pd.DataFrame, registry: Registry) -> str:
         "# Verdicts",
         "",
         f"Claims file version {registry.version}, SHA-256 `{registry.sha256}`. A row for each "
-        "claim and scale; [docs/claims.md](../claims.md) says how to read them.",
+        "claim and scale; [docs/claims.md](../claims.md) says how to read them. A claim with "
+        "several questions, or several networks or densities in one, is decided by the part that "
+        "is named. p is adjusted; of a contradiction it is the p against the claim.",
     ]
     for verdict in ORDER:
         rows = table[table["verdict"] == verdict].to_dict("records")
@@ -46,30 +46,26 @@ def page(table: pd.DataFrame, registry: Registry) -> str:
     if rows:
         lines += ["", f"## Not tested ({len(rows)})", "", "| claim | says | why |", "|---|---|---|"]
         lines += [f"| {' | '.join(_cell(row[name]) for name in UNTESTED)} |" for row in rows]
+    omitted = table[table["omits"] != ""].drop_duplicates("claim").to_dict("records")
+    if omitted:
+        lines += ["", "## What no question asks", "", "| claim | left out |", "|---|---|"]
+        lines += [f"| {row['claim']} | {_cell(row['omits'])} |" for row in omitted]
     return "\n".join(lines) + "\n"
 
 
 def _line(row: Mapping[Any, Any]) -> str:
-    name, factor = UNITS.get(str(row["unit"]), (str(row["unit"]), 1.0))
-    estimate, low, high = (factor * float(row[column]) for column in ("estimate", "low", "high"))
-    shown = "–"
-    if math.isfinite(estimate):
-        shown = f"{_number(estimate)} [{_number(low)}, {_number(high)}] {name}"
-    p = float(row["p_adjusted"])
     cells = [
         row["claim"],
         row["text"],
-        shown,
+        row["part"],
+        estimate_text(row),
         str(int(row["n"])),
-        "–" if math.isnan(p) else f"{p:.2g}",
+        p_text(row),
         row["role"],
-        row["scale"],
+        "; ".join([row["scale"] or NONE, *row["deviates"]]),
+        row["reason"],
     ]
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
-
-
-def _number(value: float) -> str:
-    return {math.inf: "∞", -math.inf: "-∞"}.get(value, f"{value:.3g}")
 
 
 def _cell(text: Any) -> str:

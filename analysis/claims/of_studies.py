@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,13 @@ from analysis.claims import lock as locks
 from analysis.claims.engine import verdicts
 from analysis.claims.lock import Lock
 from analysis.claims.reader import Registry, read
+from analysis.claims.shares import Kept
 from analysis.frame import Study
+from analysis.importance import saved
+from lttune.files import read_json
+
+FIGURE = Path("figures") / "importance.csv"
+"""The CSV of the figure of importances in a study's folder."""
 
 
 def of_studies(
@@ -39,7 +46,38 @@ def evidence(studies: Sequence[Study], lock: Lock | None = None) -> dict[str, An
         "layers": pd.concat(layers, ignore_index=True) if layers else None,
         "lock": lock or locks.find(studies[0].folder / locks.NAME),
         "created": min(created, default=None),
+        "importances": kept_importances(studies),
     }
+
+
+def kept_importances(studies: Sequence[Study]) -> dict[str, Kept]:
+    """Returns the importances that the first study with any keeps, by the column they are of.
+
+    They are those of its report: ``importance.json``, or where that is missing or damaged the CSV
+    of the figure. Claims estimate none themselves.
+    """
+    for study in studies:
+        found = _saved(study.folder / saved.NAME) or _drawn(study.folder / FIGURE)
+        if found is not None:
+            return {"test_accuracy": found}
+    return {}
+
+
+def _saved(path: Path) -> Kept | None:
+    try:
+        found = saved.find(path, str(read_json(path)["key"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Kept(table=found.table, strip=found.strip) if found else None
+
+
+def _drawn(path: Path) -> Kept | None:
+    if not path.exists():
+        return None
+    both = pd.read_csv(path)
+    both = both.assign(reason=both["reason"].astype(object).where(both["reason"].notna(), ""))
+    strip = both.drop_duplicates("density")
+    return Kept(table=both[both["factor"].notna()], strip=strip)
 
 
 def is_any_tested(table: pd.DataFrame) -> bool:

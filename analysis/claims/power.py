@@ -22,8 +22,8 @@ from analysis.statistics.power import (
 )
 
 ENOUGH = 0.8
-"""Power below which a claim is said to end inconclusive."""
-HOPELESS = "can only end inconclusive"
+"""Power below which a claim probably ends inconclusive."""
+WEAK = f"power below {ENOUGH:g}: probably inconclusive"
 POWER_COLUMNS = ["claim", "form", "family", "role", "n", "power", "power_holm", "warning"]
 
 
@@ -62,7 +62,7 @@ def power_table(
                 "n": count,
                 "power": plain,
                 "power_holm": holm,
-                "warning": HOPELESS if holm < ENOUGH else "",
+                "warning": WEAK if holm < ENOUGH else "",
             }
         )
     return pd.DataFrame(rows, columns=pd.Index(POWER_COLUMNS))

@@ -1,17 +1,15 @@
 """A question: which numbers of which networks, and the rule that decides.
 
-A *cell* is a set of networks: a branch of all trajectories whose configuration is the claim's
-setting with some hyperparameters at other values. A *question* makes one number of each replicate's
-cells, or a row of them, and names the rule.
+It makes one number of each replicate's cells, or a row of them, and names the rule.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
+from analysis.claims.cell import Cell
 from analysis.claims.fields import (
     require,
     require_choice,
@@ -55,28 +53,6 @@ COLUMNS = ("best_value", "existence", "trend")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A branch of the trajectories of one configuration."""
-
-    name: str
-    """Its name for people; unique in a question."""
-    branch: str = "trunk"
-    """trunk, or the name of a control."""
-    at: Mapping[str, Any] = field(default_factory=dict)
-    """Dotted hyperparameter -> value, where it differs from the claim's setting."""
-    weight: float = 1.0
-    """Its weight in a contrast."""
-
-    def check(self, where: str) -> None:
-        """Raises ``ConfigError`` if a field breaks its rule."""
-        require_text(f"{where}.name", self.name)
-        require_text(f"{where}.branch", self.branch)
-        require(isinstance(self.at, Mapping), f"{where}.at", "path: value", self.at)
-        require_number(f"{where}.weight", self.weight, "a number other than 0")
-        require(self.weight != 0, f"{where}.weight", "a number other than 0", self.weight)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Question:
     """One number, or row of numbers, of each replicate, and the rule that decides."""
 
@@ -113,6 +89,13 @@ class Question:
     """Accuracy that a ticket may lose, for ticket_density and ticket_weights."""
     factors: tuple[str, ...] = ()
     """Hyperparameters, for importance: two to compare, or one."""
+    least_steps: int = 0
+    """Steps of training below which it is not asked, as ``Claim.least_steps`` for a part of it."""
+
+    @property
+    def is_of_counts(self) -> bool:
+        """Whether it names numbers of weights, which another size of the input changes."""
+        return bool(self.survivors) or (self.measure == "ticket_weights" and self.form == "numeric")
 
     @property
     def is_ratio(self) -> bool:
@@ -140,6 +123,8 @@ class Question:
         require(0 <= self.within < 1, f"{where}.within", "in [0, 1)", self.within)
         require_number(f"{where}.tolerance", self.tolerance, "in (0, 1)")
         require(0 < self.tolerance < 1, f"{where}.tolerance", "in (0, 1)", self.tolerance)
+        ok = type(self.least_steps) is int and self.least_steps >= 0
+        require(ok, f"{where}.least_steps", "a whole number >= 0", self.least_steps)
         if self.measure == "importance":
             self._check_importance(where)
         else:
@@ -151,6 +136,7 @@ class Question:
         count = forms[self.form]
         require(len(self.factors) == count, f"{where}.factors", f"{count} paths", self.factors)
         require_names(f"{where}.factors", self.factors)
+        require(len(self.densities) <= 1, f"{where}.densities", "one at most", self.densities)
 
     def _check_cells(self, where: str) -> None:
         require(self.form != "matters_more", f"{where}.measure", "importance", self.measure)

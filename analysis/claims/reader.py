@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from analysis.claims.cell import Cell
 from analysis.claims.claim import Claim
 from analysis.claims.fields import require
 from analysis.claims.plain_yaml import load
-from analysis.claims.question import RATIOS, Cell, Question
+from analysis.claims.question import RATIOS, Question
 from lttune.config import LotteryConfig
 from lttune.config.fields import as_tuple
 from lttune.errors import ConfigError, StorageError, unknown
@@ -83,7 +84,9 @@ def parse(tree: Any, sha256: str = "") -> Registry:
         name: _named(f"settings.{name}", LotteryConfig(), values)
         for name, values in tree.get("settings", {}).items()
     }
-    claims = tuple(_claim(values, defaults) for values in tree.get("claims") or [])
+    listed = tree.get("claims")
+    require(isinstance(listed, list) and bool(listed), "claims", "a list of one or more", listed)
+    claims = tuple(_claim(values, defaults) for values in listed)
     ids = [claim.id for claim in claims]
     for claim in claims:
         require(ids.count(claim.id) == 1, f"{claim.id}: id", "used once", claim.id)
@@ -92,6 +95,8 @@ def parse(tree: Any, sha256: str = "") -> Registry:
                 raise unknown(f"{claim.id}: conflicts", other, ids)
         if claim.setting and claim.setting not in settings:
             raise unknown(f"{claim.id}: setting", claim.setting, settings)
+        if claim.presumes:
+            _check_presumed(claim, claims)
         for place, question in enumerate(claim.questions):
             for cell in question.cells:
                 where = f"{claim.id}: questions[{place}].cells {cell.name!r}"
@@ -99,6 +104,17 @@ def parse(tree: Any, sha256: str = "") -> Registry:
     return Registry(
         version=str(tree.get("version", "")), settings=settings, claims=claims, sha256=sha256
     )
+
+
+def _check_presumed(claim: Claim, claims: Sequence[Claim]) -> None:
+    known = [
+        f"{other.id}: {question.name}"
+        for other in claims
+        if other.setting == claim.setting and other.id != claim.id
+        for question in other.questions
+    ]
+    if claim.presumes not in known:
+        raise unknown(f"{claim.id}: presumes", claim.presumes, known)
 
 
 def _claim(values: Any, defaults: Mapping[str, Any]) -> Claim:

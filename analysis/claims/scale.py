@@ -31,6 +31,10 @@ SCALE = (
 """Hyperparameters that say how large a study is; the first four are the tag."""
 
 
+PROXY = ("model.name", "data.name", "data.pool")
+"""Those that make another network or other pictures: what is found there is found of a proxy."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scale:
     """The part of the configuration that all cells of a claim share within a study's size."""
@@ -58,11 +62,31 @@ class Scale:
         values = dict(self.values)
         return values.get("train.steps"), values.get("data.name")
 
+    def is_proxy(self, setting: LotteryConfig) -> bool:
+        """Returns whether network or pictures are others than the source's."""
+        return any(path in PROXY for path, _ in self._differing(setting))
+
+    def described(self, setting: LotteryConfig) -> str:
+        """Returns the tag, which says of a proxy that it is one."""
+        return f"{self.tag}, proxy" if self.is_proxy(setting) else self.tag
+
+    def other_inputs(self, setting: LotteryConfig) -> str:
+        """Returns the pooling that makes inputs of another size, empty if it is the source's."""
+        pools = [one for path, one in self._differing(setting) if path == "data.pool"]
+        return f"data.pool is {pools[0]:g} instead of {setting.data.pool}" if pools else ""
+
     def deviations(self, setting: LotteryConfig) -> list[str]:
         """Returns "path value instead of value" where it differs from the source's."""
         flat = setting.flat()
         return [
             f"{path} {_text(value)} instead of {_text(flat[path])}"
+            for path, value in self._differing(setting)
+        ]
+
+    def _differing(self, setting: LotteryConfig) -> list[tuple[str, Any]]:
+        flat = setting.flat()
+        return [
+            (path, value)
             for path, value in self.values
             if flat[path] is not None and not same(value, flat[path])
         ]

@@ -30,14 +30,20 @@ VERDICT_COLUMNS = [
     "p_adjusted",
     "p_against",
     "p_against_adjusted",
+    "p_given",
     "scale",
     "deviates",
     "part",
     "reason",
+    "omits",
 ]
-"""Columns of ``verdicts``. ``deviates`` is a list; ``part`` names the question that decided."""
+"""Columns of ``verdicts``. ``p_given`` is the adjusted p of the word that is given: of the
+contradiction where it is "contradicted", else of the claim. ``deviates`` is a list, ``part`` names
+the question that decided, ``omits`` says what of the claim none asks."""
 DISCOVERY = 0.1
 """Share of false ones among exploratory findings that is put up with."""
+COUNTED = {"ticket_density": "density", "ticket_weights": "weights"}
+"""Measure -> its unit where it is compared with a number and not with another network's."""
 SHARES = ("accuracy", "_gap", "_error")
 """How columns end whose values are shares of examples."""
 
@@ -71,7 +77,7 @@ def unit(question: Question) -> str:
     if question.measure == "importance":
         return "share of variance"
     if question.is_ratio:
-        return "weights" if question.form == "numeric" else "ratio"
+        return COUNTED.get(question.measure, "ratio") if question.form == "numeric" else "ratio"
     return "share" if question.reads.endswith(SHARES) else question.reads
 
 
@@ -98,9 +104,10 @@ def _corrected(rows: list[Row]) -> list[Row]:
 
 def _plain(row: Row, registry: Registry) -> dict[str, object]:
     one = row.verdict
-    deviates = (
-        row.scale.deviations(registry.settings[row.claim.setting]) if row.scale is not None else []
-    )
+    scale, deviates = "", []
+    if row.scale is not None:
+        setting = registry.settings[row.claim.setting]
+        scale, deviates = row.scale.described(setting), row.scale.deviations(setting)
     numbers = ("estimate", "low", "high", "n", "p", "p_adjusted")
     tested = one.verdict != "not tested"
     return {
@@ -114,8 +121,10 @@ def _plain(row: Row, registry: Registry) -> dict[str, object]:
         "unit": row.unit,
         "p_against": one.p_against,
         "p_against_adjusted": one.p_against_adjusted,
-        "scale": row.scale.tag if row.scale is not None else "",
+        "p_given": one.p_against_adjusted if one.verdict == "contradicted" else one.p_adjusted,
+        "scale": scale,
         "deviates": deviates,
         "part": row.part,
         "reason": one.reason,
+        "omits": row.claim.omits,
     }

@@ -178,13 +178,14 @@ def trend(
     """Decides "it rises with X": a column for each value of X, in that order.
 
     Supported by Page's test; contradicted if it falls instead, or if the means are shown to lie
-    within ``margin`` of each other. The estimate is the mean rank correlation within replicates.
+    within ``margin`` of each other. The estimate is the mean rank correlation within replicates,
+    its interval of level 1 - 2 alpha the one that ``page_trend`` inverts.
     """
     x_RV = np.asarray(values, dtype=float)
     whole_RV = x_RV[~np.isnan(x_RV).any(axis=1)]
     if len(whole_RV) < 2:
         return not_tested("trend", FEW, n=len(whole_RV), alpha=alpha)
-    found = page_trend(whole_RV, rng=rng)
+    found = page_trend(whole_RV, level=1 - 2 * alpha, rng=rng)
     against, flat = found.p_falling, math.nan
     if margin is not None:
         flat = span(whole_RV, margin=margin, alpha=alpha, rng=rng).p_within
@@ -195,7 +196,7 @@ def trend(
         else "All means are shown to lie within the margin of each other.",
     }
     against = float(np.nanmin([against, flat]))
-    verdict = decided("trend", found.correlation, 0.95, found.p, against, alpha, reasons)
+    verdict = decided("trend", found.correlation, 1 - 2 * alpha, found.p, against, alpha, reasons)
     return noting(verdict, len(x_RV) - len(whole_RV))
 
 

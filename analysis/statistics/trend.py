@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from analysis.statistics.intervals import Estimate, mean_interval
+from analysis.statistics.intervals import Estimate
+from analysis.statistics.rank_interval import tilted_interval
 
 MOST_ENUMERATED = 7
 """Values up to which all orders of a replicate's ranks are enumerated: 5,040 of them."""
@@ -32,7 +33,8 @@ class Trend(NamedTuple):
     p_falling: float
     """One-sided p of a falling one."""
     correlation: Estimate
-    """Mean over replicates of the rank correlation with the order, in [-1, 1], 95 % t-interval."""
+    """Page's L scaled to [-1, 1], with its ``tilted_interval``: the mean over replicates of the
+    rank correlation with the order, in which equal values count as no order."""
     n: int
     """Complete replicates."""
     exact: bool
@@ -40,13 +42,18 @@ class Trend(NamedTuple):
 
 
 def page_trend(
-    values: np.ndarray, *, rng: np.random.Generator | None = None, draws: int = 99_999
+    values: np.ndarray,
+    *,
+    level: float = 0.9,
+    rng: np.random.Generator | None = None,
+    draws: int = 99_999,
 ) -> Trend:
     """Tests that values rise from the first column to the last (Page 1963).
 
     Replicates with a missing value are left out. Ties share their mean rank, and the test stays
     exact with them: the null distribution permutes the ranks that were seen. To test a fall,
-    negate the values or read ``p_falling``.
+    negate the values or read ``p_falling``. The interval of the correlation, of a given ``level``,
+    lies above 0 where p is below half of the rest.
 
     Raises:
         ValueError: if there are fewer than three values, or more than ``MOST_ENUMERATED`` and no
@@ -61,17 +68,18 @@ def page_trend(
         none = Estimate(math.nan, math.nan, math.nan, 0)
         return Trend(math.nan, math.nan, math.nan, none, 0, False)
     rank_RV = stats.rankdata(x_RV, axis=1)
-    order_V = np.arange(1, k + 1)
-    statistic = float((rank_RV @ order_V).sum())
+    statistic = float((rank_RV @ np.arange(1, k + 1)).sum())
     exact = k <= MOST_ENUMERATED
     null = _exact(rank_RV) if exact else _drawn(rank_RV, rng, draws)
-    centred_V = order_V - order_V.mean()
-    spread_R = np.sqrt(((rank_RV - rank_RV.mean(axis=1, keepdims=True)) ** 2).sum(axis=1))
-    scale_R = spread_R * math.sqrt((centred_V**2).sum())
-    # A replicate whose values are all equal shows no trend: correlation 0.
-    correlation_R = (rank_RV @ centred_V) / np.where(scale_R > 0, scale_R, 1)
-    rising, falling = _tails(null, statistic)
-    return Trend(statistic, rising, falling, mean_interval(correlation_R), n, exact)
+    seen = round(2 * statistic)
+    rising = sum(share for value, share in null.items() if value >= seen)
+    falling = sum(share for value, share in null.items() if value <= seen)
+    # Between the L of equal ranks and that of n rising orders: 0 and 1.
+    middle, reach = n * k * (k + 1) ** 2 / 4, n * k * (k * k - 1) / 12
+    low, high = tilted_interval(null, seen, level)
+    found = [(one - middle) / reach for one in (statistic, low / 2, high / 2)]
+    correlation = Estimate(found[0], max(found[1], -1.0), min(found[2], 1.0), n)
+    return Trend(statistic, min(rising, 1.0), min(falling, 1.0), correlation, n, exact)
 
 
 def _exact(ranks: np.ndarray) -> dict[int, float]:
@@ -102,10 +110,3 @@ def _drawn(ranks: np.ndarray, rng: np.random.Generator | None, draws: int) -> di
     sums = np.append(sums, (ranks @ order_V).sum())
     found, counts = np.unique((2 * sums).round().astype(int), return_counts=True)
     return dict(zip(found.tolist(), counts / counts.sum(), strict=True))
-
-
-def _tails(null: dict[int, float], statistic: float) -> tuple[float, float]:
-    seen = round(2 * statistic)
-    rising = sum(share for value, share in null.items() if value >= seen)
-    falling = sum(share for value, share in null.items() if value <= seen)
-    return min(rising, 1.0), min(falling, 1.0)

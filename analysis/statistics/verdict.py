@@ -161,7 +161,7 @@ def _weakened(one: Verdict, size: int) -> Verdict:
     if not failed:
         return one
     reason = (
-        f"Alone it would be {one.verdict}, but not after the correction for the {size} claims of "
-        "its family."
+        f"Alone it would be {one.verdict}, but not after the correction for the {size} claims "
+        "judged with it."
     )
     return replace(one, verdict="inconclusive", reason=reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -100,6 +100,7 @@ def _power(flags: Flags, registry: Registry) -> None:
 
 def _check(flags: Flags, registry: Registry) -> None:
     from analysis.claims import evidence, lock, of_studies, sensitivity
+    from analysis.claims.wording import estimate_text, p_text
     from analysis.frame import load
 
     studies = [load(folder) for folder in flags.studies]
@@ -109,10 +110,13 @@ def _check(flags: Flags, registry: Registry) -> None:
     table = of_studies(studies, registry, locked)
     tested = table["verdict"] != "not tested"
     for row in table[tested].to_dict("records"):
-        print(f"{row['claim']}: {row['verdict']}; {_number(row)}")
+        numbers = f"{estimate_text(row)}, n {row['n']}, p {p_text(row)}"
+        print(f"{row['claim']}: {row['verdict']}; {numbers}")
         print(f"  {row['role']}; {row['scale']}; {row['part']}. {row['reason']}")
         if row["deviates"]:
             print(f"  deviates in setting: {', '.join(row['deviates'])}")
+        if row["omits"]:
+            print(f"  not asked: {row['omits']}")
     for row in table[~tested].to_dict("records"):
         print(f"{row['claim']}: not tested. {row['reason']}")
     print(", ".join(f"{count} {word}" for word, count in table["verdict"].value_counts().items()))
@@ -124,8 +128,3 @@ def _check(flags: Flags, registry: Registry) -> None:
             flags.out, index=False
         )
         print(f"{flags.out}: {len(table)} verdicts")
-
-
-def _number(row: dict[Any, Any]) -> str:
-    interval = f"{row['estimate']:.4g} [{row['low']:.4g}, {row['high']:.4g}] {row['unit']}"
-    return f"{interval}, n {row['n']}, adjusted p {row['p_adjusted']:.2g}"

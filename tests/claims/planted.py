@@ -39,6 +39,7 @@ def trial(
     accuracy: Callable[[float], float] = flat,
     steps: Callable[[float], float] = lambda density: 5_000.0,
     at: Mapping[str, Any] | None = None,
+    base: LotteryConfig | None = None,
     study: str = "planted",
     phase: str = "sweep",
     seed: int = 0,
@@ -53,7 +54,8 @@ def trial(
 
     A control comes with the trunk that it leaves.
     """
-    config = LotteryConfig().override({"data.validation": 5_000} | dict(at or {}))
+    config = base or LotteryConfig().override({"data.validation": 5_000})
+    config = config.override(dict(at or {}))
     fraction = config.prune.fraction
     prunable = 266_200
     if config.model.name.startswith("lenet-"):

@@ -55,7 +55,7 @@ def test_other_data_confirm_nothing():
     one = registry(confirmatory("A", question()))
     rows = trial(at={"data.name": "fashion-mnist"}, accuracy=rising(0.005))
     found = verdicts(rows, one, lock=locks.lock(one, date=BEFORE))
-    assert found["role"].tolist() == ["exploratory (other data)"]
+    assert found["role"].tolist() == ["exploratory (proxy)"]
     assert found["deviates"][0] == ["data.name fashion-mnist instead of mnist"]
 
 
@@ -97,7 +97,7 @@ def test_correction_takes_verdicts_away():
     found = verdicts(rows, family, lock=locks.lock(family, date=BEFORE)).iloc[0]
     assert found["p"] < 0.05 < found["p_adjusted"]
     assert found["verdict"] == "inconclusive"
-    assert "not after the correction for the 12 claims of its family" in found["reason"]
+    assert "not after the correction for the 12 claims judged with it" in found["reason"]
 
 
 def test_a_lock_is_written_once(tmp_path):
@@ -120,3 +120,41 @@ def test_a_lock_is_written_once(tmp_path):
     path.write_text('{"sha256": "a"}')
     with pytest.raises(StorageError, match="is no lock"):
         locks.find(path)
+
+
+LOCKED = "2026-01-10T00:00:00+00:00"
+
+
+def test_networks_that_are_older_than_the_lock_are_refused():
+    """A store that an earlier study filled: the new study begins after the lock all the same."""
+    one = registry(
+        confirmatory("A", question()),
+        confirmatory(
+            "B", question(cells=[{"name": "b", "at": {"train.lr": 1e-3}}]), family="another"
+        ),
+        claim(question(), id="C"),
+    )
+    rows = records(trial(accuracy=rising(0.005)), trial(1, at={"train.lr": 1e-3}))
+    locked = locks.lock(one, date=LOCKED)
+
+    def found(rows):
+        return verdicts(rows, one, lock=locked, created="2026-01-11T00:00:00+00:00")
+
+    new = rows.assign(trained="2026-01-11T08:00:00+01:00")
+    assert words(found(new))[0] == "supported"
+    # One network of A's is old; B reads others, and C is exploratory.
+    old = new.copy()
+    old.loc[(old["train.lr"] != 1e-3) & (old["replicate"] == 2), "trained"] = (
+        "2026-01-09T23:59:59+00:00"
+    )
+    table = found(old)
+    assert words(table) == ["not tested", words(found(new))[1], "supported"]
+    assert table["reason"][0] == (
+        "The claims were locked on 2026-01-10T00:00:00+00:00, after its oldest network was trained "
+        "on 2026-01-09T23:59:59+00:00: confirmatory verdicts are refused."
+    )
+    # Records of older versions do not say when, or only of some networks.
+    assert words(found(rows)) == words(found(new))
+    some = new.copy()
+    some.loc[some.index[::2], "trained"] = None
+    assert words(found(some)) == words(found(new))

@@ -171,6 +171,7 @@ def test_layers_are_columns_of_the_trunk():
     key = ["study", "phase", "trial", "replicate", "level"]
     trunk = rows.loc[rows["branch"] == "trunk", key]
     layers = trunk.assign(layer="fc1", initial_bimodality=0.3 + 0.02 * trunk["level"])
+    layers["size"], layers["surviving"] = 200, 160
     layers["initial_bimodality"] += 0.001 * layers["replicate"]
     for name in ("incoming", "outgoing"):
         layers[f"{name}_mean"], layers[f"{name}_std"] = 10.0, 5.0

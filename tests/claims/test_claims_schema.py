@@ -1,5 +1,7 @@
 """A mistake in a claims file is one line that names claim, field, rule and value."""
 
+import json
+
 import pytest
 
 from analysis.claims import parse, plain_yaml, read
@@ -7,6 +9,9 @@ from analysis.claims.reader import FILE
 from lttune.errors import ConfigError, StorageError
 from tests.claims.planted import claim, lr, question, tree
 
+ONE = f"claims: [{json.dumps(claim(why='No.', questions=[], setting=''))}]\ndefaults: " + (
+    "{margin: 0.002, sesoi: 0.001, alpha: 0.05}\n"
+)
 WRONG = {
     "a field that does not exist": (
         claim(question(), margn=0.1),
@@ -74,6 +79,15 @@ WRONG = {
     "a setting": (claim(question(), setting="plane"), ["X: setting", "plain", "'plane'"]),
     "neither questions nor why": (claim(setting="", questions=[]), ["X: questions", "why"]),
     "a conflict": (claim(question(), conflicts=["Y"]), ["X: conflicts", "'Y'"]),
+    "what is presumed": (
+        claim(question(), presumes="FC-ACC: gain"),
+        ["X: presumes", "'FC-ACC: gain'"],
+    ),
+    "least steps of a question": (claim(question(least_steps=-1)), ["X", "least_steps", "-1"]),
+    "densities of an importance": (
+        claim(question(form="sensitive", measure="importance", factors=["a"])),
+        ["X", "densities", "one at most"],
+    ),
     "text": (claim(question(), text=""), ["X: text", "one line", "''"]),
     "tier": (claim(question(), tier="D"), ["X: tier", "A-", "'D'"]),
 }
@@ -106,9 +120,13 @@ def test_ids_are_used_once():
 
 def test_numbers_are_those_of_yaml_1_2_and_keys_stand_once(tmp_path):
     path = tmp_path / "claims.yaml"
-    path.write_text("schema: 1\nsettings: {s: {train.lr: 1e-4}}\nclaims: []\n")
+    path.write_text("schema: 1\nsettings: {s: {train.lr: 1e-4}}\n" + ONE)
     assert read(path).settings["s"].train.lr == 1e-4
-    path.write_text("schema: 1\nversion: a\nversion: b\nclaims: []\n")
+    for none in ("claims: []\n", ""):
+        path.write_text(f"schema: 1\n{none}")
+        with pytest.raises(ConfigError, match="claims must be a list of one or more, got"):
+            read(path)
+    path.write_text("schema: 1\nversion: a\nversion: b\n" + ONE)
     with pytest.raises(ConfigError, match="'version' must be given once"):
         read(path)
     path.write_text("schema: [\n")

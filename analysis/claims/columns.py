@@ -1,0 +1,46 @@
+"""The columns that questions read beside the recorded ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+GAPS = {"end_gap": ("end_train_accuracy", "end_test_accuracy")}
+"""Column that is made -> the first recorded one less the second."""
+
+
+def prepared(records: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Returns records with the columns that questions read beside the recorded ones.
+
+    ``layers`` is ``layers.parquet``: its column C of layer L becomes ``C.L`` of the trunk's rows;
+    so do ``incoming_cv``, ``outgoing_cv`` (deviation over mean), ``incoming_excess`` (that of a
+    layer less what it would be if its survivors were drawn at random), ``outgoing_lead`` (outgoing
+    less incoming), and ``moved_lead``, ``grown_lead`` (of the dense training: weights that survive
+    less weights that do not).
+    """
+    made = records.copy()
+    for name, (a, b) in GAPS.items():
+        if a in made and b in made:
+            made[name] = made[a].astype(float) - made[b].astype(float)
+    steps = made["early_stop_step"].to_numpy(float)
+    made["log_step"] = np.log(np.where(steps > 0, steps, np.nan))
+    made["late"] = made["early_stop_at_end"].astype(float)
+    if layers is None or layers.empty:
+        return made
+    incoming = layers["incoming_std"] / layers["incoming_mean"]
+    outgoing = layers["outgoing_std"] / layers["outgoing_mean"]
+    # Deviation over mean of a binomial number: sqrt((1 - p) / (n p)).
+    gone = 1 - layers["surviving"] / layers["size"]
+    wide = layers.assign(
+        incoming_cv=incoming,
+        outgoing_cv=outgoing,
+        incoming_excess=incoming - np.sqrt(gone / layers["incoming_mean"]),
+        outgoing_lead=outgoing - incoming,
+        moved_lead=layers["dense_moved_kept"] - layers["dense_moved_pruned"],
+        grown_lead=layers["dense_grown_kept"] - layers["dense_grown_pruned"],
+    )
+    key = ["study", "phase", "trial", "replicate", "level"]
+    numbers = [name for name in wide.select_dtypes("number") if name not in key]
+    table = wide.pivot_table(index=key, columns="layer", values=numbers, dropna=False)
+    table.columns = [f"{column}.{layer}" for column, layer in table.columns]
+    return made.merge(table.assign(branch="trunk").reset_index(), on=[*key, "branch"], how="left")

@@ -1,0 +1,207 @@
+"""What is decided about the claims of a file: whether each may be judged, and how it ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from analysis.claims import cells as networks
+from analysis.claims.claim import Claim
+from analysis.claims.estimand import pieces
+from analysis.claims.judge import all_of, judged
+from analysis.claims.lock import Lock
+from analysis.claims.question import Question
+from analysis.claims.reader import Registry
+from analysis.claims.recorded import MissingError, Recorded
+from analysis.claims.scale import Scale
+from analysis.claims.shares import Importances, judged_by_importance
+from analysis.claims.table import Row, table, unit
+from analysis.statistics.verdicts import Verdict, not_tested
+from lttune.config import LotteryConfig
+
+VALIDATION = {"test_accuracy": "val_accuracy", "end_test_accuracy": "end_val_accuracy"}
+"""Column of the test set -> the validation set's."""
+
+SEPARATOR = ": "
+"""Between a question's name and the piece of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a table of verdicts is made of the same claims and records."""
+
+    factor: float = 1.0
+    """Of every margin and smallest difference of interest."""
+    validation: bool = False
+    """Whether validation accuracy is read where the claim reads test accuracy."""
+
+
+class Judgement:
+    """What stays the same over the claims."""
+
+    def __init__(
+        self,
+        records: pd.DataFrame | Sequence[pd.DataFrame],
+        registry: Registry,
+        layers: pd.DataFrame | None,
+        lock: Lock | None,
+        created: str | None,
+        importances: Importances,
+    ) -> None:
+        self.registry, self.lock, self.importances = registry, lock, importances
+        self.refusal = lock.refusal(registry, created) if lock else ""
+        self.recorded = Recorded(records, registry, layers)
+        self.reading = Reading()
+
+    def table(self, reading: Reading) -> pd.DataFrame:
+        """Returns the table of verdicts under a reading."""
+        self.reading = reading
+        rows = [row for claim in self.registry.claims for row in self.claim(claim)]
+        return table(rows, self.registry)
+
+    def claim(self, claim: Claim) -> list[Row]:
+        """Returns the claim's rows before correction."""
+        if not claim.questions:
+            return [self._untested(claim, None, claim.why)]
+        of_cells = any(question.cells for question in claim.questions)
+        found = self.recorded.scales(claim) if of_cells else []
+        if not found and of_cells:
+            return [self._untested(claim, None, "The records hold none of its networks.")]
+        return [self._at(claim, scale) for scale in found or [None]]
+
+    def _at(self, claim: Claim, scale: Scale | None) -> Row:
+        role = self._role(claim, scale)
+        if role == "confirmatory" and (refusal := self._refusal(claim, scale)):
+            verdict = not_tested(claim.form, refusal, alpha=claim.alpha)
+            return Row(claim=claim, scale=scale, role=role, part="", unit="", verdict=verdict)
+        if reason := _too_short(claim.least_steps, scale):
+            return self._untested(claim, scale, reason)
+        found: list[tuple[str, Verdict]] = []
+        short: list[str] = []
+        for question in claim.questions:
+            if reason := _too_short(question.least_steps, scale):
+                short.append(f"'{question.name}' is not tested: {reason}")
+                continue
+            try:
+                found += self._question(claim, question, scale)
+            except MissingError as missing:
+                return self._untested(claim, scale, str(missing), question.name)
+        if not found:
+            return self._untested(claim, scale, " ".join(short))
+        part, verdict = all_of(found, claim.form, claim.alpha)
+        if verdict.verdict == "not tested":
+            return self._untested(claim, scale, verdict.reason, part)
+        verdict = self._presuming(claim, scale, _without(verdict, short))
+        asked = {question.name: question for question in claim.questions}
+        measured = unit(asked[part.partition(SEPARATOR)[0]])
+        return Row(claim=claim, scale=scale, role=role, part=part, unit=measured, verdict=verdict)
+
+    def _question(
+        self, claim: Claim, question: Question, scale: Scale | None
+    ) -> list[tuple[str, Verdict]]:
+        if question.measure == "importance":
+            verdict = judged_by_importance(self.importances, question, claim.alpha)
+            return [(question.name, verdict)]
+        assert scale is not None
+        if question.is_of_counts and (other := scale.other_inputs(self._setting(claim))):
+            raise MissingError(
+                f"It counts weights of networks with the source's inputs, here {other}."
+            )
+        if self.reading.validation:
+            reads = VALIDATION.get(question.reads, question.reads)
+            question = replace(question, reads=reads)
+        read = [self.recorded.curves(claim, cell, question, scale) for cell in question.cells]
+        pairs = list(zip(question.cells, read, strict=True))
+        if absent := [cell for cell, one in pairs if not one.trained]:
+            raise MissingError(
+                f"The records lack {len(absent)} of {len(read)} cells: {networks.names(absent)}."
+            )
+        most = max(question.survivors, default=0)
+        for cell, one in pairs:
+            if one.prunable < most:
+                raise MissingError(
+                    f"{cell.name} has {one.prunable:,} prunable weights, and {most:,.0f} are asked "
+                    "to survive."
+                )
+        units = sorted(set.intersection(*(set(one.values.index) for one in read)))
+        n = claim.n if self.lock is None else self.lock.n.get(claim.id, claim.n)
+        if len(units) < n:
+            raise MissingError(
+                f"{len(units)} of {n} planned replicates are there, {n - len(units)} are missing."
+            )
+        return [
+            (
+                f"{question.name}{SEPARATOR}{piece.label}" if piece.label else question.name,
+                judged(
+                    question,
+                    piece,
+                    alpha=claim.alpha,
+                    name=f"{claim.id} {question.name} {piece.label}",
+                    factor=self.reading.factor,
+                ),
+            )
+            # The replicates that were planned, and not as many more as it took.
+            for piece in pieces(question, read, units[:n])
+        ]
+
+    def _presuming(self, claim: Claim, scale: Scale | None, verdict: Verdict) -> Verdict:
+        """Returns the verdict, inconclusive where what the claim presumes is not found."""
+        if not claim.presumes:
+            return verdict
+        name, _, asked = claim.presumes.partition(SEPARATOR)
+        other = self.registry.claim(name)
+        question = next(one for one in other.questions if one.name == asked)
+        try:
+            found = self._question(other, question, scale)
+            _, given = all_of(found, other.form, other.alpha)
+            word, reason = given.verdict, given.reason
+        except MissingError as missing:
+            word, reason = "not tested", str(missing)
+        if word in ("supported", "supported, smaller"):
+            return verdict
+        text = f"At the source's own setting '{asked}' of {name} is {word} here. {reason}"
+        if verdict.verdict != "inconclusive":
+            text += f" Without that it would be {verdict.verdict}."
+        return replace(verdict, verdict="inconclusive", p=1.0, p_against=1.0, reason=text)
+
+    def _setting(self, claim: Claim) -> LotteryConfig:
+        return self.registry.settings[claim.setting]
+
+    def _role(self, claim: Claim, scale: Scale | None) -> str:
+        if claim.role == "exploratory":
+            return claim.role
+        if scale is not None and scale.is_proxy(self._setting(claim)):
+            return "exploratory (proxy)"
+        return claim.role if self.lock is not None else "exploratory (not locked)"
+
+    def _refusal(self, claim: Claim, scale: Scale | None) -> str:
+        """Returns why the lock does not hold for a claim, empty if it does."""
+        if self.refusal or self.lock is None or scale is None:
+            return self.refusal
+        return self.lock.refusal_of_networks(self.recorded.first_trained(claim, scale))
+
+    def _untested(self, claim: Claim, scale: Scale | None, reason: str, part: str = "") -> Row:
+        whole = f"{reason} Study: {claim.study}. Cost: {claim.cost}."
+        verdict = not_tested(claim.form, whole, alpha=claim.alpha)
+        role = self._role(claim, scale)
+        return Row(claim=claim, scale=scale, role=role, part=part, unit="", verdict=verdict)
+
+
+def _too_short(least: int, scale: Scale | None) -> str:
+    """Returns why trainings of a scale say nothing, empty if they do; cells may set their own."""
+    steps = dict(scale.values).get("train.steps", math.inf) if scale else 0
+    if steps >= least:
+        return ""
+    return f"It needs trainings of {least:,} steps, these are of {steps:,}."
+
+
+def _without(verdict: Verdict, short: Sequence[str]) -> Verdict:
+    """Returns the verdict where some questions were not asked: parts can refute, not support."""
+    if not short or verdict.verdict == "contradicted":
+        return verdict
+    words = ["The other parts hold."] if verdict.is_supported else [verdict.reason]
+    reason = " ".join([*words, *short])
+    return replace(verdict, verdict="inconclusive", p=1.0, reason=reason)

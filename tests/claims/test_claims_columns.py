@@ -1,0 +1,55 @@
+"""Columns that are made of the recorded ones."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.claims.columns import prepared
+
+
+def made(masks):
+    """The columns of layers with masks of shape (units, inputs), each at a level of its own."""
+    key = {"study": "s", "phase": "anchor", "trial": 0, "replicate": 0}
+    rows = [{**key, "branch": "trunk", "level": i} for i in range(len(masks))]
+    layers = [
+        {
+            **key,
+            "level": level,
+            "layer": "fc1",
+            "size": mask.size,
+            "surviving": int(mask.sum()),
+            "incoming_mean": mask.sum(1).mean(),
+            "incoming_std": mask.sum(1).std(),
+            "outgoing_mean": mask.sum(0).mean(),
+            "outgoing_std": mask.sum(0).std(),
+            **dict.fromkeys(
+                [f"dense_{a}_{b}" for a in ("moved", "grown") for b in ("kept", "pruned")], 0.0
+            ),
+        }
+        for level, mask in enumerate(masks)
+    ]
+    records = pd.DataFrame(rows).assign(early_stop_step=100, early_stop_at_end=False)
+    return prepared(records, pd.DataFrame(layers))
+
+
+def test_a_random_mask_is_as_even_as_a_binomial_number():
+    rng = np.random.default_rng(0)
+    units = 3_000
+    masks = [rng.random((units, 300)) < p for p in (0.41, 0.17, 0.07)]
+    table = made([*masks, np.ones((units, 300))])
+    # The deviation of a deviation is about itself over the root of twice the units.
+    spread = table["incoming_cv.fc1"][:3] / np.sqrt(2 * units)
+    assert (table["incoming_excess.fc1"][:3].abs() < 4 * spread).all()
+    assert table["incoming_excess.fc1"][3] == 0
+    assert (table["outgoing_lead.fc1"][:3].abs() < 0.2).all()
+
+
+def test_uneven_masks_exceed_it():
+    rng = np.random.default_rng(1)
+    rows = rng.random((200, 300)) < np.where(np.arange(200) % 2, 0.1, 0.3)[:, None]
+    table = made([rows, rows[:, :200].T])
+    assert table["incoming_excess.fc1"][0] == pytest.approx(
+        rows.sum(1).std() / rows.sum(1).mean() - np.sqrt(0.8 / 60), abs=0.01
+    )
+    assert table["outgoing_lead.fc1"][0] < -0.3
+    assert table["outgoing_lead.fc1"][1] > 0.3
