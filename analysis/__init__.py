@@ -40,7 +40,12 @@ def write_report(folder: Path) -> Path:
     See ``analysis.report.write``. Claims are shown if any is tested.
     """
     from analysis import frame, report
-    from analysis.claims import is_any_tested, of_studies
+    from analysis.claims import is_any_tested, of_studies, read
+    from analysis.design_importance import design_tables
 
-    table = of_studies([frame.load(folder)])
-    return report.write(folder, verdicts=table if is_any_tested(table) else None)
+    study, registry = frame.load(folder), read()
+    # Claims about importance read what this keeps in the folder.
+    design_tables(study)
+    table = of_studies([study], registry)
+    verdicts = table if is_any_tested(table) else None
+    return report.write(folder, verdicts=verdicts, registry=registry)

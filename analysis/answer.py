@@ -8,8 +8,10 @@ from analysis.confirmation import confirmation_table
 from analysis.controls import LABELS, on_target
 from analysis.curves import curve_table, difference_table, nearest
 from analysis.frame import Study
+from analysis.places import elsewhere
 from analysis.statistics import Estimate
 from analysis.sweeps import extremes, gain_table, sweep_networks
+from analysis.trials import settings
 
 DENSITY = 0.211
 """Share of weights at which the answer is given: where the paper's tickets learn fastest.
@@ -50,7 +52,7 @@ def answer(study: Study) -> list[str]:
     if study.records.empty:
         return ["Nothing has finished yet: there is no trained network to report on."]
     first = _anchor(study) if has_anchor(study) else []
-    return [*first, *_sweeps(study), *_confirmed(study), *_plain(study)]
+    return [*first, *_confirmed(study), *_plain(study), *_sweeps(study)]
 
 
 def _plain(study: Study) -> list[str]:
@@ -92,14 +94,17 @@ def _size(estimate: Estimate) -> str:
 
 def _sweeps(study: Study) -> list[str]:
     text: list[str] = []
-    for factor, (worst, best) in extremes(gain_table(sweep_networks(study)), DENSITY).items():
+    networks, base = sweep_networks(study), settings(study)
+    for factor, (worst, best) in extremes(gain_table(networks), DENSITY).items():
+        place = elsewhere(networks[networks["factor"] == factor], base)
+        name = f"{factor} on {place}" if place else factor
         low, high = (
             f"{signed(100 * row['mean'], 2)} at {row['value']} (where it is "
             f"{100 * row['accuracy']:.1f} % accurate, n = {row['n']})"
             for row in (worst, best)
         )
         text.append(
-            f"Sweep of {factor}: with {100 * best['density']:.1f} % of the weights the ticket's "
+            f"Sweep of {name}: with {100 * best['density']:.1f} % of the weights the ticket's "
             f"mean gain over its own dense network goes from {low} to {high}, in percentage points."
         )
     return text

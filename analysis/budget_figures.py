@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,12 +16,19 @@ from analysis.frame import Study
 from analysis.objective import directions, is_minimized, objective_name
 from analysis.statistics.best_of_k import best_of_k, expected_best
 from analysis.sweeps import point_name
+from analysis.trials import is_number, settings
 
 BUDGET_COLUMNS = ["curve", "k", "value", "low", "high", "n"]
 """Columns of ``budget_table``."""
 
 FEWEST = 2
 """Random trials from which there is a curve."""
+
+WARM = ("anchor", "sweep", "design")
+"""Phases that a search learns from before its first trial, as lttune.proposals has them."""
+
+DEPTH = ("levels", "min_density")
+"""What a point of theirs may set beside the space."""
 
 
 def budget_table(study: Study) -> pd.DataFrame:
@@ -73,6 +83,31 @@ def random_trials(study: Study) -> tuple[np.ndarray, str]:
     }
     source = next((name for name, mine in found.items() if len(mine)), "random")
     return found[source]["objective"].to_numpy(float), source
+
+
+def told_points(study: Study) -> int:
+    """Returns how many trained points of its space a search may have been told before its first.
+
+    Those of the other phases that a search learns from, replicates of a point counted once. A
+    random sampler learns nothing.
+    """
+    space, base = study.info.get("space") or {}, settings(study)
+    if not space or (study.info.get("config") or {}).get("sampler") == "random":
+        return 0
+    done = study.trials[(study.trials["state"] == "complete") & study.trials["phase"].isin(WARM)]
+    found: set[tuple[str, ...]] = set()
+    for hparams in done["hparams"]:
+        values = {**base, **(hparams or {})}
+        alone = (hparams or {}).keys() <= {*space, *DEPTH}
+        if alone and all(_is_in(values.get(name), space[name]) for name in space):
+            found.add(tuple(str(values[name]) for name in space))
+    return len(found)
+
+
+def _is_in(value: object, declared: Mapping[str, Any]) -> bool:
+    if "choices" in declared:
+        return value in declared["choices"]
+    return is_number(value) and declared["low"] <= float(str(value)) <= declared["high"]
 
 
 def _search(study: Study, sign: float) -> pd.DataFrame:

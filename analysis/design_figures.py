@@ -8,76 +8,12 @@ from matplotlib.axes import Axes
 
 from analysis import axes, canvas, lines
 from analysis.canvas import Drawing
+from analysis.design_points import RESPONSE
 from analysis.frame import Study
-from analysis.importance import importance_by_density, saved
 from analysis.importance.estimate import MIN_Q2
 from analysis.importance.saved import Tables
 from analysis.lines import Look
-from analysis.responses import response_table
-from analysis.sweeps import point_name
-from analysis.trials import settings
-from lttune.design import INERT, Factor
-from lttune.objectives import GRID
-
-DENSITIES = GRID[::2]
-"""Densities at which importances are estimated, every other of the grid: each takes seconds."""
-
-FEWEST = 16
-"""Points of a design below which a surrogate is not tried."""
-
-RESPONSE = "accuracy"
-"""Test accuracy: gain is zero at density 1 by definition, and has nothing to share there."""
-
-
-def factors(study: Study) -> list[Factor]:
-    """Returns the factors that the design varies, as ``study.json`` declares them."""
-    return [Factor.from_plain(values) for values in study.info.get("factors") or []]
-
-
-def design_points(study: Study) -> pd.DataFrame:
-    """Returns one row for each point of the design: ``trial``, ``role``, ``inert``, its values.
-
-    Replicates of a point are trials of their own; ``trial`` is the first, ``trials`` lists all.
-    """
-    base = settings(study)
-    rows: dict[str, dict[str, object]] = {}
-    inert = study.records.groupby("trial")["inert"].first() if "inert" in study.records else {}
-    for trial in study.trials[study.trials["phase"] == "design"].to_dict("records"):
-        name, number = point_name(str(trial["label"])), trial["number"]
-        values = {**base, **(trial["hparams"] or {}), INERT: inert.get(number)}
-        row = rows.setdefault(name, {**values, "trial": number, "role": trial["role"]})
-        row.setdefault("trials", []).append(number)  # type: ignore[attr-defined]
-        if row[INERT] is None:
-            row[INERT] = values[INERT]
-    return pd.DataFrame(list(rows.values()))
-
-
-def importance_tables(study: Study) -> Tables | str:
-    """Returns importances at each density from the design's trials, or why there are none.
-
-    They are kept in the study's folder, and estimated once for the same networks.
-    """
-    declared = factors(study)
-    if not declared:
-        return "study.json declares no factors for the design, so importances are not estimated."
-    points = design_points(study)
-    first = {number: row["trial"] for row in points.to_dict("records") for number in row["trials"]}
-    tickets = study.records[
-        (study.records["phase"] == "design") & (study.records["branch"] == "trunk")
-    ]
-    responses = response_table(tickets, grid=DENSITIES)
-    responses = responses.assign(trial=responses["trial"].map(first), value=responses[RESPONSE])
-    points = points[points["trial"].isin(responses["trial"])]
-    drawn = points["role"].isin(["design", "repeat"]).sum()
-    if drawn < FEWEST:
-        return f"{drawn} points of the design are trained: importances take {FEWEST} or more."
-    path = study.folder / saved.NAME
-    key = saved.key_of(points, responses, declared)
-    found = saved.find(path, key)
-    if found is None:
-        found = saved.tables(importance_by_density(points, responses, declared))
-        saved.save(path, key, found)
-    return found
+from lttune.design import INERT
 
 
 def importance(study: Study, subtitle: str, curves: Tables) -> Drawing:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+import pandas as pd
 
 from analysis import design_figures, figures, search_figures, sweep_figures, weight_figures
 from analysis.answer import scale_line
@@ -13,9 +15,15 @@ from analysis.controls import MAIN, on_target
 from analysis.curves import anchor
 from analysis.fair_figures import fair
 from analysis.frame import Study
+from analysis.importance.saved import Tables
 from analysis.map_figures import lr_fraction
+from analysis.noise_figures import noise
 from analysis.pareto_figures import pareto
+from analysis.surrogate_figures import surrogate
 from analysis.trials import search_table
+from analysis.width_figures import width
+
+Tabled = Mapping[str, pd.DataFrame]
 
 OPTIONAL: tuple[Callable[[Study, str], Drawing | None], ...] = (
     weight_figures.connectivity,
@@ -29,10 +37,16 @@ OPTIONAL: tuple[Callable[[Study, str], Drawing | None], ...] = (
 """Figures that say themselves whether there is anything to draw."""
 
 
-def drawings(study: Study) -> tuple[list[Drawing], str]:
-    """Returns the study's figures, and why its design has no importances; empty if it has."""
+def drawings(study: Study, design: Tables | None, tables: Tabled) -> list[Drawing]:
+    """Returns the study's figures.
+
+    Args:
+        study: what is drawn.
+        design: of ``design_tables``.
+        tables: those that stand in the page beside a figure: ``noise`` and ``widths``.
+    """
     subtitle = subtitle_of(study)
-    drawn: list[Drawing] = []
+    drawn: list[Drawing | None] = []
     networks = anchor(study.records)
     if len(networks):
         drawn += [figures.accuracy(study, subtitle), figures.early_stop(study, subtitle)]
@@ -41,21 +55,17 @@ def drawings(study: Study) -> tuple[list[Drawing], str]:
     if len(anchor(on_target(study.records))):
         drawn.append(figures.transfer(study, subtitle))
     drawn += sweep_figures.sweeps(study, subtitle)
-    note = ""
-    if (study.records["phase"] == "design").any():
-        curves = design_figures.importance_tables(study)
-        if isinstance(curves, str):
-            note = curves
-        else:
-            note = curves.ended and f"The curves end early: {curves.ended}."
-            drawn.append(design_figures.importance(study, subtitle, curves))
+    if design is not None:
+        drawn.append(design_figures.importance(study, subtitle, design))
+        drawn.append(surrogate(study, subtitle, design))
+    drawn += [noise(study, subtitle, tables["noise"]), width(study, subtitle, tables["widths"])]
     if study.info.get("space") and (search_table(study)["phase"] == "search").any():
         drawn += [
             search_figures.search(study, subtitle),
             search_figures.factors(study, subtitle),
         ]
-    drawn += [found for draw in OPTIONAL if (found := draw(study, subtitle)) is not None]
-    return drawn, note
+    drawn += [draw(study, subtitle) for draw in OPTIONAL]
+    return [found for found in drawn if found is not None]
 
 
 def subtitle_of(study: Study) -> str:

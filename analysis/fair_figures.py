@@ -84,6 +84,7 @@ def _draw_tuning(ax: Axes, choices: pd.DataFrame, shown: dict[str, Look]) -> Non
     if numeric and (choices["tried"].astype(float) > 0).all():
         ax.set_xscale("log")
     if (low := axes.floor(choices["objective"])) is not None:
-        ax.set_ylim(bottom=low)
+        top = choices["objective"].max()
+        ax.set_ylim(low, top + 0.15 * (top - low))
         below = int((choices["objective"] < low).sum())
         ax.text(0.99, 0.03, f"{below} below", transform=ax.transAxes, ha="right", size=9)

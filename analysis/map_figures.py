@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from analysis import canvas
 from analysis.canvas import Drawing
 from analysis.frame import Study
+from analysis.objective import margin_of
 from analysis.responses import response_table
 from analysis.sweeps import point_name
 from analysis.trials import is_number, settings
@@ -99,8 +100,7 @@ def lr_fraction(study: Study, subtitle: str) -> Drawing | None:
 
 def _draw_map(figure: Figure, table: pd.DataFrame, study: Study) -> None:
     ax = figure.axes[0]
-    objective = (study.info.get("config") or {}).get("objective") or {}
-    margin = float(objective.get("margin", 0.002))
+    margin = margin_of(study)
     gain = 100 * table["gain"].astype(float)
     # A network that never learned has nothing to lose: its gain is noise around chance.
     idle = table["dense"] < LEARNED * table["dense"].max()

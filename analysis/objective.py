@@ -52,3 +52,9 @@ def reading_density(study: Study) -> float | None:
     if objective.get("name") in ("pareto", "ticket_density"):
         return None
     return objective.get("density", ObjectiveConfig().density)
+
+
+def margin_of(study: Study) -> float:
+    """Returns the accuracy, a share, that a ticket may lose and still count as one."""
+    objective = (study.info.get("config") or {}).get("objective") or {}
+    return float(objective.get("margin", ObjectiveConfig().margin))

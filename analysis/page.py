@@ -14,11 +14,19 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis.answer import DENSITY, answer, has_anchor, scale_line
-from analysis.budget_figures import random_trials
+from analysis.budget_figures import random_trials, told_points
 from analysis.figures import target_text
 from analysis.formats import FILTERS
 from analysis.frame import Study
+from analysis.importance_tables import (
+    lead_text,
+    noise_rows,
+    opinion_rows,
+    optuna_rows,
+    width_rows,
+)
 from analysis.page_tables import by_density, comparison, gains
+from analysis.places import proxy_table
 from analysis.runs import later_runs, numerics
 from analysis.trials import best_table, problem_table, search_table, settings
 from analysis.verdict_section import VerdictSection
@@ -29,7 +37,8 @@ def page(
     figures: dict[str, dict[str, Any]],
     tables: dict[str, pd.DataFrame],
     section: VerdictSection | None,
-    note: str,
+    fixed: dict[str, str],
+    notes: list[str],
 ) -> str:
     """Returns the page.
 
@@ -38,7 +47,9 @@ def page(
         figures: name -> ``title`` and ``svg``.
         tables: name -> table, as they are written beside the figures.
         section: the verdicts, None without any.
-        note: why the design has no importances, or ends early; else empty.
+        fixed: of ``lock_facts``.
+        notes: why the design has no importances or ends early, and what is to say of divergence;
+            empty where there is nothing to say.
     """
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
@@ -59,6 +70,8 @@ def page(
         scale=scale_line(study),
         answer=answer(study),
         verdicts=section,
+        fixed=fixed,
+        proxies=proxy_table(study).to_dict("records"),
         figures=figures,
         sweeps=[name for name in figures if name.startswith("sweep-")],
         anchored=has_anchor(study),
@@ -67,7 +80,14 @@ def page(
         on_target=comparison(tables["differences_target"]),
         gains=gains(tables["sweep_gain"]),
         design=bool((study.records["phase"] == "design").any()),
-        design_note=note,
+        design_notes=[note for note in notes if note],
+        opinions=opinion_rows(tables["opinions"]),
+        leads=lead_text(tables["ranks"], tables["changes"]),
+        noise=noise_rows(tables["noise"], DENSITY),
+        widths=width_rows(tables["widths"]),
+        diverges=tables["diverges"].to_dict("records"),
+        given_ok=tables["given_ok"].to_dict("records"),
+        optuna=optuna_rows(study),
         best=best.to_dict("records"),
         space=info.get("space", {}),
         objective=info.get("objective", {}),
@@ -80,6 +100,7 @@ def page(
         searched=int((searched["phase"] == "search").sum()),
         stopped=int((searched["state"] == "stopped").sum()),
         random_source=random_trials(study)[1],
+        told=told_points(study),
         problems=problem_table(study).to_dict("records"),
         trials=tables["trials"].to_dict("records"),
         density=DENSITY,

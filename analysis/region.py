@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.design_figures import design_points, factors
+from analysis.design_points import design_points, factors
 from analysis.frame import Study
 from lttune.design import INERT, Categorical
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from markupsafe import Markup
@@ -17,41 +18,66 @@ from analysis.answer import DENSITY
 from analysis.confirmation import confirmation_table
 from analysis.controls import on_target
 from analysis.curves import difference_table
+from analysis.design_importance import design_tables
 from analysis.drawings import drawings, subtitle_of
 from analysis.fair_comparison import choice_table, pair_table, value_table
 from analysis.frame import Study, load
+from analysis.lock_facts import lock_facts
+from analysis.noise import noise_table
 from analysis.page import page
+from analysis.surrogate_figures import opinion_table
 from analysis.sweeps import gain_table, sweep_networks
 from analysis.trials import front_table, trial_table
 from analysis.verdict_section import verdict_section
+from analysis.widths import width_table
 from lttune.errors import LttuneError, StorageError
 from lttune.files import write_atomically
 
+if TYPE_CHECKING:
+    from analysis.claims import Registry
 
-def write(folder: Path, *, verdicts: pd.DataFrame | None = None) -> Path:
+
+def write(
+    folder: Path, *, verdicts: pd.DataFrame | None = None, registry: Registry | None = None
+) -> Path:
     """Writes ``report.html`` and ``figures/`` into a study's folder and returns the page's path.
 
     Equal studies give equal bytes. An unfinished study is reported as far as it goes.
 
     Args:
         folder: the study's.
-        verdicts: the table of ``analysis.claims.verdicts``, shown at the top of the page.
+        verdicts: the table of ``analysis.claims.verdicts``, shown below the answer.
+        registry: the claims that it judges.
 
     Raises:
-        StorageError: if the folder holds no study, or cannot be written.
+        StorageError: if the folder holds no study, its lock of claims cannot be read, or it cannot
+            be written.
     """
     study = load(folder)
     path = study.folder / "report.html"
     try:
-        _write(study, path, verdicts)
+        _write(study, path, verdicts, registry)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error}") from None
     return path
 
 
-def _write(study: Study, path: Path, verdicts: pd.DataFrame | None) -> None:
-    drawn, note = drawings(study)
-    section = None
+def _write(
+    study: Study, path: Path, verdicts: pd.DataFrame | None, registry: Registry | None
+) -> None:
+    design, note = design_tables(study)
+    estimated = {
+        "noise": noise_table(study),
+        "widths": width_table(study, design),
+        "ranks": design.ranks if design else pd.DataFrame(),
+        "leads": design.leads if design else pd.DataFrame(),
+        "changes": design.changes if design else pd.DataFrame(),
+        "opinions": opinion_table(design) if design else pd.DataFrame(),
+        "diverges": design.diverges if design else pd.DataFrame(),
+        "given_ok": design.given_ok if design else pd.DataFrame(),
+    }
+    drawn = drawings(study, design, estimated)
+    section, fixed = None, lock_facts(study.folder, registry)
     if verdicts is not None:
         subtitle = subtitle_of(study)
         section = verdict_section(verdicts, subtitle=subtitle, incomplete=study.incomplete)
@@ -66,6 +92,8 @@ def _write(study: Study, path: Path, verdicts: pd.DataFrame | None) -> None:
         "fair_choices": choice_table(study),
         "fair_values": value_table(study),
         "fair_pairs": pair_table(study),
+        "verdicts": section.table if section else pd.DataFrame(),
+        **estimated,
     }
     figures = {
         drawing.name: {
@@ -79,7 +107,12 @@ def _write(study: Study, path: Path, verdicts: pd.DataFrame | None) -> None:
             with write_atomically(study.folder / "figures" / f"{name}.csv") as temporary:
                 table.to_csv(temporary, index=False, lineterminator="\n")
     with write_atomically(path) as temporary:
-        temporary.write_text(page(study, figures, tables, section, note), encoding="utf-8")
+        temporary.write_text(
+            page(
+                study, figures, tables, section, fixed, [note, design.divergence if design else ""]
+            ),
+            encoding="utf-8",
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,10 @@ from analysis import canvas, lines
 from analysis.canvas import Drawing
 from analysis.frame import Study
 from analysis.lines import Look
+from analysis.objective import margin_of
+from analysis.places import elsewhere
 from analysis.sweeps import BASE, is_numeral, sweep_networks, sweep_table
+from analysis.trials import settings
 
 PANELS = {
     "test_accuracy": ("Test accuracy (%)", 100.0),
@@ -42,7 +45,8 @@ def _slug(text: str) -> str:
 def _figure(study: Study, factor: str, networks: pd.DataFrame, stem: str, subtitle: str) -> Drawing:
     tables = {measure: sweep_table(networks, measure) for measure in PANELS}
     shown, names = _looks(networks), _names(networks)
-    title = f"Sweep of {factor}"
+    place = elsewhere(networks, settings(study))
+    title = f"Sweep of {factor}" + (f" on {place}" if place else "")
     with canvas.style():
         height = max(6.6, 4.6 + 0.21 * len(shown))
         figure = canvas.new_figure(title, subtitle, study.incomplete, height)
@@ -93,7 +97,6 @@ def _marks(networks: pd.DataFrame) -> dict[str, str]:
 
 
 def _draw_margin(ax: Axes, study: Study) -> None:
-    objective = (study.info.get("config") or {}).get("objective") or {}
-    margin = 100 * float(objective.get("margin", 0.002))
+    margin = 100 * margin_of(study)
     ax.axhspan(-margin, margin, color="#000000", alpha=0.09, linewidth=0)
     ax.axhline(0, color="#444444", linewidth=0.8)

@@ -15,13 +15,14 @@ import pandas as pd
 
 from analysis.frame import Study
 from analysis.lines import LINE_COLUMNS, line_table
+from analysis.places import is_same
 from analysis.responses import response_table
 from analysis.statistics import mean_interval
 from analysis.trials import settings
 from lttune.objectives import GRID
 
 BASE = "base configuration"
-"""Value of the anchor's networks, where no point of a sweep has the paper's value."""
+"""Value of the networks beside a sweep, where none of its own points has the paper's value."""
 
 DENSITIES = tuple(GRID[k] for k in (3, 7, 11, 15, 19))
 """Densities of the table of gains: 51.2, 21.0, 8.6, 3.5 and 1.4 %."""
@@ -43,7 +44,9 @@ def sweep_networks(study: Study) -> pd.DataFrame:
 
     ``mark`` is "paper" for the paper's own value, else "base" for that of the base configuration,
     else empty. Values of a factor are in their order: numbers by size, then the others as they were
-    declared. Where none has a mark, the anchor's networks stand last as ``BASE``.
+    declared. Where none has a mark, networks of the paper's setting stand last as ``BASE``: a point
+    of the sweeps that changes no factor, else the anchor, and only on the sweep's own network, data
+    and steps. Between other networks a difference would not be the factor's.
     """
     trials = study.trials[study.trials["phase"] == "sweep"]
     base = settings(study)
@@ -55,24 +58,29 @@ def sweep_networks(study: Study) -> pd.DataFrame:
         same = bool(hparams) and all(
             key in base and base[key] == own for key, own in hparams.items()
         )
+        is_paper = trial["role"] == "paper"
         rows.append(
             {
                 "trial": trial["number"],
-                "factor": name if found else first,
+                "factor": name if found else BASE if is_paper else first,
                 "value": value if found else name,
-                "mark": "paper" if trial["role"] == "paper" else "base" if same else "",
+                "mark": "paper" if is_paper else "base" if same else "",
             }
         )
     points = pd.DataFrame(rows, columns=pd.Index(["trial", "factor", "value", "mark"]))
     tickets = study.records[study.records["branch"] == "trunk"]
     networks = tickets[tickets["phase"] == "sweep"].merge(points, on="trial")
-    anchor = tickets[tickets["phase"] == "anchor"]
+    alone = networks["factor"] == BASE
+    bases = [mine for _, mine in networks[alone].groupby("value", sort=False)]
+    bases.append(tickets[tickets["phase"] == "anchor"])
+    networks = networks[~alone]
     parts: list[pd.DataFrame] = []
     for factor, mine in networks.groupby("factor", sort=False):
         order = sorted(dict.fromkeys(mine["value"]), key=_rank)
         parts += [mine[mine["value"] == value] for value in order]
-        if not mine["mark"].any() and len(anchor):
-            parts.append(anchor.assign(factor=factor, value=BASE, mark="base"))
+        beside = [base for base in bases if len(base) and is_same(mine, base)]
+        if not mine["mark"].any() and beside:
+            parts.append(beside[0].assign(factor=factor, value=BASE, mark="base"))
     return pd.concat(parts, ignore_index=True) if parts else networks
 
 

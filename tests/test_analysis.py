@@ -335,7 +335,7 @@ def test_a_study_whose_trials_vary_nothing_has_no_hparams(tmp_path):
 
 def test_the_five_lines_of_the_page_work(monkeypatch):
     page = Path(__file__).parent.parent / "docs" / "analysis.md"
-    (lines,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+    lines, more = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
     assert len(list(filter(None, lines.splitlines()))) == 5
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.chdir(page.parent.parent)
@@ -344,7 +344,10 @@ def test_the_five_lines_of_the_page_work(monkeypatch):
     listed = json.loads((page.parent / "results" / "sensitivity" / "trials.json").read_text())[
         "trials"
     ]
-    ranked = sorted(listed, key=lambda t: t["objective"], reverse=True)[:5]
+    exec("\n".join(line for line in more.splitlines() if line.startswith("from")), {})
+    # The confirmation's trials are those of the best again, on other replicates.
+    searched = [t for t in listed if t["phase"] == "search"]
+    ranked = sorted(searched, key=lambda t: t["objective"], reverse=True)[:5]
     assert names["best"]["number"].tolist() == [t["number"] for t in ranked]
     rates = [t["hparams"].get("train.lr", 1.2e-3) for t in ranked]
     assert names["best"]["train.lr"].tolist() == rates

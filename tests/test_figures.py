@@ -1,5 +1,6 @@
 """The tables behind the figures of sweeps, controls, designs, budgets and weights."""
 
+import dataclasses
 import itertools
 import math
 import statistics
@@ -13,16 +14,23 @@ from matplotlib.figure import Figure
 from test_analysis import anchor_rows, network, search_trials, trial, write_study
 
 from analysis import (
+    answer,
     budget_figures,
+    claim_figures,
     controls,
-    design_figures,
+    design_importance,
+    design_points,
     drawings,
     lines,
     load,
     map_figures,
+    noise,
+    places,
+    sweep_figures,
     sweeps,
     verdict_section,
     weight_figures,
+    widths,
 )
 from analysis.curves import difference_table
 from analysis.importance import importance_by_density
@@ -79,6 +87,79 @@ def swept(tmp_path):
             lottery=LOTTERY,
         )
     )
+
+
+PROXY = {"model.name": "lenet-9-5", "data.pool": 2}
+
+
+def on_proxy(trials, rows):
+    """Returns a sweep's trials and rows as those of another network on pooled pictures."""
+    trials = [one | {"hparams": {**PROXY, **one["hparams"]}} for one in trials]
+    return trials, [row | PROXY for row in rows]
+
+
+def study_on_a_proxy(folder, points):
+    place = {"model.name": "lenet-300-100", "data.pool": 1, "data.name": "mnist"}
+    place |= {"train.steps": 9}
+    trials, rows = on_proxy(*sweep(points))
+    rows = [place | row for row in rows]
+    lottery = {**LOTTERY, "model": {"name": "lenet-300-100"}, "data": {"name": "mnist", "pool": 1}}
+    return load(
+        write_study(
+            folder,
+            [*(row | place for row in anchor_rows()), *rows],
+            [*(trial(n) for n in range(3)), *trials],
+            {"anchor": 3, "sweep": len(trials)},
+            lottery=lottery,
+        )
+    )
+
+
+def test_a_sweep_on_another_network_is_compared_with_its_own_base(tmp_path):
+    points = [
+        ("paper", {}, "paper", 0.03),
+        ("criterion=snip", {"prune.criterion": "snip"}, "sweep", 0.02),
+        ("criterion=random", {"prune.criterion": "random"}, "sweep", 0.02),
+    ]
+    study = study_on_a_proxy(tmp_path / "with", points)
+    networks = sweeps.sweep_networks(study)
+    assert set(networks["factor"]) == {"criterion"}  # The paper's point is no sweep of one value.
+    base = networks[networks["mark"] == "base"]
+    assert set(base["value"]) == {sweeps.BASE}
+    assert set(base["model.name"]) == {"lenet-9-5"}
+    assert set(base["phase"]) == {"sweep"}
+    (figure,) = sweep_figures.sweeps(study, "")
+    assert figure.title == "Sweep of criterion on lenet-9-5, mnist / 2, 9 steps"
+    said = " ".join(answer.answer(study))
+    assert "Sweep of criterion on lenet-9-5, mnist / 2, 9 steps: with" in said
+    # Without one of its own it has none: the anchor is another network on other pictures.
+    alone = study_on_a_proxy(tmp_path / "without", points[1:])
+    assert set(sweeps.sweep_networks(alone)["mark"]) == {""}
+
+
+def test_a_sweep_of_networks_keeps_a_base_on_the_same_data(tmp_path):
+    study = study_on_a_proxy(
+        tmp_path,
+        [
+            ("paper", {}, "paper", 0.0),
+            ("width=4-2", {"model.name": "lenet-4-2"}, "sweep", 0.0),
+            ("width=8-4", {"model.name": "lenet-8-4"}, "sweep", 0.0),
+        ],
+    )
+    records = study.records.copy()
+    names = {10 + 3 * r + i: n for r in range(3) for i, n in ((1, "lenet-4-2"), (2, "lenet-8-4"))}
+    records["model.name"] = records["trial"].map(names).fillna(records["model.name"])
+    networks = sweeps.sweep_networks(dataclasses.replace(study, records=records))
+    assert networks.groupby("value", sort=False)["mark"].first().to_dict() == {
+        "4-2": "",
+        "8-4": "",
+        sweeps.BASE: "base",
+    }
+    found = places.proxy_table(dataclasses.replace(study, records=records))
+    assert found.to_dict("list") == {
+        "place": [f"lenet-{n}, mnist / 2, 9 steps" for n in ("9-5", "4-2", "8-4")],
+        "trials": [3, 3, 3],
+    }
 
 
 def accuracy_of(rows, value, level):
@@ -270,7 +351,7 @@ def design_study(folder, points=16, **info):
 
 
 def test_replicates_of_a_design_point_are_one_point(tmp_path):
-    points = design_figures.design_points(design_study(tmp_path))
+    points = design_points.design_points(design_study(tmp_path))
     assert len(points) == 16
     assert points["trials"].iloc[0] == [0, 1]
     assert points["trial"].tolist()[:3] == [0, 2, 4]
@@ -278,17 +359,31 @@ def test_replicates_of_a_design_point_are_one_point(tmp_path):
     assert points["inert"].notna().all()
 
 
+NOTHING = {
+    "noise": pd.DataFrame(columns=noise.NOISE_COLUMNS),
+    "widths": pd.DataFrame(columns=widths.WIDTH_COLUMNS),
+}
+
+
 @pytest.mark.slow
 def test_importance_is_drawn_from_the_design(tmp_path, monkeypatch):
     quick = partial(importance_by_density, draws=8, permutations=9, base=64)
-    monkeypatch.setattr(design_figures, "importance_by_density", quick)
-    monkeypatch.setattr(design_figures, "DENSITIES", (1.0, 0.512))
-    drawn, note = drawings.drawings(design_study(tmp_path))
+    monkeypatch.setattr(design_importance, "importance_by_density", quick)
+    few = design_points.DENSITIES[:3:2]
+    monkeypatch.setattr(design_importance, "DENSITIES", few)
+    study = design_study(tmp_path)
+    found, note = design_importance.design_tables(study)
     assert note == ""
-    assert "importance" in {drawing.name for drawing in drawn}
+    drawn = drawings.drawings(study, found, NOTHING)
+    assert {"importance", "surrogate"} <= {drawing.name for drawing in drawn}
+    left_out = next(d for d in drawn if d.name == "surrogate").table
+    # The line is noiseless but for the replicates, and every point comes once at each density.
+    assert left_out.groupby("density").size().to_dict() == {few[1]: 16, few[0]: 16}
+    assert (left_out["observed"] - left_out["predicted"]).abs().max() < 0.005
+    assert left_out["inside"].mean() > 0.8
     table = next(d for d in drawn if d.name == "importance").table
     lr = table[table["factor"] == "train.lr"]
-    assert lr["density"].tolist() == [1.0, 0.512]
+    assert lr["density"].tolist() == list(few)
     assert (lr["first"] > 0.9).all()
     assert (table.loc[table["factor"] == "inert", "total"] < 0.1).all()
     assert set(table["trajectories"]) == {20}
@@ -299,8 +394,11 @@ def test_importance_is_drawn_from_the_design(tmp_path, monkeypatch):
     [({"factors": []}, "declares no factors"), ({"points": 8}, "8 points of the design")],
 )
 def test_a_design_without_importances_says_why(tmp_path, changes, expected):
-    drawn, note = drawings.drawings(design_study(tmp_path, **changes))
+    study = design_study(tmp_path, **changes)
+    found, note = design_importance.design_tables(study)
+    assert found is None
     assert expected in note
+    drawn = drawings.drawings(study, found, NOTHING)
     assert "importance" not in {drawing.name for drawing in drawn}
 
 
@@ -368,8 +466,35 @@ def test_tested_claims_come_first_with_a_glyph_of_their_own():
         ("–", "not tested", 1),
     ]
     assert len(set(verdict_section.GLYPHS.values())) == len(verdict_section.GLYPHS)
-    markers = {(v["marker"], v["markerfacecolor"]) for v in verdict_section.LOOKS.values()}
+    markers = {(v["marker"], v["markerfacecolor"]) for v in claim_figures.LOOKS.values()}
     assert len(markers) == 4
+
+
+def test_a_claim_counts_once_at_the_scale_nearest_to_its_source():
+    scales = [
+        ("contradicted", "confirmatory", ["steps", "network"], 9),
+        ("supported", "confirmatory", ["steps"], 5),
+        ("not tested", "confirmatory", [], 0),
+        ("inconclusive", "exploratory", [], 9),
+    ]
+    rows = [
+        {"claim": "x", "verdict": verdict, "role": role, "deviates": deviates, "n": n}
+        | {"p_adjusted": 1.0, "p_against_adjusted": 0.01}
+        for verdict, role, deviates, n in scales
+    ]
+    section = verdict_section.verdict_section(pd.DataFrame(rows))
+    assert section.counts == [("✔", "supported", 1)]
+    (own,) = section.rows
+    assert (own["verdict"], own["n"]) == ("supported", 5)
+    assert [row["verdict"] for row in own["others"]] == [
+        "contradicted",
+        "not tested",
+        "inconclusive",
+    ]
+    # The p that is shown is that of the verdict that is given.
+    assert own["p_adjusted"] == 1.0
+    assert own["others"][0]["p_adjusted"] == 0.01
+    assert section.table["deviates"].tolist() == ["steps; network", "steps", "", ""]
 
 
 def test_reasons_that_differ_in_numbers_and_names_are_one():

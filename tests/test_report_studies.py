@@ -8,13 +8,14 @@ import digits_study
 import pandas as pd
 import pytest
 from test_analysis import anchor_rows, trial, write_study
-from test_figures import VERDICTS, design_study, sweep
+from test_figures import VERDICTS, design_study, study_on_a_proxy, sweep
 from test_report import FULL, words_of
 
 from analysis import report
 from lttune import records
 from lttune.data import load
 from lttune.engines.torch import TorchEngine
+from lttune.errors import StorageError
 from lttune.files import write_json
 from lttune.lab import Lab
 from lttune.ledger import Ledger
@@ -152,17 +153,68 @@ def test_a_design_without_anchor_or_sweep_says_what_there_is(tmp_path):
     assert "0 anchor replicates" not in said
 
 
-def test_verdicts_stand_above_the_answer_and_are_escaped(tmp_path):
+class Claims:
+    """What a report says of the claims it was judged by."""
+
+    version, sha256 = "7", 64 * "a"
+
+
+def test_verdicts_stand_below_the_answer_and_are_escaped(tmp_path):
     folder = write_study(tmp_path)
     page = report.write(folder, verdicts=VERDICTS).read_text()
     said = words_of(page)
     assert "✔ 1 supported ✘ 1 contradicted – 1 not tested" in said
-    assert said.index("✘ contradicted") < said.index("Ticket minus dense")
+    assert said.index("Ticket minus dense") < said.index("✘ contradicted")
+    assert said.index("✘ contradicted") < said.index("Differences per density")
     assert "&lt;No&gt; records." in page
     assert "1 [0.5, ∞]percentage points" in said
     assert "deviates: train.steps" in said
     assert "claims" in stems(folder)
+    assert len(pd.read_csv(folder / "figures" / "verdicts.csv")) == len(VERDICTS)
     assert "The claims" not in report.write(folder).read_text()
+
+
+def test_other_scales_of_a_claim_are_folded_below_it(tmp_path):
+    other = {"claim": "b", "verdict": "inconclusive", "estimate": 0.5, "unit": "share", "n": 3}
+    other |= {"low": 0.1, "high": 0.9, "deviates": ["a", "b"], "scale": "<proxy>"}
+    table = pd.concat([VERDICTS, pd.DataFrame([other])])
+    page = report.write(write_study(tmp_path), verdicts=table).read_text()
+    assert "✔ 1 supported ✘ 1 contradicted – 1 not tested" in words_of(page)
+    folded = re.search(r"<details>\s*<summary>1 other scale: .*?</details>", page, re.DOTALL)
+    assert "&lt;proxy&gt;" in folded.group()
+    assert "50 [10, 90] percentage points, n = 3" in words_of(folded.group())
+
+
+def test_the_page_says_which_claims_were_fixed_when_and_for_how_many(tmp_path):
+    folder = write_study(tmp_path)
+    lock = {"sha256": Claims.sha256, "version": "7", "date": "2026-11-20T08:00:00+00:00"}
+    write_json(folder / "claims.lock.json", lock | {"n": {"a": 5, "b": 10, "c": 5}})
+    said = words_of(report.write(folder, verdicts=VERDICTS, registry=Claims).read_text())
+    own = f"version 7, SHA-256 {Claims.sha256}"
+    assert said.count(own) == 2  # At the claims, and in how this was made.
+    assert said.count("that file, on 2026-11-20T08:00:00+00:00") == 2
+    assert said.count("n = 5 to 10 replicates for 3 claims") == 2
+    write_json(folder / "claims.lock.json", lock | {"n": {"a": 5}, "sha256": 64 * "b"})
+    said = words_of(report.write(folder, verdicts=VERDICTS, registry=Claims).read_text())
+    assert f"version 7, SHA-256 {64 * 'b'}, on 2026" in said
+    assert "n = 5 replicates for 1 claims" in said
+    (folder / "claims.lock.json").unlink()
+    said = words_of(report.write(folder, verdicts=VERDICTS, registry=Claims).read_text())
+    assert "nothing was fixed before the study" in said
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"sha256": "a", "date": "b", "n": 3}'])
+def test_a_damaged_lock_is_one_line(tmp_path, text):
+    (write_study(tmp_path) / "claims.lock.json").write_text(text)
+    with pytest.raises(StorageError, match=r"claims\.lock\.json is no lock"):
+        report.write(tmp_path)
+
+
+def test_the_limits_name_the_proxies(tmp_path):
+    study = study_on_a_proxy(tmp_path, [("lr=0.1", {"train.lr": 0.1}, "sweep", 0.0)])
+    said = words_of(report.write(study.folder).read_text()).partition("Limits")[2]
+    assert "3 trials were trained on another network" in said
+    assert "lenet-9-5, mnist / 2, 9 steps (3 trials)" in said
 
 
 def test_labels_that_are_markup_or_files_stay_text(tmp_path):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from analysis.importance.estimate import importance
@@ -26,9 +25,14 @@ STRIP = [
     "signal_high",
     "seed_variance",
     "q2",
+    "z_sd",
+    "coverage",
     "forest_r2",
 ]
 """Columns of ``Curves.strip``: shares mean little where there is hardly any variance to share."""
+
+QUALITY = ("q2", "z_sd", "coverage")
+"""Those of ``STRIP`` that say how well the surrogate predicts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,25 +125,30 @@ def importance_by_density(
     )
 
 
-def change_point(curves: Curves, factor: str, level: float = 0.95) -> float | None:
-    """Returns the largest density at which a factor's ST differs from its dense value.
+def left_out_table(curves: Curves) -> pd.DataFrame:
+    """Returns what the surrogate of each density predicts of each point from all others.
 
-    The interval holds for all densities together (max-|t| over resamples), so looking at twenty of
-    them finds no difference by chance. None if there is none, or no dense estimate.
+    Columns density, trial, observed (the mean of the point's replicates), predicted, and deviation
+    (standard deviation of the prediction); also at densities where the surrogate is too poor.
     """
-    draws = {d: e.total[factor] for d, e in curves.estimates.items() if e.status == "ok"}
-    densities = sorted(draws, reverse=True)
-    if len(densities) < 2 or densities[0] != max(curves.estimates):
-        return None
-    table = np.array([draws[d] - draws[densities[0]] for d in densities[1:]])
-    centre, spread = table.mean(1), table.std(1, ddof=1)
-    t = np.abs(table - centre[:, None]) / np.maximum(spread, 1e-12)[:, None]
-    limit = np.quantile(t.max(0), level)
-    differs = np.abs(centre) > limit * spread
-    return densities[1 + int(np.argmax(differs))] if differs.any() else None
+    tables = [
+        pd.DataFrame(
+            {
+                "density": density,
+                "trial": estimate.quality.trials,
+                "observed": estimate.quality.observed,
+                "predicted": estimate.quality.predicted,
+                "deviation": estimate.quality.deviation,
+            }
+        )
+        for density, estimate in curves.estimates.items()
+        if estimate.quality is not None
+    ]
+    columns = ["density", "trial", "observed", "predicted", "deviation"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def _strip(density: float, estimate: Importance) -> dict[str, Any]:
-    names = [name for name in STRIP if name not in ("density", "q2")]
-    q2 = float("nan") if estimate.quality is None else estimate.quality.q2
-    return {"density": density, "q2": q2, **{name: getattr(estimate, name) for name in names}}
+    names = [name for name in STRIP if name not in ("density", *QUALITY)]
+    found = {name: getattr(estimate.quality, name, float("nan")) for name in QUALITY}
+    return {"density": density, **found, **{name: getattr(estimate, name) for name in names}}

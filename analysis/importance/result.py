@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.importance.sample import Floats
 from analysis.importance.surrogate import Quality
@@ -103,17 +102,3 @@ def difference(importance: Importance, a: str, b: str, index: Index = "total") -
     draws = (table[a] - table[b]).to_numpy(dtype=float)
     low, high = np.quantile(draws, [0.025, 0.975])
     return Difference(estimate=float(draws.mean()), low=float(low), high=float(high), draws=draws)
-
-
-def rank_stability(importance: Importance, index: Index = "total") -> tuple[float, float]:
-    """Returns Kendall's tau between the order of the factors and that of the draws: mean, 2.5 %.
-
-    1 is the same order always. The inert factor is left out. NaN below two factors.
-    """
-    names = importance.factors
-    if importance.status != "ok" or len(names) < 2:
-        return float("nan"), float("nan")
-    draws = getattr(importance, index)[names].to_numpy(dtype=float)
-    order = draws.mean(0)
-    taus = np.array([stats.kendalltau(order, row)[0] for row in draws])
-    return float(np.nanmean(taus)), float(np.nanquantile(taus, 0.025))

@@ -16,7 +16,6 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.importance.by_density import Curves
 from lttune import design
 from lttune.design import Factor
 from lttune.files import read_json, write_json
@@ -28,6 +27,20 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas")
 """Packages whose versions are part of the estimator."""
 
 
+FRAMES = (
+    "table",
+    "strip",
+    "left_out",
+    "ranks",
+    "leads",
+    "changes",
+    "widths",
+    "diverges",
+    "given_ok",
+)
+"""Those of ``Tables`` that are tables."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tables:
     """What is shown of importances at each density, without the draws behind them."""
@@ -36,13 +49,24 @@ class Tables:
     """As ``Curves.table``."""
     strip: pd.DataFrame
     """As ``Curves.strip``."""
+    left_out: pd.DataFrame
+    """As ``left_out_table``."""
+    ranks: pd.DataFrame
+    """As ``rank_table``."""
+    leads: pd.DataFrame
+    """As ``lead_table``."""
+    changes: pd.DataFrame
+    """As ``change_table``."""
+    widths: pd.DataFrame
+    """Columns density, reading, factor and those of ``Width``."""
+    diverges: pd.DataFrame
+    """As ``Divergence.table``; empty where nothing diverged or it cannot be explained."""
+    given_ok: pd.DataFrame
+    """As ``GivenOk.shapley`` with a column ``density``; empty where nothing diverged."""
     ended: str
     """As ``Curves.ended``."""
-
-
-def tables(curves: Curves) -> Tables:
-    """Returns what is shown of curves."""
-    return Tables(table=curves.table, strip=curves.strip, ended=curves.ended)
+    divergence: str
+    """What there is to say of divergence, empty if no trajectory diverged."""
 
 
 def key_of(
@@ -73,16 +97,17 @@ def find(path: Path, key: str) -> Tables | None:
         values = read_json(path)
         if values["key"] != key or values["digest"] != _digest(values):
             return None
-        table, strip = (_frame(values[name]) for name in ("table", "strip"))
-        return Tables(table=table, strip=strip, ended=str(values["ended"]))
+        frames = {name: _frame(values[name]) for name in FRAMES}
+        ended, divergence = str(values["ended"]), str(values["divergence"])
+        return Tables(**frames, ended=ended, divergence=divergence)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def save(path: Path, key: str, found: Tables) -> None:
     """Writes the tables."""
-    values = {"key": key, "ended": found.ended}
-    values |= {"table": _plain(found.table), "strip": _plain(found.strip)}
+    values = {"key": key, "ended": found.ended, "divergence": found.divergence}
+    values |= {name: _plain(getattr(found, name)) for name in FRAMES}
     write_json(path, {**values, "digest": _digest(values)})
 
 

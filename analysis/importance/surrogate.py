@@ -74,6 +74,10 @@ class Quality:
     """Mean response of each point."""
     predicted: Floats
     """Its prediction from all other points."""
+    deviation: Floats
+    """Standard deviation of that prediction, the noise of the point's own trajectories included."""
+    trials: tuple[int, ...]
+    """Trial numbers of the points."""
 
 
 def matern(squared: Floats) -> Floats:
@@ -143,6 +147,8 @@ def leave_one_out(surrogate: Surrogate, sample: Sample) -> Quality:
         coverage=float(w @ (np.abs(z) < 1.96)),
         observed=means,
         predicted=(y - errors) * surrogate.spread + surrogate.centre,
+        deviation=surrogate.spread / np.sqrt(np.diag(inverse)),
+        trials=sample.trials,
     )
 
 

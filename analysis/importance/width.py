@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +11,9 @@ import pandas as pd
 from scipy.stats import qmc
 
 from analysis.importance import surrogate as gp
-from analysis.importance.estimate import DRAWS, MIN_Q2, posterior
+from analysis.importance.estimate import DRAWS, MIN_Q2, centred, posterior
 from analysis.importance.sample import Floats, sample
-from lttune.design import Factor, LogUniform
+from lttune.design import INERT, Distribution, Factor, LogUniform
 
 RESAMPLES = 2000
 GRID = 65
@@ -83,71 +82,82 @@ def sweep_width(table: pd.DataFrame, *, margin: float, log: bool = True, seed: i
     )
 
 
-def marginal_width(
+def marginal_widths(
     points: pd.DataFrame,
     responses: pd.DataFrame,
     factors: Sequence[Factor],
-    path: str,
     *,
     margin: float,
     unit: bool = False,
     seed: int = 0,
-) -> Width:
-    """Returns the width of the values whose gain, averaged over all other factors, is >= -margin.
+) -> dict[str, Width]:
+    """Returns for each factor the width of its values with mean response >= -margin.
+
+    The mean is over the declared distributions of all other factors. Factors without an order, and
+    the inert one, have no width and are left out.
 
     Args:
         points: as for ``importance``.
         responses: columns ``trial``, ``replicate`` and ``value``, the gain.
         factors: the declared distributions.
-        path: a factor with an order.
-        margin: accuracy that may be lost.
+        margin: what may be lost.
         unit: whether ``points`` holds unit coordinates.
         seed: root of the estimate's random streams.
 
     Raises:
-        ValueError: if the tables do not fit together, or the factor is unknown or categorical.
+        ValueError: if the tables do not fit together.
     """
     data = sample(points, responses, factors, unit=unit)
-    paths = [factor.path for factor in factors]
-    if path not in paths:
-        raise ValueError(f"no such factor: {path}")
-    j = paths.index(path)
-    distribution = data.factors[j].distribution
-    if not hasattr(distribution, "low"):
-        raise ValueError(f"{path} has no order, hence no width")
-    if isinstance(distribution, LogUniform):
-        whole = distribution.decades
-    else:
-        ends = float(distribution.from_unit(0.0)), float(distribution.from_unit(1.0))
-        whole = ends[1] - ends[0]
-        if getattr(distribution, "log", False):
-            whole = math.log10(ends[1] / ends[0])
-    unknown = Width(
-        width=math.nan,
-        low=math.nan,
-        high=math.nan,
-        whole=whole,
-        opens_low=False,
-        opens_high=False,
-        n=len(data.y),
-    )
-    if data.refusal:
-        return dataclasses.replace(unknown, reason=data.refusal)
-    if data.is_constant:
-        return dataclasses.replace(unknown, reason="the gain is constant")
+    wholes = {factor.path: _whole(factor.distribution) for factor in data.factors}
+    wholes = {p: whole for p, whole in wholes.items() if whole is not None and p != INERT}
+    if reason := data.refusal or ("the response is constant" if data.is_constant else ""):
+        return {path: _unknown(whole, len(data.y), reason) for path, whole in wholes.items()}
     surrogate = gp.fit(data, seed=seed)
     if (q2 := gp.leave_one_out(surrogate, data).q2) < MIN_Q2:
-        return dataclasses.replace(unknown, reason=f"surrogate too poor: leave-one-out Q2 {q2:.2f}")
+        reason = f"surrogate too poor: leave-one-out Q2 {q2:.2f}"
+        return {path: _unknown(whole, len(data.y), reason) for path, whole in wholes.items()}
     functions = posterior(surrogate, data, seed=seed)
-    others = qmc.Sobol(len(paths), rng=seed).random(OTHERS)
+    paths = [factor.path for factor in data.factors]
+    return {
+        path: _marginal(functions, len(paths), paths.index(path), whole, margin, len(data.y), seed)
+        for path, whole in wholes.items()
+    }
+
+
+def _whole(distribution: Distribution) -> float | None:
+    """Returns the width of a range, in powers of ten on a log scale; None without an order."""
+    if not hasattr(distribution, "low"):
+        return None
+    if isinstance(distribution, LogUniform):
+        return distribution.decades
+    low, high = float(distribution.from_unit(0.0)), float(distribution.from_unit(1.0))
+    return math.log10(high / low) if getattr(distribution, "log", False) else high - low
+
+
+def _unknown(whole: float, n: int, reason: str) -> Width:
+    none = dict.fromkeys(("width", "low", "high"), math.nan)
+    return Width(**none, whole=whole, opens_low=False, opens_high=False, n=n, reason=reason)
+
+
+def _marginal(
+    functions: Callable[[Floats], Floats],
+    factors: int,
+    j: int,
+    whole: float,
+    margin: float,
+    n: int,
+    seed: int,
+) -> Width:
+    others = qmc.Sobol(factors, rng=seed).random(OTHERS)
     grid = np.linspace(0, 1, GRID)
     effect = np.empty((GRID, 2 * DRAWS))
     for i, u in enumerate(grid):
         others[:, j] = u
         effect[i] = functions(others).mean(0)
     mean = effect[:, :DRAWS].mean(1)
-    lengths = good_length(grid, effect[:, DRAWS:] + margin)
-    low, high = np.quantile(lengths, [0.025, 0.975])
+    # A resample's surrogate is poorer: its spread counts, its middle does not.
+    shifted = centred(effect, DRAWS)
+    low, high = np.quantile(good_length(grid, shifted + margin), [0.025, 0.975])
     return Width(
         width=whole * float(good_length(grid, mean[:, None] + margin)[0]),
         low=whole * float(low),
@@ -155,7 +165,7 @@ def marginal_width(
         whole=whole,
         opens_low=bool(mean[0] >= -margin),
         opens_high=bool(mean[-1] >= -margin),
-        n=len(data.y),
+        n=n,
     )
 
 

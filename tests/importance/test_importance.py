@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 from surface import KNOWN, sample_of, uniform_factors
 
-from analysis.importance import difference, importance, kernels, rank_stability, sample
+from analysis.importance import (
+    difference,
+    estimate,
+    importance,
+    kernels,
+    rank_stability,
+    sample,
+)
 from analysis.importance import surrogate as gp
 from analysis.importance.estimate import centred, resampled
 from analysis.importance.saltelli import sobol_indices
@@ -109,6 +116,16 @@ def test_a_factor_is_detected_above_what_chance_gives():
     assert table["detected"].to_dict() == {"x0": True, "x1": True, "x2": False, INERT: False}
     assert 1e-3 < table["floor"].iloc[0] < 0.1
     assert (table["floor"] == table["floor"].iloc[0]).all()
+
+
+def test_a_factor_between_zero_and_the_floor_is_not_detected(monkeypatch):
+    monkeypatch.setattr(estimate, "null_totals", lambda *_, **__: np.linspace(0.0, 0.2, 41))
+    table = importance(*sample_of(KNOWN["linear"].function, 3, 64), **QUICK).table
+    assert table["floor"].tolist() == pytest.approx([0.195] * 3)
+    # Shares of 1/14, 4/14 and 9/14: the first is there, but chance gives as much.
+    assert (table["total_low"] > 0.05).all()
+    assert table["total_low"].iloc[0] < table["floor"].iloc[0]
+    assert table["detected"].tolist() == [False, True, True]
 
 
 def test_without_an_inert_factor_there_is_a_floor_all_the_same():

@@ -9,11 +9,14 @@ from analysis.importance import (
     Curves,
     Importance,
     change_point,
+    change_table,
     divergence,
     importance,
     importance_by_density,
     importance_given_ok,
-    marginal_width,
+    lead_table,
+    marginal_widths,
+    rank_table,
     sweep_width,
 )
 from analysis.importance.width import good_length
@@ -103,6 +106,24 @@ def curves_of(draws: dict[float, np.ndarray]) -> Curves:
     }
     nothing = pd.DataFrame()
     return Curves(table=nothing, strip=nothing, missing=nothing, ended="", estimates=estimates)
+
+
+def test_leads_and_leaders_are_those_of_the_draws():
+    first = pd.DataFrame({"a": [0.1, 0.2, 0.6], "b": [0.5, 0.5, 0.5], "inert": [0.9] * 3})
+    curves = curves_of({1.0: np.zeros(3)})
+    curves.estimates[1.0] = Importance(status="ok", total=first)
+    curves.estimates[0.5] = Importance(status="inconclusive")
+    (lead,) = lead_table(curves).to_dict("records")
+    assert (lead["density"], lead["a"], lead["b"]) == (1.0, "a", "b")
+    assert lead["lead"] == pytest.approx(-0.2)
+    low, high = np.quantile([-0.4, -0.3, 0.1], [0.025, 0.975])
+    assert (lead["low"], lead["high"]) == (pytest.approx(low), pytest.approx(high))
+    (rank,) = rank_table(curves).to_dict("records")
+    # In two of the three draws; Kendall's tau of two factors is 1 or -1.
+    assert (rank["leader"], rank["share"], rank["tau"]) == ("b", 2 / 3, pytest.approx(1 / 3))
+    changes = change_table(curves)
+    assert changes["factor"].tolist() == ["a", "b"]
+    assert changes["density"].isna().all()
 
 
 def test_a_change_must_stand_out_among_all_densities():
@@ -246,7 +267,9 @@ def test_replicates_that_some_values_lack_are_left_out_of_all():
 def test_the_marginal_width_is_that_of_the_main_effect():
     points, responses, factors = sample_of(lambda u: 0.1 * (u[:, 0] - 0.4), 2, 64, noise=0.1)
     lr = Factor(path="x0", distribution=LogUniform(low=1e-5, high=1e-1))
-    width = marginal_width(points, responses, [lr, factors[1]], "x0", margin=0.02, unit=True)
+    found = marginal_widths(points, responses, [lr, factors[1]], margin=0.02, unit=True)
+    assert list(found) == ["x0", "x1"]
+    width = found["x0"]
     # The gain is above -0.02 from u = 0.2 on: 0.8 of four decades.
     assert width.width == pytest.approx(3.2, abs=0.05)
     assert width.low < width.width < width.high
@@ -254,17 +277,14 @@ def test_the_marginal_width_is_that_of_the_main_effect():
 
 
 def test_a_marginal_width_needs_a_good_surrogate_and_an_order():
-    points, responses, factors = sample_of(lambda u: u[:, 0], 2, 32)
+    points, responses, factors = sample_of(lambda u: u[:, 0], 2, 32, inert=True)
     noise = np.random.default_rng(0).standard_normal(32)
-    width = marginal_width(points, responses.assign(value=noise), factors, "x0", margin=0.0)
-    assert np.isnan(width.width)
-    assert "Q2" in width.reason
+    found = marginal_widths(points, responses.assign(value=noise), factors, margin=0.0)
+    assert list(found) == ["x0", "x1"]
+    assert np.isnan(found["x0"].width)
+    assert "Q2" in found["x0"].reason
+    same = marginal_widths(points, responses.assign(value=0.5), factors, margin=0.0)
+    assert same["x0"].reason == "the response is constant"
     kind = Factor(path="x0", distribution=Categorical(choices=(0, 1)))
-    with pytest.raises(ValueError, match="no order"):
-        marginal_width(
-            points.assign(x0=(points["x0"] > 0.5).astype(int)),
-            responses,
-            [kind, factors[1]],
-            "x0",
-            margin=0.0,
-        )
+    points = points.assign(x0=(points["x0"] > 0.5).astype(int))
+    assert list(marginal_widths(points, responses, [kind, *factors[1:]], margin=0.0)) == ["x1"]

@@ -7,14 +7,19 @@ import pandas as pd
 import pytest
 from test_figures import design_study
 
-from analysis import design_figures, report
+from analysis import design_importance, design_points, report
 from analysis.importance import importance_by_density, saved
 from analysis.importance.by_density import Curves
 
 TABLE = pd.DataFrame({"factor": ["lr", "inert"], "first": [0.1 + 0.2, float("nan")]})
 TABLE = TABLE.assign(detected=[True, False], density=[1.0, 0.8])
 STRIP = pd.DataFrame({"density": [1.0], "status": ["ok"], "trajectories": [20], "q2": [1 / 3]})
-FOUND = saved.Tables(table=TABLE, strip=STRIP, ended="at density 0.2")
+NOTHING = pd.DataFrame()
+FOUND = saved.Tables(
+    **dict.fromkeys(saved.FRAMES, NOTHING) | {"table": TABLE, "strip": STRIP},
+    ended="at density 0.2",
+    divergence="3 of 20",
+)
 
 
 def test_tables_come_back_bit_by_bit(tmp_path):
@@ -23,7 +28,8 @@ def test_tables_come_back_bit_by_bit(tmp_path):
     back = saved.find(path, "k")
     pd.testing.assert_frame_equal(back.table, TABLE, check_exact=True)
     pd.testing.assert_frame_equal(back.strip, STRIP, check_exact=True)
-    assert back.ended == FOUND.ended
+    assert (back.ended, back.divergence) == (FOUND.ended, FOUND.divergence)
+    assert back.widths.empty
     assert saved.find(path, "other") is None
     assert saved.find(tmp_path / "none.json", "k") is None
 
@@ -61,26 +67,27 @@ def counted(monkeypatch):
             table=pd.DataFrame(), strip=STRIP, missing=pd.DataFrame(), ended="", estimates={}
         )
 
-    monkeypatch.setattr(design_figures, "importance_by_density", estimate)
+    monkeypatch.setattr(design_importance, "importance_by_density", estimate)
+    monkeypatch.setattr(design_importance, "WIDTH_DENSITIES", ())
     return calls
 
 
 def test_the_same_networks_are_estimated_once(tmp_path, counted):
     study = design_study(tmp_path)
-    first = design_figures.importance_tables(study)
-    again = design_figures.importance_tables(study)
+    first = design_importance.importance_tables(study)
+    again = design_importance.importance_tables(study)
     assert len(counted) == 1
     pd.testing.assert_frame_equal(first.strip, again.strip)
     records = study.records.copy()
     records.loc[0, "test_accuracy"] += 1e-9
     object.__setattr__(study, "records", records)
-    design_figures.importance_tables(study)
+    design_importance.importance_tables(study)
     assert len(counted) == 2
 
 
 def test_other_factors_and_options_are_other_importances(tmp_path):
     study = design_study(tmp_path)
-    points, factors = design_figures.design_points(study), design_figures.factors(study)
+    points, factors = design_points.design_points(study), design_points.factors(study)
     frames = (points, study.records[["trial", "test_accuracy"]])
     keys = [
         saved.key_of(*frames, factors),
@@ -95,8 +102,8 @@ def test_other_factors_and_options_are_other_importances(tmp_path):
 @pytest.mark.slow
 def test_a_second_report_has_the_same_bytes(tmp_path, monkeypatch):
     quick = partial(importance_by_density, draws=8, permutations=4, base=64)
-    monkeypatch.setattr(design_figures, "importance_by_density", quick)
-    monkeypatch.setattr(design_figures, "DENSITIES", (1.0, 0.512))
+    monkeypatch.setattr(design_importance, "importance_by_density", quick)
+    monkeypatch.setattr(design_importance, "DENSITIES", design_points.DENSITIES[:3:2])
     folder = design_study(tmp_path).folder
 
     def files():
@@ -105,9 +112,9 @@ def test_a_second_report_has_the_same_bytes(tmp_path, monkeypatch):
         return {path.name: path.read_bytes() for path in found}
 
     first = files()
-    monkeypatch.setattr(design_figures, "importance_by_density", None)
+    monkeypatch.setattr(design_importance, "importance_by_density", None)
     assert files() == first
     assert "importance.svg" in first
     (folder / saved.NAME).write_text("{")
-    monkeypatch.setattr(design_figures, "importance_by_density", quick)
+    monkeypatch.setattr(design_importance, "importance_by_density", quick)
     assert files() == first

@@ -1,0 +1,46 @@
+"""Which claims a study was planned for, and by which it is judged: what its report says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lttune.errors import StorageError
+from lttune.files import read_json
+
+if TYPE_CHECKING:
+    from analysis.claims import Registry
+
+NAME = "claims.lock.json"
+"""The lock's file in a study's folder, of ``analysis.claims.lock``."""
+
+
+def lock_facts(folder: Path, registry: Registry | None = None) -> dict[str, str]:
+    """Returns which claims a study was planned for, and by which it is judged, for people.
+
+    Args:
+        folder: the study's; its lock is read if there is one.
+        registry: the claims that the verdicts are of.
+
+    Raises:
+        StorageError: if the file there is no lock.
+    """
+    facts: dict[str, str] = {}
+    if registry is not None:
+        facts["claims file"] = f"version {registry.version}, SHA-256 {registry.sha256}"
+    path = folder / NAME
+    if not path.exists():
+        return {**facts, "locked": "no: nothing was fixed before the study"} if facts else {}
+    try:
+        locked = read_json(path)
+        sha256, date = str(locked["sha256"]), str(locked["date"])
+        planned = sorted({int(n) for n in locked["n"].values()})
+        claims = len(locked["n"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StorageError(f"{path} is no lock: {' '.join(str(error).split())}") from None
+    same = registry is not None and registry.sha256 == sha256
+    which = "that file" if same else f"version {locked.get('version', '?')}, SHA-256 {sha256}"
+    facts["locked"] = f"{which}, on {date}"
+    n = " to ".join(str(end) for end in dict.fromkeys(planned[:1] + planned[-1:]))
+    facts["planned"] = f"n = {n} replicates for {claims} claims" if planned else "no claim"
+    return facts

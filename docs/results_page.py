@@ -1,0 +1,334 @@
+"""The page of the committed results, from their records: ``python -m docs.results_page``.
+
+Its words are the template's, its numbers are computed here. Importances take minutes to estimate:
+they are read from the figure's CSV, and a slow test estimates them anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+
+from analysis import load
+from analysis.claims import Registry, of_studies, read, verdicts
+from analysis.claims.markdown import page
+from analysis.claims.of_studies import evidence
+from analysis.curves import difference_table, nearest
+from analysis.fair_comparison import choice_table, pair_table, value_table
+from analysis.frame import Study
+from analysis.region import is_sane
+from analysis.statistics import Estimate
+
+RESULTS = Path(__file__).parent / "results"
+TEMPLATE = "README.md.jinja"
+CURRENT = Path(__file__).parent.parent / "analysis" / "claims.yaml"
+AT = (0.211, 0.087, 0.036)
+"""Densities of the table of tickets and controls."""
+FACTORS = (
+    "train.lr",
+    "train.batch_size",
+    "prune.fractions.fc1",
+    "prune.fractions.fc2",
+    "prune.fractions.out",
+)
+"""In the order of the tables of importances."""
+IMBALANCES = {-2: "-0.4 to -0.2", -1: "-0.2 to 0", 0: "0 to 0.2", 1: "0.2 to 0.4"}
+"""Difference of the fractions of fc2 and fc1, in fifths -> its row's name."""
+NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+JUDGED = ("supported", "supported, smaller", "contradicted", "inconclusive")
+
+
+def points(estimate: Estimate | Mapping[str, Any], digits: int = 2) -> str:
+    """Returns shares as percentage points with their interval: "+0.61 [+0.47, +0.76]"."""
+    values = estimate._asdict() if isinstance(estimate, Estimate) else dict(estimate)
+    mean = values["mean"] if "mean" in values else values["estimate"]
+    ends = (100 * value for value in (mean, values["low"], values["high"]))
+    return "{:+.{d}f} [{:+.{d}f}, {:+.{d}f}]".format(*ends, d=digits)
+
+
+def interval(row: Mapping[str, Any], digits: int = 2) -> str:
+    """Returns an estimate in its own unit with its interval: "0.58 [0.51, 0.67]"."""
+    return "{:,.{d}f} [{:,.{d}f}, {:,.{d}f}]".format(
+        row["estimate"], row["low"], row["high"], d=digits
+    )
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Returns a share as "21.1 %"."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def short(value: float) -> str:
+    """Returns a number in two digits."""
+    return f"{value:.2g}"
+
+
+def row(*cells: Any) -> str:
+    """Returns a row of a table."""
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+class Page:
+    """What the template may ask for, each computed once."""
+
+    @cached_property
+    def studies(self) -> dict[str, Study]:
+        """Name of a folder -> its study."""
+        folders = sorted(path.parent for path in RESULTS.glob("*/study.json"))
+        return {folder.name: load(folder) for folder in folders}
+
+    @cached_property
+    def locked(self) -> pd.DataFrame:
+        """The verdicts under the claims as they were locked before anything was trained."""
+        return of_studies([self.studies["claims"]], read(RESULTS / "claims" / "claims.yaml"))
+
+    @cached_property
+    def corrected(self) -> pd.DataFrame:
+        """The verdicts under the claims of today, corrected after these data were seen.
+
+        Without a lock, which would be of other claims, none of them is confirmatory.
+        """
+        found = evidence([self.studies["claims"]]) | {"lock": None}
+        return verdicts(registry=self.today, **found)
+
+    @cached_property
+    def today(self) -> Registry:
+        """The claims of today, with the replicates of these records."""
+        registry = read(CURRENT)
+        n = self.replicates("claims")
+        claims = tuple(dataclasses.replace(claim, n=n) for claim in registry.claims)
+        return dataclasses.replace(registry, claims=claims)
+
+    def commit(self, name: str) -> str:
+        """Returns the commit that trained a study."""
+        return self.studies[name].info["code"]["commit"][:7]
+
+    def trials(self, name: str, **where: Any) -> int:
+        """Returns how many trials a study has."""
+        table = self.studies[name].trials
+        for column, value in where.items():
+            table = table[table[column] == value]
+        return len(table)
+
+    def lottery(self, name: str) -> dict[str, Any]:
+        """Returns a study's base configuration, nested."""
+        return self.studies[name].info["lottery"]
+
+    def steps(self, name: str) -> str:
+        """Returns the steps of a level."""
+        return f"{self.lottery(name)['train']['steps']:,}"
+
+    def replicates(self, name: str) -> int:
+        """Returns the replicates of a study's anchor."""
+        return int(self._anchor(name)["replicate"].nunique())
+
+    def levels(self, name: str) -> int:
+        """Returns the levels of a study's anchor after the dense one."""
+        return int(self._anchor(name)["level"].max())
+
+    def smallest(self, name: str) -> float:
+        """Returns the smallest density of a study's anchor."""
+        return float(self._anchor(name)["density"].min())
+
+    def points(self, name: str) -> int:
+        """Returns the points of a design, without the paper's."""
+        trials = self.studies[name].trials
+        mine = trials[(trials["phase"] == "design") & (trials["role"] != "paper")]
+        return int(mine["label"].str.partition(" ")[0].nunique())
+
+    def tuned(self) -> int:
+        """Returns the learning rates of each optimizer."""
+        choices = choice_table(self.studies["comparison"])
+        return int(choices.groupby("value")["trial"].nunique().max())
+
+    def chosen(self) -> dict[str, float]:
+        """Returns optimizer -> the learning rate that tuning chose."""
+        choices = choice_table(self.studies["comparison"])
+        mine = choices[choices["chosen"]]
+        return dict(zip(mine["value"], mine["tried"].astype(float), strict=True))
+
+    def _anchor(self, name: str) -> pd.DataFrame:
+        records = self.studies[name].records
+        return records[(records["phase"] == "anchor") & (records["branch"] == "trunk")]
+
+    def networks(self, name: str) -> int:
+        """Returns how many networks a study has."""
+        return len(self.studies[name].records)
+
+    def counts(self, table: pd.DataFrame) -> dict[str, int]:
+        """Returns verdict -> how many, and "claims" -> how many claims have one."""
+        judged = table[table["verdict"].isin(JUDGED)]
+        found = {verdict: int((judged["verdict"] == verdict).sum()) for verdict in JUDGED}
+        return {**found, "claims": judged["claim"].nunique()}
+
+    def words(self, verdict: str) -> str:
+        """Returns how many confirmatory claims have a verdict, in words."""
+        mine = self.locked[self.locked["role"] == "confirmatory"]
+        return NUMBERS[int((mine["verdict"] == verdict).sum())]
+
+    def verdict(self, claim: str, scale: str = "", table: str = "locked") -> dict[str, Any]:
+        """Returns the one row of a claim at a scale that holds the words.
+
+        Raises:
+            LookupError: if there is not exactly one.
+        """
+        rows = getattr(self, table)
+        rows = rows[(rows["claim"] == claim) & rows["verdict"].isin(JUDGED)]
+        rows = rows[rows["scale"].str.contains(scale, regex=False)]
+        if len(rows) != 1:
+            raise LookupError(f"{claim} at {scale!r}: {len(rows)} rows {list(rows['scale'])}")
+        return rows.iloc[0].to_dict()
+
+    def tickets(self) -> list[str]:
+        """Returns the table of tickets against dense network and controls."""
+        differences = difference_table(self.studies["claims"].records, "test_accuracy")
+        rows = []
+        for density in AT:
+            here = nearest(differences, density).set_index("versus")
+            versus = ("dense", "reinit", "random", "one_shot")
+            cells = [points(here.loc[name].to_dict()) for name in versus]
+            rows.append(row(percent(here["density"].iloc[0]), *cells))
+        return rows
+
+    def importances(self, name: str) -> list[str]:
+        """Returns the table of total indices of a study."""
+        figure = pd.read_csv(RESULTS / name / "figures" / "importance.csv")
+        rows = []
+        for density, mine in figure.groupby("density", sort=False):
+            by, one = mine.set_index("factor"), mine.iloc[0]
+            shares = [
+                f"{by.total[f]:.2f} [{by.total_low[f]:.2f}, {by.total_high[f]:.2f}]"
+                if f in by.index
+                else "-"
+                for f in FACTORS
+            ]
+            spreads = [f"{100 * one[v] ** 0.5:.2f}" for v in ("signal_variance", "seed_variance")]
+            rows.append(row(percent(float(str(density))), *shares, *spreads, f"{one['q2']:.2f}"))
+        return rows
+
+    def imbalance(self, name: str = "sensitivity") -> list[str]:
+        """Returns mean test accuracy by how much faster the second layer is pruned."""
+        records = self.studies[name].records
+        chosen = (records["phase"] == "design") & (records["role"] != "paper")
+        found: dict[int, list[list[float]]] = {}
+        for _, mine in records[chosen].groupby(["trial", "replicate"]):
+            mine = mine.sort_values("density")
+            faster = mine["prune.fractions.fc2"].iloc[0] - mine["prune.fractions.fc1"].iloc[0]
+            x, at = np.log(mine["density"]), np.log([0.107, 0.044, 0.028])
+            if x.min() <= at[-1]:  # Else it ends before the last density.
+                values = np.interp(at, x, mine["test_accuracy"])
+                found.setdefault(int(np.floor(faster / 0.2)), []).append(list(values))
+        return [
+            row(text, len(found[place]), *map(percent, np.mean(found[place], axis=0)))
+            for place, text in IMBALANCES.items()
+        ]
+
+    def confirmed(self, name: str) -> dict[str, dict[str, Any]]:
+        """Returns the rows of a study's confirmation: "search", "random", "base", or a value."""
+        table = pd.read_csv(RESULTS / name / "figures" / "confirmed.csv")
+        return {str(one["name"]).split()[0]: one for one in table.to_dict("records")}
+
+    def compared(self) -> list[str]:
+        """Returns the table of the optimizers, each at its best learning rate."""
+        study = self.studies["comparison"]
+        table = value_table(study)
+        wanted = ("accuracy", "gain", "ticket - reinit", "ticket - random")
+        rows = []
+        for value, mine in table.groupby("value", sort=False):
+            for density, here in mine.groupby("density", sort=False):
+                by = here.set_index("measure")
+                rows.append(row(value, percent(float(str(density))), *_cells(by, wanted)))
+        return rows
+
+    def pairs(self, measure: str) -> pd.DataFrame:
+        """Returns the differences between optimizers in a measure."""
+        table = pair_table(self.studies["comparison"])
+        return table[table["measure"] == measure]
+
+    def least_p(self, measure: str) -> float:
+        """Returns the smallest adjusted p of a difference between optimizers in a measure."""
+        return float(self.pairs(measure)["p_adjusted"].min())
+
+    def widest(self, measure: str) -> dict[str, Any]:
+        """Returns the difference from Adam in a measure that is least likely by chance."""
+        pairs = self.pairs(measure)
+        return pairs.loc[pairs[pairs["first"] == "adam"]["p_adjusted"].idxmin()].to_dict()
+
+    def inert(self, name: str) -> str:
+        """Returns the largest total index of the inert factor."""
+        figure = pd.read_csv(RESULTS / name / "figures" / "importance.csv")
+        return f"{figure[figure['factor'] == 'inert']['total'].max():.2f}"
+
+    def lead(self, confirmed: Mapping[str, Any]) -> str:
+        """Returns a confirmed configuration's difference from the base."""
+        ends = {name: confirmed[f"difference_{name}"] for name in ("low", "high")}
+        return points({"mean": confirmed["difference"], **ends})
+
+    def region(self) -> str:
+        """Returns the region of the second design."""
+        factors = {one["path"]: one for one in self.studies["region"].info["factors"]}
+        lr, batch = factors["train.lr"], factors["train.batch_size"]
+        rates = f"learning rate {short(lr['low'])} to {short(lr['high'])}"
+        return f"{rates}, batch size {batch['low']} to {batch['high']}"
+
+    def sane(self) -> tuple[int, int]:
+        """Returns how many points of the wide design learn, and how many there are."""
+        found = is_sane(self.studies["sensitivity"])
+        return int(found.sum()), len(found)
+
+
+def _cells(by: pd.DataFrame, measures: Sequence[str]) -> list[str]:
+    cells = []
+    for measure in measures:
+        if measure not in by.index:
+            cells.append("-")
+        elif measure == "accuracy":
+            one = by.loc[measure]
+            ends = (100 * one[name] for name in ("mean", "low", "high"))
+            cells.append("{:.2f} [{:.2f}, {:.2f}]".format(*ends))
+        else:
+            cells.append(points(by.loc[measure].to_dict()))
+    return cells
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "points": points,
+    "interval": interval,
+    "percent": percent,
+    "short": short,
+}
+
+
+def render(results: Page) -> str:
+    """Returns the page."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(RESULTS),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, of our own numbers.
+    )
+    environment.filters |= FILTERS
+    return environment.get_template(TEMPLATE).render(page=results)
+
+
+def pages(results: Page) -> dict[str, str]:
+    """Returns file name -> text of all pages."""
+    return {
+        "README.md": render(results),
+        "verdicts.md": page(results.locked, read(RESULTS / "claims" / "claims.yaml")),
+        "verdicts-corrected.md": page(results.corrected, results.today),
+    }
+
+
+if __name__ == "__main__":
+    for name, text in pages(Page()).items():
+        (RESULTS / name).write_text(text)

@@ -1,0 +1,138 @@
+"""Print Optuna's importances of a study's design, each with the question that it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from lttune.errors import ConfigError, ResourceError, StorageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lttune.design import Factor
+
+FEWEST = 20
+"""Points of which PED-ANOVA takes the best tenth."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Of which study."""
+
+    study: Annotated[Path, tyro.conf.Positional]
+    """Folder of a study with a space-filling design: results/NAME. The table is written to its
+    figures/optuna_importance.csv, which the next report shows beside the Sobol' indices."""
+
+
+def main(flags: Flags) -> int:
+    """Prints a table for each method, writes all of them, and returns the exit code."""
+    try:
+        from analysis import load
+        from analysis.design_points import design_sample
+        from analysis.importance_tables import OPTUNA
+    except ImportError as error:
+        raise ResourceError(f"importances need the checkout of lttune: {error}") from None
+    from lttune.files import write_atomically
+
+    study = load(flags.study)
+    sample = design_sample(study)
+    if isinstance(sample, str):
+        raise ConfigError(f"study must have a design to tell importances from: {sample}")
+    responses = {
+        **_by_density(sample.responses),
+        **_objective(study.trials, sample.points, study.info.get("objective") or {}),
+    }
+    table = _table(sample.points, responses, sample.factors)
+    for method, mine in table.groupby("method", sort=False):
+        print(f"{method} (n = {mine['n'].max()}): {mine['question'].iloc[0]}")
+        wide = mine.pivot(index="factor", columns="response", values="importance")  # noqa: PD010
+        order = [list(dict.fromkeys(mine[name])) for name in ("factor", "response")]
+        print(wide.loc[order[0], order[1]].to_string(float_format="{:.2f}".format), end="\n\n")
+    path = flags.study / "figures" / OPTUNA
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with write_atomically(path) as temporary:
+            table.to_csv(temporary, index=False, lineterminator="\n")
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+    print(f"{path}: python -m analysis.report {flags.study} shows it")
+    return 0
+
+
+def _by_density(responses: pd.DataFrame) -> dict[str, tuple[pd.Series, bool]]:
+    """Returns, for a few densities, accuracies by trial, the mean over its sound replicates."""
+    from analysis.design_points import DENSITIES
+
+    sound = responses[responses["ok"].astype(bool)].dropna(subset=["value"])
+    found: dict[str, tuple[pd.Series, bool]] = {}
+    for density in DENSITIES[::3]:
+        here = sound[sound["density"] == density]
+        means = here.groupby("trial")["value"].mean()
+        if _is_enough(means):
+            found[f"accuracy at {100 * density:.3g} %"] = means, False
+    return found
+
+
+def _objective(
+    trials: pd.DataFrame, points: pd.DataFrame, objective: Mapping[str, Any]
+) -> dict[str, tuple[pd.Series, bool]]:
+    """Returns the objective of one value by trial, and whether less of it is better."""
+    if len(objective.get("directions") or [""]) > 1:
+        return {}
+    first = {number: row["trial"] for row in points.to_dict("records") for number in row["trials"]}
+    done = trials[trials["number"].isin(list(first)) & (trials["state"] == "complete")]
+    values = done.dropna(subset=["objective"]).assign(trial=done["number"].map(first))
+    means = values.groupby("trial")["objective"].mean()
+    name, minimize = objective.get("name", "objective"), objective.get("direction") == "minimize"
+    return {str(name): (means, minimize)} if _is_enough(means) else {}
+
+
+def _is_enough(means: pd.Series) -> bool:
+    """Returns whether there are enough points, and something to be best in."""
+    return len(means) >= FEWEST and means.min() < means.max()
+
+
+def _table(
+    points: pd.DataFrame,
+    responses: Mapping[str, tuple[pd.Series, bool]],
+    factors: Sequence[Factor],
+) -> pd.DataFrame:
+    """Returns columns response, method, question, n, factor, importance and rank."""
+    import pandas as pd
+
+    from lttune.optuna_importance import QUESTIONS, optuna_importances
+
+    if not responses:
+        raise ConfigError(f"study must have {FEWEST} points with a response, for a best tenth")
+    wide = {
+        name: optuna_importances(
+            points,
+            dict(zip(means.index.tolist(), means.tolist(), strict=True)),
+            factors,
+            minimize=minimize,
+        )
+        for name, (means, minimize) in responses.items()
+    }
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "response": name,
+                    "method": method,
+                    "question": question,
+                    "n": len(responses[name][0]),
+                    "factor": wide[name]["factor"],
+                    "importance": wide[name][method],
+                    "rank": wide[name][f"{method}_rank"],
+                }
+            )
+            for method, question in QUESTIONS.items()
+            for name in responses
+        ],
+        ignore_index=True,
+    )
