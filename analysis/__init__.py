@@ -37,13 +37,15 @@ def lock_claims(folder: Path, replicates: int) -> None:
 def write_report(folder: Path) -> Path:
     """Writes the report of a study's folder, the verdicts on claims first.
 
-    See ``analysis.report.write``. Claims are shown if any is tested.
+    See ``analysis.report.write``. Claims are shown if any is tested. They are those of a file
+    ``claims.yaml`` in the folder, which is kept there when the shipped ones have changed since.
     """
     from analysis import frame, report
     from analysis.claims import is_any_tested, of_studies, read
     from analysis.design_importance import design_tables
 
-    study, registry = frame.load(folder), read()
+    study, own = frame.load(folder), Path(folder) / "claims.yaml"
+    registry = read(own) if own.exists() else read()
     # Claims about importance read what this keeps in the folder.
     design_tables(study)
     table = of_studies([study], registry)
