@@ -16,13 +16,14 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from lttune.cells import Cell
 from lttune.data.resident import Examples
 from lttune.lab import Lab
 from lttune.masks import Weights
 from lttune.models import Network
 from lttune.models.layers import NORMS
 from lttune.seeding import stream
-from lttune.store import Cell, Stored
+from lttune.store import Stored
 from lttune.tasks import Task, weights_of
 
 POINTS = 11

@@ -123,6 +123,7 @@ def run_trials(
         device=config.device,
         engine=engine,
         objective=config.objective,
+        stops=config.asha,
     )
     # Some trials share a GPU; none needs more than one.
     share = min(1.0, ray.cluster_resources().get("GPU", 0.0) / concurrent)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from lttune import identity
+from lttune.cells import Cell
 from lttune.config import DataConfig, LotteryConfig
 from lttune.criteria import MEASURED, Evidence
 from lttune.data import Dataset, split
@@ -27,7 +28,7 @@ from lttune.data.transforms import outline, prepared
 from lttune.masks import Mask, Weights
 from lttune.models import Network, build
 from lttune.seeding import stream
-from lttune.store import Cell, Store, Stored
+from lttune.store import Store, Stored
 from lttune.tasks import Task, cell_of
 from lttune.training import Engine, Material, Member
 
@@ -120,8 +121,8 @@ class Lab:
     def train(self, tasks: Sequence[Task]) -> list[Stored]:
         """Returns the cell of every task; those that the store lacks are trained.
 
-        The engine says which members it trains best in one call; each such group is sealed before
-        the next begins, so that a kill loses no more than the group in training.
+        The engine says which members it trains best in one call; each such group is sealed while
+        the next is in training, so that a kill loses no more than these two.
         """
         members = [self._member(task) for task in tasks]
         stored: dict[int, Stored] = {}

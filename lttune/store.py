@@ -5,47 +5,38 @@ A cell's key is the SHA-256 of its *inputs*: everything that determines its byte
 cell is written under a temporary name, sealed with the SHA-256 of each of its files, flushed, then
 renamed. A directory without a valid seal is no cell: it is set aside and computed again. Files are
 JSON and safetensors only, never pickles.
+
+A store writes behind: while the disk takes a cell, the next one is computed. A kill can thus lose
+what is being computed and what is being written, and both are computed again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
+from lttune import cells
+from lttune.cells import Cell
 from lttune.config import digest
 from lttune.errors import StorageError
-from lttune.files import flush, read_json, write_draft
+from lttune.files import flush
 
 SCHEMA = 1
 """Version of what a cell means; raise it when the same inputs would give other bytes."""
 
 _TOGETHER = 5
 """Files of a cell and their folder, which are flushed at once."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One trained network: its record, and the tensors that the next level needs."""
-
-    record: dict[str, Any]
-    """Plain values: ``measures`` and ``history``; the same bytes whenever it is computed."""
-    tensors: dict[str, Tensor] = field(default_factory=dict)
-    times: dict[str, Any] = field(default_factory=dict)
-    """Wall seconds, and when it was trained; kept apart because they differ every time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +49,21 @@ class Stored:
     """True if it was there, False if it was computed for this call."""
 
 
+_Written = tuple[str, Mapping[str, Any], Cell]
+"""Key, inputs and cell of what is to be sealed."""
+
+
 class Store:
-    """Cells under one folder; safe for any number of processes on machines that share it."""
+    """Cells under one folder; safe for any number of processes on machines that share it.
+
+    A process may use one store in one thread at a time.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._flushers = ThreadPoolExecutor(_TOGETHER, thread_name_prefix="flush")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="seal")
+        self._unsealed: tuple[Future[None], set[str]] | None = None
 
     def path(self, key: str) -> Path:
         """Returns the directory of a cell."""
@@ -76,16 +76,19 @@ class Store:
     ) -> list[Stored]:
         """Returns the cells of several inputs; those that are missing are computed together.
 
-        Two processes that need one cell at the same time compute it once: the second waits.
+        Two processes that need one cell at the same time compute it once: the second waits. The
+        computed ones are sealed in the background: ``settle`` waits for them.
 
         Args:
             inputs: what determines each cell.
             compute: given the indices of the missing ones, returns their cells in that order.
 
         Raises:
-            StorageError: if a cell cannot be locked or written.
+            StorageError: if a cell cannot be locked, or an earlier call's could not be written.
         """
         keys = [digest({"schema": SCHEMA, **values}) for values in inputs]
+        if self._unsealed and not self._unsealed[1].isdisjoint(keys):
+            self.settle()
         found = {key: self.read(key) for key in keys}
         missing = {key for key, cell in found.items() if cell is None}
         there = found.keys() - missing
@@ -96,16 +99,28 @@ class Store:
                     locks.enter_context(self._locked(key))
                 there |= self._look_again(found, missing)
                 todo = [keys.index(key) for key in dict.fromkeys(keys) if found[key] is None]
-                for index, cell in zip(todo, compute(todo) if todo else (), strict=True):
-                    self._seal(keys[index], inputs[index], cell)
-                    found[keys[index]] = cell
+                if todo:
+                    computed = list(zip(todo, compute(todo), strict=True))
+                    found |= {keys[index]: cell for index, cell in computed}
+                    self._seal_behind([(keys[i], inputs[i], cell) for i, cell in computed], locks)
         return [Stored(key=key, cell=_sure(found[key]), reused=key in there) for key in keys]
+
+    def settle(self) -> None:
+        """Waits until every cell that was obtained is sealed and on the disk.
+
+        Raises:
+            StorageError: if one cannot be written.
+        """
+        unsealed, self._unsealed = self._unsealed, None
+        if unsealed:
+            unsealed[0].result()
 
     @contextlib.contextmanager
     def _locked(self, key: str) -> Iterator[None]:
         with self._writing():
             (self.folder / "locks").mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / "locks" / f"{key}.lock")
+            # The thread that seals the cell gives the lock back.
+            lock = FileLock(self.folder / "locks" / f"{key}.lock", thread_local=False)
             lock.acquire()
         try:
             yield
@@ -134,37 +149,30 @@ class Store:
         folder = self.path(key)
         if not folder.exists():
             return None
-        files = self._sealed_files(folder, key)
-        if files is None:
+        cell = cells.read(folder, key)
+        if cell is None:
             with self._writing():
                 self._set_aside(folder)
-            return None
-        tensors = folder / "tensors.safetensors"
-        return Cell(
-            record=read_json(folder / "record.json"),
-            tensors=load_file(tensors) if tensors.name in files else {},
-            times=read_json(folder / "times.json"),
-        )
+        return cell
 
-    def _sealed_files(self, folder: Path, key: str) -> set[str] | None:
-        """Returns the names of a cell's files, or None if its seal or a file is not sound."""
-        try:
-            seal = read_json(folder / "seal.json")
-            files: dict[str, str] = seal["files"]
-            sound = seal["key"] == key and {"record.json", "times.json"} <= files.keys()
-            sound = sound and all(_sha256(folder / name) == sha for name, sha in files.items())
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-        return set(files) if sound else None
+    def _seal_behind(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
+        """Has cells sealed and their locks given back; waits only for the cells before."""
+        sealing = self._writer.submit(self._seal, computed, locks.pop_all())
+        before, self._unsealed = self._unsealed, (sealing, {key for key, _, _ in computed})
+        if before:
+            before[0].result()
 
-    def _seal(self, key: str, inputs: Mapping[str, Any], cell: Cell) -> None:
-        with self._writing():
-            self._write(self.path(key), key, inputs, cell)
+    def _seal(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
+        with locks, self._writing():
+            for key, inputs, cell in computed:
+                self._write(self.path(key), key, inputs, cell)
 
     def _write(self, final: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None:
         draft = self.folder / "drafts" / uuid.uuid4().hex
         try:
-            self._draft(draft, key, inputs, cell)
+            cells.write(draft, key, inputs, cell)
+            # At once: each waits for the file system's next commit, which serves all of them.
+            deque(self._flushers.map(flush, [draft, *draft.iterdir()]), maxlen=0)
             final.parent.mkdir(parents=True, exist_ok=True)
             draft.rename(final)
         except BaseException:
@@ -172,17 +180,6 @@ class Store:
             shutil.rmtree(draft, ignore_errors=True)
             raise
         flush(final.parent)
-
-    def _draft(self, draft: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None:
-        draft.mkdir(parents=True)
-        write_draft(draft / "record.json", cell.record)
-        write_draft(draft / "times.json", cell.times)
-        if cell.tensors:
-            save_file(cell.tensors, draft / "tensors.safetensors")
-        files = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
-        write_draft(draft / "seal.json", {"key": key, "files": files, "inputs": dict(inputs)})
-        # At once, because each waits for the file system's next commit, which serves all of them.
-        deque(self._flushers.map(flush, [draft, *draft.iterdir()]), maxlen=0)
 
     def _set_aside(self, folder: Path) -> None:
         aside = self.folder / "damaged" / f"{folder.name}.{time.time_ns()}"
@@ -210,7 +207,3 @@ def probe(folder: Path) -> None:
 def _sure(cell: Cell | None) -> Cell:
     assert cell is not None
     return cell
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import torch
 
 from lttune import records, supermasks
+from lttune.cells import Cell
 from lttune.config import LotteryConfig, from_dict
 from lttune.data import Dataset, load
 from lttune.errors import ConfigError, DataError, StorageError
@@ -24,7 +25,7 @@ from lttune.ledger import Ledger
 from lttune.lottery import Level, trajectories
 from lttune.masks import Mask, Weights
 from lttune.models import Network
-from lttune.store import Cell, Store, Stored
+from lttune.store import Store, Stored
 from lttune.tasks import mask_of, weights_of
 from lttune.training import Member
 

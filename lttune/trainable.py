@@ -14,6 +14,7 @@ from typing import Any
 from ray import tune
 
 from lttune import engines
+from lttune.ahead import ahead
 from lttune.config import from_dict
 from lttune.data import Dataset
 from lttune.lab import Lab
@@ -41,17 +42,24 @@ class LotteryTrainable(tune.Trainable):
         device: str,
         engine: str,
         objective: ObjectiveConfig,
+        stops: bool,
     ) -> None:
-        """Makes the worker's laboratory, then its first trial."""
+        """Makes the worker's laboratory, then its first trial.
+
+        ``stops`` says whether Ray may stop a trial, so that no level is begun before it is wanted.
+        """
         trained_by = engines.make(engine, device)
         engines.warm(engine)
         self.lab = Lab(datasets, trained_by, Store(Path(store)), seed, device)
         self.target = objective
+        self.stops = stops
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Starts another trial in this worker; True tells Ray that the worker can be reused."""
-        self.levels = self._levels(new_config)
+        levels = self._levels(new_config)
+        # Nobody waits for Ray and the driver to deal with a report that cannot end the trial.
+        self.levels = levels if self.stops else ahead(levels)
         return True
 
     def step(self) -> dict[str, Any]:

@@ -8,13 +8,14 @@ import pytest
 from scipy import stats
 
 from lttune import masks, measurements, records
+from lttune.cells import Cell
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.data import load
 from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.lottery import trajectories
 from lttune.models import build
-from lttune.store import Cell, Store
+from lttune.store import Store
 from lttune.tasks import Ticket, weights_of
 from lttune.trial import run_trial
 

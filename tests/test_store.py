@@ -2,7 +2,9 @@ import errno
 import json
 import multiprocessing
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,10 @@ from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lttune.cells import Cell
 from lttune.errors import StorageError
 from lttune.files import write_draft
-from lttune.store import Cell, Store, probe
+from lttune.store import Store, probe
 
 INPUTS = {"train": {"lr": 0.1}, "replicate": 0}
 
@@ -29,6 +32,7 @@ def never():
 
 def obtain(store, inputs, compute):
     found = store.obtain([inputs], lambda missing: [compute() for _ in missing])[0]
+    store.settle()
     return found.key, found.cell, found.reused
 
 
@@ -123,7 +127,7 @@ def test_a_kill_while_a_cell_is_written_leaves_none(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         write_draft(path, values)
 
-    monkeypatch.setattr("lttune.store.write_draft", killed)
+    monkeypatch.setattr("lttune.cells.write_draft", killed)
     with pytest.raises(KeyboardInterrupt):
         obtain(store, INPUTS, cell)
     monkeypatch.undo()
@@ -161,6 +165,76 @@ def test_a_cell_that_the_disk_does_not_take_is_no_cell(tmp_path, monkeypatch):
         obtain(store, INPUTS, cell)
     monkeypatch.undo()
     assert obtain(store, INPUTS, cell)[2] is False
+
+
+def held_back(monkeypatch):
+    """Makes the disk take nothing before the event that is returned is set."""
+    goes_on = threading.Event()
+    monkeypatch.setattr("lttune.store.flush", lambda path: goes_on.wait(10))
+    return goes_on
+
+
+def test_a_cell_is_computed_while_the_disk_takes_the_one_before(tmp_path, monkeypatch):
+    store, goes_on = Store(tmp_path), held_back(monkeypatch)
+    first = store.obtain([INPUTS], lambda missing: [cell()])[0]
+    assert not store.path(first.key).exists()
+
+    def compute(missing):
+        assert not store.path(first.key).exists()
+        goes_on.set()
+        return [cell(2.0)]
+
+    second = store.obtain([{"replicate": 1}], compute)[0]
+    assert store.path(first.key).exists()
+    store.settle()
+    assert [store.read(stored.key).record for stored in (first, second)] == [
+        first.cell.record,
+        second.cell.record,
+    ]
+
+
+def test_a_cell_that_is_being_written_is_waited_for(tmp_path, monkeypatch):
+    store, goes_on = Store(tmp_path), held_back(monkeypatch)
+    store.obtain([INPUTS], lambda missing: [cell()])
+    threading.Timer(0.05, goes_on.set).start()
+    assert store.obtain([INPUTS], never)[0].reused
+
+
+def test_another_process_waits_until_a_cell_is_written(tmp_path, monkeypatch):
+    mine, other, goes_on = Store(tmp_path), Store(tmp_path), held_back(monkeypatch)
+    mine.obtain([INPUTS], lambda missing: [cell()])
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(other.obtain, [INPUTS], never)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.1)
+        goes_on.set()
+        assert waiting.result()[0].reused
+
+
+def test_a_disk_that_is_full_is_told_by_the_next_call_which_loses_nothing(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    monkeypatch.setattr("lttune.store.flush", full)
+    first = store.obtain([INPUTS], lambda missing: [cell()])[0]
+
+    def compute(missing):
+        # The lock of the first one is given back when its writing has failed.
+        with FileLock(tmp_path / "locks" / f"{first.key}.lock", timeout=10):
+            monkeypatch.undo()
+        return [cell()]
+
+    with pytest.raises(StorageError, match="No space left"):
+        store.obtain([{"replicate": 1}], compute)
+    store.settle()
+    assert obtain(Store(tmp_path), {"replicate": 1}, never)[2]
+
+
+def test_what_settle_raised_is_told_once(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    monkeypatch.setattr("lttune.store.flush", full)
+    store.obtain([INPUTS], lambda missing: [cell()])
+    with pytest.raises(StorageError, match="No space left"):
+        store.settle()
+    store.settle()
 
 
 def test_a_failed_computation_leaves_no_cell(tmp_path):
@@ -248,10 +322,10 @@ def test_locks_are_given_back_when_the_computation_fails(tmp_path):
     assert obtain(Store(tmp_path), INPUTS, cell)[2] is False
 
 
-@pytest.mark.parametrize("failing", ["write_draft", "save_file", "flush"])
+@pytest.mark.parametrize("failing", ["cells.write_draft", "cells.save_file", "store.flush"])
 def test_a_cell_that_cannot_be_written_leaves_no_draft(failing, tmp_path, monkeypatch):
     store = Store(tmp_path)
-    monkeypatch.setattr(f"lttune.store.{failing}", full)
+    monkeypatch.setattr(f"lttune.{failing}", full)
     with pytest.raises(StorageError, match="No space left"):
         obtain(store, INPUTS, cell)
     assert not any((tmp_path / "drafts").iterdir())
