@@ -7,72 +7,29 @@ they are read from the figure's CSV, and a slow test estimates them anew.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 
 from analysis import load
 from analysis.claims import Registry, of_studies, read, verdicts
 from analysis.claims.markdown import page
 from analysis.claims.of_studies import evidence
-from analysis.curves import difference_table, nearest
-from analysis.fair_comparison import choice_table, pair_table, value_table
+from analysis.fair_comparison import choice_table, pair_table
 from analysis.frame import Study
 from analysis.region import is_sane
-from analysis.statistics import Estimate
+from docs import results_tables
+from docs.results_format import FILTERS, points, short
 
 RESULTS = Path(__file__).parent / "results"
 TEMPLATE = "README.md.jinja"
 CURRENT = Path(__file__).parent.parent / "analysis" / "claims.yaml"
-AT = (0.211, 0.087, 0.036)
-"""Densities of the table of tickets and controls."""
-FACTORS = (
-    "train.lr",
-    "train.batch_size",
-    "prune.fractions.fc1",
-    "prune.fractions.fc2",
-    "prune.fractions.out",
-)
-"""In the order of the tables of importances."""
-IMBALANCES = {-2: "-0.4 to -0.2", -1: "-0.2 to 0", 0: "0 to 0.2", 1: "0.2 to 0.4"}
-"""Difference of the fractions of fc2 and fc1, in fifths -> its row's name."""
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 JUDGED = ("supported", "supported, smaller", "contradicted", "inconclusive")
-
-
-def points(estimate: Estimate | Mapping[str, Any], digits: int = 2) -> str:
-    """Returns shares as percentage points with their interval: "+0.61 [+0.47, +0.76]"."""
-    values = estimate._asdict() if isinstance(estimate, Estimate) else dict(estimate)
-    mean = values["mean"] if "mean" in values else values["estimate"]
-    ends = (100 * value for value in (mean, values["low"], values["high"]))
-    return "{:+.{d}f} [{:+.{d}f}, {:+.{d}f}]".format(*ends, d=digits)
-
-
-def interval(row: Mapping[str, Any], digits: int = 2) -> str:
-    """Returns an estimate in its own unit with its interval: "0.58 [0.51, 0.67]"."""
-    return "{:,.{d}f} [{:,.{d}f}, {:,.{d}f}]".format(
-        row["estimate"], row["low"], row["high"], d=digits
-    )
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """Returns a share as "21.1 %"."""
-    return f"{100 * share:.{digits}f} %"
-
-
-def short(value: float) -> str:
-    """Returns a number in two digits."""
-    return f"{value:.2g}"
-
-
-def row(*cells: Any) -> str:
-    """Returns a row of a table."""
-    return f"| {' | '.join(map(str, cells))} |"
 
 
 class Page:
@@ -158,6 +115,10 @@ class Page:
         records = self.studies[name].records
         return records[(records["phase"] == "anchor") & (records["branch"] == "trunk")]
 
+    def folder(self, name: str) -> Path:
+        """Returns a study's folder."""
+        return RESULTS / name
+
     def networks(self, name: str) -> int:
         """Returns how many networks a study has."""
         return len(self.studies[name].records)
@@ -186,66 +147,10 @@ class Page:
             raise LookupError(f"{claim} at {scale!r}: {len(rows)} rows {list(rows['scale'])}")
         return rows.iloc[0].to_dict()
 
-    def tickets(self) -> list[str]:
-        """Returns the table of tickets against dense network and controls."""
-        differences = difference_table(self.studies["claims"].records, "test_accuracy")
-        rows = []
-        for density in AT:
-            here = nearest(differences, density).set_index("versus")
-            versus = ("dense", "reinit", "random", "one_shot")
-            cells = [points(here.loc[name].to_dict()) for name in versus]
-            rows.append(row(percent(here["density"].iloc[0]), *cells))
-        return rows
-
-    def importances(self, name: str) -> list[str]:
-        """Returns the table of total indices of a study."""
-        figure = pd.read_csv(RESULTS / name / "figures" / "importance.csv")
-        rows = []
-        for density, mine in figure.groupby("density", sort=False):
-            by, one = mine.set_index("factor"), mine.iloc[0]
-            shares = [
-                f"{by.total[f]:.2f} [{by.total_low[f]:.2f}, {by.total_high[f]:.2f}]"
-                if f in by.index
-                else "-"
-                for f in FACTORS
-            ]
-            spreads = [f"{100 * one[v] ** 0.5:.2f}" for v in ("signal_variance", "seed_variance")]
-            rows.append(row(percent(float(str(density))), *shares, *spreads, f"{one['q2']:.2f}"))
-        return rows
-
-    def imbalance(self, name: str = "sensitivity") -> list[str]:
-        """Returns mean test accuracy by how much faster the second layer is pruned."""
-        records = self.studies[name].records
-        chosen = (records["phase"] == "design") & (records["role"] != "paper")
-        found: dict[int, list[list[float]]] = {}
-        for _, mine in records[chosen].groupby(["trial", "replicate"]):
-            mine = mine.sort_values("density")
-            faster = mine["prune.fractions.fc2"].iloc[0] - mine["prune.fractions.fc1"].iloc[0]
-            x, at = np.log(mine["density"]), np.log([0.107, 0.044, 0.028])
-            if x.min() <= at[-1]:  # Else it ends before the last density.
-                values = np.interp(at, x, mine["test_accuracy"])
-                found.setdefault(int(np.floor(faster / 0.2)), []).append(list(values))
-        return [
-            row(text, len(found[place]), *map(percent, np.mean(found[place], axis=0)))
-            for place, text in IMBALANCES.items()
-        ]
-
     def confirmed(self, name: str) -> dict[str, dict[str, Any]]:
         """Returns the rows of a study's confirmation: "search", "random", "base", or a value."""
         table = pd.read_csv(RESULTS / name / "figures" / "confirmed.csv")
         return {str(one["name"]).split()[0]: one for one in table.to_dict("records")}
-
-    def compared(self) -> list[str]:
-        """Returns the table of the optimizers, each at its best learning rate."""
-        study = self.studies["comparison"]
-        table = value_table(study)
-        wanted = ("accuracy", "gain", "ticket - reinit", "ticket - random")
-        rows = []
-        for value, mine in table.groupby("value", sort=False):
-            for density, here in mine.groupby("density", sort=False):
-                by = here.set_index("measure")
-                rows.append(row(value, percent(float(str(density))), *_cells(by, wanted)))
-        return rows
 
     def pairs(self, measure: str) -> pd.DataFrame:
         """Returns the differences between optimizers in a measure."""
@@ -284,28 +189,6 @@ class Page:
         return int(found.sum()), len(found)
 
 
-def _cells(by: pd.DataFrame, measures: Sequence[str]) -> list[str]:
-    cells = []
-    for measure in measures:
-        if measure not in by.index:
-            cells.append("-")
-        elif measure == "accuracy":
-            one = by.loc[measure]
-            ends = (100 * one[name] for name in ("mean", "low", "high"))
-            cells.append("{:.2f} [{:.2f}, {:.2f}]".format(*ends))
-        else:
-            cells.append(points(by.loc[measure].to_dict()))
-    return cells
-
-
-FILTERS: dict[str, Callable[..., str]] = {
-    "points": points,
-    "interval": interval,
-    "percent": percent,
-    "short": short,
-}
-
-
 def render(results: Page) -> str:
     """Returns the page."""
     environment = jinja2.Environment(
@@ -317,7 +200,7 @@ def render(results: Page) -> str:
         autoescape=False,  # Markdown, of our own numbers.
     )
     environment.filters |= FILTERS
-    return environment.get_template(TEMPLATE).render(page=results)
+    return environment.get_template(TEMPLATE).render(page=results, tables=results_tables)
 
 
 def pages(results: Page) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from analysis import write_report
 from lttune.design import Point
 from lttune.objectives import ObjectiveConfig
-from lttune.presets import LENET_300_100
+from lttune.presets import LENET_300_100, SHORTENED
 from lttune.settings import Study, StudyConfig
 from lttune.study import main
 
@@ -74,14 +74,13 @@ SMALL = {
     "prune.fractions.fc2": 0.4,
     "prune.fractions.out": 0.2,
 }
-MEDIUM = {"levels": 15, "train.steps": 3_000, "train.eval_test": False, "train.eval_train": 2_000}
 
 STUDY = Study(
     question="Which weights make a winning ticket: those that end large, or any?",
     source="Zhou et al. (2019), section 3; Frankle & Carbin (2019), Figure 2",
     scales={
         "smoke": config("smoke", 1, 0.2, **SMALL),
-        "quick": config("quick", 3, 0.05, **MEDIUM),
+        "quick": config("quick", 3, 0.05, **SHORTENED),
         "paper": config("paper", 5, 0.05),
     },
     space={},

@@ -18,30 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from analysis import write_report
-from lttune.design import Factor, Integer, LogUniform, Uniform, nested, space_filling
+from lttune.design import LENET_FACTORS, LENET_PAPER, nested, space_filling
 from lttune.objectives import ObjectiveConfig
-from lttune.presets import LENET_300_100
+from lttune.presets import DIGITS, LENET_300_100, SHORTENED
 from lttune.settings import Scale, Study, StudyConfig
 from lttune.study import main
 
-WIDE = (
-    Factor(path="train.lr", distribution=LogUniform(low=1e-4, high=1e-2)),
-    Factor(path="train.batch_size", distribution=Integer(low=20, high=200, log=True)),
-    Factor(path="prune.fractions.fc1", distribution=Uniform(low=0.2, high=0.6)),
-    Factor(path="prune.fractions.fc2", distribution=Uniform(low=0.2, high=0.6)),
-    Factor(path="prune.fractions.out", distribution=Uniform(low=0.05, high=0.4)),
-)
-"""The factors of ``lenet_sensitivity.py``."""
 REGION = {"train.lr": (1.4e-4, 3.7e-3), "train.batch_size": (36, 200)}
 """Where they learn, to two digits of the learning rate."""
-FACTORS = nested(WIDE, REGION)
-PAPER = {
-    "train.lr": 1.2e-3,
-    "train.batch_size": 60,
-    "prune.fractions.fc1": 0.2,
-    "prune.fractions.fc2": 0.2,
-    "prune.fractions.out": 0.1,
-}
+FACTORS = nested(LENET_FACTORS, REGION)
 SIZES = {"smoke": (4, 1), "quick": (64, 16), "paper": (128, 16)}
 """Scale -> points, and how many of them have three replicates."""
 
@@ -57,28 +42,12 @@ def config(scale: Scale, density: float, **lottery: Any) -> StudyConfig:
     )
 
 
-SMALL = {
-    "data.name": "digits",
-    "data.validation": None,
-    "levels": 3,
-    "train.steps": 200,
-    "train.eval_every": 50,
-    "train.eval_test": False,
-    "train.eval_train": 0,
-}
-MEDIUM = {
-    "levels": 15,
-    "train.steps": 3_000,
-    "train.eval_test": False,
-    "train.eval_train": 2_000,
-}
-
 STUDY = Study(
     question="Which hyperparameters matter for LeNet-300-100's tickets among settings that learn?",
     source="Frankle & Carbin (2019), Appendix G",
     scales={
-        "smoke": config("smoke", 0.55, **SMALL),
-        "quick": config("quick", 0.05, **MEDIUM),
+        "smoke": config("smoke", 0.55, **DIGITS),
+        "quick": config("quick", 0.05, **SHORTENED),
         "paper": config("paper", 0.05),
     },
     space={},
@@ -86,7 +55,9 @@ STUDY = Study(
     file=Path(__file__),
     points={
         scale: {
-            "design": space_filling(FACTORS, points=points, seed=0, paper=PAPER, repeats=repeats)
+            "design": space_filling(
+                FACTORS, points=points, seed=0, paper=LENET_PAPER, repeats=repeats
+            )
         }
         for scale, (points, repeats) in SIZES.items()
     },

@@ -25,36 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from analysis import lock_claims, write_report
-from lttune.design import (
-    SWEEPS,
-    Factor,
-    Integer,
-    LogUniform,
-    Point,
-    Uniform,
-    reaching,
-    space_filling,
-)
+from lttune.design import LENET_FACTORS, LENET_PAPER, SWEEPS, Point, reaching, space_filling
 from lttune.objectives import ObjectiveConfig
-from lttune.presets import LENET_300_100
+from lttune.presets import LENET_300_100, SHORTENED
 from lttune.settings import Phase, Scale, Study, StudyConfig
 from lttune.space import space_of
 from lttune.study import main
-
-FACTORS = (
-    Factor(path="train.lr", distribution=LogUniform(low=1e-4, high=1e-2)),
-    Factor(path="train.batch_size", distribution=Integer(low=20, high=200, log=True)),
-    Factor(path="prune.fractions.fc1", distribution=Uniform(low=0.2, high=0.6)),
-    Factor(path="prune.fractions.fc2", distribution=Uniform(low=0.2, high=0.6)),
-    Factor(path="prune.fractions.out", distribution=Uniform(low=0.05, high=0.4)),
-)
-PAPER = {
-    "train.lr": 1.2e-3,
-    "train.batch_size": 60,
-    "prune.fractions.fc1": 0.2,
-    "prune.fractions.fc2": 0.2,
-    "prune.fractions.out": 0.1,
-}
 
 
 def sweep(replicates: int, density: float, *, beyond: bool = False) -> list[Point]:
@@ -69,7 +45,7 @@ def sweep(replicates: int, density: float, *, beyond: bool = False) -> list[Poin
 
 def design(points: int, repeats: int) -> list[Point]:
     """Returns the Sobol' design, some of its points with three replicates, and the paper's."""
-    return space_filling(FACTORS, points=points, seed=0, paper=PAPER, repeats=repeats)
+    return space_filling(LENET_FACTORS, points=points, seed=0, paper=LENET_PAPER, repeats=repeats)
 
 
 def config(scale: Scale, density: float, settings: dict[str, Any], **lottery: Any) -> StudyConfig:
@@ -91,12 +67,6 @@ BRIEF = {
     "train.eval_test": False,
     "train.eval_train": 1_000,
 }
-MEDIUM = {
-    "levels": 15,
-    "train.steps": 3_000,
-    "train.eval_test": False,
-    "train.eval_train": 2_000,
-}
 ENDS = ("adam-lr=0.0002", "rate=0.4")
 POINTS: dict[str, dict[Phase, list[Point]]] = {
     "smoke": {
@@ -115,12 +85,12 @@ STUDY = Study(
             "smoke", 0.55, {"trials": 3, "replicates": 1, "confirm_replicates": 1}, **BRIEF
         ),
         "quick": config(
-            "quick", 0.05, {"trials": 16, "replicates": 5, "confirm_replicates": 5}, **MEDIUM
+            "quick", 0.05, {"trials": 16, "replicates": 5, "confirm_replicates": 5}, **SHORTENED
         ),
         "paper": config("paper", 0.05, {"trials": 64, "replicates": 10, "confirm_replicates": 10}),
     },
-    space=space_of(FACTORS),
-    factors=FACTORS,
+    space=space_of(LENET_FACTORS),
+    factors=LENET_FACTORS,
     file=Path(__file__),
     points=POINTS,
     prepare=lock_claims,

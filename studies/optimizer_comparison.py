@@ -22,7 +22,7 @@ from typing import Any
 from analysis import write_report
 from lttune.design import Factor, LogUniform, Point, fair_comparison
 from lttune.objectives import ObjectiveConfig
-from lttune.presets import LENET_300_100
+from lttune.presets import DIGITS, LENET_300_100, SHORTENED
 from lttune.settings import Scale, Study, StudyConfig
 from lttune.study import main
 
@@ -52,28 +52,12 @@ def config(scale: Scale, density: float, replicates: int, **lottery: Any) -> Stu
     )
 
 
-SMALL = {
-    "data.name": "digits",
-    "data.validation": None,
-    "levels": 3,
-    "train.steps": 200,
-    "train.eval_every": 50,
-    "train.eval_test": False,
-    "train.eval_train": 0,
-}
-MEDIUM = {
-    "levels": 15,
-    "train.steps": 3_000,
-    "train.eval_test": False,
-    "train.eval_train": 2_000,
-}
-
 STUDY = Study(
     question="Has every optimizer winning tickets once each has a learning rate of its own?",
     source="Frankle & Carbin (2019), Appendix G.2 and G.3, Figures 26 to 28",
     scales={
-        "smoke": config("smoke", 0.55, 1, **SMALL),
-        "quick": config("quick", 0.05, 5, **MEDIUM),
+        "smoke": config("smoke", 0.55, 1, **DIGITS),
+        "quick": config("quick", 0.05, 5, **SHORTENED),
         "paper": config("paper", 0.05, 10),
     },
     space={},

@@ -7,6 +7,7 @@ nothing of who trains it, and names replicates (common random numbers), never se
 from lttune.design.comparison import fair_comparison
 from lttune.design.distributions import Categorical, Distribution, Integer, LogUniform, Uniform
 from lttune.design.factors import INERT, PRUNING_RATE, Factor, nested
+from lttune.design.lenet import LENET_FACTORS, LENET_PAPER
 from lttune.design.levels import levels_to, reaching
 from lttune.design.points import Point, Role
 from lttune.design.space_filling import space_filling
@@ -14,6 +15,8 @@ from lttune.design.sweeps import SWEEPS, Sweep
 
 __all__ = [
     "INERT",
+    "LENET_FACTORS",
+    "LENET_PAPER",
     "PRUNING_RATE",
     "SWEEPS",
     "Categorical",

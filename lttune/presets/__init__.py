@@ -13,6 +13,7 @@ from lttune.presets.conv import (
 )
 from lttune.presets.lenet import LENET_300_100
 from lttune.presets.resnet import RESNET_20, RESNET_20_LOW, RESNET_20_WARMUP
+from lttune.presets.scales import DIGITS, SHORTENED
 from lttune.presets.vgg import VGG_19, VGG_19_LOW, VGG_19_WARMUP
 
 PRESETS: dict[str, LotteryConfig] = {
@@ -39,11 +40,13 @@ __all__ = [
     "CONV_4_DROPOUT",
     "CONV_6",
     "CONV_6_DROPOUT",
+    "DIGITS",
     "LENET_300_100",
     "PRESETS",
     "RESNET_20",
     "RESNET_20_LOW",
     "RESNET_20_WARMUP",
+    "SHORTENED",
     "VGG_19",
     "VGG_19_LOW",
     "VGG_19_WARMUP",

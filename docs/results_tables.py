@@ -1,0 +1,85 @@
+"""The tables of the results page, row by row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.curves import difference_table, nearest
+from analysis.fair_comparison import value_table
+from analysis.frame import Study
+from docs.results_format import measures, percent, points, row
+
+AT = (0.211, 0.087, 0.036)
+"""Densities of the table of tickets and controls."""
+FACTORS = (
+    "train.lr",
+    "train.batch_size",
+    "prune.fractions.fc1",
+    "prune.fractions.fc2",
+    "prune.fractions.out",
+)
+"""In the order of the tables of importances."""
+IMBALANCES = {-2: "-0.4 to -0.2", -1: "-0.2 to 0", 0: "0 to 0.2", 1: "0.2 to 0.4"}
+"""Difference of the fractions of fc2 and fc1, in fifths -> its row's name."""
+
+
+def tickets(study: Study) -> list[str]:
+    """Returns the table of tickets against dense network and controls."""
+    differences = difference_table(study.records, "test_accuracy")
+    rows = []
+    for density in AT:
+        here = nearest(differences, density).set_index("versus")
+        versus = ("dense", "reinit", "random", "one_shot")
+        cells = [points(here.loc[name].to_dict()) for name in versus]
+        rows.append(row(percent(here["density"].iloc[0]), *cells))
+    return rows
+
+
+def importances(folder: Path) -> list[str]:
+    """Returns the table of total indices of a study."""
+    figure = pd.read_csv(folder / "figures" / "importance.csv")
+    rows = []
+    for density, mine in figure.groupby("density", sort=False):
+        by, one = mine.set_index("factor"), mine.iloc[0]
+        shares = [
+            f"{by.total[f]:.2f} [{by.total_low[f]:.2f}, {by.total_high[f]:.2f}]"
+            if f in by.index
+            else "-"
+            for f in FACTORS
+        ]
+        spreads = [f"{100 * one[v] ** 0.5:.2f}" for v in ("signal_variance", "seed_variance")]
+        rows.append(row(percent(float(str(density))), *shares, *spreads, f"{one['q2']:.2f}"))
+    return rows
+
+
+def imbalance(study: Study) -> list[str]:
+    """Returns mean test accuracy by how much faster the second layer is pruned."""
+    records = study.records
+    chosen = (records["phase"] == "design") & (records["role"] != "paper")
+    found: dict[int, list[list[float]]] = {}
+    for _, mine in records[chosen].groupby(["trial", "replicate"]):
+        mine = mine.sort_values("density")
+        faster = mine["prune.fractions.fc2"].iloc[0] - mine["prune.fractions.fc1"].iloc[0]
+        x, at = np.log(mine["density"]), np.log([0.107, 0.044, 0.028])
+        if x.min() <= at[-1]:  # Else it ends before the last density.
+            values = np.interp(at, x, mine["test_accuracy"])
+            found.setdefault(int(np.floor(faster / 0.2)), []).append(list(values))
+    return [
+        row(text, len(found[place]), *map(percent, np.mean(found[place], axis=0)))
+        for place, text in IMBALANCES.items()
+    ]
+
+
+def compared(study: Study) -> list[str]:
+    """Returns the table of the optimizers, each at its best learning rate."""
+    table = value_table(study)
+    wanted = ("accuracy", "gain", "ticket - reinit", "ticket - random")
+    rows = []
+    for value, mine in table.groupby("value", sort=False):
+        for density, here in mine.groupby("density", sort=False):
+            by = here.set_index("measure")
+            rows.append(row(value, percent(float(str(density))), *measures(by, wanted)))
+    return rows
