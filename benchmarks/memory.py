@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import cast
 
+from benchmarks import workers
 from benchmarks.loops import LoopName, course, loop
 from benchmarks.trajectory import LEVELS, walk
 from lttune.errors import ResourceError
@@ -17,11 +18,9 @@ STEPS = 20
 
 def peak_mb() -> float:
     """Returns the largest resident memory of this process so far, in MB."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # What getrusage gives includes the parent's memory at the moment of the fork.
-        [line] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-        return int(line.split()[1]) * 1024 / 1e6
+    # What getrusage gives includes the parent's memory at the moment of the fork.
+    if found := workers.peak_mb(Path("/proc/self")):
+        return found
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import workers
 from lttune import records
 from lttune.errors import DataError, ResourceError
 from lttune.files import read_json
@@ -40,17 +41,20 @@ def measure(trials: int, steps: int) -> dict[str, Any]:
         }
         words = [str(word) for option in options.items() for word in option]
         began = time.time()
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.study", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        errors = out / "stderr"
+        with errors.open("w") as file:
+            study = subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.study", *words],
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+            )
+            peak_mb = workers.watch(study)
         ended = time.time()
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ResourceError(f"the study ended with exit code {done.returncode}: {last}")
-        return share(out / NAME, trial_times(uri, NAME), (began, ended))
+        if study.returncode:
+            last = (errors.read_text().strip().splitlines() or ["no message"])[-1]
+            raise ResourceError(f"the study ended with exit code {study.returncode}: {last}")
+        found = share(out / NAME, trial_times(uri, NAME), (began, ended))
+        return {**found, "worker_peak_mb": peak_mb}
 
 
 def trial_times(uri: str, study: str) -> list[tuple[float, float]]:

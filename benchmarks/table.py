@@ -68,6 +68,8 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
         f"{machine['cores']} cores, torch {machine['torch']}, numba {machine['numba']}, load "
         f"{machine['load_average']:.2f} at the start.",
     ]
+    if peak_mb := study["worker_peak_mb"]:
+        found.append(f"Peak memory of a worker of that study: {peak_mb:,.0f} MB.")
     if machine["load_average"] > BUSY:
         found.append("[red]The machine was busy: repeat this when it is idle.[/red]")
     return found

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from lttune.cells import Cell
 from lttune.data.resident import Examples
+from lttune.engines.processor import processor
 from lttune.lab import Lab
 from lttune.masks import Weights
 from lttune.models import Network
@@ -51,7 +52,7 @@ def barriers(task: Task, ends: Sequence[Stored], lab: Lab) -> dict[str, float | 
     identity = {
         "ends": [end.key for end in ends],
         "points": POINTS,
-        "numerics": f"torch-{version}/{torch.device(lab.device).type}/float32",
+        "numerics": f"torch-{version}/{processor(torch.device(lab.device))}/float32",
     }
     found = lab.store.obtain([identity], lambda _: [_measured(task, ends, lab)])[0]
     return found.cell.record["barriers"]

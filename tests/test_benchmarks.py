@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from benchmarks import (
     orchestration,
     table,
     trajectory,
+    workers,
 )
 from lttune import records
 from lttune.config import LotteryConfig, TrainConfig
@@ -251,6 +253,7 @@ def result():
             "slots": 2,
             "start_up_s": 12.0,
             "finish_s": 4.0,
+            "worker_peak_mb": 1200.0,
         },
     }
     figures = bars.figures(**parts)
@@ -305,6 +308,31 @@ def test_a_study_that_fails_is_told(monkeypatch):
     monkeypatch.setattr(orchestration.sys, "executable", shutil.which("false"))
     with pytest.raises(ResourceError, match="study ended with exit code 1: no message"):
         orchestration.measure(trials=1, steps=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell it")
+def test_the_peak_of_workers_alone_is_read():
+    # A parent that ends when its input does, and its child of 80 MB that Ray would have named.
+    parent = """
+import subprocess, sys
+code = "held = bytearray(80_000_000); del held; print(flush=True); input()"
+argv = [sys.argv[1], "-c", code]
+child = subprocess.Popen(argv, executable=sys.executable, stdin=sys.stdin)
+child.wait()
+"""
+    peaks = {}
+    for name in ("ray::LotteryTrainable.train()", "ray::IDLE"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", parent, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdin
+        assert process.stdout
+        process.stdout.readline()
+        threading.Timer(0.2, process.stdin.close).start()
+        peaks[name] = workers.watch(process, every_s=0.02)
+        process.stdout.close()
+    assert 80 < peaks["ray::LotteryTrainable.train()"] < 200
+    assert peaks["ray::IDLE"] is None
 
 
 def test_the_documents_tables_come_from_the_result():
@@ -385,6 +413,7 @@ def test_tables_show_times_ratios_and_bars():
         "<= 0.1429",
         "20.0% on top, of it 15.0% inside trials",
         "1.90 times the throughput of one",
+        "worker of that study: 1,200 MB",
     ):
         assert piece in text
     assert "busy" not in text
@@ -441,6 +470,7 @@ def test_everything_is_measured(tmp_path):
     assert all(isinstance(found[key], float) for key in bars.BARS)
     assert found["orchestration"]["trials"] == 2
     assert found["orchestration"]["networks"] == 30
+    assert found["orchestration"]["worker_peak_mb"] > 100
     assert all(mb["peak"] > mb["imports"] > 100 for mb in found["memory_mb"].values())
     assert len(found["two_trials"]["eager"]["together_s"]) == 1
     assert (tmp_path / "speed.svg").exists()
