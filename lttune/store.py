@@ -6,8 +6,8 @@ cell is written under a temporary name, sealed with the SHA-256 of each of its f
 renamed. A directory without a valid seal is no cell: it is set aside and computed again. Files are
 JSON and safetensors only, never pickles.
 
-A store writes behind: while the disk takes a cell, the next one is computed. A kill can thus lose
-what is being computed and what is being written, and both are computed again.
+A worker's store writes behind: while the disk takes a cell, the next one is computed. A kill can
+thus lose what is being computed and what is being written, and both are computed again.
 """
 
 from __future__ import annotations
@@ -56,11 +56,15 @@ _Written = tuple[str, Mapping[str, Any], Cell]
 class Store:
     """Cells under one folder; safe for any number of processes on machines that share it.
 
-    A process may use one store in one thread at a time.
+    Args:
+        folder: theirs.
+        behind: whether ``obtain`` returns while the cells that it computed are being written. Who
+            asks for that calls ``settle`` in the end, has no second store of that folder in the
+            same thread, and uses this one in one thread at a time.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, behind: bool = False) -> None:
+        self.folder, self.behind = folder, behind
         self._flushers = ThreadPoolExecutor(_TOGETHER, thread_name_prefix="flush")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="seal")
         self._unsealed: tuple[Future[None], set[str]] | None = None
@@ -76,15 +80,15 @@ class Store:
     ) -> list[Stored]:
         """Returns the cells of several inputs; those that are missing are computed together.
 
-        Two processes that need one cell at the same time compute it once: the second waits. The
-        computed ones are sealed in the background: ``settle`` waits for them.
+        Two processes that need one cell at the same time compute it once: the second waits.
 
         Args:
             inputs: what determines each cell.
             compute: given the indices of the missing ones, returns their cells in that order.
 
         Raises:
-            StorageError: if a cell cannot be locked, or an earlier call's could not be written.
+            StorageError: if a cell cannot be locked or written; if cells are written behind, those
+                of the call before.
         """
         keys = [digest({"schema": SCHEMA, **values}) for values in inputs]
         if self._unsealed and not self._unsealed[1].isdisjoint(keys):
@@ -156,11 +160,13 @@ class Store:
         return cell
 
     def _seal_behind(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
-        """Has cells sealed and their locks given back; waits only for the cells before."""
+        """Has cells sealed and their locks given back; waits at least for the cells before."""
         sealing = self._writer.submit(self._seal, computed, locks.pop_all())
         before, self._unsealed = self._unsealed, (sealing, {key for key, _, _ in computed})
         if before:
             before[0].result()
+        if not self.behind:
+            self.settle()
 
     def _seal(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
         with locks, self._writing():

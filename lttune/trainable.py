@@ -50,7 +50,7 @@ class LotteryTrainable(tune.Trainable):
         """
         trained_by = engines.make(engine, device)
         engines.warm(engine)
-        self.lab = Lab(datasets, trained_by, Store(Path(store)), seed, device)
+        self.lab = Lab(datasets, trained_by, Store(Path(store), behind=True), seed, device)
         self.target = objective
         self.stops = stops
         self.reset_config(config)
@@ -87,6 +87,7 @@ class LotteryTrainable(tune.Trainable):
             rows += report["rows"]
             report["depth"] = depth(report["density"])
             if report["last"]:
+                self.lab.store.settle()
                 values = objectives(rows, self.lab.examples(lottery.data).classes, self.target)
                 yield {**report, "values": values, "done": True}
             else:

@@ -54,8 +54,6 @@ def run_trial(
         names = [name for name in controls if _leaves(name, number, branching)]
         rows += _branches([(name, level) for level in levels for name in names], config, lab)
         last = all(level.last for level in levels)
-        if last:
-            lab.store.settle()
         layers = [row for level in levels for row in measurements.of_level(level)]
         yield {"level": number, **means, "last": last, "rows": rows, "layers": layers}
 

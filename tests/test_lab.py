@@ -156,7 +156,6 @@ def test_a_kill_loses_no_more_than_the_group_in_training(whole, tmp_path, monkey
     with pytest.raises(KeyboardInterrupt):
         rows(found, replicates=(0, 1, 2))
     assert calls == [1] * (whole + 1)
-    found.store.settle()
     assert len(list(tmp_path.glob("??/*/seal.json"))) == whole
     monkeypatch.undo()
     again = rows(found, replicates=(0, 1, 2))

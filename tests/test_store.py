@@ -32,7 +32,6 @@ def never():
 
 def obtain(store, inputs, compute):
     found = store.obtain([inputs], lambda missing: [compute() for _ in missing])[0]
-    store.settle()
     return found.key, found.cell, found.reused
 
 
@@ -175,7 +174,7 @@ def held_back(monkeypatch):
 
 
 def test_a_cell_is_computed_while_the_disk_takes_the_one_before(tmp_path, monkeypatch):
-    store, goes_on = Store(tmp_path), held_back(monkeypatch)
+    store, goes_on = Store(tmp_path, behind=True), held_back(monkeypatch)
     first = store.obtain([INPUTS], lambda missing: [cell()])[0]
     assert not store.path(first.key).exists()
 
@@ -194,14 +193,15 @@ def test_a_cell_is_computed_while_the_disk_takes_the_one_before(tmp_path, monkey
 
 
 def test_a_cell_that_is_being_written_is_waited_for(tmp_path, monkeypatch):
-    store, goes_on = Store(tmp_path), held_back(monkeypatch)
+    store, goes_on = Store(tmp_path, behind=True), held_back(monkeypatch)
     store.obtain([INPUTS], lambda missing: [cell()])
     threading.Timer(0.05, goes_on.set).start()
     assert store.obtain([INPUTS], never)[0].reused
 
 
 def test_another_process_waits_until_a_cell_is_written(tmp_path, monkeypatch):
-    mine, other, goes_on = Store(tmp_path), Store(tmp_path), held_back(monkeypatch)
+    mine, goes_on = Store(tmp_path, behind=True), held_back(monkeypatch)
+    other = Store(tmp_path)
     mine.obtain([INPUTS], lambda missing: [cell()])
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(other.obtain, [INPUTS], never)
@@ -212,7 +212,7 @@ def test_another_process_waits_until_a_cell_is_written(tmp_path, monkeypatch):
 
 
 def test_a_disk_that_is_full_is_told_by_the_next_call_which_loses_nothing(tmp_path, monkeypatch):
-    store = Store(tmp_path)
+    store = Store(tmp_path, behind=True)
     monkeypatch.setattr("lttune.store.flush", full)
     first = store.obtain([INPUTS], lambda missing: [cell()])[0]
 
@@ -229,7 +229,7 @@ def test_a_disk_that_is_full_is_told_by_the_next_call_which_loses_nothing(tmp_pa
 
 
 def test_what_settle_raised_is_told_once(tmp_path, monkeypatch):
-    store = Store(tmp_path)
+    store = Store(tmp_path, behind=True)
     monkeypatch.setattr("lttune.store.flush", full)
     store.obtain([INPUTS], lambda missing: [cell()])
     with pytest.raises(StorageError, match="No space left"):

@@ -1,0 +1,119 @@
+"""What a Ray worker runs, without Ray."""
+
+import time
+
+import pytest
+
+from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
+from lttune.data import load
+from lttune.engines.torch import TorchEngine
+from lttune.files import flush
+from lttune.objectives import ObjectiveConfig
+from lttune.store import Store
+from lttune.trainable import LotteryTrainable
+
+TINY = LotteryConfig(
+    levels=3,
+    data=DataConfig(name="digits"),
+    model=ModelConfig(name="lenet-40-20"),
+    train=TrainConfig(lr=5e-3, steps=20, eval_every=10, eval_train=0),
+)
+CONFIG = {
+    "lottery": TINY.nested(),
+    "hparams": {},
+    "replicates": [0],
+    "controls": [],
+    "control_densities": [],
+}
+
+
+def worker(folder, *, stops, config=CONFIG):
+    made = LotteryTrainable.__new__(LotteryTrainable)
+    made.setup(
+        config,
+        datasets={"digits": load("digits")},
+        store=str(folder),
+        seed=0,
+        device="cpu",
+        engine="torch",
+        objective=ObjectiveConfig(density=0.6),
+        stops=stops,
+    )
+    return made
+
+
+def reports(made):
+    found = [made.step()]
+    while not found[-1]["done"]:
+        found.append(made.step())
+    return found
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """Counts the trainings that have begun."""
+    train, counted = TorchEngine.train, []
+
+    def counting(engine, members):
+        counted.append(len(members))
+        return train(engine, members)
+
+    monkeypatch.setattr(TorchEngine, "train", counting)
+    return counted
+
+
+def test_the_last_report_says_that_all_is_on_the_disk(tmp_path, monkeypatch):
+    def slow(path):
+        time.sleep(0.05)
+        flush(path)
+
+    monkeypatch.setattr("lttune.store.flush", slow)
+    found = reports(worker(tmp_path, stops=False))
+    assert [report["level"] for report in found] == [0, 1, 2, 3]
+    keys = [row["cell"] for report in found for row in report["rows"]]
+    assert all(Store(tmp_path).read(key) for key in keys)
+
+
+def test_a_level_is_trained_while_the_report_before_is_dealt_with(tmp_path, begun):
+    made = worker(tmp_path, stops=False)
+    made.step()
+    limit = time.monotonic() + 10
+    while len(begun) < 2 and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert len(begun) >= 2
+    # Its thread would train on in the next test.
+    while not made.step()["done"]:
+        pass
+
+
+def test_no_level_is_begun_that_a_scheduler_may_not_want(tmp_path, begun):
+    made = worker(tmp_path, stops=True)
+    made.step()
+    time.sleep(0.2)
+    assert begun == [1]
+
+
+def test_a_worker_finds_the_same_ahead_and_one_by_one(tmp_path):
+    cells = [
+        [
+            row["cell"]
+            for report in reports(worker(tmp_path / name, stops=stops))
+            for row in report["rows"]
+        ]
+        for name, stops in (("ahead", False), ("one by one", True))
+    ]
+    assert cells[0] == cells[1]
+    one, other = (Store(tmp_path / name) for name in ("ahead", "one by one"))
+    for key in cells[0]:
+        for file in ("record.json", "tensors.safetensors"):
+            assert (one.path(key) / file).read_bytes() == (other.path(key) / file).read_bytes()
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_an_error_is_a_report_and_the_next_trial_goes_on(stops, tmp_path):
+    made = worker(tmp_path, stops=stops, config={**CONFIG, "controls": ["unknown"]})
+    failed = reports(made)[-1]
+    assert "unknown" in failed["error"]
+    assert "test_trainable" not in failed["traceback"]
+    assert made.reset_config(CONFIG)
+    assert reports(made)[-1]["values"]
