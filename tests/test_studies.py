@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -73,47 +74,48 @@ def declared(path: Path) -> Study:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Returns what runs a study, once."""
-    done: dict[str, Run] = {}
+def runs(request, tmp_path_factory):
+    """Returns what runs a study, once; those that are asked for run two at a time."""
+    here = [item for item in request.session.items if item.path == Path(__file__)]
+    asked = dict.fromkeys(item.callspec.params["run"] for item in here)
+    places = {name: tmp_path_factory.mktemp(name) for name in asked}
+    with ThreadPoolExecutor(2) as pool:
+        running = {name: pool.submit(_run, name, place) for name, place in places.items()}
+        yield lambda name: running[name].result()
 
-    def run(name: str) -> Run:
-        if name not in done:
-            [path] = [path for path in FILES if path.stem == name]
-            place = tmp_path_factory.mktemp(name)
-            (place / "data").mkdir()
-            command = [sys.executable, path, "--scale", "smoke", *ON_DIGITS.get(name, [])]
-            # A folder without data: what a study had to fetch would lie in it.
-            environment = os.environ | {"LTTUNE_DATA": str(place / "data")}
-            ended = subprocess.run(
-                command, cwd=place, env=environment, capture_output=True, text=True, timeout=300
-            )
-            assert ended.returncode == 0, ended.stdout + ended.stderr
-            done[name] = Run(study=declared(path), place=place, printed=ended.stdout)
-        return done[name]
 
-    return run
+def _run(name: str, place: Path) -> Run:
+    [path] = [path for path in FILES if path.stem == name]
+    (place / "data").mkdir()
+    command = [sys.executable, path, "--scale", "smoke", *ON_DIGITS.get(name, [])]
+    # A folder without data: what a study had to fetch would lie in it.
+    environment = os.environ | {"LTTUNE_DATA": str(place / "data")}
+    ended = subprocess.run(
+        command, cwd=place, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return Run(study=declared(path), place=place, printed=ended.stdout)
 
 
 @pytest.fixture(params=[path.stem for path in FILES])
-def any_study(request, runs):
+def run(request, runs):
     return runs(request.param)
 
 
-def test_it_ends_complete_with_a_report(any_study):
-    trials = read_json(any_study.folder / "trials.json")["trials"]
-    assert f"complete: {len(trials)} of {len(trials)} trials" in any_study.printed
-    assert escape(any_study.study.question) in (any_study.folder / "report.html").read_text()
+def test_it_ends_complete_with_a_report(run):
+    trials = read_json(run.folder / "trials.json")["trials"]
+    assert f"complete: {len(trials)} of {len(trials)} trials" in run.printed
+    assert escape(run.study.question) in (run.folder / "report.html").read_text()
     assert {trial["state"] for trial in trials} == {"complete"}
 
 
-def test_nothing_was_fetched(any_study):
-    assert list((any_study.place / "data").iterdir()) == []
-    assert set(any_study.rows["data.name"]) == {"digits"}
+def test_nothing_was_fetched(run):
+    assert list((run.place / "data").iterdir()) == []
+    assert set(run.rows["data.name"]) == {"digits"}
 
 
-def test_every_phase_and_branch_that_it_declares_is_in_the_records(any_study):
-    config, rows = any_study.config, any_study.rows
+def test_every_phase_and_branch_that_it_declares_is_in_the_records(run):
+    config, rows = run.config, run.rows
     assert set(rows["phase"]) == set(config.phases)
     anchor = rows[rows["phase"] == "anchor"]
     replicates = range(config.replicates if "anchor" in config.phases else 0)
@@ -129,17 +131,17 @@ def test_every_phase_and_branch_that_it_declares_is_in_the_records(any_study):
         assert rows[rows["phase"] == "search"]["trial"].nunique() == config.trials
 
 
-def test_every_point_that_it_declares_is_trained(any_study):
-    config = any_study.config
-    declared = any_study.study.points_of(config)
+def test_every_point_that_it_declares_is_trained(run):
+    config = run.config
+    declared = run.study.points_of(config)
     assert set(declared) == {"sweep", "design", "tune"} & {*config.phases}
-    trials = read_json(any_study.folder / "trials.json")["trials"]
+    trials = read_json(run.folder / "trials.json")["trials"]
     for phase, point in [(name, point) for name in declared for point in declared[name]]:
         here = [t for t in trials if t["phase"] == phase]
         found = [t["number"] for t in here if t["hparams"] == point.hparams]
         found = [n for n in found if point.label in trials[n]["label"]]
         assert len(found) == len(point.replicates), point.label
-        rows = any_study.rows[any_study.rows["trial"].isin(found)]
+        rows = run.rows[run.rows["trial"].isin(found)]
         base = phase_config(phase, config.lottery, config.objective)
         wanted: LotteryConfig = base.override(point.hparams | {"data.name": "digits"})
         planned = planned_densities(wanted, network_of(wanted, load(wanted.data.name)))
@@ -149,16 +151,16 @@ def test_every_point_that_it_declares_is_trained(any_study):
             assert set(rows[path]) == {wanted.flat()[path]}
 
 
-def test_its_networks_learn(any_study):
-    dense = any_study.rows[(any_study.rows["level"] == 0) & (any_study.rows["branch"] == "trunk")]
+def test_its_networks_learn(run):
+    dense = run.rows[(run.rows["level"] == 0) & (run.rows["branch"] == "trunk")]
     # Tuning tries what may be too much.
     dense = dense[dense["phase"] != "tune"]
     assert dense["test_accuracy"].min() > 0.6
     assert dense["start_val_accuracy"].max() < 0.35
 
 
-def test_criterion_vs_random_large_weights_win(runs):
-    run = runs("criterion_vs_random")
+@pytest.mark.parametrize("run", ["criterion_vs_random"], indirect=True)
+def test_criterion_vs_random_large_weights_win(run):
     last = run.trunk("sweep")
     last = last[last["level"] == last["level"].max()].set_index("prune.criterion")
     accuracy = last["test_accuracy"]
@@ -170,8 +172,8 @@ def test_criterion_vs_random_large_weights_win(runs):
     assert all(run.deepest() > run.deepest(name) + 0.2 for name in ("reinit", "random", "shuffle"))
 
 
-def test_resnet_rewinding_densities_are_exact(runs):
-    run = runs("resnet_rewinding")
+@pytest.mark.parametrize("run", ["resnet_rewinding"], indirect=True)
+def test_resnet_rewinding_densities_are_exact(run):
     layers = run.layers.groupby(["trial", "replicate", "level", "kind"])[["surviving", "size"]]
     counts = layers.sum().reset_index().pivot_table(index=["trial", "level"], columns="kind")
     sizes, surviving = counts["size"], counts["surviving"]
@@ -190,8 +192,8 @@ def test_resnet_rewinding_densities_are_exact(runs):
     assert run.rows[run.rows["branch"] != "sibling"]["barrier_test_error"].isna().all()
 
 
-def test_conv_sensitivity_finds_tickets_at_the_papers_fractions(runs):
-    run = runs("conv_sensitivity")
+@pytest.mark.parametrize("run", ["conv_sensitivity"], indirect=True)
+def test_conv_sensitivity_finds_tickets_at_the_papers_fractions(run):
     layers = run.layers[run.layers["trial"].isin(run.trunk()["trial"])]
     shares = {"conv": (9, 10), "fc": (8, 10), "out": (9, 10)}
     for _, rows in layers.groupby("layer"):
@@ -203,29 +205,29 @@ def test_conv_sensitivity_finds_tickets_at_the_papers_fractions(runs):
     assert run.deepest() > 0.8
 
 
-def test_ticket_transfer_a_ticket_beats_its_controls_on_the_target(runs):
-    run = runs("ticket_transfer")
+@pytest.mark.parametrize("run", ["ticket_transfer"], indirect=True)
+def test_ticket_transfer_a_ticket_beats_its_controls_on_the_target(run):
     assert run.deepest("transfer") > run.deepest("transfer_random") + 0.02
     assert run.deepest("transfer") > run.deepest("transfer_reinit") + 0.02
     assert run.deepest() > run.deepest("random") + 0.1
 
 
-def test_find_best_ticket_finds_a_smaller_one_than_the_papers_setting(runs):
-    run = runs("find_best_ticket")
+@pytest.mark.parametrize("run", ["find_best_ticket"], indirect=True)
+def test_find_best_ticket_finds_a_smaller_one_than_the_papers_setting(run):
     trials = read_json(run.folder / "trials.json")["trials"]
     [anchor] = [trial["objective"] for trial in trials if trial["phase"] == "anchor"]
     found = [trial["objective"] for trial in trials if trial["phase"] == "search"]
     assert min(found) < anchor / 2
 
 
-def test_lenet_sensitivity_a_ticket_beats_a_random_mask(runs):
-    run = runs("lenet_sensitivity")
+@pytest.mark.parametrize("run", ["lenet_sensitivity"], indirect=True)
+def test_lenet_sensitivity_a_ticket_beats_a_random_mask(run):
     assert run.deepest() > 0.85
     assert run.deepest() > run.deepest("random") - 0.02
 
 
-def test_the_best_learning_rate_of_each_optimizer_is_confirmed_with_controls(runs):
-    run = runs("optimizer_comparison")
+@pytest.mark.parametrize("run", ["optimizer_comparison"], indirect=True)
+def test_the_best_learning_rate_of_each_optimizer_is_confirmed_with_controls(run):
     trials = read_json(run.folder / "trials.json")["trials"]
     best = {}
     for trial in trials:
