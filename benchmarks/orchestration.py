@@ -48,7 +48,10 @@ def measure(trials: int, steps: int) -> dict[str, Any]:
                 stdout=subprocess.DEVNULL,
                 stderr=file,
             )
-            peak_mb = workers.watch(study)
+            try:
+                peak_mb = workers.watch(study)
+            finally:
+                study.kill()  # Unless it has ended.
         ended = time.time()
         if study.returncode:
             last = (errors.read_text().strip().splitlines() or ["no message"])[-1]

@@ -20,7 +20,7 @@ def watch(process: subprocess.Popen[bytes], every_s: float = 0.5) -> float | Non
             process.wait(every_s)
         except subprocess.TimeoutExpired:
             seen = [peak_mb(worker) for worker in workers(process.pid)]
-            peak = max([*seen, *([] if peak is None else [peak])], default=None)
+            peak = max([*seen, peak or 0.0]) or None
         else:
             return peak
 
@@ -31,7 +31,7 @@ def workers(ancestor: int) -> list[Path]:
     named: list[int] = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            fields = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
             command = (folder / "cmdline").read_bytes()
         except OSError:
             continue  # It has ended meanwhile.
@@ -44,7 +44,7 @@ def workers(ancestor: int) -> list[Path]:
 def peak_mb(process: Path) -> float:
     """Returns the largest resident memory of a process so far, in MB; 0 if it has ended."""
     try:
-        lines = (process / "status").read_text().splitlines()
+        lines = (process / "status").read_text(errors="replace").splitlines()
     except OSError:
         return 0.0
     return next((int(x.split()[1]) * 1024 / 1e6 for x in lines if x.startswith("VmHWM")), 0.0)

@@ -32,7 +32,11 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
     while True:
         item, error = results.get()
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                # Else this frame and the error would hold each other, and all that failed with it.
+                del error
         if not item:
             return
         yield from item

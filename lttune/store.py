@@ -106,7 +106,11 @@ class Store:
                 if todo:
                     computed = list(zip(todo, compute(todo), strict=True))
                     found |= {keys[index]: cell for index, cell in computed}
-                    self._seal_behind([(keys[i], inputs[i], cell) for i, cell in computed], locks)
+                    writing = [(keys[i], inputs[i], cell) for i, cell in computed]
+                    if self.behind:
+                        self._seal_behind(writing, locks)
+                    else:
+                        self._seal(writing, locks)
         return [Stored(key=key, cell=_sure(found[key]), reused=key in there) for key in keys]
 
     def settle(self) -> None:
@@ -116,8 +120,8 @@ class Store:
             StorageError: if one cannot be written.
         """
         unsealed, self._unsealed = self._unsealed, None
-        if unsealed:
-            unsealed[0].result()
+        if unsealed and (error := unsealed[0].exception()):
+            raise error
 
     @contextlib.contextmanager
     def _locked(self, key: str) -> Iterator[None]:
@@ -160,13 +164,11 @@ class Store:
         return cell
 
     def _seal_behind(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
-        """Has cells sealed and their locks given back; waits at least for the cells before."""
+        """Has cells sealed and their locks given back; waits only for the cells before."""
         sealing = self._writer.submit(self._seal, computed, locks.pop_all())
         before, self._unsealed = self._unsealed, (sealing, {key for key, _, _ in computed})
-        if before:
-            before[0].result()
-        if not self.behind:
-            self.settle()
+        if before and (error := before[0].exception()):
+            raise error
 
     def _seal(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
         with locks, self._writing():

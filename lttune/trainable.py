@@ -6,6 +6,7 @@ mapped once. A class trainable, because ``setup`` is the place for what outlives
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from lttune import engines
 from lttune.ahead import ahead
 from lttune.config import from_dict
 from lttune.data import Dataset
+from lttune.errors import StorageError
 from lttune.lab import Lab
 from lttune.objectives import ObjectiveConfig, depth, objectives
 from lttune.store import Store
@@ -46,11 +48,12 @@ class LotteryTrainable(tune.Trainable):
     ) -> None:
         """Makes the worker's laboratory, then its first trial.
 
-        ``stops`` says whether Ray may stop a trial, so that no level is begun before it is wanted.
+        ``stops`` says whether Ray may stop a trial at any report: then no level is begun before it
+        is wanted, and none is reported before it is on the disk.
         """
         trained_by = engines.make(engine, device)
         engines.warm(engine)
-        self.lab = Lab(datasets, trained_by, Store(Path(store), behind=True), seed, device)
+        self.lab = Lab(datasets, trained_by, Store(Path(store), behind=not stops), seed, device)
         self.target = objective
         self.stops = stops
         self.reset_config(config)
@@ -68,6 +71,9 @@ class LotteryTrainable(tune.Trainable):
             return next(self.levels)
         except Exception as error:
             text = traceback.format_exc(limit=-4)
+            # What cannot be written of this trial is not the next one's failure.
+            with contextlib.suppress(StorageError):
+                self.lab.store.settle()
             return {"error": f"{type(error).__name__}: {error}", "traceback": text, "done": True}
 
     def _levels(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:

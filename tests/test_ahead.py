@@ -1,6 +1,9 @@
+import contextlib
+import gc
 import subprocess
 import sys
 import threading
+import weakref
 
 import pytest
 
@@ -56,6 +59,27 @@ def test_an_error_comes_where_its_item_would_have_been():
     with pytest.raises(ValueError, match="no second one") as error:
         next(taken)
     assert "items" in [frame.name for frame in error.traceback]
+
+
+def test_what_failed_is_not_held_in_memory():
+    class Big:
+        pass
+
+    held = []
+
+    def items():
+        big = Big()
+        held.append(weakref.ref(big))
+        yield 1
+        raise ValueError("too big")
+
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            list(ahead(items()))
+        assert held[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_a_process_ends_although_an_item_is_under_way():

@@ -79,9 +79,10 @@ def runs(request, tmp_path_factory):
     here = [item for item in request.session.items if item.path == Path(__file__)]
     asked = dict.fromkeys(item.callspec.params["run"] for item in here)
     places = {name: tmp_path_factory.mktemp(name) for name in asked}
-    with ThreadPoolExecutor(2) as pool:
-        running = {name: pool.submit(_run, name, place) for name, place in places.items()}
-        yield lambda name: running[name].result()
+    pool = ThreadPoolExecutor(2)
+    running = {name: pool.submit(_run, name, place) for name, place in places.items()}
+    yield lambda name: running[name].result()
+    pool.shutdown(cancel_futures=True)
 
 
 def _run(name: str, place: Path) -> Run:

@@ -1,5 +1,7 @@
 """What a Ray worker runs, without Ray."""
 
+import errno
+import threading
 import time
 
 import pytest
@@ -49,6 +51,11 @@ def reports(made):
     return found
 
 
+def slow(path):
+    time.sleep(0.05)
+    flush(path)
+
+
 @pytest.fixture
 def begun(monkeypatch):
     """Counts the trainings that have begun."""
@@ -63,10 +70,6 @@ def begun(monkeypatch):
 
 
 def test_the_last_report_says_that_all_is_on_the_disk(tmp_path, monkeypatch):
-    def slow(path):
-        time.sleep(0.05)
-        flush(path)
-
     monkeypatch.setattr("lttune.store.flush", slow)
     found = reports(worker(tmp_path, stops=False))
     assert [report["level"] for report in found] == [0, 1, 2, 3]
@@ -89,8 +92,28 @@ def test_a_level_is_trained_while_the_report_before_is_dealt_with(tmp_path, begu
 def test_no_level_is_begun_that_a_scheduler_may_not_want(tmp_path, begun):
     made = worker(tmp_path, stops=True)
     made.step()
-    time.sleep(0.2)
+    assert "lttune-ahead" not in {thread.name for thread in threading.enumerate()}
     assert begun == [1]
+
+
+def test_a_level_that_may_be_the_last_is_reported_when_it_is_on_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("lttune.store.flush", slow)
+    made = worker(tmp_path, stops=True)
+    for report in (made.step(), made.step()):
+        assert all(Store(tmp_path).read(row["cell"]) for row in report["rows"])
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_full_disk_fails_the_trial_that_met_it_and_no_other(stops, tmp_path, monkeypatch):
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    made = worker(tmp_path, stops=stops)
+    monkeypatch.setattr("lttune.store.flush", full)
+    assert "No space left" in reports(made)[-1]["error"]
+    monkeypatch.undo()
+    assert made.reset_config(CONFIG)
+    assert reports(made)[-1]["values"]
 
 
 def test_a_worker_finds_the_same_ahead_and_one_by_one(tmp_path):
