@@ -9,7 +9,7 @@ WORKER = b"ray::LotteryTrainable"
 """How Ray names the processes that train."""
 
 
-def watch(process: subprocess.Popen[bytes], every_s: float = 0.5) -> float | None:
+def watch(process: subprocess.Popen[bytes], every_s: float = 5) -> float | None:
     """Waits until a study's process ends; returns the largest peak of its workers, in MB.
 
     None where the system does not tell another process's peak (other than Linux).
