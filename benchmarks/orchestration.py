@@ -1,8 +1,12 @@
-"""How much of a study's core time is not spent on training networks.
+"""How much more core time a study takes than the training of its networks alone.
 
 A study is run as its user runs it, by its own command, with Ray, Optuna, MLflow and the store, in a
 temporary folder. What counts begins with the first trial and ends with the last; start-up and the
 report, which every study has once, are told beside it.
+
+A second of training in a study is no measure of it: what else a study does on the same cores, above
+all its driver, makes that second longer. So trajectories of the same kind are trained without a
+study before and after it.
 """
 
 from __future__ import annotations
@@ -12,10 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from statistics import fmean
 from pathlib import Path
 from typing import Any
 
-from benchmarks import workers
+from benchmarks import alone, machine, workers
 from lttune import records
 from lttune.errors import DataError, ResourceError
 from lttune.files import read_json
@@ -40,6 +45,8 @@ def measure(trials: int, steps: int) -> dict[str, Any]:
             "--lottery.train.eval-every": min(100, steps),
         }
         words = [str(word) for option in options.items() for word in option]
+        slots = min(len(os.sched_getaffinity(0)), trials)
+        before = alone.measure(slots, steps)
         began = time.time()
         errors = out / "stderr"
         with errors.open("w") as file:
@@ -57,7 +64,13 @@ def measure(trials: int, steps: int) -> dict[str, Any]:
             last = (errors.read_text().strip().splitlines() or ["no message"])[-1]
             raise ResourceError(f"the study ended with exit code {study.returncode}: {last}")
         found = share(out / NAME, trial_times(uri, NAME), (began, ended))
-        return {**found, "worker_peak_mb": peak_mb}
+    alone_s = [before, alone.measure(slots, steps)]
+    return {
+        **found,
+        "beyond_training_alone": found["wall_s"] * slots / (trials * fmean(alone_s)) - 1,
+        "trajectory_alone_s": alone_s,
+        "worker_peak_mb": peak_mb,
+    }
 
 
 def trial_times(uri: str, study: str) -> list[tuple[float, float]]:

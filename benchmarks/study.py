@@ -18,6 +18,8 @@ from lttune.presets import LENET_300_100
 from lttune.settings import Study, StudyConfig
 from lttune.study import main
 
+RATES = FloatDistribution(5e-4, 2e-3, log=True)
+
 STUDY = Study(
     question="How much of a study's time is not training?",
     source="benchmarks",
@@ -37,7 +39,7 @@ STUDY = Study(
             ),
         )
     },
-    space={"train.lr": FloatDistribution(5e-4, 2e-3, log=True)},
+    space={"train.lr": RATES},
     file=Path(__file__),
 )
 

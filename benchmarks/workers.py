@@ -9,15 +9,19 @@ WORKER = b"ray::LotteryTrainable"
 """How Ray names the processes that train."""
 
 
-def watch(process: subprocess.Popen[bytes], every_s: float = 5) -> float | None:
+def watch(
+    process: subprocess.Popen[bytes], every_s: float = 5, at_first_s: float = 0.2
+) -> float | None:
     """Waits until a study's process ends; returns the largest peak of its workers, in MB.
 
-    None where the system does not tell another process's peak (other than Linux).
+    None where the system does not tell another process's peak (other than Linux). Looking costs
+    time on the cores that train: it is done often only until a worker is there, which in a small
+    study may be gone after a second.
     """
     peak: float | None = None
     while True:
         try:
-            process.wait(every_s)
+            process.wait(every_s if peak else at_first_s)
         except subprocess.TimeoutExpired:
             seen = [peak_mb(worker) for worker in workers(process.pid)]
             peak = max([*seen, peak or 0.0]) or None

@@ -75,6 +75,7 @@ class Conductor:
         self._classes = outline(self._dataset, config.lottery.data)[1]
         self._network, self._report, self._chosen = network, report, chosen
         self._ran = False
+        self._levels: dict[int, int] = {}
         self._interrupts = list[Interrupted]()
         self._console = Console(highlight=False)
         folder = config.folder
@@ -172,8 +173,11 @@ class Conductor:
         run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
 
     def _share(self, trial: Trial, level: int) -> float:
-        base = phase_config(trial.phase, self._config.lottery, self._config.objective)
-        return (level + 1) / levels(base.override(trial.hparams), self._datasets)
+        if trial.number not in self._levels:
+            base = phase_config(trial.phase, self._config.lottery, self._config.objective)
+            mine = base.override(trial.hparams)
+            self._levels[trial.number] = levels(mine, self._datasets)
+        return (level + 1) / self._levels[trial.number]
 
     def _finish(self, interrupted: Interrupted | None) -> Outcome:
         for trial in self._ledger.trials:

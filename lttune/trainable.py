@@ -15,7 +15,6 @@ from typing import Any
 from ray import tune
 
 from lttune import engines
-from lttune.ahead import ahead
 from lttune.config import from_dict
 from lttune.data import Dataset
 from lttune.errors import StorageError
@@ -48,21 +47,18 @@ class LotteryTrainable(tune.Trainable):
     ) -> None:
         """Makes the worker's laboratory, then its first trial.
 
-        ``stops`` says whether Ray may stop a trial at any report: then no level is begun before it
-        is wanted, and none is reported before it is on the disk.
+        ``stops`` says whether Ray may stop a trial at any report: then no level is reported before
+        it is on the disk.
         """
         trained_by = engines.make(engine, device)
         engines.warm(engine)
         self.lab = Lab(datasets, trained_by, Store(Path(store), behind=not stops), seed, device)
         self.target = objective
-        self.stops = stops
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Starts another trial in this worker; True tells Ray that the worker can be reused."""
-        levels = self._levels(new_config)
-        # Nobody waits for Ray and the driver to deal with a report that cannot end the trial.
-        self.levels = levels if self.stops else ahead(levels)
+        self.levels = self._levels(new_config)
         return True
 
     def step(self) -> dict[str, Any]:

@@ -337,7 +337,7 @@ child.wait()
             return looked[-1]
 
         monkeypatch.setattr(workers, "workers", look)
-        peaks[name] = workers.watch(process, every_s=0.02)
+        peaks[name] = workers.watch(process, every_s=0.02, at_first_s=0.02)
         process.stdout.close()
     assert 80 < peaks["ray::LotteryTrainable.train()"] < 200
     assert peaks["ray::IDLE"] is None
@@ -478,7 +478,7 @@ def test_everything_is_measured(tmp_path):
     assert all(isinstance(found[key], float) for key in bars.BARS)
     assert found["orchestration"]["trials"] == 2
     assert found["orchestration"]["networks"] == 30
-    assert found["orchestration"]["worker_peak_mb"] > 100
+    assert found["orchestration"]["worker_peak_mb"] > 50
     assert all(mb["peak"] > mb["imports"] > 100 for mb in found["memory_mb"].values())
     assert len(found["two_trials"]["eager"]["together_s"]) == 1
     assert (tmp_path / "speed.svg").exists()

@@ -1,7 +1,6 @@
 """What a Ray worker runs, without Ray."""
 
 import errno
-import threading
 import time
 
 import pytest
@@ -56,44 +55,12 @@ def slow(path):
     flush(path)
 
 
-@pytest.fixture
-def begun(monkeypatch):
-    """Counts the trainings that have begun."""
-    train, counted = TorchEngine.train, []
-
-    def counting(engine, members):
-        counted.append(len(members))
-        return train(engine, members)
-
-    monkeypatch.setattr(TorchEngine, "train", counting)
-    return counted
-
-
 def test_the_last_report_says_that_all_is_on_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr("lttune.store.flush", slow)
     found = reports(worker(tmp_path, stops=False))
     assert [report["level"] for report in found] == [0, 1, 2, 3]
     keys = [row["cell"] for report in found for row in report["rows"]]
     assert all(Store(tmp_path).read(key) for key in keys)
-
-
-def test_a_level_is_trained_while_the_report_before_is_dealt_with(tmp_path, begun):
-    made = worker(tmp_path, stops=False)
-    made.step()
-    limit = time.monotonic() + 10
-    while len(begun) < 2 and time.monotonic() < limit:
-        time.sleep(0.01)
-    assert len(begun) >= 2
-    # Its thread would train on in the next test.
-    while not made.step()["done"]:
-        pass
-
-
-def test_no_level_is_begun_that_a_scheduler_may_not_want(tmp_path, begun):
-    made = worker(tmp_path, stops=True)
-    made.step()
-    assert "lttune-ahead" not in {thread.name for thread in threading.enumerate()}
-    assert begun == [1]
 
 
 def test_a_level_that_may_be_the_last_is_reported_when_it_is_on_the_disk(tmp_path, monkeypatch):
@@ -116,17 +83,17 @@ def test_a_full_disk_fails_the_trial_that_met_it_and_no_other(stops, tmp_path, m
     assert reports(made)[-1]["values"]
 
 
-def test_a_worker_finds_the_same_ahead_and_one_by_one(tmp_path):
+def test_a_worker_finds_the_same_whether_it_writes_behind_or_not(tmp_path):
     cells = [
         [
             row["cell"]
             for report in reports(worker(tmp_path / name, stops=stops))
             for row in report["rows"]
         ]
-        for name, stops in (("ahead", False), ("one by one", True))
+        for name, stops in (("behind", False), ("at once", True))
     ]
     assert cells[0] == cells[1]
-    one, other = (Store(tmp_path / name) for name in ("ahead", "one by one"))
+    one, other = (Store(tmp_path / name) for name in ("behind", "at once"))
     for key in cells[0]:
         for file in ("record.json", "tensors.safetensors"):
             assert (one.path(key) / file).read_bytes() == (other.path(key) / file).read_bytes()
