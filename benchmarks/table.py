@@ -61,8 +61,9 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
         f"A study of {study['trials']} trials, {study['train_s']:.0f} s of training on "
         f"{study['slots']} cores: {study['overhead']:.1%} on top, of it "
         f"{study['inside_trials']:.1%} inside trials and {study['between_trials']:.1%} between "
-        f"and after them; start-up {study['start_up_s']:.0f} s, report and end "
-        f"{study['finish_s']:.0f} s.",
+        f"them, {study['beyond_training_alone']:.1%} beyond the same training without a study; "
+        f"cores with no trial left {study['left_over_s']:.0f} s, start-up "
+        f"{study['start_up_s']:.0f} s, report and end {study['finish_s']:.0f} s.",
         f"Medians of {settings['repetitions']} repetitions ({3 * settings['repetitions']} of the "
         f"sparse engine) of {settings['steps']} steps a level; {machine['cpu']}, one of "
         f"{machine['cores']} cores, torch {machine['torch']}, numba {machine['numba']}, load "

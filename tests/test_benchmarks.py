@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from benchmarks import __main__ as command
@@ -247,6 +249,8 @@ def result():
             "overhead": 0.2,
             "inside_trials": 0.15,
             "between_trials": 0.05,
+            "beyond_training_alone": 0.22,
+            "left_over_s": 3.0,
             "train_s": 100.0,
             "trials": 16,
             "slots": 2,
@@ -380,15 +384,27 @@ def test_share_counts_each_trained_network_once(tmp_path):
     found = orchestration.share(study(tmp_path, rows), TIMES, COMMAND)
     assert found["train_s"] == 100.0
     assert found["networks"] == 2
-    assert found["overhead"] == pytest.approx(60.0 * 2 / 100.0 - 1)
     assert found["inside_trials"] == pytest.approx((40 + 49.5 + 19.5) / 100 - 1)
-    assert found["inside_trials"] + found["between_trials"] == pytest.approx(found["overhead"])
+    # Half a second each: before the second trial and before the last.
+    assert found["between_trials"] == pytest.approx(1 / 100)
+    assert found["left_over_s"] == pytest.approx(10.0)
+    assert found["overhead"] == pytest.approx((60.0 * 2 - 10.0) / 100.0 - 1)
     assert (found["start_up_s"], found["finish_s"]) == (10.0, 5.0)
 
 
 def test_a_single_trial_has_a_single_slot(tmp_path):
     found = orchestration.share(study(tmp_path, [("a", 38.0, False)]), TIMES[:1], COMMAND)
     assert found["overhead"] == pytest.approx(40 / 38 - 1)
+
+
+@given(st.lists(st.tuples(st.floats(0, 9), st.floats(0.1, 9)), min_size=1, max_size=8))
+def test_slots_run_trials_or_idle(trials):
+    times = [(began, began + length) for began, length in trials]
+    wall_s = max(ended for _, ended in times) - min(began for began, _ in times)
+    inside_s = sum(ended - began for began, ended in times)
+    between_s, left_over_s = orchestration.idle(times, slots := len(times))
+    assert min(between_s, left_over_s) >= -1e-9
+    assert inside_s + between_s + left_over_s == pytest.approx(wall_s * slots)
 
 
 @pytest.mark.parametrize("rows", [[], [("a", 5.0, True)]])
@@ -419,7 +435,7 @@ def test_tables_show_times_ratios_and_bars():
         "700 (500)",
         "step_at_0.036_vs_dense",
         "<= 0.1429",
-        "20.0% on top, of it 15.0% inside trials",
+        "20.0% on top, of it 15.0% inside trials and 5.0% between them, 22.0% beyond",
         "1.90 times the throughput of one",
         "worker of that study: 1,200 MB",
     ):
@@ -478,6 +494,8 @@ def test_everything_is_measured(tmp_path):
     assert all(isinstance(found[key], float) for key in bars.BARS)
     assert found["orchestration"]["trials"] == 2
     assert found["orchestration"]["networks"] == 30
+    assert len(found["orchestration"]["trajectory_alone_s"]) == 2
+    assert found["orchestration"]["beyond_training_alone"] > -1
     assert found["orchestration"]["worker_peak_mb"] > 50
     assert all(mb["peak"] > mb["imports"] > 100 for mb in found["memory_mb"].values())
     assert len(found["two_trials"]["eager"]["together_s"]) == 1

@@ -7,7 +7,6 @@ import pytest
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
-from lttune.engines.torch import TorchEngine
 from lttune.files import flush
 from lttune.objectives import ObjectiveConfig
 from lttune.store import Store
