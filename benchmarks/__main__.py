@@ -2,7 +2,7 @@
 
 lttune's sparse engine, its reference engine and two loops as one finds them train trajectories of
 the same levels, steps and evaluations in one process, on one thread, in turn, again and again; the
-medians are compared. Then two trials run at once, and a study. Some nine minutes on two cores:
+medians are compared. Then two trials run at once, and a study. Seven to nine minutes on two cores:
 
     python -m benchmarks
 """

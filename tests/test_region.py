@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_analysis import network, trial, write_study
+from sample_study import network, trial, write_study
 
 from analysis import load
 from analysis.region import PURITY, is_sane, sane_region

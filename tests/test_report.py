@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from test_analysis import (
+from sample_study import (
     SPACE,
     anchor_rows,
     ended_rows,

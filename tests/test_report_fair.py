@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from sample_study import network, trial, write_study
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
-from test_analysis import network, trial, write_study
 from test_report import words_of
 
 from analysis import load, report

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import stored_study
 from matplotlib.figure import Figure
-from test_analysis import anchor_rows, write_study
+from sample_study import anchor_rows, write_study
 from test_report import words_of
 
 from analysis import lines, load, report

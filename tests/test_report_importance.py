@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from test_analysis import anchor_rows, network, search_trials, trial, write_study
-from test_figures import LOTTERY, design_study, sweep
+from sample_study import anchor_rows, network, search_trials, trial, write_study
+from sample_sweeps import LOTTERY, design_study, sweep
 from test_report import words_of
 
 from analysis import budget_figures, design_importance, load, report

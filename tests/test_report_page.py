@@ -5,8 +5,8 @@ import shutil
 import pandas as pd
 import pytest
 from playwright import sync_api
-from test_analysis import write_study
-from test_figures import VERDICTS
+from sample_study import write_study
+from sample_sweeps import VERDICTS
 
 from analysis import report
 from docs import mlflow_page

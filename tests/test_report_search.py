@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_study import anchor_rows, network, search_trials, trial, write_study
 from scipy import stats
-from test_analysis import anchor_rows, network, search_trials, trial, write_study
 from test_report import words_of
 
 from analysis import budget_figures, load, report

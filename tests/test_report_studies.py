@@ -7,8 +7,8 @@ from pathlib import Path
 import digits_study
 import pandas as pd
 import pytest
-from test_analysis import anchor_rows, trial, write_study
-from test_figures import VERDICTS, design_study, study_on_a_proxy, sweep
+from sample_study import anchor_rows, trial, write_study
+from sample_sweeps import VERDICTS, design_study, study_on_a_proxy, sweep
 from test_report import FULL, words_of
 
 from analysis import report

@@ -5,7 +5,7 @@ from functools import partial
 
 import pandas as pd
 import pytest
-from test_figures import design_study
+from sample_sweeps import design_study
 
 from analysis import design_importance, design_points, report
 from analysis.importance import importance_by_density, saved

@@ -1,0 +1,80 @@
+"""How long the end of a study waits for MLflow."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from lttune.tracking import Tracker
+
+
+class TestClose:
+    """How long close() waits, with a store whose calls last ``seconds``; no MLflow is needed."""
+
+    @pytest.fixture
+    def store(self, monkeypatch):
+        store = SimpleNamespace(seconds=0.0, opening_s=0.0, sent=[], failures=[])
+
+        class Mirror:
+            experiment = "1"
+
+            def __init__(self, uri: str, study: str) -> None:
+                time.sleep(store.opening_s)
+
+            def end(self, now: int, number: int, status: str, summary: dict) -> None:
+                time.sleep(store.seconds)
+                if number in store.failures:
+                    store.failures.remove(number)
+                    raise ConnectionError("busy")
+                store.sent.append(number)
+
+        module = SimpleNamespace(
+            Mirror=Mirror, is_refusal=lambda _: False, is_broken=lambda _: False
+        )
+        monkeypatch.setitem(sys.modules, "lttune.mlflow_mirror", module)
+        monkeypatch.setattr("lttune.tracking._FIRST_WAIT_S", 0.01)
+        return store
+
+    def close(self, entries: int, timeout_s: float) -> tuple[str, float]:
+        tracker = Tracker("http://host", "slow")
+        for number in range(entries):
+            tracker.end_trial(number, "FINISHED", {})
+        clock = time.perf_counter()
+        return tracker.close(timeout_s), time.perf_counter() - clock
+
+    def test_slow_entries_are_all_sent(self, store):
+        store.seconds = 0.15
+        said, seconds = self.close(entries=8, timeout_s=0.5)
+        assert said == ""
+        assert store.sent == list(range(8))
+        assert 1.1 < seconds < 2
+
+    def test_four_times_the_timeout_is_the_end(self, store):
+        store.seconds = 0.1
+        said, seconds = self.close(entries=100, timeout_s=0.3)
+        assert "there was no time; run the study again to fill the gap." in said
+        assert 1.1 < seconds < 1.5
+
+    def test_nothing_moves(self, store):
+        store.seconds = 3
+        said, seconds = self.close(entries=5, timeout_s=0.3)
+        assert said.startswith("5 of 5 entries are missing")
+        assert seconds < 0.7
+
+    def test_opening_is_movement(self, store):
+        store.opening_s = store.seconds = 0.4
+        assert self.close(entries=1, timeout_s=0.6)[0] == ""
+
+    def test_failures_between_successes_are_not_added_up(self, store):
+        store.failures = [0, 1, 2, 3]
+        assert self.close(entries=5, timeout_s=5)[0] == ""
+
+    def test_a_store_that_is_away_is_tried_twice(self, store):
+        store.failures = [0] * 9
+        said, seconds = self.close(entries=1, timeout_s=5)
+        assert "busy; run the study again to fill the gap." in said
+        assert len(store.failures) in (6, 7)
+        assert seconds < 1

@@ -1,0 +1,96 @@
+"""A tiny study as it is tracked, and what a reader finds of it in MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lttune.data.dataset import Dataset
+from lttune.tracking import Status, Tracker
+
+LEVELS = 3
+
+
+LEVEL_KEYS = {"density", "test_accuracy"}
+
+
+ENDS: dict[int, Status] = {0: "FINISHED", 1: "FAILED", 2: "KILLED"}
+
+
+def tiny_dataset() -> Dataset:
+    x, y = np.arange(32, dtype=np.uint8).reshape(2, 4, 4), np.arange(2)
+    return Dataset(
+        name="tiny",
+        train_x=x,
+        train_y=y,
+        test_x=x,
+        test_y=y,
+        classes=2,
+        scale=255,
+        mean=0.1,
+        std=0.3,
+        validation=1,
+        source="https://example.org/tiny",
+    )
+
+
+def start(tracker: Tracker, folder: Path, **params: object) -> None:
+    script = folder / "tiny_study.py"
+    script.write_text("pass\n")
+    tracker.start(
+        description="Which knob decides?",
+        params={"trials": 3, **params},
+        tags={"mlflow.source.name": "tiny_study.py", "mlflow.source.git.commit": "abc"},
+        files=[script],
+        dataset=tiny_dataset(),
+    )
+
+
+def run_trial(tracker: Tracker, number: int, levels: int = LEVELS) -> None:
+    params = {"train.lr": 0.1 * (number + 1), "prune.fractions.out": 0.1, "note": "x" * 7000}
+    tracker.trial(number, f"trial-{number:03}", params, {"lttune.phase": "search"})
+    for level in range(levels):
+        metrics = {"density": 0.8**level, "test_accuracy": 0.9 + level / 100}
+        metrics |= {"val_loss": float("nan"), "end_loss": float("inf")}
+        tracker.level(number, level, metrics)
+
+
+def run_study(uri: str, study: str, folder: Path, finished: int) -> str:
+    """Runs a whole study of three trials and returns what close() says."""
+    figures = folder / "figures"
+    figures.mkdir(exist_ok=True)
+    (figures / "curve.svg").write_text("<svg/>")
+    (folder / "report.html").write_text("<p>")
+    tracker = Tracker(uri, study)
+    start(tracker, folder)
+    for number, status in ENDS.items():
+        run_trial(tracker, number)
+        tracker.end_trial(number, status, {"best_accuracy": 0.92})
+    files = [folder / "report.html", figures / "curve.svg"]
+    tracker.finish("FINISHED", files, {"trials_finished": finished})
+    return tracker.close(60)
+
+
+class Store:
+    """What a reader finds in a tracking database."""
+
+    def __init__(self, uri: str) -> None:
+        from mlflow import MlflowClient  # Only the slow tests import MLflow.
+
+        self.client = MlflowClient(uri)
+
+    def runs(self, study: str) -> dict:
+        """Returns the runs of an experiment by name, and that no two share one."""
+        experiment = self.client.get_experiment_by_name(study)
+        assert experiment is not None
+        runs = self.client.search_runs([experiment.experiment_id])
+        by_name = {run.info.run_name: run for run in runs}
+        assert len(by_name) == len(runs)
+        return by_name
+
+    def steps(self, run, key: str) -> list[int]:
+        return [point.step for point in self.client.get_metric_history(run.info.run_id, key)]
+
+    def artifacts(self, run, folder: str | None = None) -> set[str]:
+        return {f.path for f in self.client.list_artifacts(run.info.run_id, folder)}
