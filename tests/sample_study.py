@@ -8,15 +8,11 @@ import numpy as np
 from lttune import records
 
 LEVELS = 4
-
-
 SPACE = {
     "train.lr": {"kind": "float", "low": 1e-4, "high": 1e-2, "log": True},
     "train.batch_size": {"kind": "int", "low": 16, "high": 256, "log": True},
     "prune.scope": {"kind": "categorical", "choices": ["layer", "global"]},
 }
-
-
 ANCHOR = {"train.lr": 1.2e-3, "train.batch_size": 60, "prune.scope": "layer"}
 
 

@@ -15,8 +15,6 @@ from lttune.objectives import ObjectiveConfig
 from lttune.search import StudySearcher
 
 BASE = LotteryConfig(levels=2, train=TrainConfig(steps=40, eval_every=20))
-
-
 SPACE = {
     "train.lr": FloatDistribution(1e-4, 1e-1, log=True),
     "prune.fractions.fc1": FloatDistribution(0.2, 0.6),

@@ -10,11 +10,7 @@ from lttune.data.dataset import Dataset
 from lttune.tracking import Status, Tracker
 
 LEVELS = 3
-
-
 LEVEL_KEYS = {"density", "test_accuracy"}
-
-
 ENDS: dict[int, Status] = {0: "FINISHED", 1: "FAILED", 2: "KILLED"}
 
 
