@@ -46,6 +46,11 @@ class Chosen:
     began: float
     """Monotonic time at which the command began, from which wall time counts."""
 
+    def show(self, console: Console) -> None:
+        """Prints the engine, and why it is not the fast one, in one line."""
+        line = f"engine: {self.engine}{self.reason and f' ({self.reason})'}"
+        console.print(line, soft_wrap=True, markup=False)
+
 
 class Conductor:
     """Runs one study once; a ``Listener`` of its trials.
@@ -154,7 +159,7 @@ class Conductor:
     def _run_trials(self, interrupt: Callable[[int], None]) -> None:
         config, chosen = self._config, self._chosen
         resources = start_ray(config)
-        self._console.print(f"engine: {chosen.engine}{chosen.reason and f' ({chosen.reason})'}")
+        chosen.show(self._console)
         on_interrupt(interrupt)  # Ray has taken SIGTERM for itself, and would end in SIGABRT.
         cores = max(1, int(resources.get("CPU", 1)))
         searcher = StudySearcher(

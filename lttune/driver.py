@@ -57,9 +57,7 @@ class _Bridge(tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Notes the start."""
-        mine = self._trials[trial.trial_id] = self._searcher.trial_of(trial.trial_id)
-        self._began[mine.number] = time.monotonic()
-        self._listener.started(mine)
+        self._start(trial)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -84,9 +82,16 @@ class _Bridge(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's process or machine died more often than Ray repeats it."""
-        mine = self._trials[trial.trial_id]
+        # Ray calls no trial started whose worker never was.
+        mine = self._trials.get(trial.trial_id) or self._start(trial)
         mine.error = mine.error or "its worker died; out of memory is the usual cause"
         self._end(mine, "failed")
+
+    def _start(self, trial: Any) -> Trial:
+        mine = self._trials[trial.trial_id] = self._searcher.trial_of(trial.trial_id)
+        self._began[mine.number] = time.monotonic()
+        self._listener.started(mine)
+        return mine
 
     def _end(self, trial: Trial, state: Any) -> None:
         trial.state = state

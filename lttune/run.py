@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 
 import torch
 from filelock import FileLock, Timeout
@@ -25,10 +25,12 @@ from lttune.checks import (
 from lttune.conductor import Chosen, Conductor, Report
 from lttune.config import LotteryConfig
 from lttune.data import Dataset, load
+from lttune.data.transforms import outline
 from lttune.design import Point
 from lttune.engines import choose, make
 from lttune.errors import LockedError, ResourceError
 from lttune.lab import network_of
+from lttune.models import Network
 from lttune.outcome import Outcome
 from lttune.plan import measured, plan, table
 from lttune.settings import Space, Study, StudyConfig
@@ -73,11 +75,13 @@ def run_study(
         raise ResourceError("train.precision must be float32 or bfloat16 on a CPU, got 'tf32'")
     controls = {*config.controls, *(name for point in points for name in point.controls)}
     holds = not HOLDING.isdisjoint(controls)
+    networks = _networks(corners, datasets)
     engine, reason = choose(
-        config.engine, config.device, network, corners, datasets.values(), holds
+        config.engine, config.device, networks, corners, datasets.values(), holds
     )
+    chosen = Chosen(engine=engine, reason=reason, began=began)
     if config.plan:
-        return _planned(config, study, datasets, engine)
+        return _planned(config, study, datasets, chosen)
     # A driver without a GPU may steer workers that have one: then the name stands for the class.
     local = config.device == "cpu" or torch.cuda.is_available()
     numerics = make(engine, config.device).numerics if local else f"{engine}/{config.device}"
@@ -94,18 +98,32 @@ def run_study(
             study.prepare(config.folder, config.replicates)
         # Made after what was prepared: its date is when the study began.
         values = sheet(config, study, dataset, numerics)
-        chosen = Chosen(engine=engine, reason=reason, began=began)
         return Conductor(config, study, datasets, network, values, report, chosen).run()
 
 
 def _planned(
-    config: StudyConfig, study: Study, datasets: Mapping[str, Dataset], engine: str
+    config: StudyConfig, study: Study, datasets: Mapping[str, Dataset], chosen: Chosen
 ) -> Outcome:
-    """Prints what the study would train; nothing is written."""
-    pace = measured(config.lottery, datasets, engine, config.device)
+    """Prints what the study would train, and by which engine; nothing is written."""
+    console = Console()
+    chosen.show(console)
+    pace = measured(config.lottery, datasets, chosen.engine, config.device)
     cores = config.max_concurrent or os.cpu_count() or 1
-    Console().print(table(plan(config, study, datasets, pace), cores))
+    console.print(table(plan(config, study, datasets, pace), cores))
     return Outcome(exit_code=0, report=config.folder / "report.html", tracking="", not_tracked="")
+
+
+def _networks(
+    configs: Iterable[LotteryConfig], datasets: Mapping[str, Dataset]
+) -> Collection[Network]:
+    """Returns the different architectures of the configurations."""
+    found: dict[Hashable, Network] = {}
+    for config in configs:
+        dataset = datasets[config.data.name]
+        key = config.model, config.prune.exclude, outline(dataset, config.data)
+        if key not in found:
+            found[key] = network_of(config, dataset)
+    return found.values()
 
 
 def _dataset_names(base: LotteryConfig, space: Space, points: Iterable[Point]) -> list[str]:

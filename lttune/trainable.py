@@ -50,10 +50,18 @@ class LotteryTrainable(tune.Trainable):
         ``stops`` says whether Ray may stop a trial at any report: then no level is reported before
         it is on the disk.
         """
-        trained_by = engines.make(engine, device)
-        engines.warm(engine)
-        self.lab = Lab(datasets, trained_by, Store(Path(store), behind=not stops), seed, device)
-        self.target = objective
+
+        def laboratory() -> Lab:
+            trained_by = engines.make(engine, device)
+            engines.warm(engine)
+            return Lab(datasets, trained_by, Store(Path(store), behind=not stops), seed, device)
+
+        self.target, self._laboratory = objective, laboratory
+        self.lab: Lab | None = None
+        # Raised here, Ray would see a worker that died and make another. The first step asks again,
+        # and reports it.
+        with contextlib.suppress(Exception):
+            self.lab = laboratory()
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -69,28 +77,30 @@ class LotteryTrainable(tune.Trainable):
             text = traceback.format_exc(limit=-4)
             # What cannot be written of this trial is not the next one's failure.
             with contextlib.suppress(StorageError):
-                self.lab.store.settle()
+                if self.lab is not None:
+                    self.lab.store.settle()
             return {"error": f"{type(error).__name__}: {error}", "traceback": text, "done": True}
 
     def _levels(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
         # A damaged state file can make Ray start a trial with an empty config: refuse it here.
         if "lottery" not in config:
             raise RuntimeError("this trial was started without its configuration")
+        lab = self.lab = self.lab or self._laboratory()
         lottery = from_dict(config["lottery"]).override(config["hparams"])
         rows: list[dict[str, Any]] = []
         found = run_trial(
             lottery,
             config["replicates"],
             config["controls"],
-            self.lab,
+            lab,
             config["control_densities"],
         )
         for report in found:
             rows += report["rows"]
             report["depth"] = depth(report["density"])
             if report["last"]:
-                self.lab.store.settle()
-                values = objectives(rows, self.lab.examples(lottery.data).classes, self.target)
+                lab.store.settle()
+                values = objectives(rows, lab.examples(lottery.data).classes, self.target)
                 yield {**report, "values": values, "done": True}
             else:
                 yield {**report, "done": False}

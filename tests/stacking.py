@@ -30,7 +30,7 @@ def ticket(density, network=NETWORK, replicate=0):
         for name in network.prunable
     }
     weights = network.initial_weights(stream(0, replicate, "init"))
-    for name in weights.keys() - mask.keys():
+    for name in sorted(weights.keys() - mask.keys()):
         weights[name] = torch.from_numpy(rng.normal(0, 0.1, network.shapes[name])).float()
     return weights, mask
 

@@ -1,15 +1,19 @@
-"""Ray does not start: one line, no traceback."""
+"""Ray does not start, or a worker does not: one line, no traceback."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock, call
 
 import pytest
 import ray
 from digits_study import SMOKE
 from ray.exceptions import AuthenticationError
 
+from lttune.driver import _Bridge
 from lttune.errors import ResourceError
+from lttune.ledger import Trial
 from lttune.ray_cluster import QUIET, start_ray
 
 
@@ -25,3 +29,18 @@ def test_what_keeps_ray_from_starting_is_one_line(kind, monkeypatch):
         start_ray(SMOKE)
     line = "Ray cannot be started on this machine: The current node timed out during startup."
     assert str(error.value) == line
+
+
+def test_a_trial_whose_worker_never_started_has_failed():
+    # Ray tells of its error without having told of its start.
+    mine = Trial(number=3, phase="search", label="search", hparams={}, replicates=[0], controls=[])
+    ledger, listener = Mock(), Mock()
+    searcher = Mock(trial_of={"abc": mine}.__getitem__)
+    bridge = _Bridge(ledger, searcher, listener)
+    bridge.on_trial_error(0, [], SimpleNamespace(trial_id="abc"))
+    assert (mine.state, mine.error) == (
+        "failed",
+        "its worker died; out of memory is the usual cause",
+    )
+    assert listener.mock_calls == [call.started(mine), call.ended(mine)]
+    ledger.save.assert_called_once_with()

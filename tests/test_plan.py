@@ -8,7 +8,7 @@ from digits_study import LOTTERY, SMOKE, STUDY, report
 
 from lttune.data import load
 from lttune.design import Point
-from lttune.errors import ConfigError
+from lttune.errors import ConfigError, ResourceError
 from lttune.objectives import ObjectiveConfig
 from lttune.plan import DENSITIES, Pace, measured, plan
 from lttune.run import run_study
@@ -91,6 +91,18 @@ def test_a_plan_is_printed_and_nothing_is_written(cwd: Path, capsys):
     printed = capsys.readouterr().out
     assert all(word in printed for word in ("plan: about", "anchor", "sweep", "search", "on"))
     assert list(cwd.iterdir()) == []
+
+
+@pytest.mark.parametrize("hparams", [{"model.dropout": 0.3}, {"model.name": "conv-2"}])
+def test_the_engine_is_one_that_trains_every_point_of_the_study(hparams, cwd: Path, capsys):
+    point = Point(hparams=hparams, replicates=(0,), role="sweep", label="another network")
+    study = dataclasses.replace(STUDY, points={"smoke": {"sweep": [point]}})
+    config = dataclasses.replace(SMOKE, plan=True, phases=("anchor", "sweep"))
+    run_study(config, study, report)
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("engine: torch (the sparse engine trains fully connected networks only")
+    with pytest.raises(ResourceError, match="stacked was asked for, but it trains fully connected"):
+        run_study(dataclasses.replace(config, engine="stacked"), study, report)
 
 
 def test_a_phase_that_the_study_does_not_declare_is_refused(cwd: Path):

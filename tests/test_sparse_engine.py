@@ -1,5 +1,6 @@
 """The sparse engine against float64 PyTorch, and its promises about pruned weights and bytes."""
 
+import dataclasses
 import threading
 import time
 
@@ -395,6 +396,15 @@ def test_only_fully_connected_networks_are_supported(network):
     assert not supports(other)
     with pytest.raises(ResourceError, match="torch engine"):
         SparseEngine().open(other, {}, {}, OPTIMIZERS[0])
+
+
+@pytest.mark.parametrize(
+    "changes", [{"optimizer": "rmsprop"}, {"precision": "bfloat16"}, {"frozen": ("bias",)}]
+)
+def test_a_training_that_is_not_plain_is_refused(changes, network):
+    config = dataclasses.replace(OPTIMIZERS[0], **changes)
+    with pytest.raises(ResourceError, match="use the torch engine"):
+        SparseEngine().open(network, {}, {}, config)
 
 
 def test_a_layer_changes_its_kernels_at_the_crossover(network):

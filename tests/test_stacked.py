@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from stacking import DIGITS, NETWORK
+from stacking import DIGITS, NETWORK, member
 from torch import nn
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
@@ -37,6 +37,21 @@ def test_what_is_one_fully_connected_network_is_supported():
     assert not supports(network(flat, linear, nn.Linear(4, 4)))
     assert not supports(network(flat, nn.Linear(4, 4, bias=False)))
     assert not supports(dataclasses.replace(NETWORK, make=lambda: linear))
+
+
+@pytest.mark.parametrize(
+    ("changes", "network"),
+    [
+        ({"optimizer": "rmsprop"}, NETWORK),
+        ({"precision": "bfloat16"}, NETWORK),
+        ({"frozen": ("bias",)}, NETWORK),
+        ({}, build(ModelConfig(name="lenet-24-12", dropout=0.5), (8, 8), 10)),
+    ],
+)
+def test_one_member_that_it_cannot_train_is_refused(changes, network):
+    odd = member(TrainConfig(steps=2, eval_every=1, **changes), network=network)
+    with pytest.raises(ResourceError, match=r"the stacked engine .*; use the torch engine"):
+        StackedEngine(gang=2).train([member(TrainConfig(steps=2, eval_every=1)), odd])
 
 
 def test_numerics_name_what_determines_bytes():

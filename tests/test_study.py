@@ -574,7 +574,7 @@ def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys
     assert set(place.statuses().values()) == {"FINISHED"}
 
     # What the science alone computes, without Ray and without interrupts.
-    engine, _ = choose("auto", "cpu", build(LOTTERY.model, (8, 8), 10), [LOTTERY])
+    engine, _ = choose("auto", "cpu", [build(LOTTERY.model, (8, 8), 10)], [LOTTERY])
     lab = Lab(
         {"digits": load("digits")}, make(engine, "cpu"), Store(tmp_path / "other"), SMOKE.seed
     )

@@ -7,6 +7,7 @@ import pytest
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
+from lttune.errors import ResourceError
 from lttune.files import flush
 from lttune.objectives import ObjectiveConfig
 from lttune.store import Store
@@ -96,6 +97,22 @@ def test_a_worker_finds_the_same_whether_it_writes_behind_or_not(tmp_path):
     for key in cells[0]:
         for file in ("record.json", "tensors.safetensors"):
             assert (one.path(key) / file).read_bytes() == (other.path(key) / file).read_bytes()
+
+
+def test_a_worker_that_cannot_be_made_is_a_report_and_is_made_for_the_next_trial(
+    tmp_path, monkeypatch
+):
+    def absent(name, device):
+        raise ResourceError(f"{device} is not here")
+
+    monkeypatch.setattr("lttune.engines.make", absent)
+    made = worker(tmp_path, stops=False)
+    failed = reports(made)[-1]
+    assert failed["error"] == "ResourceError: cpu is not here"
+    assert "absent" in failed["traceback"]
+    monkeypatch.undo()
+    assert made.reset_config(CONFIG)
+    assert reports(made)[-1]["values"]
 
 
 @pytest.mark.parametrize("stops", [True, False])

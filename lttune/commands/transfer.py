@@ -82,7 +82,7 @@ def main(flags: Flags) -> int:
     cells = flags.study.parent / "cells"
     probe(cells)
     engine, reason = choose(
-        flags.engine, flags.device, found.network, [config], [dataset], config.pruned != "zero"
+        flags.engine, flags.device, [found.network], [config], [dataset], config.pruned != "zero"
     )
     if reason:
         print(f"trained by the torch engine: {reason}")

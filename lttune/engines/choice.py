@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Sequence
 
 import torch
 
 from lttune.config import LotteryConfig
 from lttune.data import Dataset
-from lttune.engines import sparse, stacked
+from lttune.engines import plain, sparse, stacked
 from lttune.engines.torch import TorchEngine
 from lttune.errors import ResourceError
 from lttune.models import Network
@@ -19,14 +20,11 @@ GANGS = {"cpu": 8, "cuda": 64}
 """Slots of the stacked engine's gangs. Only one trial's replicates and controls share a gang; slots
 that they leave empty are computed too, which on a GPU costs little."""
 
-COMPILED_RULES = ("sgd", "momentum", "adam", "adamw")
-"""Update rules of the sparse and the stacked engine."""
-
 
 def choose(
     name: str,
     device: str,
-    network: Network,
+    networks: Collection[Network],
     configs: Sequence[LotteryConfig],
     datasets: Collection[Dataset] = (),
     holds: bool = False,
@@ -36,55 +34,54 @@ def choose(
     Args:
         name: auto, or the engine that the user asked for.
         device: cpu or cuda.
-        network: the base architecture.
+        networks: the architectures that the study can come to.
         configs: the configurations that the study can come to, the base first.
         datasets: the examples that they come to.
         holds: whether a control of the study holds pruned weights at a value.
 
     Raises:
-        ResourceError: if the engine that was asked for cannot train this network here.
+        ResourceError: if the engine that was asked for cannot train the study here.
     """
-    plain = _beyond_plain(configs, holds)
-    reason = plain
-    if device != "cpu":
-        reason = "it computes on the CPU only"
-    elif not sparse.supports(network):
-        reason = "it trains fully connected networks only, without dropout, all layers prunable"
-    elif not all(isinstance(dataset.mean, float) for dataset in datasets):
-        reason = "it scales all pixels alike"
-    if not reason and name in ("auto", "sparse"):
-        reason = sparse.obstacle()
+    if name == "torch":
+        return name, ""
+    engine = "stacked" if name == "stacked" else "sparse"
+    lack = _lack(engine, device, networks, configs, datasets, holds)
+    missing = "" if lack or engine == "stacked" else sparse.obstacle()
     if name == "auto":
+        reason = f"the sparse engine {lack}" if lack else missing
         return ("torch", reason) if reason else ("sparse", "")
-    if name == "sparse" and reason:
-        raise ResourceError(f"engine must be torch here: sparse was asked for, but {reason}")
-    if name == "stacked" and not stacked.supports(network):
-        raise ResourceError(
-            "engine must be torch here: stacked was asked for, but it trains fully connected "
-            "networks only"
-        )
-    if name == "stacked" and plain:
-        raise ResourceError(f"engine must be torch here: stacked was asked for, but {plain}")
+    if reason := f"it {lack}" if lack else missing:
+        raise ResourceError(f"engine must be torch here: {name} was asked for, but {reason}")
     return name, ""
 
 
-def _beyond_plain(configs: Sequence[LotteryConfig], holds: bool) -> str:
-    """Returns what of the configurations only the reference engine can do, "" if nothing."""
+def _lack(
+    engine: str,
+    device: str,
+    networks: Collection[Network],
+    configs: Sequence[LotteryConfig],
+    datasets: Collection[Dataset],
+    holds: bool,
+) -> str:
+    """Returns what the sparse or the stacked engine lacks for a study, as a predicate, or ""."""
+    if engine == "sparse" and device != "cpu":
+        return "computes on the CPU only"
+    supports = sparse.supports if engine == "sparse" else stacked.supports
+    if not all(map(supports, networks)):
+        return plain.NETWORKS
+    if engine == "sparse" and not all(isinstance(dataset.mean, float) for dataset in datasets):
+        return "scales all pixels alike"
     for config in configs:
-        train = config.train
-        for rule in (train.optimizer, config.target.optimizer or train.optimizer):
-            if rule not in COMPILED_RULES:
-                return f"it has no {rule}"
-        if train.precision != "float32":
-            return f"it computes in float32 only, not in {train.precision}"
-        if train.frozen:
-            return "it trains every kind of parameter"
+        rule = config.target.optimizer or config.train.optimizer
+        transferred = dataclasses.replace(config.train, optimizer=rule)
+        if lack := plain.beyond(config.train) or plain.beyond(transferred):
+            return lack
         if config.data.augment != "none":
-            return "it does not augment pictures"
+            return "does not augment pictures"
         if config.pruned != "zero" or holds:
-            return "it holds pruned weights at zero only"
+            return "holds pruned weights at zero only"
         if config.method != "prune":
-            return "it learns no supermasks"
+            return "learns no supermasks"
     return ""
 
 

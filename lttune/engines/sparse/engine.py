@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lttune.config import ModelConfig, TrainConfig
 from lttune.data.resident import Examples
+from lttune.engines import plain
 from lttune.engines.sparse import cpu
 from lttune.engines.sparse.pixels import PixelLists
 from lttune.engines.sparse.plan import CROSSOVER
@@ -65,8 +66,11 @@ class SparseEngine:
         """Returns a session that trains ``network`` from ``start`` under ``mask``.
 
         Raises:
-            ResourceError: if the network is not one that ``supports`` approves.
+            ResourceError: if the network is not one that ``supports`` approves, or the training
+                not one that ``plain.beyond`` finds nothing in.
         """
+        if lack := plain.beyond(config):
+            raise ResourceError(f"the sparse engine {lack}; use the torch engine")
         if network is not self._approved and not supports(network):
             layers = ", ".join(network.kinds)
             raise ResourceError(
@@ -80,8 +84,8 @@ class SparseEngine:
 def warm() -> None:
     """Compiles the kernels of all networks, or loads them from numba's cache.
 
-    That takes about 20 seconds the first time on a machine, a fraction of one later. Call it once
-    before workers are started together: each would compile for itself.
+    That takes about 20 seconds the first time on a machine, a fraction of one later. ``obstacle``
+    calls it before workers are started together: each would compile for itself.
     """
     network = build(ModelConfig(name="lenet-2"), (4, 4), 2)
     start = {name: torch.zeros(shape) for name, shape in network.shapes.items()}

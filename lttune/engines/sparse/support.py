@@ -16,11 +16,12 @@ MOST_INPUTS = 1 << 16
 def obstacle() -> str:
     """Returns why the kernels cannot be used in this process, "" if they can.
 
-    It imports them, which takes half a second: being installed, numba may still refuse to work,
-    for instance with a NumPy that is newer than itself.
+    It imports and compiles them: being installed, numba may still refuse to work, for instance with
+    a NumPy that is newer than itself. The first time on a machine that takes about 20 seconds, and
+    spares every worker doing the same; later they come from numba's cache, in a second.
     """
     try:
-        import_module("lttune.engines.sparse.engine")
+        import_module("lttune.engines.sparse.engine").warm()
     except ModuleNotFoundError as error:
         if error.name == "numba":
             return "numba is not installed"

@@ -9,8 +9,10 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import torch
 
+from lttune.engines import plain
 from lttune.engines.processor import processor
 from lttune.engines.stacked.gang import Gang
+from lttune.engines.stacked.layout import supports
 from lttune.engines.stacked.rules import RULES, Rule
 from lttune.errors import ResourceError
 from lttune.training import Member, Trained
@@ -84,7 +86,18 @@ class StackedEngine:
         return [of[at : at + size] for of in alike.values() for at in range(0, len(of), size)]
 
     def train(self, members: Sequence[Member]) -> list[Trained]:
-        """Trains every member by the protocol, a group at a time."""
+        """Trains every member by the protocol, a group at a time.
+
+        Raises:
+            ResourceError: if a network is not one that ``supports`` approves, or a training not one
+                that ``plain.beyond`` finds nothing in.
+        """
+        for network in {id(member.network): member.network for member in members}.values():
+            if not supports(network):
+                raise ResourceError(f"the stacked engine {plain.NETWORKS}; use the torch engine")
+        for member in members:
+            if lack := plain.beyond(member.config):
+                raise ResourceError(f"the stacked engine {lack}; use the torch engine")
         # The flag is the whole process's: another engine may have set it since.
         torch.backends.cuda.matmul.allow_tf32 = False
         trained: dict[int, Trained] = {}
