@@ -12,7 +12,8 @@ from torch import Tensor
 from lttune.config import ModelConfig, TrainConfig
 from lttune.data.resident import Examples
 from lttune.engines import plain
-from lttune.engines.sparse import cpu
+from lttune.engines.sparse import cpu, program
+from lttune.engines.sparse.kernel import is_kept
 from lttune.engines.sparse.pixels import PixelLists
 from lttune.engines.sparse.plan import CROSSOVER
 from lttune.engines.sparse.session import Session
@@ -42,7 +43,7 @@ class SparseEngine:
         crossover = "-".join(f"{share:g}" for share in CROSSOVER)
         self.numerics = (
             f"sparse-{KERNELS}/numba-{numba.__version__}/{cpu.described()}/float32/threads=1"
-            f"/crossover={crossover}"
+            f"/crossover={crossover}{'' if is_kept(program.train) else '/uncached'}"
         )
         self._pixels = PixelLists()
         # To ask takes a millisecond, and all levels of a trajectory have one network.
