@@ -12,7 +12,6 @@ from typing import Any
 
 import numba
 from numba.core.caching import NullCache
-from numba.extending import is_jitted
 
 COMPILING = "LTTUNE_COMPILING"
 """Set in the process that fills numba's cache."""
@@ -44,7 +43,8 @@ def entry(function: Callable[..., Any]) -> Any:
     except RuntimeError as error:
         _log.warning("sparse engine: every process compiles its kernels anew: %s", error)
         return kernel()(function)
-    if COMPILING in os.environ or not is_jitted(made):
+    # Without its compiler numba gives the function back.
+    if COMPILING in os.environ or not hasattr(made, "overloads"):
         return made
     compile_here = made.compile
 
