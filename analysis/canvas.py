@@ -21,7 +21,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from lttune.files import write_atomically
+from lttune.store.files import write_atomically
 
 STYLE: dict[Any, Any] = {
     "font.size": 11,

@@ -18,7 +18,7 @@ from analysis.objective import directions, reading_density
 from analysis.responses import response_table
 from analysis.statistics import mean_interval, paired_difference
 from analysis.sweeps import point_name
-from lttune.objectives import GRID
+from lttune.records.objectives import GRID
 
 CONFIRMATION = ["name", "role", "at", "accuracy", "low", "high", "n"]
 CONFIRMATION_COLUMNS = [*CONFIRMATION, "difference", "difference_low", "difference_high", "pairs"]
@@ -119,8 +119,8 @@ def _sound(networks: pd.DataFrame, grid: Sequence[float]) -> pd.DataFrame:
 def difference_curves(networks: pd.DataFrame) -> pd.DataFrame:
     """Returns the line table of test accuracy minus the base configuration's, by replicate.
 
-    Of the networks of ``confirmed_networks``, on ``lttune.objectives.GRID``; ``level`` is the place
-    in it. Densities that either did not reach, or where one diverged, are left out.
+    Of the networks of ``confirmed_networks``, on ``lttune.records.objectives.GRID``; ``level`` is
+    the place in it. Densities that either did not reach, or where one diverged, are left out.
     """
     tables = {
         name: _sound(mine, GRID).set_index(["replicate", "density"])["accuracy"]

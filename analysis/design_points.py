@@ -12,7 +12,7 @@ from analysis.sweeps import DENSITIES as WIDTH_DENSITIES
 from analysis.sweeps import point_name
 from analysis.trials import settings
 from lttune.design import INERT, Factor
-from lttune.objectives import GRID
+from lttune.records.objectives import GRID
 
 DENSITIES = GRID[::2]
 """Densities at which importances are estimated, every other of the grid: each takes seconds."""

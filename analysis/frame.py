@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from lttune import records
 from lttune.config import flatten
 from lttune.errors import StorageError
-from lttune.files import read_json
+from lttune.records import schema
+from lttune.store.files import read_json
 
 KEY = ["phase", "trial", "replicate", "branch", "level"]
 """What names one row of the records: one trained network."""
@@ -34,7 +34,7 @@ class Study:
     trials: pd.DataFrame
     """One row per trial, in the order of their numbers."""
     records: pd.DataFrame
-    """One row per trained network, with the columns of ``lttune.records``."""
+    """One row per trained network, with the columns of ``lttune.records.schema``."""
     layers: pd.DataFrame
     """One row per prunable layer of each ticket; empty where a study measured none."""
     incomplete: str
@@ -70,7 +70,7 @@ def load(folder: Path | str) -> Study:
         info=info,
         trials=trials.sort_values("number", ignore_index=True),
         records=_records(folder / "records.parquet"),
-        layers=_table(folder / "layers.parquet", records.LAYERS),
+        layers=_table(folder / "layers.parquet", schema.LAYERS),
         incomplete=_incomplete(listing.get("planned", {}), trials),
     )
 
@@ -87,16 +87,16 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
     return values
 
 
-def _table(path: Path, columns: records.Columns) -> pd.DataFrame:
+def _table(path: Path, columns: schema.Columns) -> pd.DataFrame:
     try:
-        rows = records.read(path)
+        rows = schema.read(path)
     except (OSError, ValueError) as error:
         raise StorageError(f"{path} cannot be read: {_line(error)}") from None
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(columns)))
 
 
 def _records(path: Path) -> pd.DataFrame:
-    frame = _table(path, records.MEASURES).sort_values(KEY, ignore_index=True)
+    frame = _table(path, schema.MEASURES).sort_values(KEY, ignore_index=True)
     # A network that is listed twice would count twice in every mean and break the pairing.
     if frame.duplicated(KEY).any():
         twice = frame.loc[frame.duplicated(KEY), KEY].iloc[0]

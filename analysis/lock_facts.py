@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lttune.errors import StorageError
-from lttune.files import read_json
+from lttune.store.files import read_json
 
 if TYPE_CHECKING:
     from analysis.claims import Registry

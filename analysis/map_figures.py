@@ -17,7 +17,7 @@ from analysis.objective import margin_of
 from analysis.responses import response_table
 from analysis.sweeps import point_name
 from analysis.trials import is_number, settings
-from lttune.objectives import GRID
+from lttune.records.objectives import GRID
 
 LR, FRACTION = "train.lr", "prune.fraction"
 DENSITY = GRID[7]

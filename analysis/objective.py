@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.frame import Study
-from lttune.objectives import ObjectiveConfig
+from lttune.records.objectives import ObjectiveConfig
 
 FIRST = {"pareto": "ticket's validation accuracy"}
 """Objective -> name of its first value, where that is not the objective itself."""

@@ -31,7 +31,7 @@ from analysis.trials import front_table, trial_table
 from analysis.verdict_section import verdict_section
 from analysis.widths import width_table
 from lttune.errors import LttuneError, StorageError
-from lttune.files import write_atomically
+from lttune.store.files import write_atomically
 
 if TYPE_CHECKING:
     from analysis.claims import Registry

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lttune.objectives import GRID
+from lttune.records.objectives import GRID
 
 TRAJECTORY = ["phase", "trial", "replicate", "branch"]
 """What names a trajectory."""

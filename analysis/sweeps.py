@@ -19,7 +19,7 @@ from analysis.places import is_same
 from analysis.responses import response_table
 from analysis.statistics import mean_interval
 from analysis.trials import settings
-from lttune.objectives import GRID
+from lttune.records.objectives import GRID
 
 BASE = "base configuration"
 """Value of the networks beside a sweep, where none of its own points has the paper's value."""

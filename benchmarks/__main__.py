@@ -23,7 +23,7 @@ from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LEVELS
 from lttune.config import require
 from lttune.engines import sparse
 from lttune.errors import LttuneError, ResourceError
-from lttune.files import write_json
+from lttune.store.files import write_json
 
 
 @dataclass(frozen=True, kw_only=True)

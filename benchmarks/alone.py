@@ -23,7 +23,7 @@ from lttune.config import LotteryConfig
 from lttune.data import Dataset, load
 from lttune.lab import Lab
 from lttune.phases import phase_config
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.trial import run_trial
 
 ENGINE = "sparse"

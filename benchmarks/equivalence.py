@@ -25,7 +25,7 @@ from lttune.data import load
 from lttune.engines import make
 from lttune.lab import Lab
 from lttune.presets import LENET_300_100
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.trial import run_trial
 
 MARGIN = 0.002

@@ -21,9 +21,9 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks import alone, workers
-from lttune import records
 from lttune.errors import DataError, ResourceError
-from lttune.files import read_json
+from lttune.records import schema
+from lttune.store.files import read_json
 
 NAME = "benchmark"
 
@@ -110,7 +110,7 @@ def share(
         cores = int(read_json(folder / "study.json")["machine"]["cores"])
     except (FileNotFoundError, KeyError) as error:
         raise DataError(f"{folder} is not the folder of a finished study: {error}") from error
-    rows = records.read(folder / "records.parquet")
+    rows = schema.read(folder / "records.parquet")
     trained = {row["cell"]: row["train_time_s"] for row in rows if not row["reused"]}
     train_s = sum(trained.values())
     if not train_s > 0:

@@ -18,7 +18,7 @@ from lttune.errors import ConfigError, ResourceError, unknown
 from lttune.lab import network_of
 from lttune.lottery import planned_densities
 from lttune.models import Network
-from lttune.objectives import ObjectiveConfig
+from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Space
 
 

@@ -17,17 +17,17 @@ from lttune.confirmation import Confirmation
 from lttune.data import Dataset
 from lttune.data.transforms import outline
 from lttune.driver import Interrupted, on_interrupt, run_trials
-from lttune.files import read_json, write_json
-from lttune.ledger import Ledger, Trial
 from lttune.models import Network
 from lttune.outcome import Outcome, show
 from lttune.phases import levels, phase_config, plan_trials, work
 from lttune.progress import Progress
 from lttune.ray_cluster import start_ray
+from lttune.records.ledger import Ledger, Trial
+from lttune.records.tables import Tables
 from lttune.search import StudySearcher
 from lttune.settings import Study, StudyConfig
 from lttune.sheet import continued
-from lttune.tables import Tables
+from lttune.store.files import read_json, write_json
 from lttune.tracked_study import TrackedStudy
 from lttune.tracking import Status
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lttune.design.points import Role
-from lttune.ledger import Ledger, Trial
-from lttune.objectives import ObjectiveConfig
+from lttune.records.best import winners
+from lttune.records.ledger import Ledger, Trial
+from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import MOST, ORIGINS, Study, StudyConfig
-from lttune.winners import winners
 
 FRESH = MOST
 """First replicate id of the phase: no other phase counts that far."""

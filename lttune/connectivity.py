@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from lttune.cells import Cell
 from lttune.data.resident import Examples
 from lttune.engines.processor import processor
 from lttune.lab import Lab
@@ -24,7 +23,8 @@ from lttune.masks import Weights
 from lttune.models import Network
 from lttune.models.layers import NORMS
 from lttune.seeding import stream
-from lttune.store import Stored
+from lttune.store.cells import Cell
+from lttune.store.store import Stored
 from lttune.tasks import Task, weights_of
 
 POINTS = 11

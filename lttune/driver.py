@@ -17,7 +17,7 @@ from ray import tune
 
 from lttune.data import Dataset
 from lttune.halving import SearchHalving
-from lttune.ledger import Ledger, Trial
+from lttune.records.ledger import Ledger, Trial
 from lttune.search import StudySearcher
 from lttune.settings import StudyConfig
 from lttune.trainable import LotteryTrainable

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
-from lttune.objectives import ObjectiveConfig, depth
+from lttune.records.objectives import ObjectiveConfig, depth
 
 
 class SearchHalving(AsyncHyperBandScheduler):

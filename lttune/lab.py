@@ -17,7 +17,6 @@ import numpy as np
 import torch
 
 from lttune import identity
-from lttune.cells import Cell
 from lttune.config import DataConfig, LotteryConfig
 from lttune.criteria import MEASURED, Evidence
 from lttune.data import Dataset, split
@@ -28,7 +27,8 @@ from lttune.data.transforms import outline, prepared
 from lttune.masks import Mask, Weights
 from lttune.models import Network, build
 from lttune.seeding import stream
-from lttune.store import Store, Stored
+from lttune.store.cells import Cell
+from lttune.store.store import Store, Stored
 from lttune.tasks import Task, cell_of
 from lttune.training import Engine, Material, Member
 

@@ -19,7 +19,7 @@ from lttune.pretraining import initial_weights
 from lttune.pruning import competing_groups, prune
 from lttune.seeding import stream
 from lttune.starts import Junction, course, start
-from lttune.store import Stored
+from lttune.store.store import Stored
 from lttune.tasks import Task, Ticket, weights_of
 
 

@@ -10,8 +10,8 @@ from lttune.confirmation import Confirmation
 from lttune.data import Dataset
 from lttune.densities import planned_densities
 from lttune.lab import network_of
-from lttune.ledger import Ledger
-from lttune.objectives import ObjectiveConfig
+from lttune.records.ledger import Ledger
+from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import ORIGINS, PHASES, Study, StudyConfig
 from lttune.trial import networks
 

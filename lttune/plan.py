@@ -25,7 +25,7 @@ from lttune.progress import clock
 from lttune.schedule import evaluation_steps
 from lttune.seeding import stream
 from lttune.settings import Study, StudyConfig
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.tasks import Task, Ticket
 from lttune.trial import networks as trained
 

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lttune.ledger import ENDED, Ledger, Trial
+from lttune.records.ledger import ENDED, Ledger, Trial
 
 
 def clock(seconds: float) -> str:

@@ -17,8 +17,8 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from lttune.config import LotteryConfig
-from lttune.ledger import Ledger, Trial
-from lttune.objectives import ObjectiveConfig
+from lttune.records.ledger import Ledger, Trial
+from lttune.records.objectives import ObjectiveConfig
 from lttune.seeding import integer
 from lttune.settings import Space
 

@@ -36,7 +36,7 @@ from lttune.plan import measured, plan, table
 from lttune.settings import Space, Study, StudyConfig
 from lttune.sheet import refuse_other, sheet
 from lttune.space import widened
-from lttune.store import probe
+from lttune.store.store import probe
 
 
 def run_study(

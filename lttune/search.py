@@ -12,10 +12,10 @@ from ray.tune.search import Searcher
 
 from lttune.config import LotteryConfig
 from lttune.confirmation import Confirmation
-from lttune.ledger import Ledger, Trial
-from lttune.objectives import ObjectiveConfig
 from lttune.phases import phase_config
 from lttune.proposals import Proposals, draw
+from lttune.records.ledger import Ledger, Trial
+from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Space
 
 

@@ -16,7 +16,7 @@ from lttune.config.fields import is_number
 from lttune.design import Factor, Point
 from lttune.errors import unknown
 from lttune.mlflow_uri import masked
-from lttune.objectives import ObjectiveConfig
+from lttune.records.objectives import ObjectiveConfig
 
 Scale = Literal["smoke", "quick", "paper"]
 Phase = Literal["anchor", "sweep", "design", "tune", "search", "random", "confirm"]

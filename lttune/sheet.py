@@ -15,9 +15,9 @@ from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.design.factors import with_inert
 from lttune.errors import RefusedError, StorageError
-from lttune.files import read_json
 from lttune.mlflow_uri import masked
 from lttune.settings import FREE, Study, StudyConfig, describe_space, differences
+from lttune.store.files import read_json
 
 RUN = ("command", "created", "code", "packages", "machine", "numerics")
 """What a sheet says of one run of a study."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.masks import Mask, Weights
 from lttune.models import Network
-from lttune.store import Stored
+from lttune.store.store import Stored
 from lttune.tasks import weights_of
 
 MOMENTUM = 0.9

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lttune.cells import Cell
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.masks import Mask, Weights, pack, spread, survivors, unpack
 from lttune.models import Network
+from lttune.store.cells import Cell
 from lttune.training import Trained
 
 

@@ -14,18 +14,19 @@ from typing import Any, NoReturn
 
 import torch
 
-from lttune import records, supermasks
-from lttune.cells import Cell
+from lttune import supermasks
 from lttune.config import LotteryConfig, from_dict
 from lttune.data import Dataset, load
 from lttune.errors import ConfigError, DataError, StorageError
-from lttune.files import read_json
 from lttune.lab import Lab, network_of
-from lttune.ledger import Ledger
 from lttune.lottery import Level, trajectories
 from lttune.masks import Mask, Weights
 from lttune.models import Network
-from lttune.store import Store, Stored
+from lttune.records import schema
+from lttune.records.ledger import Ledger
+from lttune.store.cells import Cell
+from lttune.store.files import read_json
+from lttune.store.store import Store, Stored
 from lttune.tasks import mask_of, weights_of
 from lttune.training import Member
 
@@ -203,7 +204,7 @@ def _sheet(study: Path) -> dict[str, Any]:
 def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
     """Returns the rows of the records at a place, or names its first part that has none."""
     _sheet(at.study)
-    rows = records.read(at.study / "records.parquet")
+    rows = schema.read(at.study / "records.parquet")
     for name in names:
         there = sorted({row[name] for row in rows})
         rows = [row for row in rows if row[name] == getattr(at, name)]

@@ -8,12 +8,12 @@ from typing import Any
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
-from lttune.ledger import ENDED, Ledger, Trial
 from lttune.mlflow_views import POINT, View, views
 from lttune.phases import phase_config
+from lttune.records.ledger import ENDED, Ledger, Trial
+from lttune.records.summary import level_metrics, trial_metrics
+from lttune.records.tables import Tables
 from lttune.settings import Study, StudyConfig
-from lttune.summary import level_metrics, trial_metrics
-from lttune.tables import Tables
 from lttune.tracking import Status, Tracker
 
 STATUS: dict[str, Status] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}

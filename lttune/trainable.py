@@ -19,8 +19,8 @@ from lttune.config import from_dict
 from lttune.data import Dataset
 from lttune.errors import StorageError
 from lttune.lab import Lab
-from lttune.objectives import ObjectiveConfig, depth, objectives
-from lttune.store import Store
+from lttune.records.objectives import ObjectiveConfig, depth, objectives
+from lttune.store.store import Store
 from lttune.trial import run_trial
 
 

@@ -15,7 +15,7 @@ from lttune.densities import around, planned_densities
 from lttune.lab import Lab, network_of
 from lttune.lottery import Level, trajectories
 from lttune.seeding import stream
-from lttune.store import Stored
+from lttune.store.store import Stored
 from lttune.tasks import Task, Ticket
 
 AVERAGED = ("density", "test_accuracy", "val_accuracy", "early_stop_step", "train_time_s")

@@ -19,8 +19,8 @@ from optuna.distributions import FloatDistribution, IntDistribution
 
 from analysis import write_report
 from lttune.design import Point
-from lttune.objectives import ObjectiveConfig
 from lttune.presets import CONV_2
+from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Study, StudyConfig
 from lttune.study import main
 

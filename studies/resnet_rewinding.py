@@ -18,8 +18,8 @@ from typing import Any
 
 from analysis import write_report
 from lttune.design import Point
-from lttune.objectives import ObjectiveConfig
 from lttune.presets import RESNET_20
+from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Study, StudyConfig
 from lttune.study import main
 

@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 
 from analysis import write_report
-from lttune.objectives import ObjectiveConfig
 from lttune.presets import LENET_300_100
+from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Study, StudyConfig
 from lttune.study import main
 

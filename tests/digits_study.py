@@ -9,7 +9,7 @@ from pathlib import Path
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
-from lttune.objectives import ObjectiveConfig
+from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Study, StudyConfig
 from lttune.study import main
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from lttune import records
+from lttune.records import schema
 
 LEVELS = 4
 SPACE = {
@@ -17,7 +17,7 @@ ANCHOR = {"train.lr": 1.2e-3, "train.batch_size": 60, "prune.scope": "layer"}
 
 
 def network(phase, trial, replicate, branch, level, accuracy, **changes):
-    row = dict.fromkeys(records.MEASURES)
+    row = dict.fromkeys(schema.MEASURES)
     row |= {"study": "s", "phase": phase, "trial": trial, "replicate": replicate}
     row |= {"branch": branch, "level": level, "density": 0.8**level, "diverged": False}
     row |= {"early_stop_step": 1000 - 10 * level + replicate, "early_stop_at_end": False}
@@ -109,7 +109,7 @@ def write_study(folder, rows=None, trials=None, planned=None, **info):
     (folder / "study.json").write_text(json.dumps(facts | info))
     (folder / "trials.json").write_text(json.dumps({"planned": planned, "trials": trials}))
     if rows:
-        records.write(folder / "records.parquet", rows)
+        schema.write(folder / "records.parquet", rows)
     return folder
 
 

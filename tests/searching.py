@@ -10,8 +10,8 @@ from optuna.distributions import FloatDistribution
 
 from lttune.config import LotteryConfig, TrainConfig, from_dict
 from lttune.confirmation import Confirmation
-from lttune.ledger import Ledger
-from lttune.objectives import ObjectiveConfig
+from lttune.records.ledger import Ledger
+from lttune.records.objectives import ObjectiveConfig
 from lttune.search import StudySearcher
 
 BASE = LotteryConfig(levels=2, train=TrainConfig(steps=40, eval_every=20))

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import digits_study
 
-from lttune import records
 from lttune.config import LotteryConfig
 from lttune.data import load
 from lttune.engines.torch import TorchEngine
-from lttune.files import write_json
 from lttune.lab import Lab
-from lttune.ledger import Ledger
+from lttune.records import schema
+from lttune.records.ledger import Ledger
 from lttune.sheet import sheet
-from lttune.store import Store
+from lttune.store.files import write_json
+from lttune.store.store import Store
 from lttune.trial import run_trial
 
 
@@ -47,5 +47,5 @@ def make(
     write_json(
         config.folder / "study.json", sheet(config, digits_study.STUDY, dataset, engine.numerics)
     )
-    records.write(config.folder / "records.parquet", rows)
+    schema.write(config.folder / "records.parquet", rows)
     return config.folder

@@ -30,10 +30,10 @@ from benchmarks import (
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.data.dataset import Dataset
 from lttune.errors import ConfigError, ResourceError
-from lttune.files import read_json
 from lttune.lottery import planned_densities
 from lttune.masks import density
 from lttune.schedule import evaluation_steps
+from lttune.store.files import read_json
 
 ROOT = Path(__file__).parent.parent
 NAMES = tuple(loops.TITLES)

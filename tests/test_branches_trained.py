@@ -21,7 +21,7 @@ from lttune.criteria import evidence_of
 from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.pruning import prune
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.trial import run_trial
 
 REAL = LotteryConfig(

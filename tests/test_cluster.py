@@ -15,9 +15,9 @@ from ray.cluster_utils import Cluster
 from lttune import ray_cluster
 from lttune.conductor import Conductor
 from lttune.errors import StorageError
-from lttune.files import read_json
-from lttune.records import read
+from lttune.records.schema import read
 from lttune.settings import StudyConfig
+from lttune.store.files import read_json
 from lttune.study import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

@@ -11,11 +11,12 @@ import stored_study
 import torch
 import tyro
 
-from lttune import masks, records
+from lttune import masks
 from lttune.cli import main
 from lttune.data import npz
 from lttune.exchange import masks_in, read
 from lttune.overlap import table
+from lttune.records import schema
 from lttune.tickets import Place, find
 
 
@@ -131,7 +132,7 @@ def test_transfer_prints_and_writes_a_table_and_trains_once(run, study):
     assert code == 0
     assert "14 networks, 14 trained now, 0 from the store" in text
     assert [line.split()[0] for line in text.splitlines() if "+-" in line] == ["1", "2"]
-    rows = records.read(study / "transfer.parquet")
+    rows = schema.read(study / "transfer.parquet")
     assert len(rows) == 14
     assert {row["train.optimizer"] for row in rows} == {"sgd"}
     assert {(row["study"], row["phase"], row["trial"]) for row in rows} == {
@@ -148,7 +149,7 @@ def test_transfer_takes_a_mask_from_a_file(run, study, cwd):
     torch.save(theirs, cwd / "mask.pth")
     code, _ = run("transfer results/digits --mask OUT/mask.pth --replicates 1 --out OUT/t.parquet")
     assert code == 0
-    rows = records.read(cwd / "t.parquet")
+    rows = schema.read(cwd / "t.parquet")
     assert [(row["branch"], row["level"]) for row in rows] == [
         ("transfer", 0),
         ("transfer", 1),
@@ -165,7 +166,7 @@ def test_transfer_takes_the_deepest_ticket_to_another_dataset(run, cwd):
     npz.write(cwd / "few.npz", arrays)
     code, text = run("transfer results/digits --data OUT/few.npz --out OUT/t.parquet --steps 20")
     assert code == 0, text
-    rows = records.read(cwd / "t.parquet")
+    rows = schema.read(cwd / "t.parquet")
     assert {row["level"] for row in rows} == {0, 2}
     assert {row["data.name"] for row in rows} == {str(cwd / "few.npz")}
 

@@ -19,7 +19,7 @@ from lttune.lab import Lab
 from lttune.models import build
 from lttune.models.layers import Output
 from lttune.seeding import stream
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.tasks import weights_of
 from lttune.trial import run_trial
 

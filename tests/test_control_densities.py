@@ -17,7 +17,7 @@ from lttune.errors import ConfigError
 from lttune.lab import Lab
 from lttune.plan import Pace, plan
 from lttune.run import run_study
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.trial import networks, run_trial
 
 DIGITS = load("digits")

@@ -18,7 +18,7 @@ from lttune.engines.torch import TorchEngine
 from lttune.errors import ConfigError
 from lttune.lab import Lab
 from lttune.pruning import prune
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.trial import run_trial
 
 NETWORKS = ("lenet-12-8", "normed")

@@ -14,7 +14,7 @@ from lttune.data.picture_folder import read
 from lttune.engines import make
 from lttune.errors import ConfigError, DataError
 from lttune.lab import Lab
-from lttune.store import Store
+from lttune.store.store import Store
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (12, 4, 6)).astype(np.uint8)

@@ -18,9 +18,9 @@ from scipy import stats
 from benchmarks import bars, markdown
 from lttune import commands as lttune_commands
 from lttune.config import LotteryConfig, PruneConfig
-from lttune.files import read_json
-from lttune.records import LAYERS, MEASURES
+from lttune.records.schema import LAYERS, MEASURES
 from lttune.settings import StudyConfig
+from lttune.store.files import read_json
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(

@@ -13,8 +13,8 @@ from ray.exceptions import AuthenticationError
 
 from lttune.driver import _Bridge
 from lttune.errors import ResourceError
-from lttune.ledger import Trial
 from lttune.ray_cluster import QUIET, start_ray
+from lttune.records.ledger import Trial
 
 
 @pytest.mark.parametrize("kind", [Exception, ConnectionError, AuthenticationError])

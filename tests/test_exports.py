@@ -20,15 +20,15 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from lttune import records
 from lttune.cli import main
 from lttune.config import from_dict
 from lttune.design import INERT, Categorical, Factor, Integer, LogUniform, Uniform
 from lttune.errors import ConfigError, StorageError
 from lttune.exports import Folder, write_csv, write_deepcave, write_optuna
 from lttune.exports.sample import contains, distribution
-from lttune.files import read_json, write_json
+from lttune.records import schema
 from lttune.settings import describe_space
+from lttune.store.files import read_json, write_json
 
 REAL = Path(__file__).parent.parent / "docs" / "results" / "sensitivity"
 
@@ -61,8 +61,8 @@ def made(tmp_path_factory):
     for trial, facts in zip(ledger["trials"], TRIALS, strict=True):
         trial |= {"phase": "search", "seconds": 1.5 + trial["number"], "label": "a b"} | facts
     write_json(path / "trials.json", ledger)
-    rows = [r for r in records.read(path / "records.parquet") if r["level"] <= last(r["trial"])]
-    records.write(path / "records.parquet", rows)
+    rows = [r for r in schema.read(path / "records.parquet") if r["level"] <= last(r["trial"])]
+    schema.write(path / "records.parquet", rows)
     return path
 
 
@@ -295,10 +295,10 @@ def test_choices_that_are_lists_are_text_as_in_the_records(study):
 
 def test_csv_has_the_tables_with_every_digit(study):
     layers = [
-        dict.fromkeys(records.LAYERS) | {"trial": 1, "replicate": 0, "level": 1} | facts
+        dict.fromkeys(schema.LAYERS) | {"trial": 1, "replicate": 0, "level": 1} | facts
         for facts in ({"layer": "fc1", "moved": 0.1 + 0.2}, {"layer": "fc2", "incoming_max": 3})
     ]
-    records.write(study / "layers.parquet", layers, records.LAYERS)
+    schema.write(study / "layers.parquet", layers, schema.LAYERS)
     write_csv(Folder.read(study), study / "csv")
     for name in ("records", "layers"):
         theirs = pq.read_table(study / f"{name}.parquet").to_pylist()
@@ -325,7 +325,7 @@ def test_csv_has_the_hyperparameters_as_columns(study):
 def test_csv_of_a_study_that_has_trained_nothing_has_the_columns(study):
     (study / "records.parquet").unlink()
     write_csv(Folder.read(study), study / "csv")
-    assert list(pd.read_csv(study / "csv" / "records.csv").columns) == list(records.MEASURES)
+    assert list(pd.read_csv(study / "csv" / "records.csv").columns) == list(schema.MEASURES)
 
 
 def deepcave(study):
@@ -345,7 +345,7 @@ def test_deepcave_has_a_row_for_each_ticket_at_its_level_and_replicate(study):
     for number, trial in enumerate(INSIDE):
         assert configs[str(number)] == {"train.lr": 0.01, **ledger[trial]["hparams"]}
         assert origins[str(number)] == ledger[trial]["phase"]
-    rows = [r for r in records.read(study / "records.parquet") if r["branch"] == "trunk"]
+    rows = [r for r in schema.read(study / "records.parquet") if r["branch"] == "trunk"]
     expected = {
         (INSIDE.index(r["trial"]), r["level"], r["replicate"]): [r["val_accuracy"], r["density"]]
         for r in rows

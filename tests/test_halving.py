@@ -9,7 +9,7 @@ import pytest
 from ray.tune.schedulers import TrialScheduler
 
 from lttune.halving import SearchHalving
-from lttune.objectives import ObjectiveConfig, depth
+from lttune.records.objectives import ObjectiveConfig, depth
 
 CONTINUE, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP
 FLOOR = 0.8**8

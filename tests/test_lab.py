@@ -10,7 +10,7 @@ from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
 from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.trial import run_trial
 
 TINY = LotteryConfig(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lttune.errors import StorageError
-from lttune.ledger import Ledger, Trial
+from lttune.records.ledger import Ledger, Trial
 
 
 def full(path: Path) -> Ledger:

@@ -13,7 +13,7 @@ from lttune.errors import ConfigError
 from lttune.lab import Lab
 from lttune.lottery import planned_densities, trajectories
 from lttune.seeding import stream
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.tasks import mask_of, weights_of
 
 TINY = LotteryConfig(

@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lttune import masks, measurements, records
-from lttune.cells import Cell
+from lttune import masks, measurements
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.data import load
 from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.lottery import trajectories
 from lttune.models import build
-from lttune.store import Store
+from lttune.records import schema
+from lttune.store.cells import Cell
+from lttune.store.store import Store
 from lttune.tasks import Ticket, weights_of
 from lttune.trial import run_trial
 
@@ -56,7 +57,7 @@ def test_there_is_a_row_for_each_layer_with_every_column(levels):
         for layer, kind in (("fc1", "fc"), ("fc2", "fc"), ("out", "out"))
     ]
     for row in found:
-        assert row.keys() | ADDED_BY_THE_DRIVER == records.LAYERS.keys()
+        assert row.keys() | ADDED_BY_THE_DRIVER == schema.LAYERS.keys()
 
 
 def test_initial_magnitudes_are_those_of_the_survivors(levels):
@@ -168,7 +169,7 @@ def test_a_report_carries_the_trunks_layers_the_same_every_time(tmp_path):
 def test_layers_come_back_from_their_table_sorted(tmp_path, levels):
     whose = {"study": "s", "phase": "anchor", "trial": 0}
     rows = [{**whose, **row} for level in levels for row in measurements.of_level(level)]
-    records.write(tmp_path / "layers.parquet", rows[::-1], records.LAYERS)
-    assert records.read(tmp_path / "layers.parquet") == [
-        {name: row[name] for name in records.LAYERS} for row in rows
+    schema.write(tmp_path / "layers.parquet", rows[::-1], schema.LAYERS)
+    assert schema.read(tmp_path / "layers.parquet") == [
+        {name: row[name] for name in schema.LAYERS} for row in rows
     ]

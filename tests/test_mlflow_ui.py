@@ -12,10 +12,10 @@ from digits_study import LOTTERY
 
 from analysis import write_report
 from docs import mlflow_page, screenshots
-from lttune import records
 from lttune.mlflow_views import POINT, views
-from lttune.objectives import ObjectiveConfig
-from lttune.summary import level_metrics, trial_metrics
+from lttune.records import schema
+from lttune.records.objectives import ObjectiveConfig
+from lttune.records.summary import level_metrics, trial_metrics
 from lttune.tracking import Tracker
 
 pytestmark = [
@@ -36,7 +36,7 @@ def place(tmp_path_factory):
     """A folder with a study of two trials, its report, and MLflow's database of both."""
     folder = tmp_path_factory.mktemp("ui")
     study = stored_study.make(folder, trials=HPARAMS, controls=("reinit",))
-    rows = records.read(study / "records.parquet")
+    rows = schema.read(study / "records.parquet")
     tracker = Tracker(uri(folder), "digits")
     tracker.start(
         description="Which knob decides?",
@@ -78,7 +78,7 @@ def page():
 @pytest.fixture(scope="module")
 def anchor(place):
     """Densities and test accuracies of the first trial's trunk, by level."""
-    rows = records.read(place / "digits" / "records.parquet")
+    rows = schema.read(place / "digits" / "records.parquet")
     mine = [r for r in rows if (r["trial"], r["branch"]) == (0, "trunk")]
     return [(r["density"], r["test_accuracy"]) for r in sorted(mine, key=lambda r: r["level"])]
 

@@ -9,7 +9,7 @@ from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.lottery import trajectories
 from lttune.models import build
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.tasks import weights_of
 
 TRAIN = TrainConfig(optimizer="momentum", lr=0.05, steps=40, eval_every=40, eval_train=0)

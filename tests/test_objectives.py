@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lttune.objectives import (
+from lttune.records.objectives import (
     GRID,
     ObjectiveConfig,
     ObjectiveName,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import orchestration, workers
-from lttune import records
 from lttune.errors import DataError, ResourceError
-from lttune.files import write_json
+from lttune.records import schema
+from lttune.store.files import write_json
 
 
 def test_a_study_that_fails_is_told(monkeypatch):
@@ -56,7 +56,7 @@ child.wait()
 
 def study(folder, rows, *, cores=2):
     columns = {"trial": 0, "replicate": 0, "branch": "trunk"}
-    records.write(
+    schema.write(
         folder / "records.parquet",
         [
             {

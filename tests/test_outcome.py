@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lttune.ledger import Ledger
-from lttune.objectives import ObjectiveConfig
 from lttune.outcome import BEST, Outcome, show
+from lttune.records.ledger import Ledger
+from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import StudyConfig
 
 

@@ -29,7 +29,7 @@ from lttune.lottery import trajectories
 from lttune.models import build
 from lttune.models.layers import Output, kind
 from lttune.seeding import stream
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.tasks import weights_of
 
 DIGITS = load("digits")

@@ -9,7 +9,7 @@ from lttune.data import load
 from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.lottery import trajectories
-from lttune.store import Store
+from lttune.store.store import Store
 
 CONFIG = LotteryConfig(
     levels=8,

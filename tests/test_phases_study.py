@@ -14,12 +14,12 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from lttune.conductor import Conductor
 from lttune.confirmation import FRESH
 from lttune.design import Categorical, Factor, Uniform, space_filling
-from lttune.files import read_json
-from lttune.objectives import ObjectiveConfig
 from lttune.proposals import STARTUP, Proposals
-from lttune.records import read
+from lttune.records.objectives import ObjectiveConfig
+from lttune.records.schema import read
 from lttune.search import StudySearcher
 from lttune.settings import Study, StudyConfig
+from lttune.store.files import read_json
 from lttune.study import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -215,7 +215,7 @@ def test_two_numbers_have_a_front_that_is_confirmed(tmp_path, capsys):
         assert trial["objective"] == accuracy
         assert 0.5 < accuracy <= 1
         assert 0 < density <= 1
-    # Independently of lttune.winners: whoever no other beats.
+    # Independently of lttune.records.best: whoever no other beats.
     best_ones = {
         tuple(t["values"])
         for t in search

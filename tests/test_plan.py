@@ -9,8 +9,8 @@ from digits_study import LOTTERY, SMOKE, STUDY, report
 from lttune.data import load
 from lttune.design import Point
 from lttune.errors import ConfigError, ResourceError
-from lttune.objectives import ObjectiveConfig
 from lttune.plan import DENSITIES, Pace, measured, plan
+from lttune.records.objectives import ObjectiveConfig
 from lttune.run import run_study
 
 DATASETS = {"digits": load("digits")}

@@ -12,7 +12,7 @@ from lttune.lab import Lab
 from lttune.lottery import trajectories
 from lttune.pretraining import initial_weights
 from lttune.seeding import stream
-from lttune.store import Store
+from lttune.store.store import Store
 
 PLAIN = LotteryConfig(
     levels=1,

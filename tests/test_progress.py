@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from lttune import progress
-from lttune.ledger import Ledger, Trial
 from lttune.progress import Progress, clock
+from lttune.records.ledger import Ledger, Trial
 
 
 class Watch:

@@ -12,15 +12,15 @@ from sample_sweeps import VERDICTS, design_study, study_on_a_proxy, sweep
 from test_report import FULL, words_of
 
 from analysis import report
-from lttune import records
 from lttune.data import load
 from lttune.engines.torch import TorchEngine
 from lttune.errors import StorageError
-from lttune.files import write_json
 from lttune.lab import Lab
-from lttune.ledger import Ledger
+from lttune.records import schema
+from lttune.records.ledger import Ledger
 from lttune.sheet import sheet
-from lttune.store import Store
+from lttune.store.files import write_json
+from lttune.store.store import Store
 from lttune.trial import run_trial
 
 CONTROLS = ("reinit", "random", "shuffle", "permute", "sibling", "transfer", "transfer_random")
@@ -62,8 +62,8 @@ def trained(out: Path, phases) -> Path:
     ledger.planned = {phase: len(ledger.of(phase)) for phase in phases}
     ledger.save()
     write_json(config.folder / "study.json", sheet(config, study, dataset, engine.numerics))
-    records.write(config.folder / "records.parquet", rows)
-    records.write(config.folder / "layers.parquet", layers, records.LAYERS)
+    schema.write(config.folder / "records.parquet", rows)
+    schema.write(config.folder / "layers.parquet", layers, schema.LAYERS)
     return config.folder
 
 

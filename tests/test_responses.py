@@ -17,7 +17,7 @@ from analysis.responses import (
     response_table,
     trajectory_table,
 )
-from lttune.objectives import GRID, ObjectiveConfig, accuracy_auc, ticket_density
+from lttune.records.objectives import GRID, ObjectiveConfig, accuracy_auc, ticket_density
 
 
 def network(level, density, accuracy, **changes):

@@ -12,7 +12,7 @@ from analysis.fair_comparison import value_table
 from analysis.frame import load
 from analysis.importance import importance_by_density
 from docs.results_page import RESULTS, TEMPLATE, Page, pages
-from lttune.files import read_json
+from lttune.store.files import read_json
 
 NAMES = sorted(path.parent.name for path in RESULTS.glob("*/study.json"))
 LOCKED = ("claims", "sensitivity")

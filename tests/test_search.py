@@ -10,8 +10,8 @@ from ray.tune.search import Searcher
 from searching import BASE, SPACE, ledger, lottery_of, optuna_trial, play, report, searcher
 
 from lttune.confirmation import Confirmation
-from lttune.ledger import Ledger
-from lttune.objectives import ObjectiveConfig
+from lttune.records.ledger import Ledger
+from lttune.records.objectives import ObjectiveConfig
 from lttune.search import StudySearcher, label
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from ray.tune.search import Searcher
 from searching import BASE, LR, ledger, play, report, searcher
 
-from lttune.ledger import Ledger
+from lttune.records.ledger import Ledger
 
 
 def ended(book: Ledger, phase: str, *values: float | None) -> None:

@@ -9,8 +9,8 @@ import pytest
 from optuna.distributions import FloatDistribution
 from searching import BASE, LR, ledger, searcher
 
-from lttune.ledger import Ledger
 from lttune.proposals import STARTUP
+from lttune.records.ledger import Ledger
 from lttune.search import StudySearcher
 
 

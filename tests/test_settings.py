@@ -12,11 +12,11 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from lttune.checks import check_space
 from lttune.data import load
 from lttune.errors import ConfigError, RefusedError, StorageError
-from lttune.files import read_json, write_json
 from lttune.models import build
-from lttune.objectives import ObjectiveConfig
+from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import COUNTS, FREE, StudyConfig, describe_space, differences
 from lttune.sheet import continued, identity, refuse_other, sheet
+from lttune.store.files import read_json, write_json
 
 DATASETS = {"digits": load("digits")}
 NETWORK = build(LOTTERY.model, (8, 8), 10)

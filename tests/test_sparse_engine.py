@@ -23,7 +23,7 @@ from lttune.lab import Lab
 from lttune.lottery import trajectories
 from lttune.models import Network, build
 from lttune.seeding import stream
-from lttune.store import Store
+from lttune.store.store import Store
 
 pytest.importorskip("numba")
 from lttune.engines.sparse import program

@@ -13,7 +13,7 @@ from lttune.engines.stacked import StackedEngine, supports
 from lttune.errors import ResourceError
 from lttune.lab import Lab
 from lttune.models import build
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.trial import run_trial
 
 TIMES = {"train_time_s", "eval_time_s", "trained"}

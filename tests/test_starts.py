@@ -17,7 +17,7 @@ from lttune.lottery import trajectories
 from lttune.models import build
 from lttune.seeding import stream
 from lttune.starts import HOLDS, STARTS, Junction, course, holding, start
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.tasks import weights_of
 
 DIGITS = load("digits")

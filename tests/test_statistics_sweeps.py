@@ -11,7 +11,7 @@ from analysis.statistics.best import best_set
 from analysis.statistics.best_of_k import best_of_k, expected_best
 from analysis.statistics.thresholds import crossing, threshold
 from analysis.statistics.trend import page_trend
-from lttune.objectives import GRID
+from lttune.records.objectives import GRID
 
 
 def paired(rng, means, n=8, sd=0.1, luck=2.0):

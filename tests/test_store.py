@@ -13,10 +13,10 @@ from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lttune.cells import Cell
 from lttune.errors import StorageError
-from lttune.files import write_draft
-from lttune.store import Store, probe
+from lttune.store.cells import Cell
+from lttune.store.files import write_draft
+from lttune.store.store import Store, probe
 
 INPUTS = {"train": {"lr": 0.1}, "replicate": 0}
 
@@ -126,7 +126,7 @@ def test_a_kill_while_a_cell_is_written_leaves_none(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         write_draft(path, values)
 
-    monkeypatch.setattr("lttune.cells.write_draft", killed)
+    monkeypatch.setattr("lttune.store.cells.write_draft", killed)
     with pytest.raises(KeyboardInterrupt):
         obtain(store, INPUTS, cell)
     monkeypatch.undo()
@@ -142,7 +142,7 @@ def test_a_cell_has_its_name_only_when_all_of_it_is_on_the_disk(tmp_path, monkey
         named = list(tmp_path.glob("??/*/seal.json"))
         flushed.append((path.name, bool(named)))
 
-    monkeypatch.setattr("lttune.store.flush", flush)
+    monkeypatch.setattr("lttune.store.store.flush", flush)
     key = obtain(store, INPUTS, cell)[0]
     before, after = sorted(flushed[:-1]), flushed[-1]
     files = ["record.json", "seal.json", "tensors.safetensors", "times.json"]
@@ -159,7 +159,7 @@ def test_a_cell_that_the_disk_does_not_take_is_no_cell(tmp_path, monkeypatch):
         if path.name == "times.json":
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lttune.store.flush", full)
+    monkeypatch.setattr("lttune.store.store.flush", full)
     with pytest.raises(StorageError, match=r"cannot write the cell store .* No space left"):
         obtain(store, INPUTS, cell)
     monkeypatch.undo()
@@ -169,7 +169,7 @@ def test_a_cell_that_the_disk_does_not_take_is_no_cell(tmp_path, monkeypatch):
 def held_back(monkeypatch):
     """Makes the disk take nothing before the event that is returned is set."""
     goes_on = threading.Event()
-    monkeypatch.setattr("lttune.store.flush", lambda path: goes_on.wait(10))
+    monkeypatch.setattr("lttune.store.store.flush", lambda path: goes_on.wait(10))
     return goes_on
 
 
@@ -213,7 +213,7 @@ def test_another_process_waits_until_a_cell_is_written(tmp_path, monkeypatch):
 
 def test_a_disk_that_is_full_is_told_by_the_next_call_which_loses_nothing(tmp_path, monkeypatch):
     store = Store(tmp_path, behind=True)
-    monkeypatch.setattr("lttune.store.flush", full)
+    monkeypatch.setattr("lttune.store.store.flush", full)
     first = store.obtain([INPUTS], lambda missing: [cell()])[0]
 
     def compute(missing):
@@ -230,7 +230,7 @@ def test_a_disk_that_is_full_is_told_by_the_next_call_which_loses_nothing(tmp_pa
 
 def test_what_settle_raised_is_told_once(tmp_path, monkeypatch):
     store = Store(tmp_path, behind=True)
-    monkeypatch.setattr("lttune.store.flush", full)
+    monkeypatch.setattr("lttune.store.store.flush", full)
     store.obtain([INPUTS], lambda missing: [cell()])
     with pytest.raises(StorageError, match="No space left"):
         store.settle()
@@ -325,7 +325,7 @@ def test_locks_are_given_back_when_the_computation_fails(tmp_path):
 @pytest.mark.parametrize("failing", ["cells.write_draft", "cells.save_file", "store.flush"])
 def test_a_cell_that_cannot_be_written_leaves_no_draft(failing, tmp_path, monkeypatch):
     store = Store(tmp_path)
-    monkeypatch.setattr(f"lttune.{failing}", full)
+    monkeypatch.setattr(f"lttune.store.{failing}", full)
     with pytest.raises(StorageError, match="No space left"):
         obtain(store, INPUTS, cell)
     assert not any((tmp_path / "drafts").iterdir())
@@ -338,7 +338,7 @@ def test_a_damaged_cell_that_cannot_be_moved_is_one_line(tmp_path, monkeypatch):
     store = Store(tmp_path)
     key, _, _ = obtain(store, INPUTS, cell)
     (store.path(key) / "record.json").write_text("")
-    monkeypatch.setattr("lttune.store.shutil.move", full)
+    monkeypatch.setattr("lttune.store.store.shutil.move", full)
     with pytest.raises(StorageError, match="No space left"):
         store.read(key)
 

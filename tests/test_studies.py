@@ -17,10 +17,10 @@ from lttune.branches import FROM_DENSE
 from lttune.config import LotteryConfig
 from lttune.data import load
 from lttune.densities import planned_densities
-from lttune.files import read_json
 from lttune.lab import network_of
 from lttune.phases import phase_config
 from lttune.settings import Study, StudyConfig
+from lttune.store.files import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(360)]
 

@@ -33,12 +33,12 @@ from lttune.data import load
 from lttune.design import Categorical, Factor, LogUniform, space_filling
 from lttune.engines import choose, make
 from lttune.errors import ResourceError
-from lttune.files import read_json
 from lttune.lab import Lab
 from lttune.models import build
-from lttune.records import LAYERS, MEASURES, read
+from lttune.records.schema import LAYERS, MEASURES, read
 from lttune.settings import Study
-from lttune.store import Store
+from lttune.store.files import read_json
+from lttune.store.store import Store
 from lttune.study import main
 from lttune.trial import run_trial
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lttune.objectives import ObjectiveConfig
-from lttune.summary import (
+from lttune.records.objectives import ObjectiveConfig
+from lttune.records.summary import (
     CONTROL_METRICS,
     LEVEL_METRICS,
     LOG_DENSITY,

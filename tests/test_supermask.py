@@ -20,7 +20,7 @@ from lttune.lab import Lab
 from lttune.lottery import planned_densities, trajectories
 from lttune.models import build
 from lttune.seeding import stream
-from lttune.store import Store
+from lttune.store.store import Store
 from lttune.supermasks import start, training
 from lttune.tasks import weights_of
 from lttune.trial import run_trial

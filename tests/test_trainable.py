@@ -8,9 +8,9 @@ import pytest
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
 from lttune.errors import ResourceError
-from lttune.files import flush
-from lttune.objectives import ObjectiveConfig
-from lttune.store import Store
+from lttune.records.objectives import ObjectiveConfig
+from lttune.store.files import flush
+from lttune.store.store import Store
 from lttune.trainable import LotteryTrainable
 
 TINY = LotteryConfig(
@@ -56,7 +56,7 @@ def slow(path):
 
 
 def test_the_last_report_says_that_all_is_on_the_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr("lttune.store.flush", slow)
+    monkeypatch.setattr("lttune.store.store.flush", slow)
     found = reports(worker(tmp_path, stops=False))
     assert [report["level"] for report in found] == [0, 1, 2, 3]
     keys = [row["cell"] for report in found for row in report["rows"]]
@@ -64,7 +64,7 @@ def test_the_last_report_says_that_all_is_on_the_disk(tmp_path, monkeypatch):
 
 
 def test_a_level_that_may_be_the_last_is_reported_when_it_is_on_the_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr("lttune.store.flush", slow)
+    monkeypatch.setattr("lttune.store.store.flush", slow)
     made = worker(tmp_path, stops=True)
     for report in (made.step(), made.step()):
         assert all(Store(tmp_path).read(row["cell"]) for row in report["rows"])
@@ -76,7 +76,7 @@ def test_a_full_disk_fails_the_trial_that_met_it_and_no_other(stops, tmp_path, m
         raise OSError(errno.ENOSPC, "No space left on device")
 
     made = worker(tmp_path, stops=stops)
-    monkeypatch.setattr("lttune.store.flush", full)
+    monkeypatch.setattr("lttune.store.store.flush", full)
     assert "No space left" in reports(made)[-1]["error"]
     monkeypatch.undo()
     assert made.reset_config(CONFIG)

@@ -8,13 +8,14 @@ import stored_study
 import torch
 from scipy import stats
 
-from lttune import masks, records
+from lttune import masks
 from lttune.config import TargetConfig
 from lttune.data import load, npz
 from lttune.engines.torch import TorchEngine
 from lttune.exchange import mask_tensors, plain, torch_prune, write
 from lttune.lab import Lab
-from lttune.store import Store
+from lttune.records import schema
+from lttune.store.store import Store
 from lttune.tasks import Ticket
 from lttune.tickets import Place, find
 from lttune.transfer import digest, imported, junctions, transfer
@@ -235,9 +236,9 @@ def test_lines_pair_by_replicate_whatever_the_order_of_the_rows():
 
 def test_the_table_of_the_networks_has_the_records_columns(study, tmp_path):
     rows, _ = moved(study, tmp_path / "cells", LOWER, (2,), (0,))
-    records.write(tmp_path / "x.parquet", [{**row, "study": "x", "trial": 0} for row in rows])
-    back = records.read(tmp_path / "x.parquet")
-    assert records.MEASURES.keys() <= back[0].keys()
+    schema.write(tmp_path / "x.parquet", [{**row, "study": "x", "trial": 0} for row in rows])
+    back = schema.read(tmp_path / "x.parquet")
+    assert schema.MEASURES.keys() <= back[0].keys()
     assert [row["target.lr"] for row in back] == [0.05] * 4
 
 

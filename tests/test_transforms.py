@@ -21,7 +21,7 @@ from lttune.engines import make
 from lttune.errors import ConfigError
 from lttune.lab import Lab
 from lttune.seeding import stream
-from lttune.store import Store
+from lttune.store.store import Store
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, T
 from lttune.data import load
 from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
-from lttune.records import MEASURES
-from lttune.store import Store
+from lttune.records.schema import MEASURES
+from lttune.store.store import Store
 from lttune.trial import run_trial
 
 GOLDEN = LotteryConfig(

@@ -9,7 +9,7 @@ from analysis import (
     load,
     weight_figures,
 )
-from lttune import records
+from lttune.records import schema
 
 
 def layer_rows(names, replicates=2):
@@ -17,7 +17,7 @@ def layer_rows(names, replicates=2):
     for replicate, level, (place, (layer, kind)) in itertools.product(
         range(replicates), range(3), enumerate(names.items())
     ):
-        row = dict.fromkeys(records.LAYERS)
+        row = dict.fromkeys(schema.LAYERS)
         row |= {"study": "s", "phase": "anchor", "trial": replicate, "replicate": replicate}
         row |= {"level": level, "layer": layer, "kind": kind, "size": 100 * (place + 1)}
         row |= {"surviving": 10 * (place + 1), "moved": 0.1 * (place + 1) + 0.01 * replicate}
@@ -29,7 +29,7 @@ def layer_rows(names, replicates=2):
 def test_layers_have_curves_of_their_own_unless_they_are_many(tmp_path, count):
     names = {f"layer{i}": "conv" if i < count - 1 else "out" for i in range(count)}
     write_study(tmp_path)
-    records.write(tmp_path / "layers.parquet", layer_rows(names), records.LAYERS)
+    schema.write(tmp_path / "layers.parquet", layer_rows(names), schema.LAYERS)
     table = weight_figures.layer_table(load(tmp_path))
     moved = table[(table["measure"] == "moved") & (table["statistic"] == "mean")]
     assert sorted(set(moved["density"])) == pytest.approx([0.64, 0.8, 1.0])

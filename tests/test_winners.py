@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lttune.ledger import Trial
-from lttune.objectives import ObjectiveConfig
-from lttune.winners import front, ranked, winners
+from lttune.records.best import front, ranked, winners
+from lttune.records.ledger import Trial
+from lttune.records.objectives import ObjectiveConfig
 
 PARETO = ObjectiveConfig(name="pareto")
 numbers = st.sampled_from([0.1, 0.2, 0.4, 0.5, 0.7, 0.9])

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.claims.question import WHOLE, Question
 from analysis.responses import matrix, response_table, trajectory_table
-from lttune.objectives import GRID
+from lttune.records.objectives import GRID
 
 AT_STOP = ("test_accuracy", "val_accuracy", "train_accuracy")
 """Columns of accuracies at the early stop, which a longer training may raise."""

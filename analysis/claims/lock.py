@@ -13,7 +13,7 @@ from pathlib import Path
 from analysis.claims.reader import Registry
 from lttune.config import require
 from lttune.errors import ConfigError, StorageError
-from lttune.files import read_json, write_json
+from lttune.store.files import read_json, write_json
 
 NAME = "claims.lock.json"
 """The lock's file in a study's folder."""

@@ -15,7 +15,7 @@ from analysis.claims.reader import Registry, read
 from analysis.claims.shares import Kept
 from analysis.frame import Study
 from analysis.importance import saved
-from lttune.files import read_json
+from lttune.store.files import read_json
 
 FIGURE = Path("figures") / "importance.csv"
 """The CSV of the figure of importances in a study's folder."""

@@ -18,7 +18,7 @@ import pandas as pd
 
 from lttune import design
 from lttune.design import Factor
-from lttune.files import read_json, write_json
+from lttune.store.files import read_json, write_json
 
 NAME = "importance.json"
 """The file in a study's folder."""

@@ -37,7 +37,7 @@ def main(flags: Flags) -> int:
         from analysis.importance_tables import OPTUNA
     except ImportError as error:
         raise ResourceError(f"importances need the checkout of lttune: {error}") from None
-    from lttune.files import write_atomically
+    from lttune.store.files import write_atomically
 
     study = load(flags.study)
     sample = design_sample(study)

@@ -56,12 +56,12 @@ class Flags:
 
 def main(flags: Flags) -> int:
     """Trains what the store lacks, prints and writes the table, and returns the exit code."""
-    from lttune import records
     from lttune.checks import check_fit
     from lttune.data import load
     from lttune.engines import choose, make
     from lttune.lab import Lab
-    from lttune.store import Store, probe
+    from lttune.records import schema
+    from lttune.store.store import Store, probe
     from lttune.tickets import Place, deepest, find
     from lttune.transfer import imported, junctions, transfer
     from lttune.transfer_table import lines, table
@@ -102,7 +102,7 @@ def main(flags: Flags) -> int:
         "source_mask": None if flags.mask is None else str(flags.mask),
     }
     out = flags.out or flags.study / "transfer.parquet"
-    records.write(out, [row | origin for row in rows])
+    schema.write(out, [row | origin for row in rows])
     print("\n".join(table(lines(rows))))
     new = sum(not row["reused"] for row in rows)
     print(f"{out}: {len(rows)} networks, {new} trained now, {len(rows) - new} from the store")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lttune.data.contents import LIMIT, decompressed, md5
 from lttune.errors import DataError, StorageError
-from lttune.files import write_atomically
+from lttune.store.files import write_atomically
 
 Source = Callable[[Mapping[str, str]], dict[str, bytes]]
 """Takes the md5 of every wanted file and returns the files, or raises ``DataError``."""

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from lttune.errors import DataError, StorageError
-from lttune.files import write_atomically
+from lttune.store.files import write_atomically
 
 JSON_BEGINS = 8
 """Bytes before the header of a safetensors file: its length."""

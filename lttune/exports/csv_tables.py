@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from lttune import records
 from lttune.exports.folder import Folder, new_folder, require_absent, scalar
+from lttune.records import schema
 
 FACTS = ("number", "phase", "role", "label", "state", "replicates", "controls", "inert")
 OUTCOMES = ("objective", "values", "seconds", "error")
@@ -25,10 +25,10 @@ def write_csv(folder: Folder, path: Path) -> list[str]:
         StorageError: if the folder is there already.
     """
     require_absent(path)
-    layers = records.read(folder.path / "layers.parquet")
+    layers = schema.read(folder.path / "layers.parquet")
     tables = {
-        "records.csv": _table(folder.rows, list(records.MEASURES)),
-        "layers.csv": _table(layers, list(records.LAYERS)),
+        "records.csv": _table(folder.rows, list(schema.MEASURES)),
+        "layers.csv": _table(layers, list(schema.LAYERS)),
         "trials.csv": _trials(folder),
     }
     with new_folder(path) as draft:

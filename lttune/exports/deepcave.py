@@ -21,7 +21,7 @@ from optuna.distributions import (
 
 from lttune.exports.folder import Folder, new_folder, require_absent
 from lttune.exports.sample import Sample, contains, samples
-from lttune.ledger import Trial
+from lttune.records.ledger import Trial
 
 SUCCESS, CRASHED, PRUNED = 1, 4, 8
 """DeepCAVE's numbers for how a trial ended."""

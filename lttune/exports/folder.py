@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lttune import records
 from lttune.config import flatten
 from lttune.errors import ConfigError, StorageError
-from lttune.files import read_json
-from lttune.ledger import Trial
+from lttune.records import schema
+from lttune.records.ledger import Trial
+from lttune.store.files import read_json
 
 Row = dict[str, Any]
 
@@ -47,7 +47,7 @@ class Folder:
         try:
             sheet, listed = read_json(path / "study.json"), read_json(path / "trials.json")
             trials = sorted((Trial(**t) for t in listed["trials"]), key=lambda t: t.number)
-            rows = records.read(path / "records.parquet")
+            rows = schema.read(path / "records.parquet")
             tickets: dict[int, list[Row]] = {trial.number: [] for trial in trials}
             for row in sorted(rows, key=lambda row: row["level"]):
                 if row["branch"] == "trunk":

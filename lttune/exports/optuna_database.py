@@ -15,8 +15,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lttune.exports.folder import Folder, objectives, require_absent
 from lttune.exports.sample import Sample, samples
-from lttune.files import write_atomically
-from lttune.ledger import Trial
+from lttune.records.ledger import Trial
+from lttune.store.files import write_atomically
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

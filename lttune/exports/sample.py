@@ -20,7 +20,7 @@ from optuna.distributions import (
 from lttune.design import INERT, Factor
 from lttune.errors import ConfigError
 from lttune.exports.folder import Folder, scalar
-from lttune.ledger import Trial
+from lttune.records.ledger import Trial
 from lttune.space import distribution_of
 
 ENDED = ("complete", "stopped", "failed")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lttune.ledger import Trial
-from lttune.objectives import ObjectiveConfig
+from lttune.records.ledger import Trial
+from lttune.records.objectives import ObjectiveConfig
 
 MOST = 3
 """Points of a front that are confirmed."""

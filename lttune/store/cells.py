@@ -11,7 +11,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lttune.files import read_json, write_draft
+from lttune.store.files import read_json, write_draft
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lttune import records
 from lttune.errors import StorageError
-from lttune.ledger import ENDED, Ledger, Trial
+from lttune.records import schema
+from lttune.records.ledger import ENDED, Ledger, Trial
 
 Row = dict[str, Any]
 
@@ -63,8 +63,8 @@ class Tables:
     def write(self) -> None:
         """Writes both files, each in one atomic replacement."""
         layers = [row for mine in self._layers.values() for row in mine.values()]
-        records.write(self._folder / "layers.parquet", layers, records.LAYERS)
-        records.write(self._folder / "records.parquet", self.rows)
+        schema.write(self._folder / "layers.parquet", layers, schema.LAYERS)
+        schema.write(self._folder / "records.parquet", self.rows)
 
     def _keep_row(self, row: Row) -> None:
         key = (row["replicate"], row["branch"], row["level"])
@@ -77,7 +77,7 @@ class Tables:
     def _table(self, name: str) -> list[Row]:
         path = self._folder / f"{name}.parquet"
         try:
-            return records.read(path)
+            return schema.read(path)
         except (OSError, ValueError) as error:
             raise StorageError(
                 f"{path} is damaged ({type(error).__name__}): move it away"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lttune.errors import StorageError
-from lttune.files import read_json, write_json
+from lttune.store.files import read_json, write_json
 
 TrialState = Literal["waiting", "running", "complete", "stopped", "failed"]
 

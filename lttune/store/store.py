@@ -26,11 +26,11 @@ from typing import Any
 
 from filelock import FileLock
 
-from lttune import cells
-from lttune.cells import Cell
 from lttune.config import digest
 from lttune.errors import StorageError
-from lttune.files import flush
+from lttune.store import cells
+from lttune.store.cells import Cell
+from lttune.store.files import flush
 
 SCHEMA = 1
 """Version of what a cell means; raise it when the same inputs would give other bytes."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from lttune.objectives import ObjectiveConfig, at_density, measure
+from lttune.records.objectives import ObjectiveConfig, at_density, measure
 
 LEVEL_METRICS = (
     "density",
