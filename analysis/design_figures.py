@@ -13,7 +13,7 @@ from analysis.frame import Study
 from analysis.importance.estimate import MIN_Q2
 from analysis.importance.saved import Tables
 from analysis.lines import Look
-from lttune.design import INERT
+from lttune.config.design import INERT
 
 
 def importance(study: Study, subtitle: str, curves: Tables) -> Drawing:

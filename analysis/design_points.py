@@ -11,7 +11,7 @@ from analysis.responses import response_table
 from analysis.sweeps import DENSITIES as WIDTH_DENSITIES
 from analysis.sweeps import point_name
 from analysis.trials import settings
-from lttune.design import INERT, Factor
+from lttune.config.design import INERT, Factor
 from lttune.records.objectives import GRID
 
 DENSITIES = GRID[::2]

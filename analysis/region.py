@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.design_points import design_points, factors
 from analysis.frame import Study
-from lttune.design import INERT, Categorical
+from lttune.config.design import INERT, Categorical
 
 MARGIN = 0.01
 """Validation accuracy that a sane dense network may lack against the paper's setting."""
@@ -55,7 +55,7 @@ def sane_region(study: Study, margin: float = MARGIN) -> dict[str, tuple[float, 
     section 8): the tenth of the points at one end of one factor is taken off, where that raises the
     share of sane points most, until it is 95 % or eight points are left. Only numeric factors that
     a dense network depends on are peeled, not ``prune.*``; those that stay whole are left out.
-    ``lttune.design.nested`` makes factors of the box.
+    ``lttune.config.design.nested`` makes factors of the box.
 
     Raises:
         ValueError: if there is no point of the paper.

@@ -14,7 +14,7 @@ from analysis.objective import margin_of
 from analysis.readings import READINGS, reference_of
 from analysis.responses import response_table
 from analysis.sweeps import DENSITIES, is_numeral, sweep_networks
-from lttune.design import Factor
+from lttune.config.design import Factor
 
 WIDTH = ["source", "factor", "density", "reading", "width", "low", "high", "whole", "unit", "open"]
 WIDTH_COLUMNS = [*WIDTH, "n", "reason"]

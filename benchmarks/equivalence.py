@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
+from lttune.config.presets import LENET_300_100
 from lttune.data import load
 from lttune.engines import make
 from lttune.lab import Lab
-from lttune.presets import LENET_300_100
 from lttune.store.store import Store
 from lttune.trial import run_trial
 

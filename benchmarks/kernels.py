@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from benchmarks.baselines import BATCH_SIZE, EVAL_BATCH_SIZE, LR, lenet
 from lttune.config import LotteryConfig, TrainConfig
+from lttune.config.seeding import stream
 from lttune.criteria import evidence_of
 from lttune.data import load, split
 from lttune.data.resident import resident
@@ -28,7 +29,6 @@ from lttune.engines.torch import TorchEngine
 from lttune.masks import Mask, apply, density, ones
 from lttune.models import Network, build
 from lttune.pruning import prune
-from lttune.seeding import stream
 
 LEVELS = 21
 EVAL_EVERY = 100

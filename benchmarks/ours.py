@@ -7,8 +7,8 @@ import numpy as np
 from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LR, Course, Timed
 from lttune import engines
 from lttune.config import TrainConfig
+from lttune.config.seeding import stream
 from lttune.data.resident import resident
-from lttune.seeding import stream
 from lttune.tasks import Ticket
 from lttune.training import Material, Member
 

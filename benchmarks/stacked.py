@@ -22,13 +22,13 @@ import torch
 import tyro
 
 from lttune.config import ModelConfig, TrainConfig, require
+from lttune.config.seeding import stream
 from lttune.data.resident import Examples
 from lttune.engines.stacked import StackedEngine
 from lttune.engines.torch import TorchEngine
 from lttune.errors import LttuneError
 from lttune.masks import ones
 from lttune.models import build
-from lttune.seeding import stream
 from lttune.training import Engine, Material, Member
 
 NETWORK = build(ModelConfig(), (28, 28), 10)

@@ -13,7 +13,7 @@ from pathlib import Path
 from optuna.distributions import FloatDistribution
 
 from analysis import write_report
-from lttune.presets import LENET_300_100
+from lttune.config.presets import LENET_300_100
 from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Study, StudyConfig
 from lttune.study import main

@@ -15,13 +15,13 @@ from typing import Protocol
 import numpy as np
 
 from lttune.config import ModelConfig
+from lttune.config.presets import LENET_300_100
+from lttune.config.seeding import stream
 from lttune.criteria import evidence_of
 from lttune.data.dataset import Dataset, split
 from lttune.masks import Weights, apply, ones
 from lttune.models import Network, build
-from lttune.presets import LENET_300_100
 from lttune.pruning import prune
-from lttune.seeding import stream
 from lttune.tasks import Ticket
 
 LEVELS = 21

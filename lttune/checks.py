@@ -10,10 +10,10 @@ from optuna.distributions import CategoricalDistribution
 
 from lttune.branches import ANYWHERE, BRANCHES, TRANSFERS
 from lttune.config import LotteryConfig, TargetConfig
+from lttune.config.design import Point
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
-from lttune.design import Point
 from lttune.errors import ConfigError, ResourceError, unknown
 from lttune.lab import network_of
 from lttune.lottery import planned_densities

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from lttune import __version__, commands
-from lttune.command_line import parsed
+from lttune.config.command_line import parsed
 from lttune.errors import LttuneError, unknown
 
 

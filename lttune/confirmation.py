@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lttune.design.points import Role
+from lttune.config.design.points import Role
 from lttune.records.best import winners
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig

@@ -16,13 +16,13 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from lttune.config.seeding import stream
 from lttune.data.resident import Examples
 from lttune.engines.processor import processor
 from lttune.lab import Lab
 from lttune.masks import Weights
 from lttune.models import Network
 from lttune.models.layers import NORMS
-from lttune.seeding import stream
 from lttune.store.cells import Cell
 from lttune.store.store import Stored
 from lttune.tasks import Task, weights_of

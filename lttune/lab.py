@@ -18,6 +18,7 @@ import torch
 
 from lttune import identity
 from lttune.config import DataConfig, LotteryConfig
+from lttune.config.seeding import stream
 from lttune.criteria import MEASURED, Evidence
 from lttune.data import Dataset, split
 from lttune.data.dataset import validation_size
@@ -26,7 +27,6 @@ from lttune.data.resident import Examples, resident
 from lttune.data.transforms import outline, prepared
 from lttune.masks import Mask, Weights
 from lttune.models import Network, build
-from lttune.seeding import stream
 from lttune.store.cells import Cell
 from lttune.store.store import Store, Stored
 from lttune.tasks import Task, cell_of

@@ -10,6 +10,7 @@ from typing import Any
 
 from lttune import masks, supermasks
 from lttune.config import LotteryConfig
+from lttune.config.seeding import stream
 from lttune.criteria import MEASURED, evidence_of
 from lttune.densities import planned_densities
 from lttune.lab import Lab
@@ -17,7 +18,6 @@ from lttune.masks import Weights
 from lttune.models import Network
 from lttune.pretraining import initial_weights
 from lttune.pruning import competing_groups, prune
-from lttune.seeding import stream
 from lttune.starts import Junction, course, start
 from lttune.store.store import Stored
 from lttune.tasks import Task, Ticket, weights_of

@@ -45,12 +45,6 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(urllib.parse.unquote(match[1])).absolute() if match else None
 
 
-def masked(text: str) -> str:
-    """Returns a text with the password of every URI and ``password=`` in it shown as ***."""
-    text = re.sub(r"(://[^\s:/@]*):\S*@", r"\1:***@", text)
-    return re.sub(r"(?i)\b(password|token|secret)=[^\s&]+", r"\1=***", text)
-
-
 def sqlite_code(error: BaseException | None) -> int | None:
     """Returns the primary code of the SQLite error behind an error, None if there is none."""
     while error is not None:

@@ -19,7 +19,7 @@ from optuna.importance import (
 )
 from optuna.trial import create_trial
 
-from lttune.design import Factor
+from lttune.config.design import Factor
 from lttune.space import space_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

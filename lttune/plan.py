@@ -14,6 +14,7 @@ import torch
 from rich.table import Table
 
 from lttune.config import LotteryConfig
+from lttune.config.seeding import stream
 from lttune.confirmation import Confirmation
 from lttune.data import Dataset
 from lttune.densities import planned_densities
@@ -23,7 +24,6 @@ from lttune.masks import apply
 from lttune.phases import phase_config
 from lttune.progress import clock
 from lttune.schedule import evaluation_steps
-from lttune.seeding import stream
 from lttune.settings import Study, StudyConfig
 from lttune.store.store import Store
 from lttune.tasks import Task, Ticket

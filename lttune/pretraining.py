@@ -10,10 +10,10 @@ import dataclasses
 
 from lttune import masks
 from lttune.config import LotteryConfig
+from lttune.config.seeding import stream
 from lttune.lab import Lab
 from lttune.masks import Weights
 from lttune.models import Network
-from lttune.seeding import stream
 from lttune.tasks import Task, Ticket, weights_of
 
 

@@ -17,9 +17,9 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from lttune.config import LotteryConfig
+from lttune.config.seeding import integer
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
-from lttune.seeding import integer
 from lttune.settings import Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -24,9 +24,9 @@ from lttune.checks import (
 )
 from lttune.conductor import Chosen, Conductor, Report
 from lttune.config import LotteryConfig
+from lttune.config.design import Point
 from lttune.data import Dataset, load
 from lttune.data.transforms import outline
-from lttune.design import Point
 from lttune.engines import choose, make
 from lttune.errors import LockedError, ResourceError
 from lttune.lab import network_of

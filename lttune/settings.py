@@ -12,10 +12,10 @@ from typing import Any, Literal, get_args
 from optuna.distributions import BaseDistribution
 
 from lttune.config import LotteryConfig, require
+from lttune.config.design import Factor, Point
 from lttune.config.fields import is_number
-from lttune.design import Factor, Point
+from lttune.config.passwords import masked
 from lttune.errors import unknown
-from lttune.mlflow_uri import masked
 from lttune.records.objectives import ObjectiveConfig
 
 Scale = Literal["smoke", "quick", "paper"]
@@ -231,7 +231,7 @@ class Study:
     """Scale -> phase (sweep, design, tune) -> its points, each trained once a replicate."""
     compared: str | None = None
     """Dotted path whose values phase tune makes ready for a fair comparison, each value with
-    hyperparameters of its own (``lttune.design.fair_comparison``)."""
+    hyperparameters of its own (``lttune.config.design.fair_comparison``)."""
     prepare: Callable[[Path, int], None] | None = None
     """Called with the study's folder and its number of replicates before anything is trained, at
     every run: it fixes what must be fixed before results are seen, such as the claims."""

@@ -11,11 +11,11 @@ from typing import Any
 
 from lttune import provenance
 from lttune.config import flatten
+from lttune.config.design.factors import with_inert
+from lttune.config.passwords import masked
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
-from lttune.design.factors import with_inert
 from lttune.errors import RefusedError, StorageError
-from lttune.mlflow_uri import masked
 from lttune.settings import FREE, Study, StudyConfig, describe_space, differences
 from lttune.store.files import read_json
 

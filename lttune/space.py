@@ -13,7 +13,7 @@ from optuna.distributions import (
 )
 
 from lttune.config import LotteryConfig, require
-from lttune.design import Categorical, Distribution, Factor, Integer, LogUniform, Uniform
+from lttune.config.design import Categorical, Distribution, Factor, Integer, LogUniform, Uniform
 from lttune.errors import unknown
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tyro
 
-from lttune.command_line import parsed
+from lttune.config.command_line import parsed
 from lttune.errors import LttuneError
 from lttune.settings import Study, StudyConfig
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lttune import mlflow_uri
+from lttune.config.passwords import masked
 from lttune.data.dataset import Dataset
 from lttune.mlflow_views import View
 
@@ -76,7 +77,7 @@ class Tracker:
     @property
     def address(self) -> str:
         """The tracking URI for people, without a password; with the experiment once it is known."""
-        address = mlflow_uri.masked(self._uri)
+        address = masked(self._uri)
         if not self._experiment:
             return address
         if address.startswith("http"):
@@ -225,7 +226,7 @@ class Tracker:
         # What the store holds is found afresh: a call may fail here and succeed there.
         was_open, self._mirror = self._mirror is not None, None
         reason = str(error).strip() or type(error).__name__
-        reason = mlflow_uri.masked(reason.splitlines()[0])[:300]
+        reason = masked(reason.splitlines()[0])[:300]
         self._gap = f"{reason}; run the study again to fill the gap"
         if self._module is None:
             return False
@@ -261,7 +262,7 @@ class Tracker:
 
 
 def _text(value: Any, most: int) -> str:
-    return mlflow_uri.masked(str(value))[:most]
+    return masked(str(value))[:most]
 
 
 def _now() -> int:

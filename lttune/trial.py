@@ -10,11 +10,11 @@ from typing import Any
 from lttune import connectivity, masks, measurements
 from lttune.branches import BRANCHES, FROM_DENSE
 from lttune.config import LotteryConfig
+from lttune.config.seeding import stream
 from lttune.data.dataset import validation_size
 from lttune.densities import around, planned_densities
 from lttune.lab import Lab, network_of
 from lttune.lottery import Level, trajectories
-from lttune.seeding import stream
 from lttune.store.store import Stored
 from lttune.tasks import Task, Ticket
 

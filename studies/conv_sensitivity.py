@@ -18,8 +18,8 @@ from pathlib import Path
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from analysis import write_report
-from lttune.design import Point
-from lttune.presets import CONV_2
+from lttune.config.design import Point
+from lttune.config.presets import CONV_2
 from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Study, StudyConfig
 from lttune.study import main

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from analysis import write_report
-from lttune.design import Point
-from lttune.presets import LENET_300_100, SHORTENED
+from lttune.config.design import Point
+from lttune.config.presets import LENET_300_100, SHORTENED
 from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Study, StudyConfig
 from lttune.study import main

@@ -17,7 +17,7 @@ from pathlib import Path
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from analysis import write_report
-from lttune.presets import LENET_300_100
+from lttune.config.presets import LENET_300_100
 from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Study, StudyConfig
 from lttune.study import main

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis import lock_claims, write_report
-from lttune.design import SWEEPS, Point, reaching
-from lttune.presets import LENET_300_100
+from lttune.config.design import SWEEPS, Point, reaching
+from lttune.config.presets import LENET_300_100
 from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Phase, Scale, Study, StudyConfig
 from lttune.study import main

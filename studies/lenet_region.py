@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis import write_report
-from lttune.design import LENET_FACTORS, LENET_PAPER, nested, space_filling
-from lttune.presets import DIGITS, LENET_300_100, SHORTENED
+from lttune.config.design import LENET_FACTORS, LENET_PAPER, nested, space_filling
+from lttune.config.presets import DIGITS, LENET_300_100, SHORTENED
 from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Scale, Study, StudyConfig
 from lttune.study import main

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis import lock_claims, write_report
-from lttune.design import LENET_FACTORS, LENET_PAPER, SWEEPS, Point, reaching, space_filling
-from lttune.presets import LENET_300_100, SHORTENED
+from lttune.config.design import LENET_FACTORS, LENET_PAPER, SWEEPS, Point, reaching, space_filling
+from lttune.config.presets import LENET_300_100, SHORTENED
 from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Phase, Scale, Study, StudyConfig
 from lttune.space import space_of

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis import write_report
-from lttune.design import Point
-from lttune.presets import RESNET_20
+from lttune.config.design import Point
+from lttune.config.presets import RESNET_20
 from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Study, StudyConfig
 from lttune.study import main

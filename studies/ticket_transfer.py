@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from analysis import write_report
-from lttune.presets import LENET_300_100
+from lttune.config.presets import LENET_300_100
 from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Study, StudyConfig
 from lttune.study import main

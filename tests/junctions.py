@@ -12,10 +12,10 @@ from lttune.config import (
     TargetConfig,
     TrainConfig,
 )
+from lttune.config.seeding import stream
 from lttune.criteria import evidence_of
 from lttune.data import load
 from lttune.models import build
-from lttune.seeding import stream
 from lttune.starts import Junction, start
 
 DIGITS = load("digits")

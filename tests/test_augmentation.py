@@ -7,10 +7,10 @@ import pytest
 import torch
 from torchvision.transforms import functional
 
+from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.augmentation import PADDING, augmented
 from lttune.data.resident import resident
-from lttune.seeding import stream
 
 
 def pictures(shape: tuple[int, ...], count: int = 64) -> torch.Tensor:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lttune.config import LotteryConfig, PruneConfig, TrainConfig, from_dict
+from lttune.config.presets import LENET_300_100
 from lttune.errors import ConfigError
-from lttune.presets import LENET_300_100
 
 BAD = [
     ("train.lr", 0.0),

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
+from lttune.config.seeding import stream
 from lttune.connectivity import barrier, between, error, loaded
 from lttune.data import load
 from lttune.data.resident import resident
@@ -18,7 +19,6 @@ from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.models import build
 from lttune.models.layers import Output
-from lttune.seeding import stream
 from lttune.store.store import Store
 from lttune.tasks import weights_of
 from lttune.trial import run_trial

@@ -9,9 +9,9 @@ from digits_study import LOTTERY, SMOKE, STUDY, report
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lttune.config.design import Point
 from lttune.data import load
 from lttune.densities import around
-from lttune.design import Point
 from lttune.engines.torch import TorchEngine
 from lttune.errors import ConfigError
 from lttune.lab import Lab

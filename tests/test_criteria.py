@@ -10,10 +10,10 @@ from torch.nn import functional
 
 from lttune import masks
 from lttune.config import ModelConfig, PruneConfig
+from lttune.config.seeding import stream
 from lttune.criteria import CRITERIA, loss
 from lttune.models import build
 from lttune.pruning import prune
-from lttune.seeding import stream
 
 ONE = "fc1.weight"
 

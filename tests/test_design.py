@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lttune.config import LotteryConfig
-from lttune.design import (
+from lttune.config.design import (
     INERT,
     PRUNING_RATE,
     SWEEPS,
@@ -23,9 +23,9 @@ from lttune.design import (
     reaching,
     space_filling,
 )
-from lttune.design.factors import encode
+from lttune.config.design.factors import encode
+from lttune.config.presets import LENET_300_100
 from lttune.errors import ConfigError
-from lttune.presets import LENET_300_100
 
 LR = Factor(path="train.lr", distribution=LogUniform(low=1e-4, high=1e-1))
 BATCH = Factor(path="train.batch_size", distribution=Integer(low=16, high=256, log=True))

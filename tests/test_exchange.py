@@ -23,6 +23,7 @@ from torch.nn.utils import prune
 from lttune import masks
 from lttune.cli import main
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
+from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.errors import ConfigError, DataError, StorageError
 from lttune.exchange import (
@@ -37,7 +38,6 @@ from lttune.exchange import (
     write,
 )
 from lttune.models import build
-from lttune.seeding import stream
 from lttune.tickets import Place, find
 
 NETWORK = build(ModelConfig(name="lenet-20-10"), (8, 8), 10)

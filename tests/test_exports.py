@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 
 from lttune.cli import main
 from lttune.config import from_dict
-from lttune.design import INERT, Categorical, Factor, Integer, LogUniform, Uniform
+from lttune.config.design import INERT, Categorical, Factor, Integer, LogUniform, Uniform
 from lttune.errors import ConfigError, StorageError
 from lttune.exports import Folder, write_csv, write_deepcave, write_optuna
 from lttune.exports.sample import contains, distribution

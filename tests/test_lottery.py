@@ -7,12 +7,12 @@ import torch
 
 from lttune import lottery, masks
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
+from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.engines.torch import TorchEngine
 from lttune.errors import ConfigError
 from lttune.lab import Lab
 from lttune.lottery import planned_densities, trajectories
-from lttune.seeding import stream
 from lttune.store.store import Store
 from lttune.tasks import mask_of, weights_of
 
@@ -116,8 +116,8 @@ def test_a_trajectory_ends_at_the_first_level_of_the_least_density(lab):
 
 def test_lenets_densities_are_the_papers():
     # Frankle & Carbin (2019), labels of Figure 3 and others: weights only, biases excluded.
+    from lttune.config.presets import LENET_300_100
     from lttune.models import build
-    from lttune.presets import LENET_300_100
 
     printed = [100, 80.0, 64.1, 51.3, 41.1, 32.9, 26.3, 21.1, 16.9, 13.5, 10.8, 8.7, 7.0, 5.6, 4.5]
     printed += [3.6, 2.9, 2.3, 1.9, 1.5, 1.2, 1.0, 0.8, 0.6, 0.5]

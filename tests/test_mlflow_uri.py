@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lttune import mlflow_uri
+from lttune.config.passwords import masked
 
 
 class TestPrepareSqlite:
@@ -132,4 +133,4 @@ def test_resolve_reads_the_environment(monkeypatch):
     ],
 )
 def test_masked(text, expected):
-    assert mlflow_uri.masked(text) == expected
+    assert masked(text) == expected

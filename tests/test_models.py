@@ -10,10 +10,10 @@ from torch import nn
 from torch.nn import functional
 
 from lttune.config import ModelConfig
+from lttune.config.seeding import stream
 from lttune.errors import ConfigError
 from lttune.models import build
 from lttune.models.layers import Dropout
-from lttune.seeding import stream
 
 GREY, DIGIT, COLOUR, MNIST = (8, 8), (1, 8, 8), (3, 32, 32), (28, 28)
 WITH_NORM = ["resnet-20-4", "resnet18-4", "resnet50-4", "vgg-11-4", "vgg-19-4", "densenet-22-12"]

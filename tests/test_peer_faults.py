@@ -20,6 +20,7 @@ from torch.nn.utils import prune as torch_prune
 
 from lttune import masks, pruning
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
+from lttune.config.seeding import stream
 from lttune.criteria import evidence_of
 from lttune.data import load
 from lttune.densities import planned_densities
@@ -28,7 +29,6 @@ from lttune.lab import Lab, network_of
 from lttune.lottery import trajectories
 from lttune.models import build
 from lttune.models.layers import Output, kind
-from lttune.seeding import stream
 from lttune.store.store import Store
 from lttune.tasks import weights_of
 

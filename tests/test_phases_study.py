@@ -12,8 +12,8 @@ from digits_study import LOTTERY, SMOKE, STUDY
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from lttune.conductor import Conductor
+from lttune.config.design import Categorical, Factor, Uniform, space_filling
 from lttune.confirmation import FRESH
-from lttune.design import Categorical, Factor, Uniform, space_filling
 from lttune.proposals import STARTUP, Proposals
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.schema import read

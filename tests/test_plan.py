@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from digits_study import LOTTERY, SMOKE, STUDY, report
 
+from lttune.config.design import Point
 from lttune.data import load
-from lttune.design import Point
 from lttune.errors import ConfigError, ResourceError
 from lttune.plan import DENSITIES, Pace, measured, plan
 from lttune.records.objectives import ObjectiveConfig

@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import pytest
 
+from lttune.config.presets import LENET_300_100, PRESETS, RESNET_20
 from lttune.lottery import planned_densities
 from lttune.models import build
-from lttune.presets import LENET_300_100, PRESETS, RESNET_20
 from lttune.schedule import rate
 
 

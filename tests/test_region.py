@@ -9,7 +9,7 @@ from sample_study import network, trial, write_study
 
 from analysis import load
 from analysis.region import PURITY, is_sane, sane_region
-from lttune.design import INERT, Factor, LogUniform, Uniform, nested
+from lttune.config.design import INERT, Factor, LogUniform, Uniform, nested
 
 ROOT = Path(__file__).parent.parent
 FACTORS = [

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lttune.seeding import integer, stream
+from lttune.config.seeding import integer, stream
 
 
 def test_the_same_name_is_the_same_stream():

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from lttune import masks
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
+from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import Examples, resident
 from lttune.engines.sparse import obstacle, supports
@@ -22,7 +23,6 @@ from lttune.errors import ResourceError
 from lttune.lab import Lab
 from lttune.lottery import trajectories
 from lttune.models import Network, build
-from lttune.seeding import stream
 from lttune.store.store import Store
 
 pytest.importorskip("numba")

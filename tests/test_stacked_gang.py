@@ -10,10 +10,10 @@ import torch
 from stacking import MATERIALS, POOL, materials, member, mixed
 
 from lttune.config import ModelConfig, TrainConfig
+from lttune.config.seeding import stream
 from lttune.data.resident import Examples
 from lttune.engines.stacked import StackedEngine
 from lttune.models import build
-from lttune.seeding import stream
 from lttune.training import Material
 
 DEVICES = [

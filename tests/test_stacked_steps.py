@@ -9,6 +9,7 @@ from stacking import NETWORK, OPTIMIZERS, POOL, member, ticket
 from torch.nn import functional
 
 from lttune.config import TrainConfig
+from lttune.config.seeding import stream
 from lttune.engines.stacked import StackedEngine
 from lttune.engines.stacked.engine import _compiled
 from lttune.engines.stacked.gang import padded
@@ -16,7 +17,6 @@ from lttune.engines.stacked.layout import Layout
 from lttune.engines.stacked.rules import RULES
 from lttune.engines.stacked.stack import Stack
 from lttune.engines.torch import TorchEngine
-from lttune.seeding import stream
 
 NAMES = [config.optimizer for config in OPTIMIZERS]
 DENSITIES = [1.0, 0.2, 0.02]

@@ -29,8 +29,8 @@ from analysis import lock_claims
 from analysis.report import write
 from lttune import conductor
 from lttune.conductor import Conductor
+from lttune.config.design import Categorical, Factor, LogUniform, space_filling
 from lttune.data import load
-from lttune.design import Categorical, Factor, LogUniform, space_filling
 from lttune.engines import choose, make
 from lttune.errors import ResourceError
 from lttune.lab import Lab

@@ -11,6 +11,7 @@ from lttune.config import (
     SupermaskConfig,
     TrainConfig,
 )
+from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import resident
 from lttune.engines.torch import TorchEngine
@@ -19,7 +20,6 @@ from lttune.errors import ConfigError
 from lttune.lab import Lab
 from lttune.lottery import planned_densities, trajectories
 from lttune.models import build
-from lttune.seeding import stream
 from lttune.store.store import Store
 from lttune.supermasks import start, training
 from lttune.tasks import weights_of

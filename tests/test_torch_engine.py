@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from lttune import masks
 from lttune.config import ModelConfig, SupermaskConfig, TrainConfig
+from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import Examples, resident
 from lttune.engines.processor import processor
@@ -19,7 +20,6 @@ from lttune.engines.torch.engine import set_precision
 from lttune.engines.torch.graph import Graph, worthwhile
 from lttune.errors import ResourceError
 from lttune.models import build
-from lttune.seeding import stream
 from lttune.training import Material, Member
 
 POOL = resident(load("digits"))[0]

@@ -6,12 +6,12 @@ import torch
 
 from lttune import masks
 from lttune.config import ModelConfig, TrainConfig
+from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import resident
 from lttune.engines.torch import TorchEngine
 from lttune.models import build
 from lttune.schedule import batches, evaluation_steps, rate
-from lttune.seeding import stream
 from lttune.training import Material, Member, follow
 
 CONFIG = TrainConfig(lr=2e-3, batch_size=50, steps=60, eval_every=20)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
+from lttune.config.seeding import stream
 from lttune.data import Dataset, load
 from lttune.data.drawn import noisy, subsample
 from lttune.data.resident import resident
@@ -20,7 +21,6 @@ from lttune.data.transforms import enlarged, outline, pooled, prepared
 from lttune.engines import make
 from lttune.errors import ConfigError
 from lttune.lab import Lab
-from lttune.seeding import stream
 from lttune.store.store import Store
 
 

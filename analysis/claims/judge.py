@@ -11,7 +11,7 @@ import numpy as np
 from analysis.claims.estimand import Piece
 from analysis.claims.question import SCALAR, Question
 from analysis.statistics.verdicts import RULES, Form, Verdict, not_tested
-from lttune.seeding import stream
+from lttune.config.seeding import stream
 
 CENSORED = {
     "supported": "The interval supports it, but steps or densities at the end of what was trained "

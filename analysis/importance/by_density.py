@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.importance.estimate import importance
 from analysis.importance.result import Importance
-from lttune.design import Factor
+from lttune.config.design import Factor
 
 MAX_MISSING = 0.1
 """Share of trajectories that may lack a density, before the curves end above it."""

@@ -31,8 +31,8 @@ from analysis.importance.result import Importance, Status
 from analysis.importance.saltelli import sobol_indices
 from analysis.importance.sample import Floats, Sample, sample
 from analysis.importance.shapley import shapley_effects
-from lttune.design import Factor
-from lttune.design.factors import encode
+from lttune.config.design import Factor
+from lttune.config.design.factors import encode
 
 MIN_CLASS = 8
 """Trajectories that must have diverged, and as many that must not, before either is modelled."""

@@ -15,8 +15,8 @@ from analysis.importance.kernels import plausible
 from analysis.importance.result import COLUMNS, PAIR_COLUMNS, Importance
 from analysis.importance.saltelli import Indices, pair_names, sobol_indices
 from analysis.importance.sample import Floats, Sample, sample
-from lttune.design import Factor
-from lttune.design.factors import encode
+from lttune.config.design import Factor
+from lttune.config.design.factors import encode
 
 MIN_Q2 = 0.5
 """Leave-one-out Q2 below which the surrogate says nothing about the response."""

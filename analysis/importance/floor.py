@@ -13,8 +13,8 @@ from scipy.stats import qmc
 
 from analysis.importance import surrogate as gp
 from analysis.importance.sample import Floats, Sample
-from lttune.design import INERT
-from lttune.design.factors import encode
+from lttune.config.design import INERT
+from lttune.config.design.factors import encode
 
 PERMUTATIONS = 200
 SCALES = (0.3, 1.0, 3.0, 10.0, gp.SCALES[1])

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.importance.sample import Floats
 from analysis.importance.surrogate import Quality
-from lttune.design import INERT
+from lttune.config.design import INERT
 
 Status = Literal["ok", "inconclusive", "refused", "undefined"]
 """ok: there are numbers; inconclusive: the surrogate is too poor; refused: the sample supports no

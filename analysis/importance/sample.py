@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from lttune.design import Factor
-from lttune.design.factors import encode
+from lttune.config.design import Factor
+from lttune.config.design.factors import encode
 
 Floats = NDArray[np.float64]
 

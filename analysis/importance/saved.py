@@ -16,8 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from lttune import design
-from lttune.design import Factor
+from lttune.config import design
+from lttune.config.design import Factor
 from lttune.store.files import read_json, write_json
 
 NAME = "importance.json"

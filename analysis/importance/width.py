@@ -13,7 +13,7 @@ from scipy.stats import qmc
 from analysis.importance import surrogate as gp
 from analysis.importance.estimate import DRAWS, MIN_Q2, centred, posterior
 from analysis.importance.sample import Floats, sample
-from lttune.design import INERT, Distribution, Factor, LogUniform
+from lttune.config.design import INERT, Distribution, Factor, LogUniform
 
 RESAMPLES = 2000
 GRID = 65

@@ -14,7 +14,7 @@ from lttune.errors import ConfigError, ResourceError, StorageError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lttune.design import Factor
+    from lttune.config.design import Factor
 
 FEWEST = 20
 """Points of which PED-ANOVA takes the best tenth."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lttune.config.seeding import stream
 from lttune.errors import ConfigError
-from lttune.seeding import stream
 
 
 @dataclass(frozen=True, kw_only=True)

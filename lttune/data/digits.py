@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lttune.config.seeding import stream
 from lttune.data.dataset import Dataset, statistics
-from lttune.seeding import stream
 
 TEST = 360
 """Pictures set aside for testing, the same ones for every seed and replicate."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lttune.config.seeding import stream
 from lttune.errors import DataError, StorageError
-from lttune.seeding import stream
 from lttune.store.files import write_atomically
 
 NAMES = ("train_x", "train_y", "test_x", "test_y")

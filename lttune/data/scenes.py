@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lttune.config.seeding import stream
 from lttune.data import digits
 from lttune.data.dataset import Dataset, statistics
-from lttune.seeding import stream
 
 EDGE = 16
 TRAIN, TEST = 8000, 1500

@@ -17,7 +17,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from lttune.design import INERT, Factor
+from lttune.config.design import INERT, Factor
 from lttune.errors import ConfigError
 from lttune.exports.folder import Folder, scalar
 from lttune.records.ledger import Trial

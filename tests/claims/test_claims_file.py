@@ -12,8 +12,8 @@ from scipy.stats import ttest_1samp
 from analysis.claims import power_table, read, verdicts
 from analysis.claims.lock import lock
 from analysis.statistics.power import equivalence_power, superiority_power
-from lttune.design import SWEEPS
-from lttune.presets import PRESETS
+from lttune.config.design import SWEEPS
+from lttune.config.presets import PRESETS
 from lttune.settings import ControlName
 from tests.claims.planted import records, trial
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import qmc
 
-from lttune.design import INERT, Factor, Uniform
+from lttune.config.design import INERT, Factor, Uniform
 
 
 class Known(NamedTuple):

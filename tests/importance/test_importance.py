@@ -18,7 +18,7 @@ from analysis.importance import (
 from analysis.importance import surrogate as gp
 from analysis.importance.estimate import centred, resampled
 from analysis.importance.saltelli import sobol_indices
-from lttune.design import INERT, Categorical, Factor, LogUniform, Uniform
+from lttune.config.design import INERT, Categorical, Factor, LogUniform, Uniform
 
 QUICK = {"draws": 8, "permutations": 8, "base": 512}
 

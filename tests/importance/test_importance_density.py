@@ -20,7 +20,7 @@ from analysis.importance import (
     sweep_width,
 )
 from analysis.importance.width import good_length
-from lttune.design import Categorical, Factor, LogUniform
+from lttune.config.design import Categorical, Factor, LogUniform
 
 QUICK = {"draws": 8, "permutations": 4, "base": 256}
 GRID = (1.0, 0.512, 0.211, 0.087)

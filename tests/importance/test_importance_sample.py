@@ -8,7 +8,7 @@ from surface import sample_of, uniform_factors
 
 from analysis.importance import importance, sample
 from analysis.importance.sample import effective_size
-from lttune.design import Categorical, Factor, Integer, LogUniform, space_filling
+from lttune.config.design import Categorical, Factor, Integer, LogUniform, space_filling
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 QUICK = {"draws": 8, "permutations": 8, "base": 256}

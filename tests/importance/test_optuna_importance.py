@@ -9,7 +9,15 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from analysis.importance import importance
-from lttune.design import INERT, Categorical, Factor, Integer, LogUniform, Uniform, space_filling
+from lttune.config.design import (
+    INERT,
+    Categorical,
+    Factor,
+    Integer,
+    LogUniform,
+    Uniform,
+    space_filling,
+)
 from lttune.optuna_importance import QUESTIONS, optuna_importances
 from lttune.space import distribution_of
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from lttune.config import require
-from lttune.design.points import Point
+from lttune.config.design.points import Point
 
 OUTPUT_SHARE = 1_000 / 266_200
 """Share of LeNet-300-100's weights that its output layer holds."""

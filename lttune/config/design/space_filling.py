@@ -8,10 +8,10 @@ from typing import Any
 from scipy.stats import qmc
 
 from lttune.config import require
-from lttune.design.distributions import Floats
-from lttune.design.factors import INERT, Factor, check, with_inert
-from lttune.design.points import Point, point
-from lttune.seeding import integer
+from lttune.config.design.distributions import Floats
+from lttune.config.design.factors import INERT, Factor, check, with_inert
+from lttune.config.design.points import Point, point
+from lttune.config.seeding import integer
 
 
 def sobol(dimensions: int, n: int, seed: int, purpose: str) -> Floats:

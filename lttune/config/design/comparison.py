@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lttune.config import require
-from lttune.design.factors import Factor, check
-from lttune.design.points import Point, point
-from lttune.design.space_filling import sobol
+from lttune.config.design.factors import Factor, check
+from lttune.config.design.points import Point, point
+from lttune.config.design.space_filling import sobol
 
 
 def fair_comparison(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lttune.config import LotteryConfig, ModelConfig
-from lttune.presets.cifar import AUGMENTED, convolutions_only, section_4
+from lttune.config.presets.cifar import AUGMENTED, convolutions_only, section_4
 
 
 def _resnet(lr: float, warmup_steps: int = 0) -> LotteryConfig:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lttune.config import require
-from lttune.design.factors import PRUNING_RATE
-from lttune.design.points import Point, Role
+from lttune.config.design.factors import PRUNING_RATE
+from lttune.config.design.points import Point, Role
 
 NORMAL, GLOROT = "normal", "glorot_normal"
 """Values of ``model.init``: N(0, init_std^2), and the paper's own."""

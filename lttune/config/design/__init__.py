@@ -4,14 +4,20 @@ A design is an ordered list of ``Point``. It is pure: it depends on its argument
 nothing of who trains it, and names replicates (common random numbers), never seeds.
 """
 
-from lttune.design.comparison import fair_comparison
-from lttune.design.distributions import Categorical, Distribution, Integer, LogUniform, Uniform
-from lttune.design.factors import INERT, PRUNING_RATE, Factor, nested
-from lttune.design.lenet import LENET_FACTORS, LENET_PAPER
-from lttune.design.levels import levels_to, reaching
-from lttune.design.points import Point, Role
-from lttune.design.space_filling import space_filling
-from lttune.design.sweeps import SWEEPS, Sweep
+from lttune.config.design.comparison import fair_comparison
+from lttune.config.design.distributions import (
+    Categorical,
+    Distribution,
+    Integer,
+    LogUniform,
+    Uniform,
+)
+from lttune.config.design.factors import INERT, PRUNING_RATE, Factor, nested
+from lttune.config.design.lenet import LENET_FACTORS, LENET_PAPER
+from lttune.config.design.levels import levels_to, reaching
+from lttune.config.design.points import Point, Role
+from lttune.config.design.space_filling import space_filling
+from lttune.config.design.sweeps import SWEEPS, Sweep
 
 __all__ = [
     "INERT",

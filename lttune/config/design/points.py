@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from lttune.config import require
-from lttune.design.factors import INERT, Factor
+from lttune.config.design.factors import INERT, Factor
 from lttune.errors import unknown
 
 Role = Literal["paper", "sweep", "beyond", "design", "repeat", "tune", "fresh"]
@@ -23,7 +23,7 @@ class Point:
     hparams: dict[str, Any]
     """Dotted path -> value: what the base configuration is overridden with. Never the inert one."""
     replicates: tuple[int, ...]
-    """Replicate ids, the same random numbers in every trial (``lttune.seeding``)."""
+    """Replicate ids, the same random numbers in every trial (``lttune.config.seeding``)."""
     role: Role
     """Why the point is in the design."""
     label: str

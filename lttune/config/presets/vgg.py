@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lttune.config import LotteryConfig, ModelConfig
-from lttune.presets.cifar import AUGMENTED, convolutions_only, section_4
+from lttune.config.presets.cifar import AUGMENTED, convolutions_only, section_4
 
 EPOCH = 704
 """Steps of an epoch: 45,000 examples in batches of 64, the last with 8."""

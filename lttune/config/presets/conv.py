@@ -7,7 +7,7 @@ paper states neither padding nor activation: 'same' and ReLU give its counts for
 from __future__ import annotations
 
 from lttune.config import LotteryConfig, ModelConfig, PruneConfig, TrainConfig
-from lttune.presets.cifar import CIFAR10
+from lttune.config.presets.cifar import CIFAR10
 
 
 def _conv(

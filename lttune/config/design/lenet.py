@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lttune.design.distributions import Integer, LogUniform, Uniform
-from lttune.design.factors import Factor
+from lttune.config.design.distributions import Integer, LogUniform, Uniform
+from lttune.config.design.factors import Factor
 
 LENET_FACTORS = (
     Factor(path="train.lr", distribution=LogUniform(low=1e-4, high=1e-2)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lttune.config import LotteryConfig
-from lttune.presets.conv import (
+from lttune.config.presets.conv import (
     CONV_2,
     CONV_2_DROPOUT,
     CONV_4,
@@ -11,10 +11,10 @@ from lttune.presets.conv import (
     CONV_6,
     CONV_6_DROPOUT,
 )
-from lttune.presets.lenet import LENET_300_100
-from lttune.presets.resnet import RESNET_20, RESNET_20_LOW, RESNET_20_WARMUP
-from lttune.presets.scales import DIGITS, SHORTENED
-from lttune.presets.vgg import VGG_19, VGG_19_LOW, VGG_19_WARMUP
+from lttune.config.presets.lenet import LENET_300_100
+from lttune.config.presets.resnet import RESNET_20, RESNET_20_LOW, RESNET_20_WARMUP
+from lttune.config.presets.scales import DIGITS, SHORTENED
+from lttune.config.presets.vgg import VGG_19, VGG_19_LOW, VGG_19_WARMUP
 
 PRESETS: dict[str, LotteryConfig] = {
     "lenet-300-100": LENET_300_100,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lttune.config import require
-from lttune.design.distributions import (
+from lttune.config.design.distributions import (
     Categorical,
     Distribution,
     Floats,
