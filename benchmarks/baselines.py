@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LR, Course, Timed
-from lttune.masks import density
+from lttune.models.masks import density
 from lttune.tasks import Ticket
 
 __all__ = ["BATCH_SIZE", "EVAL_BATCH_SIZE", "LR", "Eager", "lenet"]

@@ -21,14 +21,14 @@ from torch.nn import functional
 from benchmarks.baselines import BATCH_SIZE, EVAL_BATCH_SIZE, LR, lenet
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.config.seeding import stream
-from lttune.criteria import evidence_of
 from lttune.data import load, split
 from lttune.data.resident import resident
 from lttune.engines.sparse.engine import SparseEngine
 from lttune.engines.torch import TorchEngine
-from lttune.masks import Mask, apply, density, ones
 from lttune.models import Network, build
-from lttune.pruning import prune
+from lttune.models.masks import Mask, apply, density, ones
+from lttune.pruning.criteria import evidence_of
+from lttune.pruning.rule import prune
 
 LEVELS = 21
 EVAL_EVERY = 100

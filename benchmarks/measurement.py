@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.loops import LoopName
 from benchmarks.trajectory import EVAL_EVERY, LEVELS, Course, Loop, Walked, walk
-from lttune.masks import density
+from lttune.models.masks import density
 
 SHOWN = (0, 3, 7, 12, 15, 20)
 """Levels whose times are shown: densities 1, 0.51, 0.21, 0.07, 0.036 and 0.012."""

@@ -27,8 +27,8 @@ from lttune.data.resident import Examples
 from lttune.engines.stacked import StackedEngine
 from lttune.engines.torch import TorchEngine
 from lttune.errors import LttuneError
-from lttune.masks import ones
 from lttune.models import build
+from lttune.models.masks import ones
 from lttune.training import Engine, Material, Member
 
 NETWORK = build(ModelConfig(), (28, 28), 10)

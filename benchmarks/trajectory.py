@@ -17,11 +17,11 @@ import numpy as np
 from lttune.config import ModelConfig
 from lttune.config.presets import LENET_300_100
 from lttune.config.seeding import stream
-from lttune.criteria import evidence_of
 from lttune.data.dataset import Dataset, split
-from lttune.masks import Weights, apply, ones
 from lttune.models import Network, build
-from lttune.pruning import prune
+from lttune.models.masks import Weights, apply, ones
+from lttune.pruning.criteria import evidence_of
+from lttune.pruning.rule import prune
 from lttune.tasks import Ticket
 
 LEVELS = 21

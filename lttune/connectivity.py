@@ -20,9 +20,9 @@ from lttune.config.seeding import stream
 from lttune.data.resident import Examples
 from lttune.engines.processor import processor
 from lttune.lab import Lab
-from lttune.masks import Weights
 from lttune.models import Network
 from lttune.models.layers import NORMS
+from lttune.models.masks import Weights
 from lttune.store.cells import Cell
 from lttune.store.store import Stored
 from lttune.tasks import Task, weights_of

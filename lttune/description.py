@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lttune import __version__, masks
+from lttune import __version__
 from lttune.data.transforms import prepared
+from lttune.models import masks
 from lttune.tickets import Found
 
 MEASURED = (

@@ -19,14 +19,14 @@ import torch
 from lttune import identity
 from lttune.config import DataConfig, LotteryConfig
 from lttune.config.seeding import stream
-from lttune.criteria import MEASURED, Evidence
 from lttune.data import Dataset, split
 from lttune.data.dataset import validation_size
 from lttune.data.drawn import noisy, subsample
 from lttune.data.resident import Examples, resident
 from lttune.data.transforms import outline, prepared
-from lttune.masks import Mask, Weights
 from lttune.models import Network, build
+from lttune.models.masks import Mask, Weights
+from lttune.pruning.criteria import MEASURED, Evidence
 from lttune.store.cells import Cell
 from lttune.store.store import Store, Stored
 from lttune.tasks import Task, cell_of

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from lttune.lottery import Level
-from lttune.masks import Weights
-from lttune.ranks import quantiles
+from lttune.models.masks import Weights
+from lttune.pruning.ranks import quantiles
 from lttune.tasks import weights_of
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lttune import masks
 from lttune.exchange import masks_in, read
-from lttune.masks import Mask
+from lttune.models import masks
+from lttune.models.masks import Mask
 from lttune.tickets import find, place
 
 

@@ -8,8 +8,8 @@ from statistics import fmean
 from lttune.config import LotteryConfig
 from lttune.confirmation import Confirmation
 from lttune.data import Dataset
-from lttune.densities import planned_densities
 from lttune.lab import network_of
+from lttune.pruning.densities import planned_densities
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import ORIGINS, PHASES, Study, StudyConfig

@@ -17,12 +17,12 @@ from lttune.config import LotteryConfig
 from lttune.config.seeding import stream
 from lttune.confirmation import Confirmation
 from lttune.data import Dataset
-from lttune.densities import planned_densities
 from lttune.engines import make, warm
 from lttune.lab import Lab, network_of
-from lttune.masks import apply
+from lttune.models.masks import apply
 from lttune.phases import phase_config
 from lttune.progress import clock
+from lttune.pruning.densities import planned_densities
 from lttune.schedule import evaluation_steps
 from lttune.settings import Study, StudyConfig
 from lttune.store.store import Store

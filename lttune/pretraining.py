@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from lttune import masks
 from lttune.config import LotteryConfig
 from lttune.config.seeding import stream
 from lttune.lab import Lab
-from lttune.masks import Weights
-from lttune.models import Network
+from lttune.models import Network, masks
+from lttune.models.masks import Weights
 from lttune.tasks import Task, Ticket, weights_of
 
 

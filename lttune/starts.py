@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from lttune.config import LotteryConfig, TrainConfig
-from lttune.criteria import Evidence
-from lttune.masks import Mask, Weights, mixed
 from lttune.models import Network
+from lttune.models.masks import Mask, Weights, mixed
+from lttune.pruning.criteria import Evidence
 from lttune.schedule import rate
 
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from lttune.config import LotteryConfig, TrainConfig
-from lttune.masks import Mask, Weights
 from lttune.models import Network
+from lttune.models.masks import Mask, Weights
 from lttune.store.store import Stored
 from lttune.tasks import weights_of
 

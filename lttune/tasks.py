@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from lttune.config import LotteryConfig, TrainConfig
-from lttune.masks import Mask, Weights, pack, spread, survivors, unpack
 from lttune.models import Network
+from lttune.models.masks import Mask, Weights, pack, spread, survivors, unpack
 from lttune.store.cells import Cell
 from lttune.training import Trained
 

@@ -20,8 +20,8 @@ from lttune.data import Dataset, load
 from lttune.errors import ConfigError, DataError, StorageError
 from lttune.lab import Lab, network_of
 from lttune.lottery import Level, trajectories
-from lttune.masks import Mask, Weights
 from lttune.models import Network
+from lttune.models.masks import Mask, Weights
 from lttune.records import schema
 from lttune.records.ledger import Ledger
 from lttune.store.cells import Cell

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from lttune.config import SupermaskConfig, TrainConfig
 from lttune.data.resident import Examples
-from lttune.masks import Mask, Weights
 from lttune.models import Network
+from lttune.models.masks import Mask, Weights
 from lttune.schedule import batches, evaluation_steps, rate
 
 

@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lttune import masks
 from lttune.branches import BRANCHES
 from lttune.config import TargetConfig
 from lttune.config.seeding import stream
 from lttune.errors import ConfigError
 from lttune.exchange import masks_in, read, weights_in
 from lttune.lab import Lab
-from lttune.masks import pack
+from lttune.models import masks
+from lttune.models.masks import pack
 from lttune.starts import Junction
 from lttune.tasks import Task, Ticket, weights_of
 from lttune.tickets import Found, walked

@@ -7,14 +7,15 @@ from collections.abc import Collection, Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
-from lttune import connectivity, masks, measurements
+from lttune import connectivity, measurements
 from lttune.branches import BRANCHES, FROM_DENSE
 from lttune.config import LotteryConfig
 from lttune.config.seeding import stream
 from lttune.data.dataset import validation_size
-from lttune.densities import around, planned_densities
 from lttune.lab import Lab, network_of
 from lttune.lottery import Level, trajectories
+from lttune.models import masks
+from lttune.pruning.densities import around, planned_densities
 from lttune.store.store import Stored
 from lttune.tasks import Task, Ticket
 

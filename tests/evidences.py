@@ -7,11 +7,11 @@ from torch import nn
 
 from lttune.config import ModelConfig
 from lttune.config.seeding import stream
-from lttune.criteria import Evidence
 from lttune.data import load
 from lttune.data.resident import resident
 from lttune.models import Network, build
 from lttune.models.layers import Output
+from lttune.pruning.criteria import Evidence
 
 DIGITS = resident(load("digits"))[0]
 CONFIG = ModelConfig(name="lenet-12-8")

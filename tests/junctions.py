@@ -4,7 +4,6 @@ import dataclasses
 
 import torch
 
-from lttune import masks
 from lttune.branches import BRANCHES
 from lttune.config import (
     LotteryConfig,
@@ -13,9 +12,9 @@ from lttune.config import (
     TrainConfig,
 )
 from lttune.config.seeding import stream
-from lttune.criteria import evidence_of
 from lttune.data import load
-from lttune.models import build
+from lttune.models import build, masks
+from lttune.pruning.criteria import evidence_of
 from lttune.starts import Junction, start
 
 DIGITS = load("digits")

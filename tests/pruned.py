@@ -2,10 +2,10 @@
 
 import torch
 
-from lttune import masks, pruning
 from lttune.config import ModelConfig
-from lttune.criteria import evidence_of
-from lttune.models import Network
+from lttune.models import Network, masks
+from lttune.pruning import rule
+from lttune.pruning.criteria import evidence_of
 
 KINDS = {"fc1": "fc", "fc2": "fc", "out": "out"}
 SHAPES = {"fc1.weight": (30, 20), "fc2.weight": (10, 30), "out.weight": (5, 10)}
@@ -26,7 +26,7 @@ def network_of(weights, kinds):
 
 def prune(weights, mask, config, kinds, like=None):
     """Prunes by the trained weights of layers of these kinds."""
-    return pruning.prune(evidence_of(weights, mask, network_of(weights, kinds)), config, like)
+    return rule.prune(evidence_of(weights, mask, network_of(weights, kinds)), config, like)
 
 
 def dense() -> masks.Mask:

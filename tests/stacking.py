@@ -4,12 +4,11 @@ import dataclasses
 
 import torch
 
-from lttune import masks
 from lttune.config import ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load, split
 from lttune.data.resident import resident
-from lttune.models import build
+from lttune.models import build, masks
 from lttune.training import Material, Member
 
 DIGITS = load("digits")

@@ -31,7 +31,7 @@ from lttune.config import LotteryConfig, TrainConfig
 from lttune.data.dataset import Dataset
 from lttune.errors import ConfigError, ResourceError
 from lttune.lottery import planned_densities
-from lttune.masks import density
+from lttune.models.masks import density
 from lttune.schedule import evaluation_steps
 from lttune.store.files import read_json
 

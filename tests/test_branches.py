@@ -8,7 +8,6 @@ import pytest
 import torch
 from junctions import CONFIG, DIGITS, INITIAL, MASK, REWOUND, junction, leaving
 
-from lttune import masks
 from lttune.branches import ANYWHERE, BRANCHES, FROM_DENSE, HOLDING, TRANSFERS
 from lttune.checks import check_controls, check_fit
 from lttune.config import (
@@ -18,6 +17,7 @@ from lttune.config import (
     TargetConfig,
 )
 from lttune.errors import ConfigError
+from lttune.models import masks
 from lttune.settings import ControlName
 from lttune.starts import start
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 from junctions import DENSE, DIGITS, INITIAL, NETWORK
 
-from lttune import masks
 from lttune.branches import BRANCHES, FROM_DENSE, TRANSFERS
 from lttune.config import (
     DataConfig,
@@ -17,10 +16,11 @@ from lttune.config import (
     TargetConfig,
     TrainConfig,
 )
-from lttune.criteria import evidence_of
 from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
-from lttune.pruning import prune
+from lttune.models import masks
+from lttune.pruning.criteria import evidence_of
+from lttune.pruning.rule import prune
 from lttune.store.store import Store
 from lttune.trial import run_trial
 

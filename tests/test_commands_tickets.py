@@ -11,10 +11,10 @@ import stored_study
 import torch
 import tyro
 
-from lttune import masks
 from lttune.cli import main
-from lttune.data import npz
+from lttune.data.files import npz
 from lttune.exchange import masks_in, read
+from lttune.models import masks
 from lttune.overlap import table
 from lttune.records import schema
 from lttune.tickets import Place, find

@@ -8,12 +8,11 @@ import torch
 from evidences import evidence, fresh
 from torch.nn import functional
 
-from lttune import masks
 from lttune.config import ModelConfig, PruneConfig
 from lttune.config.seeding import stream
-from lttune.criteria import CRITERIA, loss
-from lttune.models import build
-from lttune.pruning import prune
+from lttune.models import build, masks
+from lttune.pruning.criteria import CRITERIA, loss
+from lttune.pruning.rule import prune
 
 ONE = "fc1.weight"
 

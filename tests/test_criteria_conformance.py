@@ -8,16 +8,16 @@ import pytest
 import torch
 from evidences import evidence, fresh
 
-from lttune import masks
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.config.prune import CriterionName
-from lttune.criteria import CRITERIA, MEASURED
 from lttune.data import load
-from lttune.densities import planned_densities
 from lttune.engines.torch import TorchEngine
 from lttune.errors import ConfigError
 from lttune.lab import Lab
-from lttune.pruning import prune
+from lttune.models import masks
+from lttune.pruning.criteria import CRITERIA, MEASURED
+from lttune.pruning.densities import planned_densities
+from lttune.pruning.rule import prune
 from lttune.store.store import Store
 from lttune.trial import run_trial
 

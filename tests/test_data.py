@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lttune.data import Dataset, contents, load, mnist, packages, sources, split
+from lttune.data import Dataset, load, mnist, split
 from lttune.data.dataset import statistics
+from lttune.data.files import archives, packages, sources
 from lttune.errors import ConfigError, DataError, StorageError
 
 MIRRORS, NPM = mnist.SOURCES
@@ -28,7 +29,7 @@ def files(monkeypatch) -> dict[str, bytes]:
     for x, y, count in ((mnist.TRAIN_X, mnist.TRAIN_Y, 5), (mnist.TEST_X, mnist.TEST_Y, 3)):
         files[x] = struct.pack(">4I", 0x803, count, 28, 28) + rng.bytes(count * 784)
         files[y] = struct.pack(">2I", 0x801, count) + bytes(range(count))
-    monkeypatch.setattr(mnist, "MD5", {name: contents.md5(data) for name, data in files.items()})
+    monkeypatch.setattr(mnist, "MD5", {name: archives.md5(data) for name, data in files.items()})
     for source in mnist.SOURCES:
         monkeypatch.setitem(mnist.SOURCES, source, unavailable)
     return files
@@ -144,8 +145,8 @@ def test_a_damaged_file_is_refused_by_name_and_left(files, monkeypatch, tmp_path
 
 
 def test_a_small_gzip_that_grows_large_is_read_to_the_limit_only(files, monkeypatch, tmp_path):
-    monkeypatch.setattr(contents, "LIMIT", 1000)
-    assert len(contents.decompressed(gzip.compress(bytes(1_000_000)))) == 1000
+    monkeypatch.setattr(archives, "LIMIT", 1000)
+    assert len(archives.decompressed(gzip.compress(bytes(1_000_000)))) == 1000
 
 
 # MNIST from elsewhere.

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lttune.data import cifar, contents, load, python_batch, sources
+from lttune.data import cifar, load
+from lttune.data.files import archives, python_batch, sources
 from lttune.errors import DataError
 
 COUNT = 3
@@ -73,7 +74,7 @@ def pythons() -> dict[str, bytes]:
 def small(monkeypatch):
     """Small files pass for CIFAR-10, and there is no source but the folder."""
     python, binary = (
-        replace(c, md5={n: contents.md5(d) for n, d in files.items()}, sources={})
+        replace(c, md5={n: archives.md5(d) for n, d in files.items()}, sources={})
         for c, files in zip(cifar.CIFAR10, (pythons(), binaries()), strict=True)
     )
     monkeypatch.setattr(cifar, "CIFAR10", (python, binary))
@@ -134,7 +135,7 @@ def test_cifar100_learns_its_fine_classes(monkeypatch, tmp_path):
     fine = [99 - c for c in y]
     data = pickled(x, fine, "fine_labels")
     files = {"train": data, "test": data}
-    md5 = {n: contents.md5(d) for n, d in files.items()}
+    md5 = {n: archives.md5(d) for n, d in files.items()}
     monkeypatch.setattr(
         cifar, "CIFAR100", tuple(replace(c, md5=md5, sources={}) for c in cifar.CIFAR100)
     )

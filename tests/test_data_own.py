@@ -10,7 +10,7 @@ from PIL import Image
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig
 from lttune.data import load
-from lttune.data.picture_folder import read
+from lttune.data.files.picture_folder import read
 from lttune.engines import make
 from lttune.errors import ConfigError, DataError
 from lttune.lab import Lab

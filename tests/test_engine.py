@@ -7,14 +7,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lttune import masks
 from lttune.config import ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import resident
 from lttune.engines.torch import TorchEngine
 from lttune.errors import ResourceError
-from lttune.models import build
+from lttune.models import build, masks
 
 OPTIMIZERS = [
     TrainConfig(optimizer="sgd", lr=0.1, steps=100),

@@ -7,13 +7,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lttune import masks
 from lttune.config import ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import Examples, resident
 from lttune.engines import make
-from lttune.models import build
+from lttune.models import build, masks
 from lttune.schedule import batches
 from lttune.training import Material, Member
 

@@ -20,7 +20,6 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils import prune
 
-from lttune import masks
 from lttune.cli import main
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.config.seeding import stream
@@ -37,7 +36,7 @@ from lttune.exchange import (
     weights_in,
     write,
 )
-from lttune.models import build
+from lttune.models import build, masks
 from lttune.tickets import Place, find
 
 NETWORK = build(ModelConfig(name="lenet-20-10"), (8, 8), 10)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lttune.data import idx
+from lttune.data.files import idx
 from lttune.errors import DataError
 
 

@@ -3,8 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lttune import masks
 from lttune.errors import ConfigError
+from lttune.models import masks
 
 
 @settings(deadline=None)

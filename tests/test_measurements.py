@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lttune import masks, measurements
+from lttune import measurements
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.data import load
 from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.lottery import trajectories
-from lttune.models import build
+from lttune.models import build, masks
 from lttune.records import schema
 from lttune.store.cells import Cell
 from lttune.store.store import Store

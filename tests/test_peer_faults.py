@@ -18,17 +18,17 @@ from evidences import network as network_named
 from torch.nn import functional
 from torch.nn.utils import prune as torch_prune
 
-from lttune import masks, pruning
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.config.seeding import stream
-from lttune.criteria import evidence_of
 from lttune.data import load
-from lttune.densities import planned_densities
 from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab, network_of
 from lttune.lottery import trajectories
-from lttune.models import build
+from lttune.models import build, masks
 from lttune.models.layers import Output, kind
+from lttune.pruning.criteria import evidence_of
+from lttune.pruning.densities import planned_densities
+from lttune.pruning.rule import prune
 from lttune.store.store import Store
 from lttune.tasks import weights_of
 
@@ -105,7 +105,7 @@ def pruned_once(weights, config, mask=None):
     """Returns the mask of one level of the weights of a layer fc1."""
     network = dataclasses.replace(network_named("lenet-12-8"), kinds={"fc1": "fc"})
     mask = mask or masks.ones(weights, list(weights))
-    return pruning.prune(evidence_of(weights, mask, network), config)
+    return prune(evidence_of(weights, mask, network), config)
 
 
 # grantgasser/lottery-ticket-hypothesis-reproduction
@@ -242,7 +242,7 @@ def test_open_lth_removes_one_too_many_and_counts_layers_that_it_ignores():
     network = build(LENET, (28, 28), 10).excluding(rule.exclude)
     weights = network.initial_weights(stream(0, 0, "init"))
     mask = masks.ones(weights, network.prunable)
-    after = pruning.prune(evidence_of(weights, mask, network), rule)
+    after = prune(evidence_of(weights, mask, network), rule)
     assert masks.prunable(mask) == 265_200
     assert 265_200 - masks.surviving(after) == 53_040
     values = torch.cat([weights[name].abs().flatten() for name in mask])
@@ -264,7 +264,7 @@ def test_open_lth_prunes_too_much_at_high_sparsity_and_then_breaks():
     rule = PruneConfig(scope="global", fraction=0.5)
     mask, left = masks.ones(weights, network.prunable), 12 * 8 + 8 * 10
     for _ in range(12):
-        mask = pruning.prune(evidence_of(weights, mask, network), rule)
+        mask = prune(evidence_of(weights, mask, network), rule)
         left -= left // 2
         assert masks.surviving(mask) == left
     assert left == 1

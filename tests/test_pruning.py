@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from pruned import KINDS, SHAPES, dense, network_of, prune, random_weights
 from torch.nn.utils import prune as torch_prune
 
-from lttune import masks
 from lttune.config import LotteryConfig, PruneConfig
-from lttune.densities import planned_densities
 from lttune.errors import ConfigError
-from lttune.pruning import layer_fractions
+from lttune.models import masks
+from lttune.pruning.densities import planned_densities
+from lttune.pruning.rule import layer_fractions
 
 
 @pytest.mark.parametrize(

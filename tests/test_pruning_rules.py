@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from pruned import network_of, prune
 from torch.nn.utils import prune as torch_prune
 
-from lttune import masks, pruning
 from lttune.config import LotteryConfig, PruneConfig
-from lttune.densities import planned_densities
 from lttune.errors import ConfigError
+from lttune.models import masks
+from lttune.pruning.densities import planned_densities
+from lttune.pruning.rule import CRITERIA, Group, competing_groups, planned_removals
 
 MIXED_KINDS = {"conv1": "conv", "conv2": "conv", "fc1": "fc", "out": "out"}
 MIXED_SHAPES = {
@@ -107,14 +108,14 @@ def test_one_shot_divides_the_weights_as_so_many_levels_do(level):
     kinds = {"fc1": "fc", "fc2": "fc", "out": "out"}
     shapes = {"fc1": (300, 784), "fc2": (100, 300), "out": (10, 100)}
     dense = [math.prod(shape) for shape in shapes.values()]
-    groups = pruning.competing_groups(PruneConfig(), kinds)
+    groups = competing_groups(PruneConfig(), kinds)
     left = dense
     for _ in range(level):
-        gone = pruning.planned_removals(PruneConfig(), groups, left, [1] * 3)
+        gone = planned_removals(PruneConfig(), groups, left, [1] * 3)
         left = [count - less for count, less in zip(left, gone, strict=True)]
     # 0.8^22 of fc1 is 1,735; rounding up leaves at most 1 / fraction more in a layer.
     config = PruneConfig(one_shot=sum(left) / sum(dense))
-    gone = pruning.planned_removals(config, groups, dense, [1] * 3)
+    gone = planned_removals(config, groups, dense, [1] * 3)
     once = [count - less for count, less in zip(dense, gone, strict=True)]
     assert abs(sum(once) - sum(left)) <= 1  # The quotient in decimals may be just below.
     for found, expected, fraction in zip(once, left, [0.2, 0.2, 0.1], strict=True):
@@ -122,10 +123,10 @@ def test_one_shot_divides_the_weights_as_so_many_levels_do(level):
 
 
 def test_one_shot_gives_a_unit_too_many_back_to_the_group_that_lost_most_of_one():
-    groups = [pruning.Group(names=[name], fraction=0.5) for name in "abc"]
+    groups = [Group(names=[name], fraction=0.5) for name in "abc"]
     # a and b fall below 99 together, from 99 + 99 + 6 to 98 + 98 + 6: one of them keeps its 99th.
     config = PruneConfig(one_shot=203 / 207 + 1e-9)
-    assert pruning.planned_removals(config, groups, [100, 100, 7], [1, 1, 1]) == [1, 2, 1]
+    assert planned_removals(config, groups, [100, 100, 7], [1, 1, 1]) == [1, 2, 1]
 
 
 def test_a_density_that_whole_layers_forbid_is_refused():
@@ -225,7 +226,7 @@ def test_rounds_remove_in_equal_ratios_and_score_the_survivors_anew(monkeypatch)
         assert all((evidence.trained[n][~keep] == 0).all() for n, keep in evidence.mask.items())
         return {name: evidence.trained[name].abs() for name in evidence.mask}
 
-    monkeypatch.setitem(pruning.CRITERIA, "magnitude", counted)
+    monkeypatch.setitem(CRITERIA, "magnitude", counted)
     weights = {"fc1.weight": torch.randn(100, 100, generator=torch.Generator().manual_seed(0))}
     config = PruneConfig(rounds=4, one_shot=0.0625, fractions={})
     mask = prune(weights, masks.ones(weights, ["fc1.weight"]), config, {"fc1": "fc"})

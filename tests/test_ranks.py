@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lttune import ranks
-from lttune.ranks import quantiles, ranked
+from lttune.pruning import ranks
+from lttune.pruning.ranks import quantiles, ranked
 
 SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 

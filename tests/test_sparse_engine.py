@@ -12,7 +12,6 @@ from hypothesis import strategies as some
 from torch import nn
 from torch.nn import functional
 
-from lttune import masks
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
@@ -22,7 +21,7 @@ from lttune.engines.torch import TorchEngine
 from lttune.errors import ResourceError
 from lttune.lab import Lab
 from lttune.lottery import trajectories
-from lttune.models import Network, build
+from lttune.models import Network, build, masks
 from lttune.store.store import Store
 
 pytest.importorskip("numba")

@@ -7,15 +7,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lttune import masks
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.config.seeding import stream
-from lttune.criteria import evidence_of
 from lttune.data import load
 from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.lottery import trajectories
-from lttune.models import build
+from lttune.models import build, masks
+from lttune.pruning.criteria import evidence_of
 from lttune.starts import HOLDS, STARTS, Junction, course, holding, start
 from lttune.store.store import Store
 from lttune.tasks import weights_of

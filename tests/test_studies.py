@@ -16,9 +16,9 @@ from markupsafe import escape
 from lttune.branches import FROM_DENSE
 from lttune.config import LotteryConfig
 from lttune.data import load
-from lttune.densities import planned_densities
 from lttune.lab import network_of
 from lttune.phases import phase_config
+from lttune.pruning.densities import planned_densities
 from lttune.settings import Study, StudyConfig
 from lttune.store.files import read_json
 

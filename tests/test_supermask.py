@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from lttune import masks
 from lttune.config import (
     DataConfig,
     LotteryConfig,
@@ -19,7 +18,7 @@ from lttune.engines.torch.supermask import SupermaskSession
 from lttune.errors import ConfigError
 from lttune.lab import Lab
 from lttune.lottery import planned_densities, trajectories
-from lttune.models import build
+from lttune.models import build, masks
 from lttune.store.store import Store
 from lttune.supermasks import start, training
 from lttune.tasks import weights_of

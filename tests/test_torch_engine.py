@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lttune import masks
 from lttune.config import ModelConfig, SupermaskConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
@@ -19,7 +18,7 @@ from lttune.engines.torch import TorchEngine
 from lttune.engines.torch.engine import set_precision
 from lttune.engines.torch.graph import Graph, worthwhile
 from lttune.errors import ResourceError
-from lttune.models import build
+from lttune.models import build, masks
 from lttune.training import Material, Member
 
 POOL = resident(load("digits"))[0]

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from lttune import masks
 from lttune.config import ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import resident
 from lttune.engines.torch import TorchEngine
-from lttune.models import build
+from lttune.models import build, masks
 from lttune.schedule import batches, evaluation_steps, rate
 from lttune.training import Material, Member, follow
 

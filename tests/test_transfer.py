@@ -8,12 +8,13 @@ import stored_study
 import torch
 from scipy import stats
 
-from lttune import masks
 from lttune.config import TargetConfig
-from lttune.data import load, npz
+from lttune.data import load
+from lttune.data.files import npz
 from lttune.engines.torch import TorchEngine
 from lttune.exchange import mask_tensors, plain, torch_prune, write
 from lttune.lab import Lab
+from lttune.models import masks
 from lttune.records import schema
 from lttune.store.store import Store
 from lttune.tasks import Ticket

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lttune.config import LotteryConfig, TrainConfig
-from lttune.masks import Mask, Weights
+from lttune.models.masks import Mask, Weights
 from lttune.starts import Junction, course, start
 
 

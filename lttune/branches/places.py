@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lttune import masks
 from lttune.branches.departure import Departure, departure
 from lttune.branches.values import reinit
-from lttune.masks import Mask
-from lttune.pruning import prune
+from lttune.models import masks
+from lttune.models.masks import Mask
+from lttune.pruning.rule import prune
 from lttune.starts import Junction
 
 

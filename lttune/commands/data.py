@@ -41,7 +41,8 @@ class Flags:
 
 def main(flags: Flags) -> int:
     """Prints a line each of what the dataset is, and returns the exit code."""
-    from lttune.data import load, npz, picture_folder
+    from lttune.data import load
+    from lttune.data.files import npz, picture_folder
 
     name = flags.name
     if flags.save is not None:

@@ -83,9 +83,9 @@ def _study(flags: Flags) -> int:
 
 
 def _ticket(flags: Flags, level: int) -> int:
-    from lttune import masks
     from lttune.description import described
     from lttune.exchange import FORMS, mask_tensors, write
+    from lttune.models import masks
     from lttune.tickets import Place, find
 
     found = find(

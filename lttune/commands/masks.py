@@ -36,8 +36,8 @@ class Flags:
 
 def main(flags: Flags) -> int:
     """Prints a table for each pair, writes the joined mask, and returns the exit code."""
-    from lttune import masks
     from lttune.exchange import mask_tensors, write
+    from lttune.models import masks
     from lttune.overlap import masks_of, table
 
     found = masks_of(flags.tickets)

@@ -36,7 +36,7 @@ class PruneConfig:
     """How the mask of the next level is found."""
 
     criterion: CriterionName = "magnitude"
-    """How a weight is scored; the lowest scores go first: see ``lttune.criteria``."""
+    """How a weight is scored; the lowest scores go first: see ``lttune.pruning.criteria``."""
     scope: ScopeName = "layer"
     """Which weights compete: those of one layer, those of all layers of one kind, or all."""
     fraction: float = 0.2

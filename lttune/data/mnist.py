@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lttune.data import idx
-from lttune.data.collection import Collection, Source, obtain
 from lttune.data.dataset import Dataset
-from lttune.data.packages import from_debian, from_npm
-from lttune.data.sources import from_mirrors
+from lttune.data.files import idx
+from lttune.data.files.collection import Collection, Source, obtain
+from lttune.data.files.packages import from_debian, from_npm
+from lttune.data.files.sources import from_mirrors
 
 TRAIN_X, TRAIN_Y = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_X, TEST_Y = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lttune.data import npz, picture_folder
 from lttune.data.dataset import Dataset, statistics
+from lttune.data.files import npz, picture_folder
 from lttune.errors import DataError
 
 Arrays = dict[str, np.ndarray]

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from lttune.errors import ConfigError
-from lttune.masks import Mask, Weights
 from lttune.models import Network
+from lttune.models.masks import Mask, Weights
 
 COUNT = "num_batches_tracked"
 """Batch norm's own step counter, which is neither a weight nor a moment."""

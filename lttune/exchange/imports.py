@@ -12,8 +12,8 @@ from lttune.errors import DataError
 from lttune.exchange.contents import Contents
 from lttune.exchange.forms import COUNT
 from lttune.exchange.matching import matched
-from lttune.masks import Mask, Weights
 from lttune.models import Network
+from lttune.models.masks import Mask, Weights
 
 PREFIX, SUFFIX, ORIGINAL = "mask.", "_mask", "_orig"
 

@@ -19,8 +19,8 @@ from lttune.engines.sparse.plan import CROSSOVER
 from lttune.engines.sparse.session import Session
 from lttune.engines.sparse.support import supports
 from lttune.errors import ResourceError
-from lttune.masks import Mask, ones
 from lttune.models import Network, build
+from lttune.models.masks import Mask, ones
 from lttune.training import Member, Trained, follow
 
 KERNELS = 2

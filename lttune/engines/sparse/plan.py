@@ -12,8 +12,8 @@ from torch import Tensor
 
 from lttune.engines.sparse import memory
 from lttune.engines.sparse.memory import Parameters
-from lttune.masks import Mask
 from lttune.models import Network
+from lttune.models.masks import Mask
 
 CROSSOVER = (0.21, 0.7)
 """Surviving weights, as a share of those of the padded tiles, above which skipping zero inputs is

@@ -15,8 +15,8 @@ from lttune.engines.sparse.memory import Scratch, scratch
 from lttune.engines.sparse.optimizers import KINDS
 from lttune.engines.sparse.pixels import PixelLists
 from lttune.engines.sparse.plan import Plan
-from lttune.masks import Mask
 from lttune.models import Network
+from lttune.models.masks import Mask
 
 CHUNK = 128
 """Examples a forward pass of an evaluation takes."""

@@ -16,7 +16,7 @@ from lttune.data.resident import Examples
 from lttune.engines.stacked.layout import Layout, aligned
 from lttune.engines.stacked.rules import Rule
 from lttune.engines.stacked.stack import Stack
-from lttune.masks import Weights
+from lttune.models.masks import Weights
 from lttune.schedule import evaluation_steps
 from lttune.training import Course, Member, Trained
 

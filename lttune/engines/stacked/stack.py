@@ -16,7 +16,7 @@ from torch.nn import functional
 from lttune.data.resident import Examples
 from lttune.engines.stacked.layout import Layout
 from lttune.engines.stacked.rules import Rule
-from lttune.masks import Mask, Weights, apply
+from lttune.models.masks import Mask, Weights, apply
 
 CHUNKS = {"cpu": 1_000, "cuda": 10_000}
 """Examples a forward pass of an evaluation takes: on the CPU activations should stay in the cache,

@@ -14,8 +14,8 @@ from lttune.engines.processor import processor
 from lttune.engines.torch.session import Session
 from lttune.engines.torch.supermask import SupermaskSession
 from lttune.errors import ResourceError
-from lttune.masks import Mask
 from lttune.models import Network
+from lttune.models.masks import Mask
 from lttune.training import Member, Trained, follow
 
 

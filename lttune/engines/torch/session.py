@@ -20,9 +20,9 @@ from lttune.data.resident import Examples
 from lttune.engines.torch.graph import Graph, worthwhile
 from lttune.engines.torch.optimizers import optimizer, set_rate
 from lttune.engines.torch.parameters import Parameters
-from lttune.masks import Mask
 from lttune.models import Network
 from lttune.models.layers import Dropout
+from lttune.models.masks import Mask
 
 CHUNK = 1_000
 """Examples a forward pass of an evaluation takes: activations of 1,000 stay in the cache."""

@@ -13,8 +13,8 @@ import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lttune.data.contents import chosen, members
-from lttune.data.sources import reason
+from lttune.data.files.archives import chosen, members
+from lttune.data.files.sources import reason
 from lttune.errors import DataError
 
 PACKAGE_S = 180.0

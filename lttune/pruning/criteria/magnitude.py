@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lttune.criteria.evidence import Evidence
+from lttune.pruning.criteria.evidence import Evidence
 
 
 def large_final(evidence: Evidence) -> dict[str, Tensor]:

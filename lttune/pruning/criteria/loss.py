@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from lttune.criteria.evidence import Evidence
-from lttune.masks import Weights, apply
 from lttune.models import Network
 from lttune.models.layers import Dropout
+from lttune.models.masks import Weights, apply
+from lttune.pruning.criteria.evidence import Evidence
 
 CHUNK = 128
 """Examples of a forward pass: bounds the memory of its graph, and is a batch of batch norm."""

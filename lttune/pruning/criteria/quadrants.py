@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lttune.criteria.evidence import Evidence
+from lttune.pruning.criteria.evidence import Evidence
 
 
 def large_init_large_final(evidence: Evidence) -> dict[str, Tensor]:

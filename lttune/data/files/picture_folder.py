@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lttune.data.npz import split
+from lttune.data.files.npz import split
 from lttune.errors import DataError, StorageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lttune.masks import Mask, Weights
 from lttune.models import Network
+from lttune.models.masks import Mask, Weights
 
 
 @dataclass(frozen=True, kw_only=True)

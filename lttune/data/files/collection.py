@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lttune.data.contents import LIMIT, decompressed, md5
+from lttune.data.files.archives import LIMIT, decompressed, md5
 from lttune.errors import DataError, StorageError
 from lttune.store.files import write_atomically
 

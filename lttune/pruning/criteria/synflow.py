@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from lttune.criteria.evidence import Evidence
-from lttune.criteria.loss import opened
-from lttune.masks import Weights, apply
+from lttune.models.masks import Weights, apply
+from lttune.pruning.criteria.evidence import Evidence
+from lttune.pruning.criteria.loss import opened
 
 
 def synflow(evidence: Evidence) -> dict[str, Tensor]:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from lttune.criteria.chance import random
-from lttune.criteria.evidence import Evidence, evidence_of
-from lttune.criteria.gradient import gradient, grasp, snip
-from lttune.criteria.magnitude import large_final, large_init, small_final, small_init
-from lttune.criteria.movement import (
+from lttune.pruning.criteria.chance import random
+from lttune.pruning.criteria.evidence import Evidence, evidence_of
+from lttune.pruning.criteria.gradient import gradient, grasp, snip
+from lttune.pruning.criteria.magnitude import large_final, large_init, small_final, small_init
+from lttune.pruning.criteria.movement import (
     large_final_diff_sign,
     large_final_same_sign,
     magnitude_increase,
@@ -18,8 +18,8 @@ from lttune.criteria.movement import (
     magnitude_increase_same_sign,
     movement,
 )
-from lttune.criteria.quadrants import large_init_large_final, small_init_small_final
-from lttune.criteria.synflow import synflow
+from lttune.pruning.criteria.quadrants import large_init_large_final, small_init_small_final
+from lttune.pruning.criteria.synflow import synflow
 
 Criterion = Callable[[Evidence], dict[str, Tensor]]
 """Evidence -> prunable tensor's name -> score of each weight, float32, of the weight's shape. The

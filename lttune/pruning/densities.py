@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from lttune.config import LotteryConfig
 from lttune.errors import ConfigError
 from lttune.models import Network
-from lttune.pruning import Group, competing_groups, planned_removals, removed
+from lttune.pruning.rule import Group, competing_groups, planned_removals, removed
 
 LEARNED = 0.5
 """Density planned for a learned mask: with logits at zero, half of the weights are drawn."""

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from http.client import HTTPException, HTTPResponse
 from urllib.parse import urlsplit
 
-from lttune.data.contents import LIMIT, chosen, decompressed, md5, members
+from lttune.data.files.archives import LIMIT, chosen, decompressed, md5, members
 from lttune.errors import DataError
 
 CONNECT_S = 10.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lttune.criteria.evidence import Evidence
-from lttune.criteria.loss import gradients, leaves, shares
+from lttune.pruning.criteria.evidence import Evidence
+from lttune.pruning.criteria.loss import gradients, leaves, shares
 
 TEMPERATURE = 200.0
 """Divides the logits in GraSP, which smooths the softmax: the authors' setting."""

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from lttune.config import PruneConfig
-from lttune.criteria import CRITERIA, Evidence
 from lttune.errors import ConfigError, unknown
-from lttune.masks import Mask, apply
-from lttune.ranks import ranked
+from lttune.models.masks import Mask, apply
+from lttune.pruning.criteria import CRITERIA, Evidence
+from lttune.pruning.ranks import ranked
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

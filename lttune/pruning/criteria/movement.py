@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lttune.criteria.evidence import Evidence
-from lttune.criteria.magnitude import large_final
+from lttune.pruning.criteria.evidence import Evidence
+from lttune.pruning.criteria.magnitude import large_final
 
 
 def movement(evidence: Evidence) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lttune.criteria.evidence import Evidence
+from lttune.pruning.criteria.evidence import Evidence
 
 
 def random(evidence: Evidence) -> dict[str, Tensor]:

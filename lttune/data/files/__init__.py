@@ -1,0 +1,1 @@
+"""Where the bytes of pictures come from: downloads, packages, archives and their formats."""
