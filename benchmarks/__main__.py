@@ -21,9 +21,9 @@ from rich.console import Console
 from benchmarks import bars, chart, loops, machine, measurement, memory, orchestration, pair, table
 from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LEVELS
 from lttune.config import require
-from lttune.engines import sparse
 from lttune.errors import LttuneError, ResourceError
 from lttune.store.files import write_json
+from lttune.training.engines import sparse
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,12 +23,12 @@ from lttune.config import LotteryConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load, split
 from lttune.data.resident import resident
-from lttune.engines.sparse.engine import SparseEngine
-from lttune.engines.torch import TorchEngine
 from lttune.models import Network, build
 from lttune.models.masks import Mask, apply, density, ones
 from lttune.pruning.criteria import evidence_of
 from lttune.pruning.rule import prune
+from lttune.training.engines.sparse.engine import SparseEngine
+from lttune.training.engines.torch import TorchEngine
 
 LEVELS = 21
 EVAL_EVERY = 100

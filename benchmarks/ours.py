@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LR, Course, Timed
-from lttune import engines
 from lttune.config import TrainConfig
 from lttune.config.seeding import stream
 from lttune.data.resident import resident
 from lttune.tasks import Ticket
-from lttune.training import Material, Member
+from lttune.training import engines
+from lttune.training.protocol import Material, Member
 
 
 class Ours:

@@ -24,12 +24,12 @@ import tyro
 from lttune.config import ModelConfig, TrainConfig, require
 from lttune.config.seeding import stream
 from lttune.data.resident import Examples
-from lttune.engines.stacked import StackedEngine
-from lttune.engines.torch import TorchEngine
 from lttune.errors import LttuneError
 from lttune.models import build
 from lttune.models.masks import ones
-from lttune.training import Engine, Material, Member
+from lttune.training.engines.stacked import StackedEngine
+from lttune.training.engines.torch import TorchEngine
+from lttune.training.protocol import Engine, Material, Member
 
 NETWORK = build(ModelConfig(), (28, 28), 10)
 TRAIN, VALIDATION, TEST = 55_000, 5_000, 10_000

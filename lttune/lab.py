@@ -30,7 +30,7 @@ from lttune.pruning.criteria import MEASURED, Evidence
 from lttune.store.cells import Cell
 from lttune.store.store import Store, Stored
 from lttune.tasks import Task, cell_of
-from lttune.training import Engine, Material, Member
+from lttune.training.protocol import Engine, Material, Member
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,6 @@ from lttune.config import LotteryConfig
 from lttune.config.design import Point
 from lttune.data import Dataset, load
 from lttune.data.transforms import outline
-from lttune.engines import choose, make
 from lttune.errors import LockedError, ResourceError
 from lttune.lab import network_of
 from lttune.models import Network
@@ -37,6 +36,7 @@ from lttune.settings import Space, Study, StudyConfig
 from lttune.sheet import refuse_other, sheet
 from lttune.space import widened
 from lttune.store.store import probe
+from lttune.training.engines import choose, make
 
 
 def run_study(

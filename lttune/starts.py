@@ -18,7 +18,7 @@ from lttune.config import LotteryConfig, TrainConfig
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights, mixed
 from lttune.pruning.criteria import Evidence
-from lttune.schedule import rate
+from lttune.training.schedule import rate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from lttune.config import LotteryConfig, TrainConfig
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights, pack, spread, survivors, unpack
 from lttune.store.cells import Cell
-from lttune.training import Trained
+from lttune.training.protocol import Trained
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ from lttune.store.cells import Cell
 from lttune.store.files import read_json
 from lttune.store.store import Store, Stored
 from lttune.tasks import mask_of, weights_of
-from lttune.training import Member
+from lttune.training.protocol import Member
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,13 +14,13 @@ from typing import Any
 
 from ray import tune
 
-from lttune import engines
 from lttune.config import from_dict
 from lttune.data import Dataset
 from lttune.errors import StorageError
 from lttune.lab import Lab
 from lttune.records.objectives import ObjectiveConfig, depth, objectives
 from lttune.store.store import Store
+from lttune.training import engines
 from lttune.trial import run_trial
 
 

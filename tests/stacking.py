@@ -9,7 +9,7 @@ from lttune.config.seeding import stream
 from lttune.data import load, split
 from lttune.data.resident import resident
 from lttune.models import build, masks
-from lttune.training import Material, Member
+from lttune.training.protocol import Material, Member
 
 DIGITS = load("digits")
 POOL, TEST = resident(DIGITS)

@@ -32,8 +32,8 @@ from lttune.data.dataset import Dataset
 from lttune.errors import ConfigError, ResourceError
 from lttune.lottery import planned_densities
 from lttune.models.masks import density
-from lttune.schedule import evaluation_steps
 from lttune.store.files import read_json
+from lttune.training.schedule import evaluation_steps
 
 ROOT = Path(__file__).parent.parent
 NAMES = tuple(loops.TITLES)

@@ -16,12 +16,12 @@ from lttune.config import (
     TargetConfig,
     TrainConfig,
 )
-from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.models import masks
 from lttune.pruning.criteria import evidence_of
 from lttune.pruning.rule import prune
 from lttune.store.store import Store
+from lttune.training.engines.torch import TorchEngine
 from lttune.trial import run_trial
 
 REAL = LotteryConfig(

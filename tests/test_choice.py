@@ -10,13 +10,13 @@ import pytest
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
-from lttune.engines import choose, make, sparse
-from lttune.engines.choice import GANGS
-from lttune.engines.plain import RULES
-from lttune.engines.stacked import StackedEngine
-from lttune.engines.torch import TorchEngine
 from lttune.errors import ResourceError
 from lttune.models import build
+from lttune.training.engines import choose, make, sparse
+from lttune.training.engines.choice import GANGS
+from lttune.training.engines.plain import RULES
+from lttune.training.engines.stacked import StackedEngine
+from lttune.training.engines.torch import TorchEngine
 
 BASE = LotteryConfig(
     data=DataConfig(name="digits"),
@@ -57,10 +57,13 @@ def stub(tmp_path, monkeypatch):
         (tmp_path / "numba").mkdir()
         (tmp_path / "numba" / "__init__.py").write_text(code)
         monkeypatch.syspath_prepend(tmp_path)
-        kept = {"lttune.engines.sparse", "lttune.engines.sparse.support"}
+        engine = "lttune.training.engines.sparse"
+        kept = {engine, f"{engine}.obstacle", f"{engine}.support"}
         for module in list(sys.modules):
             foreign = module.partition(".")[0] == "numba"
-            if foreign or (module.startswith("lttune.engines.sparse") and module not in kept):
+            if foreign or (
+                module.startswith(engine) and module not in kept
+            ):
                 monkeypatch.delitem(sys.modules, module)
 
     return install
@@ -153,7 +156,7 @@ def test_a_numba_that_is_there_and_cannot_compile_is_none():
 def falls_back(environment):
     done = ran(
         "from tests.test_choice import chosen\n"
-        "from lttune.engines import make\n"
+        "from lttune.training.engines import make\n"
         "name, reason = chosen()\n"
         "print(make(name, 'cpu').numerics.partition('-')[0], reason)",
         environment,
@@ -171,7 +174,7 @@ def test_kernels_are_compiled_where_nothing_can_be_kept(tmp_path):
     done = ran(
         "import numba.core.caching as caching\n"
         "caching.CacheImpl._locator_classes = []\n"
-        "from lttune.engines import choose, make, warm\n"
+        "from lttune.training.engines import choose, make, warm\n"
         "from tests.test_choice import chosen\n"
         "name, reason = chosen()\n"
         "make(name, 'cpu')\n"

@@ -15,12 +15,12 @@ from lttune.config.seeding import stream
 from lttune.connectivity import barrier, between, error, loaded
 from lttune.data import load
 from lttune.data.resident import resident
-from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.models import build
 from lttune.models.layers import Output
 from lttune.store.store import Store
 from lttune.tasks import weights_of
+from lttune.training.engines.torch import TorchEngine
 from lttune.trial import run_trial
 
 DIGITS = load("digits")

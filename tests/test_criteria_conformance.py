@@ -11,7 +11,6 @@ from evidences import evidence, fresh
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.config.prune import CriterionName
 from lttune.data import load
-from lttune.engines.torch import TorchEngine
 from lttune.errors import ConfigError
 from lttune.lab import Lab
 from lttune.models import masks
@@ -19,6 +18,7 @@ from lttune.pruning.criteria import CRITERIA, MEASURED
 from lttune.pruning.densities import planned_densities
 from lttune.pruning.rule import prune
 from lttune.store.store import Store
+from lttune.training.engines.torch import TorchEngine
 from lttune.trial import run_trial
 
 NETWORKS = ("lenet-12-8", "normed")

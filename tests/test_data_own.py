@@ -11,10 +11,10 @@ from PIL import Image
 from lttune.config import DataConfig, LotteryConfig, ModelConfig
 from lttune.data import load
 from lttune.data.files.picture_folder import read
-from lttune.engines import make
 from lttune.errors import ConfigError, DataError
 from lttune.lab import Lab
 from lttune.store.store import Store
+from lttune.training.engines import make
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (12, 4, 6)).astype(np.uint8)

@@ -11,9 +11,9 @@ from lttune.config import ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import resident
-from lttune.engines.torch import TorchEngine
 from lttune.errors import ResourceError
 from lttune.models import build, masks
+from lttune.training.engines.torch import TorchEngine
 
 OPTIMIZERS = [
     TrainConfig(optimizer="sgd", lr=0.1, steps=100),

@@ -11,10 +11,10 @@ from lttune.config import ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import Examples, resident
-from lttune.engines import make
 from lttune.models import build, masks
-from lttune.schedule import batches
-from lttune.training import Material, Member
+from lttune.training.engines import make
+from lttune.training.protocol import Material, Member
+from lttune.training.schedule import batches
 
 ENGINES = ["torch", "sparse", "stacked"]
 RATES = {"sgd": 1.0, "momentum": 0.05, "adam": 2e-3, "adamw": 2e-3}

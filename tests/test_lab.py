@@ -8,9 +8,9 @@ import torch
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
-from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.store.store import Store
+from lttune.training.engines.torch import TorchEngine
 from lttune.trial import run_trial
 
 TINY = LotteryConfig(

@@ -9,13 +9,13 @@ from lttune import lottery
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
-from lttune.engines.torch import TorchEngine
 from lttune.errors import ConfigError
 from lttune.lab import Lab
 from lttune.lottery import planned_densities, trajectories
 from lttune.models import masks
 from lttune.store.store import Store
 from lttune.tasks import mask_of, weights_of
+from lttune.training.engines.torch import TorchEngine
 
 TINY = LotteryConfig(
     levels=3,

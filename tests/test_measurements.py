@@ -10,7 +10,6 @@ from scipy import stats
 from lttune import measurements
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.data import load
-from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.lottery import trajectories
 from lttune.models import build, masks
@@ -18,6 +17,7 @@ from lttune.records import schema
 from lttune.store.cells import Cell
 from lttune.store.store import Store
 from lttune.tasks import Ticket, weights_of
+from lttune.training.engines.torch import TorchEngine
 from lttune.trial import run_trial
 
 DIGITS = load("digits")

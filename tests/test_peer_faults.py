@@ -21,7 +21,6 @@ from torch.nn.utils import prune as torch_prune
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
-from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab, network_of
 from lttune.lottery import trajectories
 from lttune.models import build, masks
@@ -31,6 +30,7 @@ from lttune.pruning.densities import planned_densities
 from lttune.pruning.rule import prune
 from lttune.store.store import Store
 from lttune.tasks import weights_of
+from lttune.training.engines.torch import TorchEngine
 
 DIGITS = load("digits")
 CONFIG = LotteryConfig(

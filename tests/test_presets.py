@@ -8,7 +8,7 @@ import pytest
 from lttune.config.presets import LENET_300_100, PRESETS, RESNET_20
 from lttune.lottery import planned_densities
 from lttune.models import build
-from lttune.schedule import rate
+from lttune.training.schedule import rate
 
 
 def network_of(config):

@@ -7,12 +7,12 @@ from lttune.checks import check_fit
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
-from lttune.engines.torch import TorchEngine
 from lttune.errors import ConfigError
 from lttune.lab import Lab
 from lttune.lottery import trajectories
 from lttune.pretraining import initial_weights
 from lttune.store.store import Store
+from lttune.training.engines.torch import TorchEngine
 
 PLAIN = LotteryConfig(
     levels=1,

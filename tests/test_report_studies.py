@@ -13,7 +13,6 @@ from test_report import FULL, words_of
 
 from analysis import report
 from lttune.data import load
-from lttune.engines.torch import TorchEngine
 from lttune.errors import StorageError
 from lttune.lab import Lab
 from lttune.records import schema
@@ -21,6 +20,7 @@ from lttune.records.ledger import Ledger
 from lttune.sheet import sheet
 from lttune.store.files import write_json
 from lttune.store.store import Store
+from lttune.training.engines.torch import TorchEngine
 from lttune.trial import run_trial
 
 CONTROLS = ("reinit", "random", "shuffle", "permute", "sibling", "transfer", "transfer_random")

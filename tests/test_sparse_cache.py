@@ -9,7 +9,7 @@ import pytest
 
 TRAINED = """
 import hashlib, sys, torch
-from lttune.engines.sparse.engine import SparseEngine
+from lttune.training.engines.sparse.engine import SparseEngine
 sys.path.insert(0, "tests")
 from stacking import NETWORK, POOL, TEST, ticket
 from lttune.config import TrainConfig

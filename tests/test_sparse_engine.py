@@ -16,18 +16,18 @@ from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import Examples, resident
-from lttune.engines.sparse import obstacle, supports
-from lttune.engines.torch import TorchEngine
 from lttune.errors import ResourceError
 from lttune.lab import Lab
 from lttune.lottery import trajectories
 from lttune.models import Network, build, masks
 from lttune.store.store import Store
+from lttune.training.engines.sparse import obstacle, supports
+from lttune.training.engines.torch import TorchEngine
 
 pytest.importorskip("numba")
-from lttune.engines.sparse import program
-from lttune.engines.sparse.engine import SparseEngine, warm
-from lttune.engines.sparse.plan import Plan
+from lttune.training.engines.sparse.engine import SparseEngine, warm
+from lttune.training.engines.sparse.kernels import program
+from lttune.training.engines.sparse.plan import Plan
 
 OPTIMIZERS = [
     TrainConfig(optimizer="sgd", lr=1.0, steps=100),

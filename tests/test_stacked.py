@@ -9,11 +9,11 @@ from stacking import DIGITS, NETWORK, member
 from torch import nn
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
-from lttune.engines.stacked import StackedEngine, supports
 from lttune.errors import ResourceError
 from lttune.lab import Lab
 from lttune.models import build
 from lttune.store.store import Store
+from lttune.training.engines.stacked import StackedEngine, supports
 from lttune.trial import run_trial
 
 TIMES = {"train_time_s", "eval_time_s", "trained"}

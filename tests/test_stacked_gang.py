@@ -12,9 +12,9 @@ from stacking import MATERIALS, POOL, materials, member, mixed
 from lttune.config import ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data.resident import Examples
-from lttune.engines.stacked import StackedEngine
 from lttune.models import build
-from lttune.training import Material
+from lttune.training.engines.stacked import StackedEngine
+from lttune.training.protocol import Material
 
 DEVICES = [
     "cpu",

@@ -10,13 +10,13 @@ from torch.nn import functional
 
 from lttune.config import TrainConfig
 from lttune.config.seeding import stream
-from lttune.engines.stacked import StackedEngine
-from lttune.engines.stacked.engine import _compiled
-from lttune.engines.stacked.gang import padded
-from lttune.engines.stacked.layout import Layout
-from lttune.engines.stacked.rules import RULES
-from lttune.engines.stacked.stack import Stack
-from lttune.engines.torch import TorchEngine
+from lttune.training.engines.stacked import StackedEngine
+from lttune.training.engines.stacked.engine import _compiled
+from lttune.training.engines.stacked.gang import padded
+from lttune.training.engines.stacked.layout import Layout
+from lttune.training.engines.stacked.rules import RULES
+from lttune.training.engines.stacked.stack import Stack
+from lttune.training.engines.torch import TorchEngine
 
 NAMES = [config.optimizer for config in OPTIMIZERS]
 DENSITIES = [1.0, 0.2, 0.02]

@@ -10,7 +10,6 @@ from torch.nn import functional
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
-from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.lottery import trajectories
 from lttune.models import build, masks
@@ -18,6 +17,7 @@ from lttune.pruning.criteria import evidence_of
 from lttune.starts import HOLDS, STARTS, Junction, course, holding, start
 from lttune.store.store import Store
 from lttune.tasks import weights_of
+from lttune.training.engines.torch import TorchEngine
 
 DIGITS = load("digits")
 NETWORK = build(ModelConfig(name="lenet-20-10"), (8, 8), 10)

@@ -31,7 +31,6 @@ from lttune import conductor
 from lttune.conductor import Conductor
 from lttune.config.design import Categorical, Factor, LogUniform, space_filling
 from lttune.data import load
-from lttune.engines import choose, make
 from lttune.errors import ResourceError
 from lttune.lab import Lab
 from lttune.models import build
@@ -40,6 +39,7 @@ from lttune.settings import Study
 from lttune.store.files import read_json
 from lttune.store.store import Store
 from lttune.study import main
+from lttune.training.engines import choose, make
 from lttune.trial import run_trial
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

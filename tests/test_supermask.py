@@ -13,8 +13,6 @@ from lttune.config import (
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import resident
-from lttune.engines.torch import TorchEngine
-from lttune.engines.torch.supermask import SupermaskSession
 from lttune.errors import ConfigError
 from lttune.lab import Lab
 from lttune.lottery import planned_densities, trajectories
@@ -22,6 +20,8 @@ from lttune.models import build, masks
 from lttune.store.store import Store
 from lttune.supermasks import start, training
 from lttune.tasks import weights_of
+from lttune.training.engines.torch import TorchEngine
+from lttune.training.engines.torch.supermask import SupermaskSession
 from lttune.trial import run_trial
 
 CONFIG = LotteryConfig(

@@ -12,14 +12,14 @@ from lttune.config import ModelConfig, SupermaskConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import Examples, resident
-from lttune.engines.processor import processor
-from lttune.engines.stacked import StackedEngine
-from lttune.engines.torch import TorchEngine
-from lttune.engines.torch.engine import set_precision
-from lttune.engines.torch.graph import Graph, worthwhile
 from lttune.errors import ResourceError
 from lttune.models import build, masks
-from lttune.training import Material, Member
+from lttune.training.engines.processor import processor
+from lttune.training.engines.stacked import StackedEngine
+from lttune.training.engines.torch import TorchEngine
+from lttune.training.engines.torch.engine import set_precision
+from lttune.training.engines.torch.graph import Graph, worthwhile
+from lttune.training.protocol import Material, Member
 
 POOL = resident(load("digits"))[0]
 CONV = build(ModelConfig(name="conv-2"), (8, 8), 10)

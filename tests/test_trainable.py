@@ -105,7 +105,7 @@ def test_a_worker_that_cannot_be_made_is_a_report_and_is_made_for_the_next_trial
     def absent(name, device):
         raise ResourceError(f"{device} is not here")
 
-    monkeypatch.setattr("lttune.engines.make", absent)
+    monkeypatch.setattr("lttune.training.engines.make", absent)
     made = worker(tmp_path, stops=False)
     failed = reports(made)[-1]
     assert failed["error"] == "ResourceError: cpu is not here"

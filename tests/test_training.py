@@ -8,10 +8,10 @@ from lttune.config import ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import resident
-from lttune.engines.torch import TorchEngine
 from lttune.models import build, masks
-from lttune.schedule import batches, evaluation_steps, rate
-from lttune.training import Material, Member, follow
+from lttune.training.engines.torch import TorchEngine
+from lttune.training.protocol import Material, Member, follow
+from lttune.training.schedule import batches, evaluation_steps, rate
 
 CONFIG = TrainConfig(lr=2e-3, batch_size=50, steps=60, eval_every=20)
 

@@ -11,7 +11,6 @@ from scipy import stats
 from lttune.config import TargetConfig
 from lttune.data import load
 from lttune.data.files import npz
-from lttune.engines.torch import TorchEngine
 from lttune.exchange import mask_tensors, plain, torch_prune, write
 from lttune.lab import Lab
 from lttune.models import masks
@@ -19,6 +18,7 @@ from lttune.records import schema
 from lttune.store.store import Store
 from lttune.tasks import Ticket
 from lttune.tickets import Place, find
+from lttune.training.engines.torch import TorchEngine
 from lttune.transfer import digest, imported, junctions, transfer
 from lttune.transfer_table import lines, paired, table
 

@@ -18,10 +18,10 @@ from lttune.data import Dataset, load
 from lttune.data.drawn import noisy, subsample
 from lttune.data.resident import resident
 from lttune.data.transforms import enlarged, outline, pooled, prepared
-from lttune.engines import make
 from lttune.errors import ConfigError
 from lttune.lab import Lab
 from lttune.store.store import Store
+from lttune.training.engines import make
 
 
 @pytest.fixture(scope="module")

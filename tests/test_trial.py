@@ -4,10 +4,10 @@ import pytest
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.data import load
-from lttune.engines.torch import TorchEngine
 from lttune.lab import Lab
 from lttune.records.schema import MEASURES
 from lttune.store.store import Store
+from lttune.training.engines.torch import TorchEngine
 from lttune.trial import run_trial
 
 GOLDEN = LotteryConfig(

@@ -1,5 +1,0 @@
-"""Engines: how a masked network is trained. ``torch`` is the reference."""
-
-from lttune.engines.choice import ENGINES, choose, make, warm
-
-__all__ = ["ENGINES", "choose", "make", "warm"]

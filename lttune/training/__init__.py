@@ -1,0 +1,1 @@
+"""How a masked network is trained: the protocol of every training, and the engines under it."""

@@ -1,0 +1,99 @@
+"""The sparse engine: fully connected networks on one CPU core."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numba
+import torch
+from torch import Tensor
+
+from lttune.config import ModelConfig, TrainConfig
+from lttune.data.resident import Examples
+from lttune.errors import ResourceError
+from lttune.models import Network, build
+from lttune.models.masks import Mask, ones
+from lttune.training.engines import plain
+from lttune.training.engines.sparse.instructions import cpu
+from lttune.training.engines.sparse.instructions.cache import is_kept
+from lttune.training.engines.sparse.kernels import program
+from lttune.training.engines.sparse.pixels import PixelLists
+from lttune.training.engines.sparse.plan import CROSSOVER
+from lttune.training.engines.sparse.session import Session
+from lttune.training.engines.sparse.support import supports
+from lttune.training.protocol import Member, Trained, follow
+
+KERNELS = 2
+"""Version of the kernels: raised by every change that can change a bit of a result."""
+
+
+class SparseEngine:
+    """Trains one fully connected network after another, in compiled code without the GIL.
+
+    Layers that keep many weights skip inputs that are zero, the others skip the pruned weights;
+    ``CROSSOVER`` says from where on. Two runs on CPUs of one kind give the same bytes.
+
+    Args:
+        threads: of a worker. The kernels use one whatever it is, so results do not depend on it.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        # Everything around the kernels would wait for threads that wait for each other.
+        torch.set_num_threads(threads)
+        crossover = "-".join(f"{share:g}" for share in CROSSOVER)
+        self.numerics = (
+            f"sparse-{KERNELS}/numba-{numba.__version__}/{cpu.described()}/float32/threads=1"
+            f"/crossover={crossover}{'' if is_kept(program.train) else '/uncached'}"
+        )
+        self._pixels = PixelLists()
+        # To ask takes a millisecond, and all levels of a trajectory have one network.
+        self._approved: Network | None = None
+
+    def groups(self, members: Sequence[Member]) -> list[list[int]]:
+        """Returns one group for each member: together they would only share the processor."""
+        return [[index] for index in range(len(members))]
+
+    def train(self, members: Sequence[Member]) -> list[Trained]:
+        """Trains one member after another by the protocol."""
+        return [self._train(member) for member in members]
+
+    def _train(self, m: Member) -> Trained:
+        began = time.perf_counter()
+        return follow(self.open(m.network, m.start, m.mask, m.config), m, began)
+
+    def open(
+        self, network: Network, start: Mapping[str, Tensor], mask: Mask, config: TrainConfig
+    ) -> Session:
+        """Returns a session that trains ``network`` from ``start`` under ``mask``.
+
+        Raises:
+            ResourceError: if the network is not one that ``supports`` approves, or the training
+                not one that ``plain.beyond`` finds nothing in.
+        """
+        if lack := plain.beyond(config):
+            raise ResourceError(f"the sparse engine {lack}; use the torch engine")
+        if network is not self._approved and not supports(network):
+            layers = ", ".join(network.kinds)
+            raise ResourceError(
+                "the sparse engine trains networks of flatten, linear and ReLU layers only; "
+                f"use the torch engine for the one with layers {layers}"
+            )
+        self._approved = network
+        return Session(network, start, mask, config, self._pixels)
+
+
+def warm() -> None:
+    """Compiles the kernels of all networks, or loads them from numba's cache.
+
+    That takes about 20 seconds the first time on a machine, a fraction of one later. ``obstacle``
+    calls it before workers are started together: each would compile for itself.
+    """
+    network = build(ModelConfig(name="lenet-2"), (4, 4), 2)
+    start = {name: torch.zeros(shape) for name, shape in network.shapes.items()}
+    mask, config = ones(start, network.prunable), TrainConfig()
+    pictures, classes = torch.zeros(1, 4, 4, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
+    examples = Examples(pictures, classes, 0.0, 1.0)
+    session = SparseEngine().open(network, start, mask, config)
+    session.run(examples, [torch.zeros(1, dtype=torch.int64)], [config.lr])
+    session.evaluate(examples)

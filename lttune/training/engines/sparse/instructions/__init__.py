@@ -1,0 +1,1 @@
+"""What the kernels are made of: vector instructions through LLVM, and numba's cache."""

@@ -1,0 +1,1 @@
+"""The passes of a training step, as kernels that numba compiles."""
