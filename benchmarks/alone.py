@@ -20,11 +20,11 @@ from benchmarks.pair import AHEAD_S
 from benchmarks.study import RATES, STUDY
 from lttune.config import LotteryConfig
 from lttune.data import Dataset, load
-from lttune.lab import Lab
 from lttune.phases import phase_config
 from lttune.store.store import Store
 from lttune.training import engines
-from lttune.trial import run_trial
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
 
 ENGINE = "sparse"
 TRAJECTORIES = 2

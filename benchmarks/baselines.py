@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LR, Course, Timed
 from lttune.models.masks import density
-from lttune.tasks import Ticket
+from lttune.trajectory.task import Ticket
 
 __all__ = ["BATCH_SIZE", "EVAL_BATCH_SIZE", "LR", "Eager", "lenet"]
 

@@ -13,7 +13,7 @@ from torchvision import transforms
 
 from benchmarks.baselines import BATCH_SIZE, EVAL_BATCH_SIZE, train
 from benchmarks.trajectory import Course, Timed
-from lttune.tasks import Ticket
+from lttune.trajectory.task import Ticket
 
 
 class Pictures(torch.utils.data.Dataset[tuple[Tensor, int]]):

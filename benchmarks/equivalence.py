@@ -23,10 +23,10 @@ from scipy import stats
 
 from lttune.config.presets import LENET_300_100
 from lttune.data import load
-from lttune.lab import Lab
 from lttune.store.store import Store
 from lttune.training.engines import make
-from lttune.trial import run_trial
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
 
 MARGIN = 0.002
 

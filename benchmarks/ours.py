@@ -8,9 +8,9 @@ from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LR, Course, Timed
 from lttune.config import TrainConfig
 from lttune.config.seeding import stream
 from lttune.data.resident import resident
-from lttune.tasks import Ticket
 from lttune.training import engines
 from lttune.training.protocol import Material, Member
+from lttune.trajectory.task import Ticket
 
 
 class Ours:

@@ -22,7 +22,7 @@ from lttune.models import Network, build
 from lttune.models.masks import Weights, apply, ones
 from lttune.pruning.criteria import evidence_of
 from lttune.pruning.rule import prune
-from lttune.tasks import Ticket
+from lttune.trajectory.task import Ticket
 
 LEVELS = 21
 BATCH_SIZE = LENET_300_100.train.batch_size

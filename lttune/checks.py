@@ -8,18 +8,18 @@ from typing import Any
 
 from optuna.distributions import CategoricalDistribution
 
-from lttune.branches import ANYWHERE, BRANCHES, TRANSFERS
 from lttune.config import LotteryConfig, TargetConfig
 from lttune.config.design import Point
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
 from lttune.errors import ConfigError, ResourceError, unknown
-from lttune.lab import network_of
-from lttune.lottery import planned_densities
 from lttune.models import Network
 from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import Space
+from lttune.trajectory.branches import ANYWHERE, BRANCHES, TRANSFERS
+from lttune.trajectory.lab import network_of
+from lttune.trajectory.lottery import planned_densities
 
 
 def check_space(

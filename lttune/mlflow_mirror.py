@@ -3,7 +3,7 @@
 Importing this module imports MLflow, which takes a second: only the thread of ``lttune.tracking``
 does. What MLflow holds already is found by tags and left alone, so a study that is run again
 continues its runs. The tags are ``lttune.study``, ``lttune.kind`` (study or trial) and, of a
-trial, ``lttune.trial`` (its number). Every time is in ms since 1970, as MLflow has them.
+trial, ``lttune.trajectory.trial`` (its number). Every time is in ms since 1970, as MLflow has them.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Mirror:
         """Opens a trial's run. One that is FINISHED stays so until a new level arrives."""
         parent = self._run(None)
         source = {k: v for k, v in parent.tags.items() if re.match(r"mlflow\.(user|source)", k)}
-        own = {_PARENT: parent.id, "lttune.kind": "trial", "lttune.trial": str(number)}
+        own = {_PARENT: parent.id, "lttune.kind": "trial", "lttune.trajectory.trial": str(number)}
         run = self._open(number, now, name, params, {**source, **tags, **own})
         if run.status != "FINISHED":
             self._set_status(run, "RUNNING", now)
@@ -174,7 +174,7 @@ class Mirror:
             )
             for run in page:
                 if run.data.tags.get("lttune.study") == self._study:
-                    number = run.data.tags.get("lttune.trial")
+                    number = run.data.tags.get("lttune.trajectory.trial")
                     self._runs.setdefault(None if number is None else int(number), _known(run))
             token = page.token or None
 

@@ -8,12 +8,12 @@ from statistics import fmean
 from lttune.config import LotteryConfig
 from lttune.confirmation import Confirmation
 from lttune.data import Dataset
-from lttune.lab import network_of
 from lttune.pruning.densities import planned_densities
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
 from lttune.settings import ORIGINS, PHASES, Study, StudyConfig
-from lttune.trial import networks
+from lttune.trajectory.lab import network_of
+from lttune.trajectory.trial import networks
 
 
 def phase_config(phase: str, base: LotteryConfig, target: ObjectiveConfig) -> LotteryConfig:

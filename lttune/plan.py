@@ -17,17 +17,17 @@ from lttune.config import LotteryConfig
 from lttune.config.seeding import stream
 from lttune.confirmation import Confirmation
 from lttune.data import Dataset
-from lttune.lab import Lab, network_of
 from lttune.models.masks import apply
 from lttune.phases import phase_config
 from lttune.progress import clock
 from lttune.pruning.densities import planned_densities
 from lttune.settings import Study, StudyConfig
 from lttune.store.store import Store
-from lttune.tasks import Task, Ticket
 from lttune.training.engines import make, warm
 from lttune.training.schedule import evaluation_steps
-from lttune.trial import networks as trained
+from lttune.trajectory.lab import Lab, network_of
+from lttune.trajectory.task import Task, Ticket
+from lttune.trajectory.trial import networks as trained
 
 DENSITIES = (1.0, 0.3, 0.1, 0.03)
 """Where the pace is measured; between them it is linear in density."""

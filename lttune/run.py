@@ -14,7 +14,6 @@ import torch
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from lttune.branches import HOLDING
 from lttune.checks import (
     check_address,
     check_controls,
@@ -28,7 +27,6 @@ from lttune.config.design import Point
 from lttune.data import Dataset, load
 from lttune.data.transforms import outline
 from lttune.errors import LockedError, ResourceError
-from lttune.lab import network_of
 from lttune.models import Network
 from lttune.outcome import Outcome
 from lttune.plan import measured, plan, table
@@ -37,6 +35,8 @@ from lttune.sheet import refuse_other, sheet
 from lttune.space import widened
 from lttune.store.store import probe
 from lttune.training.engines import choose, make
+from lttune.trajectory.branches import HOLDING
+from lttune.trajectory.lab import network_of
 
 
 def run_study(

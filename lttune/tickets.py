@@ -14,12 +14,9 @@ from typing import Any, NoReturn
 
 import torch
 
-from lttune import supermasks
 from lttune.config import LotteryConfig, from_dict
 from lttune.data import Dataset, load
 from lttune.errors import ConfigError, DataError, StorageError
-from lttune.lab import Lab, network_of
-from lttune.lottery import Level, trajectories
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
 from lttune.records import schema
@@ -27,8 +24,11 @@ from lttune.records.ledger import Ledger
 from lttune.store.cells import Cell
 from lttune.store.files import read_json
 from lttune.store.store import Store, Stored
-from lttune.tasks import mask_of, weights_of
 from lttune.training.protocol import Member
+from lttune.trajectory import supermasks
+from lttune.trajectory.lab import Lab, network_of
+from lttune.trajectory.lottery import Level, trajectories
+from lttune.trajectory.task import mask_of, weights_of
 
 
 @dataclass(frozen=True, kw_only=True)

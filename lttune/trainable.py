@@ -17,11 +17,11 @@ from ray import tune
 from lttune.config import from_dict
 from lttune.data import Dataset
 from lttune.errors import StorageError
-from lttune.lab import Lab
 from lttune.records.objectives import ObjectiveConfig, depth, objectives
 from lttune.store.store import Store
 from lttune.training import engines
-from lttune.trial import run_trial
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
 
 
 class LotteryTrainable(tune.Trainable):

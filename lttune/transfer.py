@@ -14,18 +14,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lttune.branches import BRANCHES
 from lttune.config import TargetConfig
 from lttune.config.seeding import stream
 from lttune.errors import ConfigError
 from lttune.exchange import masks_in, read, weights_in
-from lttune.lab import Lab
 from lttune.models import masks
 from lttune.models.masks import pack
-from lttune.starts import Junction
-from lttune.tasks import Task, Ticket, weights_of
 from lttune.tickets import Found, walked
-from lttune.trial import row_of
+from lttune.trajectory.branches import BRANCHES
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.starts import Junction
+from lttune.trajectory.task import Task, Ticket, weights_of
+from lttune.trajectory.trial import row_of
 
 TICKET, CONTROLS = "transfer", ("transfer_reinit", "transfer_random")
 """Branches of a study that do the same with its own replicates."""

@@ -4,7 +4,6 @@ import dataclasses
 
 import torch
 
-from lttune.branches import BRANCHES
 from lttune.config import (
     LotteryConfig,
     ModelConfig,
@@ -15,7 +14,8 @@ from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.models import build, masks
 from lttune.pruning.criteria import evidence_of
-from lttune.starts import Junction, start
+from lttune.trajectory.branches import BRANCHES
+from lttune.trajectory.starts import Junction, start
 
 DIGITS = load("digits")
 NETWORK = build(ModelConfig(name="lenet-20-10"), (8, 8), 10)

@@ -9,14 +9,14 @@ import digits_study
 
 from lttune.config import LotteryConfig
 from lttune.data import load
-from lttune.lab import Lab
 from lttune.records import schema
 from lttune.records.ledger import Ledger
 from lttune.sheet import sheet
 from lttune.store.files import write_json
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
-from lttune.trial import run_trial
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
 
 
 def make(

@@ -30,10 +30,10 @@ from benchmarks import (
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.data.dataset import Dataset
 from lttune.errors import ConfigError, ResourceError
-from lttune.lottery import planned_densities
 from lttune.models.masks import density
 from lttune.store.files import read_json
 from lttune.training.schedule import evaluation_steps
+from lttune.trajectory.lottery import planned_densities
 
 ROOT = Path(__file__).parent.parent
 NAMES = tuple(loops.TITLES)

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from junctions import CONFIG, DENSE, INITIAL, MASK, junction, leaving
 
-from lttune.branches import ANYWHERE, BRANCHES
-from lttune.branches.places import apportioned
 from lttune.config import (
     PruneConfig,
 )
 from lttune.models import masks
+from lttune.trajectory.branches import ANYWHERE, BRANCHES
+from lttune.trajectory.branches.other_masks import apportioned
 
 SAME_MASK = [
     name

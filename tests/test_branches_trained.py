@@ -7,7 +7,6 @@ import pytest
 import torch
 from junctions import DENSE, DIGITS, INITIAL, NETWORK
 
-from lttune.branches import BRANCHES, FROM_DENSE, TRANSFERS
 from lttune.config import (
     DataConfig,
     LotteryConfig,
@@ -16,13 +15,14 @@ from lttune.config import (
     TargetConfig,
     TrainConfig,
 )
-from lttune.lab import Lab
 from lttune.models import masks
 from lttune.pruning.criteria import evidence_of
 from lttune.pruning.rule import prune
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
-from lttune.trial import run_trial
+from lttune.trajectory.branches import BRANCHES, FROM_DENSE, TRANSFERS
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
 
 REAL = LotteryConfig(
     levels=2,

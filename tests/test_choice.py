@@ -61,9 +61,7 @@ def stub(tmp_path, monkeypatch):
         kept = {engine, f"{engine}.obstacle", f"{engine}.support"}
         for module in list(sys.modules):
             foreign = module.partition(".")[0] == "numba"
-            if foreign or (
-                module.startswith(engine) and module not in kept
-            ):
+            if foreign or (module.startswith(engine) and module not in kept):
                 monkeypatch.delitem(sys.modules, module)
 
     return install

@@ -12,16 +12,16 @@ from torch.nn import functional
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.config.seeding import stream
-from lttune.connectivity import barrier, between, error, loaded
 from lttune.data import load
 from lttune.data.resident import resident
-from lttune.lab import Lab
 from lttune.models import build
 from lttune.models.layers import Output
 from lttune.store.store import Store
-from lttune.tasks import weights_of
 from lttune.training.engines.torch import TorchEngine
-from lttune.trial import run_trial
+from lttune.trajectory.connectivity import barrier, between, error, loaded
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.task import weights_of
+from lttune.trajectory.trial import run_trial
 
 DIGITS = load("digits")
 CONFIG = LotteryConfig(
@@ -108,7 +108,7 @@ def test_a_barrier_is_measured_once(trained, monkeypatch):
     def never(*arguments):
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("lttune.connectivity.loaded", never)
+    monkeypatch.setattr("lttune.trajectory.connectivity.loaded", never)
     again = [row for r in run_trial(CONFIG, [0], ("sibling",), lab) for row in r["rows"]]
     for row in again:
         assert row["reused"]

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from lttune.config.design import Point
 from lttune.data import load
 from lttune.errors import ConfigError
-from lttune.lab import Lab
 from lttune.plan import Pace, plan
 from lttune.pruning.densities import around
 from lttune.run import run_study
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
-from lttune.trial import networks, run_trial
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import networks, run_trial
 
 DIGITS = load("digits")
 PACE = Pace(densities=(0.1, 1.0), step_s=(0.001, 0.01), evaluation_s=(0.5, 0.5))

@@ -12,14 +12,14 @@ from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, T
 from lttune.config.prune import CriterionName
 from lttune.data import load
 from lttune.errors import ConfigError
-from lttune.lab import Lab
 from lttune.models import masks
 from lttune.pruning.criteria import CRITERIA, MEASURED
 from lttune.pruning.densities import planned_densities
 from lttune.pruning.rule import prune
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
-from lttune.trial import run_trial
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
 
 NETWORKS = ("lenet-12-8", "normed")
 BY_POSITION = ("random",)

@@ -12,9 +12,9 @@ from lttune.config import DataConfig, LotteryConfig, ModelConfig
 from lttune.data import load
 from lttune.data.files.picture_folder import read
 from lttune.errors import ConfigError, DataError
-from lttune.lab import Lab
 from lttune.store.store import Store
 from lttune.training.engines import make
+from lttune.trajectory.lab import Lab
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (12, 4, 6)).astype(np.uint8)

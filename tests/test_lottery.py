@@ -5,17 +5,17 @@ import math
 import pytest
 import torch
 
-from lttune import lottery
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.errors import ConfigError
-from lttune.lab import Lab
-from lttune.lottery import planned_densities, trajectories
 from lttune.models import masks
 from lttune.store.store import Store
-from lttune.tasks import mask_of, weights_of
 from lttune.training.engines.torch import TorchEngine
+from lttune.trajectory import lottery
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.lottery import planned_densities, trajectories
+from lttune.trajectory.task import mask_of, weights_of
 
 TINY = LotteryConfig(
     levels=3,
@@ -219,7 +219,7 @@ def test_another_replicate_has_another_split_initialisation_and_order(lab, monke
         return original(seed, replicate, purpose, level)
 
     monkeypatch.setattr(lottery, "stream", recorded)
-    monkeypatch.setattr("lttune.lab.stream", recorded)
+    monkeypatch.setattr("lttune.trajectory.lab.stream", recorded)
     one, two = (list(trajectory(TINY, replicate, lab)) for replicate in (0, 1))
     materials = [lab.material(TINY, replicate) for replicate in (0, 1)]
     assert set(materials[0].train) != set(materials[1].train)

@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lttune import measurements
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.data import load
-from lttune.lab import Lab
-from lttune.lottery import trajectories
 from lttune.models import build, masks
 from lttune.records import schema
 from lttune.store.cells import Cell
 from lttune.store.store import Store
-from lttune.tasks import Ticket, weights_of
 from lttune.training.engines.torch import TorchEngine
-from lttune.trial import run_trial
+from lttune.trajectory import measurements
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.lottery import trajectories
+from lttune.trajectory.task import Ticket, weights_of
+from lttune.trajectory.trial import run_trial
 
 DIGITS = load("digits")
 CONFIG = LotteryConfig(

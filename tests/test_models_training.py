@@ -5,12 +5,12 @@ import torch
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.data import load
-from lttune.lab import Lab
-from lttune.lottery import trajectories
 from lttune.models import build
 from lttune.store.store import Store
-from lttune.tasks import weights_of
 from lttune.training.engines.torch import TorchEngine
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.lottery import trajectories
+from lttune.trajectory.task import weights_of
 
 TRAIN = TrainConfig(optimizer="momentum", lr=0.05, steps=40, eval_every=40, eval_train=0)
 

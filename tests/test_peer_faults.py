@@ -21,16 +21,16 @@ from torch.nn.utils import prune as torch_prune
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
-from lttune.lab import Lab, network_of
-from lttune.lottery import trajectories
 from lttune.models import build, masks
 from lttune.models.layers import Output, kind
 from lttune.pruning.criteria import evidence_of
 from lttune.pruning.densities import planned_densities
 from lttune.pruning.rule import prune
 from lttune.store.store import Store
-from lttune.tasks import weights_of
 from lttune.training.engines.torch import TorchEngine
+from lttune.trajectory.lab import Lab, network_of
+from lttune.trajectory.lottery import trajectories
+from lttune.trajectory.task import weights_of
 
 DIGITS = load("digits")
 CONFIG = LotteryConfig(

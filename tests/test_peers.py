@@ -6,10 +6,10 @@ import torch
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
-from lttune.lab import Lab
-from lttune.lottery import trajectories
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.lottery import trajectories
 
 CONFIG = LotteryConfig(
     levels=8,

@@ -6,9 +6,9 @@ from fractions import Fraction
 import pytest
 
 from lttune.config.presets import LENET_300_100, PRESETS, RESNET_20
-from lttune.lottery import planned_densities
 from lttune.models import build
 from lttune.training.schedule import rate
+from lttune.trajectory.lottery import planned_densities
 
 
 def network_of(config):

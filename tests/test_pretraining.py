@@ -8,11 +8,11 @@ from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.errors import ConfigError
-from lttune.lab import Lab
-from lttune.lottery import trajectories
-from lttune.pretraining import initial_weights
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.lottery import trajectories
+from lttune.trajectory.pretraining import initial_weights
 
 PLAIN = LotteryConfig(
     levels=1,

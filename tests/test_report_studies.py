@@ -14,14 +14,14 @@ from test_report import FULL, words_of
 from analysis import report
 from lttune.data import load
 from lttune.errors import StorageError
-from lttune.lab import Lab
 from lttune.records import schema
 from lttune.records.ledger import Ledger
 from lttune.sheet import sheet
 from lttune.store.files import write_json
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
-from lttune.trial import run_trial
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
 
 CONTROLS = ("reinit", "random", "shuffle", "permute", "sibling", "transfer", "transfer_random")
 SWEEP = {

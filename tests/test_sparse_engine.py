@@ -17,12 +17,12 @@ from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import Examples, resident
 from lttune.errors import ResourceError
-from lttune.lab import Lab
-from lttune.lottery import trajectories
 from lttune.models import Network, build, masks
 from lttune.store.store import Store
 from lttune.training.engines.sparse import obstacle, supports
 from lttune.training.engines.torch import TorchEngine
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.lottery import trajectories
 
 pytest.importorskip("numba")
 from lttune.training.engines.sparse.engine import SparseEngine, warm

@@ -10,11 +10,11 @@ from torch import nn
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.errors import ResourceError
-from lttune.lab import Lab
 from lttune.models import build
 from lttune.store.store import Store
 from lttune.training.engines.stacked import StackedEngine, supports
-from lttune.trial import run_trial
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
 
 TIMES = {"train_time_s", "eval_time_s", "trained"}
 """Columns of a row that differ every time."""

@@ -10,14 +10,14 @@ from torch.nn import functional
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
-from lttune.lab import Lab
-from lttune.lottery import trajectories
 from lttune.models import build, masks
 from lttune.pruning.criteria import evidence_of
-from lttune.starts import HOLDS, STARTS, Junction, course, holding, start
 from lttune.store.store import Store
-from lttune.tasks import weights_of
 from lttune.training.engines.torch import TorchEngine
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.lottery import trajectories
+from lttune.trajectory.starts import HOLDS, STARTS, Junction, course, holding, start
+from lttune.trajectory.task import weights_of
 
 DIGITS = load("digits")
 NETWORK = build(ModelConfig(name="lenet-20-10"), (8, 8), 10)

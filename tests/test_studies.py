@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 from markupsafe import escape
 
-from lttune.branches import FROM_DENSE
 from lttune.config import LotteryConfig
 from lttune.data import load
-from lttune.lab import network_of
 from lttune.phases import phase_config
 from lttune.pruning.densities import planned_densities
 from lttune.settings import Study, StudyConfig
 from lttune.store.files import read_json
+from lttune.trajectory.branches import FROM_DENSE
+from lttune.trajectory.lab import network_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(360)]
 

@@ -14,15 +14,15 @@ from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import resident
 from lttune.errors import ConfigError
-from lttune.lab import Lab
-from lttune.lottery import planned_densities, trajectories
 from lttune.models import build, masks
 from lttune.store.store import Store
-from lttune.supermasks import start, training
-from lttune.tasks import weights_of
 from lttune.training.engines.torch import TorchEngine
 from lttune.training.engines.torch.supermask import SupermaskSession
-from lttune.trial import run_trial
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.lottery import planned_densities, trajectories
+from lttune.trajectory.supermasks import start, training
+from lttune.trajectory.task import weights_of
+from lttune.trajectory.trial import run_trial
 
 CONFIG = LotteryConfig(
     levels=1,

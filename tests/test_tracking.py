@@ -74,7 +74,7 @@ class TestStore:
         for number, run in enumerate(runs[name] for name in sorted(runs)):
             tags = run.data.tags
             assert tags["mlflow.parentRunId"] == parent.info.run_id
-            assert (tags["lttune.kind"], tags["lttune.trial"]) == ("trial", str(number))
+            assert (tags["lttune.kind"], tags["lttune.trajectory.trial"]) == ("trial", str(number))
             assert (tags["lttune.study"], tags["lttune.phase"]) == ("twice", "search")
             assert tags["mlflow.source.name"] == "tiny_study.py"
             assert tags["mlflow.user"] == parent.data.tags["mlflow.user"]

@@ -12,13 +12,13 @@ from lttune.config import TargetConfig
 from lttune.data import load
 from lttune.data.files import npz
 from lttune.exchange import mask_tensors, plain, torch_prune, write
-from lttune.lab import Lab
 from lttune.models import masks
 from lttune.records import schema
 from lttune.store.store import Store
-from lttune.tasks import Ticket
 from lttune.tickets import Place, find
 from lttune.training.engines.torch import TorchEngine
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.task import Ticket
 from lttune.transfer import digest, imported, junctions, transfer
 from lttune.transfer_table import lines, paired, table
 

@@ -19,9 +19,9 @@ from lttune.data.drawn import noisy, subsample
 from lttune.data.resident import resident
 from lttune.data.transforms import enlarged, outline, pooled, prepared
 from lttune.errors import ConfigError
-from lttune.lab import Lab
 from lttune.store.store import Store
 from lttune.training.engines import make
+from lttune.trajectory.lab import Lab
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ import pytest
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.data import load
-from lttune.lab import Lab
 from lttune.records.schema import MEASURES
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
-from lttune.trial import run_trial
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
 
 GOLDEN = LotteryConfig(
     levels=3,

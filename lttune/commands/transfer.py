@@ -58,11 +58,11 @@ def main(flags: Flags) -> int:
     """Trains what the store lacks, prints and writes the table, and returns the exit code."""
     from lttune.checks import check_fit
     from lttune.data import load
-    from lttune.lab import Lab
     from lttune.records import schema
     from lttune.store.store import Store, probe
     from lttune.tickets import Place, deepest, find
     from lttune.training.engines import choose, make
+    from lttune.trajectory.lab import Lab
     from lttune.transfer import imported, junctions, transfer
     from lttune.transfer_table import lines, table
 

@@ -31,7 +31,7 @@ class Point:
     inert: float | None = None
     """Value of the inert control factor, None if the design has none. It is recorded, not used."""
     controls: tuple[str, ...] = ()
-    """Controls that are trained beside the ticket (``lttune.branches``)."""
+    """Controls that are trained beside the ticket (``lttune.trajectory.branches``)."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""

@@ -8,19 +8,19 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lttune import supermasks
 from lttune.config import LotteryConfig
 from lttune.config.seeding import stream
-from lttune.lab import Lab
 from lttune.models import Network, masks
 from lttune.models.masks import Weights
-from lttune.pretraining import initial_weights
 from lttune.pruning.criteria import MEASURED, evidence_of
 from lttune.pruning.densities import planned_densities
 from lttune.pruning.rule import competing_groups, prune
-from lttune.starts import Junction, course, start
 from lttune.store.store import Stored
-from lttune.tasks import Task, Ticket, weights_of
+from lttune.trajectory import supermasks
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.pretraining import initial_weights
+from lttune.trajectory.starts import Junction, course, start
+from lttune.trajectory.task import Task, Ticket, weights_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,10 @@ import dataclasses
 
 from lttune.config import LotteryConfig
 from lttune.config.seeding import stream
-from lttune.lab import Lab
 from lttune.models import Network, masks
 from lttune.models.masks import Weights
-from lttune.tasks import Task, Ticket, weights_of
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.task import Task, Ticket, weights_of
 
 
 def initial_weights(

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lttune.branches.departure import Departure, departure
-from lttune.starts import Junction, course, holding
+from lttune.trajectory.branches.departure import Departure, departure
+from lttune.trajectory.starts import Junction, course, holding
 
 
 def reinit(at: Junction) -> Departure:

@@ -8,34 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lttune.branches import places, values
-from lttune.branches.departure import Departure
-from lttune.branches.orders import sibling
-from lttune.branches.transfers import transfer, transfer_random, transfer_reinit
-from lttune.starts import Junction
+from lttune.trajectory.branches import other_masks, other_values
+from lttune.trajectory.branches.departure import Departure
+from lttune.trajectory.branches.other_orders import sibling
+from lttune.trajectory.branches.other_targets import transfer, transfer_random, transfer_reinit
+from lttune.trajectory.starts import Junction
 
 Branch = Callable[[Junction], Departure]
 
 BRANCHES: dict[str, Branch] = {
-    "reinit": values.reinit,
-    "random": places.random_mask,
-    "random_global": places.random_global,
-    "random_even": places.random_even,
-    "random_erk": places.random_erk,
-    "shuffle": places.shuffle,
-    "one_shot": places.one_shot,
-    "finetune": values.finetune,
-    "lr_rewind": values.lr_rewind,
-    "reset": values.reset,
-    "permute": values.permute,
-    "keep_sign": values.keep_sign,
-    "signed_constant": values.signed_constant,
-    "freeze": values.holder("freeze"),
-    "zero_if_shrinking": values.holder("zero_if_shrinking"),
-    "noise_0.5": values.noisy(0.5),
-    "noise_1": values.noisy(1.0),
-    "noise_2": values.noisy(2.0),
-    "noise_3": values.noisy(3.0),
+    "reinit": other_values.reinit,
+    "random": other_masks.random_mask,
+    "random_global": other_masks.random_global,
+    "random_even": other_masks.random_even,
+    "random_erk": other_masks.random_erk,
+    "shuffle": other_masks.shuffle,
+    "one_shot": other_masks.one_shot,
+    "finetune": other_values.finetune,
+    "lr_rewind": other_values.lr_rewind,
+    "reset": other_values.reset,
+    "permute": other_values.permute,
+    "keep_sign": other_values.keep_sign,
+    "signed_constant": other_values.signed_constant,
+    "freeze": other_values.holder("freeze"),
+    "zero_if_shrinking": other_values.holder("zero_if_shrinking"),
+    "noise_0.5": other_values.noisy(0.5),
+    "noise_1": other_values.noisy(1.0),
+    "noise_2": other_values.noisy(2.0),
+    "noise_3": other_values.noisy(3.0),
     "sibling": sibling,
     "transfer": transfer,
     "transfer_random": transfer_random,

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from lttune import identity
 from lttune.config import DataConfig, LotteryConfig
 from lttune.config.seeding import stream
 from lttune.data import Dataset, split
@@ -29,8 +28,9 @@ from lttune.models.masks import Mask, Weights
 from lttune.pruning.criteria import MEASURED, Evidence
 from lttune.store.cells import Cell
 from lttune.store.store import Store, Stored
-from lttune.tasks import Task, cell_of
 from lttune.training.protocol import Engine, Material, Member
+from lttune.trajectory import identity
+from lttune.trajectory.task import Task, cell_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lttune.branches.departure import Departure, departure
-from lttune.branches.values import reinit
 from lttune.models import masks
 from lttune.models.masks import Mask
 from lttune.pruning.rule import prune
-from lttune.starts import Junction
+from lttune.trajectory.branches.departure import Departure, departure
+from lttune.trajectory.branches.other_values import reinit
+from lttune.trajectory.starts import Junction
 
 
 def random_mask(at: Junction) -> Departure:

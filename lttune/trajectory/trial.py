@@ -7,17 +7,17 @@ from collections.abc import Collection, Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
-from lttune import connectivity, measurements
-from lttune.branches import BRANCHES, FROM_DENSE
 from lttune.config import LotteryConfig
 from lttune.config.seeding import stream
 from lttune.data.dataset import validation_size
-from lttune.lab import Lab, network_of
-from lttune.lottery import Level, trajectories
 from lttune.models import masks
 from lttune.pruning.densities import around, planned_densities
 from lttune.store.store import Stored
-from lttune.tasks import Task, Ticket
+from lttune.trajectory import connectivity, measurements
+from lttune.trajectory.branches import BRANCHES, FROM_DENSE
+from lttune.trajectory.lab import Lab, network_of
+from lttune.trajectory.lottery import Level, trajectories
+from lttune.trajectory.task import Task, Ticket
 
 AVERAGED = ("density", "test_accuracy", "val_accuracy", "early_stop_step", "train_time_s")
 """Measures that a report gives as the mean over the trial's replicates."""

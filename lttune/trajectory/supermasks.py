@@ -17,7 +17,7 @@ from lttune.config import LotteryConfig, TrainConfig
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
 from lttune.store.store import Stored
-from lttune.tasks import weights_of
+from lttune.trajectory.task import weights_of
 
 MOMENTUM = 0.9
 

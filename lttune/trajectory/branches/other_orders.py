@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lttune.branches.departure import Departure
-from lttune.starts import Junction
+from lttune.trajectory.branches.departure import Departure
+from lttune.trajectory.starts import Junction
 
 
 def sibling(at: Junction) -> Departure:

@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from lttune.config.seeding import stream
 from lttune.data.resident import Examples
-from lttune.lab import Lab
 from lttune.models import Network
 from lttune.models.layers import NORMS
 from lttune.models.masks import Weights
 from lttune.store.cells import Cell
 from lttune.store.store import Stored
-from lttune.tasks import Task, weights_of
 from lttune.training.engines.processor import processor
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.task import Task, weights_of
 
 POINTS = 11
 """Points on the line, both ends included."""

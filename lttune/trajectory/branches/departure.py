@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.models.masks import Mask, Weights
-from lttune.starts import Junction, course, start
+from lttune.trajectory.starts import Junction, course, start
 
 
 @dataclass(frozen=True, kw_only=True)

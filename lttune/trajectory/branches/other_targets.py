@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from lttune.branches.departure import Departure
-from lttune.branches.places import random_mask
-from lttune.branches.values import reinit
-from lttune.starts import Junction
+from lttune.trajectory.branches.departure import Departure
+from lttune.trajectory.branches.other_masks import random_mask
+from lttune.trajectory.branches.other_values import reinit
+from lttune.trajectory.starts import Junction
 
 
 def transfer(at: Junction) -> Departure:

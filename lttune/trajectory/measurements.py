@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from lttune.lottery import Level
 from lttune.models.masks import Weights
 from lttune.pruning.ranks import quantiles
-from lttune.tasks import weights_of
+from lttune.trajectory.lottery import Level
+from lttune.trajectory.task import weights_of
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
