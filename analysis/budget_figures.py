@@ -25,7 +25,7 @@ FEWEST = 2
 """Random trials from which there is a curve."""
 
 WARM = ("anchor", "sweep", "design")
-"""Phases that a search learns from before its first trial, as lttune.proposals has them."""
+"""Phases that a search learns from before its first trial (lttune.study.search.proposals)."""
 
 DEPTH = ("levels", "min_density")
 """What a point of theirs may set beside the space."""

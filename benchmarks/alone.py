@@ -20,8 +20,8 @@ from benchmarks.pair import AHEAD_S
 from benchmarks.study import RATES, STUDY
 from lttune.config import LotteryConfig
 from lttune.data import Dataset, load
-from lttune.phases import phase_config
 from lttune.store.store import Store
+from lttune.study.phases.planned import phase_config
 from lttune.training import engines
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial

@@ -15,8 +15,9 @@ from optuna.distributions import FloatDistribution
 from analysis import write_report
 from lttune.config.presets import LENET_300_100
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Study, StudyConfig
-from lttune.study import main
+from lttune.study.declared import Study
+from lttune.study.main import main
+from lttune.study.settings import StudyConfig
 
 RATES = FloatDistribution(5e-4, 2e-3, log=True)
 

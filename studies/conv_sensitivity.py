@@ -21,8 +21,7 @@ from analysis import write_report
 from lttune.config.design import Point
 from lttune.config.presets import CONV_2
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Study, StudyConfig
-from lttune.study import main
+from lttune.study import Study, StudyConfig, main
 
 SPACE = {
     "train.lr": FloatDistribution(5e-5, 2e-3, log=True),

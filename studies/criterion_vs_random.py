@@ -16,8 +16,7 @@ from analysis import write_report
 from lttune.config.design import Point
 from lttune.config.presets import LENET_300_100, SHORTENED
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Study, StudyConfig
-from lttune.study import main
+from lttune.study import Study, StudyConfig, main
 
 CRITERIA = (
     "large_final",

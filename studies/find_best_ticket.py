@@ -19,8 +19,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from analysis import write_report
 from lttune.config.presets import LENET_300_100
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Study, StudyConfig
-from lttune.study import main
+from lttune.study import Study, StudyConfig, main
 
 SPACE = {
     "train.lr": FloatDistribution(3e-4, 1e-2, log=True),

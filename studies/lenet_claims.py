@@ -22,8 +22,7 @@ from analysis import lock_claims, write_report
 from lttune.config.design import SWEEPS, Point, reaching
 from lttune.config.presets import LENET_300_100
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Phase, Scale, Study, StudyConfig
-from lttune.study import main
+from lttune.study import Phase, Scale, Study, StudyConfig, main
 
 CONTROLS = ("reinit", "random", "one_shot")
 """Beside every ticket of the anchor."""

@@ -21,8 +21,7 @@ from analysis import write_report
 from lttune.config.design import LENET_FACTORS, LENET_PAPER, nested, space_filling
 from lttune.config.presets import DIGITS, LENET_300_100, SHORTENED
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Scale, Study, StudyConfig
-from lttune.study import main
+from lttune.study import Scale, Study, StudyConfig, main
 
 REGION = {"train.lr": (1.4e-4, 3.7e-3), "train.batch_size": (36, 200)}
 """Where they learn, to two digits of the learning rate."""

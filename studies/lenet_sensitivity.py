@@ -28,9 +28,8 @@ from analysis import lock_claims, write_report
 from lttune.config.design import LENET_FACTORS, LENET_PAPER, SWEEPS, Point, reaching, space_filling
 from lttune.config.presets import LENET_300_100, SHORTENED
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Phase, Scale, Study, StudyConfig
-from lttune.space import space_of
-from lttune.study import main
+from lttune.study import Phase, Scale, Study, StudyConfig, main
+from lttune.study.search.space import space_of
 
 
 def sweep(replicates: int, density: float, *, beyond: bool = False) -> list[Point]:

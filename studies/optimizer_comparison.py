@@ -23,8 +23,7 @@ from analysis import write_report
 from lttune.config.design import Factor, LogUniform, Point, fair_comparison
 from lttune.config.presets import DIGITS, LENET_300_100, SHORTENED
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Scale, Study, StudyConfig
-from lttune.study import main
+from lttune.study import Scale, Study, StudyConfig, main
 
 COMPARED = "train.optimizer"
 RANGES = {"adam": (1e-4, 1e-2), "sgd": (0.02, 2.0), "momentum": (0.002, 0.2)}

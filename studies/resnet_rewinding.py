@@ -20,8 +20,7 @@ from analysis import write_report
 from lttune.config.design import Point
 from lttune.config.presets import RESNET_20
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Study, StudyConfig
-from lttune.study import main
+from lttune.study import Study, StudyConfig, main
 
 
 def points(replicates: int, steps: int, warmup: int) -> list[Point]:

@@ -17,8 +17,7 @@ from pathlib import Path
 from analysis import write_report
 from lttune.config.presets import LENET_300_100
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Study, StudyConfig
-from lttune.study import main
+from lttune.study import Study, StudyConfig, main
 
 
 def config(scale: str, replicates: int, density: float, **hparams: object) -> StudyConfig:

@@ -10,8 +10,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Study, StudyConfig
-from lttune.study import main
+from lttune.study.declared import Study
+from lttune.study.main import main
+from lttune.study.settings import StudyConfig
 
 LOTTERY = LotteryConfig(
     levels=2,

@@ -9,10 +9,10 @@ import optuna
 from optuna.distributions import FloatDistribution
 
 from lttune.config import LotteryConfig, TrainConfig, from_dict
-from lttune.confirmation import Confirmation
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
-from lttune.search import StudySearcher
+from lttune.study.phases.confirmation import Confirmation
+from lttune.study.search.searcher import StudySearcher
 
 BASE = LotteryConfig(levels=2, train=TrainConfig(steps=40, eval_every=20))
 SPACE = {

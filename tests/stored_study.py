@@ -11,9 +11,9 @@ from lttune.config import LotteryConfig
 from lttune.data import load
 from lttune.records import schema
 from lttune.records.ledger import Ledger
-from lttune.sheet import sheet
 from lttune.store.files import write_json
 from lttune.store.store import Store
+from lttune.study.manifest import sheet
 from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial

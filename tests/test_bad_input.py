@@ -10,11 +10,12 @@ import pytest
 import torch
 from filelock import FileLock
 
-from lttune import conductor, ray_cluster
 from lttune.data import mnist
 from lttune.errors import DataError, ResourceError
-from lttune.settings import StudyConfig
-from lttune.study import main
+from lttune.study import conductor
+from lttune.study.main import main
+from lttune.study.settings import StudyConfig
+from lttune.study.workers import cluster
 
 
 @pytest.fixture(autouse=True)
@@ -192,7 +193,7 @@ def test_an_interrupt_before_the_first_trial_is_no_traceback(refused, monkeypatc
     def load(name):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lttune.run.load", load)
+    monkeypatch.setattr("lttune.study.run.load", load)
     code, text = refused()
     assert (code, text.strip()) == (130, "lttune: interrupted")
 
@@ -201,9 +202,9 @@ def test_a_cluster_that_does_not_answer_is_named(monkeypatch):
     def init(**options):
         raise ConnectionError("Could not find any running Ray instance.\nMore words.")
 
-    monkeypatch.setattr(ray_cluster.ray, "init", init)
+    monkeypatch.setattr(cluster.ray, "init", init)
     with pytest.raises(ResourceError) as error:
-        ray_cluster.start_ray(StudyConfig(name="x", address="auto"))
+        cluster.start_ray(StudyConfig(name="x", address="auto"))
     assert str(error.value) == (
         "no Ray cluster answers at address 'auto': Could not find any running Ray instance."
     )
@@ -214,5 +215,5 @@ def test_only_its_owner_can_read_the_token_that_ray_writes(tmp_path, monkeypatch
     token.write_text("secret")
     token.chmod(0o644)
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
-    ray_cluster._keep_token_private()
+    cluster._keep_token_private()
     assert token.stat().st_mode & 0o777 == 0o600

@@ -8,7 +8,6 @@ import pytest
 import torch
 from junctions import CONFIG, DIGITS, INITIAL, MASK, REWOUND, junction, leaving
 
-from lttune.checks import check_controls, check_fit
 from lttune.config import (
     DataConfig,
     LotteryConfig,
@@ -17,7 +16,8 @@ from lttune.config import (
 )
 from lttune.errors import ConfigError
 from lttune.models import masks
-from lttune.settings import ControlName
+from lttune.study.checks import check_controls, check_fit
+from lttune.study.settings import ControlName
 from lttune.trajectory.branches import ANYWHERE, BRANCHES, FROM_DENSE, HOLDING, TRANSFERS
 from lttune.trajectory.starts import start
 

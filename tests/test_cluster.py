@@ -12,13 +12,13 @@ import ray
 from digits_study import STUDY
 from ray.cluster_utils import Cluster
 
-from lttune import ray_cluster
-from lttune.conductor import Conductor
 from lttune.errors import StorageError
 from lttune.records.schema import read
-from lttune.settings import StudyConfig
 from lttune.store.files import read_json
-from lttune.study import main
+from lttune.study.conductor import Conductor
+from lttune.study.main import main
+from lttune.study.settings import StudyConfig
+from lttune.study.workers import cluster as ray_cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from lttune.config.design import Point
 from lttune.data import load
 from lttune.errors import ConfigError
-from lttune.plan import Pace, plan
 from lttune.pruning.densities import around
-from lttune.run import run_study
 from lttune.store.store import Store
+from lttune.study.phases.estimate import Pace, plan
+from lttune.study.run import run_study
 from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import networks, run_trial

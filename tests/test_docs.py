@@ -19,8 +19,8 @@ from benchmarks import bars, markdown
 from lttune import commands as lttune_commands
 from lttune.config import LotteryConfig, PruneConfig
 from lttune.records.schema import LAYERS, MEASURES
-from lttune.settings import StudyConfig
 from lttune.store.files import read_json
+from lttune.study.settings import StudyConfig
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(

@@ -11,10 +11,10 @@ import ray
 from digits_study import SMOKE
 from ray.exceptions import AuthenticationError
 
-from lttune.driver import _Bridge
 from lttune.errors import ResourceError
-from lttune.ray_cluster import QUIET, start_ray
 from lttune.records.ledger import Trial
+from lttune.study.workers.cluster import QUIET, start_ray
+from lttune.study.workers.tune import _Bridge
 
 
 @pytest.mark.parametrize("kind", [Exception, ConnectionError, AuthenticationError])

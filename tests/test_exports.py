@@ -27,8 +27,8 @@ from lttune.errors import ConfigError, StorageError
 from lttune.exports import Folder, write_csv, write_deepcave, write_optuna
 from lttune.exports.sample import contains, distribution
 from lttune.records import schema
-from lttune.settings import describe_space
 from lttune.store.files import read_json, write_json
+from lttune.study.declared import describe_space
 
 REAL = Path(__file__).parent.parent / "docs" / "results" / "sensitivity"
 

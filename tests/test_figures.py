@@ -23,7 +23,7 @@ from analysis import (
 )
 from analysis.curves import difference_table
 from analysis.statistics.bands import simultaneous_band
-from lttune.settings import ControlName
+from lttune.study.settings import ControlName
 
 
 @pytest.fixture

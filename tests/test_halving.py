@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from ray.tune.schedulers import TrialScheduler
 
-from lttune.halving import SearchHalving
 from lttune.records.objectives import ObjectiveConfig, depth
+from lttune.study.search.halving import SearchHalving
 
 CONTINUE, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP
 FLOOR = 0.8**8

@@ -12,11 +12,11 @@ from digits_study import LOTTERY
 
 from analysis import write_report
 from docs import mlflow_page, screenshots
-from lttune.mlflow_views import POINT, views
 from lttune.records import schema
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.summary import level_metrics, trial_metrics
-from lttune.tracking import Tracker
+from lttune.study.tracking.tracker import Tracker
+from lttune.study.tracking.views import POINT, views
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lttune import mlflow_uri
 from lttune.config.passwords import masked
+from lttune.study.tracking.uri import prepare_sqlite, resolve, sqlite_path
 
 
 class TestPrepareSqlite:
@@ -19,7 +19,7 @@ class TestPrepareSqlite:
         return tmp_path / "new" / "my [db].db"
 
     def create(self, uri: str) -> None:
-        path = mlflow_uri.sqlite_path(uri)
+        path = sqlite_path(uri)
         assert path
         with closing(sqlite3.connect(path)) as database:
             assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -37,7 +37,7 @@ class TestPrepareSqlite:
             self.create(uri)
             assert not path.exists()
 
-        mlflow_uri.prepare_sqlite(path, create)
+        prepare_sqlite(path, create)
         assert self.is_alone(path)
         assert self.tables(path) == ["runs"]
 
@@ -46,7 +46,7 @@ class TestPrepareSqlite:
             raise PermissionError
 
         monkeypatch.setattr(Path, "hardlink_to", refuse)
-        mlflow_uri.prepare_sqlite(path, self.create)
+        prepare_sqlite(path, self.create)
         assert self.is_alone(path)
         assert self.tables(path) == ["runs"]
 
@@ -58,7 +58,7 @@ class TestPrepareSqlite:
             # The file may also appear after the last look.
             monkeypatch.setattr(os.path, "lexists", lambda _: seen)
 
-        mlflow_uri.prepare_sqlite(path, create)
+        prepare_sqlite(path, create)
         assert self.is_alone(path)
         assert path.read_bytes() == b""
 
@@ -68,14 +68,14 @@ class TestPrepareSqlite:
             raise OSError("disk full")
 
         with pytest.raises(OSError, match="disk full"):
-            mlflow_uri.prepare_sqlite(path, create)
+            prepare_sqlite(path, create)
         assert not list(path.parent.iterdir())
 
     def test_uses_an_empty_file_as_it_is(self, path):
         path.parent.mkdir()
         path.touch()
         number = path.stat().st_ino
-        mlflow_uri.prepare_sqlite(path, lambda _: pytest.fail("a draft was made"))
+        prepare_sqlite(path, lambda _: pytest.fail("a draft was made"))
         assert path.stat().st_ino == number
         assert self.tables(path) == []
 
@@ -87,7 +87,7 @@ class TestPrepareSqlite:
             journal = Path(f"{path}-wal").read_bytes()
         path.unlink()
         Path(f"{path}-wal").write_bytes(journal)
-        mlflow_uri.prepare_sqlite(path, self.create)
+        prepare_sqlite(path, self.create)
         assert self.tables(path) == ["runs"]
 
     def test_removes_old_drafts_only(self, path):
@@ -98,7 +98,7 @@ class TestPrepareSqlite:
             draft.touch()
         for draft in (*drafts[:2], drafts[3]):
             os.utime(draft, (0, 0))
-        mlflow_uri.prepare_sqlite(path, self.create)
+        prepare_sqlite(path, self.create)
         assert set(path.parent.iterdir()) == {path, *drafts[2:]}
 
 
@@ -115,12 +115,12 @@ class TestPrepareSqlite:
 def test_resolve(uri, expected, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
-    assert mlflow_uri.resolve(uri) == expected.format(cwd=tmp_path)
+    assert resolve(uri) == expected.format(cwd=tmp_path)
 
 
 def test_resolve_reads_the_environment(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
-    assert mlflow_uri.resolve(None) == "http://host:5000"
+    assert resolve(None) == "http://host:5000"
 
 
 @pytest.mark.parametrize(

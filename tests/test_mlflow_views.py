@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lttune.mlflow_views import TAG, views
+from lttune.study.tracking.views import TAG, views
 
 LONGEST = 5_000
 """Characters that servers before 3.17 store in an experiment's tag; today 20,000."""

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lttune.outcome import BEST, Outcome, show
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import StudyConfig
+from lttune.study.console.outcome import BEST, Outcome, show
+from lttune.study.settings import StudyConfig
 
 
 def outcome(exit_code: int = 0, **changes: str) -> Outcome:

@@ -11,16 +11,17 @@ import pytest
 from digits_study import LOTTERY, SMOKE, STUDY
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from lttune.conductor import Conductor
 from lttune.config.design import Categorical, Factor, Uniform, space_filling
-from lttune.confirmation import FRESH
-from lttune.proposals import STARTUP, Proposals
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.schema import read
-from lttune.search import StudySearcher
-from lttune.settings import Study, StudyConfig
 from lttune.store.files import read_json
-from lttune.study import main
+from lttune.study.conductor import Conductor
+from lttune.study.declared import Study
+from lttune.study.main import main
+from lttune.study.phases.confirmation import FRESH
+from lttune.study.search.proposals import STARTUP, Proposals
+from lttune.study.search.searcher import StudySearcher
+from lttune.study.settings import StudyConfig
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lttune import progress
-from lttune.progress import Progress, clock
 from lttune.records.ledger import Ledger, Trial
+from lttune.study.console import progress
+from lttune.study.console.progress import Progress, clock
 
 
 class Watch:

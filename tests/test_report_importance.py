@@ -20,7 +20,7 @@ from analysis.width_figures import width
 from analysis.widths import width_table
 from lttune.cli import main
 from lttune.errors import StorageError
-from lttune.optuna_importance import QUESTIONS
+from lttune.study.search.optuna_importance import QUESTIONS
 
 
 def swept(folder, accuracy, labels, replicates, levels=1, **changes):

@@ -9,10 +9,10 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 from searching import BASE, SPACE, ledger, lottery_of, optuna_trial, play, report, searcher
 
-from lttune.confirmation import Confirmation
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
-from lttune.search import StudySearcher, label
+from lttune.study.phases.confirmation import Confirmation
+from lttune.study.search.searcher import StudySearcher, label
 
 
 def test_planned_trials_come_first_then_proposals_up_to_the_budget(tmp_path):

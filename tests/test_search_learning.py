@@ -9,9 +9,9 @@ import pytest
 from optuna.distributions import FloatDistribution
 from searching import BASE, LR, ledger, searcher
 
-from lttune.proposals import STARTUP
 from lttune.records.ledger import Ledger
-from lttune.search import StudySearcher
+from lttune.study.search.proposals import STARTUP
+from lttune.study.search.searcher import StudySearcher
 
 
 def told(search: StudySearcher) -> list[tuple[dict[str, Any], list[float]]]:

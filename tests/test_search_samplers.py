@@ -14,8 +14,8 @@ from ray.tune.search import Searcher
 from scipy.stats import kstest, uniform
 from searching import BASE, SPACE, ledger, lottery_of, play, points, report, searcher
 
-from lttune.proposals import SAMPLERS, STARTUP, draw
 from lttune.records.objectives import ObjectiveConfig
+from lttune.study.search.proposals import SAMPLERS, STARTUP, draw
 
 
 def test_the_control_is_drawn_by_number_and_seed_alone(tmp_path):

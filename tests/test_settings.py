@@ -9,14 +9,15 @@ import pytest
 from digits_study import LOTTERY, SMOKE, STUDY
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from lttune.checks import check_space
 from lttune.data import load
 from lttune.errors import ConfigError, RefusedError, StorageError
 from lttune.models import build
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import COUNTS, FREE, StudyConfig, describe_space, differences
-from lttune.sheet import continued, identity, refuse_other, sheet
 from lttune.store.files import read_json, write_json
+from lttune.study.checks import check_space
+from lttune.study.declared import describe_space
+from lttune.study.manifest import continued, identity, refuse_other, sheet
+from lttune.study.settings import COUNTS, FREE, StudyConfig, differences
 
 DATASETS = {"digits": load("digits")}
 NETWORK = build(LOTTERY.model, (8, 8), 10)

@@ -3,12 +3,12 @@
 import optuna
 import pytest
 
-from lttune.checks import check_space
 from lttune.config.design import Factor, LogUniform
 from lttune.config.presets import CONV_2, LENET_300_100
 from lttune.data import load
 from lttune.errors import ConfigError
-from lttune.space import MORE, space_of, widened
+from lttune.study.checks import check_space
+from lttune.study.search.space import MORE, space_of, widened
 
 LR = Factor(path="train.lr", distribution=LogUniform(low=1e-4, high=1e-2))
 BASE = LENET_300_100.override({"data.name": "digits", "data.validation": None})

@@ -15,10 +15,11 @@ from markupsafe import escape
 
 from lttune.config import LotteryConfig
 from lttune.data import load
-from lttune.phases import phase_config
 from lttune.pruning.densities import planned_densities
-from lttune.settings import Study, StudyConfig
 from lttune.store.files import read_json
+from lttune.study.declared import Study
+from lttune.study.phases.planned import phase_config
+from lttune.study.settings import StudyConfig
 from lttune.trajectory.branches import FROM_DENSE
 from lttune.trajectory.lab import network_of
 

@@ -27,17 +27,17 @@ from optuna.distributions import CategoricalDistribution
 
 from analysis import lock_claims
 from analysis.report import write
-from lttune import conductor
-from lttune.conductor import Conductor
 from lttune.config.design import Categorical, Factor, LogUniform, space_filling
 from lttune.data import load
 from lttune.errors import ResourceError
 from lttune.models import build
 from lttune.records.schema import LAYERS, MEASURES, read
-from lttune.settings import Study
 from lttune.store.files import read_json
 from lttune.store.store import Store
-from lttune.study import main
+from lttune.study import conductor
+from lttune.study.conductor import Conductor
+from lttune.study.declared import Study
+from lttune.study.main import main
 from lttune.training.engines import choose, make
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
@@ -107,7 +107,7 @@ class Place:
         client = self.client()
         experiment = client.get_experiment_by_name("digits")
         found = client.search_runs([experiment.experiment_id])
-        numbers = [run.data.tags.get("lttune.trajectory.trial") for run in found]
+        numbers = [run.data.tags.get("lttune.trial") for run in found]
         runs = {None if n is None else int(n): run for n, run in zip(numbers, found, strict=True)}
         assert len(runs) == len(found)
         return runs

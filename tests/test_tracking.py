@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from tracked import ENDS, LEVEL_KEYS, LEVELS, Store, run_study, run_trial, start, tiny_dataset
 
-from lttune.mlflow_views import TAG, views
-from lttune.tracking import Tracker
+from lttune.study.tracking.tracker import Tracker
+from lttune.study.tracking.views import TAG, views
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ class TestStore:
         for number, run in enumerate(runs[name] for name in sorted(runs)):
             tags = run.data.tags
             assert tags["mlflow.parentRunId"] == parent.info.run_id
-            assert (tags["lttune.kind"], tags["lttune.trajectory.trial"]) == ("trial", str(number))
+            assert (tags["lttune.kind"], tags["lttune.trial"]) == ("trial", str(number))
             assert (tags["lttune.study"], tags["lttune.phase"]) == ("twice", "search")
             assert tags["mlflow.source.name"] == "tiny_study.py"
             assert tags["mlflow.user"] == parent.data.tags["mlflow.user"]
@@ -203,7 +203,7 @@ class TestStore:
 
     def test_a_process_prints_nothing(self, tmp_path):
         code = (
-            "from lttune.tracking import Tracker\n"
+            "from lttune.study.tracking.tracker import Tracker\n"
             "tracker = Tracker(None, 'quiet')\n"
             "tracker.start(description='', params={}, tags={}, files=[], dataset=None)\n"
             "tracker.finish('FINISHED')\n"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lttune.tracking import Tracker
+from lttune.study.tracking.tracker import Tracker
 
 
 class TestClose:
@@ -34,8 +34,8 @@ class TestClose:
         module = SimpleNamespace(
             Mirror=Mirror, is_refusal=lambda _: False, is_broken=lambda _: False
         )
-        monkeypatch.setitem(sys.modules, "lttune.mlflow_mirror", module)
-        monkeypatch.setattr("lttune.tracking._FIRST_WAIT_S", 0.01)
+        monkeypatch.setitem(sys.modules, "lttune.study.tracking.mirror", module)
+        monkeypatch.setattr("lttune.study.tracking.tracker._FIRST_WAIT_S", 0.01)
         return store
 
     def close(self, entries: int, timeout_s: float) -> tuple[str, float]:

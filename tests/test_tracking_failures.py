@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from tracked import Store, run_study, run_trial, start
 
-from lttune.tracking import Tracker
+from lttune.study.tracking.tracker import Tracker
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def silent_port():
 @pytest.mark.parametrize("server", ["closed_port", "silent_port"])
 def test_an_unreachable_server_costs_no_time(server, request, tmp_path):
     # While the thread imports MLflow, the interpreter is shared with it and the clock is not ours.
-    importlib.import_module("lttune.mlflow_mirror")
+    importlib.import_module("lttune.study.tracking.mirror")
     port = request.getfixturevalue(server)
     clock = time.perf_counter()
     tracker = Tracker(f"http://me:hunter2@127.0.0.1:{port}", "away")
@@ -93,7 +93,7 @@ import os, signal, sys
 from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from lttune.tracking import Tracker
+from lttune.study.tracking.tracker import Tracker
 
 uri, point = sys.argv[1:]
 link = Path.hardlink_to
@@ -150,7 +150,7 @@ def test_a_process_killed_at_its_first_use_breaks_nothing(point, tmp_path):
 
 @pytest.mark.slow
 def test_a_locked_database_is_not_called_broken(tmp_path, monkeypatch):
-    store = importlib.import_module("lttune.mlflow_store")
+    store = importlib.import_module("lttune.study.tracking.store")
     path = tmp_path / "mlflow.db"
 
     def open_locked(_: str) -> None:

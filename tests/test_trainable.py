@@ -11,7 +11,7 @@ from lttune.errors import ResourceError
 from lttune.records.objectives import ObjectiveConfig
 from lttune.store.files import flush
 from lttune.store.store import Store
-from lttune.trainable import LotteryTrainable
+from lttune.study.workers.trainable import LotteryTrainable
 
 TINY = LotteryConfig(
     levels=3,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lttune.data.dataset import Dataset
-from lttune.tracking import Status, Tracker
+from lttune.study.tracking.tracker import Status, Tracker
 
 LEVELS = 3
 LEVEL_KEYS = {"density", "test_accuracy"}

@@ -105,7 +105,7 @@ def _table(
     """Returns columns response, method, question, n, factor, importance and rank."""
     import pandas as pd
 
-    from lttune.optuna_importance import QUESTIONS, optuna_importances
+    from lttune.study.search.optuna_importance import QUESTIONS, optuna_importances
 
     if not responses:
         raise ConfigError(f"study must have {FEWEST} points with a response, for a best tenth")

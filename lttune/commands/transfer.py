@@ -56,10 +56,10 @@ class Flags:
 
 def main(flags: Flags) -> int:
     """Trains what the store lacks, prints and writes the table, and returns the exit code."""
-    from lttune.checks import check_fit
     from lttune.data import load
     from lttune.records import schema
     from lttune.store.store import Store, probe
+    from lttune.study.checks import check_fit
     from lttune.tickets import Place, deepest, find
     from lttune.training.engines import choose, make
     from lttune.trajectory.lab import Lab

@@ -21,7 +21,7 @@ from lttune.config.design import INERT, Factor
 from lttune.errors import ConfigError
 from lttune.exports.folder import Folder, scalar
 from lttune.records.ledger import Trial
-from lttune.space import distribution_of
+from lttune.study.search.space import distribution_of
 
 ENDED = ("complete", "stopped", "failed")
 """States of the trials that are exported; others will change yet."""

@@ -14,7 +14,7 @@ from analysis.claims.lock import lock
 from analysis.statistics.power import equivalence_power, superiority_power
 from lttune.config.design import SWEEPS
 from lttune.config.presets import PRESETS
-from lttune.settings import ControlName
+from lttune.study.settings import ControlName
 from tests.claims.planted import records, trial
 
 RECORDS = Path(__file__).parents[2] / "docs" / "results" / "sensitivity" / "records.parquet"

@@ -18,8 +18,8 @@ from lttune.config.design import (
     Uniform,
     space_filling,
 )
-from lttune.optuna_importance import QUESTIONS, optuna_importances
-from lttune.space import distribution_of
+from lttune.study.search.optuna_importance import QUESTIONS, optuna_importances
+from lttune.study.search.space import distribution_of
 
 LR = Factor(path="lr", distribution=LogUniform(low=1e-5, high=1e-1))
 MOMENTUM = Factor(path="momentum", distribution=Uniform(low=0.0, high=0.95))

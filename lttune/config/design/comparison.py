@@ -3,7 +3,7 @@
 "Adam against SGD" at one learning rate is no comparison. Every value gets the same number of
 quasi-random settings of its own nuisance ranges; the best by validation is then trained on
 replicates that tuning never saw, so that the winner's luck is not counted
-(``lttune.confirmation``).
+(``lttune.study.phases.confirmation``).
 """
 
 from __future__ import annotations

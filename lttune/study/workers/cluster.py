@@ -13,7 +13,7 @@ from ray.exceptions import GetTimeoutError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lttune.errors import ResourceError, StorageError
-from lttune.settings import StudyConfig
+from lttune.study.settings import StudyConfig
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",

@@ -14,26 +14,27 @@ import torch
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from lttune.checks import (
-    check_address,
-    check_controls,
-    check_objective,
-    check_points,
-    check_space,
-)
-from lttune.conductor import Chosen, Conductor, Report
 from lttune.config import LotteryConfig
 from lttune.config.design import Point
 from lttune.data import Dataset, load
 from lttune.data.transforms import outline
 from lttune.errors import LockedError, ResourceError
 from lttune.models import Network
-from lttune.outcome import Outcome
-from lttune.plan import measured, plan, table
-from lttune.settings import Space, Study, StudyConfig
-from lttune.sheet import refuse_other, sheet
-from lttune.space import widened
 from lttune.store.store import probe
+from lttune.study.checks import (
+    check_address,
+    check_controls,
+    check_objective,
+    check_points,
+    check_space,
+)
+from lttune.study.conductor import Chosen, Conductor, Report
+from lttune.study.console.outcome import Outcome
+from lttune.study.declared import Space, Study
+from lttune.study.manifest import refuse_other, sheet
+from lttune.study.phases.estimate import measured, plan, table
+from lttune.study.search.space import widened
+from lttune.study.settings import StudyConfig
 from lttune.training.engines import choose, make
 from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.lab import network_of

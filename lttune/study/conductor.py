@@ -13,23 +13,24 @@ from typing import Any
 import ray
 from rich.console import Console
 
-from lttune.confirmation import Confirmation
 from lttune.data import Dataset
 from lttune.data.transforms import outline
-from lttune.driver import Interrupted, on_interrupt, run_trials
 from lttune.models import Network
-from lttune.outcome import Outcome, show
-from lttune.phases import levels, phase_config, plan_trials, work
-from lttune.progress import Progress
-from lttune.ray_cluster import start_ray
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
-from lttune.search import StudySearcher
-from lttune.settings import Study, StudyConfig
-from lttune.sheet import continued
 from lttune.store.files import read_json, write_json
-from lttune.tracked_study import TrackedStudy
-from lttune.tracking import Status
+from lttune.study.console.outcome import Outcome, show
+from lttune.study.console.progress import Progress
+from lttune.study.declared import Study
+from lttune.study.manifest import continued
+from lttune.study.mirrored import TrackedStudy
+from lttune.study.phases.confirmation import Confirmation
+from lttune.study.phases.planned import levels, phase_config, plan_trials, work
+from lttune.study.search.searcher import StudySearcher
+from lttune.study.settings import StudyConfig
+from lttune.study.tracking.tracker import Status
+from lttune.study.workers.cluster import start_ray
+from lttune.study.workers.tune import Interrupted, on_interrupt, run_trials
 
 Report = Callable[[Path], Path]
 """Writes the report of a study's folder and returns its path."""

@@ -11,12 +11,12 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from lttune.config import LotteryConfig
-from lttune.confirmation import Confirmation
-from lttune.phases import phase_config
-from lttune.proposals import Proposals, draw
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Space
+from lttune.study.declared import Space
+from lttune.study.phases.confirmation import Confirmation
+from lttune.study.phases.planned import phase_config
+from lttune.study.search.proposals import Proposals, draw
 
 
 class StudySearcher(Searcher):

@@ -8,13 +8,14 @@ from typing import Any
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
-from lttune.mlflow_views import POINT, View, views
-from lttune.phases import phase_config
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.summary import level_metrics, trial_metrics
 from lttune.records.tables import Tables
-from lttune.settings import Study, StudyConfig
-from lttune.tracking import Status, Tracker
+from lttune.study.declared import Study
+from lttune.study.phases.planned import phase_config
+from lttune.study.settings import StudyConfig
+from lttune.study.tracking.tracker import Status, Tracker
+from lttune.study.tracking.views import POINT, View, views
 
 STATUS: dict[str, Status] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 """State of an ended trial -> MLflow's."""

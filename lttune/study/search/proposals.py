@@ -20,7 +20,7 @@ from lttune.config import LotteryConfig
 from lttune.config.seeding import integer
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Space
+from lttune.study.declared import Space
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

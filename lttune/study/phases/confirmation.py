@@ -17,7 +17,9 @@ from lttune.config.design.points import Role
 from lttune.records.best import winners
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import MOST, ORIGINS, Study, StudyConfig
+from lttune.study.declared import Study
+from lttune.study.phase import ORIGINS
+from lttune.study.settings import MOST, StudyConfig
 
 FRESH = MOST
 """First replicate id of the phase: no other phase counts that far."""

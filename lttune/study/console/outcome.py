@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lttune.progress import clock
 from lttune.records.best import front, ranked
 from lttune.records.ledger import ENDED, Ledger
 from lttune.records.summary import AT_DENSITIES, trial_metrics
-from lttune.settings import StudyConfig
+from lttune.study.console.progress import clock
+from lttune.study.settings import StudyConfig
 
 
 @dataclass(frozen=True, kw_only=True)

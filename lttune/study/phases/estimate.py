@@ -15,14 +15,15 @@ from rich.table import Table
 
 from lttune.config import LotteryConfig
 from lttune.config.seeding import stream
-from lttune.confirmation import Confirmation
 from lttune.data import Dataset
 from lttune.models.masks import apply
-from lttune.phases import phase_config
-from lttune.progress import clock
 from lttune.pruning.densities import planned_densities
-from lttune.settings import Study, StudyConfig
 from lttune.store.store import Store
+from lttune.study.console.progress import clock
+from lttune.study.declared import Study
+from lttune.study.phases.confirmation import Confirmation
+from lttune.study.phases.planned import phase_config
+from lttune.study.settings import StudyConfig
 from lttune.training.engines import make, warm
 from lttune.training.schedule import evaluation_steps
 from lttune.trajectory.lab import Lab, network_of

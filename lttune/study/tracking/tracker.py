@@ -20,10 +20,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from lttune import mlflow_uri
 from lttune.config.passwords import masked
 from lttune.data.dataset import Dataset
-from lttune.mlflow_views import View
+from lttune.study.tracking.uri import resolve, settle_sqlite, sqlite_path
+from lttune.study.tracking.views import View
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -58,7 +58,7 @@ class Tracker:
     """
 
     def __init__(self, uri: str | None, study: str) -> None:
-        self._uri = mlflow_uri.resolve(uri)
+        self._uri = resolve(uri)
         self._study = study
         self._module: Any = None
         self._mirror: Any = None
@@ -149,9 +149,9 @@ class Tracker:
             self._changed.notify_all()
         while self._thread.is_alive() and (left_s := self._left_s()) > 0:
             self._thread.join(left_s)
-        path = mlflow_uri.sqlite_path(self._uri)
+        path = sqlite_path(self._uri)
         if path and not self._thread.is_alive():
-            mlflow_uri.settle_sqlite(path)
+            settle_sqlite(path)
         with self._changed:
             missing, noted = len(self._entries), self._noted
         parts = []
@@ -214,7 +214,7 @@ class Tracker:
             for name, value in _ENVIRONMENT.items():
                 os.environ.setdefault(name, value)
             # Imported here because MLflow takes seconds, and reads that environment on import.
-            self._module = importlib.import_module("lttune.mlflow_mirror")
+            self._module = importlib.import_module("lttune.study.tracking.mirror")
             self._moved = time.monotonic()
         if self._mirror is None:
             self._mirror = self._module.Mirror(self._uri, self._study)
@@ -232,7 +232,7 @@ class Tracker:
             return False
         if self._module.is_broken(error):
             self._gap = (
-                f"MLflow cannot open {mlflow_uri.sqlite_path(self._uri)}, which is half-made, "
+                f"MLflow cannot open {sqlite_path(self._uri)}, which is half-made, "
                 f"damaged or of another version ({reason}); move that file away and run the "
                 "study again"
             )

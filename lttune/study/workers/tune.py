@@ -16,11 +16,11 @@ import ray
 from ray import tune
 
 from lttune.data import Dataset
-from lttune.halving import SearchHalving
 from lttune.records.ledger import Ledger, Trial
-from lttune.search import StudySearcher
-from lttune.settings import StudyConfig
-from lttune.trainable import LotteryTrainable
+from lttune.study.search.halving import SearchHalving
+from lttune.study.search.searcher import StudySearcher
+from lttune.study.settings import StudyConfig
+from lttune.study.workers.trainable import LotteryTrainable
 
 
 class Interrupted(KeyboardInterrupt):

@@ -1,7 +1,6 @@
 """An MLflow store that is opened: a database that may have to be made, or a server.
 
-Importing this module imports MLflow, which takes a second: only the thread of ``lttune.tracking``
-does.
+Importing this module imports MLflow, which takes a second: only the tracker's thread does.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 
-from lttune import mlflow_uri
+from lttune.study.tracking.uri import DAMAGED, prepare_sqlite, probe, sqlite_code, sqlite_path
 
 
 class BrokenDatabaseError(Exception):
@@ -27,7 +26,7 @@ class BrokenDatabaseError(Exception):
 
 def is_broken(error: Exception) -> bool:
     """Returns whether the SQLite file is unusable for good: half-made, damaged or not MLflow's."""
-    is_damaged = mlflow_uri.sqlite_code(error) in mlflow_uri.DAMAGED
+    is_damaged = sqlite_code(error) in DAMAGED
     return is_damaged or isinstance(error, BrokenDatabaseError)
 
 
@@ -46,15 +45,15 @@ def open_store(uri: str) -> tuple[MlflowClient, Path | None]:
         BrokenDatabaseError: if there is a file that MLflow cannot open.
         Exception: whatever else MLflow or its driver says; ``is_refusal`` tells whether to retry.
     """
-    path = mlflow_uri.sqlite_path(uri)
+    path = sqlite_path(uri)
     if uri.startswith(("http://", "https://")):
-        mlflow_uri.probe(uri)
+        probe(uri)
     # Two programs that create the tables of one file at a time break it.
     name = hashlib.sha256(uri.encode()).hexdigest()[:16]
     lock = Path(tempfile.gettempdir()) / f"lttune-{name}.lock"
     with FileLock(lock, timeout=60) if path else nullcontext():
         if path:
-            mlflow_uri.prepare_sqlite(path, _create_tables)
+            prepare_sqlite(path, _create_tables)
         return _client(uri, path), path
 
 
@@ -69,10 +68,10 @@ def _client(uri: str, path: Path | None) -> MlflowClient:
     try:
         return MlflowClient(uri)
     except Exception as error:
-        code = mlflow_uri.sqlite_code(error)
+        code = sqlite_code(error)
         if code is not None:
             # A table that exists already, for one; not a lock, a full disk or a missing right.
-            is_lost = code in (sqlite3.SQLITE_ERROR, *mlflow_uri.DAMAGED)
+            is_lost = code in (sqlite3.SQLITE_ERROR, *DAMAGED)
         elif isinstance(error, MlflowException):
             is_lost = "out-of-date database schema" in str(error)
         else:

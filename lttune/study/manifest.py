@@ -9,15 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lttune import provenance
 from lttune.config import flatten
 from lttune.config.design.factors import with_inert
 from lttune.config.passwords import masked
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.errors import RefusedError, StorageError
-from lttune.settings import FREE, Study, StudyConfig, describe_space, differences
+from lttune.records import provenance
 from lttune.store.files import read_json
+from lttune.study.declared import Study, describe_space
+from lttune.study.settings import FREE, StudyConfig, differences
 
 RUN = ("command", "created", "code", "packages", "machine", "numerics")
 """What a sheet says of one run of a study."""

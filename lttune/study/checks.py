@@ -16,7 +16,7 @@ from lttune.data.transforms import outline
 from lttune.errors import ConfigError, ResourceError, unknown
 from lttune.models import Network
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import Space
+from lttune.study.declared import Space
 from lttune.trajectory.branches import ANYWHERE, BRANCHES, TRANSFERS
 from lttune.trajectory.lab import network_of
 from lttune.trajectory.lottery import planned_densities

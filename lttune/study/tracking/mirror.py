@@ -1,9 +1,9 @@
 """One study in one MLflow store, by synchronous calls that may each be repeated.
 
-Importing this module imports MLflow, which takes a second: only the thread of ``lttune.tracking``
-does. What MLflow holds already is found by tags and left alone, so a study that is run again
-continues its runs. The tags are ``lttune.study``, ``lttune.kind`` (study or trial) and, of a
-trial, ``lttune.trajectory.trial`` (its number). Every time is in ms since 1970, as MLflow has them.
+Importing this module imports MLflow, which takes a second: only the tracker's thread does. What
+MLflow holds already is found by tags and left alone, so a study that is run again continues its
+runs. The tags are ``lttune.study``, ``lttune.kind`` (study or trial) and, of a trial,
+``lttune.trial`` (its number). Every time is in ms since 1970, as MLflow has them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.types import Schema, TensorSpec
 
 from lttune.data.dataset import Dataset
-from lttune.mlflow_store import is_broken, is_refusal, open_store
-from lttune.mlflow_views import TAG, View
+from lttune.study.tracking.store import is_broken, is_refusal, open_store
+from lttune.study.tracking.views import TAG, View
 
 __all__ = ["Mirror", "is_broken", "is_refusal"]
 
@@ -90,7 +90,7 @@ class Mirror:
         """Opens a trial's run. One that is FINISHED stays so until a new level arrives."""
         parent = self._run(None)
         source = {k: v for k, v in parent.tags.items() if re.match(r"mlflow\.(user|source)", k)}
-        own = {_PARENT: parent.id, "lttune.kind": "trial", "lttune.trajectory.trial": str(number)}
+        own = {_PARENT: parent.id, "lttune.kind": "trial", "lttune.trial": str(number)}
         run = self._open(number, now, name, params, {**source, **tags, **own})
         if run.status != "FINISHED":
             self._set_status(run, "RUNNING", now)
@@ -174,7 +174,7 @@ class Mirror:
             )
             for run in page:
                 if run.data.tags.get("lttune.study") == self._study:
-                    number = run.data.tags.get("lttune.trajectory.trial")
+                    number = run.data.tags.get("lttune.trial")
                     self._runs.setdefault(None if number is None else int(number), _known(run))
             token = page.token or None
 

@@ -20,7 +20,7 @@ from optuna.importance import (
 from optuna.trial import create_trial
 
 from lttune.config.design import Factor
-from lttune.space import space_of
+from lttune.study.search.space import space_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -12,7 +12,8 @@ import tyro
 
 from lttune.config.command_line import parsed
 from lttune.errors import LttuneError
-from lttune.settings import Study, StudyConfig
+from lttune.study.declared import Study
+from lttune.study.settings import StudyConfig
 
 INTERRUPTED = 128
 """Least exit code of an interrupted study."""
@@ -38,7 +39,7 @@ def main(
     )
     try:
         # PyTorch, Ray and MLflow take seconds to import: help and mistakes should not wait.
-        from lttune.run import run_study
+        from lttune.study.run import run_study
 
         code = run_study(config, study, report, began).exit_code
         if code >= INTERRUPTED and argv is None:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from lttune.config import LotteryConfig
-from lttune.confirmation import Confirmation
 from lttune.data import Dataset
 from lttune.pruning.densities import planned_densities
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
-from lttune.settings import ORIGINS, PHASES, Study, StudyConfig
+from lttune.study.declared import Study
+from lttune.study.phase import ORIGINS, PHASES
+from lttune.study.phases.confirmation import Confirmation
+from lttune.study.settings import StudyConfig
 from lttune.trajectory.lab import network_of
 from lttune.trajectory.trial import networks
 
@@ -27,7 +29,7 @@ def plan_trials(ledger: Ledger, config: StudyConfig, study: Study) -> None:
     """Adds the missing trials of every phase that are known beforehand, and counts the others.
 
     Those of search and random are added when their turn comes, those of confirm when their winners
-    are known (``lttune.search``).
+    are known (``lttune.study.search.searcher``).
     """
     ledger.only = tuple(phase for phase in PHASES if phase in config.phases)
     if "anchor" in config.phases:

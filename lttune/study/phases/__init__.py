@@ -1,0 +1,1 @@
+"""The trials of each phase, its winners, and what they cost."""

@@ -1,0 +1,1 @@
+"""Optuna: what it proposes, when it learns, which trials it stops."""
