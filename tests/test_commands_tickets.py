@@ -13,11 +13,11 @@ import tyro
 
 from lttune.cli import main
 from lttune.data.files import npz
-from lttune.exchange import masks_in, read
+from lttune.exchange.overlap import table
+from lttune.exchange.tensors import masks_in, read
+from lttune.exchange.tickets import Place, find
 from lttune.models import masks
-from lttune.overlap import table
 from lttune.records import schema
-from lttune.tickets import Place, find
 
 
 @pytest.fixture(scope="module")

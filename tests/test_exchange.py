@@ -25,7 +25,7 @@ from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.errors import ConfigError, DataError, StorageError
-from lttune.exchange import (
+from lttune.exchange.tensors import (
     Contents,
     mask_tensors,
     masks_in,
@@ -36,8 +36,8 @@ from lttune.exchange import (
     weights_in,
     write,
 )
+from lttune.exchange.tickets import Place, find
 from lttune.models import build, masks
-from lttune.tickets import Place, find
 
 NETWORK = build(ModelConfig(name="lenet-20-10"), (8, 8), 10)
 NORMED = build(ModelConfig(name="resnet-20-4"), (8, 8), 10)

@@ -11,16 +11,16 @@ from scipy import stats
 from lttune.config import TargetConfig
 from lttune.data import load
 from lttune.data.files import npz
-from lttune.exchange import mask_tensors, plain, torch_prune, write
+from lttune.exchange.tensors import mask_tensors, plain, torch_prune, write
+from lttune.exchange.tickets import Place, find
+from lttune.exchange.transfer import digest, imported, junctions, transfer
+from lttune.exchange.transfer_table import lines, paired, table
 from lttune.models import masks
 from lttune.records import schema
 from lttune.store.store import Store
-from lttune.tickets import Place, find
 from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.task import Ticket
-from lttune.transfer import digest, imported, junctions, transfer
-from lttune.transfer_table import lines, paired, table
 
 DIGITS = load("digits")
 ALL = ("transfer", "transfer_reinit", "transfer_random")

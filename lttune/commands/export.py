@@ -68,14 +68,14 @@ def main(flags: Flags) -> int:
 
 
 def _study(flags: Flags) -> int:
-    from lttune import exports
     from lttune.errors import StorageError
+    from lttune.exchange import studies
 
     (form,) = (name for name in WHOLE if getattr(flags, name))
-    folder = exports.Folder.read(flags.study)
+    folder = studies.Folder.read(flags.study)
     out = flags.out or flags.study / WHOLE[form]
     try:
-        lines = getattr(exports, f"write_{form}")(folder, out)
+        lines = getattr(studies, f"write_{form}")(folder, out)
     except OSError as error:
         raise StorageError(f"{out} cannot be written: {error.strerror or error}") from error
     print("\n".join([f"{out}: the study {folder.name}", *lines]))
@@ -83,10 +83,10 @@ def _study(flags: Flags) -> int:
 
 
 def _ticket(flags: Flags, level: int) -> int:
-    from lttune.description import described
-    from lttune.exchange import FORMS, mask_tensors, write
+    from lttune.exchange.description import described
+    from lttune.exchange.tensors import FORMS, mask_tensors, write
+    from lttune.exchange.tickets import Place, find
     from lttune.models import masks
-    from lttune.tickets import Place, find
 
     found = find(
         Place(

@@ -36,9 +36,9 @@ class Flags:
 
 def main(flags: Flags) -> int:
     """Prints a table for each pair, writes the joined mask, and returns the exit code."""
-    from lttune.exchange import mask_tensors, write
+    from lttune.exchange.overlap import masks_of, table
+    from lttune.exchange.tensors import mask_tensors, write
     from lttune.models import masks
-    from lttune.overlap import masks_of, table
 
     found = masks_of(flags.tickets)
     for one, other in itertools.combinations(range(len(found)), 2):

@@ -57,14 +57,14 @@ class Flags:
 def main(flags: Flags) -> int:
     """Trains what the store lacks, prints and writes the table, and returns the exit code."""
     from lttune.data import load
+    from lttune.exchange.tickets import Place, deepest, find
+    from lttune.exchange.transfer import imported, junctions, transfer
+    from lttune.exchange.transfer_table import lines, table
     from lttune.records import schema
     from lttune.store.store import Store, probe
     from lttune.study.checks import check_fit
-    from lttune.tickets import Place, deepest, find
     from lttune.training.engines import choose, make
     from lttune.trajectory.lab import Lab
-    from lttune.transfer import imported, junctions, transfer
-    from lttune.transfer_table import lines, table
 
     found = find(Place(study=flags.study, trial=flags.trial, replicate=flags.replicate, level=0))
     source = found.config.data.name

@@ -10,7 +10,7 @@ from typing import Any
 
 from scipy import stats
 
-from lttune.transfer import CONTROLS, TICKET
+from lttune.exchange.transfer import CONTROLS, TICKET
 
 CONFIDENCE = 0.95
 NAMES = ("dense", *(name.removeprefix("transfer_") for name in CONTROLS))

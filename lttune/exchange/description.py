@@ -7,8 +7,8 @@ from typing import Any
 
 from lttune import __version__
 from lttune.data.transforms import prepared
+from lttune.exchange.tickets import Found
 from lttune.models import masks
-from lttune.tickets import Found
 
 MEASURED = (
     "early_stop_step",

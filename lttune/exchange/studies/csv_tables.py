@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lttune.exports.folder import Folder, new_folder, require_absent, scalar
+from lttune.exchange.studies.folder import Folder, new_folder, require_absent, scalar
 from lttune.records import schema
 
 FACTS = ("number", "phase", "role", "label", "state", "replicates", "controls", "inert")

@@ -19,7 +19,7 @@ from optuna.distributions import (
 
 from lttune.config.design import INERT, Factor
 from lttune.errors import ConfigError
-from lttune.exports.folder import Folder, scalar
+from lttune.exchange.studies.folder import Folder, scalar
 from lttune.records.ledger import Trial
 from lttune.study.search.space import distribution_of
 

@@ -13,8 +13,8 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from lttune.exports.folder import Folder, objectives, require_absent
-from lttune.exports.sample import Sample, samples
+from lttune.exchange.studies.folder import Folder, objectives, require_absent
+from lttune.exchange.studies.sample import Sample, samples
 from lttune.records.ledger import Trial
 from lttune.store.files import write_atomically
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from lttune.errors import DataError
-from lttune.exchange.contents import Contents
-from lttune.exchange.forms import COUNT
-from lttune.exchange.matching import matched
+from lttune.exchange.tensors.files import Contents
+from lttune.exchange.tensors.forms import COUNT
+from lttune.exchange.tensors.matching import matched
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
 

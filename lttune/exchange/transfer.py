@@ -17,10 +17,10 @@ from typing import Any
 from lttune.config import TargetConfig
 from lttune.config.seeding import stream
 from lttune.errors import ConfigError
-from lttune.exchange import masks_in, read, weights_in
+from lttune.exchange.tensors import masks_in, read, weights_in
+from lttune.exchange.tickets import Found, walked
 from lttune.models import masks
 from lttune.models.masks import pack
-from lttune.tickets import Found, walked
 from lttune.trajectory.branches import BRANCHES
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.starts import Junction

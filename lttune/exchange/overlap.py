@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lttune.exchange import masks_in, read
+from lttune.exchange.tensors import masks_in, read
+from lttune.exchange.tickets import find, place
 from lttune.models import masks
 from lttune.models.masks import Mask
-from lttune.tickets import find, place
 
 
 def masks_of(tickets: Sequence[str]) -> list[Mask]:

@@ -19,8 +19,8 @@ from optuna.distributions import (
     FloatDistribution,
 )
 
-from lttune.exports.folder import Folder, new_folder, require_absent
-from lttune.exports.sample import Sample, contains, samples
+from lttune.exchange.studies.folder import Folder, new_folder, require_absent
+from lttune.exchange.studies.sample import Sample, contains, samples
 from lttune.records.ledger import Trial
 
 SUCCESS, CRASHED, PRUNED = 1, 4, 8

@@ -1,0 +1,24 @@
+"""Tickets to and from plain PyTorch: state dicts, ``torch.nn.utils.prune``, open_lth's masks.
+
+Files are safetensors or what ``torch.save`` wrote of a mapping of tensors; pickles are never run.
+"""
+
+from lttune.exchange.tensors.files import Contents, read, write
+from lttune.exchange.tensors.forms import FORMS, mask_tensors, plain, pruned_module, torch_prune
+from lttune.exchange.tensors.imports import FoundMasks, masks_in, weights_in
+from lttune.exchange.tensors.matching import matched
+
+__all__ = [
+    "FORMS",
+    "Contents",
+    "FoundMasks",
+    "mask_tensors",
+    "masks_in",
+    "matched",
+    "plain",
+    "pruned_module",
+    "read",
+    "torch_prune",
+    "weights_in",
+    "write",
+]
