@@ -40,9 +40,10 @@ def write_report(folder: Path) -> Path:
     See ``analysis.report.write``. Claims are shown if any is tested. They are those of a file
     ``claims.yaml`` in the folder, which is kept there when the shipped ones have changed since.
     """
-    from analysis import frame, report
+    from analysis import frame
     from analysis.claims import is_any_tested, of_studies, read
-    from analysis.design_importance import design_tables
+    from analysis.report.write import write
+    from analysis.tables.design.importance import design_tables
 
     study, own = frame.load(folder), Path(folder) / "claims.yaml"
     registry = read(own) if own.exists() else read()
@@ -50,4 +51,4 @@ def write_report(folder: Path) -> Path:
     design_tables(study)
     table = of_studies([study], registry)
     verdicts = table if is_any_tested(table) else None
-    return report.write(folder, verdicts=verdicts, registry=registry)
+    return write(folder, verdicts=verdicts, registry=registry)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from analysis.canvas import Drawing, new_figure, style, write
+from analysis.figures.canvas import Drawing, new_figure, style, write
 from benchmarks.loops import TITLES
 
 __all__ = ["drawing", "write"]

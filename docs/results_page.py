@@ -19,15 +19,15 @@ from analysis import load
 from analysis.claims import Registry, of_studies, read, verdicts
 from analysis.claims.markdown import page
 from analysis.claims.of_studies import evidence
-from analysis.fair_comparison import choice_table, pair_table
 from analysis.frame import Study
-from analysis.region import is_sane
+from analysis.tables.design.region import is_sane
+from analysis.tables.fair_comparison import choice_table, pair_table
 from docs import results_tables
 from docs.results_format import FILTERS, points, short
 
 RESULTS = Path(__file__).parent / "results"
 TEMPLATE = "README.md.jinja"
-CURRENT = Path(__file__).parent.parent / "analysis" / "claims.yaml"
+CURRENT = Path(__file__).parent.parent / "analysis" / "claims" / "file" / "claims.yaml"
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 JUDGED = ("supported", "supported, smaller", "contradicted", "inconclusive")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.curves import difference_table, nearest
-from analysis.fair_comparison import value_table
 from analysis.frame import Study
+from analysis.tables.curves import difference_table, nearest
+from analysis.tables.fair_comparison import value_table
 from docs.results_format import measures, percent, points, row
 
 AT = (0.211, 0.087, 0.036)

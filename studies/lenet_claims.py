@@ -1,10 +1,10 @@
 """Which of the literature's claims about lottery tickets hold on a LeNet?
 
 Source: Frankle & Carbin (2019), sections 1-2 and Appendices A-G, and those who followed; every
-claim that two CPU cores can decide (tiers A and A-) in analysis/claims.yaml. The anchor is the
-paper's LeNet-300-100 with its main controls. The sweeps and the other controls are trained on a
-proxy, LeNet-100-34 on pictures of 14x14, which takes a fifth of the time. The claims are locked
-before anything is trained, and the report begins with the verdicts.
+claim that two CPU cores can decide (tiers A and A-) in analysis/claims/file/claims.yaml. The anchor
+is the paper's LeNet-300-100 with its main controls. The sweeps and the other controls are trained
+on a proxy, LeNet-100-34 on pictures of 14x14, which takes a fifth of the time. The claims are
+locked before anything is trained, and the report begins with the verdicts.
 
 Cost on 2 cores: smoke a minute (digits), quick under two hours, paper days (no proxy).
 
@@ -150,7 +150,7 @@ POINTS: dict[str, dict[Phase, list[Point]]] = {
 
 STUDY = Study(
     question="Which of the literature's claims about lottery tickets hold on a LeNet?",
-    source="Frankle & Carbin (2019) and those who followed: analysis/claims.yaml",
+    source="Frankle & Carbin (2019) and those who followed: analysis/claims/file/claims.yaml",
     scales={
         "smoke": config("smoke", 1, ["reinit"], **SMALL),
         "quick": config("quick", 6, CONTROLS, **MEDIUM),

@@ -3,8 +3,8 @@
 Source: Frankle & Carbin (2019), Appendix G. The wide design of ``lenet_sensitivity.py`` mixes two
 questions: whether a network learns at all, and what its tickets are like. This is the same design
 inside the region in which networks learn. The region was peeled from the committed results of that
-study (``analysis.region.sane_region``): of its points, 97 % have a dense network within a point of
-validation accuracy of the paper's.
+study (``analysis.tables.design.region.sane_region``): of its points, 97 % have a dense network
+within a point of validation accuracy of the paper's.
 
 Cost on 2 cores: smoke under a minute, quick about 20 minutes, paper days. --plan says it for this
 machine.

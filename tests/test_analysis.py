@@ -14,9 +14,12 @@ import pytest
 from sample_study import LEVELS, anchor_rows, ended_rows, network, write_study
 from scipy import stats
 
-from analysis import answer, canvas, figures, load
-from analysis.curves import curve_table, difference_table, nearest
+from analysis import load
+from analysis.figures import anchor as figures
+from analysis.figures import canvas
+from analysis.report import answer
 from analysis.statistics import mean_interval, paired_difference
+from analysis.tables.curves import curve_table, difference_table, nearest
 from lttune.errors import LttuneError
 
 

@@ -5,8 +5,11 @@ import pandas as pd
 import pytest
 from sample_study import LEVELS, anchor_rows, ended_rows, search_trials, trial, write_study
 
-from analysis import axes, figures, load, search_figures
-from analysis.curves import curve_table
+from analysis import load
+from analysis.figures import anchor as figures
+from analysis.figures import axes
+from analysis.figures.search import search as search_figures
+from analysis.tables.curves import curve_table
 
 
 @pytest.fixture

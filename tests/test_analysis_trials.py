@@ -4,8 +4,8 @@ import pytest
 from sample_study import anchor_rows, network, run, search_trials, trial, write_study
 
 from analysis import load
-from analysis.runs import later_runs, numerics
-from analysis.trials import best_table, problem_table, search_table
+from analysis.report.runs import later_runs, numerics
+from analysis.tables.trials import best_table, problem_table, search_table
 
 
 def test_search_table_has_the_factors_and_one_best(tmp_path):

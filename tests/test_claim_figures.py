@@ -4,10 +4,8 @@ import pandas as pd
 import pytest
 from sample_sweeps import VERDICTS
 
-from analysis import (
-    claim_figures,
-    verdict_section,
-)
+from analysis.figures import claims as claim_figures
+from analysis.report import verdict_section
 
 
 def test_tested_claims_come_first_with_a_glyph_of_their_own():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.claims.reader import FILE
+from analysis.claims.file.reader import FILE
 from lttune.cli import main
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results" / "sensitivity"

@@ -6,14 +6,12 @@ import pandas as pd
 import pytest
 from sample_sweeps import design_study
 
-from analysis import (
-    design_importance,
-    design_points,
-    drawings,
-    noise,
-    widths,
-)
 from analysis.importance import importance_by_density
+from analysis.report import drawings
+from analysis.tables import noise
+from analysis.tables.design import importance as design_importance
+from analysis.tables.design import points as design_points
+from analysis.tables.design import widths
 
 
 def test_replicates_of_a_design_point_are_one_point(tmp_path):

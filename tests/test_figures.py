@@ -12,17 +12,14 @@ from matplotlib.figure import Figure
 from sample_study import anchor_rows, write_study
 from sample_sweeps import accuracy_of, study_on_a_proxy, sweep, swept_study
 
-from analysis import (
-    answer,
-    controls,
-    lines,
-    load,
-    places,
-    sweep_figures,
-    sweeps,
-)
-from analysis.curves import difference_table
+from analysis import load
+from analysis.figures import lines
+from analysis.figures import sweeps as sweep_figures
+from analysis.report import answer
 from analysis.statistics.bands import simultaneous_band
+from analysis.tables import controls, sweeps
+from analysis.tables import same_setting as places
+from analysis.tables.curves import difference_table
 from lttune.study.settings import ControlName
 
 

@@ -8,7 +8,7 @@ import pytest
 from sample_study import network, trial, write_study
 
 from analysis import load
-from analysis.region import PURITY, is_sane, sane_region
+from analysis.tables.design.region import PURITY, is_sane, sane_region
 from lttune.config.design import INERT, Factor, LogUniform, Uniform, nested
 
 ROOT = Path(__file__).parent.parent

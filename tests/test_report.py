@@ -21,7 +21,8 @@ from sample_study import (
     write_study,
 )
 
-from analysis import report
+from analysis.report import write as report
+from analysis.report.__main__ import main as command
 
 FULL = {
     "trials": [*(trial(number) for number in range(3)), *search_trials(8)],
@@ -253,14 +254,14 @@ def test_failed_trials_are_listed_with_their_error(tmp_path):
 
 
 def test_command_prints_the_page(tmp_path, capsys):
-    assert report.main([str(write_study(tmp_path))]) == 0
+    assert command([str(write_study(tmp_path))]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n"
 
 
 def test_command_on_no_study_is_one_line_and_an_exit_code(tmp_path):
-    command = [sys.executable, "-m", "analysis.report", str(tmp_path)]
-    root = Path(report.__file__).parents[1]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    words = [sys.executable, "-m", "analysis.report", str(tmp_path)]
+    root = Path(report.__file__).parents[2]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 74
     assert done.stdout == ""
     assert done.stderr == f"error: {tmp_path} is no study: it has no study.json\n"

@@ -7,9 +7,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from test_report import words_of
 
-from analysis import load, report
-from analysis.confirmation import confirmation_table
-from analysis.fair_comparison import choice_table, pair_table, value_table
+from analysis import load
+from analysis.report import write as report
+from analysis.tables.confirmation import confirmation_table
+from analysis.tables.fair_comparison import choice_table, pair_table, value_table
 
 LEVELS = 4
 PATH = "train.optimizer"

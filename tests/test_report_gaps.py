@@ -8,11 +8,13 @@ from matplotlib.figure import Figure
 from sample_study import anchor_rows, write_study
 from test_report import words_of
 
-from analysis import lines, load, report
-from analysis.answer import answer
-from analysis.curves import curve_table, difference_table
-from analysis.figures import ACCURACY, draw_curves
-from analysis.responses import missing_table, response_table, trajectory_table
+from analysis import load
+from analysis.figures import lines
+from analysis.figures.anchor import ACCURACY, draw_curves
+from analysis.report import write as report
+from analysis.report.answer import answer
+from analysis.tables.curves import curve_table, difference_table
+from analysis.tables.responses import missing_table, response_table, trajectory_table
 
 HELD = (2, 3, 7)
 """Levels at which the control is there: a pair, and one alone."""

@@ -11,13 +11,16 @@ from sample_study import anchor_rows, network, search_trials, trial, write_study
 from sample_sweeps import LOTTERY, design_study, sweep
 from test_report import words_of
 
-from analysis import budget_figures, design_importance, load, report
-from analysis.design_points import DENSITIES, design_sample
-from analysis.importance_tables import OPTUNA, lead_text
-from analysis.noise import noise_table
-from analysis.noise_figures import noise
-from analysis.width_figures import width
-from analysis.widths import width_table
+from analysis import load
+from analysis.figures.design.noise import noise
+from analysis.figures.design.widths import width
+from analysis.figures.search import budget as budget_figures
+from analysis.report import write as report
+from analysis.report.importance_tables import OPTUNA, lead_text
+from analysis.tables.design import importance as design_importance
+from analysis.tables.design.points import DENSITIES, design_sample
+from analysis.tables.design.widths import width_table
+from analysis.tables.noise import noise_table
 from lttune.cli import main
 from lttune.errors import StorageError
 from lttune.study.search.optuna_importance import QUESTIONS

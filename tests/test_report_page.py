@@ -8,7 +8,7 @@ from playwright import sync_api
 from sample_study import write_study
 from sample_sweeps import VERDICTS
 
-from analysis import report
+from analysis.report import write as report
 from docs import mlflow_page
 
 pytestmark = [

@@ -13,17 +13,19 @@ from sample_study import anchor_rows, network, search_trials, trial, write_study
 from scipy import stats
 from test_report import words_of
 
-from analysis import budget_figures, load, report
-from analysis.answer import answer
-from analysis.confirmation import (
+from analysis import load
+from analysis.figures.search import budget as budget_figures
+from analysis.figures.search.pareto import pareto_table
+from analysis.report import write as report
+from analysis.report.answer import answer
+from analysis.tables.confirmation import (
     confirmation_table,
     confirmed,
     confirmed_networks,
     difference_curves,
 )
-from analysis.objective import non_dominated
-from analysis.pareto_figures import pareto_table
-from analysis.trials import best_table, front_table, search_table
+from analysis.tables.objective import non_dominated
+from analysis.tables.trials import best_table, front_table, search_table
 
 ANCHOR = [trial(number) for number in range(3)]
 PARETO = {"name": "pareto", "text": "accuracy; density", "direction": "maximize"}

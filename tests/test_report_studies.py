@@ -11,7 +11,7 @@ from sample_study import anchor_rows, trial, write_study
 from sample_sweeps import VERDICTS, design_study, study_on_a_proxy, sweep
 from test_report import FULL, words_of
 
-from analysis import report
+from analysis.report import write as report
 from lttune.data import load
 from lttune.errors import StorageError
 from lttune.records import schema

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.responses import (
+from analysis.tables.responses import (
     MISSING,
     RESPONSE_COLUMNS,
     TRAJECTORY,

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from analysis.claims import read
-from analysis.design_points import design_sample
-from analysis.fair_comparison import value_table
 from analysis.frame import load
 from analysis.importance import importance_by_density
+from analysis.tables.design.points import design_sample
+from analysis.tables.fair_comparison import value_table
 from docs.results_page import RESULTS, TEMPLATE, Page, pages
 from lttune.store.files import read_json
 

@@ -7,11 +7,9 @@ import pytest
 from sample_study import search_trials, write_study
 from sample_sweeps import LOTTERY, sweep, swept_study
 
-from analysis import (
-    budget_figures,
-    load,
-    map_figures,
-)
+from analysis import load
+from analysis.figures.design import map as map_figures
+from analysis.figures.search import budget as budget_figures
 
 
 @pytest.fixture

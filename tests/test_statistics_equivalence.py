@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from analysis.statistics.equivalence import beyond_margin, equivalence, non_inferiority, span
-from analysis.statistics.power import (
+from analysis.statistics.verdicts.power import (
     equivalence_power,
     minimum_margin,
     non_inferiority_power,

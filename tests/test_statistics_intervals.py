@@ -10,9 +10,9 @@ from scipy import stats
 from analysis.statistics.bootstrap import FEWEST, bca_interval, studentised_interval
 from analysis.statistics.contrasts import contrast, interaction
 from analysis.statistics.intervals import mean_interval, t_test
-from analysis.statistics.multiplicity import benjamini_hochberg, holm
 from analysis.statistics.proportions import proportion_interval
 from analysis.statistics.ratios import agreement, ratio_interval, zone
+from analysis.statistics.verdicts.multiplicity import benjamini_hochberg, holm
 
 
 @pytest.mark.parametrize("side", ["two", "greater", "less"])

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from analysis.statistics.intervals import Estimate
-from analysis.statistics.multiplicity import benjamini_hochberg, holm
-from analysis.statistics.verdict import STILL, decided
-from analysis.statistics.verdicts import (
+from analysis.statistics.verdicts.multiplicity import benjamini_hochberg, holm
+from analysis.statistics.verdicts.rules import (
     RULES,
     adjusted,
     best_value,
@@ -25,6 +24,7 @@ from analysis.statistics.verdicts import (
     superiority,
     trend,
 )
+from analysis.statistics.verdicts.verdict import STILL, decided
 
 SD = 0.1
 """Spread of a paired difference between replicates, in percentage points of accuracy."""

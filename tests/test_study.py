@@ -26,7 +26,7 @@ from mlflow.entities import Run
 from optuna.distributions import CategoricalDistribution
 
 from analysis import lock_claims
-from analysis.report import write
+from analysis.report.write import write
 from lttune.config.design import Categorical, Factor, LogUniform, space_filling
 from lttune.data import load
 from lttune.errors import ResourceError

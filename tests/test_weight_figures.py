@@ -5,10 +5,8 @@ import itertools
 import pytest
 from sample_study import anchor_rows, network, write_study
 
-from analysis import (
-    load,
-    weight_figures,
-)
+from analysis import load
+from analysis.figures import weights as weight_figures
 from lttune.records import schema
 
 

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from analysis.claims.cell import Cell
-from analysis.claims.claim import Claim
-from analysis.claims.engine import sensitivity, verdicts
+from analysis.claims.file.cell import Cell
+from analysis.claims.file.claim import Claim
+from analysis.claims.file.question import Question
+from analysis.claims.file.reader import Registry, parse, read
 from analysis.claims.lock import Lock
 from analysis.claims.of_studies import evidence, is_any_tested, of_studies
 from analysis.claims.power import power_table
-from analysis.claims.question import Question
-from analysis.claims.reader import Registry, parse, read
+from analysis.claims.verdicts import sensitivity, verdicts
 
 __all__ = [
     "Cell",

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.claims.estimand import Piece
-from analysis.claims.question import SCALAR, Question
-from analysis.statistics.verdicts import RULES, Form, Verdict, not_tested
+from analysis.claims.file.question import SCALAR, Question
+from analysis.claims.networks.estimand import Piece
+from analysis.statistics.verdicts.rules import RULES, Form, Verdict, not_tested
 from lttune.config.seeding import stream
 
 CENSORED = {

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from analysis.claims import cells as networks
-from analysis.claims.claim import Claim
-from analysis.claims.estimand import pieces
+from analysis.claims.file.claim import Claim
+from analysis.claims.file.question import Question
+from analysis.claims.file.reader import Registry
 from analysis.claims.judge import all_of, judged
 from analysis.claims.lock import Lock
-from analysis.claims.question import Question
-from analysis.claims.reader import Registry
-from analysis.claims.recorded import MissingError, Recorded
-from analysis.claims.scale import Scale
-from analysis.claims.shares import Importances, judged_by_importance
+from analysis.claims.networks import cells as networks
+from analysis.claims.networks.estimand import pieces
+from analysis.claims.networks.recorded import MissingError, Recorded
+from analysis.claims.networks.scale import Scale
+from analysis.claims.networks.shares import Importances, judged_by_importance
 from analysis.claims.table import Row, table, unit
-from analysis.statistics.verdicts import Verdict, not_tested
+from analysis.statistics.verdicts.rules import Verdict, not_tested
 from lttune.config import LotteryConfig
 
 VALIDATION = {"test_accuracy": "val_accuracy", "end_test_accuracy": "end_val_accuracy"}

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from analysis.claims.reader import Registry
+from analysis.claims.file.reader import Registry
 from lttune.config import require
 from lttune.errors import ConfigError, StorageError
 from lttune.store.files import read_json, write_json

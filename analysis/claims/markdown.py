@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claims.reader import Registry
+from analysis.claims.file.reader import Registry
 from analysis.claims.wording import NONE, estimate_text, p_text
 
 ORDER = ("supported", "supported, smaller", "contradicted", "inconclusive")

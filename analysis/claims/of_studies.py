@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from analysis.claims import lock as locks
-from analysis.claims.engine import verdicts
+from analysis.claims.file.reader import Registry, read
 from analysis.claims.lock import Lock
-from analysis.claims.reader import Registry, read
-from analysis.claims.shares import Kept
+from analysis.claims.networks.shares import Kept
+from analysis.claims.verdicts import verdicts
 from analysis.frame import Study
 from analysis.importance import saved
 from lttune.store.files import read_json

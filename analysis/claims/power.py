@@ -12,10 +12,10 @@ from collections import Counter
 
 import pandas as pd
 
-from analysis.claims.claim import Claim
-from analysis.claims.question import Question
-from analysis.claims.reader import Registry
-from analysis.statistics.power import (
+from analysis.claims.file.claim import Claim
+from analysis.claims.file.question import Question
+from analysis.claims.file.reader import Registry
+from analysis.statistics.verdicts.power import (
     equivalence_power,
     non_inferiority_power,
     superiority_power,

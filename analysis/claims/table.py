@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from analysis.claims.claim import Claim
-from analysis.claims.question import Question
-from analysis.claims.reader import Registry
-from analysis.claims.scale import Scale
-from analysis.statistics.multiplicity import benjamini_hochberg
-from analysis.statistics.verdicts import Verdict, adjusted
+from analysis.claims.file.claim import Claim
+from analysis.claims.file.question import Question
+from analysis.claims.file.reader import Registry
+from analysis.claims.networks.scale import Scale
+from analysis.statistics.verdicts.multiplicity import benjamini_hochberg
+from analysis.statistics.verdicts.rules import Verdict, adjusted
 
 VERDICT_COLUMNS = [
     "claim",

@@ -19,7 +19,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
-from analysis.importance import surrogate as gp
 from analysis.importance.estimate import (
     MIN_Q2,
     centred,
@@ -31,6 +30,7 @@ from analysis.importance.result import Importance, Status
 from analysis.importance.saltelli import sobol_indices
 from analysis.importance.sample import Floats, Sample, sample
 from analysis.importance.shapley import shapley_effects
+from analysis.importance.surrogates import process as gp
 from lttune.config.design import Factor
 from lttune.config.design.factors import encode
 

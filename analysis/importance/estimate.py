@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.importance import surrogate as gp
 from analysis.importance.floor import PERMUTATIONS, null_totals
-from analysis.importance.forest import forest_importance
-from analysis.importance.kernels import plausible
 from analysis.importance.result import COLUMNS, PAIR_COLUMNS, Importance
 from analysis.importance.saltelli import Indices, pair_names, sobol_indices
 from analysis.importance.sample import Floats, Sample, sample
+from analysis.importance.surrogates import process as gp
+from analysis.importance.surrogates.forest import forest_importance
+from analysis.importance.surrogates.kernels import plausible
 from lttune.config.design import Factor
 from lttune.config.design.factors import encode
 

@@ -11,8 +11,8 @@ import dataclasses
 import numpy as np
 from scipy.stats import qmc
 
-from analysis.importance import surrogate as gp
 from analysis.importance.sample import Floats, Sample
+from analysis.importance.surrogates import process as gp
 from lttune.config.design import INERT
 from lttune.config.design.factors import encode
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.importance.sample import Floats
-from analysis.importance.surrogate import Quality
+from analysis.importance.surrogates.process import Quality
 from lttune.config.design import INERT
 
 Status = Literal["ok", "inconclusive", "refused", "undefined"]

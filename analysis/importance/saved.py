@@ -86,7 +86,7 @@ def key_of(
     for frame in (points, responses):
         digest.update(frame.to_csv(index=False).encode())
     for folder in (Path(__file__).parent, Path(design.__file__).parent):
-        for source in sorted(folder.glob("*.py")):
+        for source in sorted(folder.rglob("*.py")):
             digest.update(source.read_bytes())
     return digest.hexdigest()
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import qmc
 
-from analysis.importance import surrogate as gp
 from analysis.importance.estimate import DRAWS, MIN_Q2, centred, posterior
 from analysis.importance.sample import Floats, sample
+from analysis.importance.surrogates import process as gp
 from lttune.config.design import INERT, Distribution, Factor, LogUniform
 
 RESAMPLES = 2000

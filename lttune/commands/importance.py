@@ -33,8 +33,8 @@ def main(flags: Flags) -> int:
     """Prints a table for each method, writes all of them, and returns the exit code."""
     try:
         from analysis import load
-        from analysis.design_points import design_sample
-        from analysis.importance_tables import OPTUNA
+        from analysis.report.importance_tables import OPTUNA
+        from analysis.tables.design.points import design_sample
     except ImportError as error:
         raise ResourceError(f"importances need the checkout of lttune: {error}") from None
     from lttune.store.files import write_atomically
@@ -66,7 +66,7 @@ def main(flags: Flags) -> int:
 
 def _by_density(responses: pd.DataFrame) -> dict[str, tuple[pd.Series, bool]]:
     """Returns, for a few densities, accuracies by trial, the mean over its sound replicates."""
-    from analysis.design_points import DENSITIES
+    from analysis.tables.design.points import DENSITIES
 
     sound = responses[responses["ok"].astype(bool)].dropna(subset=["value"])
     found: dict[str, tuple[pd.Series, bool]] = {}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.claims.columns import prepared
+from analysis.claims.networks.columns import prepared
 
 
 def made(masks):

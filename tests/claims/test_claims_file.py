@@ -11,7 +11,7 @@ from scipy.stats import ttest_1samp
 
 from analysis.claims import power_table, read, verdicts
 from analysis.claims.lock import lock
-from analysis.statistics.power import equivalence_power, superiority_power
+from analysis.statistics.verdicts.power import equivalence_power, superiority_power
 from lttune.config.design import SWEEPS
 from lttune.config.presets import PRESETS
 from lttune.study.settings import ControlName

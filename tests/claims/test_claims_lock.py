@@ -6,7 +6,7 @@ import pytest
 
 from analysis.claims import lock as locks
 from analysis.claims import verdicts
-from analysis.statistics.multiplicity import benjamini_hochberg, holm
+from analysis.statistics.verdicts.multiplicity import benjamini_hochberg, holm
 from lttune.errors import ConfigError, StorageError
 from tests.claims.planted import claim, question, records, registry, rising, trial, words
 

@@ -4,7 +4,7 @@ import pytest
 
 from analysis.claims import lock as locks
 from analysis.claims import verdicts
-from analysis.statistics.multiplicity import holm
+from analysis.statistics.verdicts.multiplicity import holm
 from tests.claims.planted import (
     claim,
     flat,

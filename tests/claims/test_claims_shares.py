@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from analysis.claims import of_studies
+from analysis.claims.networks.shares import Kept
 from analysis.claims.of_studies import kept_importances
-from analysis.claims.shares import Kept
 from analysis.frame import load
 from analysis.importance import saved
 from tests.claims.planted import claim, question, registry, words

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.claims import parse, sensitivity, verdicts
-from analysis.statistics.verdicts import superiority
+from analysis.statistics.verdicts.rules import superiority
 from tests.claims.planted import (
     CONTRAST,
     claim,
@@ -177,7 +177,7 @@ def test_planted_truths(name, place, word):
 
 def test_differences_are_paired(monkeypatch):
     """Replicates differ by ten times what was planted; without pairs that would drown it."""
-    from analysis.claims import estimand
+    from analysis.claims.networks import estimand
 
     rows = sweep(0.003, 0)
     more = question(
@@ -375,8 +375,8 @@ def test_index_claims_read_importances():
 
 def test_nulls_are_rarely_decided():
     """Over 200 studies without any effect, a claim of one is supported in at most 5 % or so."""
-    from analysis.claims.estimand import Piece
     from analysis.claims.judge import judged
+    from analysis.claims.networks.estimand import Piece
 
     rng = np.random.default_rng(0)
     scalar = parse(tree(claim(question()))).claims[0].questions[0]

@@ -7,17 +7,11 @@ import pandas as pd
 import pytest
 from surface import KNOWN, sample_of, uniform_factors
 
-from analysis.importance import (
-    difference,
-    estimate,
-    importance,
-    kernels,
-    rank_stability,
-    sample,
-)
-from analysis.importance import surrogate as gp
+from analysis.importance import difference, estimate, importance, rank_stability, sample
 from analysis.importance.estimate import centred, resampled
 from analysis.importance.saltelli import sobol_indices
+from analysis.importance.surrogates import kernels
+from analysis.importance.surrogates import process as gp
 from lttune.config.design import INERT, Categorical, Factor, LogUniform, Uniform
 
 QUICK = {"draws": 8, "permutations": 8, "base": 512}

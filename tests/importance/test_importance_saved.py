@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from sample_sweeps import design_study
 
-from analysis import design_importance, design_points, report
 from analysis.importance import importance_by_density, saved
 from analysis.importance.by_density import Curves
+from analysis.report import write as report
+from analysis.tables.design import importance as design_importance
+from analysis.tables.design import points as design_points
 
 TABLE = pd.DataFrame({"factor": ["lr", "inert"], "first": [0.1 + 0.2, float("nan")]})
 TABLE = TABLE.assign(detected=[True, False], density=[1.0, 0.8])

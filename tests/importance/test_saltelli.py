@@ -10,8 +10,8 @@ from sklearn.tree import DecisionTreeRegressor
 from surface import KNOWN, uniform_factors
 
 from analysis.importance import saltelli, shapley_effects
-from analysis.importance.forest import forest_importance, tree_shares
 from analysis.importance.sample import sample
+from analysis.importance.surrogates.forest import forest_importance, tree_shares
 
 
 def column(function):

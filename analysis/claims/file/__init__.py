@@ -1,0 +1,1 @@
+"""A claim as data: the file of claims, read and checked."""

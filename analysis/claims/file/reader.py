@@ -1,0 +1,183 @@
+"""The claims file: read whole, checked whole, identified by its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from analysis.claims.file.cell import Cell
+from analysis.claims.file.claim import Claim
+from analysis.claims.file.fields import require
+from analysis.claims.file.plain_yaml import load
+from analysis.claims.file.question import RATIOS, Question
+from lttune.config import LotteryConfig
+from lttune.config.fields import as_tuple
+from lttune.errors import ConfigError, StorageError, unknown
+
+FILE = Path(__file__).with_name("claims.yaml")
+"""The claims that are shipped."""
+SCHEMA = 1
+"""Version of the file's form."""
+TOP = ("schema", "version", "defaults", "settings", "claims")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """A claims file."""
+
+    version: str
+    """Version of its contents, as its authors count them."""
+    settings: dict[str, LotteryConfig]
+    """Name -> the configuration that cells start from."""
+    claims: tuple[Claim, ...]
+    """In the order of the file."""
+    sha256: str
+    """Of the file's bytes."""
+
+    def claim(self, name: str) -> Claim:
+        """Returns a claim.
+
+        Raises:
+            ConfigError: if there is none of that id.
+        """
+        for claim in self.claims:
+            if claim.id == name:
+                return claim
+        raise unknown("claim", name, [claim.id for claim in self.claims])
+
+
+def read(path: Path | None = None) -> Registry:
+    """Returns the claims of a file, by default the shipped one.
+
+    Raises:
+        StorageError: if it cannot be read.
+        ConfigError: if a claim breaks a rule; one line with claim, field, rule and value.
+    """
+    path = FILE if path is None else path
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}") from None
+    return _parsed(text)
+
+
+@cache
+def _parsed(text: bytes) -> Registry:
+    return parse(load(text), hashlib.sha256(text).hexdigest())
+
+
+def parse(tree: Any, sha256: str = "") -> Registry:
+    """Returns the claims of a file's plain values.
+
+    Raises:
+        ConfigError: as ``read``.
+    """
+    require(isinstance(tree, Mapping), "claims file", "a mapping", type(tree).__name__)
+    _known("claims file", tree, TOP)
+    require(tree.get("schema") == SCHEMA, "schema", f"{SCHEMA}", tree.get("schema"))
+    defaults = tree.get("defaults", {})
+    settings = {
+        name: _named(f"settings.{name}", LotteryConfig(), values)
+        for name, values in tree.get("settings", {}).items()
+    }
+    listed = tree.get("claims")
+    require(isinstance(listed, list) and bool(listed), "claims", "a list of one or more", listed)
+    claims = tuple(_claim(values, defaults) for values in listed)
+    ids = [claim.id for claim in claims]
+    for claim in claims:
+        require(ids.count(claim.id) == 1, f"{claim.id}: id", "used once", claim.id)
+        for other in claim.conflicts:
+            if other not in ids:
+                raise unknown(f"{claim.id}: conflicts", other, ids)
+        if claim.setting and claim.setting not in settings:
+            raise unknown(f"{claim.id}: setting", claim.setting, settings)
+        if claim.presumes:
+            _check_presumed(claim, claims)
+        for place, question in enumerate(claim.questions):
+            for cell in question.cells:
+                where = f"{claim.id}: questions[{place}].cells {cell.name!r}"
+                _named(where, settings[claim.setting], cell.at)
+    return Registry(
+        version=str(tree.get("version", "")), settings=settings, claims=claims, sha256=sha256
+    )
+
+
+def _check_presumed(claim: Claim, claims: Sequence[Claim]) -> None:
+    known = [
+        f"{other.id}: {question.name}"
+        for other in claims
+        if other.setting == claim.setting and other.id != claim.id
+        for question in other.questions
+    ]
+    if claim.presumes not in known:
+        raise unknown(f"{claim.id}: presumes", claim.presumes, known)
+
+
+def _claim(values: Any, defaults: Mapping[str, Any]) -> Claim:
+    require(isinstance(values, Mapping), "claims", "mappings", values)
+    name = values.get("id")
+    require(isinstance(name, str) and bool(name), "claim.id", "a name", name)
+    values = {**defaults, **values}
+    _known(f"{name}", values, [field.name for field in fields(Claim)])
+    questions = values.get("questions") or []
+    require(isinstance(questions, list), f"{name}: questions", "a list", questions)
+    values["questions"] = tuple(
+        _question(f"{name}: questions[{place}]", one, values) for place, one in enumerate(questions)
+    )
+    claim = _made(f"{name}", Claim, values)
+    as_tuple(claim, "conflicts")
+    claim.check()
+    return claim
+
+
+def _question(where: str, values: Any, claim: Mapping[str, Any]) -> Question:
+    require(isinstance(values, Mapping), where, "a mapping", values)
+    _known(where, values, [field.name for field in fields(Question)])
+    margin, sesoi = RATIOS.get(
+        str(values.get("measure")), (claim.get("margin"), claim.get("sesoi"))
+    )
+    values = {"form": claim.get("form"), "margin": margin, "sesoi": sesoi, **values}
+    cells = values.get("cells") or []
+    require(isinstance(cells, list), f"{where}.cells", "a list", cells)
+    made = []
+    for place, cell in enumerate(cells):
+        here = f"{where}.cells[{place}]"
+        require(isinstance(cell, Mapping), here, "a mapping", cell)
+        _known(here, cell, [field.name for field in fields(Cell)])
+        made.append(_made(here, Cell, cell))
+    question = _made(where, Question, {**values, "cells": tuple(made)})
+    for name in ("densities", "survivors", "rivals", "factors"):
+        as_tuple(question, name)
+        require(
+            isinstance(getattr(question, name), tuple),
+            f"{where}.{name}",
+            "a list",
+            getattr(question, name),
+        )
+    return question
+
+
+def _made(where: str, kind: type, values: Mapping[str, Any]) -> Any:
+    try:
+        return kind(**values)
+    except TypeError as error:
+        missing = str(error).partition("argument")[2].lstrip("s: ")
+        raise ConfigError(f"{where}: {missing} must be given") from None
+
+
+def _named(where: str, base: LotteryConfig, values: Any) -> LotteryConfig:
+    require(isinstance(values, Mapping), where, "path: value", values)
+    try:
+        return base.override(values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _known(where: str, values: Mapping[str, Any], names: Any) -> None:
+    for name in values:
+        if name not in names:
+            raise unknown(f"{where}: field", name, names)

@@ -1,0 +1,1 @@
+"""What a claim reads: the networks that a study trained, as curves over density."""

@@ -1,0 +1,154 @@
+"""Which trajectories are a claim's cells, by dotted hyperparameters.
+
+A trajectory belongs to a cell if its configuration is the claim's setting with the cell's values,
+but for the hyperparameters that make its scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.claims.file.cell import Cell
+from analysis.claims.file.claim import Claim
+from analysis.claims.networks.scale import SCALE, Scale, canonical, plain
+from lttune.config import LotteryConfig
+
+PHASES = ("anchor", "sweep")
+"""Phases that were planned before any result: what a search tried is no sample of anything."""
+UNREAD = ("levels", "min_density", "train.eval_test", "train.eval_train", "prune.scoring_examples")
+"""Hyperparameters that change no network at a given density."""
+UNREAD_GROUPS = ("supermask.", "target.")
+"""Groups that change none either, unless a cell names one of them."""
+ONLY_WITH = {
+    "model.init_std": ("model.init", ("normal",)),
+    "train.momentum": ("train.optimizer", ("momentum", "nesterov")),
+    "train.decay": ("train.milestones", ()),
+}
+"""Hyperparameter -> (another, values of it that read the first)."""
+
+
+def planned(records: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of the phases that were planned, with columns ``key`` and ``unit``.
+
+    The key numbers trials over all studies, the anchor's first. The unit names what is independent:
+    the replicate of a seed. The same replicate in another study of the same seed is the same random
+    numbers, and no further replicate.
+    """
+    rows = records[records["phase"].isin(PHASES)].copy()
+    rows["unit"] = [
+        f"{int(s):06d}/{int(r):06d}" for s, r in zip(rows["seed"], rows["replicate"], strict=True)
+    ]
+    rows["key"] = rows.groupby(["phase", "study", "trial"], sort=True).ngroup()
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """The trials of the records, with every hyperparameter of a setting."""
+
+    setting: LotteryConfig
+    raw: pd.DataFrame
+    """Row per trial, its index the key: each dotted path's value."""
+    text: Mapping[str, np.ndarray]
+    """Path -> the same values as text that is equal where they are."""
+    branches: Mapping[str, frozenset[int]]
+    """Branch -> keys of the trials that have it."""
+
+
+def trials(rows: pd.DataFrame, setting: LotteryConfig) -> Trials:
+    """Returns the trials of ``planned`` rows; hyperparameters that old records lack are default."""
+    first = rows.drop_duplicates("key").set_index("key")
+    fractions = [str(name) for name in first if str(name).startswith("prune.fractions.")]
+    paths = list(dict.fromkeys([*setting.flat(), *fractions]))
+    defaults = LotteryConfig().flat()
+    columns = {path: first[path] if path in first else defaults.get(path) for path in paths}
+    raw = pd.DataFrame(columns, index=first.index, dtype=object)
+    values = raw.to_dict("records")
+    for path in paths:
+        if path.startswith("prune.fractions."):
+            raw[path] = [_fraction(row, path) for row in values]
+    text = {path: np.array([canonical(value) for value in raw[path]], object) for path in paths}
+    branches = {str(name): frozenset(group["key"]) for name, group in rows.groupby("branch")}
+    return Trials(setting=setting, raw=raw, text=text, branches=branches)
+
+
+def scales(found: Trials, claim: Claim) -> list[Scale]:
+    """Returns the scales at which there are networks of a claim, those with most cells only."""
+    cells = [cell for question in claim.questions for cell in question.cells]
+    varied = tuple(path for path in SCALE if any(path in cell.at for cell in cells))
+    fixed = [path for path in SCALE if path not in varied]
+    held: dict[Scale, set[tuple[str, str]]] = {}
+    for cell in cells:
+        ok = _matches(found, cell.at) & found.raw.index.isin(found.branches.get(cell.branch, ()))
+        for values in found.raw.loc[ok, fixed].drop_duplicates().itertuples(index=False, name=None):
+            if _is_of_kind(dict(zip(fixed, values, strict=True)), found.setting):
+                shared = tuple((p, plain(v)) for p, v in zip(fixed, values, strict=True))
+                key = Scale(values=shared, varied=varied)
+                held.setdefault(key, set()).add((cell.branch, repr(sorted(cell.at.items()))))
+    most = max((len(cells) for cells in held.values()), default=0)
+    return [scale for scale, cells in held.items() if len(cells) == most]
+
+
+def select(rows: pd.DataFrame, found: Trials, cell: Cell, scale: Scale) -> pd.DataFrame:
+    """Returns the networks of a cell: its branch and the trunk it left, one trajectory a unit.
+
+    Where several trials trained the same unit, the anchor's counts, else the first.
+    """
+    ok = _matches(found, cell.at)
+    for path, value in scale.values:
+        ok &= found.text[path] == canonical(value)
+    mine = rows[rows["key"].isin(found.raw.index[ok]) & rows["branch"].isin(["trunk", cell.branch])]
+    mine = mine.assign(place=mine["unit"] + " " + mine["key"].astype(str))
+    has = mine[mine["branch"] == cell.branch].sort_values("key", kind="stable")
+    return mine[mine["place"].isin(has.drop_duplicates("unit")["place"])]
+
+
+def _fraction(values: Mapping[Any, Any], path: str) -> Any:
+    """Returns a layer's fraction: its own, else its kind's, else the common one."""
+    kind = path.rpartition(".")[2].rstrip("0123456789.")
+    for name in (path, f"prune.fractions.{kind}", "prune.fraction"):
+        value = plain(values.get(name))
+        if value is not None:
+            return value
+    return None
+
+
+def _matches(found: Trials, at: Mapping[str, Any]) -> np.ndarray:
+    wanted = found.setting.override(at).flat()
+    ok = np.ones(len(found.raw), bool)
+    for path, text in found.text.items():
+        free = path in SCALE and path not in at
+        if free or path in UNREAD or _unread(path, wanted):
+            continue
+        group = f"{path.partition('.')[0]}."
+        if group in UNREAD_GROUPS and not any(name.startswith(group) for name in at):
+            continue
+        is_fraction = path.startswith("prune.fractions.")
+        value = _fraction(wanted, path) if is_fraction else wanted.get(path)
+        ok &= text == canonical(value)
+    return ok
+
+
+def _unread(path: str, wanted: Mapping[str, Any]) -> bool:
+    if path not in ONLY_WITH:
+        return False
+    other, values = ONLY_WITH[path]
+    return wanted[other] not in values if values else not wanted[other]
+
+
+def _is_of_kind(values: Mapping[str, Any], setting: LotteryConfig) -> bool:
+    """Returns whether a network is of the setting's kind: any LeNet for a LeNet."""
+    name = values.get("model.name", setting.model.name)
+    return str(name).partition("-")[0] == setting.model.name.partition("-")[0]
+
+
+def names(cells: Iterable[Cell]) -> str:
+    """Returns the names of cells, at most three of them."""
+    listed = [cell.name for cell in cells]
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return ", ".join(listed[:3]) + more

@@ -1,0 +1,1 @@
+"""Drawings of tables: SVG with the CSV of its numbers."""

@@ -1,0 +1,201 @@
+"""Figures of the base configuration: accuracy and early-stopping step against density.
+
+The ticket and the paper's two controls stand in the first ones (paper Figures 3 and 4); all other
+controls have panels of their own, and what was trained on the target a figure of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from analysis.figures import axes, canvas, lines
+from analysis.figures.canvas import Drawing
+from analysis.figures.lines import Look
+from analysis.frame import Study
+from analysis.tables.controls import LABELS, MAIN, families, on_target
+from analysis.tables.curves import BRANCHES, anchor, curve_table
+
+# Okabe and Ito's colours, told apart in every common colour blindness; marker and dash differ too.
+LOOKS = {
+    "trunk": {"color": "#0072B2", "marker": "o", "linestyle": "-"},
+    "reinit": {"color": "#D55E00", "marker": "s", "linestyle": (0, (6, 2))},
+    "random": {"color": "#009E73", "marker": "^", "linestyle": (0, (1.5, 1.5))},
+}
+X_LABEL = "Weights remaining (%), log scale"
+TICKET = Look("#000000", "o", "-", 2.2)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How one column of the records is shown."""
+
+    column: str
+    label: str
+    factor: float
+    """What a value is multiplied with on the axis: 100 for percent."""
+    flag: str
+    """Which count is shown in the legend: "diverged" or "censored"."""
+
+
+ACCURACY = Measure("test_accuracy", "Test accuracy (%)", 100.0, "diverged")
+EARLY_STOP = Measure("early_stop_step", "Early-stopping step", 1.0, "censored")
+
+
+def accuracy(study: Study, subtitle: str) -> Drawing:
+    """Returns the central figure: test accuracy at the early-stopping step against density."""
+    title = "Test accuracy at the early-stopping step"
+    return _density_figure(study, study.records, ACCURACY, "accuracy", title, subtitle)
+
+
+def early_stop(study: Study, subtitle: str) -> Drawing:
+    """Returns the speed of learning: the step of minimum validation loss against density."""
+    title = "Early-stopping step (minimum validation loss)"
+    return _density_figure(study, study.records, EARLY_STOP, "early_stop", title, subtitle)
+
+
+def transfer(study: Study, subtitle: str) -> Drawing:
+    """Returns the accuracy of tickets that were trained on the target, and of their controls."""
+    title = f"On the target ({target_text(study)}): test accuracy"
+    records = on_target(study.records)
+    return _density_figure(study, records, ACCURACY, "transfer", title, subtitle)
+
+
+def target_text(study: Study) -> str:
+    """Returns how the target differs from the study's own task: "data fashion-mnist, lr 0.05"."""
+    target = study.info.get("lottery", {}).get("target") or {}
+    given = [f"{name} {value}" for name, value in target.items() if value is not None]
+    return ", ".join(given) or "the study's own task"
+
+
+def controls(study: Study, subtitle: str) -> Drawing:
+    """Returns small multiples: a panel for each family of controls, the ticket in all of them."""
+    networks = anchor(study.records)
+    table = lines.line_table(networks, "test_accuracy", "branch")
+    panels = families(set(networks["branch"]))
+    title = "Test accuracy of every control"
+    with canvas.style():
+        height = 1.3 + 2.5 * len(panels)
+        figure = canvas.new_figure(title, subtitle, study.incomplete, height)
+        grid = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        below = lines.frame(grid[0], table, 100.0)
+        for ax, (family, names) in zip(grid, panels.items(), strict=True):
+            shown: dict[str, Look] = {"trunk": TICKET, **lines.looks(names)}
+            lines.draw_lines(ax, table, shown, factor=100.0, banded=["trunk"])
+            _draw_dense_line(ax, table)
+            note = f"; {below} means lie below the frame" if below and ax is grid[0] else ""
+            ax.set_title(f"{family}{note}", size=10, loc="left")
+            ax.set_ylabel(ACCURACY.label)
+            lines.label_ends(ax, table, shown, factor=100.0, names=_counted_names(table))
+        grid[-1].set_xlabel(X_LABEL)
+    return Drawing(name="controls", title=title, figure=figure, table=table)
+
+
+def _counted_names(table: pd.DataFrame) -> dict[str, str]:
+    means = table[table["statistic"] == "mean"]
+    return {
+        str(branch): lines.counted(LABELS.get(str(branch), str(branch)), mine)
+        for branch, mine in means.groupby("curve")
+    }
+
+
+def _draw_dense_line(ax: Axes, table: pd.DataFrame) -> None:
+    means = table[(table["statistic"] == "mean") & (table["curve"] == "trunk")]
+    for value in means.loc[means["level"] == 0, "value"]:
+        ax.axhline(100 * value, color="black", linestyle="--", linewidth=1.2, zorder=2.2)
+
+
+def _density_figure(
+    study: Study, records: pd.DataFrame, measure: Measure, name: str, title: str, subtitle: str
+) -> Drawing:
+    table = curve_table(records[records["branch"].isin(MAIN)], measure.column)
+    with canvas.style():
+        whole, main = axes.whole_frame(table), axes.main_frame(table)
+        height = 6.4 if main.cuts_curves else 5.0
+        figure = canvas.new_figure(title, subtitle, study.incomplete, height)
+        if main.cuts_curves:
+            ax, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
+            draw_curves(below, table, measure, small=True)
+            below.set_ylim(measure.factor * whole.low, measure.factor * whole.high)
+            ends = (measure.factor * main.low, measure.factor * main.high)
+            below.axhspan(*ends, color="black", alpha=0.09, linewidth=0)
+            note = "Whole range; the panel above is the grey part of it"
+            below.set_title(note, size=9, loc="left", color="#444444")
+            below.set_ylabel("")
+            below.set_xlabel(X_LABEL)
+        else:
+            ax = figure.subplots()
+            ax.set_xlabel(X_LABEL)
+        draw_curves(ax, table, measure)
+        ax.set_ylim(measure.factor * main.low, measure.factor * main.high)
+        notes = [_ended_note(table)]
+        if main.cuts_bands:
+            notes.append("Some intervals reach beyond the frame: the table has their ends")
+        ax.set_title("\n".join(filter(None, notes)), size=9, loc="left", color="#444444")
+        canvas.legend_below(figure, columns=2)
+    return Drawing(name=name, title=title, figure=figure, table=table)
+
+
+def draw_curves(ax: Axes, table: pd.DataFrame, measure: Measure, small: bool = False) -> None:
+    """Draws a curve table: each replicate thin, means thick, intervals as bands, dense dashed."""
+    values = table.assign(
+        x=100 * table["density"].astype(float),
+        **{name: measure.factor * table[name].astype(float) for name in ("value", "low", "high")},
+    )
+    _draw_dense(ax, values)
+    for branch in BRANCHES:
+        curve = values[values["branch"] == branch]
+        if branch == "trunk" and set(curve["level"]) == {0}:
+            continue
+        if len(curve):
+            _draw_branch(ax, curve, LOOKS[branch], measure, small)
+    axes.density_axis(ax, values["x"])
+    ax.set_ylabel(measure.label)
+
+
+def _draw_dense(ax: Axes, values: pd.DataFrame) -> None:
+    dense = values[(values["branch"] == "trunk") & (values["level"] == 0)]
+    mean = dense[dense["statistic"] == "mean"]
+    for level in mean["value"].dropna():
+        label = f"dense (mean, n = {mean['n'].iloc[0]})"
+        ax.axhline(level, color="black", linestyle="--", linewidth=1.4, label=label, zorder=2.2)
+
+
+def _draw_branch(ax: Axes, curve: pd.DataFrame, look: dict, measure: Measure, small: bool) -> None:
+    mean = curve[curve["statistic"] == "mean"]
+    networks = curve[curve["statistic"] == "replicate"]
+    for _, single in networks.groupby("replicate"):
+        line = lines.broken(single)
+        ax.plot(line["x"], line["value"], color=look["color"], linewidth=0.7, alpha=0.45)
+    line = lines.broken(mean)
+    ends = (line["x"], line["low"], line["high"])
+    ax.fill_between(*ends, color=look["color"], alpha=0.16, linewidth=0)
+    flagged = networks[networks["diverged"] > 0]
+    ax.plot(flagged["x"], flagged["value"], "x", color=look["color"], markersize=7)
+    style = {**look, "linewidth": 1.4 if small else 2.2, "markersize": 3 if small else 5.5}
+    ax.plot(line["x"], line["value"], label=_legend(mean, measure), **style, zorder=3)
+
+
+def _ended_note(table: pd.DataFrame) -> str:
+    """Returns how many replicates the means lose to divergence; empty if none."""
+    tickets = table[(table["branch"] == "trunk") & (table["statistic"] == "replicate")]
+    lost = tickets.loc[tickets["diverged"] > 0, "replicate"].nunique()
+    if not lost:
+        return ""
+    left_out = f"leave {'it' if lost == 1 else 'them'} out"
+    total = tickets["replicate"].nunique()
+    return f"{lost} of {total} replicates ended by divergence (×): means to the right {left_out}"
+
+
+def _legend(mean: pd.DataFrame, measure: Measure) -> str:
+    branch = mean["branch"].iloc[0]
+    counts = sorted(set(mean["n"]))
+    n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    text = f"{LABELS.get(branch, branch)} (n = {n}"
+    if flagged := int(mean["diverged"].sum()):
+        text += f", {flagged} diverged ×"
+    if measure.flag == "censored" and (censored := int(mean["censored"].sum())):
+        text += f", {censored} at the last step"
+    return f"{text})"

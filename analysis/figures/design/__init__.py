@@ -1,0 +1,1 @@
+"""Figures of designs: importance, response maps, noise, surrogates, widths."""

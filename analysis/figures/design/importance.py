@@ -1,0 +1,99 @@
+"""What a space-filling design says: which factor matters at which density."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from analysis.figures import axes, canvas, lines
+from analysis.figures.canvas import Drawing
+from analysis.figures.lines import Look
+from analysis.frame import Study
+from analysis.importance.estimate import MIN_Q2
+from analysis.importance.saved import Tables
+from analysis.tables.design.points import RESPONSE
+from lttune.config.design import INERT
+
+
+def importance(study: Study, subtitle: str, curves: Tables) -> Drawing:
+    """Returns S1 and ST against density over a strip of variances and of the surrogate's Q2."""
+    title = f"Importance: shares of the variance of test {RESPONSE}"
+    with canvas.style():
+        figure = canvas.new_figure(title, subtitle, study.incomplete, 7.6)
+        grid = figure.subplots(2, 2, height_ratios=(2.2, 1))
+        table = curves.table
+        names = list(dict.fromkeys(table["factor"])) if len(table) else []
+        shown = lines.looks([name for name in names if name != INERT])
+        words = (("first", "S1: alone"), ("total", "ST: with all interactions"))
+        for ax, (index, text) in zip(grid[0], words, strict=True):
+            if len(table):
+                _draw_index(ax, table, index, shown)
+            else:
+                canvas.note_empty(ax, _status(curves))
+            ax.set_ylim(-0.05, 1.05)
+            ax.set_title(text, size=10, loc="left")
+        _draw_variances(grid[1, 0], curves.strip)
+        _draw_quality(grid[1, 1], curves.strip)
+        for ax in grid.flat:
+            axes.density_axis(ax, 100 * curves.strip["density"].astype(float), most=5)
+        for ax in grid[1]:
+            ax.set_xlabel("Weights remaining (%), log scale", size=9)
+        # Those of ST: its panel has the floor beside all that the other has.
+        handles, labels = grid[0, 1].get_legend_handles_labels()
+        if handles:
+            figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    both = curves.strip.merge(table, on="density", how="left") if len(table) else curves.strip
+    return Drawing(name="importance", title=title, figure=figure, table=both)
+
+
+def _draw_index(ax: Axes, table: pd.DataFrame, index: str, shown: dict[str, Look]) -> None:
+    x = 100 * table["density"].astype(float)
+    inert = table[table["factor"] == INERT]
+    if len(inert):
+        ends = (x[inert.index], np.minimum(inert[f"{index}_low"], 0), inert[f"{index}_high"])
+        ax.fill_between(*ends, color="#999999", alpha=0.55, linewidth=0, label="inert factor")
+    if index == "total":
+        floor = table.drop_duplicates("density")
+        look = {"color": "#444444", "linestyle": ":", "linewidth": 1.4}
+        ax.plot(x[floor.index], floor["floor"], label="floor of ST by permutation", **look)
+    for factor, look in shown.items():
+        mine = table[table["factor"] == factor]
+        at = x[mine.index]
+        ends = (at, mine[f"{index}_low"], mine[f"{index}_high"])
+        ax.fill_between(*ends, color=look.color, alpha=0.15, linewidth=0)
+        ax.plot(at, mine[index], label=str(factor), **look._asdict(), markersize=4.5)
+
+
+def _draw_variances(ax: Axes, strip: pd.DataFrame) -> None:
+    x = 100 * strip["density"].astype(float)
+    for name, label, look in (
+        ("signal_variance", "factors", {"color": "#0072B2", "marker": "o"}),
+        ("seed_variance", "replicates", {"color": "#444444", "marker": "s", "linestyle": "--"}),
+    ):
+        spread = 100 * np.sqrt(strip[name].astype(float))
+        ax.plot(x, spread, label=f"deviation by {label}", markersize=4, **look)  # type: ignore[arg-type]
+    if (strip[["signal_variance", "seed_variance"]].astype(float) > 0).any(axis=None):
+        axes.log_scale(ax)
+    ax.set_title("Standard deviation (points): ● factors, ■ replicates", size=9, loc="left")
+
+
+def _draw_quality(ax: Axes, strip: pd.DataFrame) -> None:
+    x = 100 * strip["density"].astype(float)
+    ax.plot(x, strip["q2"].astype(float), color="#333333", marker="D", markersize=4)
+    ax.axhline(MIN_Q2, color="#b00020", linestyle="--", linewidth=1)
+    ax.set_ylim(min(0.0, float(np.nan_to_num(strip["q2"].astype(float)).min())) - 0.05, 1.05)
+    n = sorted(set(strip["trajectories"]))
+    text = f"{n[0]}" if len(n) == 1 else f"{n[0]} to {n[-1]}" if n else "0"
+    ax.set_title(f"Surrogate's Q2, gate at {MIN_Q2} (n = {text} trajectories)", size=9, loc="left")
+
+
+def _status(curves: Tables) -> str:
+    reasons = [reason for reason in curves.strip["reason"] if reason]
+    text = reasons[0] if reasons else curves.ended or "There is no response."
+    words, out = text.split(), [""]
+    for word in words:  # Nothing wraps text inside of axes for us.
+        if len(out[-1]) + len(word) > 34:
+            out.append("")
+        out[-1] = f"{out[-1]} {word}".strip()
+    return "\n".join(out)

@@ -1,0 +1,149 @@
+"""The map of learning rate and pruning fraction: where tickets win, and where nothing converges."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from analysis.figures import canvas
+from analysis.figures.canvas import Drawing
+from analysis.frame import Study
+from analysis.tables.objective import margin_of
+from analysis.tables.responses import response_table
+from analysis.tables.sweeps import point_name
+from analysis.tables.trials import is_number, settings
+from lttune.records.objectives import GRID
+
+LR, FRACTION = "train.lr", "prune.fraction"
+DENSITY = GRID[7]
+"""Share of weights at which the gain is read, 21.0 %."""
+
+LEARNED = 0.5
+"""Share of the best dense accuracy below which a dense network learned too little to compare."""
+
+MAP_COLUMNS = ["phase", "point", "lr", "fraction", "gain", "dense", "n", "diverged"]
+"""Columns of ``map_table``."""
+
+
+def map_table(study: Study) -> tuple[pd.DataFrame, str]:
+    """Returns gain by learning rate and pruning fraction, and which fraction it is.
+
+    Points of a design if they vary both, else the trials of the search. ``fraction`` is the first
+    fraction that varies; ``gain`` the mean over replicates at ``DENSITY``, NaN without a sound one;
+    ``dense`` the mean accuracy of the dense networks; ``diverged`` the replicates with a diverged
+    network. Empty if nothing varies both.
+    """
+    base = settings(study)
+    for phase in ("design", "search"):
+        trials = study.trials[study.trials["phase"] == phase]
+        values = [{**base, **(hparams or {})} for hparams in trials["hparams"]]
+        fractions = sorted({name for one in values for name in one if name.startswith(FRACTION)})
+        varied = [name for name in (LR, *fractions) if _varies(values, name)]
+        if len(varied) < 2 or varied[0] != LR:
+            continue
+        tickets = study.records[
+            (study.records["phase"] == phase) & (study.records["branch"] == "trunk")
+        ]
+        responses = response_table(tickets, grid=(DENSITY,))
+        diverged = tickets[tickets["diverged"].astype(bool)].groupby("trial")["replicate"].nunique()
+        rows = [
+            {
+                "phase": phase,
+                "point": point_name(str(trial["label"])),
+                "lr": value[LR],
+                "fraction": value[varied[1]],
+                "gain": one["gain"] if one["ok"] else np.nan,
+                "dense": one["accuracy"] - one["gain"],
+                "diverged": int(diverged.get(trial["number"], 0)),
+            }
+            for trial, value in zip(trials.to_dict("records"), values, strict=True)
+            for one in responses[responses["trial"] == trial["number"]].to_dict("records")
+        ]
+        if rows:
+            keys = ["phase", "point", "lr", "fraction"]
+            groups = pd.DataFrame(rows).groupby(keys, sort=False)
+            table = groups.agg(
+                gain=("gain", "mean"),
+                dense=("dense", "mean"),
+                n=("gain", "count"),
+                diverged=("diverged", "sum"),
+            )
+            return table.reset_index()[MAP_COLUMNS], varied[1]
+    return pd.DataFrame(columns=pd.Index(MAP_COLUMNS)), ""
+
+
+def _varies(values: list[dict[str, object]], name: str) -> bool:
+    found = {one[name] for one in values if is_number(one.get(name))}
+    return len(found) > 1
+
+
+def lr_fraction(study: Study, subtitle: str) -> Drawing | None:
+    """Returns the map, None if no phase varies both; trials that diverged are crosses."""
+    table, name = map_table(study)
+    if table.empty:
+        return None
+    title = f"Gain at {100 * DENSITY:.1f} % of the weights over {LR} and {name}"
+    with canvas.style():
+        figure = canvas.new_figure(title, subtitle, study.incomplete)
+        ax = figure.subplots()
+        _draw_map(figure, table, study)
+        ax.set_xlabel(LR)
+        ax.set_ylabel(name)
+        canvas.legend_below(figure, columns=2)
+    return Drawing(name="lr_fraction", title=title, figure=figure, table=table)
+
+
+def _draw_map(figure: Figure, table: pd.DataFrame, study: Study) -> None:
+    ax = figure.axes[0]
+    margin = margin_of(study)
+    gain = 100 * table["gain"].astype(float)
+    # A network that never learned has nothing to lose: its gain is noise around chance.
+    idle = table["dense"] < LEARNED * table["dense"].max()
+    known = gain.notna() & ~idle
+    reach = max(float(gain[known].abs().quantile(0.9)) if known.any() else 0.0, 200 * margin)
+    look = {
+        "cmap": matplotlib.colormaps["PuOr"].resampled(40),
+        "norm": TwoSlopeNorm(0.0, -reach, reach),
+    }
+    wins = gain >= -100 * margin
+    for chosen, marker, size, text in (
+        (known & wins, "o", 85, f"at most {100 * margin:.2g} points below dense"),
+        (known & ~wins, "v", 60, "further below dense"),
+    ):
+        style = {"marker": marker, "s": size, "edgecolors": "black", "linewidths": 0.8, **look}
+        label = f"{text} (n = {chosen.sum()})"
+        ax.scatter(
+            table["lr"][chosen], table["fraction"][chosen], c=gain[chosen], label=label, **style
+        )
+    bad = table["diverged"] > 0
+    if bad.any():
+        label = f"a network diverged (n = {bad.sum()})"
+        style = {"marker": "x", "color": "#b00020", "s": 60, "zorder": 4}
+        ax.scatter(table["lr"][bad], table["fraction"][bad], label=label, **style)
+    for chosen, marker, text in (
+        (idle & gain.notna() & ~bad, "+", "dense accuracy below half of the best"),
+        (gain.isna() & ~bad, "1", "density not reached"),
+    ):
+        if chosen.any():
+            label = f"{text} (n = {chosen.sum()})"
+            style = {"marker": marker, "color": "#444444", "s": 70}
+            ax.scatter(table["lr"][chosen], table["fraction"][chosen], label=label, **style)
+    if (table["lr"] > 0).all():
+        ax.set_xscale("log")
+        narrow = table["lr"].max() < 30 * table["lr"].min()
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    bar = figure.colorbar(
+        ScalarMappable(look["norm"], look["cmap"]),
+        ax=ax,
+        label="Gain (points)",
+        extend="both",
+    )
+    if bar.solids is not None:
+        bar.solids.set_edgecolor("face")

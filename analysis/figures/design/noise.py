@@ -1,0 +1,58 @@
+"""The figure of the noise: standard deviations by where they come from, against density."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.figures import axes, canvas
+from analysis.figures.canvas import Drawing
+from analysis.figures.lines import Look
+from analysis.frame import Study
+from analysis.tables.noise import WORDS
+
+LOOKS = dict(
+    zip(
+        WORDS.values(),
+        (
+            Look("#0072B2", "o", "-"),
+            Look("#D55E00", "s", (0, (6, 2))),
+            Look("#444444", "^", (0, (1.5, 1.5))),
+        ),
+        strict=True,
+    )
+)
+"""Component -> how it is drawn."""
+
+
+def noise(study: Study, subtitle: str, table: pd.DataFrame) -> Drawing | None:
+    """Returns a panel for each source of ``noise_table``; None of an empty one."""
+    if table.empty:
+        return None
+    sources = list(dict.fromkeys(table["source"]))
+    title = "Where the noise of test accuracy comes from"
+    columns = min(2, len(sources))
+    rows = (len(sources) + 1) // 2
+    with canvas.style():
+        figure = canvas.new_figure(title, subtitle, study.incomplete, 1.6 + 2.4 * rows)
+        grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for ax, source in zip(grid, sources, strict=False):
+            mine = table[table["source"] == source]
+            for component, look in LOOKS.items():
+                one = mine[mine["component"] == component].sort_values("density")
+                # Zero, which restricted likelihood often finds, has no place on a log axis.
+                spread = 100 * np.sqrt(one["variance"].astype(float).where(one["variance"] > 1e-10))
+                x = 100 * one["density"].astype(float)
+                ax.plot(x, spread, label=component, **look._asdict(), markersize=4)
+            axes.log_scale(ax)
+            axes.density_axis(ax, 100 * mine["density"].astype(float), most=5)
+            n = " to ".join(str(end) for end in sorted({mine["n"].min(), mine["n"].max()}))
+            ax.set_title(f"{source} (n = {n})", size=9.5, loc="left", parse_math=False)
+            ax.set_ylabel("SD (points)", size=9)
+            ax.tick_params(labelsize=9)
+        for ax in grid[len(sources) :]:
+            ax.axis("off")
+        for ax in grid[max(len(sources) - columns, 0) : len(sources)]:
+            ax.set_xlabel("Weights remaining (%), log scale", size=9)
+        canvas.legend_below(figure, columns=3)
+    return Drawing(name="noise", title=title, figure=figure, table=table)

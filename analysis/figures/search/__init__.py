@@ -1,0 +1,1 @@
+"""Figures of searches: the budget, what is best, what was confirmed."""

@@ -1,0 +1,1 @@
+"""Surrogates of a response: Gaussian processes and forests."""

@@ -1,0 +1,212 @@
+"""The study's answer in words, every number computed from the records."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.frame import Study
+from analysis.statistics import Estimate
+from analysis.tables.confirmation import confirmation_table
+from analysis.tables.controls import LABELS, on_target
+from analysis.tables.curves import curve_table, difference_table, nearest
+from analysis.tables.same_setting import elsewhere
+from analysis.tables.sweeps import extremes, gain_table, sweep_networks
+from analysis.tables.trials import settings
+
+DENSITY = 0.211
+"""Share of weights at which the answer is given: where the paper's tickets learn fastest.
+
+Its most accurate tickets keep about 13.5 % (Frankle & Carbin 2019, Figures 3 and 4a).
+"""
+
+
+def scale_line(study: Study) -> str:
+    """Returns dataset, steps per level, replicates and scale: how far the numbers carry."""
+    info = study.info
+    train = info.get("lottery", {}).get("train", {})
+    parts = [
+        info.get("dataset", {}).get("name") or info.get("lottery", {}).get("data", {}).get("name")
+    ]
+    if "steps" in train:
+        parts.append(f"{train['steps']:,} steps per level")
+    anchors = study.records.loc[study.records["phase"] == "anchor", "replicate"].nunique()
+    if anchors or has_anchor(study):
+        parts.append(f"{anchors} anchor replicate{'' if anchors == 1 else 's'}")
+    if "scale" in info:
+        parts.append(f"scale: {info['scale']}")
+    return ", ".join(str(part) for part in parts if part)
+
+
+def has_anchor(study: Study) -> bool:
+    """Returns whether the study trains its base configuration; older ones always did."""
+    return "anchor" in (study.info.get("config") or {}).get("phases", ["anchor"])
+
+
+def signed(value: float, digits: int) -> str:
+    """Returns a difference as text, with its sign and a true minus."""
+    return f"{value:+,.{digits}f}".replace("-", "−")
+
+
+def answer(study: Study) -> list[str]:
+    """Returns the answer as sentences, for whatever part of the study there is."""
+    if study.records.empty:
+        return ["Nothing has finished yet: there is no trained network to report on."]
+    first = _anchor(study) if has_anchor(study) else []
+    return [*first, *_confirmed(study), *_plain(study), *_sweeps(study)]
+
+
+def _plain(study: Study) -> list[str]:
+    """Says what there is where neither base configuration nor sweep can answer."""
+    if has_anchor(study) or (study.records["phase"] == "sweep").any():
+        return []
+    trials = study.records["trial"].nunique()
+    return [f"{trials} trials have trained networks; the study has no base configuration to judge."]
+
+
+def _confirmed(study: Study) -> list[str]:
+    """Says what came of the search's choice on replicates that took no part in it."""
+    table = confirmation_table(study)
+    text: list[str] = []
+    for row in table[table["pairs"] > 0].to_dict("records"):
+        ends = (row["difference"], row["difference_low"], row["difference_high"])
+        estimate = Estimate(*ends, int(row["pairs"]))
+        endings = {
+            "higher": "it is more accurate",
+            "lower": "it is less accurate",
+            "unclear": "the two cannot be told apart with these replicates",
+            "unknown": "one replicate has no interval, so this may be chance",
+        }
+        text.append(
+            f"On fresh replicates, at {100 * row['at']:.1f} % of the weights, {row['name']} minus "
+            f"the base configuration in test accuracy: {_size(estimate)}; "
+            f"{endings[estimate.verdict]}."
+        )
+    return text
+
+
+def _size(estimate: Estimate) -> str:
+    size = f"{signed(100 * estimate.mean, 2)} percentage points"
+    if estimate.n < 2:
+        return f"{size} (n = {estimate.n})"
+    ends = f"{signed(100 * estimate.low, 2)} to {signed(100 * estimate.high, 2)}"
+    return f"{size} (95 % interval {ends}, n = {estimate.n})"
+
+
+def _sweeps(study: Study) -> list[str]:
+    text: list[str] = []
+    networks, base = sweep_networks(study), settings(study)
+    for factor, (worst, best) in extremes(gain_table(networks), DENSITY).items():
+        place = elsewhere(networks[networks["factor"] == factor], base)
+        name = f"{factor} on {place}" if place else factor
+        low, high = (
+            f"{signed(100 * row['mean'], 2)} at {row['value']} (where it is "
+            f"{100 * row['accuracy']:.1f} % accurate, n = {row['n']})"
+            for row in (worst, best)
+        )
+        text.append(
+            f"Sweep of {name}: with {100 * best['density']:.1f} % of the weights the ticket's "
+            f"mean gain over its own dense network goes from {low} to {high}, in percentage points."
+        )
+    return text
+
+
+def _anchor(study: Study) -> list[str]:
+    curves = curve_table(study.records, "test_accuracy")
+    if curves.empty:
+        return ["No anchor trial has trained a network yet, so the ticket cannot be judged."]
+    means = curves[curves["statistic"] == "mean"]
+    whole = difference_table(study.records, "test_accuracy")
+    table = nearest(whole, DENSITY)
+    if not ((means["branch"] == "trunk") & (means["level"] > 0)).any():
+        return [_dense_only(means)]
+    level = table["level"].iloc[0]
+    here = means[means["level"] == level].set_index("branch")
+    ticket = here.loc["trunk"]
+    text = [
+        f"At {100 * ticket['density']:.1f} % of the weights (level {level}, the nearest there is "
+        f"to {100 * DENSITY:.1f} %) the ticket's mean test accuracy at the early-stopping step is "
+        f"{100 * ticket['value']:.2f} % (n = {ticket['n']})."
+    ]
+    # The others stand in the table.
+    for versus in ("dense", "reinit"):
+        for row in nearest(whole[whole["versus"] == versus], DENSITY).to_dict("records"):
+            text.append(_difference(row, "" if row["level"] == level else _where(row)))
+    text += _speed(study)
+    if table["diverged"].sum():
+        text.append(
+            "Networks that diverged at this density are kept in these means, with their best "
+            "evaluation before that."
+        )
+    if ended := int(table["ended"].max()):
+        text.append(
+            f"{_replicates(ended)} ended by divergence at a higher density: these numbers are "
+            "those of the others."
+        )
+    if not means["branch"].isin(["reinit"]).any():
+        text.append("There is no reinitialised control to compare with.")
+    return text + _target(study)
+
+
+def _target(study: Study) -> list[str]:
+    found = nearest(difference_table(on_target(study.records), "test_accuracy"), DENSITY)
+    rows = found[found["versus"].isin(["dense", "reinit"]) & (found["n"] > 0)].to_dict("records")
+    return [f"On the target: {_difference(row).replace('Ticket', 'ticket', 1)}" for row in rows]
+
+
+def _dense_only(means: pd.DataFrame) -> str:
+    dense = means[(means["branch"] == "trunk") & (means["level"] == 0)]
+    if dense.empty:
+        return "The anchor has no pruned ticket to compare yet."
+    row = dense.iloc[0]
+    text = (
+        f"Only dense networks are trained: mean test accuracy {100 * row['value']:.2f} % "
+        f"(n = {row['n']}). There is no pruned ticket to compare yet."
+    )
+    if row["diverged"]:
+        text += f" {_replicates(row['diverged'])} ended by divergence and will have none."
+    return text
+
+
+def _replicates(count: int) -> str:
+    return f"{count} replicate{'' if count == 1 else 's'}"
+
+
+def _where(row: dict) -> str:
+    """Returns the place of a control that was not trained where the answer is given."""
+    return f" at {100 * row['density']:.1f} % (level {row['level']}, the nearest it was trained at)"
+
+
+def _difference(row: dict, where: str = "") -> str:
+    estimate = Estimate(row["mean"], row["low"], row["high"], row["n"])
+    other = LABELS.get(row["versus"], row["versus"])
+    start = f"Ticket minus {other}{where}, paired by replicate: "
+    if estimate.n == 0:
+        return f"{start}no replicate has both yet."
+    if estimate.verdict == "unknown":
+        size = f"{signed(100 * estimate.mean, 2)} percentage points"
+        return (
+            f"{start}{size} in one replicate. One replicate has no interval, so this may be chance."
+        )
+    endings = {
+        "higher": "the ticket is more accurate here",
+        "lower": "the ticket is less accurate here",
+        "unclear": "the interval holds zero, so the two cannot be told apart with these replicates",
+    }
+    return f"{start}{_size(estimate)}; {endings[estimate.verdict]}."
+
+
+def _speed(study: Study) -> list[str]:
+    table = nearest(difference_table(study.records, "early_stop_step"), DENSITY)
+    dense = table[(table["versus"] == "dense") & (table["n"] > 0)]
+    if dense.empty:
+        return []
+    row = dense.iloc[0]
+    estimate = Estimate(row["mean"], row["low"], row["high"], int(row["n"]))
+    steps = f"{abs(estimate.mean):,.0f} steps {'earlier' if estimate.mean < 0 else 'later'} than"
+    size = steps if abs(estimate.mean) >= 0.5 else "the same as"
+    text = f"The ticket's early-stopping step is {size} the dense network's"
+    if estimate.verdict == "unknown":
+        return [f"{text}, in one replicate."]
+    interval = f"95 % interval {signed(estimate.low, 0)} to {signed(estimate.high, 0)} steps"
+    end = ", which cannot be told apart from no change" if estimate.verdict == "unclear" else ""
+    return [f"{text} ({interval}, n = {estimate.n}){end}."]

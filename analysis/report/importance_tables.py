@@ -1,0 +1,129 @@
+"""Tables about importance as the page shows them, and what their order of factors says in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.frame import Study
+from analysis.report.formats import percent
+from lttune.errors import StorageError
+
+SURE = 0.975
+"""Share of the draws from which a factor is said to matter most."""
+
+OPTUNA = "optuna_importance.csv"
+"""File in ``figures/`` that ``lttune importance`` writes: columns response, method,
+question, n, factor, importance and rank."""
+
+
+def opinion_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Returns a group for each density, with its facts and a row for each factor."""
+    if table.empty:
+        return []
+    groups: list[dict[str, Any]] = []
+    for _, mine in table.groupby("density", sort=False):
+        facts = {str(name): value for name, value in mine.iloc[0].items()}
+        groups.append({**facts, "rows": mine.to_dict("records")})
+    return groups
+
+
+def lead_text(ranks: pd.DataFrame, changes: pd.DataFrame) -> list[str]:
+    """Returns which factor matters most from which density to which, and what changes where."""
+    if ranks.empty:
+        return []
+    ranks = ranks.sort_values("density", ascending=False)
+    run = (ranks["leader"] != ranks["leader"].shift()).cumsum()
+    parts: list[str] = []
+    for _, mine in ranks.groupby(run):
+        ends = [percent(mine["density"].iloc[place], 1) for place in (0, -1)]
+        where = f"from {ends[0]} to {ends[1]}" if len(mine) > 1 else f"at {ends[0]}"
+        sure = int((mine["share"] >= SURE).sum())
+        parts.append(
+            f"{where} of the weights {mine['leader'].iloc[0]} has the highest ST (in "
+            f"{percent(SURE, 1)} of the draws or more at {sure} of {len(mine)} densities)"
+        )
+    whole = "; ".join(parts)
+    text = [f"{whole[0].upper()}{whole[1:]}."]
+    lowest = ranks["tau_low"].min()
+    text.append(
+        f"Over the draws, Kendall’s tau with the estimated order of all factors is "
+        f"{ranks['tau'].min():.2f} or more on average, and {lowest:.2f} or more in 97.5 % of them."
+    )
+    found = changes.dropna(subset=["density"]).sort_values("density", ascending=False)
+    if len(found):
+        listed = ", ".join(
+            f"{row['factor']} from {percent(row['density'], 1)}" for row in found.to_dict("records")
+        )
+        text.append(
+            f"The ST of these differs from its value in the dense network, at all densities "
+            f"together (95 %), {listed} on."
+        )
+    same = changes.loc[changes["density"].isna(), "factor"]
+    if len(same):
+        text.append(f"No change of ST is shown for {', '.join(same)}.")
+    return text
+
+
+def noise_rows(table: pd.DataFrame, density: float) -> list[dict[str, Any]]:
+    """Returns a row for each source at the density nearest to the wanted one, of its own."""
+    rows: list[dict[str, Any]] = []
+    for source, mine in table.groupby("source", sort=False):
+        apart = (np.log(mine["density"].astype(float)) - np.log(density)).abs()
+        here = mine[mine["density"] == mine.loc[apart.idxmin(), "density"]]
+        parts = {row["component"]: row for row in here.to_dict("records")}
+        first = here.iloc[0]
+        shared = {name: first[name] for name in ("density", "n", "kept_by_pairing")}
+        rows.append({"source": source, **shared, "parts": parts})
+    return rows
+
+
+def width_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Returns a group for each reading of "good", with a row for each factor, cells by density.
+
+    Factors of which no width is known are left out.
+    """
+    groups: list[dict[str, Any]] = []
+    for reading, mine in table.groupby("reading", sort=False):
+        densities = sorted(mine["density"].unique(), reverse=True)
+        rows = [
+            {
+                "factor": factor,
+                "source": source,
+                "unit": cells["unit"].iloc[0],
+                "whole": cells["whole"].iloc[0],
+                "cells": {row["density"]: row for row in cells.to_dict("records")},
+            }
+            for (source, factor), cells in mine.groupby(["source", "factor"], sort=False)
+            if cells["width"].notna().any()
+        ]
+        groups.append({"reading": reading, "densities": densities, "rows": rows})
+    return [group for group in groups if group["rows"]]
+
+
+def optuna_rows(study: Study) -> list[dict[str, Any]]:
+    """Returns a group for each method of ``OPTUNA``, rows are factors; empty without the file.
+
+    Raises:
+        StorageError: if the file is not one that ``lttune importance`` wrote.
+    """
+    path = study.folder / "figures" / OPTUNA
+    if not path.exists():
+        return []
+    try:
+        table = pd.read_csv(path)
+        groups: list[dict[str, Any]] = []
+        for method, mine in table.groupby("method", sort=False):
+            responses = list(dict.fromkeys(mine["response"]))
+            rows = [
+                {"factor": factor, "cells": {c["response"]: c for c in cells.to_dict("records")}}
+                for factor, cells in mine.groupby("factor", sort=False)
+            ]
+            facts = {"question": mine["question"].iloc[0], "n": int(mine["n"].max())}
+            groups.append({"method": method, **facts, "responses": responses, "rows": rows})
+    except (OSError, ValueError, KeyError) as error:
+        text = " ".join(str(error).split())
+        raise StorageError(f"{path} is no table of lttune importance: {text}") from None
+    return groups

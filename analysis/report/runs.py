@@ -1,0 +1,49 @@
+"""The runs of a study: one that was continued may have met other code, packages or machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.frame import Study
+from analysis.tables.trials import flat
+
+COMPARED = ("code", "packages", "machine", "numerics")
+"""What of a run is compared with the first one."""
+
+
+def later_runs(study: Study) -> list[dict[str, Any]]:
+    """Returns every run but the first: ``started``, ``command``, and as ``changes`` what differs.
+
+    A change reads "packages.torch: 2.13.0 → 2.14.0", from the first run to this one. Studies of
+    older versions list no runs and have none here.
+    """
+    found = study.info.get("runs")
+    runs = [run for run in found if isinstance(run, Mapping)] if isinstance(found, list) else []
+    return [
+        {
+            "started": run.get("started"),
+            "command": run.get("command"),
+            "changes": _changes(runs[0], run),
+        }
+        for run in runs[1:]
+    ]
+
+
+def numerics(study: Study) -> list[str]:
+    """Returns the distinct numerics that made the study's networks, in sorted order."""
+    return sorted(set(study.records["numerics"].dropna()))
+
+
+def _changes(first: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
+    changes: list[str] = []
+    for part in COMPARED:
+        if part not in first or part not in run:
+            continue  # Nothing is known of one of them.
+        old, new = flat({part: first[part]}), flat({part: run[part]})
+        changes += [
+            f"{name}: {old.get(name, '–')} → {new.get(name, '–')}"
+            for name in sorted(old.keys() | new.keys())
+            if old.get(name) != new.get(name)
+        ]
+    return changes

@@ -1,0 +1,1 @@
+"""Tables of a study's records, one noun each; figures draw them."""

@@ -1,0 +1,1 @@
+"""Tables of designs: points, readings, importance, the region, widths."""

@@ -1,0 +1,125 @@
+"""What is estimated from a space-filling design, once for the same networks.
+
+Importances at each density with the surrogate's check, what decides about divergence where some
+trajectories diverged, and how wide the good part of each factor's range is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.frame import Study
+from analysis.importance import (
+    change_table,
+    divergence,
+    importance_by_density,
+    importance_given_ok,
+    lead_table,
+    left_out_table,
+    marginal_widths,
+    rank_table,
+    saved,
+)
+from analysis.importance.saved import Tables
+from analysis.tables.design.points import DENSITIES, DesignSample, design_sample
+from analysis.tables.design.readings import READINGS, reference_of
+from analysis.tables.objective import margin_of
+from analysis.tables.sweeps import DENSITIES as WIDTH_DENSITIES
+
+GIVEN_OK = DENSITIES[3::4]
+"""Densities at which importances among sound trajectories are asked for: Shapley effects visit all
+subsets of the factors, which takes half a minute each."""
+
+
+def importance_tables(study: Study) -> Tables | str:
+    """Returns importances at each density from the design's trials, or why there are none.
+
+    They are kept in the study's folder, and estimated once for the same networks.
+    """
+    sample = design_sample(study)
+    if isinstance(sample, str):
+        return sample
+    dense = study.records[(study.records["phase"] == "anchor") & (study.records["level"] == 0)]
+    options = {"margin": margin_of(study), "reference": reference_of(sample.responses, dense)}
+    path = study.folder / saved.NAME
+    key = saved.key_of(sample.points, sample.responses, sample.factors, **options)
+    found = saved.find(path, key)
+    if found is None:
+        found = _estimated(sample, **options)
+        saved.save(path, key, found)
+    return found
+
+
+def design_tables(study: Study) -> tuple[Tables | None, str]:
+    """Returns what is estimated of a study's design, and why there is nothing, or not all of it.
+
+    None and an empty text for a study without a design.
+    """
+    if not (study.records["phase"] == "design").any():
+        return None, ""
+    found = importance_tables(study)
+    if isinstance(found, str):
+        return None, found
+    return found, found.ended and f"The curves end early: {found.ended}."
+
+
+def _estimated(sample: DesignSample, margin: float, reference: float) -> Tables:
+    at_grid = sample.responses["density"].isin(list(DENSITIES))
+    curves = importance_by_density(sample.points, sample.responses[at_grid], sample.factors)
+    diverges, given_ok, text = _two_parts(sample)
+    return Tables(
+        table=curves.table,
+        strip=curves.strip,
+        left_out=left_out_table(curves),
+        ranks=rank_table(curves),
+        leads=lead_table(curves),
+        changes=change_table(curves),
+        widths=_widths(sample, margin, reference),
+        diverges=diverges,
+        given_ok=given_ok,
+        ended=curves.ended,
+        divergence=text,
+    )
+
+
+def _widths(sample: DesignSample, margin: float, reference: float) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for density in WIDTH_DENSITIES:
+        here = sample.responses[sample.responses["density"] == density]
+        here = here[here["ok"].astype(bool) & here["gain"].notna()]
+        for name, reading in READINGS.items() if len(here) else ():
+            values, lost = reading(here, margin, reference)
+            widths = marginal_widths(
+                sample.points, here.assign(value=values), sample.factors, margin=lost
+            )
+            key = {"density": density, "reading": name}
+            rows += [{**key, "factor": path, **vars(one)} for path, one in widths.items()]
+    return pd.DataFrame(rows)
+
+
+def _two_parts(sample: DesignSample) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Returns what decides about divergence, what matters without it, and what to say of both."""
+    responses, points, factors = sample.responses, sample.points, sample.factors
+    bad = ~responses["ok"].astype(bool) | (responses["missing"] == "diverged above")
+    responses = responses.assign(ok=~bad)
+    whole = responses.groupby(["trial", "replicate"])["ok"].all().reset_index()
+    if whole["ok"].all():
+        return pd.DataFrame(), pd.DataFrame(), ""
+    found = divergence(points, whole, factors)
+    text = (
+        f"{(~whole['ok']).sum()} of {len(whole)} trajectories diverged at some level"
+        f"{f': {found.reason}' if found.reason else f', Brier skill {found.skill:.2f}'}."
+    )
+    effects: list[pd.DataFrame] = []
+    for density in GIVEN_OK:
+        here = responses[responses["density"] == density]
+        here = here[here["missing"] != "not reached"]
+        if here["ok"].all():
+            continue
+        given = importance_given_ok(points, here, factors)
+        if len(given.shapley):
+            n = given.importance.trajectories
+            effects.append(given.shapley.assign(density=density, n=n))
+    return found.table, pd.concat(effects) if effects else pd.DataFrame(), text

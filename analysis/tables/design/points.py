@@ -1,0 +1,82 @@
+"""The space-filling design of a study as a sample: its points, and their responses by density."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.frame import Study
+from analysis.tables.responses import response_table
+from analysis.tables.sweeps import DENSITIES as WIDTH_DENSITIES
+from analysis.tables.sweeps import point_name
+from analysis.tables.trials import settings
+from lttune.config.design import INERT, Factor
+from lttune.records.objectives import GRID
+
+DENSITIES = GRID[::2]
+"""Densities at which importances are estimated, every other of the grid: each takes seconds."""
+
+FEWEST = 16
+"""Points of a design below which a surrogate is not tried."""
+
+RESPONSE = "accuracy"
+"""Test accuracy: gain is zero at density 1 by definition, and has nothing to share there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignSample:
+    """The points that were trained, and what their trajectories reached."""
+
+    points: pd.DataFrame
+    """As ``design_points``."""
+    responses: pd.DataFrame
+    """As ``response_table`` on ``DENSITIES`` and those of widths; replicates of a point belong to
+    one ``trial``, and ``value`` is the column ``RESPONSE``."""
+    factors: list[Factor]
+    """The declared distributions."""
+
+
+def factors(study: Study) -> list[Factor]:
+    """Returns the factors that the design varies, as ``study.json`` declares them."""
+    return [Factor.from_plain(values) for values in study.info.get("factors") or []]
+
+
+def design_points(study: Study) -> pd.DataFrame:
+    """Returns one row for each point of the design: ``trial``, ``role``, ``inert``, its values.
+
+    Replicates of a point are trials of their own; ``trial`` is the first, ``trials`` lists all.
+    """
+    base = settings(study)
+    rows: dict[str, dict[str, object]] = {}
+    inert = study.records.groupby("trial")["inert"].first() if "inert" in study.records else {}
+    for trial in study.trials[study.trials["phase"] == "design"].to_dict("records"):
+        name, number = point_name(str(trial["label"])), trial["number"]
+        values = {**base, **(trial["hparams"] or {}), INERT: inert.get(number)}
+        row = rows.setdefault(name, {**values, "trial": number, "role": trial["role"]})
+        row.setdefault("trials", []).append(number)  # type: ignore[attr-defined]
+        if row[INERT] is None:
+            row[INERT] = values[INERT]
+    return pd.DataFrame(list(rows.values()))
+
+
+def design_sample(study: Study) -> DesignSample | str:
+    """Returns the design's sample, or why there is none to estimate from."""
+    declared = factors(study)
+    if not declared:
+        return "study.json declares no factors for the design, so importances are not estimated."
+    points = design_points(study)
+    first = {number: row["trial"] for row in points.to_dict("records") for number in row["trials"]}
+    tickets = study.records[
+        (study.records["phase"] == "design") & (study.records["branch"] == "trunk")
+    ]
+    grid = sorted({*DENSITIES, *WIDTH_DENSITIES}, reverse=True)
+    responses = response_table(tickets, grid=grid)
+    responses = responses.assign(trial=responses["trial"].map(first), value=responses[RESPONSE])
+    points = points[points["trial"].isin(responses["trial"])]
+    drawn = points["role"].isin(["design", "repeat"]).sum()
+    if drawn < FEWEST:
+        return f"{drawn} points of the design are trained: importances take {FEWEST} or more."
+    chosen = points["role"].isin(["design", "repeat"])
+    responses = responses[responses["trial"].isin(points.loc[chosen, "trial"])]
+    return DesignSample(points=points[chosen], responses=responses, factors=declared)

@@ -1,0 +1,69 @@
+"""What a network was trained on: network, data and length, that curves of one figure must share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis.frame import Study
+from analysis.tables.trials import settings
+
+PLACE = (
+    "model.name",
+    "data.name",
+    "data.pool",
+    "data.blur",
+    "data.subsample",
+    "data.task",
+    "train.steps",
+)
+"""Columns of the records that say it; studies of older versions lack some."""
+
+
+def is_same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Returns whether two groups of networks share all of ``PLACE`` that the first does not vary.
+
+    A sweep of widths varies the network, and may still be compared with one of its own data.
+    """
+    for name in PLACE:
+        if name not in one or name not in other:
+            continue
+        mine, theirs = ({str(value) for value in frame[name].unique()} for frame in (one, other))
+        if len(mine) == 1 and mine != theirs:
+            return False
+    return True
+
+
+def elsewhere(networks: pd.DataFrame, base: Mapping[str, Any]) -> str:
+    """Returns where networks were trained in words, empty if it is the base configuration's place.
+
+    As "lenet-100-34, mnist / 2, 12,000 steps": network, data with the pooling of its pictures,
+    steps, and what else differs. What varies among the networks themselves is left out.
+    """
+    known = [name for name in PLACE if name in networks and name in base]
+    values = {name: networks[name].unique() for name in known}
+    found = {name: one[0] for name, one in values.items() if len(one) == 1}
+    differ = [name for name, value in found.items() if str(value) != str(base[name])]
+    if not differ:
+        return ""
+    words = {name: str(value) for name, value in found.items()}
+    pooled = f" / {words['data.pool']}" if "data.pool" in differ else ""
+    parts = [words.get("model.name", ""), words.get("data.name", "") + pooled]
+    parts += [f"{name} {words[name]}" for name in PLACE[3:-1] if name in differ]
+    if "train.steps" in words:
+        parts.append(f"{int(found['train.steps']):,} steps")
+    return ", ".join(part for part in parts if part)
+
+
+def proxy_table(study: Study) -> pd.DataFrame:
+    """Returns where trials were trained on other networks, data or lengths than the base.
+
+    Columns ``place`` in words and ``trials``, most trials first.
+    """
+    base = settings(study)
+    trunk = study.records[study.records["branch"] == "trunk"]
+    places = [elsewhere(mine, base) for _, mine in trunk.groupby("trial")]
+    counts = pd.Series([place for place in places if place], dtype=str).value_counts()
+    return pd.DataFrame({"place": counts.index, "trials": counts.to_numpy()})

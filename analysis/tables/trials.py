@@ -1,0 +1,172 @@
+"""Tables over trials: what the search tried, which were best, which went wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.frame import Study
+from analysis.tables.curves import nearest
+from analysis.tables.objective import directions, is_minimized, non_dominated
+
+SEARCH = ["trial", "phase", "label", "state", "objective", "level", "diverged", "is_best"]
+SEARCH_COLUMNS = [*SEARCH, "values"]
+"""Columns of ``search_table``; the factors of the space follow under their dotted paths."""
+
+SHOWN = ("search", "random", "anchor")
+"""Phases of ``search_table``: the search, its control and the base configuration."""
+
+OVERVIEW = ["number", "phase", "label", "state", "objective", "replicates", "dense", "ticket"]
+OVERVIEW_COLUMNS = [*OVERVIEW, "gain", "at", "lowest", "diverged", "seconds"]
+"""Columns of ``trial_table``."""
+
+
+def search_table(study: Study) -> pd.DataFrame:
+    """Returns the trials of the search, its control's and the anchor's, with their factors.
+
+    Trials that are still waiting or running are left out. A trial that ended without an objective,
+    as one that was stopped does, has NaN. ``level`` is the deepest one that it trained, missing
+    without networks; ``diverged`` counts networks; ``is_best`` marks the search trial of best
+    objective, of several values all that no other trial of the search beats in each of them.
+    """
+    ended = study.trials[~study.trials["state"].isin(["waiting", "running"])]
+    ended = ended[ended["phase"].isin(SHOWN)]
+    diverged = study.records.groupby("trial")["diverged"].sum()
+    deepest = deepest_levels(study)
+    space, base = study.info.get("space", {}), settings(study)
+    best = _best(ended[ended["phase"] == "search"], study)
+    rows: list[dict[str, Any]] = []
+    for index, trial in zip(ended.index, ended.to_dict("records"), strict=True):
+        hparams = {**base, **(trial["hparams"] or {})}
+        facts = {name: trial[name] for name in ("phase", "label", "state", "objective")}
+        facts |= {"trial": trial["number"], "is_best": index in best}
+        # A stopped trial's last report is no objective: it never reached the density.
+        if trial["state"] != "complete":
+            facts["objective"] = math.nan
+        facts |= {"level": deepest.get(trial["number"]), "values": trial["values"]}
+        facts["diverged"] = int(diverged.get(trial["number"], 0))
+        rows.append({**facts, **{name: hparams.get(name) for name in space}})
+    table = pd.DataFrame(rows, columns=pd.Index([*SEARCH_COLUMNS, *space]))
+    return table.astype({"objective": float, "level": "Int64", "is_best": bool})
+
+
+def _best(search: pd.DataFrame, study: Study) -> list[Any]:
+    """Returns the rows of the best trials: one, or the front of several values."""
+    done = search[(search["state"] == "complete") & search["objective"].notna()]
+    if done.empty:
+        return []
+    wanted = directions(study)
+    if len(wanted) == 1:
+        found = done["objective"]
+        return [found.idxmin() if is_minimized(study) else found.idxmax()]
+    whole = [isinstance(one, list) and len(one) == len(wanted) for one in done["values"]]
+    done = done[whole]
+    return list(done.index[non_dominated(list(done["values"]), wanted)])
+
+
+def deepest_levels(study: Study) -> pd.Series:
+    """Returns the deepest level that each trial trained in all of its replicates, by number."""
+    tickets = study.records[study.records["branch"] == "trunk"]
+    return tickets.groupby(["trial", "replicate"])["level"].max().groupby("trial").min()
+
+
+def best_table(study: Study, density: float, top: int = 5) -> pd.DataFrame:
+    """Returns the best trials of the search by objective, with their tickets near a density.
+
+    Accuracies are means over the trial's replicates at its own level nearest to the density, which
+    may be another density in each trial: ``density`` is the one it reached. ``replicates`` counts
+    those that did: one that ended by divergence before is not in the means, only in the objective.
+    """
+    table = search_table(study)
+    table = table[(table["phase"] == "search") & table["objective"].notna()]
+    minimized = is_minimized(study)
+    table = table.sort_values("objective", ascending=minimized, kind="stable").head(top)
+    return _with_tickets(study, table, [density] * len(table))
+
+
+def front_table(study: Study) -> pd.DataFrame:
+    """Returns the trials on the search's Pareto front, from the most accurate on to the smallest.
+
+    ``accuracy`` and ``wanted`` are the two values of the objective: validation accuracy at the
+    ticket's density, and that density. The other columns are those of ``best_table``, at the
+    trial's own level nearest to it. Empty for an objective of one value.
+    """
+    table = search_table(study)
+    table = table[table["is_best"]] if len(directions(study)) == 2 else table.iloc[:0]
+    pairs = pd.DataFrame(list(table["values"]), columns=["accuracy", "wanted"], index=table.index)
+    table = table.join(pairs.astype(float)).sort_values("wanted", ascending=False, kind="stable")
+    return _with_tickets(study, table, list(table["wanted"]))
+
+
+def _with_tickets(study: Study, table: pd.DataFrame, densities: Sequence[float]) -> pd.DataFrame:
+    trunk = study.records[(study.records["branch"] == "trunk") & (study.records["level"] > 0)]
+    rows: list[dict[str, Any]] = []
+    for trial, density in zip(table["trial"], densities, strict=True):
+        ticket = nearest(trunk[trunk["trial"] == trial], density)
+        means = ticket[["density", "val_accuracy", "test_accuracy"]].astype(float).mean()
+        rows.append({**means, "replicates": ticket["replicate"].nunique()})
+    columns = pd.Index(["density", "val_accuracy", "test_accuracy", "replicates"])
+    tickets = pd.DataFrame(rows, columns=columns, index=table.index)
+    return table.drop(columns=["phase", "state", "level", "is_best", "values"]).join(tickets)
+
+
+def trial_table(study: Study, density: float) -> pd.DataFrame:
+    """Returns one row for each trial with what its tickets reached, means over its replicates.
+
+    ``dense`` is the test accuracy of the dense network, ``ticket`` that at the trial's own level
+    nearest to a density, which is ``at``; ``gain`` is paired by replicate. ``lowest`` is the lowest
+    density that was trained, ``diverged`` counts networks of all branches.
+    """
+    diverged = study.records.groupby("trial")["diverged"].sum()
+    tickets = study.records[study.records["branch"] == "trunk"]
+    by_trial = dict(list(tickets.groupby("trial")))
+    rows: list[dict[str, Any]] = []
+    for trial in study.trials.to_dict("records"):
+        mine = by_trial.get(trial["number"], tickets.iloc[:0])
+        dense = mine[mine["level"] == 0].set_index("replicate")["test_accuracy"].astype(float)
+        near = nearest(mine[mine["level"] > 0], density)
+        ticket = near.set_index("replicate")["test_accuracy"].astype(float)
+        facts = {name: trial[name] for name in ("number", "phase", "label", "state", "objective")}
+        facts |= {"replicates": len(trial["replicates"] or []), "seconds": trial["seconds"]}
+        facts |= {"dense": dense.mean(), "ticket": ticket.mean(), "gain": (ticket - dense).mean()}
+        facts |= {"at": near["density"].astype(float).mean(), "lowest": mine["density"].min()}
+        rows.append({**facts, "diverged": int(diverged.get(trial["number"], 0))})
+    return pd.DataFrame(rows, columns=pd.Index(OVERVIEW_COLUMNS))
+
+
+def problem_table(study: Study) -> pd.DataFrame:
+    """Returns the trials that failed, were stopped, or have networks that diverged.
+
+    ``level`` is the deepest that was trained, missing without networks.
+    """
+    diverged = study.records.groupby("trial")["diverged"].sum()
+    rows = study.trials.assign(
+        diverged=[int(diverged.get(number, 0)) for number in study.trials["number"]]
+    )
+    rows = rows[rows["state"].isin(["failed", "stopped"]) | (rows["diverged"] > 0)]
+    rows["level"] = rows["number"].map(deepest_levels(study)).astype("Int64")
+    columns = ["number", "phase", "label", "state", "level", "diverged", "error"]
+    return rows[columns].reset_index(drop=True)
+
+
+def settings(study: Study) -> dict[str, Any]:
+    """Returns the study's base configuration by dotted path."""
+    return flat(study.info.get("lottery", {}))
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested values by dotted path."""
+    # Not lttune.config.from_dict: a study of an older version must still have its report.
+    values: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        values |= flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+    return values
+
+
+def is_number(value: object) -> bool:
+    """Returns whether a factor's value can stand on a numeric axis."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
