@@ -1,0 +1,152 @@
+"""The command line ``lttune``: what it offers, what it refuses, how fast it answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lttune import __version__, cli
+from lttune.data import load
+from lttune.errors import DataError, LockedError
+
+
+@pytest.fixture
+def lttune(capsys, monkeypatch):
+    """Runs a command; returns its exit code, what it printed and what it complained of."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        try:
+            code = cli.main(arguments)
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_overview_has_a_line_for_each_command(lttune):
+    code, out, _ = lttune("--help")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].startswith("usage: lttune COMMAND")
+    files = Path(cli.commands.__file__).parent.glob("[a-z]*.py")
+    assert [line.split()[0] for line in lines[3:]] == sorted(file.stem for file in files)
+    assert all(line.endswith(".") and len(line.split()) > 2 for line in lines[3:])
+    assert lttune("-h")[1] == out
+    assert lttune() == (2, "", out)
+    assert lttune("--version") == (0, f"lttune {__version__}\n", "")
+
+
+def test_an_unknown_command_is_refused_with_the_nearest(lttune):
+    code, _, complaint = lttune("date")
+    assert code == 2
+    assert complaint.startswith("lttune: error: command must be one of ")
+    assert complaint.endswith("got 'date'; did you mean 'data'?\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "complaint"),
+    [
+        (DataError("out of order"), 4, "lttune: error: out of order\n"),
+        (LockedError("taken"), 75, "lttune: error: taken\n"),
+        (KeyboardInterrupt(), 130, "lttune: interrupted\n"),
+    ],
+)
+def test_errors_are_one_line_and_an_exit_code(lttune, monkeypatch, error, code, complaint):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("lttune.data.load", fail)
+    assert lttune("data", "digits") == (code, "", complaint)
+
+
+@pytest.mark.slow
+def test_help_imports_nothing_heavy_and_answers_at_once():
+    code = (
+        "import sys; from lttune.cli import main; main(['--help']);"
+        "print([m for m in ('numpy', 'torch', 'tyro', 'ray', 'mlflow') if m in sys.modules])"
+    )
+    times = []
+    for _ in range(3):
+        began = time.monotonic()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        times.append(time.monotonic() - began)
+    assert done.stdout.endswith("\n[]\n")
+    assert min(times) < 0.5
+
+
+@pytest.mark.slow
+def test_the_module_and_the_script_are_the_same_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "lttune", "data", "mnits"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("lttune: error: data.name must be one of ./FOLDER, PATH.npz, ")
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert project["project"]["scripts"] == {"lttune": "lttune.cli:main"}
+
+
+# lttune data.
+
+
+def test_data_describes_a_dataset(lttune):
+    code, out, _ = lttune("data", "digits")
+    assert code == 0
+    assert dict(line.split(maxsplit=1) for line in out.splitlines()) == {
+        "name": "digits",
+        "pictures": "1,437 training (of which 237 validate), 360 test",
+        "shape": "8 x 8",
+        "classes": "10",
+        "source": "scikit-learn",
+        "digest": load("digits").digest(),
+    }
+
+
+def test_data_looks_into_the_folder_it_is_given(lttune, tmp_path):
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "train-images-idx3-ubyte").write_bytes(b"no")
+    code, _, complaint = lttune("data", "mnist", "--folder", str(tmp_path))
+    assert code == 4
+    assert f"{tmp_path}/mnist/train-images-idx3-ubyte is damaged" in complaint
+
+
+def test_data_makes_one_file_of_a_folder(lttune, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("ape", "bee"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for number in range(5):
+            x = rng.integers(0, 256, (8 + number, 9, 3)).astype(np.uint8)
+            Image.fromarray(x).save(tmp_path / "own" / name / f"{number}.png")
+    file = tmp_path / "own.npz"
+    folder = str(tmp_path / "own")
+    code, out, _ = lttune("data", folder, "--size", "6", "--save", str(file))
+    assert code == 0
+    assert "3 x 6 x 6" in out
+    assert load(str(file)).digest() in out
+    code, _, complaint = lttune("data", folder)
+    assert code == 4
+    assert "make them one size with lttune data FOLDER --size" in complaint
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("./own --size 0 --save x.npz", "--size must be at least 1 pixel, got 0"),
+        ("./own --size 8", "--size needs --save"),
+        ("./own --save x.png", "--save must be the path of an .npz file"),
+        ("digits --save x.npz", "--save needs the path of a folder of pictures, got 'digits'"),
+        ("digits --fodler x", "--folder"),
+    ],
+)
+def test_bad_flags_are_refused(lttune, cwd, flags, message):
+    code, _, complaint = lttune("data", *flags.split())
+    assert code == 2
+    assert message in " ".join(complaint.replace("│", " ").split())
+    assert list(cwd.iterdir()) == []

@@ -1,0 +1,203 @@
+"""Which engine trains a study, and what is said where it is not the fast one."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
+from lttune.data import load
+from lttune.errors import ResourceError
+from lttune.models import build
+from lttune.training.engines import choose, make, sparse
+from lttune.training.engines.choice import GANGS
+from lttune.training.engines.plain import RULES
+from lttune.training.engines.stacked import StackedEngine
+from lttune.training.engines.torch import TorchEngine
+
+BASE = LotteryConfig(
+    data=DataConfig(name="digits"),
+    model=ModelConfig(name="lenet-12"),
+    train=TrainConfig(steps=20, eval_every=10),
+)
+DIGITS = load("digits")
+COLOURED = dataclasses.replace(DIGITS, mean=(0.1, 0.2, 0.3), std=(1.0, 1.0, 1.0))
+LENET = build(BASE.model, (8, 8), 10)
+CONV = build(ModelConfig(name="conv-2"), (8, 8), 10)
+DROPOUT = build(ModelConfig(name="lenet-12", dropout=0.5), (8, 8), 10)
+PLAIN_REASONS = [
+    ({"train.optimizer": "rmsprop"}, "has no rmsprop"),
+    ({"train.optimizer": "nesterov"}, "has no nesterov"),
+    ({"target.optimizer": "rmsprop"}, "has no rmsprop"),
+    ({"train.precision": "bfloat16"}, "computes in float32 only, not in bfloat16"),
+    ({"train.precision": "tf32"}, "computes in float32 only, not in tf32"),
+    ({"train.frozen": ("bias",)}, "trains every kind of parameter"),
+    ({"data.augment": "flip"}, "does not augment pictures"),
+    ({"pruned": "freeze"}, "holds pruned weights at zero only"),
+    ({"method": "supermask", "levels": 1}, "learns no supermasks"),
+]
+FULLY = "trains fully connected networks only, without dropout, all layers prunable"
+MISSING = "raise ModuleNotFoundError(\"No module named 'numba'\", name='numba')"
+BROKEN = "raise ImportError('Numba needs NumPy 2.4 or less\\nsee its page')"
+
+
+def chosen(name="auto", device="cpu", networks=(LENET,), changes=(), datasets=(DIGITS,), **kwargs):
+    configs = [BASE, BASE.override(dict(changes))]
+    return choose(name, device, networks, configs, datasets, **kwargs)
+
+
+@pytest.fixture
+def stub(tmp_path, monkeypatch):
+    """Puts another numba first on the path, as a process finds it that has not imported any."""
+
+    def install(code):
+        (tmp_path / "numba").mkdir()
+        (tmp_path / "numba" / "__init__.py").write_text(code)
+        monkeypatch.syspath_prepend(tmp_path)
+        engine = "lttune.training.engines.sparse"
+        kept = {engine, f"{engine}.obstacle", f"{engine}.support"}
+        for module in list(sys.modules):
+            foreign = module.partition(".")[0] == "numba"
+            if foreign or (module.startswith(engine) and module not in kept):
+                monkeypatch.delitem(sys.modules, module)
+
+    return install
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_sparse_engine_is_chosen_where_it_can_train(rule):
+    changes = {"train.optimizer": rule}
+    assert chosen(changes=changes) == chosen("sparse", changes=changes) == ("sparse", "")
+    assert chosen("torch", changes=changes) == ("torch", "")
+    assert chosen("stacked", changes=changes) == ("stacked", "")
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        *(({"changes": changes}, reason) for changes, reason in PLAIN_REASONS),
+        ({"holds": True}, "holds pruned weights at zero only"),
+        ({"device": "cuda"}, "computes on the CPU only"),
+        ({"networks": [CONV]}, FULLY),
+        ({"networks": [LENET, DROPOUT]}, FULLY),
+        ({"networks": [LENET, LENET.excluding(["out"])]}, FULLY),
+        ({"datasets": (DIGITS, COLOURED)}, "scales all pixels alike"),
+    ],
+)
+def test_what_it_cannot_train_is_the_reference_engines(case, reason):
+    assert chosen(**case) == ("torch", f"the sparse engine {reason}")
+    assert chosen("torch", **case)[0] == "torch"
+    with pytest.raises(ResourceError) as raised:
+        chosen("sparse", **case)
+    expected = f"engine must be torch here: sparse was asked for, but it {reason}"
+    assert str(raised.value) == expected
+
+
+@pytest.mark.parametrize(("changes", "reason"), PLAIN_REASONS)
+def test_the_stacked_engine_has_the_same_rules(changes, reason):
+    with pytest.raises(ResourceError, match=f"stacked was asked for, but it {reason}"):
+        chosen("stacked", changes=changes)
+    with pytest.raises(ResourceError, match="pruned weights at zero only"):
+        chosen("stacked", holds=True)
+    for network in (CONV, DROPOUT):
+        with pytest.raises(ResourceError, match="fully connected networks only, without dropout"):
+            chosen("stacked", networks=[LENET, network])
+    assert chosen("stacked", "cuda") == ("stacked", "")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (MISSING, "numba is not installed"),
+        (BROKEN, "numba does not work here (ImportError: Numba needs NumPy 2.4 or less)"),
+        ("raise SystemError('')", "numba does not work here (SystemError: )"),
+        ("import lacking", "numba does not work here (ModuleNotFoundError: No module named"),
+    ],
+    ids=["missing", "broken", "silent", "incomplete"],
+)
+def test_without_a_working_numba_the_reference_engine_trains(code, reason, stub):
+    stub(code)
+    engine, said = chosen()
+    assert engine == "torch"
+    assert said.startswith(reason)
+    assert "\n" not in said
+    with pytest.raises(ResourceError, match="sparse was asked for, but numba"):
+        chosen("sparse")
+    # What does not need numba neither asks for it nor tells of it.
+    assert chosen("torch") == ("torch", "")
+    assert chosen("stacked") == ("stacked", "")
+    assert chosen(networks=[CONV]) == ("torch", f"the sparse engine {FULLY}")
+
+
+def test_a_working_numba_is_no_obstacle():
+    pytest.importorskip("numba")
+    assert sparse.obstacle() == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", [MISSING, BROKEN, ""], ids=["missing", "broken", "empty"])
+def test_a_fresh_process_falls_back_with_one_line(code, tmp_path):
+    (tmp_path / "numba").mkdir()
+    (tmp_path / "numba" / "__init__.py").write_text(code)
+    falls_back({"PYTHONPATH": str(tmp_path)})
+
+
+@pytest.mark.slow
+def test_a_numba_that_is_there_and_cannot_compile_is_none():
+    pytest.importorskip("numba")
+    falls_back({"NUMBA_DISABLE_JIT": "1"})
+
+
+def falls_back(environment):
+    done = ran(
+        "from tests.test_choice import chosen\n"
+        "from lttune.training.engines import make\n"
+        "name, reason = chosen()\n"
+        "print(make(name, 'cpu').numerics.partition('-')[0], reason)",
+        environment,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("torch numba ")
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_kernels_are_compiled_where_nothing_can_be_kept(tmp_path):
+    pytest.importorskip("numba")
+    # numba looks for a folder that it may write: here, none is.
+    done = ran(
+        "import numba.core.caching as caching\n"
+        "caching.CacheImpl._locator_classes = []\n"
+        "from lttune.training.engines import choose, make, warm\n"
+        "from tests.test_choice import chosen\n"
+        "name, reason = chosen()\n"
+        "make(name, 'cpu')\n"
+        "warm(name)\n"
+        "print(name, repr(reason))",
+        {},
+    )
+    assert (done.returncode, done.stdout) == (0, "sparse ''\n"), done.stderr
+    assert "every process compiles its kernels anew" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def ran(code, environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_engine_is_made_for_its_device():
+    assert isinstance(make("torch", "cpu"), TorchEngine)
+    stacked = make("stacked", "cpu")
+    assert isinstance(stacked, StackedEngine)
+    assert stacked.gang == GANGS["cpu"] < 64 <= GANGS["cuda"]

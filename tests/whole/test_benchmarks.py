@@ -1,0 +1,390 @@
+"""What the benchmarks do and compute; nothing here depends on how fast the machine is."""
+
+import io
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from benchmarks import __main__ as command
+from benchmarks import (
+    bars,
+    baselines,
+    chart,
+    dataloader,
+    loops,
+    machine,
+    markdown,
+    measurement,
+    memory,
+    table,
+    trajectory,
+)
+from lttune.config import LotteryConfig, TrainConfig
+from lttune.data.dataset import Dataset
+from lttune.errors import ConfigError, ResourceError
+from lttune.models.masks import density
+from lttune.store.files import read_json
+from lttune.training.schedule import evaluation_steps
+from lttune.trajectory.lottery import planned_densities
+
+ROOT = Path(__file__).parents[2]
+NAMES = tuple(loops.TITLES)
+
+
+@pytest.fixture
+def course():
+    rng = np.random.default_rng(0)
+    return trajectory.Course(
+        Dataset(
+            name="noise",
+            train_x=rng.integers(0, 256, (250, 4, 5), dtype=np.uint8),
+            train_y=rng.integers(0, 10, 250),
+            test_x=rng.integers(0, 256, (10, 4, 5), dtype=np.uint8),
+            test_y=rng.integers(0, 10, 10),
+            classes=10,
+            scale=255.0,
+            mean=0.1307,
+            std=0.3081,
+            validation=50,
+            source="drawn here",
+        )
+    )
+
+
+def test_levels_see_one_part_of_the_training_set_after_another(course):
+    parts = [course.part(level, steps=1) for level in range(4)]
+    assert [len(part) for part in parts] == [60] * 4
+    assert len(np.unique(np.concatenate(parts[:3]))) == 180
+    assert set(parts[3][:20]).isdisjoint(np.concatenate(parts[:3]))  # 200 examples, then again.
+    assert set(parts[3][20:]) <= set(parts[0])
+    assert set(course.part(0, steps=100)) == set(course.indices[0])
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "sparse"])
+def test_a_trajectory_prunes_and_rewinds_as_a_study_does(name, course):
+    walked = trajectory.walk(loops.make(name, course), course, steps=2, levels=3)
+    planned = planned_densities(LotteryConfig(levels=2), course.network)
+    assert [density(ticket.mask) for ticket in walked.tickets] == pytest.approx(planned)
+    initial = course.dense().start
+    for ticket, timed in zip(walked.tickets, walked.levels, strict=True):
+        for weight, keep in ticket.mask.items():
+            assert torch.equal(ticket.start[weight], initial[weight] * keep)
+            assert not timed.weights[weight][~keep].any()
+            assert not torch.equal(timed.weights[weight], ticket.start[weight])
+    seconds = [timed.steps_s + timed.evaluation_s for timed in walked.levels]
+    assert min(seconds) > 0
+    assert 0 < walked.between_s < walked.wall_s - sum(seconds)
+
+
+@pytest.mark.parametrize("name", ["eager", "dataloader"])
+@pytest.mark.parametrize("level", [0, 2])
+def test_a_step_of_a_baseline_is_one_of_ours(name, level, course):
+    walked = trajectory.walk(loops.make("torch", course), course, steps=1, levels=3)
+    ticket, train = walked.tickets[level], course.part(level, steps=1)
+    timed = loops.make(name, course).level(ticket, train, steps=1)
+    for weight, ours in walked.levels[level].weights.items():
+        torch.testing.assert_close(timed.weights[weight], ours, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize(("name", "once"), [("eager", False), ("dataloader", True)])
+def test_a_baseline_evaluates_when_the_protocol_does_or_once(
+    name, once, steps, course, monkeypatch
+):
+    monkeypatch.setattr(baselines, "EVAL_EVERY", 2)
+    seen = []
+    monkeypatch.setattr(
+        baselines, "evaluate", lambda model, batches: seen.append(sum(len(y) for _, y in batches))
+    )
+    loops.make(name, course).level(course.dense(), course.part(0, steps), steps)
+    config = TrainConfig(steps=steps, eval_every=min(2, steps))
+    evaluations = 1 if once else len(dict.fromkeys(evaluation_steps(config, 0)))
+    assert seen == [50, 10] * evaluations
+
+
+def test_all_baselines_see_the_same_pictures(course):
+    data = course.dataset
+    flat = baselines.resident(course, data.train_x)
+    pictures = dataloader.Pictures(data.train_x, data.train_y, *course.scaling)
+    assert len(pictures) == 250
+    for index in (0, 7):
+        picture, target = pictures[index]
+        torch.testing.assert_close(picture.flatten(), flat[index])
+        assert target == data.train_y[index]
+
+
+def test_evaluate_is_a_mean_over_examples():
+    logits = torch.tensor([[0.0, 0.0], [0.0, 0.0], [2.0, 0.0]])
+    batches = [(logits[:2], torch.tensor([0, 1])), (logits[2:], torch.tensor([0]))]
+    loss, accuracy = baselines.evaluate(torch.nn.Identity(), batches)
+    assert loss == pytest.approx(torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 0])))
+    assert accuracy == pytest.approx(2 / 3)
+
+
+def test_repetitions_are_interleaved_and_the_first_loop_changes():
+    assert measurement.rounds(2) == [
+        ["sparse", "torch", "sparse", "eager", "sparse", "dataloader"],
+        ["sparse", "eager", "sparse", "dataloader", "sparse", "torch"],
+    ]
+
+
+def test_every_loop_is_measured_as_often_as_promised(course, monkeypatch):
+    monkeypatch.setattr(measurement, "SHOWN", (0, 2))
+    monkeypatch.setattr(measurement, "walk", lambda *args: trajectory.walk(*args, levels=3))
+    engine, eager = loops.make("torch", course), loops.make("eager", course)
+    every = {"sparse": engine, "torch": engine, "eager": eager, "dataloader": eager}
+    first, times, walls = measurement.measure(every, course, steps=1, repetitions=2)
+    assert len(first.tickets) == 3
+    assert {name: len(values) for name, values in walls.items()} == {
+        "sparse": 6,
+        "torch": 2,
+        "eager": 2,
+    }
+    counts = {name: {k: len(v) for k, v in levels.items()} for name, levels in times.items()}
+    assert counts == {
+        "sparse": dict.fromkeys(range(3), 6),
+        "torch": dict.fromkeys(range(3), 2),
+        "eager": dict.fromkeys(range(3), 2),
+        "dataloader": dict.fromkeys((0, 2), 2),
+    }
+
+
+def made_up():
+    """Times that are easy to compute with: a step, then the share of an evaluation (us)."""
+    every = range(trajectory.LEVELS)
+    times = {
+        "sparse": {level: [(400.0 - 18 * level, 100.0)] * 3 for level in every},
+        "torch": {level: [(1500.0, 1000.0)] for level in every},
+        "eager": {level: [(1000.0, 9.0), (2000.0, 1000.0), (9e9, 9e9)] for level in every},
+        "dataloader": {level: [(8000.0, 20_000.0)] for level in measurement.SHOWN},
+    }
+    walls = {
+        "sparse": [(3.0, 0.1), (2.0, 0.3), (9.0, 0.2)],
+        "torch": [(12.0, 0.2)],
+        "eager": [(18.0, 0.25)],
+    }
+    return times, walls
+
+
+def test_a_trajectory_is_the_sum_of_its_levels():
+    times, walls = made_up()
+    found = measurement.trajectory_summary(times, walls, steps=200)
+    assert found["median_s"]["sparse"] == 3.0
+    assert found["median_s"]["eager"] == 18.0
+    assert found["between_levels_s"] == {"sparse": 0.2, "torch": 0.2, "eager": 0.25}
+    assert found["repetitions_s"]["sparse"] == [3.0, 2.0, 9.0]
+    # 200 steps and 3 evaluations, of which 100 times the share is one.
+    whole = 21 * (200 * 8000e-6 + 3 * 100 * 20_000e-6)
+    assert found["median_s"]["dataloader"] == pytest.approx(whole + 0.25)
+
+
+def test_levels_have_medians_and_their_share_of_the_dense_product(course):
+    times, _ = made_up()
+    tickets = [course.dense()] * trajectory.LEVELS
+    first = trajectory.Walked(wall_s=1.0, between_s=0.1, levels=[], tickets=tickets)
+    flops = [4_000_000 - 100_000 * level for level in range(trajectory.LEVELS)]
+    dense, *_, deepest = measurement.level_summary(times, first, flops, 20.0)
+    assert dense["step_us"]["eager"] == 2000.0
+    assert dense["step_with_evaluation_us"]["sparse"] == 500.0
+    assert dense["repetitions_us"]["eager"]["evaluation_share"] == [9.0, 1000.0, 9e9]
+    assert dense["useful_gflop_s"] == pytest.approx(10.0)
+    assert dense["roofline"] == pytest.approx(0.5)
+    assert deepest["level"] == 20
+    assert deepest["roofline"] == pytest.approx(2e6 / 40 / 1e3 / 20)
+
+
+def test_the_shown_levels_are_those_of_the_bars():
+    course = trajectory.Course(
+        Dataset(
+            name="zeros",
+            train_x=np.zeros((2, 28, 28), np.uint8),
+            train_y=np.zeros(2, np.int64),
+            test_x=np.zeros((1, 28, 28), np.uint8),
+            test_y=np.zeros(1, np.int64),
+            classes=10,
+            scale=255.0,
+            mean=0.0,
+            std=1.0,
+            validation=1,
+            source="made here",
+        )
+    )
+    planned = planned_densities(LotteryConfig(levels=trajectory.LEVELS - 1), course.network)
+    shown = [planned[level] for level in measurement.SHOWN]
+    assert [round(d, 3) for d in shown] == [1.0, 0.513, 0.211, 0.07, 0.036, 0.012]
+
+
+def result():
+    """A whole result with made-up numbers."""
+    times, walls = made_up()
+    densities = (1.0, 0.513, 0.211, 0.07, 0.0359, 0.012)
+    levels = [
+        {
+            "density": d,
+            "step_us": {n: times[n][level][0][0] for n in NAMES},
+            "step_with_evaluation_us": {n: sum(times[n][level][0]) for n in NAMES},
+            "useful_gflop_s": 50.0,
+            "roofline": 0.5,
+        }
+        for d, level in zip(densities, measurement.SHOWN, strict=True)
+    ]
+    parts = {
+        "levels": levels,
+        "trajectory": measurement.trajectory_summary(times, walls, steps=200),
+        "two_trials": {"sparse": {"speedup": 1.9}, "eager": {"speedup": 1.5}},
+        "orchestration": {
+            "overhead": 0.2,
+            "inside_trials": 0.15,
+            "between_trials": 0.05,
+            "beyond_training_alone": 0.22,
+            "left_over_s": 3.0,
+            "train_s": 100.0,
+            "trials": 16,
+            "slots": 2,
+            "start_up_s": 12.0,
+            "finish_s": 4.0,
+            "worker_peak_mb": 1200.0,
+        },
+    }
+    figures = bars.figures(**parts)
+    settings = {"network": "LeNet-300-100", "dataset": "MNIST", "batch_size": 60}
+    return {
+        **figures,
+        "bars": bars.judged(figures),
+        **parts,
+        "memory_mb": {"sparse": {"imports": 500.0, "peak": 700.0}},
+        "settings": {**settings, "steps": 200, "repetitions": 3},
+        "machine": machine.describe() | {"load_average": 0.1},
+    }
+
+
+def test_figures_are_ratios_and_are_judged():
+    found = result()
+    assert found["trajectory_vs_eager"] == pytest.approx(6)
+    assert found["dense_step_vs_eager"] == pytest.approx(0.4)
+    assert found["step_at_0.036_vs_dense"] == pytest.approx((400 - 18 * 15) / 400)
+    assert {key: bar["met"] for key, bar in found["bars"].items()} == {
+        "trajectory_vs_eager": True,
+        "trajectory_vs_dataloader": True,
+        "dense_step_vs_eager": True,
+        "step_at_0.036_vs_dense": False,
+        "two_trials_speedup": True,
+        "orchestration_overhead": False,
+    }
+    json.dumps(found, allow_nan=False)
+
+
+def test_machine_tells_no_names():
+    described = machine.describe()
+    assert {"cpu", "cores", "threads", "torch", "numba", "load_average"} <= described.keys()
+    text = json.dumps(described)
+    assert "/" not in text.replace(str(described["cpu"]), "")
+    assert platform.node() not in described.values()
+
+
+def test_peak_memory_is_at_least_what_this_process_holds():
+    held = np.ones(100_000_000, np.uint8)
+    assert 100 < memory.peak_mb() < 100_000
+    assert held[0] == 1
+
+
+def test_memory_says_what_went_wrong(monkeypatch):
+    monkeypatch.setattr(memory.sys, "executable", shutil.which("false"))
+    with pytest.raises(ResourceError, match="memory of eager cannot be measured: no message"):
+        memory.measure("eager")
+
+
+def test_the_documents_tables_come_from_the_result():
+    found = result()
+    assert markdown.levels(found)[2] == "| 100 % | 500 | 2,500 | 1,009 | 28,000 |"
+    assert "400 + 100 | 1,500 + 1,000 | 1,000 + 9 |" in markdown.details(found)[2]
+    assert "| 6 | >= 5 | yes |" in markdown.bars(found)[2]
+    assert "| 0.2 | <= 0.05 | **no** |" in markdown.bars(found)[-1]
+
+
+def test_tables_show_times_ratios_and_bars():
+    out = io.StringIO()
+    table.show(result(), Console(file=out, width=160))
+    text = out.getvalue()
+    for piece in (
+        "400 + 100",
+        "1,500 + 1,000 (5.0)",
+        "51.3%",
+        "from its levels",
+        "700 (500)",
+        "step_at_0.036_vs_dense",
+        "<= 0.1429",
+        "20.0% on top, of it 15.0% inside trials and 5.0% between them, 22.0% beyond",
+        "1.90 times the throughput of one",
+        "worker of that study: 1,200 MB",
+    ):
+        assert piece in text
+    assert "busy" not in text
+
+
+def test_a_busy_machine_is_told():
+    found = result()
+    found["machine"]["load_average"] = 1.5
+    assert any("The machine was busy" in sentence for sentence in table.sentences(found))
+
+
+def test_chart_shows_every_loop_at_every_density(tmp_path):
+    found = result()
+    steps = chart.step_table(found)
+    assert list(steps.columns) == ["loop", "density", "step_us", "step_with_evaluation_us"]
+    assert len(steps) == len(NAMES) * len(measurement.SHOWN)
+    svg = chart.write(chart.drawing(found), tmp_path)
+    assert all(title in svg for title in loops.TITLES.values())
+    assert all(chart.percent(level["density"]) in svg for level in found["levels"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["speed.csv", "speed.svg"]
+
+
+@pytest.mark.parametrize("name", ["steps", "repetitions", "study_trials", "study_steps"])
+def test_a_number_below_one_is_refused(name):
+    with pytest.raises(ConfigError, match=f"{name} must be a whole number >= 1, got 0"):
+        command.BenchmarkConfig(**{name: 0})
+
+
+def test_an_error_is_one_line_and_an_exit_code(monkeypatch, capsys):
+    def fail(*args):
+        raise ResourceError("sparse was asked for, but numba is not installed")
+
+    monkeypatch.setattr(command, "run", fail)
+    monkeypatch.setattr(sys, "argv", ["benchmarks"])
+    assert command.main() == 5
+    assert capsys.readouterr().err.strip() == "sparse was asked for, but numba is not installed"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_everything_is_measured(tmp_path):
+    options = {"--steps": 1, "--repetitions": 1, "--study-trials": 2, "--study-steps": 10}
+    words = [str(word) for option in options.items() for word in option]
+    out = tmp_path / "latest.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *words, "--out", out, "--figures", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = read_json(out)
+    assert found["bars"].keys() == bars.BARS.keys()
+    assert all(isinstance(found[key], float) for key in bars.BARS)
+    assert found["orchestration"]["trials"] == 2
+    assert found["orchestration"]["networks"] == 30
+    assert len(found["orchestration"]["trajectory_alone_s"]) == 2
+    assert found["orchestration"]["beyond_training_alone"] > -1
+    assert found["orchestration"]["worker_peak_mb"] > 50
+    assert all(mb["peak"] > mb["imports"] > 100 for mb in found["memory_mb"].values())
+    assert len(found["two_trials"]["eager"]["together_s"]) == 1
+    assert (tmp_path / "speed.svg").exists()
+    assert "What lttune promises" in done.stdout

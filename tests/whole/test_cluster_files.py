@@ -1,0 +1,208 @@
+"""The cluster files pass Ray's own schema and our rules; every rule is shown to be able to fail."""
+
+import copy
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from ray.autoscaler._private.util import prepare_config, validate_config
+
+ROOT = Path(__file__).parents[2]
+FILES = {name: ROOT / "studies" / "cluster" / f"{name}.yaml" for name in ("onprem", "aws")}
+TOKEN = "~/.ray/auth_token"
+KEY = re.compile(
+    r"-----BEGIN|\b(AKIA|ASIA)[0-9A-Z]{16}\b|RAY_AUTH_TOKEN\s*=|secret_access_key|session_token"
+    r"|\b[0-9a-f]{64}\b|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
+    re.IGNORECASE,
+)
+
+
+def strings(tree):
+    """Every string of a parsed file, keys too; comments are gone by then."""
+    if isinstance(tree, dict):
+        return [text for item in tree.items() for part in item for text in strings(part)]
+    if isinstance(tree, list):
+        return [text for part in tree for text in strings(part)]
+    return [tree] if isinstance(tree, str) else []
+
+
+def complaints(raw, text="", ignored=()):
+    """Returns the rules that a cluster file breaks.
+
+    Args:
+        raw: the parsed file. Ray's defaults are filled in first, so what it leaves out counts.
+        text: the file itself, comments included: a key in a comment is published too.
+        ignored: lines of the checkout's .gitignore.
+    """
+    config = prepare_config(copy.deepcopy(raw))
+    starts = [
+        command
+        for node in ("head", "worker")
+        for command in config[f"{node}_start_ray_commands"]
+        if "ray start" in command
+    ]
+    heads = [command for command in starts if "--head" in command]
+    setup = "\n".join(config["setup_commands"])
+    local = config["provider"]["type"] == "local"
+    found = []
+
+    def rule(ok, complaint):
+        if not ok:
+            found.append(complaint)
+
+    rule(not any("0.0.0.0" in text for text in strings(config)), "0.0.0.0")
+    rule(len(starts) == 2 and len(heads) == 1, "one ray start for the head, one for workers")
+    for command in starts:
+        before = command.partition("ray start")[0]
+        rule(re.search(r"\bRAY_AUTH_MODE=token\b", before), "token mode")
+    for command in heads:
+        rule(re.search(r"--dashboard-host[= ]127\.0\.0\.1\b", command), "dashboard host")
+        before = command.partition("ray start")[0]
+        rule(not local or "RAY_enable_autoscaler_v2=0" in before, "autoscaler v2")
+    rule(config["file_mounts"].get(TOKEN) == TOKEN, "token file")
+    rule(f"chmod 600 {TOKEN}" in setup, "token file's mode")
+    rule(re.search(r"mount -t nfs4?\b.* /shared\b", setup), "shared folder")
+    rule("pip install -e ~/lttune" in setup, "lttune from the checkout")
+    rule(not any(KEY.search(part) for part in [*strings(raw), text]), "key")
+    excluded = list(config["rsync_exclude"])
+    excluded += ignored if ".gitignore" in config["rsync_filter"] else []
+    for name in (".git", ".venv", "results", "mlruns"):
+        rule(name in {pattern.strip("/") for pattern in excluded}, f"{name} is copied")
+    if not local:
+        for node in config["available_node_types"].values():
+            rule(node["node_config"].get("SecurityGroupIds"), "security group")
+            rule(node["node_config"].get("SubnetIds"), "subnet")
+    return found
+
+
+def load(name):
+    return yaml.safe_load(FILES[name].read_text())
+
+
+def gitignore():
+    return (ROOT / ".gitignore").read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_ray_accepts_the_file(name):
+    validate_config(prepare_config(load(name)))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_file_keeps_our_rules(name):
+    assert complaints(load(name), FILES[name].read_text(), gitignore()) == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_command_is_shell(name):
+    commands = [c for key, group in load(name).items() if key.endswith("_commands") for c in group]
+    assert len(commands) >= 8
+    for command in commands:
+        subprocess.run(["bash", "-n", "-c", f"({command})"], check=True)
+
+
+def test_our_autoscaler_setting_outlives_the_one_of_ray_up():
+    (command,) = [c for c in load("onprem")["head_start_ray_commands"] if "--head" in c]
+    before = command.partition("ulimit")[0]
+    script = f'export RAY_enable_autoscaler_v2="1";{before} printenv RAY_enable_autoscaler_v2'
+    assert subprocess.check_output(["bash", "-c", script], text=True) == "0\n"
+
+
+def test_workers_all_start_at_once():
+    config = prepare_config(load("onprem"))
+    node = config["available_node_types"]["local.cluster.node"]
+    assert node["min_workers"] == node["max_workers"] == len(config["provider"]["worker_ips"])
+    worker = load("aws")["available_node_types"]["worker"]
+    assert worker["min_workers"] == worker["max_workers"] == load("aws")["max_workers"]
+
+
+def test_both_files_install_the_ray_that_the_project_allows():
+    allowed = (ROOT / "pyproject.toml").read_text()
+    ((low, high),) = re.findall(r'"ray\[tune\]>=([\d.]+),<([\d.]+)"', allowed)
+    for name in FILES:
+        (version,) = re.findall(r"'ray\[default,tune\]==([\d.]+)'", "\n".join(strings(load(name))))
+        parts = [tuple(map(int, v.split("."))) for v in (low, version, high)]
+        assert parts[0] <= parts[1] < parts[2]
+
+
+def replaced(old, new):
+    """A change of every command of the file."""
+
+    def change(config):
+        for name in list(config):
+            if name.endswith("_commands"):
+                config[name] = [command.replace(old, new) for command in config[name]]
+
+    return change
+
+
+def dropped(*path):
+    """The file without one entry."""
+
+    def change(config):
+        for name in path[:-1]:
+            config = config[name]
+        del config[path[-1]]
+
+    return change
+
+
+def opened(config):
+    config["provider"]["security_group"] = {"IpPermissions": [{"CidrIp": "0.0.0.0/0"}]}
+
+
+def tokened(config):
+    config["setup_commands"].append(f"export RAY_AUTH_TOKEN={'ab' * 32}")
+
+
+WORKER_NODE = ("available_node_types", "worker", "node_config")
+BAD = [
+    ("onprem", replaced("127.0.0.1", "0.0.0.0"), {"0.0.0.0", "dashboard host"}),
+    ("onprem", replaced("--dashboard-host=127.0.0.1", ""), {"dashboard host"}),
+    ("onprem", replaced("RAY_AUTH_MODE=token", "RAY_AUTH_MODE=disabled"), {"token mode"}),
+    ("onprem", replaced("RAY_enable_autoscaler_v2=0", ""), {"autoscaler v2"}),
+    ("onprem", dropped("worker_start_ray_commands"), {"token mode"}),
+    ("onprem", dropped("file_mounts", TOKEN), {"token file"}),
+    ("onprem", replaced("chmod 600", "chmod 644"), {"token file's mode"}),
+    ("onprem", replaced("mount -t nfs", "true"), {"shared folder"}),
+    ("onprem", replaced("pip install -e ~/lttune", "pip install"), {"lttune from the checkout"}),
+    ("onprem", dropped("rsync_exclude"), {".git is copied"}),
+    (
+        "onprem",
+        dropped("rsync_filter"),
+        {".venv is copied", "results is copied", "mlruns is copied"},
+    ),
+    ("onprem", tokened, {"key"}),
+    ("aws", opened, {"0.0.0.0"}),
+    ("aws", dropped("head_start_ray_commands"), {"0.0.0.0", "dashboard host", "token mode"}),
+    ("aws", dropped(*WORKER_NODE, "SecurityGroupIds"), {"security group"}),
+    ("aws", dropped(*WORKER_NODE, "SubnetIds"), {"subnet"}),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "expected"), BAD)
+def test_a_broken_rule_is_named(name, change, expected):
+    config = copy.deepcopy(load(name))
+    change(config)
+    assert set(complaints(config, ignored=gitignore())) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# AKIAABCDEFGHIJKLMNOP",
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        "RAY_AUTH_TOKEN=x",
+        "# token: " + "0f" * 32,
+        "123e4567-e89b-12d3-a456-426614174000",
+    ],
+)
+def test_a_key_is_found_in_comments_too(text):
+    assert complaints(load("onprem"), text, gitignore()) == ["key"]
+
+
+def test_a_comment_may_say_what_is_forbidden():
+    text = FILES["aws"].read_text() + "\n# Never 0.0.0.0.\n"
+    assert complaints(yaml.safe_load(text), text, gitignore()) == []

@@ -1,0 +1,215 @@
+"""What the documents promise: links, commands, columns, and the direction of imports."""
+
+import ast
+import functools
+import importlib
+import pkgutil
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import tyro
+from scipy import stats
+
+from benchmarks import bars, markdown
+from lttune import commands as lttune_commands
+from lttune.config import LotteryConfig, PruneConfig
+from lttune.records.schema import LAYERS, MEASURES
+from lttune.store.files import read_json
+from lttune.study.settings import StudyConfig
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not {part for part in path.relative_to(ROOT).parts if part.startswith(".")}
+    and path.relative_to(ROOT).parts[0] not in ("results", "mlruns")
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def commands():
+    found = []
+    for page in (ROOT / "README.md", ROOT / "studies" / "cluster" / "README.md"):
+        found += re.findall(r"(?:^|'|&& )(python studies/\S+\.py[^'\n#`]*)", page.read_text(), re.M)
+    return sorted({command.strip() for command in found})
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if "--help" not in c])
+def test_commands_of_the_documents_are_understood(command):
+    words = shlex.split(command)[1:]
+    assert (ROOT / words[0]).exists()
+    default = StudyConfig(name="x")
+    config = tyro.cli(StudyConfig, default=default, args=words[1:])
+    if "--name" in words:
+        assert config.name == words[words.index("--name") + 1]
+
+
+def test_there_are_commands_to_check():
+    assert len(commands()) >= 3
+
+
+def test_the_columns_of_the_records_are_documented():
+    lines = (ROOT / "docs" / "records.md").read_text().splitlines()
+    table = [line for line in lines if line.startswith("| `")]
+    columns = [*MEASURES.items(), *LAYERS.items()]
+    assert table == [f"| `{name}` | {kind} | {doc} |" for name, (kind, doc) in columns]
+
+
+def test_files_to_read_first_stay_short():
+    listed = re.findall(r"^\d\. \[([^\]]+)\]", (ROOT / "README.md").read_text(), re.M)
+    assert len(listed) == 5
+    assert all(len((ROOT / name).read_text().splitlines()) < 250 for name in listed)
+
+
+@pytest.mark.slow
+def test_imports_point_one_way():
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([lint], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+    assert "0 broken" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", sorted((ROOT / "studies").glob("*.py")), ids=lambda p: p.stem)
+def test_every_study_explains_itself(study):
+    done = subprocess.run(
+        [sys.executable, study, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    text = " ".join(done.stdout.split())
+    for word in ("?", "Source:", "Cost on", "--scale", "--lottery.train.lr", "Learning rate, > 0"):
+        assert word in text
+    flags = "name out trials replicates seed phases tracking-uri address max-concurrent"
+    assert all(f"--{flag}" in text for flag in flags.split())
+
+
+def test_the_readmes_results_are_those_of_the_committed_records():
+    anchors = pd.read_parquet(ROOT / "docs" / "results" / "claims" / "records.parquet")
+    anchors = anchors[anchors["phase"] == "anchor"]
+    at = anchors.pivot_table(index="replicate", columns=["branch", "level"], values="test_accuracy")
+    trunk = anchors[anchors["branch"] == "trunk"].groupby("level")["density"].first()
+    lines = []
+    for level in (7, 11, 15):
+        others = [("trunk", 0), ("reinit", level), ("random", level)]
+        cells = []
+        for other in others:
+            difference = 100 * (at["trunk", level] - at[other])
+            low, high = stats.ttest_1samp(difference, 0).confidence_interval(0.95)
+            cells.append(f"{difference.mean():+.2f} [{low:+.2f}, {high:+.2f}]")
+        assert len(at) == 6
+        lines.append(f"| {trunk[level]:.1%} | {' | '.join(cells)} |".replace("%", " %"))
+    readme = (ROOT / "README.md").read_text()
+    assert [line for line in lines if line not in readme] == []
+
+
+def test_no_page_has_a_placeholder():
+    marks = {page: re.findall(r"@[A-Z]+@|TODO|TBD", page.read_text()) for page in PAGES}
+    assert {page: found for page, found in marks.items() if found} == {}
+
+
+def test_the_readmes_speed_is_that_of_the_committed_benchmark():
+    latest = read_json(markdown.LATEST)
+    readme = (ROOT / "README.md").read_text()
+    lines = markdown.levels(latest) + markdown.bars(latest)
+    assert [line for line in lines if line not in readme] == []
+
+
+def test_the_committed_benchmark_judges_every_bar():
+    latest = read_json(markdown.LATEST)
+    figures = {key: latest[key] for key in bars.BARS}
+    assert all(isinstance(value, float) for value in figures.values())
+    assert latest["bars"] == bars.judged(figures)
+
+
+PEERS = (ROOT / "docs" / "peers.md").read_text()
+NODE = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+EVERY_FRACTION = LotteryConfig(
+    levels=1, prune=PruneConfig(fractions={"fc1": 0.2, "conv": 0.2, "out": 0.1})
+)
+
+
+def peer_rows() -> list[list[str]]:
+    """Returns the cells of every row of the page's tables, without their heads."""
+    lines = [line for line in PEERS.splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in rows if row[-1] != "test"]
+
+
+@functools.cache
+def defined_in(path: str) -> set[str]:
+    tree = ast.parse((ROOT / path).read_text())
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def test_the_page_of_the_peers_names_what_there_is():
+    rows = peer_rows()
+    assert len(rows) > 90
+    nodes = NODE.findall(PEERS)
+    assert [f"{path}::{name}" for path, name in nodes if name not in defined_in(path)] == []
+    # Only what is not here at all may lack a test.
+    assert [row for row in rows if not NODE.search(row[-1]) and row[1] != "no"] == []
+
+
+def test_every_field_and_command_of_the_page_of_the_peers_is_one():
+    names = re.findall(r"`([^`]+)`", NODE.sub("", PEERS))
+    paths = {*LotteryConfig().paths(), *(name for name in vars(StudyConfig(name="x")))}
+    columns = {*MEASURES, *LAYERS}
+    others = {"records.parquet", "layers.parquet", "report.html", "make test", "argv"}
+    others |= {
+        "python -m pytest TEST",
+        "pip install -e .",
+        "--round_mask",
+        "tests/whole/test_peer_faults.py",
+    }
+    for name in names:
+        if name.startswith("lttune "):
+            check_command(name.split()[1:])
+        elif " = " in name:
+            check_settings(name)
+        elif name.startswith("lttune."):
+            path, _, attribute = name.rpartition(".")
+            assert hasattr(importlib.import_module(path), attribute), name
+        elif name.startswith("--"):
+            assert name in others or name.removeprefix("--").removeprefix("lottery.") in paths, name
+        else:
+            assert name in paths | columns | others, name
+
+
+def check_command(words: list[str]) -> None:
+    assert words[0] in {module.name for module in pkgutil.iter_modules(lttune_commands.__path__)}
+    command = importlib.import_module(f"lttune.commands.{words[0]}")
+    assert tyro.cli(command.Flags, args=words[1:]) is not None
+
+
+def check_settings(text: str) -> None:
+    """Has the command line read "field = value, field = value"."""
+    arguments = []
+    for setting in text.split(", "):
+        path, _, value = setting.partition(" = ")
+        flag = f"--lottery.{path}" if path in EVERY_FRACTION.paths() else f"--{path}"
+        arguments += [flag, *(value.split() if value != "True" else [])]
+    default = StudyConfig(name="x", lottery=EVERY_FRACTION)
+    assert tyro.cli(StudyConfig, default=default, args=arguments) is not None
+
+
+def test_lttune_commands_of_the_readme_are_understood():
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    lines = re.findall(r"^lttune ([^#\n]+)", "".join(blocks), re.M)
+    assert len(lines) >= 4
+    for line in lines:
+        check_command(line.split())
+
+
+def test_the_readme_lists_every_study():
+    listed = set(re.findall(r"\]\(studies/(\w+\.py)\)", (ROOT / "README.md").read_text()))
+    assert listed == {path.name for path in (ROOT / "studies").glob("*.py")}
