@@ -1,0 +1,109 @@
+"""What an earlier version wrote is still read: cells, ledger, records, the study's sheet.
+
+``data/written-by-0.1.0`` is a study of ``digits_study.py`` by lttune 0.1.0 before its modules had
+folders: all phases that need no points, one replicate, one control, the torch engine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import digits_study
+import pytest
+
+import analysis
+from lttune.config import LotteryConfig, from_dict
+from lttune.data import load
+from lttune.errors import RefusedError
+from lttune.records.ledger import Ledger, Trial
+from lttune.records.objectives import objectives
+from lttune.records.schema import read
+from lttune.store.files import read_json
+from lttune.store.store import Store
+from lttune.study.manifest import refuse_other, sheet
+from lttune.study.phases.planned import phase_config
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
+
+WRITTEN = Path(__file__).parents[1] / "data" / "written-by-0.1.0"
+OF_THIS_READING = {"reused"}
+"""What a row says of the run that found its network, not of the network."""
+
+
+class Recorded:
+    """An engine that rounds as the one of the study did, and can train nothing."""
+
+    def __init__(self, numerics: str) -> None:
+        self.numerics = numerics
+
+    def groups(self, members: list[Any]) -> list[list[int]]:
+        return [[index] for index in range(len(members))]
+
+    def train(self, members: list[Any]) -> list[Any]:
+        raise AssertionError("a network that is in the store is trained again")
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A copy of what was written: reading takes locks beside the cells."""
+    return Path(shutil.copytree(WRITTEN, tmp_path / "results"))
+
+
+@pytest.fixture
+def written(place):
+    return read_json(place / "study" / "study.json")
+
+
+def base_of(written: dict[str, Any], trial: Trial) -> LotteryConfig:
+    base = phase_config(trial.phase, from_dict(written["lottery"]), digits_study.SMOKE.objective)
+    return base.override(trial.hparams)
+
+
+def same(found: Any, expected: Any) -> bool:
+    both = isinstance(found, float) and isinstance(expected, float)
+    return found == expected or (both and math.isnan(found) and math.isnan(expected))
+
+
+def test_every_trial_is_found_again_in_the_store(place, written):
+    ledger = Ledger.open(place / "study" / "trials.json")
+    lab = Lab({"digits": load("digits")}, Recorded(written["numerics"]), Store(place / "cells"))
+    records = read(place / "study" / "records.parquet")
+    phases = ["anchor", "search", "random", *3 * ["confirm"]]
+    assert [trial.phase for trial in ledger.trials] == phases
+    for trial in ledger.trials:
+        config = base_of(written, trial)
+        reports = run_trial(config, trial.replicates, trial.controls, lab)
+        rows = {
+            (row["replicate"], row["branch"], row["level"]): row
+            for report in reports
+            for row in report["rows"]
+        }
+        mine = [row for row in records if row["trial"] == trial.number]
+        assert len(mine) == len(rows)
+        for row in mine:
+            found = rows[row["replicate"], row["branch"], row["level"]]
+            names = found.keys() - OF_THIS_READING
+            assert {n: found[n] for n in names if not same(found[n], row[n])} == {}
+        values = objectives(list(rows.values()), 10, digits_study.SMOKE.objective)
+        assert values == trial.values
+
+
+def test_it_can_be_continued(place, written):
+    asked = dataclasses.replace(
+        digits_study.SMOKE, name=written["name"], controls=("reinit",), engine="torch"
+    )
+    new = sheet(asked, digits_study.STUDY, load("digits"), written["numerics"])
+    refuse_other(place / "study", new)
+    with pytest.raises(RefusedError, match="numerics"):
+        refuse_other(place / "study", {**new, "numerics": "another engine"})
+
+
+def test_it_is_reported(place, written):
+    frame = analysis.load(place / "study")
+    assert len(frame.records) == len(read(place / "study" / "records.parquet"))
+    page = analysis.write_report(place / "study").read_text()
+    assert written["name"] in page
