@@ -1,7 +1,87 @@
-"""``python -m lttune`` is ``lttune``."""
+"""The command line ``lttune COMMAND``: finds the command, reads its flags, gives the exit code.
 
+Commands are entry points of the group ``lttune.commands``, so that packages above this one, and
+those of other people, have commands without being imported here.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
 import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 
-from lttune.cli import main
+from lttune import __version__
+from lttune.config.command_line import parsed
+from lttune.errors import LttuneError, unknown
 
-sys.exit(main())
+GROUP = "lttune.commands"
+"""The group of entry points; each names a module (``lttune.commands`` says what is in one)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code: that of ``errors`` if it fails.
+
+    Args:
+        argv: the command's name and its flags; None is the command line's.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    match arguments[:1]:
+        case [] | ["-h"] | ["--help"]:
+            print(overview(), file=sys.stdout if arguments else sys.stderr)
+            return 0 if arguments else 2
+        case ["--version"]:
+            print(f"lttune {__version__}")
+            return 0
+    try:
+        return _run(arguments[0], arguments[1:])
+    except LttuneError as error:
+        print(f"lttune: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("lttune: interrupted", file=sys.stderr)
+        return 130
+
+
+def commands() -> Mapping[str, str]:
+    """Returns command -> the name of its module, in the order of their names."""
+    found = entry_points(group=GROUP)
+    return {name: found[name].value for name in sorted(found.names)}
+
+
+def overview() -> str:
+    """Returns the help text: a line for each command, none of which is imported."""
+    modules = commands()
+    width = max(map(len, modules), default=0)
+    lines = [f"  {name:{width}}  {_summary(module)}" for name, module in modules.items()]
+    usage = "usage: lttune COMMAND [--help] [FLAGS], or lttune --version"
+    return "\n".join([usage, "", "commands:", *lines])
+
+
+def _summary(module: str) -> str:
+    """Returns the first line of a command's docstring."""
+    spec = find_spec(module)
+    get_source = getattr(getattr(spec, "loader", None), "get_source", None)
+    source = get_source(module) if get_source else None
+    return (ast.get_docstring(ast.parse(source or "")) or "").partition("\n")[0]
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    modules = commands()
+    if name not in modules:
+        raise unknown("command", name, modules)
+    # tyro takes longer to import than the overview to print.
+    import tyro
+
+    command = importlib.import_module(modules[name])
+    prog, text = f"lttune {name}", command.__doc__
+    flags = parsed(
+        lambda: tyro.cli(command.Flags, prog=prog, description=text, args=arguments), prog
+    )
+    return command.main(flags)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

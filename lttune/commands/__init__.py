@@ -1,4 +1,4 @@
-"""The commands of ``lttune``: one file each, found by its name.
+"""The commands of ``lttune``: one file each, an entry point of the group ``lttune.commands``.
 
 A command is a module with a docstring, whose first line is its line in ``lttune --help``, a
 dataclass ``Flags`` of what it is asked (tyro makes the command line of it) and a function

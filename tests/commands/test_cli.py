@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lttune import __version__, cli
+from lttune import __main__ as cli
+from lttune import __version__
 from lttune.data import load
 from lttune.errors import DataError, LockedError
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -36,7 +39,8 @@ def test_the_overview_has_a_line_for_each_command(lttune):
     assert code == 0
     lines = out.splitlines()
     assert lines[0].startswith("usage: lttune COMMAND")
-    files = Path(cli.commands.__file__).parent.glob("[a-z]*.py")
+    folders = [ROOT / "lttune" / "commands", ROOT / "analysis" / "commands"]
+    files = [file for folder in folders for file in folder.glob("[a-z]*.py")]
     assert [line.split()[0] for line in lines[3:]] == sorted(file.stem for file in files)
     assert all(line.endswith(".") and len(line.split()) > 2 for line in lines[3:])
     assert lttune("-h")[1] == out
@@ -70,7 +74,7 @@ def test_errors_are_one_line_and_an_exit_code(lttune, monkeypatch, error, code, 
 @pytest.mark.slow
 def test_help_imports_nothing_heavy_and_answers_at_once():
     code = (
-        "import sys; from lttune.cli import main; main(['--help']);"
+        "import sys; from lttune.__main__ import main; main(['--help']);"
         "print([m for m in ('numpy', 'torch', 'tyro', 'ray', 'mlflow') if m in sys.modules])"
     )
     times = []
@@ -89,8 +93,8 @@ def test_the_module_and_the_script_are_the_same_command():
     )
     assert done.returncode == 2
     assert done.stderr.startswith("lttune: error: data.name must be one of ./FOLDER, PATH.npz, ")
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    assert project["project"]["scripts"] == {"lttune": "lttune.cli:main"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["scripts"] == {"lttune": "lttune.__main__:main"}
 
 
 # lttune data.

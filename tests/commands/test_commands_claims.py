@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.claims.file.reader import FILE
-from lttune.cli import main
+from lttune.__main__ import main
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "sensitivity"
 

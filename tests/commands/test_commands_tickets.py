@@ -11,7 +11,7 @@ import stored_study
 import torch
 import tyro
 
-from lttune.cli import main
+from lttune.__main__ import commands, main
 from lttune.data.files import npz
 from lttune.exchange.overlap import table
 from lttune.exchange.tensors import masks_in, read
@@ -222,5 +222,5 @@ DOCS = Path(__file__).parents[2] / "docs" / "exchange.md"
 @pytest.mark.parametrize("command", re.findall(r"^lttune (.+)$", DOCS.read_text(), re.M))
 def test_commands_of_the_page_are_understood(command):
     name, *flags = command.split()
-    module = importlib.import_module(f"lttune.commands.{name}")
+    module = importlib.import_module(commands()[name])
     assert isinstance(tyro.cli(module.Flags, args=flags), module.Flags)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-CODE = "from lttune.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
+CODE = "from lttune.__main__ import main; import sys; sys.exit(main(sys.argv[1:]))"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])

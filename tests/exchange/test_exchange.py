@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils import prune
 
-from lttune.cli import main
+from lttune.__main__ import main
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from lttune.cli import main
+from lttune.__main__ import main
 from lttune.config import from_dict
 from lttune.config.design import INERT, Categorical, Factor, Integer, LogUniform, Uniform
 from lttune.errors import ConfigError, StorageError

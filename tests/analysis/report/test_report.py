@@ -22,7 +22,7 @@ from sample_study import (
 )
 
 from analysis.report import write as report
-from analysis.report.__main__ import main as command
+from lttune.__main__ import main as command
 
 FULL = {
     "trials": [*(trial(number) for number in range(3)), *search_trials(8)],
@@ -254,7 +254,7 @@ def test_failed_trials_are_listed_with_their_error(tmp_path):
 
 
 def test_command_prints_the_page(tmp_path, capsys):
-    assert command([str(write_study(tmp_path))]) == 0
+    assert command(["report", str(write_study(tmp_path))]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n"
 
 
@@ -264,4 +264,4 @@ def test_command_on_no_study_is_one_line_and_an_exit_code(tmp_path):
     done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 74
     assert done.stdout == ""
-    assert done.stderr == f"error: {tmp_path} is no study: it has no study.json\n"
+    assert done.stderr == f"lttune: error: {tmp_path} is no study: it has no study.json\n"

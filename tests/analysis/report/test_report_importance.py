@@ -21,7 +21,7 @@ from analysis.tables.design import importance as design_importance
 from analysis.tables.design.points import DENSITIES, design_sample
 from analysis.tables.design.widths import width_table
 from analysis.tables.noise import noise_table
-from lttune.cli import main
+from lttune.__main__ import main
 from lttune.errors import StorageError
 from lttune.study.search.optuna_importance import QUESTIONS
 
@@ -217,7 +217,7 @@ def test_the_command_prints_what_each_method_answers_and_the_report_shows_it(tmp
     out = capsys.readouterr().out
     for method, question in QUESTIONS.items():
         assert f"{method} (n = 24): {question}" in out
-    assert f"{OPTUNA}: python -m analysis.report {study.folder} shows it" in out
+    assert f"{OPTUNA}: lttune report {study.folder} shows it" in out
     table = pd.read_csv(study.folder / "figures" / OPTUNA)
     # Every trial has the same objective: there is nothing to be best in.
     assert table["response"].unique().tolist() == ["accuracy at 100 %"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from lttune.config.fields import is_number, require
-from lttune.errors import ConfigError, ResourceError
+from lttune.errors import ConfigError
 
 if TYPE_CHECKING:
     from analysis.claims import Claim, Registry
@@ -55,10 +55,7 @@ class Flags:
 
 def main(flags: Flags) -> int:
     """Does what is asked, prints it, and returns the exit code."""
-    try:
-        from analysis import claims
-    except ImportError as error:
-        raise ResourceError(f"claims need the checkout of lttune on the path: {error}") from None
+    from analysis import claims
 
     registry = claims.read(flags.file)
     match flags.action:

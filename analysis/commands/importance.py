@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from lttune.errors import ConfigError, ResourceError, StorageError
+from lttune.errors import ConfigError, StorageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,12 +31,9 @@ class Flags:
 
 def main(flags: Flags) -> int:
     """Prints a table for each method, writes all of them, and returns the exit code."""
-    try:
-        from analysis import load
-        from analysis.report.importance_tables import OPTUNA
-        from analysis.tables.design.points import design_sample
-    except ImportError as error:
-        raise ResourceError(f"importances need the checkout of lttune: {error}") from None
+    from analysis import load
+    from analysis.report.importance_tables import OPTUNA
+    from analysis.tables.design.points import design_sample
     from lttune.store.files import write_atomically
 
     study = load(flags.study)
@@ -60,7 +57,7 @@ def main(flags: Flags) -> int:
             table.to_csv(temporary, index=False, lineterminator="\n")
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
-    print(f"{path}: python -m analysis.report {flags.study} shows it")
+    print(f"{path}: lttune report {flags.study} shows it")
     return 0
 
 

@@ -1,0 +1,25 @@
+"""Write the report of a study: one page that stands alone, and its figures as files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Of which study."""
+
+    study: Annotated[Path, tyro.conf.Positional]
+    """Folder of a study, such as results/my-study; it may still be running."""
+
+
+def main(flags: Flags) -> int:
+    """Prints the page's path and returns the exit code."""
+    from analysis import write_report
+
+    print(write_report(flags.study))
+    return 0

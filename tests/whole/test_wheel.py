@@ -1,0 +1,97 @@
+"""The wheel is the product: beside its dependencies it does all that the checkout does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import digits_study
+import pytest
+import stored_study
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """An environment with the wheel and, by their path alone, the packages that it needs."""
+    place = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
+    wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", place, ROOT]
+    subprocess.run(wheel, check=True)
+    venv.create(place / "env", symlinks=True)
+    own = Path(sysconfig.get_path("purelib", vars={"base": str(place / "env")}))
+    # A path in a .pth file is not itself searched for such files: the checkout stays unknown.
+    (own / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (built,) = place.glob("*.whl")
+    python = place / "env" / "bin" / "python"
+    subprocess.run([*pip, "--python", python, "install", "--no-deps", built], check=True)
+    return place / "env" / "bin"
+
+
+@pytest.fixture
+def run(installed, tmp_path):
+    """Runs a command in an unrelated folder; returns its exit code and what it printed."""
+
+    def run(*words: str | Path) -> tuple[int, str]:
+        environment = {**os.environ, "PATH": f"{installed}{os.pathsep}{os.environ['PATH']}"}
+        environment.pop("PYTHONPATH", None)
+        done = subprocess.run(
+            [installed / words[0], *words[1:]],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_both_packages_are_those_of_the_wheel(run, installed):
+    code, printed = run("python", "-c", "import analysis, lttune; print(analysis, lttune)")
+    assert code == 0
+    assert printed.count(str(installed.parent)) == 2
+    assert str(ROOT) not in printed
+
+
+def test_every_command_is_there(run):
+    code, printed = run("lttune", "--help")
+    assert code == 0
+    names = [line.split()[0] for line in printed.splitlines()[3:]]
+    assert {"claims", "data", "export", "importance", "masks", "report", "transfer"} == set(names)
+    for name in names:
+        code, printed = run("lttune", name, "--help")
+        assert (code, f"lttune {name}" in printed) == (0, True), printed
+
+
+def test_commands_do_their_work(run, tmp_path):
+    study = stored_study.make(tmp_path / "results")
+    assert run("lttune", "data", "digits")[0] == 0
+    assert run("lttune", "claims", "list")[1].count("\n") > 100
+    assert (run("lttune", "report", study)[0], (study / "report.html").exists()) == (0, True)
+    assert run("lttune", "export", study, "--level", "1", "--out", "ticket.safetensors")[0] == 0
+    assert run("lttune", "masks", f"{study}:0/0/1", f"{study}:0/0/1")[0] == 0
+    code, printed = run("lttune", "importance", study)
+    assert code == 2
+    assert "study must have a design" in printed
+    assert run("python", "-m", "analysis.report", study)[0] == 0
+    five = f"from analysis import load; print(len(load({str(study)!r}).records))"
+    assert int(run("python", "-c", five)[1]) > 0
+
+
+def test_a_study_file_that_lies_elsewhere_runs(run, tmp_path):
+    text = Path(digits_study.__file__).read_text()
+    with_report = text.replace("main(STUDY, report,", "main(STUDY, analysis.write_report,")
+    file = tmp_path / "mine.py"
+    file.write_text(with_report.replace("import sys\n", "import sys\n\nimport analysis\n", 1))
+    code, printed = run("python", file, "--trials", "1", "--replicates", "1")
+    assert code == 0, printed
+    assert "<svg" in (tmp_path / "results" / "digits" / "report.html").read_text()
