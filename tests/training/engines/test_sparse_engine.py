@@ -15,7 +15,7 @@ from lttune.data.resident import resident
 from lttune.errors import ResourceError
 from lttune.models import Network, build, masks
 from lttune.store.store import Store
-from lttune.training.engines.sparse import obstacle, supports
+from lttune.training.engines.sparse.network import MOST_INPUTS, beyond
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.lottery import trajectories
 
@@ -172,8 +172,7 @@ def test_warm_compiles_all_that_training_needs(network, examples):
 
 
 def test_only_fully_connected_networks_are_supported(network):
-    assert obstacle() == ""
-    assert supports(network)
+    assert beyond(network) == ""
     other = Network(
         make=lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Tanh(), nn.Linear(10, 10)),
         shapes={},
@@ -181,9 +180,19 @@ def test_only_fully_connected_networks_are_supported(network):
         roles={},
         config=ModelConfig(),
     )
-    assert not supports(other)
-    with pytest.raises(ResourceError, match="torch engine"):
+    with pytest.raises(ResourceError, match=r"sparse engine trains fully connected .*; use the"):
         SparseEngine().open(other, {}, {}, OPTIMIZERS[0])
+
+
+def test_pictures_of_more_pixels_than_a_place_can_name_are_refused():
+    most, more = (
+        build(ModelConfig(name="lenet-2"), (1, pixels), 10)
+        for pixels in (MOST_INPUTS, MOST_INPUTS + 1)
+    )
+    assert beyond(most) == ""
+    assert beyond(more) == "reads pictures of at most 65,536 pixels"
+    with pytest.raises(ResourceError, match="the sparse engine reads pictures of at most"):
+        SparseEngine().open(more, {}, {}, OPTIMIZERS[0])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from lttune.config import TrainConfig
 from lttune.errors import ResourceError
 from lttune.models import Network
 from lttune.models.masks import Mask
-from lttune.training.engines.processor import processor
+from lttune.training.engines.processor import device_of, processor
 from lttune.training.engines.torch.session import Session
 from lttune.training.engines.torch.supermask import SupermaskSession
 from lttune.training.protocol import Member, Trained, follow
@@ -27,16 +27,12 @@ class TorchEngine:
         threads: of a worker, on the CPU; another number gives other bits.
 
     Raises:
+        ConfigError: if there is no such device.
         ResourceError: if CUDA is asked for and absent.
     """
 
     def __init__(self, device: str = "cpu", threads: int = 1) -> None:
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ResourceError(
-                f"device must be cpu here: {device!r} was asked for, but torch "
-                f"{torch.__version__} sees no CUDA device"
-            )
-        self.device = torch.device(device)
+        self.device = device_of(device)
         torch.set_num_threads(threads)
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
