@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lttune.config import LotteryConfig, TrainConfig
+from lttune.errors import unknown
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights, mixed
 from lttune.pruning.criteria import Evidence
@@ -168,7 +169,12 @@ def course(config: LotteryConfig, kept: str) -> tuple[TrainConfig, int]:
 
     ``continue`` trains all steps at the last learning rate of the schedule; all others enter the
     schedule at ``rewind_step``.
+
+    Raises:
+        ConfigError: if ``kept`` is no name of ``STARTS``.
     """
+    if kept not in STARTS:
+        raise unknown("kept", kept, STARTS)
     train = config.train
     if kept != "continue":
         return train, config.rewind_step

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lttune.config import TrainConfig
-from lttune.errors import ResourceError
+from lttune.errors import ResourceError, unknown
 from lttune.models import Network
 from lttune.models.masks import Mask
 from lttune.training.engines.processor import device_of, processor
@@ -82,6 +82,10 @@ class TorchEngine:
         return Session(network, start, mask, config, self.device, noise)
 
 
+PRECISIONS = ("float32", "tf32", "bfloat16")
+"""Values of ``train.precision``."""
+
+
 def set_precision(config: TrainConfig, device: torch.device) -> None:
     """Says whether products and convolutions may round their factors to TF32.
 
@@ -89,8 +93,11 @@ def set_precision(config: TrainConfig, device: torch.device) -> None:
     set for every session anew, whatever was trained before.
 
     Raises:
-        ResourceError: if the precision needs another device.
+        ConfigError: if there is no such precision.
+        ResourceError: if it needs another device.
     """
+    if config.precision not in PRECISIONS:
+        raise unknown("train.precision", config.precision, PRECISIONS)
     tf32 = config.precision == "tf32"
     if tf32 and device.type != "cuda":
         raise ResourceError("train.precision must be float32 or bfloat16 on a CPU, got 'tf32'")
