@@ -10,7 +10,7 @@ from lttune.config import LotteryConfig, ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.models import build, masks
 from lttune.pruning.criteria import evidence_of
-from lttune.trajectory.starts import HOLDS, STARTS, Junction, course, start
+from lttune.trajectory.starts import HOLDS, STARTS, Junction, start_weights, training_of
 
 NETWORK = build(ModelConfig(name="lenet-20-10"), (8, 8), 10)
 BUFFER = "norm.running_var"
@@ -49,7 +49,7 @@ def junction(purpose="x", **changes):
 
 
 def survivors(kept):
-    weights = start(junction(), kept, "zero")
+    weights = start_weights(junction(), kept, "zero")
     return {name: (weights[name][keep], keep) for name, keep in MASK.items()}
 
 
@@ -57,7 +57,7 @@ def survivors(kept):
     ("kept", "source"), [("rewind", REWOUND), ("continue", TRAINED), ("lr_rewind", TRAINED)]
 )
 def test_survivors_biases_and_running_moments_are_those_of_the_source(kept, source):
-    weights = start(junction(), kept, "zero")
+    weights = start_weights(junction(), kept, "zero")
     assert weights.keys() == source.keys()
     for name, value in source.items():
         keep = MASK.get(name, torch.ones(value.shape, dtype=torch.bool))
@@ -66,7 +66,7 @@ def test_survivors_biases_and_running_moments_are_those_of_the_source(kept, sour
 
 
 def test_reinit_draws_weights_with_zero_biases_from_the_initialisation():
-    weights = start(junction("reinit"), "reinit", "zero")
+    weights = start_weights(junction("reinit"), "reinit", "zero")
     fresh = NETWORK.initial_weights(stream(0, 0, "reinit"))
     for name, value in fresh.items():
         assert torch.equal(weights[name], masks.apply({name: value}, MASK)[name])
@@ -110,7 +110,7 @@ def test_signed_constant_has_one_magnitude_a_layer():
 
 @pytest.mark.parametrize("kept", ["permute", "keep_sign", "signed_constant"])
 def test_what_is_in_no_mask_is_rewound(kept):
-    weights = start(junction(), kept, "zero")
+    weights = start_weights(junction(), kept, "zero")
     for name in REWOUND.keys() - MASK.keys():
         assert torch.equal(weights[name], REWOUND[name])
 
@@ -118,19 +118,19 @@ def test_what_is_in_no_mask_is_rewound(kept):
 @pytest.mark.parametrize("kept", sorted(STARTS))
 @pytest.mark.parametrize("pruned", sorted(HOLDS))
 def test_what_is_held_does_not_change_what_survives(kept, pruned):
-    held, zero = (start(junction(), kept, how) for how in (pruned, "zero"))
+    held, zero = (start_weights(junction(), kept, how) for how in (pruned, "zero"))
     for name, keep in MASK.items():
         assert torch.equal(held[name][keep], zero[name][keep])
 
 
 def test_frozen_weights_hold_their_initial_values():
-    weights = start(junction(), "rewind", "freeze")
+    weights = start_weights(junction(), "rewind", "freeze")
     for name, keep in MASK.items():
         assert torch.equal(weights[name][~keep], INITIAL[name][~keep])
 
 
 def test_weights_that_moved_towards_zero_are_zero_and_others_frozen():
-    weights = start(junction(), "rewind", "zero_if_shrinking")
+    weights = start_weights(junction(), "rewind", "zero_if_shrinking")
     for name, keep in MASK.items():
         shrunk = FINAL[name].abs() < INITIAL[name].abs()
         assert (weights[name][~keep & shrunk] == 0).all()
@@ -141,7 +141,7 @@ def test_weights_that_moved_towards_zero_are_zero_and_others_frozen():
 
 def test_a_start_leaves_its_sources_as_they_were():
     before = {n: v.clone() for n, v in REWOUND.items()}
-    for value in start(junction(), "rewind", "zero").values():
+    for value in start_weights(junction(), "rewind", "zero").values():
         value.fill_(7.0)
     assert all(torch.equal(REWOUND[n], before[n]) for n in before)
 
@@ -149,9 +149,9 @@ def test_a_start_leaves_its_sources_as_they_were():
 def test_courses():
     train = TrainConfig(lr=1.0, steps=100, eval_every=10, milestones=(50, 90), warmup_steps=5)
     config = LotteryConfig(train=train, rewind_step=7)
-    assert course(config, "continue") == (
+    assert training_of(config, "continue") == (
         dataclasses.replace(train, lr=1.0 * 0.1 * 0.1, warmup_steps=0, milestones=()),
         0,
     )
     for kept in sorted(STARTS.keys() - {"continue"}):
-        assert course(config, kept) == (train, 7)
+        assert training_of(config, kept) == (train, 7)

@@ -28,7 +28,7 @@ from lttune.training.engines.plain import RULES as PLAIN
 from lttune.training.engines.stacked.rules import RULES as STACKED
 from lttune.training.engines.torch.engine import PRECISIONS, set_precision
 from lttune.training.engines.torch.optimizers import OPTIMIZERS, optimizer
-from lttune.trajectory.starts import HOLDS, STARTS, course
+from lttune.trajectory.starts import HOLDS, STARTS, training_of
 
 TABLES = [
     (data_config.DatasetName, LOADERS),
@@ -95,7 +95,7 @@ def falsified(value, field, name):
             "train.precision",
             lambda: set_precision(falsified(TrainConfig(), "precision", "x"), torch.device("cpu")),
         ),
-        ("kept", lambda: course(SimpleNamespace(train=None, rewind_step=0), "x")),
+        ("kept", lambda: training_of(SimpleNamespace(train=None, rewind_step=0), "x")),
     ],
 )
 def test_an_unknown_name_is_never_the_last_branch(path, use):

@@ -21,7 +21,7 @@ from lttune.training.engines.sparse.kernels import program
 from lttune.training.engines.sparse.network import beyond
 from lttune.training.engines.sparse.pixels import PixelLists
 from lttune.training.engines.sparse.plan import CROSSOVER
-from lttune.training.engines.sparse.session import Session
+from lttune.training.engines.sparse.session import SparseSession
 from lttune.training.protocol import Member, Trained, follow
 
 KERNELS = 2
@@ -64,7 +64,7 @@ class SparseEngine:
 
     def open(
         self, network: Network, start: Mapping[str, Tensor], mask: Mask, config: TrainConfig
-    ) -> Session:
+    ) -> SparseSession:
         """Returns a session that trains ``network`` from ``start`` under ``mask``.
 
         Raises:
@@ -76,7 +76,7 @@ class SparseEngine:
         if network is not self._approved and (lack := beyond(network)):
             raise ResourceError(f"the sparse engine {lack}; use the torch engine")
         self._approved = network
-        return Session(network, start, mask, config, self._pixels)
+        return SparseSession(network, start, mask, config, self._pixels)
 
 
 def warm() -> None:

@@ -14,7 +14,7 @@ from lttune.errors import ResourceError, unknown
 from lttune.models import Network
 from lttune.models.masks import Mask
 from lttune.training.engines.processor import device_of, processor
-from lttune.training.engines.torch.session import Session
+from lttune.training.engines.torch.session import TorchSession
 from lttune.training.engines.torch.supermask import SupermaskSession
 from lttune.training.protocol import Member, Trained, follow
 
@@ -52,7 +52,7 @@ class TorchEngine:
         began = time.perf_counter()
         return follow(self._session(member), member, began)
 
-    def _session(self, m: Member) -> Session | SupermaskSession:
+    def _session(self, m: Member) -> TorchSession | SupermaskSession:
         if m.supermask is None:
             return self.open(m.network, m.start, m.mask, m.config, m.noise)
         set_precision(m.config, self.device)
@@ -65,7 +65,7 @@ class TorchEngine:
         mask: Mask,
         config: TrainConfig,
         noise: np.random.Generator | None = None,
-    ) -> Session:
+    ) -> TorchSession:
         """Returns a session that trains ``network`` from ``start`` under ``mask``.
 
         Args:
@@ -79,7 +79,7 @@ class TorchEngine:
             ResourceError: if the precision needs another device.
         """
         set_precision(config, self.device)
-        return Session(network, start, mask, config, self.device, noise)
+        return TorchSession(network, start, mask, config, self.device, noise)
 
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
