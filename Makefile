@@ -13,7 +13,7 @@ help:
 	@echo 'make study [ARGS="..."]  run studies/lenet_sensitivity.py; ARGS="--help" names its options'
 	@echo 'make test  [ARGS="..."]  run the tests; ARGS="-k NAME" chooses among them'
 	@echo 'make bench [ARGS="..."]  compare the speed with two plain PyTorch loops'
-	@echo 'make check               linter, formatter, type checker, import rules'
+	@echo 'make check               linter, formatter, type checker, import rules, dead code'
 	@echo 'make clean               remove .venv and caches; results stay'
 	@echo 'PYTHON=python3.12 makes .venv with another Python, 3.11 or newer.'
 
@@ -31,6 +31,7 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

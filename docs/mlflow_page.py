@@ -157,21 +157,6 @@ def compared(page: Page, name: str) -> list[str]:
     return [text.strip() for text in line.locator("td").all_inner_texts()]
 
 
-def compared_metric(page: Page, name: str) -> list[str]:
-    """Returns the compared runs' last values of a metric, as the page rounds them.
-
-    Only the first lines of a long table exist until one scrolls to the others.
-    """
-    label = page.locator("a[title='Plot chart']").get_by_text(name, exact=True)
-    # Names and values are cells of two grids; what is in one line has the same place from the top.
-    return label.evaluate(
-        "label => { const cell = label.closest('div'); "
-        "return Array.from(document.querySelectorAll('div > span[tooltip-data-state]'))"
-        ".filter(value => value.parentElement.style.top === cell.style.top)"
-        ".map(value => value.innerText) }"
-    )
-
-
 def open_report(page: Page, address: str, study: str) -> FrameLocator:
     """Goes to the report among the artifacts of the study's run; returns its frame."""
     open_study(page, address, study)

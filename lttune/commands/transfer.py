@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from lttune.config import TargetConfig
 from lttune.config.fields import is_int, require
+from lttune.config.machine import DeviceName, EngineName
 
 FROM_FILE = 1
 """Level that a mask from a file is recorded at: one step from the dense network."""
@@ -37,9 +38,9 @@ class Flags:
     replicates: int = 3
     """Splits, data orders and newly drawn weights on the target, for each of which all networks are
     trained."""
-    engine: Literal["auto", "torch", "sparse", "stacked"] = "auto"
+    engine: EngineName = "auto"
     """How networks are trained."""
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: DeviceName = "cpu"
     """Where."""
     out: Path | None = None
     """The table of the trained networks; None is transfer.parquet in the study's folder. A file
@@ -63,7 +64,7 @@ def main(flags: Flags) -> int:
     from lttune.records import schema
     from lttune.store.store import Store, probe
     from lttune.study.checks import check_fit
-    from lttune.training.engines import choose, make
+    from lttune.training.engines import Needs, choose, make
     from lttune.trajectory.lab import Lab
 
     found = find(Place(study=flags.study, trial=flags.trial, replicate=flags.replicate, level=0))
@@ -81,9 +82,10 @@ def main(flags: Flags) -> int:
         tickets = {FROM_FILE: imported(found, dense, flags.mask, flags.start)}
     cells = flags.study.parent / "cells"
     probe(cells)
-    engine, reason = choose(
-        flags.engine, flags.device, [found.network], [config], [dataset], config.pruned != "zero"
+    needs = Needs(
+        device=flags.device, networks=[found.network], configs=[config], datasets=[dataset]
     )
+    engine, reason = choose(flags.engine, needs)
     if reason:
         print(f"trained by the torch engine: {reason}")
     lab = Lab(

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from lttune.config.data import DataConfig
 from lttune.config.fields import (
-    digest,
     flatten,
     is_int,
     is_number,
@@ -128,10 +127,6 @@ class LotteryConfig:
     def paths(self) -> list[str]:
         """Returns the dotted paths of all fields, with the fractions that are set."""
         return [*self.flat(), "prune.fractions"]
-
-    def fingerprint(self) -> str:
-        """Returns the SHA-256 of the values: equal configurations have equal fingerprints."""
-        return digest(self.nested())
 
 
 def from_dict(values: Mapping[str, Any]) -> LotteryConfig:

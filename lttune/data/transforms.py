@@ -15,9 +15,12 @@ import numpy as np
 
 from lttune.config import DataConfig
 from lttune.data.dataset import Dataset
-from lttune.errors import ConfigError
+from lttune.errors import ConfigError, unknown
 
+TASKS = ("classes", "rotation")
+"""Values of ``data.task``."""
 ANGLES = 4
+"""Classes of "rotation"."""
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -26,7 +29,8 @@ def outline(dataset: Dataset, config: DataConfig) -> tuple[tuple[int, ...], int]
     """Returns the shape of the pictures and the number of classes that ``prepared`` would give.
 
     Raises:
-        ConfigError: if the pictures cannot be pooled by these factors, or turned.
+        ConfigError: if the pictures cannot be pooled by these factors, or turned, or there is no
+            such task.
     """
     shape = dataset.shape
     for field, factor in (("data.pool", config.pool), ("data.blur", config.blur)):
@@ -35,11 +39,11 @@ def outline(dataset: Dataset, config: DataConfig) -> tuple[tuple[int, ...], int]
             raise ConfigError(f"{field} must divide pictures of {size}, got {factor}")
         if field == "data.pool":
             shape = (*shape[:-2], *(edge // factor for edge in shape[-2:]))
-    if config.task == "classes":
-        return shape, dataset.classes
-    if shape[-1] != shape[-2]:
+    if config.task not in TASKS:
+        raise unknown("data.task", config.task, TASKS)
+    if config.task == "rotation" and shape[-1] != shape[-2]:
         raise ConfigError(f"data.task must be 'classes' for pictures of shape {shape}")
-    return shape, ANGLES
+    return shape, ANGLES if config.task == "rotation" else dataset.classes
 
 
 def prepared(dataset: Dataset, config: DataConfig) -> Dataset:

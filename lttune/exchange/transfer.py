@@ -20,7 +20,7 @@ from lttune.errors import ConfigError
 from lttune.exchange.tensors import masks_in, read, weights_in
 from lttune.exchange.tickets import Found, walked
 from lttune.models import masks
-from lttune.models.masks import pack
+from lttune.models.masks import to_bits
 from lttune.trajectory.branches import BRANCHES
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.starts import Junction
@@ -88,7 +88,7 @@ def _task(name: str, level: int, replicate: int, at: Junction, lab: Lab) -> Task
 def digest(ticket: Ticket) -> str:
     """Returns the SHA-256 of a ticket's mask and weights."""
     sha = hashlib.sha256()
-    parts = {f"mask.{n}": pack(keep) for n, keep in ticket.mask.items()} | ticket.start
+    parts = {f"mask.{n}": to_bits(keep) for n, keep in ticket.mask.items()} | ticket.start
     for name, value in sorted(parts.items()):
         sha.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
         sha.update(value.contiguous().numpy().data)

@@ -91,6 +91,12 @@ INITIALISERS: dict[str, Initialiser] = {
     "binary": binary,
 }
 
+NORM_INITIALISERS: dict[str, Initialiser] = {
+    "ones": lambda shape, rng: torch.ones(shape),
+    "uniform": lambda shape, rng: torch.from_numpy(rng.random(shape, dtype=np.float32)),
+}
+"""Value of ``model.norm_init`` -> batch norm's scale."""
+
 
 def draw(config: ModelConfig, role: str, shape: Shape, rng: np.random.Generator) -> Tensor:
     """Returns a parameter's initial values.
@@ -104,9 +110,7 @@ def draw(config: ModelConfig, role: str, shape: Shape, rng: np.random.Generator)
     if role == "bias":
         return torch.zeros(shape)
     if role == "norm":
-        if config.norm_init == "ones":
-            return torch.ones(shape)
-        return torch.from_numpy(rng.random(shape, dtype=np.float32))
+        return NORM_INITIALISERS[config.norm_init](shape, rng)
     if config.init == "normal":
         values = normal(shape, rng, config.init_std)
     else:

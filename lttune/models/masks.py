@@ -125,13 +125,13 @@ def spread(values: Tensor, keep: Tensor) -> Tensor:
     return full
 
 
-def pack(keep: Tensor) -> Tensor:
+def to_bits(keep: Tensor) -> Tensor:
     """Returns the bits of a bool tensor, eight a byte, in row-major order (uint8, 1-D)."""
     return torch.from_numpy(np.packbits(keep.numpy().ravel()))
 
 
-def unpack(bits: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Returns the bool tensor of a shape whose bits ``pack`` wrote."""
+def from_bits(bits: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Returns the bool tensor of a shape whose bits ``to_bits`` gave."""
     count = int(np.prod(shape))
     flat = np.unpackbits(bits.numpy(), count=count).view(bool)
     return torch.from_numpy(flat).reshape(shape)

@@ -26,6 +26,9 @@ from lttune.models.masks import Mask, apply
 from lttune.pruning.criteria import CRITERIA, Evidence
 from lttune.pruning.ranks import ranked
 
+SCOPES = ("layer", "kind", "global")
+"""Values of ``prune.scope``."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Group:
@@ -58,8 +61,11 @@ def competing_groups(config: PruneConfig, kinds: Mapping[str, str]) -> list[Grou
     """Returns the groups whose units compete; their fractions are those of one round of a level.
 
     Raises:
-        ConfigError: if ``fractions`` names neither a layer nor a kind, or in kind scope a layer.
+        ConfigError: if there is no such scope, or ``fractions`` names neither a layer nor a kind,
+            or in kind scope a layer.
     """
+    if config.scope not in SCOPES:
+        raise unknown("prune.scope", config.scope, SCOPES)
     if config.scope == "global":
         return [Group(names=[f"{layer}.weight" for layer in kinds], fraction=config.fraction)]
     fractions = layer_fractions(config, kinds)

@@ -35,7 +35,7 @@ from lttune.study.manifest import refuse_other, sheet
 from lttune.study.phases.estimate import measured, plan, table
 from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
-from lttune.training.engines import choose, make
+from lttune.training.engines import Needs, choose, make
 from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.lab import network_of
 
@@ -77,9 +77,14 @@ def run_study(
     controls = {*config.controls, *(name for point in points for name in point.controls)}
     holds = not HOLDING.isdisjoint(controls)
     networks = _networks(corners, datasets)
-    engine, reason = choose(
-        config.engine, config.device, networks, corners, datasets.values(), holds
+    needs = Needs(
+        device=config.device,
+        networks=networks,
+        configs=corners,
+        datasets=datasets.values(),
+        holds=holds,
     )
+    engine, reason = choose(config.engine, needs)
     chosen = Chosen(engine=engine, reason=reason, began=began)
     if config.plan:
         return _planned(config, study, datasets, chosen)

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from lttune.config import LotteryConfig, require
 from lttune.config.fields import is_number
+from lttune.config.machine import DeviceName, EngineName
 from lttune.config.passwords import masked
 from lttune.errors import unknown
 from lttune.records.objectives import ObjectiveConfig
@@ -44,8 +45,6 @@ ControlName = Literal[
 ]
 SamplerName = Literal["tpe", "gp", "random"]
 MoreName = Literal["optimizer", "momentum", "weight_decay", "init_scale", "width", "warmup"]
-DeviceName = Literal["cpu", "cuda"]
-EngineName = Literal["auto", "torch", "sparse", "stacked"]
 
 SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
 """Stores that MLflow keeps up; its folder of files (./mlruns) it does not."""

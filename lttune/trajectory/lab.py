@@ -20,7 +20,7 @@ from lttune.config import DataConfig, LotteryConfig
 from lttune.config.seeding import stream
 from lttune.data import Dataset, split
 from lttune.data.dataset import validation_size
-from lttune.data.drawn import noisy, subsample
+from lttune.data.drawn import mislabelled, subsample
 from lttune.data.resident import Examples, resident
 from lttune.data.transforms import outline, prepared
 from lttune.models import Network, build
@@ -167,7 +167,7 @@ class Lab:
         train, validation = split(dataset, data.validation, self.seed, replicate)
         train = subsample(train, data.subsample, stream(self.seed, replicate, "subsample"))
         rng = stream(self.seed, replicate, "label-noise")
-        labels = noisy(dataset.train_y, train, data.label_noise, dataset.classes, rng)
+        labels = mislabelled(dataset.train_y, train, data.label_noise, dataset.classes, rng)
         test_labels = dataset.test_y
         if data.permute_labels:
             renamed = stream(self.seed, replicate, "permute-labels").permutation(dataset.classes)

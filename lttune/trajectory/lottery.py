@@ -19,7 +19,7 @@ from lttune.store.store import Stored
 from lttune.trajectory import supermasks
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.pretraining import initial_weights
-from lttune.trajectory.starts import Junction, course, start
+from lttune.trajectory.starts import Junction, start_weights, training_of
 from lttune.trajectory.task import Task, Ticket, weights_of
 
 
@@ -108,7 +108,7 @@ def _following(
     """Returns the junction of a level, given the one before and the weights trained there."""
     config = before.config
     evidence = lab.evidence(config, replicate, level, before.initial, trained, before.mask)
-    train, first_step = course(config, config.kept)
+    train, first_step = training_of(config, config.kept)
     final = {
         name: masks.mixed(before.mask[name], value, before.final[name])
         if name in before.mask
@@ -124,7 +124,7 @@ def _following(
         train=train,
         first_step=first_step,
     )
-    weights = start(junction, config.kept, config.pruned)
+    weights = start_weights(junction, config.kept, config.pruned)
     return dataclasses.replace(junction, start=weights)
 
 
@@ -191,7 +191,9 @@ def _supermask(before: Junction, replicate: int, lab: Lab, dense: Stored) -> Ste
         config=config,
         replicate=replicate,
         level=1,
-        ticket=Ticket(mask=before.mask, start=supermasks.start(config, initial, network.prunable)),
+        ticket=Ticket(
+            mask=before.mask, start=supermasks.fixed_weights(config, initial, network.prunable)
+        ),
         train=supermasks.training(config),
         first_step=0,
         supermask=True,

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from lttune.config import LotteryConfig, TrainConfig
+from lttune.errors import unknown
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights, mixed
 from lttune.pruning.criteria import Evidence
@@ -149,7 +150,7 @@ HOLDS: dict[str, Callable[[Junction], Weights]] = {
 """Value of ``pruned`` -> what pruned weights hold; survivors' values are not read."""
 
 
-def start(at: Junction, kept: str, pruned: str) -> Weights:
+def start_weights(at: Junction, kept: str, pruned: str) -> Weights:
     """Returns the weights that training starts from, those that it holds fixed included."""
     return holding(at, STARTS[kept](at), pruned)
 
@@ -163,12 +164,17 @@ def holding(at: Junction, weights: Weights, pruned: str) -> Weights:
     }
 
 
-def course(config: LotteryConfig, kept: str) -> tuple[TrainConfig, int]:
+def training_of(config: LotteryConfig, kept: str) -> tuple[TrainConfig, int]:
     """Returns how a level above 0 is trained, and from which step of the schedule on.
 
     ``continue`` trains all steps at the last learning rate of the schedule; all others enter the
     schedule at ``rewind_step``.
+
+    Raises:
+        ConfigError: if ``kept`` is no name of ``STARTS``.
     """
+    if kept not in STARTS:
+        raise unknown("kept", kept, STARTS)
     train = config.train
     if kept != "continue":
         return train, config.rewind_step

@@ -34,7 +34,7 @@ def training(config: LotteryConfig) -> TrainConfig:
     )
 
 
-def start(config: LotteryConfig, initial: Weights, names: list[str]) -> Weights:
+def fixed_weights(config: LotteryConfig, initial: Weights, names: list[str]) -> Weights:
     """Returns the weights that stay: the initial ones, or their signs times the deviation."""
     if not config.supermask.signed_constant:
         return initial

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.models import Network
-from lttune.models.masks import Mask, Weights, pack, spread, survivors, unpack
+from lttune.models.masks import Mask, Weights, from_bits, spread, survivors, to_bits
 from lttune.store.cells import Cell
 from lttune.training.protocol import Trained
 
@@ -73,7 +73,7 @@ def _packed(group: str, weights: Mapping[str, Tensor], mask: Mask) -> dict[str, 
     for name, value in weights.items():
         kept = value
         if name in mask:
-            tensors[f"mask/{name}"] = pack(mask[name])
+            tensors[f"mask/{name}"] = to_bits(mask[name])
             held = (value.bool() & ~mask[name]).any()
             kept = value if held else survivors(value, mask[name])
         tensors[f"{group}/{name}"] = kept.contiguous()
@@ -86,7 +86,7 @@ def weights_of(cell: Cell, network: Network, group: str = "weights") -> Weights:
     for name, shape in (network.shapes | network.buffers).items():
         value, bits = cell.tensors[f"{group}/{name}"], cell.tensors.get(f"mask/{name}")
         if bits is not None and value.shape != shape:
-            value = spread(value, unpack(bits, shape))
+            value = spread(value, from_bits(bits, shape))
         weights[name] = value
     return weights
 
@@ -99,5 +99,7 @@ def mask_of(cell: Cell, network: Network) -> Mask:
     found: Mask = {}
     for name in network.prunable:
         bits, shape = cell.tensors.get(f"mask/{name}"), network.shapes[name]
-        found[name] = torch.ones(shape, dtype=torch.bool) if bits is None else unpack(bits, shape)
+        found[name] = (
+            torch.ones(shape, dtype=torch.bool) if bits is None else from_bits(bits, shape)
+        )
     return found

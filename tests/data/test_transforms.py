@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import Dataset, load
-from lttune.data.drawn import noisy, subsample
+from lttune.data.drawn import mislabelled, subsample
 from lttune.data.resident import resident
 from lttune.data.transforms import enlarged, outline, pooled, prepared
 from lttune.errors import ConfigError
@@ -162,19 +162,19 @@ def test_the_share_of_wrong_labels_is_exact(share, classes):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, classes, 400)
     indices = np.sort(rng.permutation(400)[:250])
-    found = noisy(labels, indices, share, classes, stream(0, 0, "label-noise"))
+    found = mislabelled(labels, indices, share, classes, stream(0, 0, "label-noise"))
     wrong = np.flatnonzero(found != labels)
     assert len(wrong) == round(share * 1000) * 250 // 1000
     assert set(wrong) <= set(indices)
     assert ((found >= 0) & (found < classes)).all()
-    less = noisy(labels, indices, share / 2, classes, stream(0, 0, "label-noise"))
+    less = mislabelled(labels, indices, share / 2, classes, stream(0, 0, "label-noise"))
     changed = less != labels
     np.testing.assert_array_equal(less[changed], found[changed])
 
 
 def test_a_wrong_label_is_any_of_the_others_alike():
     labels = np.full(9000, 3)
-    found = noisy(labels, np.arange(9000), 1.0, 10, np.random.default_rng(0))
+    found = mislabelled(labels, np.arange(9000), 1.0, 10, np.random.default_rng(0))
     counts = np.bincount(found, minlength=10)
     assert counts[3] == 0
     # 1,000 each, standard deviation 30.

@@ -15,7 +15,7 @@ from lttune.data import load
 from lttune.models import build, masks
 from lttune.pruning.criteria import evidence_of
 from lttune.trajectory.branches import BRANCHES
-from lttune.trajectory.starts import Junction, start
+from lttune.trajectory.starts import Junction, start_weights
 
 DIGITS = load("digits")
 NETWORK = build(ModelConfig(name="lenet-20-10"), (8, 8), 10)
@@ -53,7 +53,7 @@ def junction(name="x", level=3, **changes):
         train=CONFIG.train,
         first_step=7,
     )
-    at = dataclasses.replace(at, start=start(at, "rewind", "zero"))
+    at = dataclasses.replace(at, start=start_weights(at, "rewind", "zero"))
     return dataclasses.replace(at, **changes)
 
 

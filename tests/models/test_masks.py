@@ -11,9 +11,9 @@ from lttune.models import masks
 @given(rows=st.integers(1, 17), columns=st.integers(1, 17), seed=st.integers(0, 999))
 def test_packed_bits_unpack_to_the_same_mask(rows, columns, seed):
     keep = torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed)) < 0.4
-    bits = masks.pack(keep)
+    bits = masks.to_bits(keep)
     assert bits.numel() == -(-rows * columns // 8)
-    assert torch.equal(masks.unpack(bits, (rows, columns)), keep)
+    assert torch.equal(masks.from_bits(bits, (rows, columns)), keep)
 
 
 def test_counts_and_densities():

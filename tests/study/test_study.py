@@ -38,7 +38,7 @@ from lttune.study import conductor
 from lttune.study.conductor import Conductor
 from lttune.study.declared import Study
 from lttune.study.main import main
-from lttune.training.engines import choose, make
+from lttune.training.engines import Needs, choose, make
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
 
@@ -574,7 +574,8 @@ def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys
     assert set(place.statuses().values()) == {"FINISHED"}
 
     # What the science alone computes, without Ray and without interrupts.
-    engine, _ = choose("auto", "cpu", [build(LOTTERY.model, (8, 8), 10)], [LOTTERY])
+    network = build(LOTTERY.model, (8, 8), 10)
+    engine, _ = choose("auto", Needs(device="cpu", networks=[network], configs=[LOTTERY]))
     lab = Lab(
         {"digits": load("digits")}, make(engine, "cpu"), Store(tmp_path / "other"), SMOKE.seed
     )

@@ -19,7 +19,7 @@ from lttune.models import masks
 from lttune.study.checks import check_controls, check_fit
 from lttune.study.settings import ControlName
 from lttune.trajectory.branches import ANYWHERE, BRANCHES, FROM_DENSE, HOLDING, TRANSFERS
-from lttune.trajectory.starts import start
+from lttune.trajectory.starts import start_weights
 
 
 def test_the_command_line_knows_every_control():
@@ -89,7 +89,7 @@ def test_rewound_weights_are_those_of_their_new_places(name):
     ],
 )
 def test_a_start_is_the_one_of_its_name(name, kept):
-    found, expected = leaving(name), start(junction(name), kept, "zero")
+    found, expected = leaving(name), start_weights(junction(name), kept, "zero")
     assert all(torch.equal(found.start[n], expected[n]) for n in expected)
     fine = kept == "continue"
     assert (found.train.lr, found.first_step) == (
@@ -101,9 +101,9 @@ def test_a_start_is_the_one_of_its_name(name, kept):
 @pytest.mark.parametrize("name", sorted(HOLDING))
 def test_a_holding_control_starts_as_the_trunk_and_holds_what_it_is_called_for(name):
     # The trunk's own start was drawn: the control has the same.
-    own = start(junction("trunk"), "reinit", "zero")
+    own = start_weights(junction("trunk"), "reinit", "zero")
     found = leaving(name, start=own, first_step=3)
-    held = start(junction(), "rewind", name)
+    held = start_weights(junction(), "rewind", name)
     for n, keep in MASK.items():
         assert torch.equal(found.start[n][keep], own[n][keep])
         assert torch.equal(found.start[n][~keep], held[n][~keep])
@@ -112,7 +112,7 @@ def test_a_holding_control_starts_as_the_trunk_and_holds_what_it_is_called_for(n
 
 
 def test_the_sibling_is_the_trunks_ticket_in_another_order():
-    own = start(junction("trunk"), "permute", "freeze")
+    own = start_weights(junction("trunk"), "permute", "freeze")
     found = leaving("sibling", start=own)
     assert all(torch.equal(found.start[n], own[n]) for n in own)
     assert (found.order, found.keep, found.train, found.first_step) == (

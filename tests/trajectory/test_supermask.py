@@ -20,7 +20,7 @@ from lttune.training.engines.torch import TorchEngine
 from lttune.training.engines.torch.supermask import SupermaskSession
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.lottery import planned_densities, trajectories
-from lttune.trajectory.supermasks import start, training
+from lttune.trajectory.supermasks import fixed_weights, training
 from lttune.trajectory.task import weights_of
 from lttune.trajectory.trial import run_trial
 
@@ -110,7 +110,7 @@ def test_dynamic_rescaling_divides_by_the_share_that_is_kept():
 
 def test_signed_constants_have_one_size_a_layer():
     config = CONFIG.override({"supermask.signed_constant": True})
-    weights = start(config, INITIAL, NETWORK.prunable)
+    weights = fixed_weights(config, INITIAL, NETWORK.prunable)
     for name in NETWORK.prunable:
         assert len(weights[name].abs().unique()) == 1
         assert torch.equal(weights[name].sign(), INITIAL[name].sign())

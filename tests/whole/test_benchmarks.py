@@ -1,9 +1,5 @@
-"""What the benchmarks do and compute; nothing here depends on how fast the machine is."""
+"""What the benchmarks do and measure; nothing here depends on how fast the machine is."""
 
-import io
-import json
-import platform
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,20 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
+from benchmark_results import NAMES, made_up
 
 from benchmarks import __main__ as command
 from benchmarks import (
     bars,
     baselines,
-    chart,
     dataloader,
     loops,
-    machine,
-    markdown,
     measurement,
-    memory,
-    table,
     trajectory,
 )
 from lttune.config import LotteryConfig, TrainConfig
@@ -36,7 +27,6 @@ from lttune.training.schedule import evaluation_steps
 from lttune.trajectory.lottery import planned_densities
 
 ROOT = Path(__file__).parents[2]
-NAMES = tuple(loops.TITLES)
 
 
 @pytest.fixture
@@ -157,23 +147,6 @@ def test_every_loop_is_measured_as_often_as_promised(course, monkeypatch):
     }
 
 
-def made_up():
-    """Times that are easy to compute with: a step, then the share of an evaluation (us)."""
-    every = range(trajectory.LEVELS)
-    times = {
-        "sparse": {level: [(400.0 - 18 * level, 100.0)] * 3 for level in every},
-        "torch": {level: [(1500.0, 1000.0)] for level in every},
-        "eager": {level: [(1000.0, 9.0), (2000.0, 1000.0), (9e9, 9e9)] for level in every},
-        "dataloader": {level: [(8000.0, 20_000.0)] for level in measurement.SHOWN},
-    }
-    walls = {
-        "sparse": [(3.0, 0.1), (2.0, 0.3), (9.0, 0.2)],
-        "torch": [(12.0, 0.2)],
-        "eager": [(18.0, 0.25)],
-    }
-    return times, walls
-
-
 def test_a_trajectory_is_the_sum_of_its_levels():
     times, walls = made_up()
     found = measurement.trajectory_summary(times, walls, steps=200)
@@ -220,131 +193,6 @@ def test_the_shown_levels_are_those_of_the_bars():
     planned = planned_densities(LotteryConfig(levels=trajectory.LEVELS - 1), course.network)
     shown = [planned[level] for level in measurement.SHOWN]
     assert [round(d, 3) for d in shown] == [1.0, 0.513, 0.211, 0.07, 0.036, 0.012]
-
-
-def result():
-    """A whole result with made-up numbers."""
-    times, walls = made_up()
-    densities = (1.0, 0.513, 0.211, 0.07, 0.0359, 0.012)
-    levels = [
-        {
-            "density": d,
-            "step_us": {n: times[n][level][0][0] for n in NAMES},
-            "step_with_evaluation_us": {n: sum(times[n][level][0]) for n in NAMES},
-            "useful_gflop_s": 50.0,
-            "roofline": 0.5,
-        }
-        for d, level in zip(densities, measurement.SHOWN, strict=True)
-    ]
-    parts = {
-        "levels": levels,
-        "trajectory": measurement.trajectory_summary(times, walls, steps=200),
-        "two_trials": {"sparse": {"speedup": 1.9}, "eager": {"speedup": 1.5}},
-        "orchestration": {
-            "overhead": 0.2,
-            "inside_trials": 0.15,
-            "between_trials": 0.05,
-            "beyond_training_alone": 0.22,
-            "left_over_s": 3.0,
-            "train_s": 100.0,
-            "trials": 16,
-            "slots": 2,
-            "start_up_s": 12.0,
-            "finish_s": 4.0,
-            "worker_peak_mb": 1200.0,
-        },
-    }
-    figures = bars.figures(**parts)
-    settings = {"network": "LeNet-300-100", "dataset": "MNIST", "batch_size": 60}
-    return {
-        **figures,
-        "bars": bars.judged(figures),
-        **parts,
-        "memory_mb": {"sparse": {"imports": 500.0, "peak": 700.0}},
-        "settings": {**settings, "steps": 200, "repetitions": 3},
-        "machine": machine.describe() | {"load_average": 0.1},
-    }
-
-
-def test_figures_are_ratios_and_are_judged():
-    found = result()
-    assert found["trajectory_vs_eager"] == pytest.approx(6)
-    assert found["dense_step_vs_eager"] == pytest.approx(0.4)
-    assert found["step_at_0.036_vs_dense"] == pytest.approx((400 - 18 * 15) / 400)
-    assert {key: bar["met"] for key, bar in found["bars"].items()} == {
-        "trajectory_vs_eager": True,
-        "trajectory_vs_dataloader": True,
-        "dense_step_vs_eager": True,
-        "step_at_0.036_vs_dense": False,
-        "two_trials_speedup": True,
-        "orchestration_overhead": False,
-    }
-    json.dumps(found, allow_nan=False)
-
-
-def test_machine_tells_no_names():
-    described = machine.describe()
-    assert {"cpu", "cores", "threads", "torch", "numba", "load_average"} <= described.keys()
-    text = json.dumps(described)
-    assert "/" not in text.replace(str(described["cpu"]), "")
-    assert platform.node() not in described.values()
-
-
-def test_peak_memory_is_at_least_what_this_process_holds():
-    held = np.ones(100_000_000, np.uint8)
-    assert 100 < memory.peak_mb() < 100_000
-    assert held[0] == 1
-
-
-def test_memory_says_what_went_wrong(monkeypatch):
-    monkeypatch.setattr(memory.sys, "executable", shutil.which("false"))
-    with pytest.raises(ResourceError, match="memory of eager cannot be measured: no message"):
-        memory.measure("eager")
-
-
-def test_the_documents_tables_come_from_the_result():
-    found = result()
-    assert markdown.levels(found)[2] == "| 100 % | 500 | 2,500 | 1,009 | 28,000 |"
-    assert "400 + 100 | 1,500 + 1,000 | 1,000 + 9 |" in markdown.details(found)[2]
-    assert "| 6 | >= 5 | yes |" in markdown.bars(found)[2]
-    assert "| 0.2 | <= 0.05 | **no** |" in markdown.bars(found)[-1]
-
-
-def test_tables_show_times_ratios_and_bars():
-    out = io.StringIO()
-    table.show(result(), Console(file=out, width=160))
-    text = out.getvalue()
-    for piece in (
-        "400 + 100",
-        "1,500 + 1,000 (5.0)",
-        "51.3%",
-        "from its levels",
-        "700 (500)",
-        "step_at_0.036_vs_dense",
-        "<= 0.1429",
-        "20.0% on top, of it 15.0% inside trials and 5.0% between them, 22.0% beyond",
-        "1.90 times the throughput of one",
-        "worker of that study: 1,200 MB",
-    ):
-        assert piece in text
-    assert "busy" not in text
-
-
-def test_a_busy_machine_is_told():
-    found = result()
-    found["machine"]["load_average"] = 1.5
-    assert any("The machine was busy" in sentence for sentence in table.sentences(found))
-
-
-def test_chart_shows_every_loop_at_every_density(tmp_path):
-    found = result()
-    steps = chart.step_table(found)
-    assert list(steps.columns) == ["loop", "density", "step_us", "step_with_evaluation_us"]
-    assert len(steps) == len(NAMES) * len(measurement.SHOWN)
-    svg = chart.write(chart.drawing(found), tmp_path)
-    assert all(title in svg for title in loops.TITLES.values())
-    assert all(chart.percent(level["density"]) in svg for level in found["levels"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["speed.csv", "speed.svg"]
 
 
 @pytest.mark.parametrize("name", ["steps", "repetitions", "study_trials", "study_steps"])

@@ -45,12 +45,12 @@ def _arrays(path: Path, file: np.lib.npyio.NpzFile) -> dict[str, np.ndarray]:
         if all(stored in file for stored in names.values()):
             return {name: file[stored] for name, stored in names.items()}
     if "x" in file and "y" in file:
-        return split(path, file["x"], file["y"])
+        return with_test_part(path, file["x"], file["y"])
     found = ", ".join(sorted(file.files)) or "nothing"
     raise DataError(f"{path} must hold the arrays {', '.join(NAMES)}, or x and y; found {found}")
 
 
-def split(path: Path, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+def with_test_part(path: Path, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
     """Returns a test part of a fifth, the same each time, and the rest as the training part.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lttune.data.files.npz import split
+from lttune.data.files.npz import with_test_part
 from lttune.errors import DataError, StorageError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def read(path: Path, size: int | None = None) -> dict[str, np.ndarray]:
     test = next((path / name for name in ("test", "val") if (path / name).is_dir()), None)
     if not (path / "train").is_dir() or test is None:
         files, classes = _files(path, _folders(path))
-        return split(path, _decoded(files, size), np.array(classes))
+        return with_test_part(path, _decoded(files, size), np.array(classes))
     names = _folders(path / "train")
     files, classes = _files(path / "train", names)
     test_files, test_classes = _files(test, names)

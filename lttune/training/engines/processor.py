@@ -1,8 +1,33 @@
-"""The processor that PyTorch computes on, by what decides about its kernels and so its rounding."""
+"""The processor that PyTorch computes on: whether it is here, and what decides about rounding."""
 
 from __future__ import annotations
 
+from typing import get_args
+
 import torch
+
+from lttune.config.machine import DeviceName
+from lttune.errors import ResourceError, unknown
+
+DEVICES = get_args(DeviceName)
+
+
+def device_of(name: str) -> torch.device:
+    """Returns the device of a name such as "cpu", "cuda" or "cuda:1".
+
+    Raises:
+        ConfigError: if it is of another kind.
+        ResourceError: if it is absent.
+    """
+    kind = name.partition(":")[0]
+    if kind not in DEVICES:
+        raise unknown("device", name, DEVICES)
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ResourceError(
+            f"device must be cpu here: {name!r} was asked for, but torch "
+            f"{torch.__version__} sees no CUDA device"
+        )
+    return torch.device(name)
 
 
 def processor(device: torch.device) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.models.masks import Mask, Weights
-from lttune.trajectory.starts import Junction, course, start
+from lttune.trajectory.starts import Junction, start_weights, training_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,6 @@ class Departure:
 
 def departure(at: Junction, kept: str) -> Departure:
     """Returns the junction's mask with survivors that start as ``kept`` says."""
-    train, first_step = course(at.config, kept)
-    weights = start(at, kept, at.config.pruned)
+    train, first_step = training_of(at.config, kept)
+    weights = start_weights(at, kept, at.config.pruned)
     return Departure(mask=at.mask, start=weights, train=train, first_step=first_step)

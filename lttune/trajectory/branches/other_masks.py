@@ -15,7 +15,6 @@ from lttune.models import masks
 from lttune.models.masks import Mask
 from lttune.pruning.rule import prune
 from lttune.trajectory.branches.departure import Departure, departure
-from lttune.trajectory.branches.other_values import reinit
 from lttune.trajectory.starts import Junction
 
 
@@ -24,7 +23,7 @@ def random_mask(at: Junction) -> Departure:
 
     The weights are new because this is the paper's control of both; ``shuffle`` keeps them.
     """
-    return reinit(dataclasses.replace(at, mask=shuffled(at)))
+    return departure(dataclasses.replace(at, mask=shuffled(at)), "reinit")
 
 
 def shuffle(at: Junction) -> Departure:
@@ -38,7 +37,7 @@ def random_global(at: Junction) -> Departure:
     alive[: masks.surviving(at.mask)] = True
     parts = torch.from_numpy(at.rng.permutation(alive)).split([k.numel() for k in at.mask.values()])
     mask = {n: p.view_as(k) for (n, k), p in zip(at.mask.items(), parts, strict=True)}
-    return reinit(dataclasses.replace(at, mask=mask))
+    return departure(dataclasses.replace(at, mask=mask), "reinit")
 
 
 def random_even(at: Junction) -> Departure:
@@ -89,7 +88,7 @@ def _spread(at: Junction, density: Callable[[Sequence[int]], Fraction]) -> Depar
     for (name, keep), count in zip(at.mask.items(), counts, strict=True):
         alive = np.arange(keep.numel()) < count
         mask[name] = torch.from_numpy(at.rng.permutation(alive)).view_as(keep)
-    return reinit(dataclasses.replace(at, mask=mask))
+    return departure(dataclasses.replace(at, mask=mask), "reinit")
 
 
 def apportioned(total: int, sizes: Sequence[int], shares: Sequence[Fraction]) -> list[int]:

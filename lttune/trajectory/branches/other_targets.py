@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from lttune.trajectory.branches.departure import Departure
+from lttune.trajectory.branches.departure import Departure, departure
 from lttune.trajectory.branches.other_masks import random_mask
-from lttune.trajectory.branches.other_values import reinit
 from lttune.trajectory.starts import Junction
 
 
@@ -25,7 +24,7 @@ def transfer_random(at: Junction) -> Departure:
 
 def transfer_reinit(at: Junction) -> Departure:
     """The ticket's mask with newly drawn weights."""
-    return _taken(at, reinit(at))
+    return _taken(at, departure(at, "reinit"))
 
 
 def _taken(at: Junction, leaving: Departure) -> Departure:

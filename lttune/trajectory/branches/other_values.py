@@ -8,42 +8,20 @@ import torch
 from torch import Tensor
 
 from lttune.trajectory.branches.departure import Departure, departure
-from lttune.trajectory.starts import Junction, course, holding
+from lttune.trajectory.starts import Junction, holding, training_of
 
 
-def reinit(at: Junction) -> Departure:
-    """Newly drawn weights: Frankle & Carbin (2019), sections 2 and 3."""
-    return departure(at, "reinit")
+def starting(kept: str) -> Callable[[Junction], Departure]:
+    """Returns the branch whose survivors start as a value of ``kept`` says: see ``starts.STARTS``.
 
+    "rewind" is the control of a trunk that goes on training: Frankle & Carbin (2019), App. B.
+    """
 
-def finetune(at: Junction) -> Departure:
-    """Training goes on at the last learning rate: Han et al. (2015)."""
-    return departure(at, "continue")
+    def started(at: Junction) -> Departure:
+        """The ticket's mask with survivors of other values."""
+        return departure(at, kept)
 
-
-def lr_rewind(at: Junction) -> Departure:
-    """Training goes on with the schedule rewound: Renda et al. (2020)."""
-    return departure(at, "lr_rewind")
-
-
-def reset(at: Junction) -> Departure:
-    """Rewound, where the trunk itself goes on training: Frankle & Carbin (2019), App. B."""
-    return departure(at, "rewind")
-
-
-def permute(at: Junction) -> Departure:
-    """The survivors' values in another order: Zhou et al. (2019), section 4."""
-    return departure(at, "permute")
-
-
-def keep_sign(at: Junction) -> Departure:
-    """Newly drawn weights with the ticket's signs: Zhou et al. (2019), section 4."""
-    return departure(at, "keep_sign")
-
-
-def signed_constant(at: Junction) -> Departure:
-    """The ticket's signs times the layer's deviation: Zhou et al. (2019), section 4."""
-    return departure(at, "signed_constant")
+    return started
 
 
 def holder(pruned: str) -> Callable[[Junction], Departure]:
@@ -76,7 +54,7 @@ def noisy(deviations: float) -> Callable[[Junction], Departure]:
             return value + deviations * at.initial[name].std(correction=0) * drawn
 
         weights = {n: added(n, v) if n in at.mask else v for n, v in at.rewound.items()}
-        train, first_step = course(at.config, "rewind")
+        train, first_step = training_of(at.config, "rewind")
         return Departure(
             mask=at.mask,
             start=holding(at, weights, at.config.pruned),

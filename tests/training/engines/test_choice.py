@@ -5,17 +5,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
+from lttune.config.machine import DeviceName, EngineName
 from lttune.data import load
-from lttune.errors import ResourceError
+from lttune.errors import ConfigError, ResourceError
 from lttune.models import build
-from lttune.training.engines import choose, make, sparse
-from lttune.training.engines.choice import GANGS
+from lttune.training.engines import Needs, choose, make, sparse, warm
+from lttune.training.engines.choice import ENGINES
 from lttune.training.engines.plain import RULES
-from lttune.training.engines.stacked import StackedEngine
+from lttune.training.engines.stacked import GANGS, StackedEngine
 from lttune.training.engines.torch import TorchEngine
 
 BASE = LotteryConfig(
@@ -46,7 +48,8 @@ BROKEN = "raise ImportError('Numba needs NumPy 2.4 or less\\nsee its page')"
 
 def chosen(name="auto", device="cpu", networks=(LENET,), changes=(), datasets=(DIGITS,), **kwargs):
     configs = [BASE, BASE.override(dict(changes))]
-    return choose(name, device, networks, configs, datasets, **kwargs)
+    needs = Needs(device=device, networks=networks, configs=configs, datasets=datasets, **kwargs)
+    return choose(name, needs)
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def stub(tmp_path, monkeypatch):
         (tmp_path / "numba" / "__init__.py").write_text(code)
         monkeypatch.syspath_prepend(tmp_path)
         engine = "lttune.training.engines.sparse"
-        kept = {engine, f"{engine}.obstacle", f"{engine}.support"}
+        kept = {engine, f"{engine}.obstacle"}
         for module in list(sys.modules):
             foreign = module.partition(".")[0] == "numba"
             if foreign or (module.startswith(engine) and module not in kept):
@@ -153,7 +156,7 @@ def test_a_numba_that_is_there_and_cannot_compile_is_none():
 
 def falls_back(environment):
     done = ran(
-        "from tests.test_choice import chosen\n"
+        "from tests.training.engines.test_choice import chosen\n"
         "from lttune.training.engines import make\n"
         "name, reason = chosen()\n"
         "print(make(name, 'cpu').numerics.partition('-')[0], reason)",
@@ -173,7 +176,7 @@ def test_kernels_are_compiled_where_nothing_can_be_kept(tmp_path):
         "import numba.core.caching as caching\n"
         "caching.CacheImpl._locator_classes = []\n"
         "from lttune.training.engines import choose, make, warm\n"
-        "from tests.test_choice import chosen\n"
+        "from tests.training.engines.test_choice import chosen\n"
         "name, reason = chosen()\n"
         "make(name, 'cpu')\n"
         "warm(name)\n"
@@ -194,6 +197,38 @@ def ran(code, environment):
         text=True,
         check=False,
     )
+
+
+def test_the_names_of_the_flags_are_those_of_the_table():
+    assert set(get_args(EngineName)) == {"auto", *ENGINES}
+    assert set(get_args(DeviceName)) == set(GANGS)
+
+
+def test_an_unknown_engine_is_none():
+    for use in (lambda: chosen("sparce"), lambda: make("sparce", "cpu"), lambda: warm("sparce")):
+        with pytest.raises(ConfigError, match=r"engine must be one of .*; did you mean 'sparse'"):
+            use()
+
+
+@pytest.mark.parametrize("name", ["torch", "stacked"])
+def test_an_unknown_device_is_none(name):
+    with pytest.raises(ConfigError, match="device must be one of cpu, cuda; got 'mps'"):
+        make(name, "mps")
+    with pytest.raises(ResourceError, match="computes on the CPU only"):
+        make("sparse", "cuda")
+
+
+@pytest.mark.parametrize("name", ["torch", "stacked"])
+def test_numba_is_not_imported_where_the_sparse_engine_is_not_chosen(name):
+    done = ran(
+        "import sys\n"
+        "from tests.training.engines.test_choice import chosen\n"
+        "from lttune.training.engines import make, warm\n"
+        f"made = chosen({name!r}), make({name!r}, 'cpu'), warm({name!r})\n"
+        "print('numba' in sys.modules)",
+        {},
+    )
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
 
 
 def test_an_engine_is_made_for_its_device():

@@ -1,4 +1,4 @@
-"""Which networks the stacked engine supports, what it says of itself, and a trial by it."""
+"""Which networks are fully connected, what the stacked engine refuses and says, and a trial."""
 
 import dataclasses
 import math
@@ -12,7 +12,8 @@ from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, T
 from lttune.errors import ResourceError
 from lttune.models import build
 from lttune.store.store import Store
-from lttune.training.engines.stacked import StackedEngine, supports
+from lttune.training.engines.plain import fully_connected
+from lttune.training.engines.stacked import StackedEngine
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
 
@@ -20,23 +21,23 @@ TIMES = {"train_time_s", "eval_time_s", "trained"}
 """Columns of a row that differ every time."""
 
 
-def test_what_is_one_fully_connected_network_is_supported():
+def test_what_is_one_fully_connected_network_is_known():
     def network(*parts):
         module = nn.Sequential(*parts)
         linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
         return dataclasses.replace(NETWORK, make=lambda: module, kinds=dict.fromkeys(linear, "fc"))
 
-    assert supports(NETWORK)
-    assert supports(build(ModelConfig(name="lenet-9-8-7-6"), (8, 8), 10))
+    assert fully_connected(NETWORK)
+    assert fully_connected(build(ModelConfig(name="lenet-9-8-7-6"), (8, 8), 10))
     flat, linear = nn.Flatten(), nn.Linear(4, 4)
-    assert supports(network(flat, linear))
-    assert supports(network(flat, linear, nn.ReLU(), nn.Linear(4, 4)))
-    assert not supports(NETWORK.excluding(["out"]))
-    assert not supports(network(flat, linear, nn.Tanh(), nn.Linear(4, 4)))
-    assert not supports(network(nn.Conv2d(1, 4, 3), flat, linear))
-    assert not supports(network(flat, linear, nn.Linear(4, 4)))
-    assert not supports(network(flat, nn.Linear(4, 4, bias=False)))
-    assert not supports(dataclasses.replace(NETWORK, make=lambda: linear))
+    assert fully_connected(network(flat, linear))
+    assert fully_connected(network(flat, linear, nn.ReLU(), nn.Linear(4, 4)))
+    assert not fully_connected(NETWORK.excluding(["out"]))
+    assert not fully_connected(network(flat, linear, nn.Tanh(), nn.Linear(4, 4)))
+    assert not fully_connected(network(nn.Conv2d(1, 4, 3), flat, linear))
+    assert not fully_connected(network(flat, linear, nn.Linear(4, 4)))
+    assert not fully_connected(network(flat, nn.Linear(4, 4, bias=False)))
+    assert not fully_connected(dataclasses.replace(NETWORK, make=lambda: linear))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from lttune.config import TrainConfig
 from lttune.config.seeding import stream
 from lttune.training.engines.stacked import StackedEngine
 from lttune.training.engines.stacked.engine import _compiled
-from lttune.training.engines.stacked.gang import padded
+from lttune.training.engines.stacked.gang import at_one_width
 from lttune.training.engines.stacked.layout import Layout
 from lttune.training.engines.stacked.rules import RULES
 from lttune.training.engines.stacked.stack import Stack
@@ -57,7 +57,7 @@ def stepped(config, tickets, orders, examples, *, shared=False, look=lambda stac
         index = torch.zeros(slots, width, dtype=torch.int64)
         share = torch.zeros(slots, width)
         for slot, order in enumerate(orders):
-            at, part = padded([order[step]], width)
+            at, part = at_one_width([order[step]], width)
             index[slot], share[slot] = torch.from_numpy(at[0]), torch.from_numpy(part[0])
         number = np.full((1, 1), step + 1.0)
         rates = np.full((1, slots), config.lr)
@@ -161,7 +161,7 @@ def test_the_last_batch_of_an_epoch_counts_its_own_examples_only():
 
 
 def test_padding_repeats_the_first_example_with_no_share():
-    index, share = padded([torch.tensor([5, 6, 7]), torch.tensor([8])], 4)
+    index, share = at_one_width([torch.tensor([5, 6, 7]), torch.tensor([8])], 4)
     assert index.tolist() == [[5, 6, 7, 5], [8, 8, 8, 8]]
     assert share.tolist() == [[np.float32(1 / 3)] * 3 + [0.0], [1.0, 0.0, 0.0, 0.0]]
 

@@ -1,46 +1,22 @@
-"""What the reference engine alone can do: batch norm, dropout, precision, frozen kinds, graphs."""
-
-import dataclasses
+"""What the reference engine alone can do: batch norm, dropout, precision, frozen kinds."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch_sessions import CONV, LENET, NORMED, POOL, batches, half, opened
 
 from lttune.config import ModelConfig, SupermaskConfig, TrainConfig
 from lttune.config.seeding import stream
-from lttune.data import load
-from lttune.data.resident import Examples, resident
+from lttune.data.resident import Examples
 from lttune.errors import ResourceError
 from lttune.models import build, masks
 from lttune.training.engines.processor import processor
 from lttune.training.engines.stacked import StackedEngine
 from lttune.training.engines.torch import TorchEngine
 from lttune.training.engines.torch.engine import set_precision
-from lttune.training.engines.torch.graph import Graph, worthwhile
 from lttune.training.protocol import Material, Member
-
-POOL = resident(load("digits"))[0]
-CONV = build(ModelConfig(name="conv-2"), (8, 8), 10)
-LENET = build(ModelConfig(name="lenet-24-12"), (8, 8), 10)
-
-
-def batches(steps, size=32):
-    rng = stream(0, 0, "order")
-    return [torch.from_numpy(rng.choice(1437, size, replace=False)) for _ in range(steps)]
-
-
-def half(network):
-    rng = stream(0, 0, "test-mask")
-    return {n: torch.from_numpy(rng.random(network.shapes[n]) < 0.5) for n in network.prunable}
-
-
-def opened(network, config, mask=None, noise=None, held=False):
-    start = network.initial_weights(stream(0, 0, "init"))
-    mask = masks.ones(start, network.prunable) if mask is None else mask
-    start = start if held else masks.apply(start, mask)
-    return start, TorchEngine().open(network, start, mask, config, noise)
 
 
 def distance(ours, expected):
@@ -212,16 +188,6 @@ def test_convolutions_see_pictures_channels_last():
     assert not any(t.is_contiguous() for t in seen)
 
 
-NORMED = dataclasses.replace(
-    LENET,
-    make=lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 10)),
-    shapes={"1.weight": (64,), "1.bias": (64,), "2.weight": (10, 64), "2.bias": (10,)},
-    kinds={"2": "out"},
-    roles={"1.weight": "norm", "1.bias": "norm", "2.weight": "out", "2.bias": "bias"},
-    buffers={"1.running_mean": (64,), "1.running_var": (64,)},
-)
-
-
 def test_running_moments_are_weights_of_the_network():
     network = NORMED
     start, session = opened(network, TrainConfig(steps=100))
@@ -236,85 +202,6 @@ def test_running_moments_are_weights_of_the_network():
     for name in network.buffers:
         assert torch.allclose(after[name], buffers[name], atol=1e-6)
         assert not torch.equal(after[name], start[name])
-
-
-class Recorded:
-    """Stands in for a captured graph, whose warm-up takes some steps first."""
-
-    def __init__(self):
-        self.replays = 0
-
-    def capture(self, act):
-        for _ in range(3):
-            act()
-
-        def replay():
-            self.replays += 1
-            act()
-
-        return replay
-
-
-@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
-def test_replayed_steps_are_the_plain_ones(optimizer):
-    config = TrainConfig(optimizer=optimizer, lr=0.01, batch_size=32, steps=100)
-    order = [batch[:20] if i in (0, 3) else batch for i, batch in enumerate(batches(7))]
-    plain, graphed = (opened(LENET, config, half(LENET))[1] for _ in range(2))
-    recorded = Recorded()
-    graphed._graph = Graph(graphed._step, 32, graphed._state, recorded.capture)
-    for session in (plain, graphed):
-        session.run(POOL, order, [0.01] * 7)
-    assert recorded.replays == 5
-    for name, value in plain.weights().items():
-        assert torch.equal(value, graphed.weights()[name])
-
-
-def test_the_warm_up_of_a_capture_leaves_no_trace_in_running_moments():
-    config = TrainConfig(optimizer="sgd", lr=0.01, batch_size=32, steps=100)
-    plain, graphed = (opened(NORMED, config)[1] for _ in range(2))
-    graphed._graph = Graph(graphed._step, 32, graphed._state, Recorded().capture)
-    for session in (plain, graphed):
-        session.run(POOL, batches(4), [0.01] * 4)
-    for name, value in plain.weights().items():
-        assert torch.equal(value, graphed.weights()[name]), name
-
-
-@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
-@pytest.mark.parametrize("warmed", [0, 2])
-def test_where_no_graph_can_be_captured_steps_are_taken_without(optimizer, warmed, caplog):
-    def capture(act):
-        for _ in range(warmed):
-            act()
-        raise RuntimeError("operation not permitted when stream is capturing")
-
-    config = TrainConfig(optimizer=optimizer, lr=0.01, batch_size=32, steps=100)
-    order = [batch[:20] if i == 0 else batch for i, batch in enumerate(batches(5))]
-    plain, graphed = (opened(LENET, config, half(LENET))[1] for _ in range(2))
-    graphed._graph = Graph(graphed._step, 32, graphed._state, capture)
-    for session in (plain, graphed):
-        session.run(POOL, order, [0.01] * 5)
-    for name, value in plain.weights().items():
-        assert torch.equal(value, graphed.weights()[name]), name
-    assert [record.getMessage() for record in caplog.records] == [
-        "torch engine: steps are no CUDA graph here, hence slower: "
-        "operation not permitted when stream is capturing"
-    ]
-
-
-def test_a_replay_that_comes_first_begins_with_fresh_moments():
-    config = TrainConfig(lr=0.01, batch_size=32, steps=100)
-    plain, graphed = (opened(LENET, config)[1] for _ in range(2))
-    graphed._graph = Graph(graphed._step, 32, graphed._state, Recorded().capture)
-    for session in (plain, graphed):
-        session.run(POOL, batches(4), [0.01] * 4)
-    for name, value in plain.weights().items():
-        assert torch.allclose(value, graphed.weights()[name], atol=1e-7)
-
-
-def test_graphs_are_for_small_networks_on_cuda():
-    assert worthwhile(torch.device("cuda"), 266_610)
-    assert not worthwhile(torch.device("cuda"), 20_000_000)
-    assert not worthwhile(torch.device("cpu"), 266_610)
 
 
 def test_numerics_name_the_processor(monkeypatch):

@@ -18,10 +18,10 @@ from lttune.training.engines import plain
 from lttune.training.engines.sparse.instructions import cpu
 from lttune.training.engines.sparse.instructions.cache import is_kept
 from lttune.training.engines.sparse.kernels import program
+from lttune.training.engines.sparse.network import beyond
 from lttune.training.engines.sparse.pixels import PixelLists
 from lttune.training.engines.sparse.plan import CROSSOVER
-from lttune.training.engines.sparse.session import Session
-from lttune.training.engines.sparse.support import supports
+from lttune.training.engines.sparse.session import SparseSession
 from lttune.training.protocol import Member, Trained, follow
 
 KERNELS = 2
@@ -64,23 +64,19 @@ class SparseEngine:
 
     def open(
         self, network: Network, start: Mapping[str, Tensor], mask: Mask, config: TrainConfig
-    ) -> Session:
+    ) -> SparseSession:
         """Returns a session that trains ``network`` from ``start`` under ``mask``.
 
         Raises:
-            ResourceError: if the network is not one that ``supports`` approves, or the training
-                not one that ``plain.beyond`` finds nothing in.
+            ResourceError: if ``beyond`` finds something in the network, or ``plain.beyond`` in the
+                training.
         """
         if lack := plain.beyond(config):
             raise ResourceError(f"the sparse engine {lack}; use the torch engine")
-        if network is not self._approved and not supports(network):
-            layers = ", ".join(network.kinds)
-            raise ResourceError(
-                "the sparse engine trains networks of flatten, linear and ReLU layers only; "
-                f"use the torch engine for the one with layers {layers}"
-            )
+        if network is not self._approved and (lack := beyond(network)):
+            raise ResourceError(f"the sparse engine {lack}; use the torch engine")
         self._approved = network
-        return Session(network, start, mask, config, self._pixels)
+        return SparseSession(network, start, mask, config, self._pixels)
 
 
 def warm() -> None:

@@ -22,7 +22,7 @@ others. Measured: see docs/performance.md."""
 
 
 @dataclass(frozen=True)
-class Place:
+class LayerPlace:
     """Where one layer's parameters lie."""
 
     name: str
@@ -48,7 +48,7 @@ def _sixteens(count: Any) -> Any:
 
 
 def _tiled(keep: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns what ``Place`` says of a layer in tiles, counted from the layer's beginning.
+    """Returns what ``LayerPlace`` says of a layer in tiles, counted from the layer's beginning.
 
     The survivors of 16 input units in a tile follow one another; their number is filled up to a
     multiple of 16.
@@ -99,7 +99,7 @@ class Plan:
             layer[memory.BIAS] = size
             size += memory.stride(int(layer[memory.OUTPUTS]))
         biases = size - biases
-        self._places: list[Place] = []
+        self._places: list[LayerPlace] = []
         for layer, (name, keep) in zip(layers, keeps.items(), strict=True):
             if name in lists:
                 survivors, at = lists[name].survivors, lists[name].at
@@ -112,7 +112,9 @@ class Plan:
                 tiles += keep.shape[1] * memory.stride(keep.shape[0])
             start = int(layer[memory.WEIGHTS])
             self._places.append(
-                Place(name, keep.shape, survivors, start + at, in_tiles, int(layer[memory.BIAS]))
+                LayerPlace(
+                    name, keep.shape, survivors, start + at, in_tiles, int(layer[memory.BIAS])
+                )
             )
         alive = np.zeros(tiles, np.uint8)
         for place in self._places:
@@ -153,7 +155,7 @@ class _Lists:
     """One weight-sparse layer."""
 
     survivors: np.ndarray
-    """As of ``Place``, and so is ``at``, counted from the layer's beginning."""
+    """As of ``LayerPlace``, and so is ``at``, counted from the layer's beginning."""
     at: np.ndarray
     pattern: list[np.ndarray]
     """Its parts of the pattern in the order of the columns of ``Parameters.layers``."""

@@ -22,7 +22,7 @@ CHUNK = 128
 """Examples a forward pass of an evaluation takes."""
 
 
-class Session:
+class SparseSession:
     """One masked network in training: its weights and a fresh optimizer."""
 
     def __init__(

@@ -11,9 +11,8 @@ import torch
 
 from lttune.errors import ResourceError
 from lttune.training.engines import plain
-from lttune.training.engines.processor import processor
+from lttune.training.engines.processor import device_of, processor
 from lttune.training.engines.stacked.gang import Gang
-from lttune.training.engines.stacked.layout import supports
 from lttune.training.engines.stacked.rules import RULES, Rule
 from lttune.training.protocol import Member, Trained
 
@@ -45,18 +44,14 @@ class StackedEngine:
         shared_batches: whether the members of a gang see the same batches, see above.
 
     Raises:
+        ConfigError: if there is no such device.
         ResourceError: if CUDA is asked for and absent.
     """
 
     def __init__(
         self, device: str = "cpu", gang: int = 64, threads: int = 1, shared_batches: bool = False
     ) -> None:
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ResourceError(
-                f"device must be cpu here: {device!r} was asked for, but torch "
-                f"{torch.__version__} sees no CUDA device"
-            )
-        self.device, self.gang, self.shared_batches = torch.device(device), gang, shared_batches
+        self.device, self.gang, self.shared_batches = device_of(device), gang, shared_batches
         torch.set_num_threads(threads)
         self._rules, update = RULES, "eager"
         if self.device.type == "cuda" and (rules := _compiled(self.device)):
@@ -89,11 +84,11 @@ class StackedEngine:
         """Trains every member by the protocol, a group at a time.
 
         Raises:
-            ResourceError: if a network is not one that ``supports`` approves, or a training not one
-                that ``plain.beyond`` finds nothing in.
+            ResourceError: if a network is not fully connected, or a training one that
+                ``plain.beyond`` finds something in.
         """
         for network in {id(member.network): member.network for member in members}.values():
-            if not supports(network):
+            if not plain.fully_connected(network):
                 raise ResourceError(f"the stacked engine {plain.NETWORKS}; use the torch engine")
         for member in members:
             if lack := plain.beyond(member.config):

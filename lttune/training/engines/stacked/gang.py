@@ -134,7 +134,7 @@ class Gang:
         rate_NK, decay_K, factor_K = np.zeros((steps, self._slots)), *np.zeros((2, self._slots))
         for seat in active:
             batches, rate_NK[:, seat.slot] = seat.take(steps)
-            index_NKB[:, seat.slot], share_NKB[:, seat.slot] = padded(batches, self._width)
+            index_NKB[:, seat.slot], share_NKB[:, seat.slot] = at_one_width(batches, self._width)
             decay_K[seat.slot] = seat.member.config.weight_decay
             factor_K[seat.slot] = seat.member.config.momentum
         number_N1 = np.arange(1.0, steps + 1)[:, None] + self._taken
@@ -180,7 +180,7 @@ class Gang:
             seat.seconds += each
 
 
-def padded(batches: Sequence[Tensor], width: int) -> tuple[np.ndarray, np.ndarray]:
+def at_one_width(batches: Sequence[Tensor], width: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns batches of indices at one width, and each example's share in its batch's mean.
 
     Padding repeats the batch's first example with a share of 0: it adds exact zeros, and is not

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import gcd, prod
 
-import torch
-from torch import nn
-
 from lttune.models import Network
 
 ALIGNMENT = 16
@@ -19,23 +16,6 @@ line a matrix begins can decide in which order a library adds, and so the last b
 def aligned(count: int) -> int:
     """Returns the least multiple of ``ALIGNMENT`` that is not below ``count``."""
     return -(-count // ALIGNMENT) * ALIGNMENT
-
-
-def supports(network: Network) -> bool:
-    """Returns whether a network is flatten, linear, and then any number of ReLU, linear.
-
-    Every linear layer must be prunable.
-    """
-    with torch.device("meta"):
-        module = network.make()
-    if not isinstance(module, nn.Sequential):
-        return False
-    parts = list(module)
-    kinds = [nn.Flatten, nn.Linear, *[nn.ReLU, nn.Linear] * ((len(parts) - 2) // 2)]
-    linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
-    biased = all(part.bias is not None for part in parts if isinstance(part, nn.Linear))
-    alike = len(parts) == len(kinds) and all(map(isinstance, parts, kinds))
-    return alike and biased and linear == list(network.kinds)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from lttune.config import TrainConfig
-from lttune.errors import ResourceError
+from lttune.errors import ResourceError, unknown
 from lttune.models import Network
 from lttune.models.masks import Mask
-from lttune.training.engines.processor import processor
-from lttune.training.engines.torch.session import Session
+from lttune.training.engines.processor import device_of, processor
+from lttune.training.engines.torch.session import TorchSession
 from lttune.training.engines.torch.supermask import SupermaskSession
 from lttune.training.protocol import Member, Trained, follow
 
@@ -27,16 +27,12 @@ class TorchEngine:
         threads: of a worker, on the CPU; another number gives other bits.
 
     Raises:
+        ConfigError: if there is no such device.
         ResourceError: if CUDA is asked for and absent.
     """
 
     def __init__(self, device: str = "cpu", threads: int = 1) -> None:
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ResourceError(
-                f"device must be cpu here: {device!r} was asked for, but torch "
-                f"{torch.__version__} sees no CUDA device"
-            )
-        self.device = torch.device(device)
+        self.device = device_of(device)
         torch.set_num_threads(threads)
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
@@ -56,7 +52,7 @@ class TorchEngine:
         began = time.perf_counter()
         return follow(self._session(member), member, began)
 
-    def _session(self, m: Member) -> Session | SupermaskSession:
+    def _session(self, m: Member) -> TorchSession | SupermaskSession:
         if m.supermask is None:
             return self.open(m.network, m.start, m.mask, m.config, m.noise)
         set_precision(m.config, self.device)
@@ -69,7 +65,7 @@ class TorchEngine:
         mask: Mask,
         config: TrainConfig,
         noise: np.random.Generator | None = None,
-    ) -> Session:
+    ) -> TorchSession:
         """Returns a session that trains ``network`` from ``start`` under ``mask``.
 
         Args:
@@ -83,7 +79,11 @@ class TorchEngine:
             ResourceError: if the precision needs another device.
         """
         set_precision(config, self.device)
-        return Session(network, start, mask, config, self.device, noise)
+        return TorchSession(network, start, mask, config, self.device, noise)
+
+
+PRECISIONS = ("float32", "tf32", "bfloat16")
+"""Values of ``train.precision``."""
 
 
 def set_precision(config: TrainConfig, device: torch.device) -> None:
@@ -93,8 +93,11 @@ def set_precision(config: TrainConfig, device: torch.device) -> None:
     set for every session anew, whatever was trained before.
 
     Raises:
-        ResourceError: if the precision needs another device.
+        ConfigError: if there is no such precision.
+        ResourceError: if it needs another device.
     """
+    if config.precision not in PRECISIONS:
+        raise unknown("train.precision", config.precision, PRECISIONS)
     tf32 = config.precision == "tf32"
     if tf32 and device.type != "cuda":
         raise ResourceError("train.precision must be float32 or bfloat16 on a CPU, got 'tf32'")

@@ -6,14 +6,23 @@ import torch
 from torch import Tensor
 
 from lttune.config import TrainConfig
+from lttune.errors import unknown
+
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop")
+"""Values of ``train.optimizer``."""
 
 
 def optimizer(config: TrainConfig, flat: Tensor) -> torch.optim.Optimizer:
     """Returns the optimizer of a training; its learning rate is set anew before each step.
 
     On CUDA the learning rate is a tensor, so that a captured graph reads it from memory.
+
+    Raises:
+        ConfigError: if there is no such optimizer.
     """
     name, decay = config.optimizer, config.weight_decay
+    if name not in OPTIMIZERS:
+        raise unknown("train.optimizer", name, OPTIMIZERS)
     captured = flat.is_cuda
     lr = torch.tensor(config.lr, device=flat.device) if captured else config.lr
     if name == "adam":

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lttune.models import Network
 
 
-class Parameters:
+class FlatParameters:
     """The flat vector of a module's parameters, its gradient, and the module's buffers.
 
     Args:

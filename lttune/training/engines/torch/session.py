@@ -22,13 +22,13 @@ from lttune.models.layers import Dropout
 from lttune.models.masks import Mask
 from lttune.training.engines.torch.graph import Graph, worthwhile
 from lttune.training.engines.torch.optimizers import optimizer, set_rate
-from lttune.training.engines.torch.parameters import Parameters
+from lttune.training.engines.torch.parameters import FlatParameters
 
 CHUNK = 1_000
 """Examples a forward pass of an evaluation takes: activations of 1,000 stay in the cache."""
 
 
-class Session:
+class TorchSession:
     """A network's weights on a device, and a fresh optimizer.
 
     Args:
@@ -52,7 +52,7 @@ class Session:
         with torch.device("meta"):
             module = network.make()
         self._module: nn.Module = module.to_empty(device=device)
-        self._parameters = Parameters(self._module, network, start, device)
+        self._parameters = FlatParameters(self._module, network, start, device)
         flat = self._parameters.flat
         trained = {name: _trained(name, network, mask, config) for name in network.shapes}
         moving = self._parameters.flattened(trained).to(device)

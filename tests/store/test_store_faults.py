@@ -1,0 +1,141 @@
+"""Damage, kills and full disks: no cell is half there, and none is lost."""
+
+import pytest
+from filelock import FileLock
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from small_cells import INPUTS, cell, full, never, obtain
+
+from lttune.errors import StorageError
+from lttune.store.files import write_draft
+from lttune.store.store import Store, probe
+
+
+@pytest.mark.parametrize("name", ["record.json", "times.json", "tensors.safetensors", "seal.json"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "flipped"])
+def test_a_damaged_cell_is_set_aside_and_computed_again(name, damage, tmp_path):
+    store = Store(tmp_path)
+    key, _, _ = obtain(store, INPUTS, cell)
+    path = store.path(key) / name
+    data = bytearray(path.read_bytes())
+    if damage == "missing":
+        path.unlink()
+    else:
+        data[len(data) // 2] ^= 1
+        path.write_bytes({"empty": b"", "cut": bytes(data[:-1]), "flipped": bytes(data)}[damage])
+    if name == "seal.json" and damage in ("cut", "flipped"):
+        # A byte of the seal that no promise rests on, such as a space, may differ.
+        path.write_bytes(path.read_bytes()[: len(data) // 2])
+    assert store.read(key) is None
+    assert next(p.name for p in (tmp_path / "damaged").iterdir()).startswith(key)
+    again_key, again, was_there = obtain(store, INPUTS, cell)
+    assert (again_key, was_there) == (key, False)
+    assert again.record == cell().record
+    assert store.read(key) is not None
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), which=st.integers(0, 2))
+def test_one_flipped_bit_anywhere_is_never_read(place, bit, which, tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("store"))
+    key = obtain(store, INPUTS, cell)[0]
+    path = store.path(key) / ["record.json", "times.json", "tensors.safetensors"][which]
+    data = bytearray(path.read_bytes())
+    data[int(place * len(data))] ^= 1 << bit
+    path.write_bytes(data)
+    assert store.read(key) is None
+
+
+def test_a_cell_under_anothers_name_is_refused(tmp_path):
+    store = Store(tmp_path)
+    key = obtain(store, INPUTS, cell)[0]
+    foreign = "ab" + key[2:]
+    store.path(foreign).parent.mkdir(exist_ok=True)
+    store.path(key).rename(store.path(foreign))
+    assert store.read(foreign) is None
+
+
+def test_a_kill_while_a_cell_is_written_leaves_none(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+
+    def killed(path, values):
+        if path.name == "seal.json":
+            raise KeyboardInterrupt
+        write_draft(path, values)
+
+    monkeypatch.setattr("lttune.store.cells.write_draft", killed)
+    with pytest.raises(KeyboardInterrupt):
+        obtain(store, INPUTS, cell)
+    monkeypatch.undo()
+    assert [p.name for p in tmp_path.glob("??/*")] == []
+    assert obtain(store, INPUTS, cell)[2] is False
+    assert not (tmp_path / "damaged").exists()
+
+
+def test_a_cell_has_its_name_only_when_all_of_it_is_on_the_disk(tmp_path, monkeypatch):
+    store, flushed = Store(tmp_path), []
+
+    def flush(path):
+        named = list(tmp_path.glob("??/*/seal.json"))
+        flushed.append((path.name, bool(named)))
+
+    monkeypatch.setattr("lttune.store.store.flush", flush)
+    key = obtain(store, INPUTS, cell)[0]
+    before, after = sorted(flushed[:-1]), flushed[-1]
+    files = ["record.json", "seal.json", "tensors.safetensors", "times.json"]
+    assert [name for name, _ in before if "." in name] == files
+    assert len(before) == len(files) + 1  # The folder that they were written in.
+    assert not any(named for _, named in before)
+    assert after == (key[:2], True)
+
+
+def test_a_cell_that_the_disk_does_not_take_is_no_cell(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+
+    def full(path):
+        if path.name == "times.json":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lttune.store.store.flush", full)
+    with pytest.raises(StorageError, match=r"cannot write the cell store .* No space left"):
+        obtain(store, INPUTS, cell)
+    monkeypatch.undo()
+    assert obtain(store, INPUTS, cell)[2] is False
+
+
+def test_a_lock_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    monkeypatch.setattr(FileLock, "acquire", full)
+    with pytest.raises(StorageError, match=r"cannot write the cell store .* No space left"):
+        obtain(store, INPUTS, never)
+    monkeypatch.undo()
+    assert obtain(store, INPUTS, cell)[2] is False
+
+
+@pytest.mark.parametrize("failing", ["cells.write_draft", "cells.save_file", "store.flush"])
+def test_a_cell_that_cannot_be_written_leaves_no_draft(failing, tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    monkeypatch.setattr(f"lttune.store.{failing}", full)
+    with pytest.raises(StorageError, match="No space left"):
+        obtain(store, INPUTS, cell)
+    assert not any((tmp_path / "drafts").iterdir())
+    assert list(tmp_path.glob("??/*")) == []
+    monkeypatch.undo()
+    assert obtain(store, INPUTS, cell)[2] is False
+
+
+def test_a_damaged_cell_that_cannot_be_moved_is_one_line(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    key, _, _ = obtain(store, INPUTS, cell)
+    (store.path(key) / "record.json").write_text("")
+    monkeypatch.setattr("lttune.store.store.shutil.move", full)
+    with pytest.raises(StorageError, match="No space left"):
+        store.read(key)
+
+
+def test_a_store_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write to"):
+        probe(tmp_path / "file" / "cells")
