@@ -11,13 +11,11 @@ import pandas as pd
 from analysis.frame import Study
 from analysis.tables.curves import nearest
 from analysis.tables.objective import directions, is_minimized, non_dominated
+from lttune.config.phase import phase_names
 
 SEARCH = ["trial", "phase", "label", "state", "objective", "level", "diverged", "is_best"]
 SEARCH_COLUMNS = [*SEARCH, "values"]
 """Columns of ``search_table``; the factors of the space follow under their dotted paths."""
-
-SHOWN = ("search", "random", "anchor")
-"""Phases of ``search_table``: the search, its control and the base configuration."""
 
 OVERVIEW = ["number", "phase", "label", "state", "objective", "replicates", "dense", "ticket"]
 OVERVIEW_COLUMNS = [*OVERVIEW, "gain", "at", "lowest", "diverged", "seconds"]
@@ -33,7 +31,8 @@ def search_table(study: Study) -> pd.DataFrame:
     objective, of several values all that no other trial of the search beats in each of them.
     """
     ended = study.trials[~study.trials["state"].isin(["waiting", "running"])]
-    ended = ended[ended["phase"].isin(SHOWN)]
+    shown = phase_names(lambda phase: phase.is_of_space or phase.origin == "base")
+    ended = ended[ended["phase"].isin(shown)]
     diverged = study.records.groupby("trial")["diverged"].sum()
     deepest = deepest_levels(study)
     space, base = study.info.get("space", {}), settings(study)

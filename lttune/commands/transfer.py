@@ -61,7 +61,7 @@ def main(flags: Flags) -> int:
     from lttune.exchange.transfer import imported, junctions, transfer
     from lttune.exchange.transfer_table import lines, table
     from lttune.records import schema
-    from lttune.store.store import Store, probe
+    from lttune.store.store import Store, require_writable
     from lttune.study.checks import check_fit
     from lttune.training.engines import choose, make
     from lttune.trajectory.lab import Lab
@@ -80,7 +80,7 @@ def main(flags: Flags) -> int:
     if flags.mask is not None:
         tickets = {FROM_FILE: imported(found, dense, flags.mask, flags.start)}
     cells = flags.study.parent / "cells"
-    probe(cells)
+    require_writable(cells)
     engine, reason = choose(
         flags.engine, flags.device, [found.network], [config], [dataset], config.pruned != "zero"
     )

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from lttune.records.ledger import Trial
 from lttune.records.objectives import ObjectiveConfig
 
-MOST = 3
-"""Points of a front that are confirmed."""
+FRONT = 3
+"""Points of a front that are confirmed, at the most."""
 
 
 def scored(trials: Sequence[Trial]) -> list[Trial]:
@@ -50,7 +50,7 @@ def winners(trials: Sequence[Trial], target: ObjectiveConfig) -> list[Trial]:
     if len(target.measures) == 1:
         return ranked(trials, target)[:1]
     found = front(trials, target)
-    if len(found) <= MOST:
+    if len(found) <= FRONT:
         return found
     first, last = found[0], found[-1]
     between = max(found[1:-1], key=lambda trial: _gain(trial, first, last))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lttune.errors import StorageError
 from lttune.store.cells import Cell
 from lttune.store.files import write_draft
-from lttune.store.store import Store, probe
+from lttune.store.store import Store, require_writable
 
 INPUTS = {"train": {"lr": 0.1}, "replicate": 0}
 
@@ -346,4 +346,4 @@ def test_a_damaged_cell_that_cannot_be_moved_is_one_line(tmp_path, monkeypatch):
 def test_a_store_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write to"):
-        probe(tmp_path / "file" / "cells")
+        require_writable(tmp_path / "file" / "cells")

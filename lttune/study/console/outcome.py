@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from lttune.config.phase import phase_of
 from lttune.records.best import front, ranked
 from lttune.records.ledger import ENDED, Ledger
 from lttune.records.summary import AT_DENSITIES, trial_metrics
@@ -78,7 +79,7 @@ def _best(
     configuration has won.
     """
     target = config.objective
-    candidates = [trial for trial in ledger.trials if trial.phase != "confirm"]
+    candidates = [trial for trial in ledger.trials if phase_of(trial.phase).is_candidate]
     alone = len(target.measures) == 1
     best = ranked(candidates, target)[:BEST] if alone else front(candidates, target)
     if not best:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
+from lttune.config.phase import phase_of
 from lttune.records.objectives import ObjectiveConfig, depth
 
 
@@ -41,7 +42,7 @@ class SearchHalving(AsyncHyperBandScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Judges a trial at the depths that lie between its last level and this one."""
-        if trial.config["phase"] != "search" or "depth" not in result:
+        if phase_of(trial.config["phase"]).origin != "proposed" or "depth" not in result:
             return TrialScheduler.CONTINUE
         # By depth: a trial that Ray repeats after a machine died replays levels seen before.
         curve = self._curves.setdefault(trial.trial_id, {})

@@ -17,6 +17,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from lttune.config import LotteryConfig
+from lttune.config.phase import phase_names
 from lttune.config.seeding import integer
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
@@ -33,9 +34,6 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=STARTUP),
     "random": lambda seed: RandomSampler(seed=seed),
 }
-
-WARM = ("anchor", "sweep", "design")
-"""Phases that a search learns from besides itself: neither its control nor its confirmation."""
 
 DEPTH = ("levels", "min_density")
 """What a point may set beside the space: how deep its trajectory goes."""
@@ -79,7 +77,7 @@ class Proposals:
         the same point in two phases is one and the same training.
         """
         points: dict[tuple[Any, ...], list[Trial]] = {}
-        for phase in WARM:
+        for phase in phase_names(lambda phase: phase.is_learned_from):
             for trial in ledger.of(phase):
                 if (point := self._point(trial)) is not None:
                     points.setdefault(point, []).append(trial)
