@@ -144,5 +144,5 @@ def phase_names(which: Callable[[Phase], object]) -> tuple[PhaseName, ...]:
 
 
 def told() -> str:
-    """Returns what a person reads of all phases, in one sentence."""
-    return "; ".join(f"{phase.name} is {phase.told}" for phase in PHASES.values())
+    """Returns what a person reads of all phases, in one line."""
+    return "; ".join(f"{phase.name}: {phase.told}" for phase in PHASES.values())

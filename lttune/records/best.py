@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lttune.records.ledger import Trial
-from lttune.records.objectives import ObjectiveConfig
+from lttune.records.objectives import Direction, ObjectiveConfig
 
 FRONT = 3
 """Points of a front that are confirmed, at the most."""
@@ -19,25 +19,41 @@ def scored(trials: Sequence[Trial]) -> list[Trial]:
 
 def ranked(trials: Sequence[Trial], target: ObjectiveConfig) -> list[Trial]:
     """Returns the scored trials, the best by the first number before the others; ties in order."""
-    return sorted(scored(trials), key=lambda trial: _losses(trial, target)[0])
+    return sorted(
+        scored(trials), key=lambda trial: _losses(trial.values or [], target.directions)[0]
+    )
+
+
+def non_dominated(values: Sequence[Sequence[float]], directions: Sequence[Direction]) -> list[int]:
+    """Returns the places, rising, of the points of a Pareto front: those that no other one beats.
+
+    One point beats another if it is better by one number and no worse by the others. Of points with
+    equal numbers the first stands for all.
+
+    Args:
+        values: the numbers of each point, finite, as many as there are directions.
+        directions: whether more or less of each number is better.
+    """
+    found: list[int] = []
+    losses = [_losses(numbers, directions) for numbers in values]
+    for place in sorted(range(len(losses)), key=lambda i: (losses[i], i)):
+        # Whoever beats it was sorted before it, and so was whoever equals it.
+        if not any(
+            all(a <= b for a, b in zip(losses[other], losses[place], strict=True))
+            for other in found
+        ):
+            found.append(place)
+    return sorted(found)
 
 
 def front(trials: Sequence[Trial], target: ObjectiveConfig) -> list[Trial]:
     """Returns the scored trials that no other one beats, from the best by the first number on.
 
-    One trial beats another if it is better by one number and no worse by the others. Of trials with
-    equal numbers the first stands for all.
+    Of trials with equal numbers the first stands for all.
     """
-    found: list[Trial] = []
-    losses = {trial.number: _losses(trial, target) for trial in scored(trials)}
-    for trial in sorted(scored(trials), key=lambda t: (losses[t.number], t.number)):
-        mine = losses[trial.number]
-        # Whoever beats it was sorted before it, and so was whoever equals it.
-        if not any(
-            all(a <= b for a, b in zip(losses[other.number], mine, strict=True)) for other in found
-        ):
-            found.append(trial)
-    return found
+    known = scored(trials)
+    places = non_dominated([trial.values or [] for trial in known], target.directions)
+    return ranked([known[place] for place in places], target)
 
 
 def winners(trials: Sequence[Trial], target: ObjectiveConfig) -> list[Trial]:
@@ -66,7 +82,7 @@ def _gain(trial: Trial, accurate: Trial, small: Trial) -> float:
     return (a - low) / (high - low) + (right - x) / (right - left)
 
 
-def _losses(trial: Trial, target: ObjectiveConfig) -> tuple[float, ...]:
-    """Returns the objective's numbers, all to be minimized."""
-    signs = (1 if direction == "minimize" else -1 for direction in target.directions)
-    return tuple(s * v for s, v in zip(signs, trial.values or [], strict=True))
+def _losses(values: Sequence[float], directions: Sequence[Direction]) -> tuple[float, ...]:
+    """Returns numbers of which more or less is better as numbers of which less is."""
+    signs = (1 if direction == "minimize" else -1 for direction in directions)
+    return tuple(sign * value for sign, value in zip(signs, values, strict=True))

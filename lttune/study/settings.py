@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -80,7 +79,7 @@ class StudyConfig:
     """How much is run: smoke to see it work, quick for a first answer, paper for its numbers."""
     out: Path = Path("results")
     """Folder of all studies and of the store of trained networks that they share."""
-    phases: Annotated[tuple[PhaseName, ...], tyro.conf.arg(help=f"What is run: {told()}.")] = (
+    phases: Annotated[tuple[PhaseName, ...], tyro.conf.arg(help=f"What is run. {told()}.")] = (
         "anchor",
         "search",
     )
@@ -196,12 +195,3 @@ class StudyConfig:
     def store(self) -> Path:
         """Folder of the trained networks, shared by the studies under ``out``."""
         return self.out / "cells"
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Returns "field: old -> new" for every field that differs, in the order of their names."""
-    return [
-        f"{name}: {old.get(name)!r} -> {new.get(name)!r}"
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
-    ]
