@@ -17,10 +17,10 @@ def scored(trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.state == "complete" and trial.values is not None]
 
 
-def ranked(trials: Sequence[Trial], target: ObjectiveConfig) -> list[Trial]:
+def ranked(trials: Sequence[Trial], objective: ObjectiveConfig) -> list[Trial]:
     """Returns the scored trials, the best by the first number before the others; ties in order."""
     return sorted(
-        scored(trials), key=lambda trial: _losses(trial.values or [], target.directions)[0]
+        scored(trials), key=lambda trial: _losses(trial.values or [], objective.directions)[0]
     )
 
 
@@ -46,26 +46,26 @@ def non_dominated(values: Sequence[Sequence[float]], directions: Sequence[Direct
     return sorted(found)
 
 
-def front(trials: Sequence[Trial], target: ObjectiveConfig) -> list[Trial]:
+def front(trials: Sequence[Trial], objective: ObjectiveConfig) -> list[Trial]:
     """Returns the scored trials that no other one beats, from the best by the first number on.
 
     Of trials with equal numbers the first stands for all.
     """
     known = scored(trials)
-    places = non_dominated([trial.values or [] for trial in known], target.directions)
-    return ranked([known[place] for place in places], target)
+    places = non_dominated([trial.values or [] for trial in known], objective.directions)
+    return ranked([known[place] for place in places], objective)
 
 
-def winners(trials: Sequence[Trial], target: ObjectiveConfig) -> list[Trial]:
+def winners(trials: Sequence[Trial], objective: ObjectiveConfig) -> list[Trial]:
     """Returns the trials to confirm: the best one, or up to three of a Pareto front.
 
     Of a longer front these are its most accurate and its smallest ticket and its knee: the point
     with the largest sum of both gains over the worst of the front, each as a share of the front's
     range, in accuracy and in log density. At either end that sum is 1.
     """
-    if len(target.measures) == 1:
-        return ranked(trials, target)[:1]
-    found = front(trials, target)
+    if len(objective.measures) == 1:
+        return ranked(trials, objective)[:1]
+    found = front(trials, objective)
     if len(found) <= FRONT:
         return found
     first, last = found[0], found[-1]

@@ -32,7 +32,7 @@ from lttune.study.phases.planned import levels, phase_config, plan_trials, work
 from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
-from lttune.study.tracking.tracker import Status
+from lttune.study.tracking.tracker import RunStatus
 from lttune.study.workers.cluster import start_ray
 from lttune.study.workers.tune import Interrupted, on_interrupt, run_trials
 
@@ -226,7 +226,7 @@ class Conductor:
         figures = sorted((self._config.folder / "figures").glob("*"))
         tables = [self._config.folder / f"{name}.parquet" for name in ("records", "layers")]
         files = [page, *tables, *figures]
-        status: Status = "FAILED"
+        status: RunStatus = "FAILED"
         if self._ledger.finished:
             status = "FINISHED" if self._ledger.complete else "KILLED"
         tracker = self._tracked.tracker

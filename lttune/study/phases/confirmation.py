@@ -42,7 +42,7 @@ class Arm:
 class Confirmation:
     """What the phase trains in a study."""
 
-    target: ObjectiveConfig
+    objective: ObjectiveConfig
     """By which the best are chosen."""
     replicates: int
     """Of each configuration, one a trial."""
@@ -64,7 +64,7 @@ class Confirmation:
         each = 1 if len(config.objective.measures) == 1 else FRONT
         arms = each * (len(values) + whole) + 1
         return cls(
-            target=config.objective,
+            objective=config.objective,
             replicates=config.confirm_replicates,
             compared=study.compared,
             controls=config.controls if tuned else (),
@@ -99,7 +99,7 @@ class Confirmation:
     def _arms(self, ledger: Ledger) -> Iterator[Arm]:
         for phase in _chosen_from():
             for value, trials in self._rivals(ledger.of(phase)).items():
-                for trial in winners(trials, self.target):
+                for trial in winners(trials, self.objective):
                     label = f"{phase} trial {trial.number}{value and f' ({value})'}"
                     yield Arm(label=label, hparams=trial.hparams, role="fresh")
         yield Arm(label="base", hparams={}, role="paper")

@@ -34,11 +34,11 @@ class PlannedTrial:
     inert: float | None = None
 
 
-def phase_config(phase: str, base: LotteryConfig, target: ObjectiveConfig) -> LotteryConfig:
+def phase_config(phase: str, base: LotteryConfig, objective: ObjectiveConfig) -> LotteryConfig:
     """Returns what the trials of a phase override; some phases end as the objective does."""
     if not phase_of(phase).ends_with_objective:
         return base
-    return base.override({"min_density": max(base.min_density, target.floor)})
+    return base.override({"min_density": max(base.min_density, objective.floor)})
 
 
 def planned_trials(phase: Phase, config: StudyConfig, study: Study) -> list[PlannedTrial]:

@@ -45,18 +45,18 @@ class Proposals:
     Args:
         base: configuration that a trial's hyperparameters override.
         space: what the search varies.
-        target: the objective and its directions.
+        objective: the objective and its directions.
         sampler: a name of ``SAMPLERS``.
         seed: root of the proposals. Proposal n draws from a stream of its own, so that a search
             that goes on after an interrupt never repeats a point.
     """
 
     def __init__(
-        self, base: LotteryConfig, space: Space, target: ObjectiveConfig, sampler: str, seed: int
+        self, base: LotteryConfig, space: Space, objective: ObjectiveConfig, sampler: str, seed: int
     ) -> None:
-        self._base, self._space, self._target = base, dict(space), target
+        self._base, self._space, self._objective = base, dict(space), objective
         self._sampler, self._seed = sampler, seed
-        self.study = optuna.create_study(directions=list(target.directions))
+        self.study = optuna.create_study(directions=list(objective.directions))
         self._asked: dict[int, optuna.Trial] = {}
         self._shown: set[tuple[int, int]] = set()
         self._learned: set[tuple[Any, ...]] = set()
@@ -114,7 +114,7 @@ class Proposals:
         # A trial that Ray repeats after a machine died replays levels that were shown before.
         if asked is None or level is None or (number, level) in self._shown:
             return
-        if len(self._target.measures) > 1:
+        if len(self._objective.measures) > 1:
             return
         asked.report(result["val_accuracy"], step=level)
         self._shown.add((number, level))
@@ -147,7 +147,7 @@ class Proposals:
         if not trial.hparams.keys() <= {*self._space, *DEPTH}:
             return None
         config = self._base.override(trial.hparams)
-        bottom = max(self._base.min_density, self._target.floor)
+        bottom = max(self._base.min_density, self._objective.floor)
         if config.levels < self._base.levels or config.min_density > bottom:
             return None
         values = config.flat()

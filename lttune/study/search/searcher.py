@@ -27,7 +27,7 @@ class StudySearcher(Searcher):
         ledger: the trials so far; others are added to it.
         base: configuration that a trial's hyperparameters override.
         space: what the search varies.
-        target: the objective and its directions.
+        objective: the objective and its directions.
         sampler: a name of ``proposals.SAMPLERS``.
         seed: root of the proposals and of the control's draws.
         replicates: replicates of a trial of the search, and of its control.
@@ -40,7 +40,7 @@ class StudySearcher(Searcher):
         ledger: Ledger,
         base: LotteryConfig,
         space: Space,
-        target: ObjectiveConfig,
+        objective: ObjectiveConfig,
         *,
         sampler: str,
         seed: int,
@@ -49,8 +49,8 @@ class StudySearcher(Searcher):
         control_densities: Sequence[float] = (),
     ) -> None:
         super().__init__()
-        self.ledger, self.base, self.target, self.space = ledger, base, target, dict(space)
-        self.proposals = Proposals(base, space, target, sampler, seed)
+        self.ledger, self.base, self.objective, self.space = ledger, base, objective, dict(space)
+        self.proposals = Proposals(base, space, objective, sampler, seed)
         self._seed, self._replicates = seed, replicates
         self._confirmation = confirmation
         self._control_densities = tuple(control_densities)
@@ -77,7 +77,7 @@ class StudySearcher(Searcher):
         return {
             "trial": trial.number,
             "phase": trial.phase,
-            "lottery": phase_config(trial.phase, self.base, self.target).nested(),
+            "lottery": phase_config(trial.phase, self.base, self.objective).nested(),
             "hparams": trial.hparams,
             "replicates": trial.replicates,
             "controls": trial.controls,

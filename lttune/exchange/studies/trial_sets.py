@@ -1,4 +1,4 @@
-"""The trials of a study as points of a space, in samples that say what they were drawn for.
+"""The trials of a study as points of a space, in sets that say what they were drawn for.
 
 They are kept apart: a search, its random control, a sweep and a design have distributions of their
 own, or importances that mean different things.
@@ -39,7 +39,7 @@ DEPTH = {"levels", "min_density"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class TrialSet:
     """Trials that are points of one space."""
 
     name: str
@@ -50,8 +50,8 @@ class Sample:
     """Trials that have ended, each with its values of the space."""
 
 
-def samples(folder: Folder, flag: str) -> list[Sample]:
-    """Returns the samples of a study that have a point.
+def trial_sets(folder: Folder, flag: str) -> list[TrialSet]:
+    """Returns the sets of trials of a study that have a point.
 
     A point of the search's space is a trial that changes nothing else and lies in it: beside the
     search's own there are the base configuration and others that its sampler may learn from. A
@@ -78,7 +78,7 @@ def samples(folder: Folder, flag: str) -> list[Sample]:
             space = SPACES[phase.exported_over](folder, trials)
             points = _points if phase.exported_over == "factors" else _within
             found.append(points(folder, f"{folder.name}-{phase.name}", trials, space))
-    filled = [sample for sample in found if sample.space and sample.points]
+    filled = [chosen for chosen in found if chosen.space and chosen.points]
     rule = "of a study with trials in its space"
     if not filled:
         raise ConfigError(f"{flag} must be {rule}, got {folder.path}: --csv has all of it")
@@ -123,16 +123,16 @@ SPACES = {"space": _space, "tried": _tried, "factors": _factors}
 
 def _within(
     folder: Folder, name: str, trials: Iterable[Trial], space: dict[str, BaseDistribution]
-) -> Sample:
-    """Returns the sample of the trials that set nothing beside a space."""
+) -> TrialSet:
+    """Returns the set of the trials that set nothing beside a space."""
     alone = [trial for trial in trials if trial.hparams.keys() <= space.keys() | DEPTH]
     return _points(folder, name, alone, space)
 
 
 def _points(
     folder: Folder, name: str, trials: Iterable[Trial], space: dict[str, BaseDistribution]
-) -> Sample:
-    """Returns the sample of the trials that have ended and lie in a space."""
+) -> TrialSet:
+    """Returns the set of the trials that have ended and lie in a space."""
     points: list[tuple[Trial, dict[str, Any]]] = []
     for trial in trials:
         values = folder.values(trial) | {INERT: trial.inert}
@@ -140,4 +140,4 @@ def _points(
         inside = all(contains(space[path], point[path]) for path in space)
         if inside and trial.state in ENDED:
             points.append((trial, point))
-    return Sample(name=name, space=space, points=points)
+    return TrialSet(name=name, space=space, points=points)
