@@ -22,7 +22,7 @@ from analysis import lock_claims, write_report
 from lttune.config.design import SWEEPS, Point, reaching
 from lttune.config.presets import LENET_300_100
 from lttune.records.objectives import ObjectiveConfig
-from lttune.study import Phase, Scale, Study, StudyConfig, main
+from lttune.study import PhaseName, Scale, Study, StudyConfig, main
 
 CONTROLS = ("reinit", "random", "one_shot")
 """Beside every ticket of the anchor."""
@@ -130,7 +130,7 @@ MEDIUM = {
 }
 FEW = ("paper", "kept=continue", "adam-lr=0.002", "sgd-lr=0.4", "rate=0.4")
 
-POINTS: dict[str, dict[Phase, list[Point]]] = {
+POINTS: dict[str, dict[PhaseName, list[Point]]] = {
     "smoke": {
         "sweep": [p for p in [*variants(1, large_batch=False), *sweeps(1)] if p.label in FEW]
     },

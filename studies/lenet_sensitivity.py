@@ -28,7 +28,7 @@ from analysis import lock_claims, write_report
 from lttune.config.design import LENET_FACTORS, LENET_PAPER, SWEEPS, Point, reaching, space_filling
 from lttune.config.presets import LENET_300_100, SHORTENED
 from lttune.records.objectives import ObjectiveConfig
-from lttune.study import Phase, Scale, Study, StudyConfig, main
+from lttune.study import PhaseName, Scale, Study, StudyConfig, main
 from lttune.study.search.space import space_of
 
 
@@ -67,7 +67,7 @@ BRIEF = {
     "train.eval_train": 1_000,
 }
 ENDS = ("adam-lr=0.0002", "rate=0.4")
-POINTS: dict[str, dict[Phase, list[Point]]] = {
+POINTS: dict[str, dict[PhaseName, list[Point]]] = {
     "smoke": {
         "sweep": [point for point in sweep(1, 0.55) if point.label in ENDS],
         "design": design(4, 1),

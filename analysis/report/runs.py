@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.frame import Study
-from analysis.tables.trials import flat
+from lttune.config import differences, flatten
 
 COMPARED = ("code", "packages", "machine", "numerics")
 """What of a run is compared with the first one."""
@@ -40,10 +40,9 @@ def _changes(first: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
     for part in COMPARED:
         if part not in first or part not in run:
             continue  # Nothing is known of one of them.
-        old, new = flat({part: first[part]}), flat({part: run[part]})
+        changed = differences(flatten({part: first[part]}), flatten({part: run[part]}))
         changes += [
-            f"{name}: {old.get(name, '–')} → {new.get(name, '–')}"
-            for name in sorted(old.keys() | new.keys())
-            if old.get(name) != new.get(name)
+            f"{name}: {'–' if old is None else old} → {'–' if new is None else new}"
+            for name, (old, new) in changed.items()
         ]
     return changes

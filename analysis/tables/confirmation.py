@@ -18,6 +18,7 @@ from analysis.statistics import mean_interval, paired_difference
 from analysis.tables.objective import directions, reading_density
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import point_name
+from lttune.config.phase import phase_names
 from lttune.records.objectives import GRID
 
 CONFIRMATION = ["name", "role", "at", "accuracy", "low", "high", "n"]
@@ -27,8 +28,6 @@ CONFIRMATION_COLUMNS += ["selected", "fresh"]
 
 BASE = "paper"
 """Role of the base configuration."""
-ORIGINS = ("tune", "search", "random")
-"""Phases whose best trials are confirmed."""
 
 
 def confirmed(study: Study) -> pd.DataFrame:
@@ -86,7 +85,7 @@ def confirmed_networks(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
 def _origin(study: Study, mine: pd.DataFrame) -> dict[Any, Any] | None:
     """Returns the trial that a confirmed configuration was chosen as."""
     hparams = mine["hparams"].iloc[0]
-    drawn = study.trials[study.trials["phase"].isin(ORIGINS)]
+    drawn = study.trials[study.trials["phase"].isin(phase_names(lambda p: p.best_of))]
     same = drawn[[one == hparams for one in drawn["hparams"]]]
     return same.iloc[0].to_dict() if len(same) else None
 

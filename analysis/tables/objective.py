@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
 from analysis.frame import Study
-from lttune.records.objectives import ObjectiveConfig
+from lttune.records.objectives import Direction, ObjectiveConfig
 
 FIRST = {"pareto": "ticket's validation accuracy"}
 """Objective -> name of its first value, where that is not the objective itself."""
 
 
-def non_dominated(
-    values: Sequence[Sequence[float]] | np.ndarray, wanted: Sequence[str]
-) -> np.ndarray:
-    """Returns which of n points no other beats: is as good in every value and better in one.
-
-    Args:
-        values: shape (n, number of values).
-        wanted: "maximize" or "minimize", for each value.
-    """
-    sign = np.array([1.0 if way == "maximize" else -1.0 for way in wanted])
-    x = np.asarray(values, float).reshape(len(values), len(wanted)) * sign
-    as_good = (x[:, None] >= x[None]).all(axis=2)
-    better = (x[:, None] > x[None]).any(axis=2)
-    return np.asarray(~(as_good & better).any(axis=0))
-
-
-def directions(study: Study) -> list[str]:
+def directions(study: Study) -> list[Direction]:
     """Returns "maximize" or "minimize" for each value of the study's objective."""
     objective = study.info.get("objective") or {}
     return list(objective.get("directions") or [objective.get("direction") or "maximize"])

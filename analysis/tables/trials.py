@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from analysis.frame import Study
 from analysis.tables.curves import nearest
-from analysis.tables.objective import directions, is_minimized, non_dominated
+from analysis.tables.objective import directions, is_minimized
+from lttune.config import flatten
+from lttune.config.phase import phase_names
+from lttune.records.best import non_dominated
 
 SEARCH = ["trial", "phase", "label", "state", "objective", "level", "diverged", "is_best"]
 SEARCH_COLUMNS = [*SEARCH, "values"]
 """Columns of ``search_table``; the factors of the space follow under their dotted paths."""
-
-SHOWN = ("search", "random", "anchor")
-"""Phases of ``search_table``: the search, its control and the base configuration."""
 
 OVERVIEW = ["number", "phase", "label", "state", "objective", "replicates", "dense", "ticket"]
 OVERVIEW_COLUMNS = [*OVERVIEW, "gain", "at", "lowest", "diverged", "seconds"]
@@ -30,10 +30,11 @@ def search_table(study: Study) -> pd.DataFrame:
     Trials that are still waiting or running are left out. A trial that ended without an objective,
     as one that was stopped does, has NaN. ``level`` is the deepest one that it trained, missing
     without networks; ``diverged`` counts networks; ``is_best`` marks the search trial of best
-    objective, of several values all that no other trial of the search beats in each of them.
+    objective, of several values those of the search's Pareto front.
     """
     ended = study.trials[~study.trials["state"].isin(["waiting", "running"])]
-    ended = ended[ended["phase"].isin(SHOWN)]
+    shown = phase_names(lambda phase: phase.is_of_space or phase.origin == "base")
+    ended = ended[ended["phase"].isin(shown)]
     diverged = study.records.groupby("trial")["diverged"].sum()
     deepest = deepest_levels(study)
     space, base = study.info.get("space", {}), settings(study)
@@ -64,7 +65,7 @@ def _best(search: pd.DataFrame, study: Study) -> list[Any]:
         return [found.idxmin() if is_minimized(study) else found.idxmax()]
     whole = [isinstance(one, list) and len(one) == len(wanted) for one in done["values"]]
     done = done[whole]
-    return list(done.index[non_dominated(list(done["values"]), wanted)])
+    return list(done.index.take(non_dominated(list(done["values"]), wanted)))
 
 
 def deepest_levels(study: Study) -> pd.Series:
@@ -154,17 +155,8 @@ def problem_table(study: Study) -> pd.DataFrame:
 
 def settings(study: Study) -> dict[str, Any]:
     """Returns the study's base configuration by dotted path."""
-    return flat(study.info.get("lottery", {}))
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns nested values by dotted path."""
     # Not lttune.config.from_dict: a study of an older version must still have its report.
-    values: dict[str, Any] = {}
-    for name, value in tree.items():
-        path = f"{prefix}{name}"
-        values |= flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
-    return values
+    return flatten(study.info.get("lottery", {}))
 
 
 def is_number(value: object) -> bool:

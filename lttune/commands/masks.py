@@ -36,14 +36,14 @@ class Flags:
 
 def main(flags: Flags) -> int:
     """Prints a table for each pair, writes the joined mask, and returns the exit code."""
-    from lttune.exchange.overlap import masks_of, table
+    from lttune.exchange.overlap import masks_of, overlap_lines
     from lttune.exchange.tensors import mask_tensors, write
     from lttune.models import masks
 
     found = masks_of(flags.tickets)
     for one, other in itertools.combinations(range(len(found)), 2):
         print(f"A {flags.tickets[one]}\nB {flags.tickets[other]}")
-        print("\n".join(table(found[one], found[other])))
+        print("\n".join(overlap_lines(found[one], found[other])))
     if flags.combine is not None and flags.out is not None:
         join = {"union": masks.union, "intersection": masks.intersection}[flags.combine]
         mask = join(*found)

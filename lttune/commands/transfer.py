@@ -59,10 +59,10 @@ def main(flags: Flags) -> int:
     """Trains what the store lacks, prints and writes the table, and returns the exit code."""
     from lttune.data import load
     from lttune.exchange.tickets import Place, deepest, find
-    from lttune.exchange.transfer import imported, junctions, transfer
-    from lttune.exchange.transfer_table import lines, table
+    from lttune.exchange.transfer import imported, junctions, train_on_target
+    from lttune.exchange.transfer_table import lines, transfer_lines
     from lttune.records import schema
-    from lttune.store.store import Store, probe
+    from lttune.store.store import Store, require_writable
     from lttune.study.checks import check_fit
     from lttune.training.engines import Needs, choose, make
     from lttune.trajectory.lab import Lab
@@ -81,7 +81,7 @@ def main(flags: Flags) -> int:
     if flags.mask is not None:
         tickets = {FROM_FILE: imported(found, dense, flags.mask, flags.start)}
     cells = flags.study.parent / "cells"
-    probe(cells)
+    require_writable(cells)
     needs = Needs(
         device=flags.device, networks=[found.network], configs=[config], datasets=[dataset]
     )
@@ -95,7 +95,7 @@ def main(flags: Flags) -> int:
         found.row["seed"],
         flags.device,
     )
-    rows = transfer(dense, tickets, flags.target, range(flags.replicates), lab)
+    rows = train_on_target(dense, tickets, flags.target, range(flags.replicates), lab)
     origin = {
         "study": found.row["study"],
         "phase": "transfer",
@@ -105,7 +105,7 @@ def main(flags: Flags) -> int:
     }
     out = flags.out or flags.study / "transfer.parquet"
     schema.write(out, [row | origin for row in rows])
-    print("\n".join(table(lines(rows))))
+    print("\n".join(transfer_lines(lines(rows))))
     new = sum(not row["reused"] for row in rows)
     print(f"{out}: {len(rows)} networks, {new} trained now, {len(rows) - new} from the store")
     return 0

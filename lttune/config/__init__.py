@@ -6,7 +6,7 @@ parameter and as a column of the records.
 """
 
 from lttune.config.data import DataConfig
-from lttune.config.fields import digest, flatten, require
+from lttune.config.fields import differences, digest, flatten, require
 from lttune.config.lottery import LotteryConfig, from_dict
 from lttune.config.model import ModelConfig
 from lttune.config.pretrain import PretrainConfig
@@ -24,6 +24,7 @@ __all__ = [
     "SupermaskConfig",
     "TargetConfig",
     "TrainConfig",
+    "differences",
     "digest",
     "flatten",
     "from_dict",

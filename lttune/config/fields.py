@@ -1,4 +1,4 @@
-"""How a field's rule is checked, and how nested values become dotted paths and a digest."""
+"""How a field's rule is checked; nested values as dotted paths, their differences, their digest."""
 
 from __future__ import annotations
 
@@ -55,6 +55,15 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         path = f"{prefix}{name}"
         flat |= flatten(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
     return flat
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Returns name -> (old value, new value) where two mappings differ, by name; none is None."""
+    return {
+        name: (old.get(name), new.get(name))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    }
 
 
 def digest(values: Any) -> str:

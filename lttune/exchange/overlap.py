@@ -22,7 +22,7 @@ def masks_of(tickets: Sequence[str]) -> list[Mask]:
     return [stored[t] if t in stored else files[t].fitted(shapes, ordered) for t in tickets]
 
 
-def table(one: Mask, other: Mask) -> list[str]:
+def overlap_lines(one: Mask, other: Mask) -> list[str]:
     """Returns the lines that compare two masks of one network, layer by layer and in all.
 
     ``common`` is the share of a layer's weights that survive in both, ``jaccard`` that share of

@@ -31,7 +31,7 @@ TICKET, CONTROLS = "transfer", ("transfer_reinit", "transfer_random")
 """Branches of a study that do the same with its own replicates."""
 
 
-def transfer(
+def train_on_target(
     dense: Junction,
     tickets: Mapping[int, Junction],
     target: TargetConfig,
@@ -73,7 +73,7 @@ def _task(name: str, level: int, replicate: int, at: Junction, lab: Lab) -> Task
     ticket = Ticket(mask=leaving.mask, start=leaving.start)
     config = leaving.config or at.config
     return Task(
-        identity={"target": lab.identity(config, replicate), "ticket": digest(ticket)},
+        identity={"target": lab.identity(config, replicate), "ticket": ticket_digest(ticket)},
         network=at.network,
         config=config,
         replicate=replicate,
@@ -85,7 +85,7 @@ def _task(name: str, level: int, replicate: int, at: Junction, lab: Lab) -> Task
     )
 
 
-def digest(ticket: Ticket) -> str:
+def ticket_digest(ticket: Ticket) -> str:
     """Returns the SHA-256 of a ticket's mask and weights."""
     sha = hashlib.sha256()
     parts = {f"mask.{n}": to_bits(keep) for n, keep in ticket.mask.items()} | ticket.start

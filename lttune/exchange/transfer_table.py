@@ -17,7 +17,7 @@ NAMES = ("dense", *(name.removeprefix("transfer_") for name in CONTROLS))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class PairedMean:
     """Mean of paired differences."""
 
     mean: float
@@ -36,12 +36,12 @@ class Line:
     """Test accuracy of the ticket at the early-stopping step."""
     others: dict[str, float]
     """Dense network or control -> the same."""
-    differences: dict[str, Difference]
+    differences: dict[str, PairedMean]
     """Dense network or control -> ticket less it, paired by replicate."""
 
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """Returns a line for each ticket among the rows of ``transfer``."""
+    """Returns a line for each ticket among the rows of ``train_on_target``."""
 
     def accuracies(branch: str, level: int) -> list[float]:
         mine = [r for r in rows if (r["branch"], r["level"]) == (branch, level)]
@@ -64,17 +64,17 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
     return found
 
 
-def paired(one: Sequence[float], other: Sequence[float]) -> Difference:
+def paired(one: Sequence[float], other: Sequence[float]) -> PairedMean:
     """Returns the mean difference of pairs with its t-interval."""
     gaps = [a - b for a, b in zip(one, other, strict=True)]
     n = len(gaps)
     half = None
     if n > 1:
         half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(gaps) / math.sqrt(n)
-    return Difference(mean=fmean(gaps), half=half, n=n)
+    return PairedMean(mean=fmean(gaps), half=half, n=n)
 
 
-def table(found: list[Line]) -> list[str]:
+def transfer_lines(found: list[Line]) -> list[str]:
     """Returns the printed lines: accuracies, then differences in percentage points."""
     head = f"{'level':>5} {'density':>8} {'ticket':>7}"
     head += "".join(f" {name:>7}" for name in NAMES)

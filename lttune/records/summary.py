@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
-from typing import Any
 
-from lttune.records.objectives import ObjectiveConfig, at_density, measure
+from lttune.records.objectives import ObjectiveConfig, Rows, at_density, measure
 
 LEVEL_METRICS = (
     "density",
@@ -32,8 +30,6 @@ CONTROL_METRICS = ("test_accuracy", "val_accuracy", "early_stop_step")
 AT_DENSITIES = (0.2, 0.1, 0.05)
 """Densities at which a trial's test accuracy is a summary metric of its own."""
 
-Rows = Sequence[Mapping[str, Any]]
-
 
 def level_metrics(rows: Rows) -> dict[str, float]:
     """Returns the metrics of one level from its rows, with ``_std`` where there are replicates."""
@@ -52,13 +48,13 @@ def level_metrics(rows: Rows) -> dict[str, float]:
     return metrics
 
 
-def trial_metrics(rows: Rows, classes: int, target: ObjectiveConfig) -> dict[str, float]:
+def trial_metrics(rows: Rows, classes: int, objective: ObjectiveConfig) -> dict[str, float]:
     """Returns a trial's summary: each objective's numbers, and test accuracy at a few densities.
 
     MLflow's tables show only a series' last value, so what is compared has a key of its own.
     """
-    names = {"accuracy_auc", "ticket_density", *target.measures}
-    metrics = {name: measure(name, rows, classes, target) for name in sorted(names)}
+    names = {"accuracy_auc", "ticket_density", *objective.measures}
+    metrics = {name: measure(name, rows, classes, objective) for name in sorted(names)}
     trunk = [row for row in rows if row["branch"] == "trunk"]
     replicates = sorted({row["replicate"] for row in trunk})
     for density in AT_DENSITIES:

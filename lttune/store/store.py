@@ -197,7 +197,7 @@ class Store:
             shutil.move(folder, aside)
 
 
-def probe(folder: Path) -> None:
+def require_writable(folder: Path) -> None:
     """Checks that a store's folder can be written.
 
     Raises:

@@ -121,7 +121,7 @@ def check_controls(controls: Sequence[str], config: LotteryConfig) -> None:
             raise ConfigError("method must be 'prune' for the control 'sibling', got 'supermask'")
 
 
-def check_objective(target: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:
+def check_objective(objective: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:
     """Checks that the base configuration reaches the density that the objective reads.
 
     Raises:
@@ -130,10 +130,10 @@ def check_objective(target: ObjectiveConfig, base: LotteryConfig, network: Netwo
     if base.method == "supermask":
         return  # The mask's density is learned.
     reached = planned_densities(base, network)[-1]
-    if "ticket_density" not in target.measures and reached > target.density:
+    if "ticket_density" not in objective.measures and reached > objective.density:
         raise ConfigError(
             f"objective.density must be reached by the base configuration, whose last level has "
-            f"density {reached:.3g}; got {target.density!r}; give a larger one or more levels"
+            f"density {reached:.3g}; got {objective.density!r}; give a larger one or more levels"
         )
 
 

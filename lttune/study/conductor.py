@@ -1,34 +1,38 @@
-"""One run of a study: what is missing is run, what happens is recorded, shown and mirrored."""
+"""A study from its settings to its outcome: what is missing is run, recorded, shown, mirrored."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import ray
+from filelock import FileLock, Timeout
 from rich.console import Console
 
-from lttune.data import Dataset
 from lttune.data.transforms import outline
-from lttune.models import Network
+from lttune.errors import LockedError
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
 from lttune.store.files import read_json, write_json
+from lttune.store.store import require_writable
 from lttune.study.console.outcome import Outcome, show
 from lttune.study.console.progress import Progress
 from lttune.study.declared import Study
-from lttune.study.manifest import continued
+from lttune.study.manifest import continued, refuse_other, sheet
 from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.confirmation import Confirmation
+from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.phases.planned import levels, phase_config, plan_trials, work
+from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
-from lttune.study.tracking.tracker import Status
+from lttune.study.tracking.tracker import RunStatus
 from lttune.study.workers.cluster import start_ray
 from lttune.study.workers.tune import Interrupted, on_interrupt, run_trials
 
@@ -36,50 +40,77 @@ Report = Callable[[Path], Path]
 """Writes the report of a study's folder and returns its path."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Chosen:
-    """What was settled about a run before it began."""
+def run_study(
+    config: StudyConfig, study: Study, report: Report, began: float | None = None
+) -> Outcome:
+    """Runs what is missing of a study and writes its report.
 
-    engine: str
-    """Which engine the workers make."""
-    reason: str
-    """Why it is not the fast one; empty if it is."""
-    began: float
-    """Monotonic time at which the command began, from which wall time counts."""
+    Running a study again goes on where it stopped; running a finished one again trains nothing.
 
-    def show(self, console: Console) -> None:
-        """Prints the engine, and why it is not the fast one, in one line."""
-        line = f"engine: {self.engine}{self.reason and f' ({self.reason})'}"
-        console.print(line, soft_wrap=True, markup=False)
+    Args:
+        config: the settings.
+        study: what the study file declares.
+        report: writes the report of a study's folder.
+        began: monotonic time at which the command began; None is now.
+
+    Raises:
+        LttuneError: before anything starts, if the study cannot be run as asked.
+    """
+    began = time.monotonic() if began is None else began
+    needed = prepared(config, study)
+    if config.plan:
+        return _planned(needed)
+    numerics = needed.numerics
+    refuse_other(config.folder, sheet(config, needed.study, needed.dataset, numerics))
+    with _locked(config):
+        if study.prepare is not None:
+            study.prepare(config.folder, config.replicates)
+        # Made after what was prepared: its date is when the study began.
+        values = sheet(config, needed.study, needed.dataset, numerics)
+        return Conductor(needed, values, report, began).run()
+
+
+def _planned(needed: Prepared) -> Outcome:
+    """Prints what the study would train, and by which engine; nothing is written."""
+    config, console = needed.config, Console()
+    needed.show_engine(console)
+    pace = measured(config.lottery, needed.datasets, needed.engine, config.device)
+    cores = config.max_concurrent or os.cpu_count() or 1
+    console.print(cost_table(plan(config, needed.study, needed.datasets, pace), cores))
+    return Outcome(exit_code=0, report=config.folder / "report.html", tracking="", not_tracked="")
+
+
+@contextlib.contextmanager
+def _locked(config: StudyConfig) -> Iterator[None]:
+    """Makes the study's folders and keeps other drivers out of them."""
+    require_writable(config.store)
+    require_writable(config.folder)
+    lock = FileLock(config.folder / "lock")
+    try:
+        held = lock.acquire(timeout=0)
+    except Timeout:
+        raise LockedError(f"another driver is running the study {config.folder}") from None
+    with held:
+        yield
 
 
 class Conductor:
     """Runs one study once; a ``Listener`` of its trials.
 
     Args:
-        config: the settings.
-        study: what the study file declares.
-        datasets: the examples of every dataset that it can come to, by name, as loaded.
-        network: its base architecture.
+        needed: the study, checked.
         sheet: the values of ``study.json``.
         report: writes the report at the end.
-        chosen: the engine, and when this run began.
+        began: monotonic time at which the command began, from which wall time counts.
     """
 
     def __init__(
-        self,
-        config: StudyConfig,
-        study: Study,
-        datasets: Mapping[str, Dataset],
-        network: Network,
-        sheet: Mapping[str, Any],
-        report: Report,
-        chosen: Chosen,
+        self, needed: Prepared, sheet: Mapping[str, Any], report: Report, began: float
     ) -> None:
-        self._config, self._study, self._datasets = config, study, datasets
-        self._dataset = datasets[config.lottery.data.name]
-        self._classes = outline(self._dataset, config.lottery.data)[1]
-        self._network, self._report, self._chosen = network, report, chosen
+        config, study, datasets = needed.config, needed.study, needed.datasets
+        self._needed, self._config, self._study, self._datasets = needed, config, study, datasets
+        self._report, self._began = report, began
+        self._classes = outline(needed.dataset, config.lottery.data)[1]
         self._ran = False
         self._levels: dict[int, int] = {}
         self._interrupts = list[Interrupted]()
@@ -94,7 +125,7 @@ class Conductor:
         self._tables.read(self._ledger)
         plan_trials(self._ledger, config, study)
         self._tracked = TrackedStudy(
-            config, study, self._dataset, self._sheet, self._ledger, self._tables
+            config, study, needed.dataset, self._sheet, self._ledger, self._tables
         )
         self._progress = Progress(self._ledger, work(config, study, datasets), self._console)
 
@@ -158,9 +189,9 @@ class Conductor:
             raise self._interrupts[0]
 
     def _run_trials(self, interrupt: Callable[[int], None]) -> None:
-        config, chosen = self._config, self._chosen
+        config = self._config
         resources = start_ray(config)
-        chosen.show(self._console)
+        self._needed.show_engine(self._console)
         on_interrupt(interrupt)  # Ray has taken SIGTERM for itself, and would end in SIGABRT.
         cores = max(1, int(resources.get("CPU", 1)))
         searcher = StudySearcher(
@@ -175,7 +206,7 @@ class Conductor:
             control_densities=config.control_densities,
         )
         concurrent = min(config.max_concurrent or cores, cores)
-        engine = self._chosen.engine
+        engine = self._needed.engine
         run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
 
     def _share(self, trial: Trial, level: int) -> float:
@@ -195,14 +226,14 @@ class Conductor:
         figures = sorted((self._config.folder / "figures").glob("*"))
         tables = [self._config.folder / f"{name}.parquet" for name in ("records", "layers")]
         files = [page, *tables, *figures]
-        status: Status = "FAILED"
+        status: RunStatus = "FAILED"
         if self._ledger.finished:
             status = "FINISHED" if self._ledger.complete else "KILLED"
         tracker = self._tracked.tracker
         tracker.finish("KILLED" if interrupted else status, files)
         missing = tracker.close(timeout_s=15 if interrupted else 60)
         if self._ran:
-            self._ledger.wall_s += time.monotonic() - self._chosen.began
+            self._ledger.wall_s += time.monotonic() - self._began
             self._ledger.save()
         outcome = Outcome(
             exit_code=interrupted.exit_code if interrupted else int(not self._ledger.finished),

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution
 
 from lttune.config import require
 from lttune.config.design import Factor, Point
-from lttune.study.phase import PHASES, SEARCHING, Phase
+from lttune.config.phase import PHASES, Phase, PhaseName, phase_names, phase_of
 from lttune.study.settings import StudyConfig
 
 Space = Mapping[str, BaseDistribution]
@@ -34,8 +34,8 @@ class Study:
     """The study file itself, kept with the results."""
     factors: Sequence[Factor] = ()
     """What a space-filling design varies, the measure that importances refer to."""
-    points: Mapping[str, Mapping[Phase, Sequence[Point]]] = field(default_factory=dict)
-    """Scale -> phase (sweep, design, tune) -> its points, each trained once a replicate."""
+    points: Mapping[str, Mapping[PhaseName, Sequence[Point]]] = field(default_factory=dict)
+    """Scale -> phase whose points are declared -> its points, each trained once a replicate."""
     compared: str | None = None
     """Dotted path whose values phase tune makes ready for a fair comparison, each value with
     hyperparameters of its own (``lttune.config.design.fair_comparison``)."""
@@ -43,29 +43,43 @@ class Study:
     """Called with the study's folder and its number of replicates before anything is trained, at
     every run: it fixes what must be fixed before results are seen, such as the claims."""
 
-    def points_of(self, config: StudyConfig) -> dict[Phase, list[Point]]:
+    def points_of(self, config: StudyConfig) -> dict[PhaseName, list[Point]]:
         """Returns the points of the phases that are run.
 
         Raises:
-            ConfigError: if a phase is asked for and the study declares nothing for it.
+            ConfigError: if a phase is asked for and the study declares nothing for it, or if it
+                declares points of a phase that takes none.
         """
         declared = self.points.get(config.scale, {})
-        for phase in config.phases:
-            needed = self.space if phase in SEARCHING else phase in declared
-            if phase == "confirm":
-                needed = self.space or "tune" in declared
-            ok = phase == "anchor" or bool(needed)
-            rule = f"without {phase!r}: the study declares none at scale {config.scale!r}"
-            require(ok, "phases", rule, config.phases)
+        for name in declared:
+            ok = phase_of(name).origin == "declared"
+            rule = f"of {', '.join(phase_names(lambda p: p.origin == 'declared'))}"
+            require(ok, "points", rule, name)
+        for name in config.phases:
+            rule = f"without {name!r}: the study declares none at scale {config.scale!r}"
+            require(self._can(phase_of(name), declared), "phases", rule, config.phases)
         return {
-            phase: list(declared[phase])
-            for phase in PHASES
-            if phase in config.phases and phase in declared
+            name: list(declared[name])
+            for name in phase_names(lambda phase: phase.name in declared)
+            if name in config.phases
         }
 
+    def _can(self, phase: Phase, declared: Mapping[PhaseName, Sequence[Point]]) -> bool:
+        """Returns whether the study has what a phase takes its points from."""
+        if phase.origin == "winners":
+            return any(self._can(p, declared) for p in PHASES.values() if p.best_of)
+        if phase.origin == "declared":
+            return bool(declared.get(phase.name))
+        return phase.origin == "base" or bool(self.space)
+
     def space_of(self, config: StudyConfig) -> Space:
-        """Returns the space if one of the phases that are run comes to its points, else none."""
-        return {} if set(SEARCHING).isdisjoint(config.phases) else self.space
+        """Returns the space if one of the phases that are run comes to its points, else none.
+
+        Those that confirm others do: the others may have run before.
+        """
+        phases = [phase_of(name) for name in config.phases]
+        comes = any(phase.is_of_space or phase.origin == "winners" for phase in phases)
+        return self.space if comes else {}
 
 
 def describe_space(space: Space) -> dict[str, dict[str, Any]]:

@@ -39,7 +39,7 @@ def main(
     )
     try:
         # PyTorch, Ray and MLflow take seconds to import: help and mistakes should not wait.
-        from lttune.study.run import run_study
+        from lttune.study.conductor import run_study
 
         code = run_study(config, study, report, began).exit_code
         if code >= INTERRUPTED and argv is None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lttune.config import flatten
+from lttune.config import differences, flatten
 from lttune.config.design.factors import with_inert
 from lttune.config.passwords import masked
 from lttune.data import Dataset
@@ -18,7 +18,7 @@ from lttune.errors import RefusedError, StorageError
 from lttune.records import provenance
 from lttune.store.files import read_json
 from lttune.study.declared import Study, describe_space
-from lttune.study.settings import FREE, StudyConfig, differences
+from lttune.study.settings import FREE, StudyConfig
 
 RUN = ("command", "created", "code", "packages", "machine", "numerics")
 """What a sheet says of one run of a study."""
@@ -64,7 +64,7 @@ def sheet(config: StudyConfig, study: Study, dataset: Dataset, numerics: str) ->
     }
 
 
-def identity(values: Mapping[str, Any]) -> dict[str, Any]:
+def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields of a sheet that a study must share with itself to be continued.
 
     A setting that an older sheet does not know counts at its default, which changes nothing.
@@ -104,11 +104,12 @@ def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:
     if not path.exists():
         return
     try:
-        old = identity(read_json(path))
+        old = fixed(read_json(path))
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise StorageError(f"{path} is damaged ({type(error).__name__}): move it away") from error
-    if changed := differences(old, identity(new)):
+    if changed := differences(old, fixed(new)):
+        texts = [f"{name}: {before!r} -> {after!r}" for name, (before, after) in changed.items()]
         raise RefusedError(
-            f"the study {folder} exists with another configuration ({'; '.join(changed)}); "
+            f"the study {folder} exists with another configuration ({'; '.join(texts)}); "
             "give another --name, or the old values"
         )

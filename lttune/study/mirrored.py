@@ -14,10 +14,10 @@ from lttune.records.tables import Tables
 from lttune.study.declared import Study
 from lttune.study.phases.planned import phase_config
 from lttune.study.settings import StudyConfig
-from lttune.study.tracking.tracker import Status, Tracker
+from lttune.study.tracking.tracker import RunStatus, Tracker
 from lttune.study.tracking.views import POINT, View, views
 
-STATUS: dict[str, Status] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
+STATUS: dict[str, RunStatus] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 """State of an ended trial -> MLflow's."""
 
 
@@ -113,15 +113,17 @@ class TrackedStudy:
         self.tracker.end_trial(trial.number, STATUS[trial.state], {**numbers, **summary})
 
     def _views(self) -> list[View]:
-        trials, target = self._ledger.trials, self._config.objective
+        trials, objective = self._ledger.trials, self._config.objective
         # A dictionary keeps the order, which a set would not.
         factors = dict.fromkeys([*self._study.space, *(p for t in trials for p in t.hparams)])
         controls = dict.fromkeys(control for trial in trials for control in trial.controls)
-        return views(factors, target.measures[0], target.direction == "minimize", list(controls))
+        return views(
+            factors, objective.measures[0], objective.direction == "minimize", list(controls)
+        )
 
     def _settings(self) -> dict[str, Any]:
         names = ("scale", "seed", "trials", "replicates", "sampler", "controls")
         values = self._config.plain()
         space = {f"space.{path}": text for path, text in self._sheet["space"].items()}
-        target = {"objective": self._config.objective.name}
-        return {name: values[name] for name in names} | target | space
+        objective = {"objective": self._config.objective.name}
+        return {name: values[name] for name in names} | objective | space

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+
+import tyro
 
 from lttune.config import LotteryConfig, require
 from lttune.config.fields import is_number
 from lttune.config.machine import DeviceName, EngineName
 from lttune.config.passwords import masked
+from lttune.config.phase import PHASES, PhaseName, told
 from lttune.errors import unknown
 from lttune.records.objectives import ObjectiveConfig
-from lttune.study.phase import Phase
 
 Scale = Literal["smoke", "quick", "paper"]
 ControlName = Literal[
@@ -77,12 +78,11 @@ class StudyConfig:
     """How much is run: smoke to see it work, quick for a first answer, paper for its numbers."""
     out: Path = Path("results")
     """Folder of all studies and of the store of trained networks that they share."""
-    phases: tuple[Phase, ...] = ("anchor", "search")
-    """What is run: anchor is the base configuration with its controls; sweep, design and tune are
-    points that the study declares; search is Optuna's; random is its control, as many trials drawn
-    uniformly from the same space; confirm is the best trial of each, of tune the best of each value
-    that is compared, and the base configuration, in full depth on replicates that nothing else was
-    trained on."""
+    phases: Annotated[tuple[PhaseName, ...], tyro.conf.arg(help=f"What is run. {told()}.")] = (
+        "anchor",
+        "search",
+    )
+    """What is run: names of ``lttune.config.phase.PHASES``."""
     trials: int = 12
     """Trials of the search, and as many of its random control."""
     replicates: int = 3
@@ -148,7 +148,7 @@ class StudyConfig:
             if getattr(self, name) not in get_args(choices):
                 raise unknown(name, getattr(self, name), get_args(choices))
         for name, choices in (
-            ("phases", get_args(Phase)),
+            ("phases", PHASES),
             ("controls", get_args(ControlName)),
             ("search_over", get_args(MoreName)),
         ):
@@ -194,12 +194,3 @@ class StudyConfig:
     def store(self) -> Path:
         """Folder of the trained networks, shared by the studies under ``out``."""
         return self.out / "cells"
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Returns "field: old -> new" for every field that differs, in the order of their names."""
-    return [
-        f"{name}: {old.get(name)!r} -> {new.get(name)!r}"
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
-    ]

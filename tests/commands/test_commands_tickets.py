@@ -13,7 +13,7 @@ import tyro
 
 from lttune.__main__ import commands, main
 from lttune.data.files import npz
-from lttune.exchange.overlap import table
+from lttune.exchange.overlap import overlap_lines
 from lttune.exchange.tensors import masks_in, read
 from lttune.exchange.tickets import Place, find
 from lttune.models import masks
@@ -98,7 +98,7 @@ def test_the_table_of_masks_counts_and_expects():
         "a.weight": torch.tensor([1, 0, 1, 0]).bool(),
         "b.weight": torch.tensor([1, 1, 1, 0, 0, 0]).bool(),
     }
-    head, *lines = [line.split() for line in table(one, other)]
+    head, *lines = [line.split() for line in overlap_lines(one, other)]
     assert head == ["layer", "weights", "A", "B", "common", "chance", "jaccard", "chance"]
     # In a, 1 of 4 in both and 3 in either; by chance 1/4 and 3/4. In all 4 of 10, and 9 in either.
     assert lines == [
@@ -117,7 +117,7 @@ def test_chance_is_what_independent_masks_have():
         }
         for p, q in ((0.1, 0.8), (0.4, 0.3))
     )
-    for line in table(one, other)[1:]:
+    for line in overlap_lines(one, other)[1:]:
         common, chance, jaccard, by_chance = map(float, line.split()[-4:])
         assert common == pytest.approx(chance, abs=0.004)
         assert jaccard == pytest.approx(by_chance, abs=0.006)

@@ -16,7 +16,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from lttune.__main__ import main
 from lttune.errors import ConfigError, StorageError
 from lttune.exchange.studies import Folder, write_csv, write_deepcave, write_optuna
-from lttune.exchange.studies.sample import contains, distribution
+from lttune.exchange.studies.trial_sets import contains, distribution
 from lttune.records import schema
 from lttune.store.files import read_json, write_json
 from lttune.study.declared import describe_space

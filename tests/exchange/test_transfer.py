@@ -13,8 +13,8 @@ from lttune.data import load
 from lttune.data.files import npz
 from lttune.exchange.tensors import mask_tensors, plain, torch_prune, write
 from lttune.exchange.tickets import Place, find
-from lttune.exchange.transfer import digest, imported, junctions, transfer
-from lttune.exchange.transfer_table import lines, paired, table
+from lttune.exchange.transfer import imported, junctions, ticket_digest, train_on_target
+from lttune.exchange.transfer_table import lines, paired, transfer_lines
 from lttune.models import masks
 from lttune.records import schema
 from lttune.store.store import Store
@@ -52,7 +52,7 @@ def moved(study, store, target, levels=(1, 2), replicates=(0, 1), replicate=0, d
     engine = Watched()
     lab = Lab(datasets or {"digits": DIGITS}, engine, Store(store), 0)
     found = find(Place(study=study, replicate=replicate))
-    rows = transfer(*junctions(found, levels), target, replicates, lab)
+    rows = train_on_target(*junctions(found, levels), target, replicates, lab)
     new = [row for row in rows if not row["reused"]]
     keys = [(row["branch"], row["level"], row["replicate"]) for row in new]
     return rows, dict(zip(keys, zip(engine.members, engine.orders, strict=True), strict=True))
@@ -167,7 +167,7 @@ def test_a_mask_from_a_file_is_a_ticket(study, tmp_path):
     ]
     for at in ways:
         lab = Lab({"digits": DIGITS}, TorchEngine(), Store(tmp_path), 0)
-        others = transfer(dense, {1: at}, LOWER, (0,), lab)
+        others = train_on_target(dense, {1: at}, LOWER, (0,), lab)
         one, other = (
             next(r for r in table if r["branch"] == "transfer" and r["level"] > 0)
             for table in (rows, others)
@@ -187,8 +187,8 @@ def test_every_byte_of_a_ticket_is_in_its_name(study):
             mask["out.weight"][0, 0] ^= True
         else:
             start[name].view(-1)[0] += 1e-3
-        names.add(digest(Ticket(mask=mask, start=start)))
-    names.add(digest(Ticket(mask=ticket.mask, start=at.start)))
+        names.add(ticket_digest(Ticket(mask=mask, start=start)))
+    names.add(ticket_digest(Ticket(mask=ticket.mask, start=at.start)))
     assert len(names) == 4
 
 
@@ -230,7 +230,7 @@ def test_lines_pair_by_replicate_whatever_the_order_of_the_rows():
     # 0.5 and 0.4 differ by 0.1: a t-interval of two pairs is 12.7 times half of that.
     half = line.differences["reinit"].half
     assert half == pytest.approx(12.706 * 0.05, rel=1e-4)
-    printed = table([line])
+    printed = transfer_lines([line])
     assert "+45.00 +- 63.53" in printed[1]
     assert "n = 2" in printed[-1]
 

@@ -30,10 +30,10 @@ def ledger(path: Path, anchors: int = 0, search: int = 4) -> Ledger:
 
 
 def searcher(book: Ledger, **changes: Any) -> StudySearcher:
-    options = {"space": SPACE, "target": ObjectiveConfig(), "sampler": "random", "seed": 0}
+    options = {"space": SPACE, "objective": ObjectiveConfig(), "sampler": "random", "seed": 0}
     confirmation = {"replicates": 2, **changes.pop("confirmation", {})}
     options |= {"replicates": 2, **changes}
-    options["confirmation"] = Confirmation(target=options["target"], **confirmation)
+    options["confirmation"] = Confirmation(objective=options["objective"], **confirmation)
     return StudySearcher(book, BASE, **options)
 
 

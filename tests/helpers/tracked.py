@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from lttune.data.dataset import Dataset
-from lttune.study.tracking.tracker import Status, Tracker
+from lttune.study.tracking.tracker import RunStatus, Tracker
 
 LEVELS = 3
 LEVEL_KEYS = {"density", "test_accuracy"}
-ENDS: dict[int, Status] = {0: "FINISHED", 1: "FAILED", 2: "KILLED"}
+ENDS: dict[int, RunStatus] = {0: "FINISHED", 1: "FAILED", 2: "KILLED"}
 
 
 def tiny_dataset() -> Dataset:

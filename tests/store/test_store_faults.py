@@ -8,7 +8,7 @@ from small_cells import INPUTS, cell, full, never, obtain
 
 from lttune.errors import StorageError
 from lttune.store.files import write_draft
-from lttune.store.store import Store, probe
+from lttune.store.store import Store, require_writable
 
 
 @pytest.mark.parametrize("name", ["record.json", "times.json", "tensors.safetensors", "seal.json"])
@@ -138,4 +138,4 @@ def test_a_damaged_cell_that_cannot_be_moved_is_one_line(tmp_path, monkeypatch):
 def test_a_store_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write to"):
-        probe(tmp_path / "file" / "cells")
+        require_writable(tmp_path / "file" / "cells")

@@ -10,8 +10,8 @@ from lttune.config.design import Point
 from lttune.data import load
 from lttune.errors import ConfigError, ResourceError
 from lttune.records.objectives import ObjectiveConfig
+from lttune.study.conductor import run_study
 from lttune.study.phases.estimate import DENSITIES, Pace, measured, plan
-from lttune.study.run import run_study
 
 DATASETS = {"digits": load("digits")}
 PACE = Pace(densities=(0.1, 1.0), step_s=(0.001, 0.01), evaluation_s=(0.5, 0.5))

@@ -9,6 +9,7 @@ import pytest
 from digits_study import LOTTERY, SMOKE, STUDY
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from lttune.config.fields import differences
 from lttune.data import load
 from lttune.errors import ConfigError, RefusedError, StorageError
 from lttune.models import build
@@ -16,8 +17,8 @@ from lttune.records.objectives import ObjectiveConfig
 from lttune.store.files import read_json, write_json
 from lttune.study.checks import check_space
 from lttune.study.declared import describe_space
-from lttune.study.manifest import continued, identity, refuse_other, sheet
-from lttune.study.settings import COUNTS, FREE, StudyConfig, differences
+from lttune.study.manifest import continued, fixed, refuse_other, sheet
+from lttune.study.settings import COUNTS, FREE, StudyConfig
 
 DATASETS = {"digits": load("digits")}
 NETWORK = build(LOTTERY.model, (8, 8), 10)
@@ -219,7 +220,11 @@ def test_a_space_is_described_by_plain_values():
 
 def test_differences_are_sorted_and_name_both_values():
     old, new = {"b": 1, "a": 1, "same": 0}, {"b": 2, "c": "x", "same": 0}
-    assert differences(old, new) == ["a: 1 -> None", "b: 1 -> 2", "c: None -> 'x'"]
+    assert list(differences(old, new).items()) == [
+        ("a", (1, None)),
+        ("b", (1, 2)),
+        ("c", (None, "x")),
+    ]
 
 
 def config_with(**changes: Any) -> StudyConfig:
@@ -308,7 +313,7 @@ def test_a_study_of_another_space_or_other_data_is_refused(tmp_path, digits):
 def test_what_is_not_the_studys_identity_may_change(digits):
     values = sheet(SMOKE, STUDY, digits, "torch/cpu")
     other = {**values, "command": "x", "created": "x", "machine": {}, "code": {}, "packages": {}}
-    assert identity(values) == identity(other)
+    assert fixed(values) == fixed(other)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"config": 1}', "\xff"])

@@ -14,8 +14,8 @@ from lttune.data import load
 from lttune.errors import ConfigError
 from lttune.pruning.densities import around
 from lttune.store.store import Store
+from lttune.study.conductor import run_study
 from lttune.study.phases.estimate import Pace, plan
-from lttune.study.run import run_study
 from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import networks, run_trial

@@ -17,9 +17,8 @@ from analysis.claims.file.cell import Cell
 from analysis.claims.file.claim import Claim
 from analysis.claims.networks.scale import SCALE, Scale, canonical, plain
 from lttune.config import LotteryConfig
+from lttune.config.phase import phase_names
 
-PHASES = ("anchor", "sweep")
-"""Phases that were planned before any result: what a search tried is no sample of anything."""
 UNREAD = ("levels", "min_density", "train.eval_test", "train.eval_train", "prune.scoring_examples")
 """Hyperparameters that change no network at a given density."""
 UNREAD_GROUPS = ("supermask.", "target.")
@@ -35,11 +34,11 @@ ONLY_WITH = {
 def planned(records: pd.DataFrame) -> pd.DataFrame:
     """Returns the rows of the phases that were planned, with columns ``key`` and ``unit``.
 
-    The key numbers trials over all studies, the anchor's first. The unit names what is independent:
-    the replicate of a seed. The same replicate in another study of the same seed is the same random
-    numbers, and no further replicate.
+    What a search tried is no sample of anything. The key numbers trials over all studies, the
+    anchor's first. The unit names what is independent: the replicate of a seed. The same replicate
+    in another study of the same seed is the same random numbers, and no further replicate.
     """
-    rows = records[records["phase"].isin(PHASES)].copy()
+    rows = records[records["phase"].isin(phase_names(lambda phase: phase.is_read_by_claims))].copy()
     rows["unit"] = [
         f"{int(s):06d}/{int(r):06d}" for s, r in zip(rows["seed"], rows["replicate"], strict=True)
     ]

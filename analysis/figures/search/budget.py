@@ -17,15 +17,13 @@ from analysis.statistics.best_of_k import best_of_k, expected_best
 from analysis.tables.objective import directions, is_minimized, objective_name
 from analysis.tables.sweeps import point_name
 from analysis.tables.trials import is_number, settings
+from lttune.config.phase import phase_names
 
 BUDGET_COLUMNS = ["curve", "k", "value", "low", "high", "n"]
 """Columns of ``budget_table``."""
 
 FEWEST = 2
 """Random trials from which there is a curve."""
-
-WARM = ("anchor", "sweep", "design")
-"""Phases that a search learns from before its first trial (lttune.study.search.proposals)."""
 
 DEPTH = ("levels", "min_density")
 """What a point of theirs may set beside the space."""
@@ -94,7 +92,8 @@ def told_points(study: Study) -> int:
     space, base = study.info.get("space") or {}, settings(study)
     if not space or (study.info.get("config") or {}).get("sampler") == "random":
         return 0
-    done = study.trials[(study.trials["state"] == "complete") & study.trials["phase"].isin(WARM)]
+    learned = study.trials["phase"].isin(phase_names(lambda phase: phase.is_learned_from))
+    done = study.trials[(study.trials["state"] == "complete") & learned]
     found: set[tuple[str, ...]] = set()
     for hparams in done["hparams"]:
         values = {**base, **(hparams or {})}

@@ -9,13 +9,15 @@ from analysis.figures import axes, canvas
 from analysis.figures.canvas import Drawing
 from analysis.figures.search.search import ANCHOR
 from analysis.frame import Study
-from analysis.tables.objective import directions, non_dominated
+from analysis.tables.objective import directions
 from analysis.tables.trials import search_table
+from lttune.records.best import non_dominated
+from lttune.records.objectives import Direction
 
 PARETO_COLUMNS = ["phase", "trial", "label", "accuracy", "density", "is_front"]
 """Columns of ``pareto_table``."""
 
-WANTED = ["maximize", "minimize"]
+WANTED: list[Direction] = ["maximize", "minimize"]
 """Of accuracy and of density: the objective whose front is drawn."""
 
 
@@ -23,8 +25,8 @@ def pareto_table(study: Study) -> pd.DataFrame:
     """Returns the two values of each complete trial of search, random control and anchor.
 
     ``accuracy`` is the validation accuracy at the ticket's density, which is ``density``; means
-    over the trial's replicates. ``is_front`` is true where no other trial of the same phase is as
-    good in both values and better in one; the anchor has no front. Empty for another objective.
+    over the trial's replicates. ``is_front`` is true on the Pareto front of its phase; the anchor
+    has no front. Empty for another objective.
     """
     table = search_table(study)
     known = [isinstance(values, list) and len(values) == 2 for values in table["values"]]
@@ -35,7 +37,8 @@ def pareto_table(study: Study) -> pd.DataFrame:
     table = table.join(pairs.astype(float)).assign(is_front=False)
     for phase in ("search", "random"):
         mine = table.index[table["phase"] == phase]
-        table.loc[mine, "is_front"] = non_dominated(pairs.loc[mine].to_numpy(), WANTED)
+        found = non_dominated(pairs.loc[mine].to_numpy(float).tolist(), WANTED)
+        table.loc[mine.take(found), "is_front"] = True
     return table[PARETO_COLUMNS].reset_index(drop=True)
 
 

@@ -7,6 +7,6 @@ from lttune.exchange.studies.csv_tables import write_csv
 from lttune.exchange.studies.deepcave import write_deepcave
 from lttune.exchange.studies.folder import Folder
 from lttune.exchange.studies.optuna_database import write_optuna
-from lttune.exchange.studies.sample import Sample, samples
+from lttune.exchange.studies.trial_sets import TrialSet, trial_sets
 
-__all__ = ["Folder", "Sample", "samples", "write_csv", "write_deepcave", "write_optuna"]
+__all__ = ["Folder", "TrialSet", "trial_sets", "write_csv", "write_deepcave", "write_optuna"]

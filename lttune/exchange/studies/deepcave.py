@@ -20,7 +20,7 @@ from optuna.distributions import (
 )
 
 from lttune.exchange.studies.folder import Folder, new_folder, require_absent
-from lttune.exchange.studies.sample import Sample, contains, samples
+from lttune.exchange.studies.trial_sets import TrialSet, contains, trial_sets
 from lttune.records.ledger import Trial
 
 SUCCESS, CRASHED, PRUNED = 1, 4, 8
@@ -47,21 +47,21 @@ def write_deepcave(folder: Folder, path: Path) -> list[str]:
         StorageError: if the folder is there already.
     """
     require_absent(path)
-    found = samples(folder, "--deepcave")
+    found = trial_sets(folder, "--deepcave")
     lines: list[str] = []
     with new_folder(path) as draft:
-        for sample in found:
-            history = _write(folder, sample, draft / sample.name)
-            lines.append(f"{sample.name}: {len(sample.points)} trials, {history} networks")
+        for chosen in found:
+            history = _write(folder, chosen, draft / chosen.name)
+            lines.append(f"{chosen.name}: {len(chosen.points)} trials, {history} networks")
     return lines
 
 
-def _write(folder: Folder, sample: Sample, path: Path) -> int:
+def _write(folder: Folder, chosen: TrialSet, path: Path) -> int:
     """Writes one run and returns the length of its history."""
     configs: dict[str, int] = {}
     origins: dict[int, str] = {}
     history: dict[tuple[int, int, int], list[Any]] = {}
-    for trial, point in sample.points:
+    for trial, point in chosen.points:
         number = configs.setdefault(json.dumps(point), len(configs))
         origins.setdefault(number, trial.phase)
         for row in _history(folder, trial):
@@ -72,7 +72,7 @@ def _write(folder: Folder, sample: Sample, path: Path) -> int:
     path.mkdir()
     for name, values in {
         "meta": meta,
-        "configspace": _configspace(sample, folder.base),
+        "configspace": _configspace(chosen, folder.base),
         "configs": {number: json.loads(text) for text, number in configs.items()},
         "origins": origins,
     }.items():
@@ -99,11 +99,11 @@ def _history(folder: Folder, trial: Trial) -> list[list[Any]]:
     return rows
 
 
-def _configspace(sample: Sample, base: dict[str, Any]) -> dict[str, Any]:
+def _configspace(chosen: TrialSet, base: dict[str, Any]) -> dict[str, Any]:
     """Returns the space as ConfigSpace 1.2 writes it; a stepped range is its whole range."""
     return {
-        "name": sample.name,
-        "hyperparameters": [_described(p, d, base.get(p)) for p, d in sample.space.items()],
+        "name": chosen.name,
+        "hyperparameters": [_described(p, d, base.get(p)) for p, d in chosen.space.items()],
         "conditions": [],
         "forbiddens": [],
         "python_module_version": "1.2.0",

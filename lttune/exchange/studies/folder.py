@@ -13,9 +13,8 @@ from lttune.config import flatten
 from lttune.errors import ConfigError, StorageError
 from lttune.records import schema
 from lttune.records.ledger import Trial
+from lttune.records.tables import Row
 from lttune.store.files import read_json
-
-Row = dict[str, Any]
 
 ABOUT = ("name", "question", "source", "command", "created", "dataset")
 NEEDED = (*ABOUT, "lottery", "space", "objective")
@@ -81,7 +80,7 @@ def scalar(value: Any) -> Any:
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
-def objectives(trial: Trial) -> list[float]:
+def objective_values(trial: Trial) -> list[float]:
     """Returns the numbers of a trial's objective; ledgers of older studies know one."""
     if trial.values is not None:
         return trial.values

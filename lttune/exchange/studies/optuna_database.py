@@ -13,8 +13,8 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from lttune.exchange.studies.folder import Folder, objectives, require_absent
-from lttune.exchange.studies.sample import Sample, samples
+from lttune.exchange.studies.folder import Folder, objective_values, require_absent
+from lttune.exchange.studies.trial_sets import TrialSet, trial_sets
 from lttune.records.ledger import Trial
 from lttune.store.files import write_atomically
 
@@ -39,21 +39,21 @@ def write_optuna(folder: Folder, path: Path) -> list[str]:
         StorageError: if the file is there already.
     """
     require_absent(path)
-    found = samples(folder, "--optuna")
+    found = trial_sets(folder, "--optuna")
     with write_atomically(path) as draft:
         storage = RDBStorage(f"sqlite:///{draft}")
-        for sample in found:
-            _write(folder, sample, storage)
+        for chosen in found:
+            _write(folder, chosen, storage)
         storage.remove_session()
         storage.engine.dispose()
-    return [f"{sample.name}: {len(sample.points)} trials" for sample in found]
+    return [f"{chosen.name}: {len(chosen.points)} trials" for chosen in found]
 
 
-def _write(folder: Folder, sample: Sample, storage: RDBStorage) -> None:
+def _write(folder: Folder, chosen: TrialSet, storage: RDBStorage) -> None:
     asked = folder.sheet["objective"]
     # Sheets of older studies have one direction, or none.
     directions = asked.get("directions") or [asked.get("direction", "maximize")]
-    study = optuna.create_study(study_name=sample.name, storage=storage, directions=directions)
+    study = optuna.create_study(study_name=chosen.name, storage=storage, directions=directions)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         study.set_metric_names([asked["name"]] if len(directions) == 1 else asked["texts"])
@@ -61,12 +61,12 @@ def _write(folder: Folder, sample: Sample, storage: RDBStorage) -> None:
         study.set_user_attr(name, folder.sheet[name])
     study.set_user_attr("objective", asked["text"])
     study.set_user_attr("dataset", folder.sheet["dataset"]["name"])
-    for trial, params in sample.points:
-        study.add_trial(_frozen(folder, sample, trial, params, len(directions) > 1))
+    for trial, params in chosen.points:
+        study.add_trial(_frozen(folder, chosen, trial, params, len(directions) > 1))
 
 
 def _frozen(
-    folder: Folder, sample: Sample, trial: Trial, params: dict[str, Any], several: bool
+    folder: Folder, chosen: TrialSet, trial: Trial, params: dict[str, Any], several: bool
 ) -> FrozenTrial:
     """Returns a trial as Optuna has it, which knows no curves if there are several objectives."""
     curves = level_means(folder, trial)
@@ -76,9 +76,9 @@ def _frozen(
     state = STATES[trial.state]
     frozen = create_trial(
         state=state,
-        values=objectives(trial) if state == TrialState.COMPLETE else None,
+        values=objective_values(trial) if state == TrialState.COMPLETE else None,
         params=params,
-        distributions=sample.space,
+        distributions=chosen.space,
         intermediate_values={} if several else curves["val_accuracy"],
         user_attrs={"trial": trial.number, "replicates": trial.replicates, **facts, **about},
     )

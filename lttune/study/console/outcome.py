@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from lttune.config.phase import phase_of
 from lttune.records.best import front, ranked
 from lttune.records.ledger import ENDED, Ledger
 from lttune.records.summary import AT_DENSITIES, trial_metrics
@@ -77,14 +78,14 @@ def _best(
     By two numbers they are the Pareto front. Confirmations are no candidates: one of the same
     configuration has won.
     """
-    target = config.objective
-    candidates = [trial for trial in ledger.trials if trial.phase != "confirm"]
-    alone = len(target.measures) == 1
-    best = ranked(candidates, target)[:BEST] if alone else front(candidates, target)
+    objective = config.objective
+    candidates = [trial for trial in ledger.trials if phase_of(trial.phase).is_candidate]
+    alone = len(objective.measures) == 1
+    best = ranked(candidates, objective)[:BEST] if alone else front(candidates, objective)
     if not best:
         return None
     title = "best trials by {} (validation)" if alone else "Pareto front by {} (validation)"
-    table = Table(title=title.format(" and ".join(target.measures)), title_justify="left")
+    table = Table(title=title.format(" and ".join(objective.measures)), title_justify="left")
     metrics = [
         trial_metrics([row for row in rows if row["trial"] == t.number], classes, config.objective)
         for t in best
@@ -94,7 +95,7 @@ def _best(
         for density in AT_DENSITIES
         if any(f"test_accuracy_at_{density:g}" in found for found in metrics)
     }
-    for name in ("trial", *target.measures, *columns, "time"):
+    for name in ("trial", *objective.measures, *columns, "time"):
         table.add_column(name, justify="left" if name == "trial" else "right")
     for trial, found in zip(best, metrics, strict=True):
         tests = [f"{found[key]:.2%}" if key in found else "-" for key in columns.values()]

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from lttune.config.design.points import Role
-from lttune.records.best import winners
+from lttune.config.phase import PHASES, phase_names, phase_of
+from lttune.records.best import FRONT, winners
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Study
-from lttune.study.phase import ORIGINS
 from lttune.study.settings import MOST, StudyConfig
 
+PHASE = "confirm"
+"""The phase of these trials."""
 FRESH = MOST
 """First replicate id of the phase: no other phase counts that far."""
 
@@ -40,7 +42,7 @@ class Arm:
 class Confirmation:
     """What the phase trains in a study."""
 
-    target: ObjectiveConfig
+    objective: ObjectiveConfig
     """By which the best are chosen."""
     replicates: int
     """Of each configuration, one a trial."""
@@ -54,12 +56,15 @@ class Confirmation:
     @classmethod
     def of(cls, config: StudyConfig, study: Study) -> Confirmation:
         """Returns what the settings ask for."""
-        tuned = study.points_of(config).get("tune", [])
+        points = study.points_of(config)
+        chosen = [PHASES[name] for name in _chosen_from() if name in config.phases]
+        tuned = [p for phase in chosen if phase.best_of == "value" for p in points[phase.name]]
         values = {point.hparams.get(study.compared or "") for point in tuned}
-        each = 1 if len(config.objective.measures) == 1 else 3
-        arms = each * (len(values) + len({"search", "random"} & {*config.phases})) + 1
+        whole = sum(phase.best_of == "phase" for phase in chosen)
+        each = 1 if len(config.objective.measures) == 1 else FRONT
+        arms = each * (len(values) + whole) + 1
         return cls(
-            target=config.objective,
+            objective=config.objective,
             replicates=config.confirm_replicates,
             compared=study.compared,
             controls=config.controls if tuned else (),
@@ -68,7 +73,7 @@ class Confirmation:
 
     def is_due(self, ledger: Ledger) -> bool:
         """Whether the phase is run and the winners are known: no other candidate is to come."""
-        return "confirm" in ledger.active and not any(ledger.pending(phase) for phase in ORIGINS)
+        return PHASE in ledger.active and not any(map(ledger.pending, _chosen_from()))
 
     def add_missing(self, ledger: Ledger) -> None:
         """Adds the trials that the winners so far lack, and counts what makes the phase complete.
@@ -78,24 +83,24 @@ class Confirmation:
         Args:
             ledger: of a study whose other phases have ended (``is_due``).
         """
-        used = {r for t in ledger.trials if t.phase != "confirm" for r in t.replicates}
+        used = {r for t in ledger.trials if t.phase != PHASE for r in t.replicates}
         last = FRESH + self.replicates + len(used)
         fresh = [r for r in range(FRESH, last) if r not in used][: self.replicates]
-        known = {trial.label for trial in ledger.of("confirm")}
+        known = {trial.label for trial in ledger.of(PHASE)}
         # Replicate by replicate, so that an early look has every configuration once.
         for replicate in fresh:
             for arm in self._arms(ledger):
                 name = f"{arm.label} replicate={replicate}"
                 if name not in known:
                     controls = list(self.controls)
-                    ledger.add("confirm", name, arm.hparams, [replicate], controls, arm.role)
-        ledger.planned["confirm"] = len(ledger.of("confirm"))
+                    ledger.add(PHASE, name, arm.hparams, [replicate], controls, arm.role)
+        ledger.planned[PHASE] = len(ledger.of(PHASE))
 
     def _arms(self, ledger: Ledger) -> Iterator[Arm]:
-        for origin in ORIGINS:
-            for value, trials in self._rivals(ledger.of(origin)).items():
-                for trial in winners(trials, self.target):
-                    label = f"{origin} trial {trial.number}{value and f' ({value})'}"
+        for phase in _chosen_from():
+            for value, trials in self._rivals(ledger.of(phase)).items():
+                for trial in winners(trials, self.objective):
+                    label = f"{phase} trial {trial.number}{value and f' ({value})'}"
                     yield Arm(label=label, hparams=trial.hparams, role="fresh")
         yield Arm(label="base", hparams={}, role="paper")
 
@@ -103,7 +108,11 @@ class Confirmation:
         """Returns the trials of a phase by the value that is compared; "" if none is."""
         found: dict[str, list[Trial]] = {}
         for trial in trials:
-            tuned = trial.phase == "tune" and self.compared is not None
+            tuned = phase_of(trial.phase).best_of == "value" and self.compared
             value = str(trial.hparams[self.compared]) if tuned and self.compared else ""
             found.setdefault(value, []).append(trial)
         return found
+
+
+def _chosen_from() -> tuple[str, ...]:
+    return phase_names(lambda phase: phase.best_of)

@@ -14,6 +14,7 @@ import torch
 from rich.table import Table
 
 from lttune.config import LotteryConfig
+from lttune.config.phase import PHASES, phase_names
 from lttune.config.seeding import stream
 from lttune.data import Dataset
 from lttune.models.masks import apply
@@ -21,8 +22,7 @@ from lttune.pruning.densities import planned_densities
 from lttune.store.store import Store
 from lttune.study.console.progress import clock
 from lttune.study.declared import Study
-from lttune.study.phases.confirmation import Confirmation
-from lttune.study.phases.planned import phase_config
+from lttune.study.phases.planned import phase_config, planned_trials, trajectories
 from lttune.study.settings import StudyConfig
 from lttune.training.engines import make, warm
 from lttune.training.schedule import evaluation_steps
@@ -53,8 +53,8 @@ class Pace:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """One phase of a plan."""
+class PhaseCost:
+    """What one phase of a study costs."""
 
     phase: str
     trials: int
@@ -110,42 +110,33 @@ def _brief(config: LotteryConfig, lab: Lab, density: float, number: int) -> tupl
 
 def plan(
     config: StudyConfig, study: Study, datasets: Mapping[str, Dataset], pace: Pace
-) -> list[Part]:
-    """Returns what each phase of a study trains; a point of the space counts as the base."""
-    base = config.lottery
-    wanted = config.control_densities
-    parts = []
-    if "anchor" in config.phases:
-        each = _trajectory(base, base, datasets, pace, config.controls, wanted)
-        parts.append(_part("anchor", [each] * config.replicates))
-    for phase, points in study.points_of(config).items():
-        each_point = [
-            trajectory
-            for point in points
-            for trajectory in [
-                _trajectory(
-                    phase_config(phase, base, config.objective).override(point.hparams),
-                    base,
-                    datasets,
-                    pace,
-                    point.controls,
-                    wanted,
-                )
-            ]
-            * len(point.replicates)
-        ]
-        parts.append(_part(phase, each_point))
-    for phase in ("search", "random"):
-        if phase in config.phases:
-            cut = phase_config(phase, base, config.objective)
-            trial = _trajectory(cut, base, datasets, pace)
-            whole = tuple(config.search_replicates * value for value in trial)
-            parts.append(_part(phase, [whole] * config.trials))
-    if "confirm" in config.phases:
-        confirmation = Confirmation.of(config, study)
-        each = _trajectory(base, base, datasets, pace, confirmation.controls, wanted)
-        parts.append(_part("confirm", [each] * confirmation.at_most))
-    return parts
+) -> list[PhaseCost]:
+    """Returns what each phase of a study trains; a point that is yet to come counts as the base."""
+    costs = []
+    for name in phase_names(lambda phase: phase.name in config.phases):
+        cut = phase_config(name, config.lottery, config.objective)
+        planned = planned_trials(PHASES[name], config, study)
+        total = [0.0, 0.0, 0.0]
+        for trial, count in trajectories(planned):
+            one = _trajectory(
+                cut.override(trial.hparams),
+                config.lottery,
+                datasets,
+                pace,
+                trial.controls,
+                config.control_densities,
+            )
+            total = [have + count * more for have, more in zip(total, one, strict=True)]
+        networks, steps, seconds = total
+        cost = PhaseCost(
+            phase=name,
+            trials=len(planned),
+            networks=int(networks),
+            steps=int(steps),
+            seconds=seconds,
+        )
+        costs.append(cost)
+    return costs
 
 
 def _trajectory(
@@ -153,8 +144,8 @@ def _trajectory(
     base: LotteryConfig,
     datasets: Mapping[str, Dataset],
     pace: Pace,
-    controls: Sequence[str] = (),
-    control_densities: Sequence[float] = (),
+    controls: Sequence[str],
+    control_densities: Sequence[float],
 ) -> tuple[float, ...]:
     """Returns networks, steps and core seconds of one trajectory with its controls."""
     network = network_of(config, datasets[config.data.name])
@@ -175,28 +166,17 @@ def _trajectory(
     return total, steps, seconds
 
 
-def _part(phase: str, trajectories: Sequence[tuple[float, ...]]) -> Part:
-    networks, steps, seconds = (sum(values) for values in zip(*trajectories, strict=True))
-    return Part(
-        phase=phase,
-        trials=len(trajectories),
-        networks=int(networks),
-        steps=int(steps),
-        seconds=seconds,
-    )
-
-
-def table(parts: Sequence[Part], concurrent: int) -> Table:
+def cost_table(costs: Sequence[PhaseCost], concurrent: int) -> Table:
     """Returns the plan as a table to read."""
-    shown = Table(title=f"plan: about {clock(_wall(parts, concurrent))} on {concurrent} cores")
+    shown = Table(title=f"plan: about {clock(_wall(costs, concurrent))} on {concurrent} cores")
     shown.add_column("phase")
     for heading in ("trials", "networks", "steps", "core time, at most"):
         shown.add_column(heading, justify="right")
-    for part in parts:
-        numbers = (f"{part.trials:,}", f"{part.networks:,}", f"{part.steps:,}")
-        shown.add_row(part.phase, *numbers, clock(part.seconds))
+    for cost in costs:
+        numbers = (f"{cost.trials:,}", f"{cost.networks:,}", f"{cost.steps:,}")
+        shown.add_row(cost.phase, *numbers, clock(cost.seconds))
     return shown
 
 
-def _wall(parts: Sequence[Part], concurrent: int) -> float:
-    return sum(part.seconds for part in parts) / concurrent
+def _wall(costs: Sequence[PhaseCost], concurrent: int) -> float:
+    return sum(cost.seconds for cost in costs) / concurrent

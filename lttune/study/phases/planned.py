@@ -1,75 +1,135 @@
-"""The phases of a study: which trials each one plans, and how much they train."""
+"""Which trials each phase of a study is to have, and how much they train."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from statistics import fmean
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from lttune.config import LotteryConfig
+from lttune.config.design.points import Role
+from lttune.config.phase import PHASES, Origin, Phase, phase_names, phase_of
 from lttune.data import Dataset
 from lttune.pruning.densities import planned_densities
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Study
-from lttune.study.phase import ORIGINS, PHASES
 from lttune.study.phases.confirmation import Confirmation
 from lttune.study.settings import StudyConfig
 from lttune.trajectory.lab import network_of
 from lttune.trajectory.trial import networks
 
 
-def phase_config(phase: str, base: LotteryConfig, target: ObjectiveConfig) -> LotteryConfig:
-    """Returns what a phase's trials override; tune, search and random end as the objective does."""
-    if phase not in ORIGINS:
+@dataclass(frozen=True, kw_only=True)
+class PlannedTrial:
+    """A trial that a phase is to have; where its point is yet to come, the base stands for it."""
+
+    replicates: tuple[int, ...]
+    label: str = ""
+    """What the ledger knows it by; empty where its point is yet to come."""
+    hparams: Mapping[str, Any] = field(default_factory=dict)
+    controls: tuple[str, ...] = ()
+    role: Role | None = None
+    inert: float | None = None
+
+
+def phase_config(phase: str, base: LotteryConfig, objective: ObjectiveConfig) -> LotteryConfig:
+    """Returns what the trials of a phase override; some phases end as the objective does."""
+    if not phase_of(phase).ends_with_objective:
         return base
-    return base.override({"min_density": max(base.min_density, target.floor)})
+    return base.override({"min_density": max(base.min_density, objective.floor)})
+
+
+def planned_trials(phase: Phase, config: StudyConfig, study: Study) -> list[PlannedTrial]:
+    """Returns all trials of a phase that is run, those that are there already among them."""
+    return TRIALS[phase.origin](phase, config, study)
 
 
 def plan_trials(ledger: Ledger, config: StudyConfig, study: Study) -> None:
     """Adds the missing trials of every phase that are known beforehand, and counts the others.
 
-    Those of search and random are added when their turn comes, those of confirm when their winners
-    are known (``lttune.study.search.searcher``).
+    Points of the space are added when their turn comes, winners when they are known
+    (``lttune.study.search.searcher``).
     """
-    ledger.only = tuple(phase for phase in PHASES if phase in config.phases)
-    if "anchor" in config.phases:
-        _plan_anchor(ledger, config)
-    _plan_points(ledger, config, study)
-    for phase in ("search", "random"):
-        if phase in config.phases:
-            ledger.planned[phase] = max(config.trials, len(ledger.of(phase)))
+    ledger.only = phase_names(lambda phase: phase.name in config.phases)
+    for name in ledger.only:
+        planned = planned_trials(PHASES[name], config, study)
+        if PHASES[name].is_known_beforehand:
+            _add_missing(ledger, name, planned)
+            planned = []
+        ledger.planned[name] = max(len(planned), len(ledger.of(name)))
     confirmation = Confirmation.of(config, study)
     if confirmation.is_due(ledger):
         confirmation.add_missing(ledger)
-    elif "confirm" in config.phases:
-        ledger.planned["confirm"] = max(confirmation.at_most, len(ledger.of("confirm")))
     ledger.planned = {phase: ledger.planned[phase] for phase in PHASES if phase in ledger.planned}
     ledger.save()
 
 
-def _plan_anchor(ledger: Ledger, config: StudyConfig) -> None:
-    have = {replicate for trial in ledger.of("anchor") for replicate in trial.replicates}
-    for replicate in range(config.replicates):
-        if replicate not in have:
-            label = f"replicate={replicate}"
-            ledger.add("anchor", label, {}, [replicate], list(config.controls))
-    ledger.planned["anchor"] = len(ledger.of("anchor"))
+def _add_missing(ledger: Ledger, phase: str, planned: Sequence[PlannedTrial]) -> None:
+    known = {trial.label for trial in ledger.of(phase)}
+    for trial in planned:
+        if trial.label not in known:
+            lists = list(trial.replicates), list(trial.controls)
+            ledger.add(phase, trial.label, trial.hparams, *lists, trial.role, trial.inert)
 
 
-def _plan_points(ledger: Ledger, config: StudyConfig, study: Study) -> None:
-    for phase, points in study.points_of(config).items():
-        known = {trial.label for trial in ledger.of(phase)}
-        # Replicate by replicate, so that an early look has every point once.
-        most = max(len(point.replicates) for point in points)
-        each = [(p, i) for i in range(most) for p in points if i < len(p.replicates)]
-        for point, index in each:
-            replicate = point.replicates[index]
-            name = f"{point.label} replicate={replicate}"
-            if name not in known:
-                controls = list(point.controls)
-                reason = (point.role, point.inert)
-                ledger.add(phase, name, point.hparams, [replicate], controls, *reason)
-        ledger.planned[phase] = len(ledger.of(phase))
+def _base(phase: Phase, config: StudyConfig, study: Study) -> list[PlannedTrial]:
+    return [
+        PlannedTrial(replicates=(r,), label=f"replicate={r}", controls=config.controls)
+        for r in range(config.replicates)
+    ]
+
+
+def _declared(phase: Phase, config: StudyConfig, study: Study) -> list[PlannedTrial]:
+    points = study.points_of(config)[phase.name]
+    # Replicate by replicate, so that an early look has every point once.
+    most = max(len(point.replicates) for point in points)
+    each = [(p, p.replicates[i]) for i in range(most) for p in points if i < len(p.replicates)]
+    return [
+        PlannedTrial(
+            replicates=(replicate,),
+            label=f"{point.label} replicate={replicate}",
+            hparams=point.hparams,
+            controls=point.controls,
+            role=point.role,
+            inert=point.inert,
+        )
+        for point, replicate in each
+    ]
+
+
+def _of_space(phase: Phase, config: StudyConfig, study: Study) -> list[PlannedTrial]:
+    return [PlannedTrial(replicates=tuple(range(config.search_replicates)))] * config.trials
+
+
+def _winners(phase: Phase, config: StudyConfig, study: Study) -> list[PlannedTrial]:
+    confirmation = Confirmation.of(config, study)
+    return [PlannedTrial(replicates=(0,), controls=confirmation.controls)] * confirmation.at_most
+
+
+TRIALS: dict[Origin, Callable[[Phase, StudyConfig, Study], list[PlannedTrial]]] = {
+    "base": _base,
+    "declared": _declared,
+    "proposed": _of_space,
+    "drawn": _of_space,
+    "winners": _winners,
+}
+"""Where points come from -> the trials of such a phase."""
+
+
+def trajectories(planned: Sequence[PlannedTrial]) -> list[tuple[PlannedTrial, int]]:
+    """Returns the trials that train different things, each with its number of trajectories.
+
+    Replicates of a point train the same number of networks for as long.
+    """
+    alike: dict[str, PlannedTrial] = {}
+    counts = Counter[str]()
+    for trial in planned:
+        key = repr((sorted(trial.hparams.items()), trial.controls))
+        alike.setdefault(key, trial)
+        counts[key] += len(trial.replicates)
+    return [(trial, counts[key]) for key, trial in alike.items()]
 
 
 def levels(lottery: LotteryConfig, datasets: Mapping[str, Dataset]) -> int:
@@ -78,31 +138,17 @@ def levels(lottery: LotteryConfig, datasets: Mapping[str, Dataset]) -> int:
 
 
 def work(config: StudyConfig, study: Study, datasets: Mapping[str, Dataset]) -> dict[str, float]:
-    """Returns phase -> networks that a trial of it trains, one of average length."""
-    base = config.lottery
-    cut = phase_config("search", base, config.objective)
-    each = levels(cut, datasets) * config.search_replicates
-    found: dict[str, float] = {
-        "anchor": _networks(config, base, config.controls, datasets),
-        "search": each,
-        "random": each,
-        "confirm": _networks(config, base, Confirmation.of(config, study).controls, datasets),
-    }
-    for phase, points in study.points_of(config).items():
-        of_phase = phase_config(phase, base, config.objective)
-        found[phase] = fmean(
-            _networks(config, of_phase.override(p.hparams), p.controls, datasets) for p in points
-        )
+    """Returns phase that is run -> networks that a trial of it trains on average."""
+    found: dict[str, float] = {}
+    for name in phase_names(lambda phase: phase.name in config.phases):
+        base = phase_config(name, config.lottery, config.objective)
+        planned = planned_trials(PHASES[name], config, study)
+        total = 0
+        for trial, count in trajectories(planned):
+            densities = _planned(base.override(trial.hparams), datasets)
+            total += count * sum(networks(densities, trial.controls, config.control_densities))
+        found[name] = total / len(planned)
     return found
-
-
-def _networks(
-    config: StudyConfig,
-    lottery: LotteryConfig,
-    controls: Sequence[str],
-    datasets: Mapping[str, Dataset],
-) -> int:
-    return sum(networks(_planned(lottery, datasets), controls, config.control_densities))
 
 
 def _planned(lottery: LotteryConfig, datasets: Mapping[str, Dataset]) -> list[float]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
+from lttune.config.phase import phase_of
 from lttune.records.objectives import ObjectiveConfig, depth
 
 
@@ -19,13 +20,13 @@ class SearchHalving(AsyncHyperBandScheduler):
     """Stops the worse half of the search's trials at each depth; other trials always go on.
 
     Args:
-        target: the objective. Trials are judged at a quarter and at half of the depth that it
+        objective: the objective. Trials are judged at a quarter and at half of the depth that it
             reads: by validation accuracy, for ticket_density by what of it is lost since the dense
             network, which is what that objective reads.
     """
 
-    def __init__(self, target: ObjectiveConfig) -> None:
-        deepest = depth(target.floor)
+    def __init__(self, objective: ObjectiveConfig) -> None:
+        deepest = depth(objective.floor)
         self._milestones = (deepest / 4, deepest / 2)
         super().__init__(
             time_attr="depth",
@@ -36,12 +37,12 @@ class SearchHalving(AsyncHyperBandScheduler):
             max_t=self._milestones[1],  # pyright: ignore[reportArgumentType]
             stop_last_trials=False,
         )
-        self._relative = target.name == "ticket_density"
+        self._relative = objective.name == "ticket_density"
         self._curves: dict[str, dict[float, float]] = {}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Judges a trial at the depths that lie between its last level and this one."""
-        if trial.config["phase"] != "search" or "depth" not in result:
+        if phase_of(trial.config["phase"]).origin != "proposed" or "depth" not in result:
             return TrialScheduler.CONTINUE
         # By depth: a trial that Ray repeats after a machine died replays levels seen before.
         curve = self._curves.setdefault(trial.trial_id, {})

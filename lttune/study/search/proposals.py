@@ -17,6 +17,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from lttune.config import LotteryConfig
+from lttune.config.phase import phase_names
 from lttune.config.seeding import integer
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
@@ -34,9 +35,6 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "random": lambda seed: RandomSampler(seed=seed),
 }
 
-WARM = ("anchor", "sweep", "design")
-"""Phases that a search learns from besides itself: neither its control nor its confirmation."""
-
 DEPTH = ("levels", "min_density")
 """What a point may set beside the space: how deep its trajectory goes."""
 
@@ -47,18 +45,18 @@ class Proposals:
     Args:
         base: configuration that a trial's hyperparameters override.
         space: what the search varies.
-        target: the objective and its directions.
+        objective: the objective and its directions.
         sampler: a name of ``SAMPLERS``.
         seed: root of the proposals. Proposal n draws from a stream of its own, so that a search
             that goes on after an interrupt never repeats a point.
     """
 
     def __init__(
-        self, base: LotteryConfig, space: Space, target: ObjectiveConfig, sampler: str, seed: int
+        self, base: LotteryConfig, space: Space, objective: ObjectiveConfig, sampler: str, seed: int
     ) -> None:
-        self._base, self._space, self._target = base, dict(space), target
+        self._base, self._space, self._objective = base, dict(space), objective
         self._sampler, self._seed = sampler, seed
-        self.study = optuna.create_study(directions=list(target.directions))
+        self.study = optuna.create_study(directions=list(objective.directions))
         self._asked: dict[int, optuna.Trial] = {}
         self._shown: set[tuple[int, int]] = set()
         self._learned: set[tuple[Any, ...]] = set()
@@ -79,7 +77,7 @@ class Proposals:
         the same point in two phases is one and the same training.
         """
         points: dict[tuple[Any, ...], list[Trial]] = {}
-        for phase in WARM:
+        for phase in phase_names(lambda phase: phase.is_learned_from):
             for trial in ledger.of(phase):
                 if (point := self._point(trial)) is not None:
                     points.setdefault(point, []).append(trial)
@@ -116,7 +114,7 @@ class Proposals:
         # A trial that Ray repeats after a machine died replays levels that were shown before.
         if asked is None or level is None or (number, level) in self._shown:
             return
-        if len(self._target.measures) > 1:
+        if len(self._objective.measures) > 1:
             return
         asked.report(result["val_accuracy"], step=level)
         self._shown.add((number, level))
@@ -149,7 +147,7 @@ class Proposals:
         if not trial.hparams.keys() <= {*self._space, *DEPTH}:
             return None
         config = self._base.override(trial.hparams)
-        bottom = max(self._base.min_density, self._target.floor)
+        bottom = max(self._base.min_density, self._objective.floor)
         if config.levels < self._base.levels or config.min_density > bottom:
             return None
         values = config.flat()

@@ -1,16 +1,17 @@
-"""Which trial comes next: the planned ones first, then those of search, random and confirm.
+"""Which trial comes next: the planned ones first, then those that were not known beforehand.
 
 Our own Tune ``Searcher``; ``docs/decisions.md`` says why Ray's OptunaSearch is not used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from lttune.config import LotteryConfig
+from lttune.config.phase import Origin, Phase, phase_names, phase_of
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Space
@@ -26,7 +27,7 @@ class StudySearcher(Searcher):
         ledger: the trials so far; others are added to it.
         base: configuration that a trial's hyperparameters override.
         space: what the search varies.
-        target: the objective and its directions.
+        objective: the objective and its directions.
         sampler: a name of ``proposals.SAMPLERS``.
         seed: root of the proposals and of the control's draws.
         replicates: replicates of a trial of the search, and of its control.
@@ -39,7 +40,7 @@ class StudySearcher(Searcher):
         ledger: Ledger,
         base: LotteryConfig,
         space: Space,
-        target: ObjectiveConfig,
+        objective: ObjectiveConfig,
         *,
         sampler: str,
         seed: int,
@@ -48,20 +49,26 @@ class StudySearcher(Searcher):
         control_densities: Sequence[float] = (),
     ) -> None:
         super().__init__()
-        self.ledger, self.base, self.target, self.space = ledger, base, target, dict(space)
-        self.proposals = Proposals(base, space, target, sampler, seed)
+        self.ledger, self.base, self.objective, self.space = ledger, base, objective, dict(space)
+        self.proposals = Proposals(base, space, objective, sampler, seed)
         self._seed, self._replicates = seed, replicates
         self._confirmation = confirmation
         self._control_densities = tuple(control_densities)
         self._by_ray_id: dict[str, Trial] = {}
-        self.proposals.remember(ledger.of("search"))
+        self._more: dict[Origin, Callable[[str], Trial | None]] = {
+            "proposed": self._propose,
+            "drawn": self._draw,
+            "winners": self._confirm,
+        }
+        own = phase_names(lambda phase: phase.origin == "proposed")
+        self.proposals.remember([trial for trial in ledger.trials if trial.phase in own])
 
     def suggest(self, trial_id: str) -> Any:
         """Returns the next trial's configuration (a dict), None for not yet, or ``FINISHED``."""
-        trial = self._waiting() or self._propose() or self._draw() or self._confirm()
+        trial = self._waiting() or self._added()
         if trial is None:
             return None if self._more_to_come() else Searcher.FINISHED
-        if trial.phase == "search":
+        if phase_of(trial.phase).origin == "proposed":
             self.proposals.resume(trial)
         trial.state, trial.objective, trial.values = "running", None, None
         self.ledger.save()
@@ -70,7 +77,7 @@ class StudySearcher(Searcher):
         return {
             "trial": trial.number,
             "phase": trial.phase,
-            "lottery": phase_config(trial.phase, self.base, self.target).nested(),
+            "lottery": phase_config(trial.phase, self.base, self.objective).nested(),
             "hparams": trial.hparams,
             "replicates": trial.replicates,
             "controls": trial.controls,
@@ -83,29 +90,37 @@ class StudySearcher(Searcher):
             (t for t in self.ledger.trials if t.state == "waiting" and t.phase in active), None
         )
 
-    def _room(self, phase: str) -> bool:
-        return (
-            phase in self.ledger.active and len(self.ledger.of(phase)) < self.ledger.planned[phase]
-        )
+    def _added(self) -> Trial | None:
+        """Returns a trial of the first phase that has another one by now."""
+        return next(filter(None, (self._more[p.origin](p.name) for p in self._growing())), None)
 
-    def _propose(self) -> Trial | None:
+    def _growing(self) -> list[Phase]:
+        """Returns the phases of this run whose trials are not known beforehand."""
+        active = [phase_of(name) for name in self.ledger.active]
+        return [phase for phase in active if phase.origin in self._more]
+
+    def _room(self, phase: str) -> bool:
+        return len(self.ledger.of(phase)) < self.ledger.planned[phase]
+
+    def _propose(self, phase: str) -> Trial | None:
         """Adds the search's next trial, once there is a whole design to learn from."""
-        if not self._room("search") or self.ledger.pending("design"):
+        awaited = phase_names(lambda other: other.is_awaited)
+        if not self._room(phase) or any(map(self.ledger.pending, awaited)):
             return None
         self.proposals.learn(self.ledger)
-        index, number = len(self.ledger.of("search")), len(self.ledger.trials)
-        return self._add("search", self.proposals.propose(index, number))
+        index, number = len(self.ledger.of(phase)), len(self.ledger.trials)
+        return self._add(phase, self.proposals.propose(index, number))
 
-    def _draw(self) -> Trial | None:
+    def _draw(self, phase: str) -> Trial | None:
         """Adds the control's next trial: also while the search waits, so that no core does."""
-        if not self._room("random"):
+        if not self._room(phase):
             return None
-        return self._add("random", draw(self.space, self._seed, len(self.ledger.of("random"))))
+        return self._add(phase, draw(self.space, self._seed, len(self.ledger.of(phase))))
 
     def _add(self, phase: str, params: Mapping[str, Any]) -> Trial:
         return self.ledger.add(phase, label(params), params, list(range(self._replicates)), [])
 
-    def _confirm(self) -> Trial | None:
+    def _confirm(self, phase: str) -> Trial | None:
         if not self._confirmation.is_due(self.ledger):
             return None
         self._confirmation.add_missing(self.ledger)
@@ -113,9 +128,12 @@ class StudySearcher(Searcher):
 
     def _more_to_come(self) -> bool:
         """Whether the end of a running trial will make room for another one."""
-        if self._room("search"):
-            return True
-        return "confirm" in self.ledger.active and not self._confirmation.is_due(self.ledger)
+        return any(
+            not self._confirmation.is_due(self.ledger)
+            if phase.origin == "winners"
+            else self._room(phase.name)
+            for phase in self._growing()
+        )
 
     def trial_of(self, trial_id: str) -> Trial:
         """Returns the ledger's entry of a Ray trial."""

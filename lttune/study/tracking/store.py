@@ -17,7 +17,13 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 
-from lttune.study.tracking.uri import DAMAGED, prepare_sqlite, probe, sqlite_code, sqlite_path
+from lttune.study.tracking.uri import (
+    DAMAGED,
+    prepare_sqlite,
+    require_answer,
+    sqlite_code,
+    sqlite_path,
+)
 
 
 class BrokenDatabaseError(Exception):
@@ -47,7 +53,7 @@ def open_store(uri: str) -> tuple[MlflowClient, Path | None]:
     """
     path = sqlite_path(uri)
     if uri.startswith(("http://", "https://")):
-        probe(uri)
+        require_answer(uri)
     # Two programs that create the tables of one file at a time break it.
     name = hashlib.sha256(uri.encode()).hexdigest()[:16]
     lock = Path(tempfile.gettempdir()) / f"lttune-{name}.lock"

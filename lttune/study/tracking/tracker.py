@@ -25,7 +25,7 @@ from lttune.data.dataset import Dataset
 from lttune.study.tracking.uri import resolve, settle_sqlite, sqlite_path
 from lttune.study.tracking.views import View
 
-Status = Literal["FINISHED", "FAILED", "KILLED"]
+RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 _ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
@@ -118,12 +118,15 @@ class Tracker:
         """Sends a level's metrics, among them ``density``, by which a sent level is recognised."""
         self._note("level", _now(), number, level, self._finite(metrics))
 
-    def end_trial(self, number: int, status: Status, summary: Mapping[str, float]) -> None:
+    def end_trial(self, number: int, status: RunStatus, summary: Mapping[str, float]) -> None:
         """Closes a trial's run; the summary's names are not those of its levels' metrics."""
         self._note("end", _now(), number, status, self._finite(summary))
 
     def finish(
-        self, status: Status, files: Sequence[Path] = (), metrics: Mapping[str, float] | None = None
+        self,
+        status: RunStatus,
+        files: Sequence[Path] = (),
+        metrics: Mapping[str, float] | None = None,
     ) -> None:
         """Closes the study's run with its report; a trial that is still open becomes KILLED.
 

@@ -94,7 +94,7 @@ def settle_sqlite(path: Path) -> None:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def probe(uri: str) -> None:
+def require_answer(uri: str) -> None:
     """Raises ``ConnectionError`` unless something answers at the address within a few seconds.
 
     MLflow's own calls would wait for their whole time-out.

@@ -56,7 +56,7 @@ class LotteryTrainable(tune.Trainable):
             engines.warm(engine)
             return Lab(datasets, trained_by, Store(Path(store), behind=not stops), seed, device)
 
-        self.target, self._laboratory = objective, laboratory
+        self.objective, self._laboratory = objective, laboratory
         self.lab: Lab | None = None
         # Raised here, Ray would see a worker that died and make another. The first step asks again,
         # and reports it.
@@ -100,7 +100,7 @@ class LotteryTrainable(tune.Trainable):
             report["depth"] = depth(report["density"])
             if report["last"]:
                 lab.store.settle()
-                values = objectives(rows, lab.examples(lottery.data).classes, self.target)
+                values = objectives(rows, lab.examples(lottery.data).classes, self.objective)
                 yield {**report, "values": values, "done": True}
             else:
                 yield {**report, "done": False}

@@ -148,13 +148,13 @@ def test_a_phase_that_is_not_asked_for_keeps_its_plan_and_its_trials(tmp_path):
     [("accuracy_auc", "MAXIMIZE"), ("accuracy_at", "MAXIMIZE"), ("ticket_density", "MINIMIZE")],
 )
 def test_the_direction_is_the_objectives(tmp_path, name, direction):
-    search = searcher(ledger(tmp_path), target=ObjectiveConfig(name=name))
+    search = searcher(ledger(tmp_path), objective=ObjectiveConfig(name=name))
     assert search.proposals.study.direction.name == direction
 
 
 def test_the_smallest_ticket_is_the_best(tmp_path):
     book = ledger(tmp_path, search=2)
-    search = searcher(book, target=ObjectiveConfig(name="ticket_density"))
+    search = searcher(book, objective=ObjectiveConfig(name="ticket_density"))
     for ray_id, density in (("a", 0.1), ("b", 0.4)):
         search.suggest(ray_id)
         play(search, book, ray_id, objective=density)
@@ -205,7 +205,7 @@ def test_values_that_do_not_go_together_fail_their_trial_and_no_other(tmp_path):
         sampler="random",
         seed=0,
         replicates=1,
-        confirmation=Confirmation(target=ObjectiveConfig(), replicates=1),
+        confirmation=Confirmation(objective=ObjectiveConfig(), replicates=1),
     )
     configs = [search.suggest(f"ray-{n}") for n in range(8)]
     assert {tuple(trial.hparams.values()) for trial in book.trials} >= {(40, 80), (80, 80)}

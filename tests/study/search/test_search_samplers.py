@@ -42,7 +42,7 @@ def test_the_control_is_uniform_where_the_space_is():
 
 def test_of_two_numbers_optuna_is_told_both(tmp_path):
     book = ledger(tmp_path, search=2)
-    search = searcher(book, target=ObjectiveConfig(name="pareto"))
+    search = searcher(book, objective=ObjectiveConfig(name="pareto"))
     for ray_id, values in (("a", [0.9, 0.1]), ("b", [0.8, float("nan")])):
         search.suggest(ray_id)
         search.on_trial_result(ray_id, report(0))
@@ -58,7 +58,7 @@ def test_of_two_numbers_optuna_is_told_both(tmp_path):
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_takes_two_numbers(tmp_path, name):
     book = ledger(tmp_path, search=STARTUP + 2)
-    search = searcher(book, sampler=name, target=ObjectiveConfig(name="pareto"))
+    search = searcher(book, sampler=name, objective=ObjectiveConfig(name="pareto"))
     for n in range(STARTUP + 2):
         search.suggest(f"{n}")
         search.on_trial_complete(f"{n}", report(1, values=[0.5 + 0.1 * n, 0.1 * n]))

@@ -1,4 +1,4 @@
-"""The trials of a study as points of a space, in samples that say what they were drawn for.
+"""The trials of a study as points of a space, in sets that say what they were drawn for.
 
 They are kept apart: a search, its random control, a sweep and a design have distributions of their
 own, or importances that mean different things.
@@ -18,6 +18,7 @@ from optuna.distributions import (
 )
 
 from lttune.config.design import INERT, Factor
+from lttune.config.phase import PHASES, phase_names, phase_of
 from lttune.errors import ConfigError
 from lttune.exchange.studies.folder import Folder, scalar
 from lttune.records.ledger import Trial
@@ -33,33 +34,24 @@ DISTRIBUTIONS: dict[str, Callable[[Mapping[str, Any]], BaseDistribution]] = {
 }
 """Kind in the space of ``study.json`` -> its distribution."""
 
-SAMPLES = {
-    "": ("search", "anchor", "sweep", "design"),
-    "-random": ("random",),
-    "-confirm": ("confirm",),
-    "-sweep": ("anchor", "sweep"),
-    "-design": ("design",),
-}
-"""What follows the study's name in a sample's -> the phases whose trials may be its points."""
-
 DEPTH = {"levels", "min_density"}
 """What a point may set beside the space: how deep its trajectory goes."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class TrialSet:
     """Trials that are points of one space."""
 
     name: str
-    """The study's name, with what ``SAMPLES`` has after it."""
+    """The study's name; after it, but for the search's, "-" and the phase's."""
     space: dict[str, BaseDistribution]
     """Dotted path -> distribution, with ``inert`` for a design's control factor."""
     points: list[tuple[Trial, dict[str, Any]]]
     """Trials that have ended, each with its values of the space."""
 
 
-def samples(folder: Folder, flag: str) -> list[Sample]:
-    """Returns the samples of a study that have a point.
+def trial_sets(folder: Folder, flag: str) -> list[TrialSet]:
+    """Returns the sets of trials of a study that have a point.
 
     A point of the search's space is a trial that changes nothing else and lies in it: beside the
     search's own there are the base configuration and others that its sampler may learn from. A
@@ -72,19 +64,21 @@ def samples(folder: Folder, flag: str) -> list[Sample]:
     Raises:
         ConfigError: if no trial that has ended is a point of the study's space.
     """
-    trials = {
-        suffix: [t for t in folder.trials if t.phase in phases]
-        for suffix, phases in SAMPLES.items()
-    }
-    space = {p: distribution(d) for p, d in folder.sheet["space"].items()}
-    # Sheets of older studies name no factors.
-    factors = [Factor.from_plain(f) for f in folder.sheet.get("factors") or []]
-    spaces = dict.fromkeys(SAMPLES, space) | {
-        "-sweep": _tried(folder, trials["-sweep"]),
-        "-design": {factor.path: distribution_of(factor) for factor in factors},
-    }
-    found = [_sample(folder, suffix, trials[suffix], spaces[suffix]) for suffix in SAMPLES]
-    filled = [sample for sample in found if sample.space and sample.points]
+    learned = phase_names(lambda phase: phase.is_learned_from or phase.origin == "proposed")
+    search = [trial for trial in folder.trials if trial.phase in learned]
+    found = [_within(folder, folder.name, search, _space(folder, []))]
+    for phase in PHASES.values():
+        if phase.exported_over is not None:
+            base = phase.exported_over == "tried"
+            trials = [
+                trial
+                for trial in folder.trials
+                if trial.phase == phase.name or (base and phase_of(trial.phase).origin == "base")
+            ]
+            space = SPACES[phase.exported_over](folder, trials)
+            points = _points if phase.exported_over == "factors" else _within
+            found.append(points(folder, f"{folder.name}-{phase.name}", trials, space))
+    filled = [chosen for chosen in found if chosen.space and chosen.points]
     rule = "of a study with trials in its space"
     if not filled:
         raise ConfigError(f"{flag} must be {rule}, got {folder.path}: --csv has all of it")
@@ -104,6 +98,11 @@ def contains(distribution: BaseDistribution, value: Any) -> bool:
     return isinstance(value, int | float) and low <= value <= high
 
 
+def _space(folder: Folder, trials: Sequence[Trial]) -> dict[str, BaseDistribution]:
+    """Returns the space of the study."""
+    return {path: distribution(described) for path, described in folder.sheet["space"].items()}
+
+
 def _tried(folder: Folder, trials: Sequence[Trial]) -> dict[str, BaseDistribution]:
     """Returns the values that each hyperparameter has, of those that the trials vary."""
     values = [folder.values(trial) for trial in trials]
@@ -112,15 +111,33 @@ def _tried(folder: Folder, trials: Sequence[Trial]) -> dict[str, BaseDistributio
     return {path: CategoricalDistribution(list(choices)) for path, choices in tried.items()}
 
 
-def _sample(
-    folder: Folder, suffix: str, trials: Iterable[Trial], space: dict[str, BaseDistribution]
-) -> Sample:
+def _factors(folder: Folder, trials: Sequence[Trial]) -> dict[str, BaseDistribution]:
+    """Returns the factors of the design; sheets of older studies name none."""
+    factors = [Factor.from_plain(factor) for factor in folder.sheet.get("factors") or []]
+    return {factor.path: distribution_of(factor) for factor in factors}
+
+
+SPACES = {"space": _space, "tried": _tried, "factors": _factors}
+"""What a phase is exported over -> the distributions of its trials."""
+
+
+def _within(
+    folder: Folder, name: str, trials: Iterable[Trial], space: dict[str, BaseDistribution]
+) -> TrialSet:
+    """Returns the set of the trials that set nothing beside a space."""
+    alone = [trial for trial in trials if trial.hparams.keys() <= space.keys() | DEPTH]
+    return _points(folder, name, alone, space)
+
+
+def _points(
+    folder: Folder, name: str, trials: Iterable[Trial], space: dict[str, BaseDistribution]
+) -> TrialSet:
+    """Returns the set of the trials that have ended and lie in a space."""
     points: list[tuple[Trial, dict[str, Any]]] = []
     for trial in trials:
         values = folder.values(trial) | {INERT: trial.inert}
         point = {path: values.get(path) for path in space}
-        own = suffix == "-design" or trial.hparams.keys() <= space.keys() | DEPTH
-        inside = own and all(contains(space[path], point[path]) for path in space)
+        inside = all(contains(space[path], point[path]) for path in space)
         if inside and trial.state in ENDED:
             points.append((trial, point))
-    return Sample(name=f"{folder.name}{suffix}", space=space, points=points)
+    return TrialSet(name=name, space=space, points=points)

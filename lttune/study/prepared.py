@@ -1,26 +1,20 @@
-"""A study from its settings to its outcome: everything is checked before anything starts.
-
-Running a study again goes on where it stopped; running a finished study again trains nothing.
-"""
+"""A study that has been checked as a whole, and what running it needs."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import time
 from collections.abc import Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from lttune.config import LotteryConfig
 from lttune.config.design import Point
 from lttune.data import Dataset, load
 from lttune.data.transforms import outline
-from lttune.errors import LockedError, ResourceError
+from lttune.errors import ResourceError
 from lttune.models import Network
-from lttune.store.store import probe
 from lttune.study.checks import (
     check_address,
     check_controls,
@@ -28,11 +22,7 @@ from lttune.study.checks import (
     check_points,
     check_space,
 )
-from lttune.study.conductor import Chosen, Conductor, Report
-from lttune.study.console.outcome import Outcome
 from lttune.study.declared import Space, Study
-from lttune.study.manifest import refuse_other, sheet
-from lttune.study.phases.estimate import measured, plan, table
 from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
 from lttune.training.engines import Needs, choose, make
@@ -40,21 +30,47 @@ from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.lab import network_of
 
 
-def run_study(
-    config: StudyConfig, study: Study, report: Report, began: float | None = None
-) -> Outcome:
-    """Runs what is missing of a study and writes its report.
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What running a study needs."""
 
-    Args:
-        config: the settings.
-        study: what the study file declares.
-        report: writes the report of a study's folder.
-        began: monotonic time at which the command began; None is now.
+    config: StudyConfig
+    study: Study
+    """As its file declares it, its space widened by what the settings search over besides."""
+    datasets: Mapping[str, Dataset]
+    """The examples of every dataset that it can come to, by name, as loaded."""
+    engine: str
+    """Which engine the workers make."""
+    reason: str
+    """Why it is not the fast one; empty if it is."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """The examples of the base configuration."""
+        return self.datasets[self.config.lottery.data.name]
+
+    @property
+    def numerics(self) -> str:
+        """What the engine's last bits depend on.
+
+        A driver without a GPU may steer workers that have one: then its name stands for the class.
+        """
+        device = self.config.device
+        local = device == "cpu" or torch.cuda.is_available()
+        return make(self.engine, device).numerics if local else f"{self.engine}/{device}"
+
+    def show_engine(self, console: Console) -> None:
+        """Prints the engine, and why it is not the fast one, in one line."""
+        line = f"engine: {self.engine}{self.reason and f' ({self.reason})'}"
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def prepared(config: StudyConfig, study: Study) -> Prepared:
+    """Checks everything that can be checked before a study starts; nothing is written.
 
     Raises:
-        LttuneError: before anything starts, if the study cannot be run as asked.
+        LttuneError: if the study cannot be run as asked.
     """
-    began = time.monotonic() if began is None else began
     if config.device == "cuda" and config.address is None and not torch.cuda.is_available():
         raise ResourceError("device must be cpu here: PyTorch sees no CUDA")
     check_address(config.address)
@@ -69,8 +85,7 @@ def run_study(
     check_controls(config.controls, config.lottery)
     for point in points:
         check_controls(point.controls, config.lottery.override(point.hparams))
-    dataset = datasets[config.lottery.data.name]
-    network = network_of(config.lottery, dataset)
+    network = network_of(config.lottery, datasets[config.lottery.data.name])
     check_objective(config.objective, config.lottery, network)
     if config.device == "cpu" and any(corner.train.precision == "tf32" for corner in corners):
         raise ResourceError("train.precision must be float32 or bfloat16 on a CPU, got 'tf32'")
@@ -85,38 +100,7 @@ def run_study(
         holds=holds,
     )
     engine, reason = choose(config.engine, needs)
-    chosen = Chosen(engine=engine, reason=reason, began=began)
-    if config.plan:
-        return _planned(config, study, datasets, chosen)
-    # A driver without a GPU may steer workers that have one: then the name stands for the class.
-    local = config.device == "cpu" or torch.cuda.is_available()
-    numerics = make(engine, config.device).numerics if local else f"{engine}/{config.device}"
-    refuse_other(config.folder, sheet(config, study, dataset, numerics))
-    probe(config.store)
-    probe(config.folder)
-    lock = FileLock(config.folder / "lock")
-    try:
-        held = lock.acquire(timeout=0)
-    except Timeout:
-        raise LockedError(f"another driver is running the study {config.folder}") from None
-    with held:
-        if study.prepare is not None:
-            study.prepare(config.folder, config.replicates)
-        # Made after what was prepared: its date is when the study began.
-        values = sheet(config, study, dataset, numerics)
-        return Conductor(config, study, datasets, network, values, report, chosen).run()
-
-
-def _planned(
-    config: StudyConfig, study: Study, datasets: Mapping[str, Dataset], chosen: Chosen
-) -> Outcome:
-    """Prints what the study would train, and by which engine; nothing is written."""
-    console = Console()
-    chosen.show(console)
-    pace = measured(config.lottery, datasets, chosen.engine, config.device)
-    cores = config.max_concurrent or os.cpu_count() or 1
-    console.print(table(plan(config, study, datasets, pace), cores))
-    return Outcome(exit_code=0, report=config.folder / "report.html", tracking="", not_tracked="")
+    return Prepared(config=config, study=study, datasets=datasets, engine=engine, reason=reason)
 
 
 def _networks(

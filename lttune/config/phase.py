@@ -1,0 +1,148 @@
+"""The phases that a study goes through, in one table: what each one is.
+
+Settings, plan, search, confirmation, console, exports and analysis loop over ``PHASES``. A new
+phase is a row of it and a name in ``PhaseName``; one whose points come from elsewhere has functions
+of its own in ``lttune.study.phases.planned`` and, unless it is known beforehand, in
+``lttune.study.search.searcher``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from lttune.errors import unknown
+
+PhaseName = Literal["anchor", "sweep", "design", "tune", "search", "random", "confirm"]
+"""The names of ``PHASES``, in its order."""
+
+Origin = Literal["base", "declared", "proposed", "drawn", "winners"]
+"""base: the base configuration; declared: points of the study file; proposed, drawn: points of the
+study's space that a sampler proposes, or that chance alone draws; winners: the best of others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One phase."""
+
+    name: PhaseName
+    told: str
+    """What a person reads of it."""
+    origin: Origin
+    """Where its points come from."""
+    ends_with_objective: bool = False
+    """Whether its trials end at the density that the objective reads; others go on to the base
+    configuration's end."""
+    is_learned_from: bool = False
+    """Whether the search learns its points before it proposes any."""
+    is_awaited: bool = False
+    """Whether the search proposes nothing before it has ended."""
+    best_of: Literal["phase", "value"] | None = None
+    """Of what its best trial is confirmed: of the whole phase, or of each value that the study
+    compares; None if none of it is."""
+    is_read_by_claims: bool = False
+    """Whether claims are judged by its networks: planned before any result, at the settings of
+    sources and around them."""
+    exported_over: Literal["space", "tried", "factors"] | None = None
+    """What its trials are points of in a database of their own: the study's space, the values that
+    were tried (the base configuration's too), or the design's factors; None if they have none."""
+
+    @property
+    def is_known_beforehand(self) -> bool:
+        """Whether its trials are known before any other has ended."""
+        return self.origin in ("base", "declared")
+
+    @property
+    def is_of_space(self) -> bool:
+        """Whether its points are drawn from the study's space, by whomever."""
+        return self.origin in ("proposed", "drawn")
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether its trials may be the best; of those that confirm others, one has won already."""
+        return self.origin != "winners"
+
+
+PHASES: dict[str, Phase] = {
+    phase.name: phase
+    for phase in (
+        Phase(
+            name="anchor",
+            told="the base configuration with its controls",
+            origin="base",
+            is_learned_from=True,
+            is_read_by_claims=True,
+        ),
+        Phase(
+            name="sweep",
+            told="points that the study declares, around the base configuration",
+            origin="declared",
+            is_learned_from=True,
+            is_read_by_claims=True,
+            exported_over="tried",
+        ),
+        Phase(
+            name="design",
+            told="points that the study declares, spread over its factors",
+            origin="declared",
+            is_learned_from=True,
+            is_awaited=True,
+            exported_over="factors",
+        ),
+        Phase(
+            name="tune",
+            told="points that the study declares, as many for each value that is compared",
+            origin="declared",
+            ends_with_objective=True,
+            best_of="value",
+        ),
+        Phase(
+            name="search",
+            told="what Optuna proposes",
+            origin="proposed",
+            ends_with_objective=True,
+            best_of="phase",
+        ),
+        Phase(
+            name="random",
+            told="the control of the search, as many trials drawn uniformly from the same space",
+            origin="drawn",
+            ends_with_objective=True,
+            best_of="phase",
+            exported_over="space",
+        ),
+        Phase(
+            name="confirm",
+            told=(
+                "the best trial of search and of random, of tune the best of each value that is "
+                "compared, and the base configuration, in full depth on replicates that nothing "
+                "else was trained on"
+            ),
+            origin="winners",
+            exported_over="space",
+        ),
+    )
+}
+"""Name -> phase, in the order in which a study goes through them."""
+
+
+def phase_of(name: str) -> Phase:
+    """Returns the phase of a name.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if name not in PHASES:
+        raise unknown("phase", name, PHASES)
+    return PHASES[name]
+
+
+def phase_names(which: Callable[[Phase], object]) -> tuple[PhaseName, ...]:
+    """Returns the names of the phases for which ``which`` holds, in order."""
+    return tuple(phase.name for phase in PHASES.values() if which(phase))
+
+
+def told() -> str:
+    """Returns what a person reads of all phases, in one line."""
+    return "; ".join(f"{phase.name}: {phase.told}" for phase in PHASES.values())
