@@ -66,7 +66,7 @@ def superiority(
 
 
 def interaction(values: Values, *, smallest: float = 0.0, alpha: float = 0.05) -> Verdict:
-    """Decides "A helps more here than there", from ``contrasts.interaction``: as superiority."""
+    """Decides "A helps more here than there", from differences of differences: as superiority."""
     return superiority(values, smallest=smallest, alpha=alpha, form="interaction")
 
 

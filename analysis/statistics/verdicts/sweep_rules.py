@@ -2,7 +2,7 @@
 
 The numbers have a row per replicate and a column per value. Replicates that lack a value are left
 out and counted: what is not paired is not compared. The questions are those of
-``pair_verdicts``.
+``pair_rules``.
 
 Shape suffixes: R replicates, V values of a hyperparameter, L densities.
 """
@@ -16,8 +16,8 @@ import numpy as np
 
 from analysis.statistics.bands import FLIPS, simultaneous_band
 from analysis.statistics.best import best_set
-from analysis.statistics.equivalence import Span, beyond_margin, span
 from analysis.statistics.intervals import Estimate, is_noisy, mean_interval, present, t_test
+from analysis.statistics.span import Span, beyond_margin, span
 from analysis.statistics.trend import page_trend
 from analysis.statistics.verdicts.verdict import (
     FEW,

@@ -1,4 +1,4 @@
-"""Equivalence and non-inferiority: what may be said where no difference is seen.
+"""How far values of a hyperparameter lie apart: what may be said where no difference is seen.
 
 A difference that is not significant may be large and badly measured. Two one-sided tests (TOST,
 Schuirmann 1987; Lakens 2017, Equivalence Tests) show that it lies within a margin that was fixed
@@ -11,26 +11,13 @@ Shape suffixes: R replicates, V values of a hyperparameter, P pairs of values.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from analysis.statistics.bands import FLIPS, simultaneous_band
-from analysis.statistics.intervals import Estimate, mean_interval, t_test
-
-
-class Equivalence(NamedTuple):
-    """A mean against margins, with the interval whose ends the tests compare with them."""
-
-    estimate: Estimate
-    """Mean and interval of level 1 - 2 alpha: 90 % for alpha = .05."""
-    p: float
-    """Largest p of the one-sided tests; NaN if replicates do not differ."""
-    margin: float
-    """Largest difference that counts as none, in the units of the values, > 0."""
+from analysis.statistics.intervals import mean_interval, t_test
 
 
 class Span(NamedTuple):
@@ -54,34 +41,6 @@ class Span(NamedTuple):
     """Columns of the highest and the lowest mean."""
 
 
-def equivalence(
-    values: Sequence[float] | np.ndarray | pd.Series, *, margin: float, alpha: float = 0.05
-) -> Equivalence:
-    """Tests that a mean lies in (-margin, margin) by two one-sided t-tests.
-
-    The values are one per replicate, e.g. paired differences.
-
-    Raises:
-        ValueError: if the margin is not positive.
-    """
-    _check(margin)
-    p = max(t_test(values, null=-margin, side="greater"), t_test(values, null=margin, side="less"))
-    return Equivalence(mean_interval(values, 1 - 2 * alpha), p, margin)
-
-
-def non_inferiority(
-    values: Sequence[float] | np.ndarray | pd.Series, *, margin: float, alpha: float = 0.05
-) -> Equivalence:
-    """Tests that a mean is above ``-margin``; more is better.
-
-    Raises:
-        ValueError: if the margin is not positive.
-    """
-    _check(margin)
-    p = t_test(values, null=-margin, side="greater")
-    return Equivalence(mean_interval(values, 1 - 2 * alpha), p, margin)
-
-
 def span(
     values: np.ndarray,
     *,
@@ -99,7 +58,8 @@ def span(
         ValueError: if the margin is not positive, there are fewer than two values, or as
             ``simultaneous_band``.
     """
-    _check(margin)
+    if not margin > 0:
+        raise ValueError(f"margin must be > 0, got {margin}")
     x_RV = np.asarray(values, dtype=float)
     if x_RV.ndim != 2 or x_RV.shape[1] < 2:
         raise ValueError(f"a span needs two values or more, got an array of shape {x_RV.shape}")
@@ -148,8 +108,3 @@ def beyond_margin(
 
 def _least(p: np.ndarray) -> float:
     return float(np.nanmin(p)) if not np.isnan(p).all() else math.nan
-
-
-def _check(margin: float) -> None:
-    if not margin > 0:
-        raise ValueError(f"margin must be > 0, got {margin}")
