@@ -19,7 +19,7 @@ from analysis.claims.networks.recorded import MissingError, Recorded
 from analysis.claims.networks.scale import Scale
 from analysis.claims.networks.shares import Importances, judged_by_importance
 from analysis.claims.table import Row, table, unit
-from analysis.statistics.verdicts.rules import Verdict, not_tested
+from analysis.statistics.verdicts.verdict import Verdict, not_tested
 from lttune.config import LotteryConfig
 
 VALIDATION = {"test_accuracy": "val_accuracy", "end_test_accuracy": "end_val_accuracy"}
@@ -75,7 +75,7 @@ class Judgement:
     def _at(self, claim: Claim, scale: Scale | None) -> Row:
         role = self._role(claim, scale)
         if role == "confirmatory" and (refusal := self._refusal(claim, scale)):
-            verdict = not_tested(claim.form, refusal, alpha=claim.alpha)
+            verdict = not_tested(refusal, alpha=claim.alpha)
             return Row(claim=claim, scale=scale, role=role, part="", unit="", verdict=verdict)
         if reason := _too_short(claim.least_steps, scale):
             return self._untested(claim, scale, reason)
@@ -91,7 +91,7 @@ class Judgement:
                 return self._untested(claim, scale, str(missing), question.name)
         if not found:
             return self._untested(claim, scale, " ".join(short))
-        part, verdict = all_of(found, claim.form, claim.alpha)
+        part, verdict = all_of(found, claim.alpha)
         if verdict.verdict == "not tested":
             return self._untested(claim, scale, verdict.reason, part)
         verdict = self._presuming(claim, scale, _without(verdict, short))
@@ -156,7 +156,7 @@ class Judgement:
         question = next(one for one in other.questions if one.name == asked)
         try:
             found = self._question(other, question, scale)
-            _, given = all_of(found, other.form, other.alpha)
+            _, given = all_of(found, other.alpha)
             word, reason = given.verdict, given.reason
         except MissingError as missing:
             word, reason = "not tested", str(missing)
@@ -185,7 +185,7 @@ class Judgement:
 
     def _untested(self, claim: Claim, scale: Scale | None, reason: str, part: str = "") -> Row:
         whole = f"{reason} Study: {claim.study}. Cost: {claim.cost}."
-        verdict = not_tested(claim.form, whole, alpha=claim.alpha)
+        verdict = not_tested(whole, alpha=claim.alpha)
         role = self._role(claim, scale)
         return Row(claim=claim, scale=scale, role=role, part=part, unit="", verdict=verdict)
 

@@ -11,8 +11,9 @@ from analysis.claims.file.claim import Claim
 from analysis.claims.file.question import Question
 from analysis.claims.file.reader import Registry
 from analysis.claims.networks.scale import Scale
+from analysis.statistics.verdicts.form import FORMS
 from analysis.statistics.verdicts.multiplicity import benjamini_hochberg
-from analysis.statistics.verdicts.rules import Verdict, adjusted
+from analysis.statistics.verdicts.verdict import Verdict, adjusted
 
 VERDICT_COLUMNS = [
     "claim",
@@ -72,12 +73,13 @@ def table(rows: list[Row], registry: Registry) -> pd.DataFrame:
 
 def unit(question: Question) -> str:
     """Returns the unit of a question's estimate."""
-    if question.form == "trend":
-        return "rank correlation"
+    shows = FORMS[question.form].shows
+    if shows == "rank correlation":
+        return shows
     if question.measure == "importance":
         return "share of variance"
     if question.is_ratio:
-        return COUNTED.get(question.measure, "ratio") if question.form == "numeric" else "ratio"
+        return COUNTED.get(question.measure, "ratio") if shows == "number" else "ratio"
     return "share" if question.reads.endswith(SHARES) else question.reads
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.statistics.bands import FLIPS, simultaneous_band
+from analysis.statistics.bands import simultaneous_band
 from analysis.statistics.intervals import mean_interval, t_test
 
 
@@ -47,7 +47,6 @@ def span(
     margin: float,
     alpha: float = 0.05,
     rng: np.random.Generator | None = None,
-    flips: int = FLIPS,
 ) -> Span:
     """Returns how far the means of a hyperparameter's values lie apart, paired by replicate.
 
@@ -75,10 +74,10 @@ def span(
         for i, j in combinations(range(x_RV.shape[1]), 2)
     ]
     gap_RP = np.stack([whole_RV[:, i] - whole_RV[:, j] for i, j in pairs], axis=1)
-    band = simultaneous_band(gap_RP, level=1 - alpha, rng=rng, flips=flips)
+    band = simultaneous_band(gap_RP, level=1 - alpha, rng=rng)
     bounds = [mean_interval(gap, 1 - 2 * alpha).high for gap in gap_RP.T]
     within = [t_test(gap, null=margin, side="less") for gap in gap_RP.T]
-    beyond = beyond_margin(gap_RP, margin=margin, alpha=alpha, rng=rng, flips=flips)
+    beyond = beyond_margin(gap_RP, margin=margin, alpha=alpha, rng=rng)
     widest = int(gap_RP.mean(axis=0).argmax())
     low = max(0.0, float(np.nanmax(band.low)))
     high = float(np.nanmax(bounds))
@@ -93,7 +92,6 @@ def beyond_margin(
     margin: float,
     alpha: float = 0.05,
     rng: np.random.Generator | None = None,
-    flips: int = FLIPS,
 ) -> np.ndarray:
     """Returns adjusted p-values of |mean| > margin, dual to the simultaneous band of all columns.
 
@@ -101,7 +99,7 @@ def beyond_margin(
     """
     mean_P = np.nanmean(gaps, axis=0)
     null_P = np.where(mean_P > 0, margin, -margin)
-    band = simultaneous_band(gaps, level=1 - alpha, null=null_P, rng=rng, flips=flips)
+    band = simultaneous_band(gaps, level=1 - alpha, null=null_P, rng=rng)
     # A mean within the margin is no evidence of being beyond, however far from its edge.
     return np.where(np.abs(mean_P) > margin, band.p, np.where(np.isnan(band.p), np.nan, 1.0))
 

@@ -13,7 +13,7 @@ from analysis.claims.file.fields import (
     require_text,
 )
 from analysis.claims.file.question import Question
-from analysis.statistics.verdicts.verdict import Form
+from analysis.statistics.verdicts.form import FORMS
 
 Role = Literal["confirmatory", "exploratory"]
 Tier = Literal["A", "A-", "B", "C"]
@@ -37,8 +37,8 @@ class Claim:
     """Range of densities that the source speaks of."""
     setting: str = ""
     """Name of the configuration that its cells start from; empty without questions."""
-    form: Form
-    """Form of its main question."""
+    form: str
+    """Form of its main question, a name in ``FORMS``."""
     family: str
     """The hyperparameter it is about: corrections count the claims of one family."""
     role: Role
@@ -73,7 +73,8 @@ class Claim:
         for name in ("source", "text", "network", "dataset", "densities", "family", "cost"):
             require_text(f"{self.id}: {name}", getattr(self, name))
         require_text(f"{self.id}: study", self.study)
-        for name, choices in (("form", Form), ("role", Role), ("tier", Tier)):
+        require_choice(f"{self.id}: form", self.form, FORMS)
+        for name, choices in (("role", Role), ("tier", Tier)):
             require_choice(f"{self.id}: {name}", getattr(self, name), get_args(choices))
         for name, low, high in (("margin", 0, 1), ("sesoi", 0, 1), ("alpha", 0, 0.5)):
             value = getattr(self, name)

@@ -17,7 +17,7 @@ from analysis.claims.file.fields import (
     require_number,
     require_text,
 )
-from analysis.statistics.verdicts.verdict import Form
+from analysis.statistics.verdicts.form import FORMS
 
 Measure = Literal[
     "accuracy",
@@ -46,10 +46,6 @@ RATIOS: dict[str, tuple[float, float]] = {
 """Measures that are compared by ratio -> margin and smallest ratio that matters."""
 WHOLE = ("gain_auc", "ticket_density", "ticket_weights")
 """Measures that are one number of a whole trajectory."""
-SCALAR = ("superiority", "no_worse", "numeric", "interaction")
-"""Forms that take one number a replicate."""
-COLUMNS = ("best_value", "existence", "trend")
-"""Forms that take a row of numbers a replicate; robust and sensitive take either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +54,8 @@ class Question:
 
     name: str
     """What is asked, for people; unique in a claim."""
-    form: Form
-    """Which rule decides."""
+    form: str
+    """Which rule decides: a name in ``FORMS``."""
     measure: Measure = "accuracy"
     """What is read of each trajectory."""
     reads: str = "test_accuracy"
@@ -95,7 +91,8 @@ class Question:
     @property
     def is_of_counts(self) -> bool:
         """Whether it names numbers of weights, which another size of the input changes."""
-        return bool(self.survivors) or (self.measure == "ticket_weights" and self.form == "numeric")
+        states_number = FORMS[self.form].states == "number"
+        return bool(self.survivors) or (self.measure == "ticket_weights" and states_number)
 
     @property
     def is_ratio(self) -> bool:
@@ -106,8 +103,8 @@ class Question:
         """Raises ``ConfigError`` if a field breaks its rule."""
         require_text(f"{where}.name", self.name)
         require(":" not in self.name, f"{where}.name", "without a colon", self.name)
+        require_choice(f"{where}.form", self.form, FORMS)
         for name, choices in (
-            ("form", Form),
             ("measure", Measure),
             ("across", Across),
             ("compare", Compare),
@@ -131,15 +128,16 @@ class Question:
             self._check_cells(where)
 
     def _check_importance(self, where: str) -> None:
-        forms = {"matters_more": 2, "sensitive": 1}
-        require(self.form in forms, f"{where}.form", "matters_more or sensitive", self.form)
-        count = forms[self.form]
+        forms = [name for name, form in FORMS.items() if form.factors]
+        require(self.form in forms, f"{where}.form", " or ".join(forms), self.form)
+        count = FORMS[self.form].factors
         require(len(self.factors) == count, f"{where}.factors", f"{count} paths", self.factors)
         require_names(f"{where}.factors", self.factors)
         require(len(self.densities) <= 1, f"{where}.densities", "one at most", self.densities)
 
     def _check_cells(self, where: str) -> None:
-        require(self.form != "matters_more", f"{where}.measure", "importance", self.measure)
+        of_indices = FORMS[self.form].takes == "indices"
+        require(not of_indices, f"{where}.measure", "importance", self.measure)
         require(bool(self.cells), f"{where}.cells", "one cell or more", self.cells)
         for place, cell in enumerate(self.cells):
             cell.check(f"{where}.cells[{place}]")
@@ -167,19 +165,19 @@ class Question:
             for size, kind in ((places, self.across), (len(names), self.compare))
             if kind == "columns"
         ]
-        if self.form in SCALAR:
+        form = FORMS[self.form]
+        if form.takes == "number":
             require(not columns, f"{where}.form", "a form of columns", self.form)
-        if self.form in COLUMNS:
+        if form.takes == "row":
             require(len(columns) == 1, f"{where}.across", "or compare columns", self.across)
         require(len(columns) <= 1, f"{where}.compare", "no columns of columns", self.compare)
-        fewest = {"trend": 3, "best_value": 2}.get(self.form, 1)
-        enough = not columns or columns[0] >= fewest
-        require(enough, f"{where}.form", f"of {fewest} columns or more", self.form)
-        if self.form == "best_value":
+        enough = not columns or columns[0] >= form.fewest
+        require(enough, f"{where}.form", f"of {form.fewest} columns or more", self.form)
+        if form.states == "value":
             require_choice(f"{where}.value", self.value, names)
             for rival in self.rivals:
                 require_choice(f"{where}.rivals", rival, [n for n in names if n != self.value])
-        if self.form == "numeric":
+        if form.states == "number":
             number = math.nan if self.number is None else self.number
             require_number(f"{where}.number", number, "a number other than 0")
             ok = number > 0 or (number < 0 and not self.is_ratio)

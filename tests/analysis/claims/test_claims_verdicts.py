@@ -18,7 +18,7 @@ from planted import (
 )
 
 from analysis.claims import parse, sensitivity, verdicts
-from analysis.statistics.verdicts.rules import superiority
+from analysis.statistics.verdicts.pair_rules import superiority
 
 LRS = (1e-3, 1.2e-3, 2e-3, 3e-3)
 
@@ -297,8 +297,8 @@ def test_a_contradiction_of_one_part_is_corrected_for_their_number():
     weak = superiority(values)
     strong = superiority(values + 10)
     assert 0.025 < weak.p_against < 0.05
-    assert all_of([("weak", weak)], "superiority", 0.05)[1].verdict == "contradicted"
-    both = all_of([("weak", weak), ("strong", strong)], "superiority", 0.05)[1]
+    assert all_of([("weak", weak)], 0.05)[1].verdict == "contradicted"
+    both = all_of([("weak", weak), ("strong", strong)], 0.05)[1]
     assert both.verdict == "inconclusive"
     assert both.p_against == 2 * min(weak.p_against, strong.p_against)
 
