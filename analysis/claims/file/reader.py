@@ -12,7 +12,7 @@ from typing import Any
 from analysis.claims.file.cell import Cell
 from analysis.claims.file.claim import Claim
 from analysis.claims.file.fields import require
-from analysis.claims.file.plain_yaml import load
+from analysis.claims.file.plain_yaml import plain_values
 from analysis.claims.file.question import RATIOS, Question
 from lttune.config import LotteryConfig
 from lttune.config.fields import as_tuple
@@ -67,7 +67,7 @@ def read(path: Path | None = None) -> Registry:
 
 @cache
 def _parsed(text: bytes) -> Registry:
-    return parse(load(text), hashlib.sha256(text).hexdigest())
+    return parse(plain_values(text), hashlib.sha256(text).hexdigest())
 
 
 def parse(tree: Any, sha256: str = "") -> Registry:
