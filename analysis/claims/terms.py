@@ -20,7 +20,7 @@ def terms(question: Question, factor: float = 1.0) -> Terms:
     margin, smallest = question.margin, question.sesoi
     if question.is_ratio:
         margin, smallest = math.log(margin), math.log(smallest)
-    names = [cell.name for cell in question.cells]
+    names = [arm.name for arm in question.arms]
     named = FORMS[question.form].states == "value"
     return Terms(
         margin=factor * margin,

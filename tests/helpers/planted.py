@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.claims import Registry, parse
+from analysis.claims import Registry, as_registry
 from lttune.config import LotteryConfig
 
 SHARED, OWN = 0.01, 0.0004
@@ -180,7 +180,7 @@ def tree(*claims: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def registry(*claims: Mapping[str, Any], sha256: str = "a" * 64) -> Registry:
-    return parse(tree(*claims), sha256)
+    return as_registry(tree(*claims), sha256)
 
 
 def words(table: pd.DataFrame) -> Sequence[str]:

@@ -1,25 +1,26 @@
 """A question: which numbers of which networks, and the rule that decides.
 
-It makes one number of each replicate's cells, or a row of them, and names the rule.
+It makes one number of each replicate's arms, or a row of them, and names the rule.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from analysis.claims.file.cell import Cell
+from analysis.claims.file.arm import Arm
 from analysis.claims.file.fields import (
     require,
     require_choice,
     require_names,
     require_number,
+    require_one_of,
     require_text,
 )
 from analysis.statistics.verdicts.form import FORMS
 
-Measure = Literal[
+Quantity = Literal[
     "accuracy",
     "gain",
     "gain_auc",
@@ -36,7 +37,7 @@ ticket_weights: that times the dense network's weights; importance: total index 
 Across = Literal["mean", "each", "columns"]
 """What several densities are: averaged, decided one by one (all must hold), or columns."""
 Compare = Literal["contrast", "each", "columns"]
-"""What several cells are: summed by their weights, decided one by one, or columns."""
+"""What several arms are: summed by their weights, decided one by one, or columns."""
 RATIOS: dict[str, tuple[float, float]] = {
     "steps": (1.25, 1.1),
     "steps_ratio": (1.25, 1.1),
@@ -56,7 +57,7 @@ class Question:
     """What is asked, for people; unique in a claim."""
     form: str
     """Which rule decides: a name in ``FORMS``."""
-    measure: Measure = "accuracy"
+    measure: Quantity = "accuracy"
     """What is read of each trajectory."""
     reads: str = "test_accuracy"
     """Column that accuracies and gains are read from."""
@@ -66,7 +67,7 @@ class Question:
     """The same as numbers of weights, for networks of different size."""
     across: Across = "mean"
     compare: Compare = "contrast"
-    cells: tuple[Cell, ...] = ()
+    arms: tuple[Arm, ...] = ()
     direction: Literal["up", "down"] = "up"
     """down: the claim is of less, earlier or falling."""
     margin: float
@@ -78,9 +79,9 @@ class Question:
     tolerance: float = 0.25
     """Share of the number that still agrees with it."""
     value: str | None = None
-    """Cell that is claimed to be best, for best_value."""
+    """Name of the arm that is claimed to be best, for best_value."""
     rivals: tuple[str, ...] = ()
-    """Cells that it is claimed to beat; none for all others."""
+    """Names of those that it is claimed to beat; none for all others."""
     within: float = 0.001
     """Accuracy that a ticket may lose, for ticket_density and ticket_weights."""
     factors: tuple[str, ...] = ()
@@ -103,14 +104,14 @@ class Question:
         """Raises ``ConfigError`` if a field breaks its rule."""
         require_text(f"{where}.name", self.name)
         require(":" not in self.name, f"{where}.name", "without a colon", self.name)
-        require_choice(f"{where}.form", self.form, FORMS)
+        require_one_of(f"{where}.form", self.form, FORMS)
         for name, choices in (
-            ("measure", Measure),
+            ("measure", Quantity),
             ("across", Across),
             ("compare", Compare),
         ):
-            require_choice(f"{where}.{name}", getattr(self, name), get_args(choices))
-        require_choice(f"{where}.direction", self.direction, ("up", "down"))
+            require_choice(f"{where}.{name}", getattr(self, name), choices)
+        require_one_of(f"{where}.direction", self.direction, ("up", "down"))
         least = 1.0 if self.is_ratio else 0.0
         for name in ("margin", "sesoi"):
             value = getattr(self, name)
@@ -125,7 +126,7 @@ class Question:
         if self.measure == "importance":
             self._check_importance(where)
         else:
-            self._check_cells(where)
+            self._check_arms(where)
 
     def _check_importance(self, where: str) -> None:
         forms = [name for name, form in FORMS.items() if form.factors]
@@ -135,13 +136,13 @@ class Question:
         require_names(f"{where}.factors", self.factors)
         require(len(self.densities) <= 1, f"{where}.densities", "one at most", self.densities)
 
-    def _check_cells(self, where: str) -> None:
+    def _check_arms(self, where: str) -> None:
         of_indices = FORMS[self.form].takes == "indices"
         require(not of_indices, f"{where}.measure", "importance", self.measure)
-        require(bool(self.cells), f"{where}.cells", "one cell or more", self.cells)
-        for place, cell in enumerate(self.cells):
-            cell.check(f"{where}.cells[{place}]")
-        names = [cell.name for cell in self.cells]
+        require(bool(self.arms), f"{where}.cells", "one cell or more", self.arms)
+        for place, arm in enumerate(self.arms):
+            arm.check(f"{where}.cells[{place}]")
+        names = [arm.name for arm in self.arms]
         require_names(f"{where}.cells", names)
         for density in self.densities:
             require_number(f"{where}.densities", density, "in (0, 1]")
@@ -174,9 +175,9 @@ class Question:
         enough = not columns or columns[0] >= form.fewest
         require(enough, f"{where}.form", f"of {form.fewest} columns or more", self.form)
         if form.states == "value":
-            require_choice(f"{where}.value", self.value, names)
+            require_one_of(f"{where}.value", self.value, names)
             for rival in self.rivals:
-                require_choice(f"{where}.rivals", rival, [n for n in names if n != self.value])
+                require_one_of(f"{where}.rivals", rival, [n for n in names if n != self.value])
         if form.states == "number":
             number = math.nan if self.number is None else self.number
             require_number(f"{where}.number", number, "a number other than 0")

@@ -22,7 +22,7 @@ from planted import (
     words,
 )
 
-from analysis.claims import parse, power_table, verdicts
+from analysis.claims import as_registry, power_table, verdicts
 from analysis.claims.file.reader import FILE
 from analysis.claims.judge import judged
 from analysis.claims.networks.estimand import Piece
@@ -158,8 +158,8 @@ def test_nulls_are_rarely_decided():
     """Over 200 studies without any effect, a claim of one is supported in at most 5 % or so."""
 
     rng = np.random.default_rng(0)
-    scalar = parse(tree(claim(question()))).claims[0].questions[0]
-    row = parse(tree(claim(columns("trend")))).claims[0].questions[0]
+    scalar = as_registry(tree(claim(question()))).claims[0].questions[0]
+    row = as_registry(tree(claim(columns("trend")))).claims[0].questions[0]
     wrong = {"superiority": 0, "trend": 0}
     for i in range(200):
         for asked, size in ((scalar, 6), (row, (6, 3))):
