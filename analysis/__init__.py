@@ -30,8 +30,8 @@ def lock_claims(folder: Path, replicates: int) -> None:
     from analysis.claims import lock, read
 
     path = folder / lock.NAME
-    if replicates >= 2 and lock.find(path) is None:
-        lock.write(path, lock.lock(read(), replicates))
+    if replicates >= 2 and lock.read_lock(path) is None:
+        lock.write_lock(path, lock.lock(read(), replicates))
 
 
 def write_report(folder: Path) -> Path:

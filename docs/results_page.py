@@ -17,7 +17,7 @@ import pandas as pd
 
 from analysis import load
 from analysis.claims import Registry, of_studies, read, verdicts
-from analysis.claims.markdown import page
+from analysis.claims.markdown import markdown_page
 from analysis.claims.of_studies import evidence
 from analysis.frame import Study
 from analysis.tables.design.region import is_sane
@@ -207,8 +207,8 @@ def pages(results: Page) -> dict[str, str]:
     """Returns file name -> text of all pages."""
     return {
         "README.md": render(results),
-        "verdicts.md": page(results.locked, read(RESULTS / "claims" / "claims.yaml")),
-        "verdicts-corrected.md": page(results.corrected, results.today),
+        "verdicts.md": markdown_page(results.locked, read(RESULTS / "claims" / "claims.yaml")),
+        "verdicts-corrected.md": markdown_page(results.corrected, results.today),
     }
 
 

@@ -5,25 +5,25 @@
 
 from __future__ import annotations
 
-from analysis.claims.file.cell import Cell
+from analysis.claims.file.arm import Arm
 from analysis.claims.file.claim import Claim
 from analysis.claims.file.question import Question
-from analysis.claims.file.reader import Registry, parse, read
+from analysis.claims.file.reader import Registry, as_registry, read
 from analysis.claims.lock import Lock
 from analysis.claims.of_studies import evidence, is_any_tested, of_studies
 from analysis.claims.power import power_table
 from analysis.claims.verdicts import sensitivity, verdicts
 
 __all__ = [
-    "Cell",
+    "Arm",
     "Claim",
     "Lock",
     "Question",
     "Registry",
+    "as_registry",
     "evidence",
     "is_any_tested",
     "of_studies",
-    "parse",
     "power_table",
     "read",
     "sensitivity",

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.claims.file.question import SCALAR, Question
+from analysis.claims.file.question import Question
 from analysis.claims.networks.estimand import Piece
-from analysis.statistics.verdicts.rules import RULES, Form, Verdict, not_tested
+from analysis.claims.terms import terms
+from analysis.statistics.verdicts.form import FORMS, Form
+from analysis.statistics.verdicts.verdict import Verdict, not_tested
 from lttune.config.seeding import stream
 
 CENSORED = {
@@ -37,34 +39,30 @@ def judged(question: Question, piece: Piece, *, alpha: float, name: str, factor:
         name: names the random stream, so that a verdict does not depend on what else is asked.
         factor: of margin and smallest difference of interest, for the table of sensitivity.
     """
-    whole = ~np.isnan(piece.values)
-    sound = int((whole if whole.ndim == 1 else whole.all(axis=1)).sum())
-    if question.form == "existence":
-        sound = int(whole.any(axis=1).sum())
+    form = FORMS[question.form]
     planned = len(piece.values)
+    there = ~np.isnan(piece.values if piece.values.ndim == 2 else piece.values[:, None])
+    sound = int((there.all(axis=1) if form.needs_whole_rows else there.any(axis=1)).sum())
     if sound < LEAST_SOUND * planned:
         reason = f"{planned - sound} of {planned} replicates have no sound network at some density."
-        return not_tested(question.form, reason, n=sound, alpha=alpha)
-    rng = stream(0, 0, f"claim {name}")
-    form = question.form
+        return not_tested(reason, n=sound, alpha=alpha)
     values = piece.values
-    if form in ("robust", "sensitive") and values.ndim == 1:
+    if form.takes == "either" and values.ndim == 1:
         values = np.stack([values, np.zeros(planned)], axis=1)  # Against no difference at all.
-    verdict = RULES[form](values, **_options(question, factor), alpha=alpha, **_chance(form, rng))
-    return _shown(question, _finished(_bounded(verdict, piece), piece))
+    chance = {} if form.takes == "number" else {"rng": stream(0, 0, f"claim {name}")}
+    options = form.options(terms(question, factor))
+    verdict = form.rule(values, **options, alpha=alpha, **chance)
+    return _shown(question, _finished(_bounded(verdict, piece, form), piece))
 
 
-def all_of(
-    verdicts: Sequence[tuple[str, Verdict]], form: Form, alpha: float
-) -> tuple[str, Verdict]:
+def all_of(verdicts: Sequence[tuple[str, Verdict]], alpha: float) -> tuple[str, Verdict]:
     """Returns the verdict on a claim that holds if all of these do, and which decided.
 
     An intersection-union test: each is tested at alpha without correction, and the largest p is the
     claim's. It is contradicted if one of them is, with Bonferroni's correction.
     """
     if len(verdicts) == 1:
-        label, one = verdicts[0]
-        return label, replace(one, form=form)
+        return verdicts[0]
     size = len(verdicts)
     p = _most([one.p for _, one in verdicts])
     against = min(1.0, size * _least([one.p_against for _, one in verdicts]))
@@ -72,60 +70,29 @@ def all_of(
     refuted = [pair for pair in verdicts if pair[1].verdict == "contradicted"]
     if refuted and against <= alpha:
         label, one = min(refuted, key=lambda pair: pair[1].p_against)
-        return label, replace(one, form=form, p=p, p_against=against, n=n)
+        return label, replace(one, p=p, p_against=against, n=n)
     for label, one in verdicts:
         if one.verdict == "not tested":
-            return label, replace(one, form=form)
+            return label, one
     if all(one.is_supported for _, one in verdicts):
         label, one = max(verdicts, key=lambda pair: (pair[1].verdict != "supported", pair[1].p))
         reason = f"All {size} parts hold. {one.reason}"
-        return label, replace(one, form=form, p=p, p_against=against, n=n, reason=reason)
+        return label, replace(one, p=p, p_against=against, n=n, reason=reason)
     held = sum(one.is_supported for _, one in verdicts)
     label, one = max(
         (pair for pair in verdicts if not pair[1].is_supported),
         key=lambda pair: -1.0 if math.isnan(pair[1].p) else pair[1].p,
     )
     reason = f"{held} of {size} parts hold. {one.reason}"
-    return label, replace(
-        one, form=form, verdict="inconclusive", p=p, p_against=against, n=n, reason=reason
-    )
+    return label, replace(one, verdict="inconclusive", p=p, p_against=against, n=n, reason=reason)
 
 
-def _options(question: Question, factor: float) -> dict[str, object]:
-    margin, sesoi = question.margin, question.sesoi
-    if question.is_ratio:
-        margin, sesoi = math.log(margin), math.log(sesoi)
-    margin, sesoi = factor * margin, factor * sesoi
-    match question.form:
-        case "superiority" | "interaction":
-            return {"smallest": sesoi}
-        case "numeric":
-            tolerance = min(factor * question.tolerance, 0.99)
-            return {"number": question.number, "tolerance": tolerance, "log": question.is_ratio}
-        case "best_value":
-            names = [cell.name for cell in question.cells]
-            rivals = [names.index(rival) for rival in question.rivals] or None
-            return {"value": names.index(str(question.value)), "rivals": rivals}
-        case "trend" if not question.reads.endswith("accuracy"):
-            return {}  # Another column has a unit of its own, not the margin's.
-        case _:
-            return {"margin": margin}
-
-
-def _chance(form: Form, rng: np.random.Generator) -> dict[str, object]:
-    return {} if form in SCALAR else {"rng": rng}
-
-
-def _bounded(verdict: Verdict, piece: Piece) -> Verdict:
-    """Returns the verdict without what numbers that are only bounds cannot show.
-
-    Ranks are safe: a step at the end is later than all others, and ties show no trend.
-    """
-    if verdict.form == "trend":
+def _bounded(verdict: Verdict, piece: Piece, form: Form) -> Verdict:
+    """Returns the verdict without what numbers that are only bounds cannot show."""
+    if form.shows == "rank correlation":
         return verdict
-    one_sided = verdict.form in ("superiority", "no_worse", "interaction", "existence")
-    unsure_for = piece.lower or (piece.higher and not one_sided)
-    unsure_against = piece.higher or (piece.lower and not one_sided)
+    unsure_for = piece.lower or (piece.higher and not form.one_sided)
+    unsure_against = piece.higher or (piece.lower and not form.one_sided)
     word = verdict.verdict
     bad = (unsure_for and verdict.is_supported) or (unsure_against and word == "contradicted")
     p = 1.0 if unsure_for and not math.isnan(verdict.p) else verdict.p
@@ -155,10 +122,11 @@ def _finished(verdict: Verdict, piece: Piece) -> Verdict:
 def _shown(question: Question, verdict: Verdict) -> Verdict:
     """Returns the verdict with its estimate in the claim's direction, and ratios as ratios."""
     low, high, mean = verdict.low, verdict.high, verdict.estimate
-    if question.direction == "down" and verdict.form not in ("robust", "sensitive", "best_value"):
+    shows = FORMS[question.form].shows
+    if question.direction == "down" and shows != "size":
         low, high, mean = -high, -low, -mean
     # What has no noise was not compared with the number, which makes ratios of logarithms.
-    is_log = verdict.form not in ("numeric", "trend") or math.isnan(verdict.p)
+    is_log = shows in ("difference", "size") or math.isnan(verdict.p)
     if question.is_ratio and is_log:
         low, high, mean = math.exp(low), math.exp(high), math.exp(mean)
     return replace(verdict, low=low, high=high, estimate=mean)

@@ -13,13 +13,13 @@ from analysis.claims.file.question import Question
 from analysis.claims.file.reader import Registry
 from analysis.claims.judge import all_of, judged
 from analysis.claims.lock import Lock
-from analysis.claims.networks import cells as networks
+from analysis.claims.networks import arms as networks
 from analysis.claims.networks.estimand import pieces
 from analysis.claims.networks.recorded import MissingError, Recorded
-from analysis.claims.networks.scale import Scale
+from analysis.claims.networks.regime import Regime
 from analysis.claims.networks.shares import Importances, judged_by_importance
-from analysis.claims.table import Row, table, unit
-from analysis.statistics.verdicts.rules import Verdict, not_tested
+from analysis.claims.table import Finding, table, unit
+from analysis.statistics.verdicts.verdict import Verdict, not_tested
 from lttune.config import LotteryConfig
 
 VALIDATION = {"test_accuracy": "val_accuracy", "end_test_accuracy": "end_val_accuracy"}
@@ -62,68 +62,70 @@ class Judgement:
         rows = [row for claim in self.registry.claims for row in self.claim(claim)]
         return table(rows, self.registry)
 
-    def claim(self, claim: Claim) -> list[Row]:
+    def claim(self, claim: Claim) -> list[Finding]:
         """Returns the claim's rows before correction."""
         if not claim.questions:
             return [self._untested(claim, None, claim.why)]
-        of_cells = any(question.cells for question in claim.questions)
-        found = self.recorded.scales(claim) if of_cells else []
-        if not found and of_cells:
+        of_arms = any(question.arms for question in claim.questions)
+        found = self.recorded.regimes(claim) if of_arms else []
+        if not found and of_arms:
             return [self._untested(claim, None, "The records hold none of its networks.")]
-        return [self._at(claim, scale) for scale in found or [None]]
+        return [self._at(claim, regime) for regime in found or [None]]
 
-    def _at(self, claim: Claim, scale: Scale | None) -> Row:
-        role = self._role(claim, scale)
-        if role == "confirmatory" and (refusal := self._refusal(claim, scale)):
-            verdict = not_tested(claim.form, refusal, alpha=claim.alpha)
-            return Row(claim=claim, scale=scale, role=role, part="", unit="", verdict=verdict)
-        if reason := _too_short(claim.least_steps, scale):
-            return self._untested(claim, scale, reason)
+    def _at(self, claim: Claim, regime: Regime | None) -> Finding:
+        role = self._role(claim, regime)
+        if role == "confirmatory" and (refusal := self._refusal(claim, regime)):
+            verdict = not_tested(refusal, alpha=claim.alpha)
+            return Finding(claim=claim, regime=regime, role=role, part="", unit="", verdict=verdict)
+        if reason := _too_short(claim.least_steps, regime):
+            return self._untested(claim, regime, reason)
         found: list[tuple[str, Verdict]] = []
         short: list[str] = []
         for question in claim.questions:
-            if reason := _too_short(question.least_steps, scale):
+            if reason := _too_short(question.least_steps, regime):
                 short.append(f"'{question.name}' is not tested: {reason}")
                 continue
             try:
-                found += self._question(claim, question, scale)
+                found += self._question(claim, question, regime)
             except MissingError as missing:
-                return self._untested(claim, scale, str(missing), question.name)
+                return self._untested(claim, regime, str(missing), question.name)
         if not found:
-            return self._untested(claim, scale, " ".join(short))
-        part, verdict = all_of(found, claim.form, claim.alpha)
+            return self._untested(claim, regime, " ".join(short))
+        part, verdict = all_of(found, claim.alpha)
         if verdict.verdict == "not tested":
-            return self._untested(claim, scale, verdict.reason, part)
-        verdict = self._presuming(claim, scale, _without(verdict, short))
+            return self._untested(claim, regime, verdict.reason, part)
+        verdict = self._presuming(claim, regime, _without(verdict, short))
         asked = {question.name: question for question in claim.questions}
         measured = unit(asked[part.partition(SEPARATOR)[0]])
-        return Row(claim=claim, scale=scale, role=role, part=part, unit=measured, verdict=verdict)
+        return Finding(
+            claim=claim, regime=regime, role=role, part=part, unit=measured, verdict=verdict
+        )
 
     def _question(
-        self, claim: Claim, question: Question, scale: Scale | None
+        self, claim: Claim, question: Question, regime: Regime | None
     ) -> list[tuple[str, Verdict]]:
         if question.measure == "importance":
             verdict = judged_by_importance(self.importances, question, claim.alpha)
             return [(question.name, verdict)]
-        assert scale is not None
-        if question.is_of_counts and (other := scale.other_inputs(self._setting(claim))):
+        assert regime is not None
+        if question.is_of_counts and (other := regime.other_inputs(self._setting(claim))):
             raise MissingError(
                 f"It counts weights of networks with the source's inputs, here {other}."
             )
         if self.reading.validation:
             reads = VALIDATION.get(question.reads, question.reads)
             question = replace(question, reads=reads)
-        read = [self.recorded.curves(claim, cell, question, scale) for cell in question.cells]
-        pairs = list(zip(question.cells, read, strict=True))
-        if absent := [cell for cell, one in pairs if not one.trained]:
+        read = [self.recorded.curves(claim, arm, question, regime) for arm in question.arms]
+        pairs = list(zip(question.arms, read, strict=True))
+        if absent := [arm for arm, one in pairs if not one.trained]:
             raise MissingError(
                 f"The records lack {len(absent)} of {len(read)} cells: {networks.names(absent)}."
             )
         most = max(question.survivors, default=0)
-        for cell, one in pairs:
+        for arm, one in pairs:
             if one.prunable < most:
                 raise MissingError(
-                    f"{cell.name} has {one.prunable:,} prunable weights, and {most:,.0f} are asked "
+                    f"{arm.name} has {one.prunable:,} prunable weights, and {most:,.0f} are asked "
                     "to survive."
                 )
         units = sorted(set.intersection(*(set(one.values.index) for one in read)))
@@ -147,7 +149,7 @@ class Judgement:
             for piece in pieces(question, read, units[:n])
         ]
 
-    def _presuming(self, claim: Claim, scale: Scale | None, verdict: Verdict) -> Verdict:
+    def _presuming(self, claim: Claim, regime: Regime | None, verdict: Verdict) -> Verdict:
         """Returns the verdict, inconclusive where what the claim presumes is not found."""
         if not claim.presumes:
             return verdict
@@ -155,8 +157,8 @@ class Judgement:
         other = self.registry.claim(name)
         question = next(one for one in other.questions if one.name == asked)
         try:
-            found = self._question(other, question, scale)
-            _, given = all_of(found, other.form, other.alpha)
+            found = self._question(other, question, regime)
+            _, given = all_of(found, other.alpha)
             word, reason = given.verdict, given.reason
         except MissingError as missing:
             word, reason = "not tested", str(missing)
@@ -170,29 +172,31 @@ class Judgement:
     def _setting(self, claim: Claim) -> LotteryConfig:
         return self.registry.settings[claim.setting]
 
-    def _role(self, claim: Claim, scale: Scale | None) -> str:
+    def _role(self, claim: Claim, regime: Regime | None) -> str:
         if claim.role == "exploratory":
             return claim.role
-        if scale is not None and scale.is_proxy(self._setting(claim)):
+        if regime is not None and regime.is_proxy(self._setting(claim)):
             return "exploratory (proxy)"
         return claim.role if self.lock is not None else "exploratory (not locked)"
 
-    def _refusal(self, claim: Claim, scale: Scale | None) -> str:
+    def _refusal(self, claim: Claim, regime: Regime | None) -> str:
         """Returns why the lock does not hold for a claim, empty if it does."""
-        if self.refusal or self.lock is None or scale is None:
+        if self.refusal or self.lock is None or regime is None:
             return self.refusal
-        return self.lock.refusal_of_networks(self.recorded.first_trained(claim, scale))
+        return self.lock.refusal_of_networks(self.recorded.first_trained(claim, regime))
 
-    def _untested(self, claim: Claim, scale: Scale | None, reason: str, part: str = "") -> Row:
+    def _untested(
+        self, claim: Claim, regime: Regime | None, reason: str, part: str = ""
+    ) -> Finding:
         whole = f"{reason} Study: {claim.study}. Cost: {claim.cost}."
-        verdict = not_tested(claim.form, whole, alpha=claim.alpha)
-        role = self._role(claim, scale)
-        return Row(claim=claim, scale=scale, role=role, part=part, unit="", verdict=verdict)
+        verdict = not_tested(whole, alpha=claim.alpha)
+        role = self._role(claim, regime)
+        return Finding(claim=claim, regime=regime, role=role, part=part, unit="", verdict=verdict)
 
 
-def _too_short(least: int, scale: Scale | None) -> str:
-    """Returns why trainings of a scale say nothing, empty if they do; cells may set their own."""
-    steps = dict(scale.values).get("train.steps", math.inf) if scale else 0
+def _too_short(least: int, regime: Regime | None) -> str:
+    """Returns why trainings of a regime say nothing, empty if they do; arms may set their own."""
+    steps = dict(regime.values).get("train.steps", math.inf) if regime else 0
     if steps >= least:
         return ""
     return f"It needs trainings of {least:,} steps, these are of {steps:,}."

@@ -83,7 +83,7 @@ def lock(registry: Registry, n: int | None = None, date: str | None = None) -> L
     )
 
 
-def write(path: Path, locked: Lock) -> None:
+def write_lock(path: Path, locked: Lock) -> None:
     """Writes a lock; one that is there stays.
 
     Raises:
@@ -94,7 +94,7 @@ def write(path: Path, locked: Lock) -> None:
     write_json(path, asdict(locked))
 
 
-def find(path: Path) -> Lock | None:
+def read_lock(path: Path) -> Lock | None:
     """Returns the lock in a file, None if there is no file.
 
     Raises:

@@ -20,7 +20,7 @@ HEAD = (
 )
 
 
-def page(table: pd.DataFrame, registry: Registry) -> str:
+def markdown_page(table: pd.DataFrame, registry: Registry) -> str:
     """Returns the whole page: a table for each verdict, then what was not tested and why.
 
     Args:

@@ -44,7 +44,7 @@ def evidence(studies: Sequence[Study], lock: Lock | None = None) -> dict[str, An
     return {
         "records": [study.records for study in studies],
         "layers": pd.concat(layers, ignore_index=True) if layers else None,
-        "lock": lock or locks.find(studies[0].folder / locks.NAME),
+        "lock": lock or locks.read_lock(studies[0].folder / locks.NAME),
         "created": min(created, default=None),
         "importances": kept_importances(studies),
     }

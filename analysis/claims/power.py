@@ -15,11 +15,8 @@ import pandas as pd
 from analysis.claims.file.claim import Claim
 from analysis.claims.file.question import Question
 from analysis.claims.file.reader import Registry
-from analysis.statistics.verdicts.power import (
-    equivalence_power,
-    non_inferiority_power,
-    superiority_power,
-)
+from analysis.claims.terms import terms
+from analysis.statistics.verdicts.form import FORMS
 
 ENOUGH = 0.8
 """Power below which a claim probably ends inconclusive."""
@@ -79,18 +76,5 @@ def question_power(question: Question, *, n: int, alpha: float, sd: float, sd_lo
     is_accuracy = question.measure != "importance" and question.reads.endswith("accuracy")
     if not (is_accuracy or question.is_ratio):
         return math.nan
-    margin = math.log(question.margin) if question.is_ratio else question.margin
     spread = sd_log if question.is_ratio else sd
-    match question.form:
-        case "superiority" | "interaction" | "sensitive" | "best_value" | "trend":
-            return superiority_power(difference=margin, sd=spread, n=n, alpha=alpha)
-        case "no_worse" | "existence":
-            return non_inferiority_power(margin=margin, sd=spread, n=n, alpha=alpha)
-        case "robust":
-            return equivalence_power(margin=margin, sd=spread, n=n, alpha=alpha)
-        case "numeric":
-            number = 1.0 if question.is_ratio else abs(question.number or math.nan)
-            width = math.log1p(question.tolerance) if question.is_ratio else question.tolerance
-            return equivalence_power(margin=width * number, sd=spread, n=n, alpha=alpha / 2)
-        case _:
-            return math.nan
+    return FORMS[question.form].power(terms(question), sd=spread, n=n, alpha=alpha)

@@ -10,9 +10,10 @@ import pandas as pd
 from analysis.claims.file.claim import Claim
 from analysis.claims.file.question import Question
 from analysis.claims.file.reader import Registry
-from analysis.claims.networks.scale import Scale
+from analysis.claims.networks.regime import Regime
+from analysis.statistics.verdicts.form import FORMS
 from analysis.statistics.verdicts.multiplicity import benjamini_hochberg
-from analysis.statistics.verdicts.rules import Verdict, adjusted
+from analysis.statistics.verdicts.verdict import Verdict, adjusted
 
 VERDICT_COLUMNS = [
     "claim",
@@ -49,18 +50,18 @@ SHARES = ("accuracy", "_gap", "_error")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class Finding:
     """A verdict and what it is about."""
 
     claim: Claim
-    scale: Scale | None
+    regime: Regime | None
     role: str
     part: str
     unit: str
     verdict: Verdict
 
 
-def table(rows: list[Row], registry: Registry) -> pd.DataFrame:
+def table(rows: list[Finding], registry: Registry) -> pd.DataFrame:
     """Returns the columns of ``VERDICT_COLUMNS``, verdicts corrected for how many there are.
 
     Confirmatory ones by Holm within their family, steps and dataset; exploratory ones by Benjamini
@@ -72,19 +73,20 @@ def table(rows: list[Row], registry: Registry) -> pd.DataFrame:
 
 def unit(question: Question) -> str:
     """Returns the unit of a question's estimate."""
-    if question.form == "trend":
-        return "rank correlation"
+    shows = FORMS[question.form].shows
+    if shows == "rank correlation":
+        return shows
     if question.measure == "importance":
         return "share of variance"
     if question.is_ratio:
-        return COUNTED.get(question.measure, "ratio") if question.form == "numeric" else "ratio"
+        return COUNTED.get(question.measure, "ratio") if shows == "number" else "ratio"
     return "share" if question.reads.endswith(SHARES) else question.reads
 
 
-def _corrected(rows: list[Row]) -> list[Row]:
+def _corrected(rows: list[Finding]) -> list[Finding]:
     groups: dict[tuple[object, ...], list[int]] = {}
     for place, row in enumerate(rows):
-        group = row.scale.group if row.scale else ()
+        group = row.regime.group if row.regime else ()
         confirmatory = row.role == "confirmatory"
         key = ("family", row.claim.family, group) if confirmatory else ("exploratory", group)
         groups.setdefault(key, []).append(place)
@@ -102,12 +104,12 @@ def _corrected(rows: list[Row]) -> list[Row]:
     return done
 
 
-def _plain(row: Row, registry: Registry) -> dict[str, object]:
+def _plain(row: Finding, registry: Registry) -> dict[str, object]:
     one = row.verdict
     scale, deviates = "", []
-    if row.scale is not None:
+    if row.regime is not None:
         setting = registry.settings[row.claim.setting]
-        scale, deviates = row.scale.described(setting), row.scale.deviations(setting)
+        scale, deviates = row.regime.described(setting), row.regime.deviations(setting)
     numbers = ("estimate", "low", "high", "n", "p", "p_adjusted")
     tested = one.verdict != "not tested"
     return {

@@ -81,7 +81,7 @@ def _lock(flags: Flags, registry: Registry) -> None:
 
     path = flags.out or Path(lock.NAME)
     locked = lock.lock(registry, flags.n)
-    lock.write(path, locked)
+    lock.write_lock(path, locked)
     print(f"{path}: {len(registry.claims)} claims, SHA-256 {locked.sha256}, {locked.date}")
 
 
@@ -101,7 +101,7 @@ def _check(flags: Flags, registry: Registry) -> None:
     from analysis.frame import load
 
     studies = [load(folder) for folder in flags.studies]
-    locked = lock.find(flags.lock) if flags.lock else None
+    locked = lock.read_lock(flags.lock) if flags.lock else None
     if flags.lock is not None and locked is None:
         raise ConfigError(f"--lock must be a file that exists, got {str(flags.lock)!r}")
     table = of_studies(studies, registry, locked)

@@ -5,11 +5,10 @@ none. Here the largest |t| over all densities is compared with the largest |t| u
 a replicate's whole curve changes sign at once, so the correlation of its levels is kept (max-T,
 Westfall & Young 1993, Resampling-Based Multiple Testing, section 2.6).
 
-Two kinds of signs. About the *null* the test is exact for errors that are symmetric, whatever n
-(``sign_flip_test``); but it has 2^n outcomes, and its two-sided p cannot be below 2^(1 - n): with 5
-replicates never below .0625. About the *means* it gives the critical value of a band, which covers
-94 to 97 % at n = 6 to 20 (simulated, tests/statistics). Below 6 replicates the band is Bonferroni's
-on t, which needs normal errors.
+Signs are flipped about the means, which gives the critical value of a band; it covers 94 to 97 % at
+n = 6 to 20 (simulated, tests/analysis/statistics). With n replicates there are 2^n outcomes, so
+that with 5 no two-sided p were below .0625: below 6 replicates the band is Bonferroni's on t, which
+needs normal errors.
 
 Where replicates are missing at some densities, t has other degrees of freedom there: statistics
 are compared by their own p-value (min-P), which is the same as max-|t| where nothing is missing.
@@ -95,40 +94,6 @@ def simultaneous_band(
     low_L = mean_L - half_L if side != "less" else np.full_like(mean_L, -np.inf)
     high_L = mean_L + half_L if side != "greater" else np.full_like(mean_L, np.inf)
     return Band(mean_L, low_L, high_L, n_L, p_L, method)
-
-
-def sign_flip_test(
-    values: np.ndarray,
-    *,
-    null: np.ndarray | float = 0.0,
-    side: Side = "two",
-    rng: np.random.Generator | None = None,
-    flips: int = FLIPS,
-) -> np.ndarray:
-    """Returns max-|t| adjusted p-values by sign flips about the null, one per column.
-
-    Exact under symmetric errors: a whole-curve test is the smallest of them. NaN where replicates
-    do not differ.
-
-    Raises:
-        ValueError: as ``simultaneous_band``.
-    """
-    x_RL = np.asarray(values, dtype=float) - null
-    noisy_L = _moments(x_RL)[3]
-    p_L = np.full(x_RL.shape[1], np.nan)
-    if noisy_L.any():
-        seen_RL = x_RL[:, noisy_L]
-        cosine_L = _cosines(seen_RL, np.ones((1, len(seen_RL))))[0]
-        raw_L = _p_of_cosines(cosine_L, (~np.isnan(seen_RL)).sum(axis=0), side)
-        least_F, drawn = _least_p(seen_RL, side, rng, flips)
-        rank = (least_F[:, None] <= raw_L * TIE).sum(axis=0) + drawn
-        p_L[noisy_L] = rank / (len(least_F) + drawn)
-    return p_L
-
-
-def smallest_p(n: int, side: Side = "two") -> float:
-    """Returns the smallest p that sign flips about the null can reach with ``n`` replicates."""
-    return 2.0 ** ((1 if side == "two" else 0) - n)
 
 
 def sign_patterns(

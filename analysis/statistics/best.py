@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.statistics.bands import FLIPS, simultaneous_band
+from analysis.statistics.bands import simultaneous_band
 
 
 class BestSet(NamedTuple):
@@ -40,7 +40,6 @@ def best_set(
     *,
     alpha: float = 0.05,
     rng: np.random.Generator | None = None,
-    flips: int = FLIPS,
 ) -> BestSet:
     """Returns the confidence set of the best value, of level 1 - alpha; more is better.
 
@@ -60,7 +59,7 @@ def best_set(
     p = []
     for value in range(num_values):
         lead_RV = np.delete(whole_RV, value, axis=1) - whole_RV[:, [value]]
-        band = simultaneous_band(lead_RV, level=1 - alpha, side="greater", rng=rng, flips=flips)
+        band = simultaneous_band(lead_RV, level=1 - alpha, side="greater", rng=rng)
         p.append(math.nan if np.isnan(band.p).all() else float(np.nanmin(band.p)))
     p_V, mean_V = np.array(p), whole_RV.mean(axis=0)
     return BestSet(~(p_V <= alpha), p_V, mean_V, int(mean_V.argmax()), n, dropped)

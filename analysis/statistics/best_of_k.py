@@ -30,12 +30,12 @@ class BestOfK(NamedTuple):
     """Trials."""
 
 
-def expected_best(values: Sequence[float] | np.ndarray, k: int, *, plug_in: bool = False) -> float:
+def expected_best(values: Sequence[float] | np.ndarray, k: int) -> float:
     """Returns the expected maximum of k trials, from n of them; more is better.
 
-    Unbiased by default: the mean maximum over all subsets of k (Tang et al. 2020, Showing Your Work
-    Doesn't Always Work, eq. 4). With ``plug_in`` that of k draws from the n with replacement, which
-    is too low (Dodge et al. 2019, Show Your Work, eq. 7).
+    The mean maximum over all subsets of k (Tang et al. 2020, Showing Your Work Doesn't Always Work,
+    eq. 4), which is unbiased; that of k draws from the n with replacement (Dodge et al. 2019, Show
+    Your Work, eq. 7) is too low.
 
     Raises:
         ValueError: if k is not in [1, n].
@@ -43,7 +43,7 @@ def expected_best(values: Sequence[float] | np.ndarray, k: int, *, plug_in: bool
     x = np.sort(present(values))
     if not 1 <= k <= len(x):
         raise ValueError(f"k must be in [1, {len(x)}], got {k}")
-    return float(x @ (_plug_in_weights(len(x), k) if plug_in else _weights(len(x), k)))
+    return float(x @ _weights(len(x), k))
 
 
 def best_of_k(
@@ -69,8 +69,3 @@ def _weights(n: int, k: int) -> np.ndarray:
 
 def _log_choose(n: int, k: int) -> float:
     return float(special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1))
-
-
-def _plug_in_weights(n: int, k: int) -> np.ndarray:
-    i = np.arange(n + 1) / n
-    return np.diff(i**k)

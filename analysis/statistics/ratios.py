@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from analysis.statistics.intervals import Estimate, mean_interval
-
-Agreement = Literal["inside", "outside", "overlapping", "unknown"]
 
 
 def ratio_interval(
@@ -39,13 +36,3 @@ def zone(number: float, tolerance: float = 0.25) -> tuple[float, float]:
         )
     ends = number * (1 - tolerance), number * (1 + tolerance)
     return min(ends), max(ends)
-
-
-def agreement(estimate: Estimate, number: float, tolerance: float = 0.25) -> Agreement:
-    """Returns where an interval lies to a stated number's zone; an interval of NaN is unknown."""
-    low, high = zone(number, tolerance)
-    if math.isnan(estimate.low) or math.isnan(estimate.high):
-        return "unknown"
-    if low <= estimate.low and estimate.high <= high:
-        return "inside"
-    return "outside" if estimate.high < low or estimate.low > high else "overlapping"

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.claims import Registry, parse
+from analysis.claims import Registry, as_registry
 from lttune.config import LotteryConfig
 
 SHARED, OWN = 0.01, 0.0004
 """Standard deviations of accuracy: between replicates, and of a network."""
 LEVELS = 17
+LRS = (1e-3, 1.2e-3, 2e-3, 3e-3)
+COLUMNS = {"measure": "accuracy", "compare": "columns", "densities": [0.211]}
 
 
 def flat(density: float) -> float:
@@ -29,6 +31,11 @@ def flat(density: float) -> float:
 def rising(size: float) -> Callable[[float], float]:
     """Accuracy that pruning raises by ``size`` at every density below 1."""
     return lambda density: 0.97 + (size if density < 1 else 0.0)
+
+
+def decay(slope: float) -> Callable[[float], float]:
+    """Accuracy that is linear in log density."""
+    return lambda density: 0.97 + slope * np.log(density)
 
 
 def trial(
@@ -108,6 +115,21 @@ def records(*trials: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(trials, ignore_index=True)
 
 
+def sweep(*sizes: float, n: int = 6, **options: Any) -> pd.DataFrame:
+    """Trials whose accuracy is raised by each size at every density."""
+    return records(
+        *(
+            trial(i, n=n, at={"train.lr": v}, accuracy=lambda d, s=s: 0.97 + s, **options)
+            for i, (v, s) in enumerate(zip(LRS, sizes, strict=False))
+        )
+    )
+
+
+def control(size: float, n: int = 6, **options: Any) -> pd.DataFrame:
+    """A reinitialised control that is worse than the ticket by ``size``."""
+    return trial(n=n, branch="reinit", accuracy=lambda d: 0.97 - size, **options)
+
+
 TICKET = {"name": "ticket"}
 CONTRAST = [{"name": "ticket", "weight": 1}, {"name": "reinit", "branch": "reinit", "weight": -1}]
 
@@ -119,6 +141,11 @@ def lr(value: float, **more: Any) -> dict[str, Any]:
 def question(**changes: Any) -> dict[str, Any]:
     plain = {"name": "asked", "densities": [0.211, 0.135], "cells": [TICKET], "measure": "gain"}
     return plain | changes
+
+
+def columns(form: str, count: int = 3, **more: Any) -> dict[str, Any]:
+    """A question of a row of learning rates."""
+    return question(form=form, cells=[lr(v) for v in LRS[:count]], **(COLUMNS | more))
 
 
 def claim(*questions: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
@@ -153,7 +180,7 @@ def tree(*claims: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def registry(*claims: Mapping[str, Any], sha256: str = "a" * 64) -> Registry:
-    return parse(tree(*claims), sha256)
+    return as_registry(tree(*claims), sha256)
 
 
 def words(table: pd.DataFrame) -> Sequence[str]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from analysis.claims.file.fields import (
     require,
     require_choice,
     require_names,
     require_number,
+    require_one_of,
     require_text,
 )
 from analysis.claims.file.question import Question
-from analysis.statistics.verdicts.verdict import Form
+from analysis.statistics.verdicts.form import FORMS
 
-Role = Literal["confirmatory", "exploratory"]
+ClaimRole = Literal["confirmatory", "exploratory"]
 Tier = Literal["A", "A-", "B", "C"]
 """Smallest machine: A minutes on 2 cores, A- long training there, B hours there, C a GPU."""
 
@@ -36,12 +37,12 @@ class Claim:
     densities: str
     """Range of densities that the source speaks of."""
     setting: str = ""
-    """Name of the configuration that its cells start from; empty without questions."""
-    form: Form
-    """Form of its main question."""
+    """Name of the configuration that its arms start from; empty without questions."""
+    form: str
+    """Form of its main question, a name in ``FORMS``."""
     family: str
     """The hyperparameter it is about: corrections count the claims of one family."""
-    role: Role
+    role: ClaimRole
     tier: Tier
     cost: str
     """What a replicate costs."""
@@ -73,8 +74,9 @@ class Claim:
         for name in ("source", "text", "network", "dataset", "densities", "family", "cost"):
             require_text(f"{self.id}: {name}", getattr(self, name))
         require_text(f"{self.id}: study", self.study)
-        for name, choices in (("form", Form), ("role", Role), ("tier", Tier)):
-            require_choice(f"{self.id}: {name}", getattr(self, name), get_args(choices))
+        require_one_of(f"{self.id}: form", self.form, FORMS)
+        for name, choices in (("role", ClaimRole), ("tier", Tier)):
+            require_choice(f"{self.id}: {name}", getattr(self, name), choices)
         for name, low, high in (("margin", 0, 1), ("sesoi", 0, 1), ("alpha", 0, 0.5)):
             value = getattr(self, name)
             require_number(f"{self.id}: {name}", value, f"in ({low}, {high})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lttune.config.fields import is_number, require
+from lttune.config.fields import is_number, require, require_choice
 from lttune.errors import unknown
 
 
@@ -19,7 +19,7 @@ def require_number(where: str, value: object, rule: str) -> None:
     require(is_number(value), where, rule, value)
 
 
-def require_choice(where: str, value: object, choices: Iterable[str]) -> None:
+def require_one_of(where: str, value: object, choices: Iterable[str]) -> None:
     """Raises ``ConfigError`` unless a value is one of some names."""
     names = tuple(choices)
     if value not in names:
@@ -32,4 +32,11 @@ def require_names(where: str, names: Sequence[str]) -> None:
     require(not twice, where, "of different names", twice[0] if twice else "")
 
 
-__all__ = ["require", "require_choice", "require_names", "require_number", "require_text"]
+__all__ = [
+    "require",
+    "require_choice",
+    "require_names",
+    "require_number",
+    "require_one_of",
+    "require_text",
+]

@@ -1,25 +1,26 @@
 """A question: which numbers of which networks, and the rule that decides.
 
-It makes one number of each replicate's cells, or a row of them, and names the rule.
+It makes one number of each replicate's arms, or a row of them, and names the rule.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from analysis.claims.file.cell import Cell
+from analysis.claims.file.arm import Arm
 from analysis.claims.file.fields import (
     require,
     require_choice,
     require_names,
     require_number,
+    require_one_of,
     require_text,
 )
-from analysis.statistics.verdicts.verdict import Form
+from analysis.statistics.verdicts.form import FORMS
 
-Measure = Literal[
+Quantity = Literal[
     "accuracy",
     "gain",
     "gain_auc",
@@ -36,7 +37,7 @@ ticket_weights: that times the dense network's weights; importance: total index 
 Across = Literal["mean", "each", "columns"]
 """What several densities are: averaged, decided one by one (all must hold), or columns."""
 Compare = Literal["contrast", "each", "columns"]
-"""What several cells are: summed by their weights, decided one by one, or columns."""
+"""What several arms are: summed by their weights, decided one by one, or columns."""
 RATIOS: dict[str, tuple[float, float]] = {
     "steps": (1.25, 1.1),
     "steps_ratio": (1.25, 1.1),
@@ -46,10 +47,6 @@ RATIOS: dict[str, tuple[float, float]] = {
 """Measures that are compared by ratio -> margin and smallest ratio that matters."""
 WHOLE = ("gain_auc", "ticket_density", "ticket_weights")
 """Measures that are one number of a whole trajectory."""
-SCALAR = ("superiority", "no_worse", "numeric", "interaction")
-"""Forms that take one number a replicate."""
-COLUMNS = ("best_value", "existence", "trend")
-"""Forms that take a row of numbers a replicate; robust and sensitive take either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +55,9 @@ class Question:
 
     name: str
     """What is asked, for people; unique in a claim."""
-    form: Form
-    """Which rule decides."""
-    measure: Measure = "accuracy"
+    form: str
+    """Which rule decides: a name in ``FORMS``."""
+    measure: Quantity = "accuracy"
     """What is read of each trajectory."""
     reads: str = "test_accuracy"
     """Column that accuracies and gains are read from."""
@@ -70,7 +67,7 @@ class Question:
     """The same as numbers of weights, for networks of different size."""
     across: Across = "mean"
     compare: Compare = "contrast"
-    cells: tuple[Cell, ...] = ()
+    arms: tuple[Arm, ...] = ()
     direction: Literal["up", "down"] = "up"
     """down: the claim is of less, earlier or falling."""
     margin: float
@@ -82,9 +79,9 @@ class Question:
     tolerance: float = 0.25
     """Share of the number that still agrees with it."""
     value: str | None = None
-    """Cell that is claimed to be best, for best_value."""
+    """Name of the arm that is claimed to be best, for best_value."""
     rivals: tuple[str, ...] = ()
-    """Cells that it is claimed to beat; none for all others."""
+    """Names of those that it is claimed to beat; none for all others."""
     within: float = 0.001
     """Accuracy that a ticket may lose, for ticket_density and ticket_weights."""
     factors: tuple[str, ...] = ()
@@ -95,7 +92,8 @@ class Question:
     @property
     def is_of_counts(self) -> bool:
         """Whether it names numbers of weights, which another size of the input changes."""
-        return bool(self.survivors) or (self.measure == "ticket_weights" and self.form == "numeric")
+        states_number = FORMS[self.form].states == "number"
+        return bool(self.survivors) or (self.measure == "ticket_weights" and states_number)
 
     @property
     def is_ratio(self) -> bool:
@@ -106,14 +104,14 @@ class Question:
         """Raises ``ConfigError`` if a field breaks its rule."""
         require_text(f"{where}.name", self.name)
         require(":" not in self.name, f"{where}.name", "without a colon", self.name)
+        require_one_of(f"{where}.form", self.form, FORMS)
         for name, choices in (
-            ("form", Form),
-            ("measure", Measure),
+            ("measure", Quantity),
             ("across", Across),
             ("compare", Compare),
         ):
-            require_choice(f"{where}.{name}", getattr(self, name), get_args(choices))
-        require_choice(f"{where}.direction", self.direction, ("up", "down"))
+            require_choice(f"{where}.{name}", getattr(self, name), choices)
+        require_one_of(f"{where}.direction", self.direction, ("up", "down"))
         least = 1.0 if self.is_ratio else 0.0
         for name in ("margin", "sesoi"):
             value = getattr(self, name)
@@ -128,22 +126,23 @@ class Question:
         if self.measure == "importance":
             self._check_importance(where)
         else:
-            self._check_cells(where)
+            self._check_arms(where)
 
     def _check_importance(self, where: str) -> None:
-        forms = {"matters_more": 2, "sensitive": 1}
-        require(self.form in forms, f"{where}.form", "matters_more or sensitive", self.form)
-        count = forms[self.form]
+        forms = [name for name, form in FORMS.items() if form.factors]
+        require(self.form in forms, f"{where}.form", " or ".join(forms), self.form)
+        count = FORMS[self.form].factors
         require(len(self.factors) == count, f"{where}.factors", f"{count} paths", self.factors)
         require_names(f"{where}.factors", self.factors)
         require(len(self.densities) <= 1, f"{where}.densities", "one at most", self.densities)
 
-    def _check_cells(self, where: str) -> None:
-        require(self.form != "matters_more", f"{where}.measure", "importance", self.measure)
-        require(bool(self.cells), f"{where}.cells", "one cell or more", self.cells)
-        for place, cell in enumerate(self.cells):
-            cell.check(f"{where}.cells[{place}]")
-        names = [cell.name for cell in self.cells]
+    def _check_arms(self, where: str) -> None:
+        of_indices = FORMS[self.form].takes == "indices"
+        require(not of_indices, f"{where}.measure", "importance", self.measure)
+        require(bool(self.arms), f"{where}.cells", "one cell or more", self.arms)
+        for place, arm in enumerate(self.arms):
+            arm.check(f"{where}.cells[{place}]")
+        names = [arm.name for arm in self.arms]
         require_names(f"{where}.cells", names)
         for density in self.densities:
             require_number(f"{where}.densities", density, "in (0, 1]")
@@ -167,19 +166,19 @@ class Question:
             for size, kind in ((places, self.across), (len(names), self.compare))
             if kind == "columns"
         ]
-        if self.form in SCALAR:
+        form = FORMS[self.form]
+        if form.takes == "number":
             require(not columns, f"{where}.form", "a form of columns", self.form)
-        if self.form in COLUMNS:
+        if form.takes == "row":
             require(len(columns) == 1, f"{where}.across", "or compare columns", self.across)
         require(len(columns) <= 1, f"{where}.compare", "no columns of columns", self.compare)
-        fewest = {"trend": 3, "best_value": 2}.get(self.form, 1)
-        enough = not columns or columns[0] >= fewest
-        require(enough, f"{where}.form", f"of {fewest} columns or more", self.form)
-        if self.form == "best_value":
-            require_choice(f"{where}.value", self.value, names)
+        enough = not columns or columns[0] >= form.fewest
+        require(enough, f"{where}.form", f"of {form.fewest} columns or more", self.form)
+        if form.states == "value":
+            require_one_of(f"{where}.value", self.value, names)
             for rival in self.rivals:
-                require_choice(f"{where}.rivals", rival, [n for n in names if n != self.value])
-        if self.form == "numeric":
+                require_one_of(f"{where}.rivals", rival, [n for n in names if n != self.value])
+        if form.states == "number":
             number = math.nan if self.number is None else self.number
             require_number(f"{where}.number", number, "a number other than 0")
             ok = number > 0 or (number < 0 and not self.is_ratio)

@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from analysis.claims.file.cell import Cell
+from analysis.claims.file.arm import Arm
 from analysis.claims.file.claim import Claim
 from analysis.claims.file.fields import require
-from analysis.claims.file.plain_yaml import load
+from analysis.claims.file.plain_yaml import plain_values
 from analysis.claims.file.question import RATIOS, Question
 from lttune.config import LotteryConfig
 from lttune.config.fields import as_tuple
@@ -22,6 +22,8 @@ FILE = Path(__file__).with_name("claims.yaml")
 """The claims that are shipped."""
 SCHEMA = 1
 """Version of the file's form."""
+ARMS = "cells"
+"""Key of a question's arms."""
 TOP = ("schema", "version", "defaults", "settings", "claims")
 
 
@@ -32,7 +34,7 @@ class Registry:
     version: str
     """Version of its contents, as its authors count them."""
     settings: dict[str, LotteryConfig]
-    """Name -> the configuration that cells start from."""
+    """Name -> the configuration that arms start from."""
     claims: tuple[Claim, ...]
     """In the order of the file."""
     sha256: str
@@ -67,10 +69,10 @@ def read(path: Path | None = None) -> Registry:
 
 @cache
 def _parsed(text: bytes) -> Registry:
-    return parse(load(text), hashlib.sha256(text).hexdigest())
+    return as_registry(plain_values(text), hashlib.sha256(text).hexdigest())
 
 
-def parse(tree: Any, sha256: str = "") -> Registry:
+def as_registry(tree: Any, sha256: str = "") -> Registry:
     """Returns the claims of a file's plain values.
 
     Raises:
@@ -98,9 +100,9 @@ def parse(tree: Any, sha256: str = "") -> Registry:
         if claim.presumes:
             _check_presumed(claim, claims)
         for place, question in enumerate(claim.questions):
-            for cell in question.cells:
-                where = f"{claim.id}: questions[{place}].cells {cell.name!r}"
-                _named(where, settings[claim.setting], cell.at)
+            for arm in question.arms:
+                where = f"{claim.id}: questions[{place}].cells {arm.name!r}"
+                _named(where, settings[claim.setting], arm.at)
     return Registry(
         version=str(tree.get("version", "")), settings=settings, claims=claims, sha256=sha256
     )
@@ -122,7 +124,7 @@ def _claim(values: Any, defaults: Mapping[str, Any]) -> Claim:
     name = values.get("id")
     require(isinstance(name, str) and bool(name), "claim.id", "a name", name)
     values = {**defaults, **values}
-    _known(f"{name}", values, [field.name for field in fields(Claim)])
+    _known(f"{name}", values, _names(Claim))
     questions = values.get("questions") or []
     require(isinstance(questions, list), f"{name}: questions", "a list", questions)
     values["questions"] = tuple(
@@ -136,20 +138,20 @@ def _claim(values: Any, defaults: Mapping[str, Any]) -> Claim:
 
 def _question(where: str, values: Any, claim: Mapping[str, Any]) -> Question:
     require(isinstance(values, Mapping), where, "a mapping", values)
-    _known(where, values, [field.name for field in fields(Question)])
+    _known(where, values, [ARMS if name == "arms" else name for name in _names(Question)])
     margin, sesoi = RATIOS.get(
         str(values.get("measure")), (claim.get("margin"), claim.get("sesoi"))
     )
     values = {"form": claim.get("form"), "margin": margin, "sesoi": sesoi, **values}
-    cells = values.get("cells") or []
-    require(isinstance(cells, list), f"{where}.cells", "a list", cells)
+    arms = values.pop(ARMS, None) or []
+    require(isinstance(arms, list), f"{where}.cells", "a list", arms)
     made = []
-    for place, cell in enumerate(cells):
+    for place, arm in enumerate(arms):
         here = f"{where}.cells[{place}]"
-        require(isinstance(cell, Mapping), here, "a mapping", cell)
-        _known(here, cell, [field.name for field in fields(Cell)])
-        made.append(_made(here, Cell, cell))
-    question = _made(where, Question, {**values, "cells": tuple(made)})
+        require(isinstance(arm, Mapping), here, "a mapping", arm)
+        _known(here, arm, _names(Arm))
+        made.append(_made(here, Arm, arm))
+    question = _made(where, Question, {**values, "arms": tuple(made)})
     for name in ("densities", "survivors", "rivals", "factors"):
         as_tuple(question, name)
         require(
@@ -159,6 +161,10 @@ def _question(where: str, values: Any, claim: Mapping[str, Any]) -> Question:
             getattr(question, name),
         )
     return question
+
+
+def _names(kind: type) -> list[str]:
+    return [field.name for field in fields(kind)]
 
 
 def _made(where: str, kind: type, values: Mapping[str, Any]) -> Any:

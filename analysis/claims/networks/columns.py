@@ -9,7 +9,7 @@ GAPS = {"end_gap": ("end_train_accuracy", "end_test_accuracy")}
 """Column that is made -> the first recorded one less the second."""
 
 
-def prepared(records: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.DataFrame:
+def with_columns(records: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.DataFrame:
     """Returns records with the columns that questions read beside the recorded ones.
 
     ``layers`` is ``layers.parquet``: its column C of layer L becomes ``C.L`` of the trunk's rows;

@@ -1,4 +1,4 @@
-"""What is read of the trajectories of one cell: a row per replicate, a column per density."""
+"""What is read of the trajectories of one arm: a row per replicate, a column per density."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ READ = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curves:
-    """Numbers of a cell, and on which side of them the true ones may lie.
+class ArmCurves:
+    """Numbers of an arm, and on which side of them the true ones may lie.
 
     A step that is the last one evaluated, and a density below which nothing was trained, bound the
     true number and do not give it.
@@ -46,7 +46,7 @@ class Curves:
     lower: pd.DataFrame
     """Where it may be lower."""
     trained: int
-    """Units that have networks of the cell, sound or not."""
+    """Units that have networks of the arm, sound or not."""
     prunable: int = 0
     """Weights of its dense networks that pruning may take."""
     unfinished: tuple[bool, ...] = ()
@@ -55,7 +55,7 @@ class Curves:
 
 
 def responses(rows: pd.DataFrame, reads: str, densities: Sequence[float]) -> pd.DataFrame:
-    """Returns the response table of a cell's rows, the trunk's among them.
+    """Returns the response table of an arm's rows, the trunk's among them.
 
     It is read at the fixed grid, at the densities, and at every other's share of this network's
     weights if the density is a number of weights, above 1.
@@ -76,10 +76,10 @@ def responses(rows: pd.DataFrame, reads: str, densities: Sequence[float]) -> pd.
 
 def curves(
     rows: pd.DataFrame, branch: str, question: Question, respond: Callable[[str], pd.DataFrame]
-) -> Curves:
-    """Returns what a question reads of a cell's rows, the trunk's among them.
+) -> ArmCurves:
+    """Returns what a question reads of an arm's rows, the trunk's among them.
 
-    ``respond`` returns the cell's ``responses`` of a column, at the question's densities too.
+    ``respond`` returns the arm's ``responses`` of a column, at the question's densities too.
 
     Raises:
         KeyError: if the records hold no such column.
@@ -98,7 +98,7 @@ def curves(
         grid = question.densities or tuple(count / prunable for count in question.survivors)
         values, higher, lower = _points(question, of_branch, grid)
     unfinished = _unfinished(question, rows, branch, grid, respond)
-    return Curves(
+    return ArmCurves(
         values=values,
         higher=higher,
         lower=lower,

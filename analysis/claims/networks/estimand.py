@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from analysis.claims.file.question import Question
-from analysis.claims.networks.curves import Curves
+from analysis.claims.networks.curves import ArmCurves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +26,17 @@ class Piece:
     lower: bool
     """Whether some may be smaller."""
     unfinished: bool = False
-    """Whether most networks of some cell were trained too shortly for their accuracy."""
+    """Whether most networks of some arm were trained too shortly for their accuracy."""
 
 
-def pieces(question: Question, cells: Sequence[Curves], units: Sequence[str]) -> list[Piece]:
-    """Returns the decisions of a question on the curves of its cells, in their order.
+def pieces(question: Question, arms: Sequence[ArmCurves], units: Sequence[str]) -> list[Piece]:
+    """Returns the decisions of a question on the curves of its arms, in their order.
 
-    Rows are the ``units``, the same in all cells: differences are paired.
+    Rows are the ``units``, the same in all arms: differences are paired.
     """
     sign = -1.0 if question.direction == "down" else 1.0
-    parts = [_signed(_rows(one, units), sign) for one in cells]
-    grouped = _across_cells(question, parts)
+    parts = [_signed(_rows(one, units), sign) for one in arms]
+    grouped = _across_arms(question, parts)
     return [
         Piece(
             label=label,
@@ -49,52 +50,57 @@ def pieces(question: Question, cells: Sequence[Curves], units: Sequence[str]) ->
     ]
 
 
-Part = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""Values, whether they may be higher, whether lower, whether they are of unfinished trainings:
-shapes (replicates, densities)."""
+class Numbers(NamedTuple):
+    """Numbers of an arm, or a sum of several; shapes (replicates, densities)."""
+
+    values: np.ndarray
+    higher: np.ndarray
+    """Where the true number may be higher."""
+    lower: np.ndarray
+    """Where it may be lower."""
+    unfinished: np.ndarray
+    """Where it is of trainings that were too short."""
 
 
-def _rows(one: Curves, units: Sequence[str]) -> Part:
+def _rows(one: ArmCurves, units: Sequence[str]) -> Numbers:
     def of(table: pd.DataFrame) -> np.ndarray:
         return table.reindex(list(units)).to_numpy(float)
 
     values = of(one.values)
     unfinished = np.broadcast_to(np.array(one.unfinished, bool), values.shape)
     higher, lower = (np.nan_to_num(of(table)) > 0 for table in (one.higher, one.lower))
-    return values, higher, lower, unfinished
+    return Numbers(values, higher, lower, unfinished)
 
 
-def _signed(part: Part, weight: float) -> Part:
+def _signed(part: Numbers, weight: float) -> Numbers:
     values, higher, lower, unfinished = part
     if weight < 0:
         higher, lower = lower, higher
-    return weight * values, higher, lower, unfinished
+    return Numbers(weight * values, higher, lower, unfinished)
 
 
-def _across_cells(question: Question, parts: list[Part]) -> list[tuple[str, list[Part]]]:
+def _across_arms(question: Question, parts: list[Numbers]) -> list[tuple[str, list[Numbers]]]:
     """Returns groups of parts; a group of several is a row of columns."""
-    names = [cell.name for cell in question.cells]
+    names = [arm.name for arm in question.arms]
     if question.compare == "columns":
         return [("", parts)]
     if question.compare == "each":
         return [(name, [part]) for name, part in zip(names, parts, strict=True)]
-    weighted = [
-        _signed(part, cell.weight) for part, cell in zip(parts, question.cells, strict=True)
-    ]
-    total = (
-        sum((w[0] for w in weighted[1:]), weighted[0][0]),
-        np.any([w[1] for w in weighted], axis=0),
-        np.any([w[2] for w in weighted], axis=0),
-        np.any([w[3] for w in weighted], axis=0),
+    weighted = [_signed(part, arm.weight) for part, arm in zip(parts, question.arms, strict=True)]
+    total = Numbers(
+        sum((one.values for one in weighted[1:]), weighted[0].values),
+        np.any([one.higher for one in weighted], axis=0),
+        np.any([one.lower for one in weighted], axis=0),
+        np.any([one.unfinished for one in weighted], axis=0),
     )
     return [("", [total])]
 
 
 def _across_densities(
-    question: Question, name: str, group: list[Part]
+    question: Question, name: str, group: list[Numbers]
 ) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     joined = [np.stack(list(parts), axis=2) for parts in zip(*group, strict=True)]
-    values, *flags = joined  # Shapes (replicates, densities, cells).
+    values, *flags = joined  # Shapes (replicates, densities, arms).
     higher, lower, unfinished = flags
     if question.across == "columns":
         return [(name, values[:, :, 0], higher, lower, unfinished)]

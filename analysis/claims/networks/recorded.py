@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.claims.file.cell import Cell
+from analysis.claims.file.arm import Arm
 from analysis.claims.file.claim import Claim
 from analysis.claims.file.question import Question
 from analysis.claims.file.reader import Registry
-from analysis.claims.networks import cells as networks
-from analysis.claims.networks.columns import prepared
-from analysis.claims.networks.curves import Curves, curves, responses
-from analysis.claims.networks.scale import Scale
+from analysis.claims.networks import arms as networks
+from analysis.claims.networks.columns import with_columns
+from analysis.claims.networks.curves import ArmCurves, curves, responses
+from analysis.claims.networks.regime import Regime
 
 Key = tuple[str, ...]
 
@@ -34,7 +34,7 @@ class Recorded:
         frames = [records] if isinstance(records, pd.DataFrame) else list(records)
         frames = [frame for frame in frames if len(frame)] or frames[:1]
         rows = pd.concat(frames, ignore_index=True)
-        self.rows = networks.planned(prepared(rows, layers)) if len(rows) else rows
+        self.rows = networks.planned(with_columns(rows, layers)) if len(rows) else rows
         if "trained" in self.rows:
             self.rows["trained"] = pd.to_datetime(
                 self.rows["trained"], utc=True, errors="coerce", format="ISO8601"
@@ -45,33 +45,33 @@ class Recorded:
             if len(self.rows)
         }
         paths = {path for found in self.trials.values() for path in found.raw}
-        # Cells are found by ``trials``; without its columns their rows are quick to take.
+        # Arms are found by ``trials``; without its columns their rows are quick to take.
         self.rows = self.rows.drop(columns=[name for name in paths if name in self.rows]).copy()
         self._selected: dict[Key, pd.DataFrame] = {}
         self._responded: dict[Key, pd.DataFrame] = {}
-        self._read: dict[Key, Curves] = {}
+        self._read: dict[Key, ArmCurves] = {}
         asked = [question for claim in registry.claims for question in claim.questions]
         self._densities = [d for one in asked for d in (*one.densities, *one.survivors)]
 
-    def scales(self, claim: Claim) -> list[Scale]:
-        """Returns the scales at which there are networks of a claim."""
-        return networks.scales(self.trials[claim.setting], claim) if len(self.rows) else []
+    def regimes(self, claim: Claim) -> list[Regime]:
+        """Returns the regimes in which there are networks of a claim."""
+        return networks.regimes(self.trials[claim.setting], claim) if len(self.rows) else []
 
-    def first_trained(self, claim: Claim, scale: Scale) -> pd.Timestamp | None:
+    def first_trained(self, claim: Claim, regime: Regime) -> pd.Timestamp | None:
         """Returns when the oldest network of a claim was trained, None if no record says."""
         if "trained" not in self.rows:
             return None
-        cells = [cell for question in claim.questions for cell in question.cells]
-        dates = [self._networks(claim, cell, scale)[1]["trained"].min() for cell in cells]
+        arms = [arm for question in claim.questions for arm in question.arms]
+        dates = [self._networks(claim, arm, regime)[1]["trained"].min() for arm in arms]
         return min((date for date in dates if pd.notna(date)), default=None)
 
-    def curves(self, claim: Claim, cell: Cell, question: Question, scale: Scale) -> Curves:
-        """Returns what a question reads of a cell.
+    def curves(self, claim: Claim, arm: Arm, question: Question, regime: Regime) -> ArmCurves:
+        """Returns what a question reads of an arm.
 
         Raises:
             MissingError: if the records lack the column.
         """
-        where, rows = self._networks(claim, cell, scale)
+        where, rows = self._networks(claim, arm, regime)
         what = (
             question.measure,
             question.reads,
@@ -81,21 +81,21 @@ class Recorded:
         )
         if rows.empty:
             none = pd.DataFrame()
-            return Curves(values=none, higher=none, lower=none, trained=0)
+            return ArmCurves(values=none, higher=none, lower=none, trained=0)
         if (*where, *what) not in self._read:
             try:
                 self._read[(*where, *what)] = curves(
-                    rows, cell.branch, question, lambda reads: self._responses(where, reads)
+                    rows, arm.branch, question, lambda reads: self._responses(where, reads)
                 )
             except KeyError as column:
                 raise MissingError(f"The records have no column {column}.") from None
         return self._read[(*where, *what)]
 
-    def _networks(self, claim: Claim, cell: Cell, scale: Scale) -> tuple[Key, pd.DataFrame]:
-        where = (claim.setting, repr(scale), cell.branch, repr(sorted(cell.at.items())))
+    def _networks(self, claim: Claim, arm: Arm, regime: Regime) -> tuple[Key, pd.DataFrame]:
+        where = (claim.setting, repr(regime), arm.branch, repr(sorted(arm.at.items())))
         if where not in self._selected:
             found = self.trials[claim.setting]
-            self._selected[where] = networks.select(self.rows, found, cell, scale)
+            self._selected[where] = networks.select(self.rows, found, arm, regime)
         return where, self._selected[where]
 
     def _responses(self, where: Key, reads: str) -> pd.DataFrame:

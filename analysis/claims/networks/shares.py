@@ -14,7 +14,8 @@ from analysis.claims.file.question import Question
 from analysis.claims.networks.recorded import MissingError
 from analysis.importance.result import Importance
 from analysis.statistics.intervals import Estimate
-from analysis.statistics.verdicts.pair_rules import influential, matters_more
+from analysis.statistics.verdicts.form import FORMS
+from analysis.statistics.verdicts.pair_rules import influential
 from analysis.statistics.verdicts.verdict import Verdict, Word, decided
 
 
@@ -56,8 +57,9 @@ def judged_by_importance(importances: Importances, question: Question, alpha: fl
         raise MissingError(found.reason)
     _require(question, found.total.columns)
     draws = [found.total[path].to_numpy(float) for path in question.factors]
-    if question.form == "matters_more":
-        return matters_more(draws[0] - draws[1], n=found.trajectories, alpha=alpha)
+    if len(draws) == 2:
+        rule = FORMS[question.form].rule
+        return rule(draws[0] - draws[1], n=found.trajectories, alpha=alpha)
     table = found.table.set_index("factor")
     floor = float(table["floor"].astype(float)[question.factors[0]])
     return influential(draws[0], floor=floor, n=found.trajectories, share=SHARE, alpha=alpha)
@@ -77,7 +79,8 @@ def _by_intervals(found: Kept, question: Question, alpha: float) -> Verdict:
         for name in ("total", "total_low", "total_high", "floor")
     )
     down, up = (total - low) / WIDE, (high - total) / WIDE
-    if question.form == "matters_more":
+    compares = len(question.factors) == 2
+    if compares:
         lead, below, above = total[0] - total[1], down[0] + up[1], up[0] + down[1]
         against = _p(-lead, above)
     else:
@@ -87,12 +90,12 @@ def _by_intervals(found: Kept, question: Question, alpha: float) -> Verdict:
         "supported": "The interval that the study kept lies above what it is compared with.",
         "contradicted": "The interval of the difference lies below 0.",
     }
-    shown = lead if question.form == "matters_more" else total[0]
+    shown = lead if compares else total[0]
     wide = float(stats.norm.isf(alpha / 2))
     n = int(row["trajectories"])
     estimate = Estimate(float(shown), float(shown - wide * below), float(shown + wide * above), n)
     p = _p(lead, below)
-    return decided(question.form, estimate, 1 - alpha, p, against, alpha, reasons)
+    return decided(estimate, 1 - alpha, p, against, alpha, reasons)
 
 
 def _p(lead: float, deviation: float) -> float:

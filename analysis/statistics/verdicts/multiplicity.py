@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy import stats
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -16,7 +17,7 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
     Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure; valid under any
     dependence. For confirmatory claims of one family.
     """
-    return _adjusted(p, lambda ranked: np.maximum.accumulate(_counts(ranked)[::-1] * ranked))
+    return _of_tested(p, _step_down)
 
 
 def benjamini_hochberg(p: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -25,24 +26,21 @@ def benjamini_hochberg(p: Sequence[float] | np.ndarray) -> np.ndarray:
     Benjamini & Hochberg (1995), Controlling the False Discovery Rate; valid for independent or
     positively dependent tests. For exploratory findings.
     """
-
-    def step_up(ranked: np.ndarray) -> np.ndarray:
-        scaled = len(ranked) / _counts(ranked) * ranked
-        return np.minimum.accumulate(scaled[::-1])[::-1]
-
-    return _adjusted(p, step_up)
+    return _of_tested(p, stats.false_discovery_control)
 
 
-def _counts(ranked: np.ndarray) -> np.ndarray:
-    return np.arange(1, len(ranked) + 1)
+def _step_down(p: np.ndarray) -> np.ndarray:
+    order = np.argsort(p, kind="stable")
+    left = np.arange(len(p), 0, -1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(left * p[order]), 1.0)
+    return adjusted
 
 
-def _adjusted(
-    p: Sequence[float] | np.ndarray, step: Callable[[np.ndarray], np.ndarray]
+def _of_tested(
+    p: Sequence[float] | np.ndarray, correct: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    values = np.asarray(p, dtype=float)
-    adjusted = np.full_like(values, np.nan)
-    tested = np.flatnonzero(~np.isnan(values))
-    order = tested[np.argsort(values[tested], kind="stable")]
-    adjusted[order] = np.minimum(step(values[order]), 1.0)
+    adjusted = np.array(p, dtype=float)
+    tested = ~np.isnan(adjusted)
+    adjusted[tested] = correct(adjusted[tested])
     return adjusted

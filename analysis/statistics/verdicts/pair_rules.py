@@ -16,7 +16,6 @@ import numpy as np
 from analysis.statistics.intervals import Estimate, mean_interval, present, t_test
 from analysis.statistics.ratios import ratio_interval, zone
 from analysis.statistics.verdicts.verdict import (
-    Form,
     Values,
     Verdict,
     Word,
@@ -26,10 +25,10 @@ from analysis.statistics.verdicts.verdict import (
 )
 
 
-def superiority(
-    values: Values, *, smallest: float = 0.0, alpha: float = 0.05, form: Form = "superiority"
-) -> Verdict:
+def superiority(values: Values, *, smallest: float = 0.0, alpha: float = 0.05) -> Verdict:
     """Decides "A is better than B", from paired differences A - B.
+
+    "A helps more here than there" is decided so too, from differences of differences.
 
     Supported if the interval of level 1 - alpha lies above 0 and the mean reaches ``smallest``, the
     smallest difference that matters, >= 0; "supported, smaller" if only the first. Contradicted if
@@ -37,7 +36,7 @@ def superiority(
     that equivalence is ``smallest`` and no wider margin, which would contradict true differences
     between the two.
     """
-    if early := undecidable(form, [values], alpha):
+    if early := undecidable([values], alpha):
         return early
     estimate = mean_interval(values, 1 - alpha)
     p = min(1.0, 2 * t_test(values, side="greater"))
@@ -57,17 +56,12 @@ def superiority(
                 "The difference is shown to be smaller than the smallest that matters."
             )
         against = min(against, none)
-    verdict = decided(form, estimate, 1 - alpha, p, against, alpha, reasons)
+    verdict = decided(estimate, 1 - alpha, p, against, alpha, reasons)
     if not verdict.is_supported or estimate.mean >= smallest:
         return verdict
     whole = "whole interval" if estimate.high < smallest else "mean"
     reason = f"The interval lies above 0, but the {whole} is below the smallest that matters."
     return replace(verdict, verdict="supported, smaller", reason=reason)
-
-
-def interaction(values: Values, *, smallest: float = 0.0, alpha: float = 0.05) -> Verdict:
-    """Decides "A helps more here than there", from ``contrasts.interaction``: as superiority."""
-    return superiority(values, smallest=smallest, alpha=alpha, form="interaction")
 
 
 def no_worse(values: Values, *, margin: float, alpha: float = 0.05) -> Verdict:
@@ -76,7 +70,7 @@ def no_worse(values: Values, *, margin: float, alpha: float = 0.05) -> Verdict:
     Supported if the one-sided lower bound of level 1 - alpha is above ``-margin``, contradicted if
     the upper one is below. The interval shown has both bounds as its ends.
     """
-    if early := undecidable("no_worse", [values], alpha):
+    if early := undecidable([values], alpha):
         return early
     estimate = mean_interval(values, 1 - 2 * alpha)
     p = t_test(values, null=-margin, side="greater")
@@ -85,7 +79,7 @@ def no_worse(values: Values, *, margin: float, alpha: float = 0.05) -> Verdict:
         "supported": "The lower bound is above the margin.",
         "contradicted": "The upper bound is below the margin.",
     }
-    return decided("no_worse", estimate, 1 - 2 * alpha, p, against, alpha, reasons)
+    return decided(estimate, 1 - 2 * alpha, p, against, alpha, reasons)
 
 
 def numeric(
@@ -104,7 +98,7 @@ def numeric(
     Raises:
         ValueError: as ``zone``, and if ``log`` and the number is not positive.
     """
-    if early := undecidable("numeric", [values], alpha):
+    if early := undecidable([values], alpha):
         return early
     low, high = zone(number, tolerance)
     if log and low <= 0:
@@ -126,12 +120,10 @@ def numeric(
         "contradicted": "The interval lies wholly outside the tolerance of the stated number.",
     }
     p, against = min(1.0, max(above, below)), min(1.0, outside)
-    return decided("numeric", estimate, 1 - alpha, p, against, alpha, reasons)
+    return decided(estimate, 1 - alpha, p, against, alpha, reasons)
 
 
-def matters_more(
-    draws: Values, *, n: int, alpha: float = 0.05, form: Form = "matters_more"
-) -> Verdict:
+def matters_more(draws: Values, *, n: int, alpha: float = 0.05) -> Verdict:
     """Decides "X matters more than Y" from draws of the difference of their indices.
 
     The draws are posterior or bootstrap ones over trajectories, of which there are ``n``. Supported
@@ -139,7 +131,7 @@ def matters_more(
     """
     x = present(draws)
     if len(x) < 2 / alpha:
-        return not_tested(form, "There are too few draws for an interval.", n=n, alpha=alpha)
+        return not_tested("There are too few draws for an interval.", n=n, alpha=alpha)
     low, high = np.quantile(x, [alpha / 2, 1 - alpha / 2])
     p = min(1.0, 2 * (1 + int((x <= 0).sum())) / (1 + len(x)))
     against = min(1.0, 2 * (1 + int((x >= 0).sum())) / (1 + len(x)))
@@ -148,7 +140,7 @@ def matters_more(
         "contradicted": "The interval of the difference lies below 0.",
     }
     estimate = Estimate(float(x.mean()), float(low), float(high), n)
-    return decided(form, estimate, 1 - alpha, p, against, alpha, reasons)
+    return decided(estimate, 1 - alpha, p, against, alpha, reasons)
 
 
 def influential(
@@ -161,7 +153,7 @@ def influential(
     ``robust``.
     """
     x = present(draws)
-    found = matters_more(x - max(floor, share), n=n, alpha=alpha, form="sensitive")
+    found = matters_more(x - max(floor, share), n=n, alpha=alpha)
     if found.verdict == "not tested":
         return found
     low, high = np.quantile(x, [alpha / 2, 1 - alpha / 2])
@@ -169,4 +161,4 @@ def influential(
         "supported": "The interval of the index lies above the share that matters and the floor.",
     }
     estimate = Estimate(float(x.mean()), float(low), float(high), n)
-    return decided("sensitive", estimate, 1 - alpha, found.p, 1.0, alpha, reasons)
+    return decided(estimate, 1 - alpha, found.p, 1.0, alpha, reasons)

@@ -10,7 +10,7 @@ import math
 from functools import cache
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import special, stats
 
 from analysis.statistics.intervals import Side
 
@@ -58,26 +58,6 @@ def equivalence_power(
     inside = special.ndtr((free - difference) / error) - special.ndtr((-free - difference) / error)
     density = stats.chi.pdf(s * math.sqrt(n - 1), n - 1) * math.sqrt(n - 1)
     return float((weight * inside * density).sum() * most / 2)
-
-
-def minimum_margin(sd: float, n: int, power: float = 0.8, *, alpha: float = 0.05) -> float:
-    """Returns the smallest margin for which equivalence is shown with that power if it is exact.
-
-    Raises:
-        ValueError: if ``power`` is not in (0, 1), ``sd`` not positive or ``n`` below 2.
-    """
-    _check(sd, n)
-    if not 0 < power < 1:
-        raise ValueError(f"power must be in (0, 1), got {power}")
-    error = sd / math.sqrt(n)
-
-    def missing(margin: float) -> float:
-        return equivalence_power(margin=margin, sd=sd, n=n, alpha=alpha) - power
-
-    high = error * float(stats.t.isf(alpha, n - 1))
-    while missing(high) < 0:
-        high *= 2
-    return optimize.root_scalar(missing, bracket=(1e-9 * high, high), xtol=1e-9 * high).root
 
 
 @cache

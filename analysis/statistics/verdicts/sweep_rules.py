@@ -2,7 +2,7 @@
 
 The numbers have a row per replicate and a column per value. Replicates that lack a value are left
 out and counted: what is not paired is not compared. The questions are those of
-``pair_verdicts``.
+``pair_rules``.
 
 Shape suffixes: R replicates, V values of a hyperparameter, L densities.
 """
@@ -14,14 +14,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.statistics.bands import FLIPS, simultaneous_band
+from analysis.statistics.bands import simultaneous_band
 from analysis.statistics.best import best_set
-from analysis.statistics.equivalence import Span, beyond_margin, span
 from analysis.statistics.intervals import Estimate, is_noisy, mean_interval, present, t_test
+from analysis.statistics.span import Span, span
 from analysis.statistics.trend import page_trend
 from analysis.statistics.verdicts.verdict import (
     FEW,
-    Form,
     Verdict,
     Word,
     decided,
@@ -35,34 +34,24 @@ def robust(
     values: np.ndarray,
     *,
     margin: float,
-    reference: int | None = None,
     alpha: float = 0.05,
     rng: np.random.Generator | None = None,
-    flips: int = FLIPS,
 ) -> Verdict:
     """Decides "robust to X over a range": a column for each value of X.
 
     Supported if all pairs of values are equivalent, without correction (intersection-union), so
     that the whole span is within the margin. Contradicted if, simultaneously, the interval of some
-    value's difference to the column ``reference`` lies outside the margin; without a reference, of
-    some pair's.
+    pair's difference lies outside the margin.
     """
-    early, found = _spanned("robust", values, margin, alpha, rng, flips)
+    early, found = _spanned(values, margin, alpha, rng)
     if early or not found:
-        return early or not_tested("robust", FEW, alpha=alpha)
-    against = found.p_beyond
-    if reference is not None:
-        x_RV = np.asarray(values, dtype=float)
-        whole_RV = x_RV[~np.isnan(x_RV).any(axis=1)]
-        gap_RV = np.delete(whole_RV, reference, axis=1) - whole_RV[:, [reference]]
-        beyond = beyond_margin(gap_RV, margin=margin, alpha=alpha, rng=rng, flips=flips)
-        against = float(np.nanmin(beyond)) if not np.isnan(beyond).all() else math.nan
+        return early or not_tested(FEW, alpha=alpha)
     reasons: dict[Word, str] = {
         "supported": "All values are shown to lie within the margin of each other.",
         "contradicted": "Some value is shown to lie beyond the margin.",
     }
     estimate = Estimate(found.span, found.low, found.high, found.n)
-    verdict = decided("robust", estimate, 1 - alpha, found.p_within, against, alpha, reasons)
+    verdict = decided(estimate, 1 - alpha, found.p_within, found.p_beyond, alpha, reasons)
     return noting(verdict, found.dropped)
 
 
@@ -72,23 +61,22 @@ def sensitive(
     margin: float,
     alpha: float = 0.05,
     rng: np.random.Generator | None = None,
-    flips: int = FLIPS,
 ) -> Verdict:
     """Decides "sensitive to X over a range": a column for each value of X.
 
     Supported if two values differ by more than the margin under the simultaneous band of all
     pairs; contradicted if it is ``robust``.
     """
-    early, found = _spanned("sensitive", values, margin, alpha, rng, flips)
+    early, found = _spanned(values, margin, alpha, rng)
     if early or not found:
-        return early or not_tested("sensitive", FEW, alpha=alpha)
+        return early or not_tested(FEW, alpha=alpha)
     reasons: dict[Word, str] = {
         "supported": "Two values are shown to differ by more than the margin.",
         "contradicted": "All values are shown to lie within the margin of each other.",
     }
     estimate = Estimate(found.span, found.low, found.high, found.n)
     p, against = found.p_beyond, found.p_within
-    verdict = decided("sensitive", estimate, 1 - alpha, p, against, alpha, reasons)
+    verdict = decided(estimate, 1 - alpha, p, against, alpha, reasons)
     return noting(verdict, found.dropped)
 
 
@@ -99,7 +87,6 @@ def best_value(
     rivals: Sequence[int] | None = None,
     alpha: float = 0.05,
     rng: np.random.Generator | None = None,
-    flips: int = FLIPS,
 ) -> Verdict:
     """Decides "the best value of X is v": a column for each value, more is better.
 
@@ -113,9 +100,9 @@ def best_value(
         raise ValueError(f"rivals must be values other than {value}, got {named}")
     whole_RV = x_RV[~np.isnan(x_RV).any(axis=1)]
     leads = [whole_RV[:, value] - whole_RV[:, rival] for rival in named]
-    if early := undecidable("best_value", leads, alpha):
+    if early := undecidable(leads, alpha):
         return early
-    found = best_set(x_RV, alpha=alpha, rng=rng, flips=flips)
+    found = best_set(x_RV, alpha=alpha, rng=rng)
     beaten = [min(1.0, 2 * t_test(lead, side="greater")) for lead in leads]
     p = max([*found.p[named], *beaten])
     members = ", ".join(str(i) for i in np.flatnonzero(found.included))
@@ -128,7 +115,7 @@ def best_value(
     }
     closest = min(leads, key=lambda lead: lead.mean())
     estimate, against = mean_interval(closest, 1 - alpha), float(found.p[value])
-    verdict = decided("best_value", estimate, 1 - alpha, float(p), against, alpha, reasons)
+    verdict = decided(estimate, 1 - alpha, float(p), against, alpha, reasons)
     return noting(verdict, found.dropped)
 
 
@@ -138,7 +125,6 @@ def existence(
     margin: float,
     alpha: float = 0.05,
     rng: np.random.Generator | None = None,
-    flips: int = FLIPS,
 ) -> Verdict:
     """Decides "there are tickets at density d or below": gains, a column for each such density.
 
@@ -149,10 +135,10 @@ def existence(
     x_RL = np.asarray(values, dtype=float)
     columns = [column for column in x_RL.T if len(present(column)) > 1]
     noisy = [column for column in columns if is_noisy(present(column))]
-    if early := undecidable("existence", noisy or columns or list(x_RL.T), alpha):
+    if early := undecidable(noisy or columns or list(x_RL.T), alpha):
         return early
     band = simultaneous_band(
-        np.stack(noisy, axis=1), level=1 - alpha, side="greater", null=-margin, rng=rng, flips=flips
+        np.stack(noisy, axis=1), level=1 - alpha, side="greater", null=-margin, rng=rng
     )
     place = int(np.argmin(band.p))
     against = max(t_test(column, null=-margin, side="less") for column in noisy)
@@ -165,7 +151,7 @@ def existence(
         "contradicted": "At every density the gain is shown to be below the margin.",
     }
     p = float(band.p[place])
-    return decided("existence", estimate, 1 - alpha, p, against, alpha, reasons)
+    return decided(estimate, 1 - alpha, p, against, alpha, reasons)
 
 
 def trend(
@@ -184,7 +170,7 @@ def trend(
     x_RV = np.asarray(values, dtype=float)
     whole_RV = x_RV[~np.isnan(x_RV).any(axis=1)]
     if len(whole_RV) < 2:
-        return not_tested("trend", FEW, n=len(whole_RV), alpha=alpha)
+        return not_tested(FEW, n=len(whole_RV), alpha=alpha)
     found = page_trend(whole_RV, level=1 - 2 * alpha, rng=rng)
     against, flat = found.p_falling, math.nan
     if margin is not None:
@@ -196,24 +182,22 @@ def trend(
         else "All means are shown to lie within the margin of each other.",
     }
     against = float(np.nanmin([against, flat]))
-    verdict = decided("trend", found.correlation, 1 - 2 * alpha, found.p, against, alpha, reasons)
+    verdict = decided(found.correlation, 1 - 2 * alpha, found.p, against, alpha, reasons)
     return noting(verdict, len(x_RV) - len(whole_RV))
 
 
 def _spanned(
-    form: Form,
     values: np.ndarray,
     margin: float,
     alpha: float,
     rng: np.random.Generator | None,
-    flips: int,
 ) -> tuple[Verdict | None, Span | None]:
-    found = span(values, margin=margin, alpha=alpha, rng=rng, flips=flips)
+    found = span(values, margin=margin, alpha=alpha, rng=rng)
     if found.n < 2:
         empty = int(np.isnan(np.asarray(values, dtype=float)).all(axis=0).sum())
         reason = "Fewer than two replicates have every value."
         if empty:
             total = np.shape(values)[1]
             reason = f"{empty} of the {total} values lack a sound network in every replicate."
-        return not_tested(form, reason, n=found.n, alpha=alpha), None
+        return not_tested(reason, n=found.n, alpha=alpha), None
     return None, found

@@ -22,19 +22,6 @@ OPEN = "The interval leaves room for the claim and for its contradiction."
 
 Word = Literal["supported", "supported, smaller", "contradicted", "inconclusive", "not tested"]
 
-Form = Literal[
-    "superiority",
-    "no_worse",
-    "robust",
-    "sensitive",
-    "best_value",
-    "matters_more",
-    "numeric",
-    "existence",
-    "interaction",
-    "trend",
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -44,8 +31,6 @@ class Verdict:
     inconclusive needs one of them at alpha or below: absence of significance is never support.
     """
 
-    form: Form
-    """Kind of claim, which names the rule."""
     verdict: Word
     """supported; supported, smaller: the direction holds, the size is below what matters;
     contradicted; inconclusive: the data allow both; not tested."""
@@ -78,27 +63,26 @@ class Verdict:
         return self.verdict in ("supported", "supported, smaller")
 
 
-def not_tested(form: Form, reason: str, *, n: int = 0, alpha: float = 0.05) -> Verdict:
+def not_tested(reason: str, *, n: int = 0, alpha: float = 0.05) -> Verdict:
     """Returns the verdict on a claim for which there are no data, or not enough of them."""
     nan = math.nan
-    verdict = decided(form, Estimate(nan, nan, nan, n), 1 - alpha, nan, nan, alpha, {})
+    verdict = decided(Estimate(nan, nan, nan, n), 1 - alpha, nan, nan, alpha, {})
     return replace(verdict, verdict="not tested", reason=reason)
 
 
-def undecidable(form: Form, columns: Sequence[Values], alpha: float) -> Verdict | None:
+def undecidable(columns: Sequence[Values], alpha: float) -> Verdict | None:
     """Returns the verdict if a column has too few values, or values that do not differ at all."""
     fewest = min(len(present(column)) for column in columns)
     if fewest < 2:
-        return not_tested(form, FEW, n=fewest, alpha=alpha)
+        return not_tested(FEW, n=fewest, alpha=alpha)
     for column in columns:
         if not is_noisy(present(column)):
             estimate = mean_interval(column, 1 - alpha)
-            return decided(form, estimate, 1 - alpha, math.nan, math.nan, alpha, {})
+            return decided(estimate, 1 - alpha, math.nan, math.nan, alpha, {})
     return None
 
 
 def decided(
-    form: Form,
     estimate: Estimate,
     level: float,
     p: float,
@@ -115,7 +99,6 @@ def decided(
     still = math.isnan(p) or math.isnan(against)
     reason = STILL if still and word == "inconclusive" else reasons.get(word, OPEN)
     return Verdict(
-        form=form,
         verdict=word,
         estimate=estimate.mean,
         low=estimate.low,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.claims.networks.columns import prepared
+from analysis.claims.networks.columns import with_columns
 
 
 def made(masks):
@@ -29,7 +29,7 @@ def made(masks):
         for level, mask in enumerate(masks)
     ]
     records = pd.DataFrame(rows).assign(early_stop_step=100, early_stop_at_end=False)
-    return prepared(records, pd.DataFrame(layers))
+    return with_columns(records, pd.DataFrame(layers))
 
 
 def test_a_random_mask_is_as_even_as_a_binomial_number():

@@ -47,7 +47,7 @@ def test_branches_are_controls_that_studies_know():
     known = {"trunk", *get_args(ControlName)}
     for claim in CLAIMS:
         for question in claim.questions:
-            assert {cell.branch for cell in question.cells} <= known, claim.id
+            assert {arm.branch for arm in question.arms} <= known, claim.id
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_the_pattern_is_asked_at_every_value_of_a_sweep(name, sweep):
     plain = [SWEEPS[sweep].hparams(value) for value in SWEEPS[sweep].values]
     for measure in ("gain", "steps_ratio"):
         asked = [question for question in claim.questions if question.measure == measure]
-        cells = [dict(cell.at) for question in asked for cell in question.cells]
-        assert sorted(cells, key=str) == sorted(plain, key=str)
+        arms = [dict(arm.at) for question in asked for arm in question.arms]
+        assert sorted(arms, key=str) == sorted(plain, key=str)
         # Those that need the source's whole length are the lowest learning rates.
-        long = [dict(cell.at) for q in asked if q.least_steps for cell in q.cells]
+        long = [dict(arm.at) for q in asked if q.least_steps for arm in q.arms]
         assert long == plain[: len(long)]
         assert len(long) == {"G-LR-ALL": 2, "G-SGD-ALL": 3}.get(name, 0)
 
@@ -120,22 +120,22 @@ def test_every_question_can_be_answered():
             continue
         alone = dataclasses.replace(claim, presumes="", n=3)
         cells = {
-            (cell.branch, repr(sorted(cell.at.items()))): cell
+            (arm.branch, repr(sorted(arm.at.items()))): arm
             for question in claim.questions
-            for cell in question.cells
+            for arm in question.arms
         }
         rows = records(
             *(
                 trial(
                     i,
                     n=3,
-                    branch=cell.branch,
-                    at=cell.at,
+                    branch=arm.branch,
+                    at=arm.at,
                     base=REGISTRY.settings[claim.setting],
                     levels=24,
                     start_val_accuracy=0.5 + 0.01 * i,
                 )
-                for i, cell in enumerate(cells.values())
+                for i, arm in enumerate(cells.values())
             )
         )
         table = verdicts(rows, dataclasses.replace(REGISTRY, claims=(alone,)))
@@ -146,22 +146,22 @@ def test_unpaired_weights_cancel():
     """A contrast of accuracies whose weights do not sum to 0 is a mean of something else."""
     for claim in CLAIMS:
         for question in claim.questions:
-            several = len(question.cells) > 1 and question.compare == "contrast"
+            several = len(question.arms) > 1 and question.compare == "contrast"
             if several:
-                total = sum(cell.weight for cell in question.cells)
+                total = sum(arm.weight for arm in question.arms)
                 assert total == pytest.approx(0, abs=1e-5), claim.id
 
 
 @pytest.mark.slow
 def test_claims_of_lenet_are_executable_on_the_records_that_studies_write():
-    """Every cell of the claims of FC and G, at 3 replicates: none is left untested."""
+    """Every arm of the claims of FC and G, at 3 replicates: none is left untested."""
     wanted = [claim for claim in CLAIMS if claim.id.startswith(("FC-", "G-")) and claim.questions]
     setting = {"prune.fractions.fc1": 0.2, "prune.fractions.fc2": 0.2, "train.steps": 50_000}
     cells = {
-        (cell.branch, tuple(sorted(cell.at.items()))): cell
+        (arm.branch, tuple(sorted(arm.at.items()))): arm
         for claim in wanted
         for question in claim.questions
-        for cell in question.cells
+        for arm in question.arms
     }
     levels = {0.1: 40, 0.2: 20, 0.4: 9, 0.6: 6, 0.8: 4}
     rows = records(
@@ -169,13 +169,11 @@ def test_claims_of_lenet_are_executable_on_the_records_that_studies_write():
             trial(
                 i,
                 n=3,
-                branch=cell.branch,
-                at=setting | dict(cell.at),
-                levels=26
-                if "model.name" in cell.at
-                else levels[cell.at.get("prune.fraction", 0.2)],
+                branch=arm.branch,
+                at=setting | dict(arm.at),
+                levels=26 if "model.name" in arm.at else levels[arm.at.get("prune.fraction", 0.2)],
             )
-            for i, cell in enumerate(cells.values())
+            for i, arm in enumerate(cells.values())
         )
     )
     few = lock(REGISTRY, 3, "2026-01-01T00:00:00+00:00")

@@ -105,9 +105,9 @@ def test_a_lock_is_written_once(tmp_path):
         confirmatory("A", question()), claim(why="No.", questions=[], setting="", id="B")
     )
     path = tmp_path / locks.NAME
-    assert locks.find(path) is None
-    locks.write(path, locks.lock(one, date=BEFORE))
-    found = locks.find(path)
+    assert locks.read_lock(path) is None
+    locks.write_lock(path, locks.lock(one, date=BEFORE))
+    found = locks.read_lock(path)
     assert found is not None
     assert dataclasses.asdict(found) == {
         "sha256": "a" * 64,
@@ -116,10 +116,10 @@ def test_a_lock_is_written_once(tmp_path):
         "n": {"A": 6},
     }
     with pytest.raises(ConfigError, match="a lock is written once"):
-        locks.write(path, found)
+        locks.write_lock(path, found)
     path.write_text('{"sha256": "a"}')
     with pytest.raises(StorageError, match="is no lock"):
-        locks.find(path)
+        locks.read_lock(path)
 
 
 LOCKED = "2026-01-10T00:00:00+00:00"

@@ -3,7 +3,7 @@
 from planted import CONTRAST, claim, question, records, registry, rising, trial
 
 from analysis.claims import verdicts
-from analysis.claims.markdown import page
+from analysis.claims.markdown import markdown_page
 
 BETTER = question(form="superiority", measure="accuracy", cells=CONTRAST)
 
@@ -15,7 +15,7 @@ def test_each_verdict_has_a_table_of_its_own():
         claim(BETTER, id="NONE"),
     )
     table = verdicts(records(trial(accuracy=rising(0.005))), known)
-    text = page(table, known)
+    text = markdown_page(table, known)
     supported, contradicted = text.partition("## Contradicted (1)")[::2]
     contradicted, untested = contradicted.partition("## Not tested (1)")[::2]
     assert "## Supported (1)" in supported
@@ -42,7 +42,7 @@ def test_each_verdict_has_a_table_of_its_own():
 def test_deviations_and_what_is_not_asked_are_on_the_page():
     known = registry(claim(question(), id="UP", omits="Speed | and depth."))
     rows = trial(accuracy=rising(0.005), at={"data.pool": 2, "train.steps": 3_000})
-    text = page(verdicts(rows, known), known)
+    text = markdown_page(verdicts(rows, known), known)
     assert (
         "| 3,000 steps, lenet-300-100, mnist / 2, batch 60, proxy; train.steps 3,000 instead of "
         "50,000; data.pool 2 instead of 1 |" in text
@@ -54,4 +54,6 @@ def test_equal_tables_are_equal_pages():
     known = registry(claim(question(form="superiority"), id="UP"))
     rows = records(trial(accuracy=rising(0.005)))
     shuffled = rows.sample(frac=1, random_state=1)
-    assert page(verdicts(rows, known), known) == page(verdicts(shuffled, known), known)
+    assert markdown_page(verdicts(rows, known), known) == markdown_page(
+        verdicts(shuffled, known), known
+    )

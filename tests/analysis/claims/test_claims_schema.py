@@ -5,7 +5,7 @@ import json
 import pytest
 from planted import claim, lr, question, tree
 
-from analysis.claims import parse, read
+from analysis.claims import as_registry, read
 from analysis.claims.file import plain_yaml
 from analysis.claims.file.reader import FILE
 from lttune.errors import ConfigError, StorageError
@@ -98,7 +98,7 @@ WRONG = {
 def test_mistakes(name):
     values, parts = WRONG[name]
     with pytest.raises(ConfigError) as error:
-        parse(tree(values))
+        as_registry(tree(values))
     text = str(error.value)
     assert "\n" not in text
     for part in parts:
@@ -109,14 +109,14 @@ def test_a_missing_field_is_named():
     values = claim(question())
     del values["family"]
     with pytest.raises(ConfigError, match=r"X: 'family' must be given"):
-        parse(tree(values))
+        as_registry(tree(values))
     with pytest.raises(ConfigError, match=r"X: questions\[0\]: 'name' must be given"):
-        parse(tree(claim({"measure": "gain"}, form="superiority")))
+        as_registry(tree(claim({"measure": "gain"}, form="superiority")))
 
 
 def test_ids_are_used_once():
     with pytest.raises(ConfigError, match="X: id must be used once"):
-        parse(tree(claim(question()), claim(question())))
+        as_registry(tree(claim(question()), claim(question())))
 
 
 def test_numbers_are_those_of_yaml_1_2_and_keys_stand_once(tmp_path):
@@ -150,6 +150,6 @@ def test_the_example_of_the_docs_is_a_claim():
     text = (FILE.parents[3] / "docs" / "claims.md").read_text()
     example = text.partition("```yaml\n")[2].partition("```")[0]
     shipped = FILE.read_text()
-    whole = parse(plain_yaml.load((shipped + "\n" + example).encode()))
+    whole = as_registry(plain_yaml.plain_values((shipped + "\n" + example).encode()))
     assert whole.claims[-1].id == "MY-BATCH"
     assert whole.claims[-1].questions[0].form == "interaction"

@@ -1,4 +1,4 @@
-"""Trends, best values, thresholds and best of k: against scipy, enumeration and planted truths."""
+"""Trends, best values and best of k: against scipy, enumeration and planted truths."""
 
 import itertools
 import math
@@ -9,9 +9,7 @@ from scipy import optimize, stats
 
 from analysis.statistics.best import best_set
 from analysis.statistics.best_of_k import best_of_k, expected_best
-from analysis.statistics.thresholds import crossing, threshold
 from analysis.statistics.trend import page_trend
-from lttune.records.objectives import GRID
 
 
 def paired(rng, means, n=8, sd=0.1, luck=2.0):
@@ -140,97 +138,18 @@ def test_with_few_or_incomplete_replicates_all_may_be_best():
     assert (found.n, found.dropped) == (1, 2)
 
 
-DENSITY = np.array(GRID[:16])
-
-
-def falling(n=8, at=0.1, noise=0.001, seed=0):
-    """Gains that are 0 until a density and then fall by .01 per e-fold of density."""
-    rng = np.random.default_rng(seed)
-    curve = np.minimum(0, 0.01 * (np.log(DENSITY) - math.log(at)))
-    return curve + noise * np.cumsum(rng.normal(size=(n, 16)), axis=1) / 4
-
-
-@pytest.mark.parametrize("last", [False, True])
-def test_a_crossing_is_on_the_log_scale(last):
-    curve = falling(1, noise=0)[0]
-    found = crossing(DENSITY, curve, -0.002, last=last)
-    assert found == pytest.approx(math.log(0.1) - 0.2, abs=0.02)
-    order = np.random.default_rng(0).permutation(16)
-    assert crossing(DENSITY[order], curve[order], -0.002, last=last) == found
-
-
-def test_first_and_last_crossing_differ_where_a_curve_dips():
-    y = np.array([0, 1, -1, 1, -1.0])
-    x = np.exp(-np.arange(5.0))
-    assert crossing(x, y, 0) == pytest.approx(-1.5)
-    assert crossing(x, y, 0, last=True) == pytest.approx(-3.5)
-    assert crossing(x, y, -2) == crossing(x, y, -2, last=True) == -math.inf
-    assert crossing(x, y, 2) == crossing(x, y, 2, last=True) == math.inf
-    assert crossing(x, np.array([0, 1, math.nan, -1, -1]), 0) == pytest.approx(-2)
-
-
-@pytest.mark.parametrize("n", [5, 8])
-def test_a_threshold_has_an_interval_around_it(n):
-    found = threshold(DENSITY, falling(n), -0.002)
-    assert found.low < found.density < found.high
-    assert found.low < 0.0819 < found.high
-    assert found.censored == ("", "", "")
-    assert (found.method, found.n) == ("band", n)
-    wide = threshold(DENSITY, falling(n, noise=0.004), -0.002)
-    assert wide.high / wide.low > found.high / found.low
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("n", [6, 25])
-def test_threshold_intervals_cover(n):
-    rng = np.random.default_rng(1)
-    truth = 0.1 * math.exp(-0.2)
-    hits = 0
-    for seed in range(100):
-        found = threshold(DENSITY, falling(n, noise=0.003, seed=seed), -0.002, rng=rng, draws=400)
-        hits += found.low <= truth * 1.02 and truth * 0.98 <= found.high
-    assert hits >= 88  # 95 less three Monte Carlo errors of 2.2.
-
-
-def test_a_threshold_off_the_grid_is_censored():
-    high = threshold(DENSITY, 0.1 + falling(), -0.002)
-    assert high.censored == ("below",) * 3
-    assert high.density == high.low == high.high == DENSITY.min()
-    never = threshold(DENSITY, falling() - 0.1, -0.002)
-    assert never.censored == ("above",) * 3
-    open_end = threshold(DENSITY, falling(at=0.05, noise=0.01), -0.002)
-    assert (open_end.censored[1], open_end.low) == ("below", DENSITY.min())
-
-
-def test_a_threshold_survives_trajectories_that_end():
-    x = falling(8)
-    x[2:, 12:] = math.nan
-    x[1:, 14:] = math.nan
-    found = threshold(DENSITY, x, -0.002)
-    assert math.isfinite(found.low)
-    with pytest.raises(ValueError, match="two replicates"):
-        threshold(DENSITY, x[:1], -0.002)
-    with pytest.raises(ValueError, match="generator"):
-        threshold(DENSITY, falling(21), -0.002)
-
-
 @pytest.mark.parametrize("k", [1, 2, 5, 7])
 def test_best_of_k_is_that_of_enumeration(k):
     x = np.random.default_rng(5).normal(size=7)
     subsets = [max(one) for one in itertools.combinations(x, k)]
     assert expected_best(x, k) == pytest.approx(np.mean(subsets), rel=1e-12)
-    if k <= 5:
-        draws = [max(one) for one in itertools.product(x, repeat=k)]
-        assert expected_best(x, k, plug_in=True) == pytest.approx(np.mean(draws), rel=1e-12)
 
 
-def test_best_of_k_is_unbiased_and_the_plug_in_is_not():
+def test_best_of_k_is_unbiased():
     x = np.random.default_rng(6).normal(size=(4000, 16))
     truth = np.random.default_rng(7).normal(size=(40_000, 8)).max(axis=1).mean()
     unbiased = np.mean([expected_best(one, 8) for one in x])
-    plug_in = np.mean([expected_best(one, 8, plug_in=True) for one in x])
     assert unbiased == pytest.approx(truth, abs=0.025)
-    assert plug_in < truth - 0.05
 
 
 def test_the_curve_of_best_of_k_ends_at_half():

@@ -1,4 +1,4 @@
-"""Equivalence and non-inferiority: what may be said where no difference is seen.
+"""How far values of a hyperparameter lie apart: what may be said where no difference is seen.
 
 A difference that is not significant may be large and badly measured. Two one-sided tests (TOST,
 Schuirmann 1987; Lakens 2017, Equivalence Tests) show that it lies within a margin that was fixed
@@ -11,26 +11,13 @@ Shape suffixes: R replicates, V values of a hyperparameter, P pairs of values.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from analysis.statistics.bands import FLIPS, simultaneous_band
-from analysis.statistics.intervals import Estimate, mean_interval, t_test
-
-
-class Equivalence(NamedTuple):
-    """A mean against margins, with the interval whose ends the tests compare with them."""
-
-    estimate: Estimate
-    """Mean and interval of level 1 - 2 alpha: 90 % for alpha = .05."""
-    p: float
-    """Largest p of the one-sided tests; NaN if replicates do not differ."""
-    margin: float
-    """Largest difference that counts as none, in the units of the values, > 0."""
+from analysis.statistics.bands import simultaneous_band
+from analysis.statistics.intervals import mean_interval, t_test
 
 
 class Span(NamedTuple):
@@ -54,41 +41,12 @@ class Span(NamedTuple):
     """Columns of the highest and the lowest mean."""
 
 
-def equivalence(
-    values: Sequence[float] | np.ndarray | pd.Series, *, margin: float, alpha: float = 0.05
-) -> Equivalence:
-    """Tests that a mean lies in (-margin, margin) by two one-sided t-tests.
-
-    The values are one per replicate, e.g. paired differences.
-
-    Raises:
-        ValueError: if the margin is not positive.
-    """
-    _check(margin)
-    p = max(t_test(values, null=-margin, side="greater"), t_test(values, null=margin, side="less"))
-    return Equivalence(mean_interval(values, 1 - 2 * alpha), p, margin)
-
-
-def non_inferiority(
-    values: Sequence[float] | np.ndarray | pd.Series, *, margin: float, alpha: float = 0.05
-) -> Equivalence:
-    """Tests that a mean is above ``-margin``; more is better.
-
-    Raises:
-        ValueError: if the margin is not positive.
-    """
-    _check(margin)
-    p = t_test(values, null=-margin, side="greater")
-    return Equivalence(mean_interval(values, 1 - 2 * alpha), p, margin)
-
-
 def span(
     values: np.ndarray,
     *,
     margin: float,
     alpha: float = 0.05,
     rng: np.random.Generator | None = None,
-    flips: int = FLIPS,
 ) -> Span:
     """Returns how far the means of a hyperparameter's values lie apart, paired by replicate.
 
@@ -99,7 +57,8 @@ def span(
         ValueError: if the margin is not positive, there are fewer than two values, or as
             ``simultaneous_band``.
     """
-    _check(margin)
+    if not margin > 0:
+        raise ValueError(f"margin must be > 0, got {margin}")
     x_RV = np.asarray(values, dtype=float)
     if x_RV.ndim != 2 or x_RV.shape[1] < 2:
         raise ValueError(f"a span needs two values or more, got an array of shape {x_RV.shape}")
@@ -115,10 +74,10 @@ def span(
         for i, j in combinations(range(x_RV.shape[1]), 2)
     ]
     gap_RP = np.stack([whole_RV[:, i] - whole_RV[:, j] for i, j in pairs], axis=1)
-    band = simultaneous_band(gap_RP, level=1 - alpha, rng=rng, flips=flips)
+    band = simultaneous_band(gap_RP, level=1 - alpha, rng=rng)
     bounds = [mean_interval(gap, 1 - 2 * alpha).high for gap in gap_RP.T]
     within = [t_test(gap, null=margin, side="less") for gap in gap_RP.T]
-    beyond = beyond_margin(gap_RP, margin=margin, alpha=alpha, rng=rng, flips=flips)
+    beyond = beyond_margin(gap_RP, margin=margin, alpha=alpha, rng=rng)
     widest = int(gap_RP.mean(axis=0).argmax())
     low = max(0.0, float(np.nanmax(band.low)))
     high = float(np.nanmax(bounds))
@@ -133,7 +92,6 @@ def beyond_margin(
     margin: float,
     alpha: float = 0.05,
     rng: np.random.Generator | None = None,
-    flips: int = FLIPS,
 ) -> np.ndarray:
     """Returns adjusted p-values of |mean| > margin, dual to the simultaneous band of all columns.
 
@@ -141,15 +99,10 @@ def beyond_margin(
     """
     mean_P = np.nanmean(gaps, axis=0)
     null_P = np.where(mean_P > 0, margin, -margin)
-    band = simultaneous_band(gaps, level=1 - alpha, null=null_P, rng=rng, flips=flips)
+    band = simultaneous_band(gaps, level=1 - alpha, null=null_P, rng=rng)
     # A mean within the margin is no evidence of being beyond, however far from its edge.
     return np.where(np.abs(mean_P) > margin, band.p, np.where(np.isnan(band.p), np.nan, 1.0))
 
 
 def _least(p: np.ndarray) -> float:
     return float(np.nanmin(p)) if not np.isnan(p).all() else math.nan
-
-
-def _check(margin: float) -> None:
-    if not margin > 0:
-        raise ValueError(f"margin must be > 0, got {margin}")

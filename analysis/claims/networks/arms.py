@@ -1,7 +1,7 @@
-"""Which trajectories are a claim's cells, by dotted hyperparameters.
+"""Which trajectories are a claim's arms, by dotted hyperparameters.
 
-A trajectory belongs to a cell if its configuration is the claim's setting with the cell's values,
-but for the hyperparameters that make its scale.
+A trajectory belongs to an arm if its configuration is the claim's setting with the arm's values,
+but for the hyperparameters that make its regime.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.claims.file.cell import Cell
+from analysis.claims.file.arm import Arm
 from analysis.claims.file.claim import Claim
-from analysis.claims.networks.scale import SCALE, Scale, canonical, plain
+from analysis.claims.networks.regime import REGIME, Regime, canonical, native
 from lttune.config import LotteryConfig
 from lttune.config.phase import phase_names
 
 UNREAD = ("levels", "min_density", "train.eval_test", "train.eval_train", "prune.scoring_examples")
 """Hyperparameters that change no network at a given density."""
 UNREAD_GROUPS = ("supermask.", "target.")
-"""Groups that change none either, unless a cell names one of them."""
+"""Groups that change none either, unless an arm names one of them."""
 ONLY_WITH = {
     "model.init_std": ("model.init", ("normal",)),
     "train.momentum": ("train.optimizer", ("momentum", "nesterov")),
@@ -76,34 +76,34 @@ def trials(rows: pd.DataFrame, setting: LotteryConfig) -> Trials:
     return Trials(setting=setting, raw=raw, text=text, branches=branches)
 
 
-def scales(found: Trials, claim: Claim) -> list[Scale]:
-    """Returns the scales at which there are networks of a claim, those with most cells only."""
-    cells = [cell for question in claim.questions for cell in question.cells]
-    varied = tuple(path for path in SCALE if any(path in cell.at for cell in cells))
-    fixed = [path for path in SCALE if path not in varied]
-    held: dict[Scale, set[tuple[str, str]]] = {}
-    for cell in cells:
-        ok = _matches(found, cell.at) & found.raw.index.isin(found.branches.get(cell.branch, ()))
+def regimes(found: Trials, claim: Claim) -> list[Regime]:
+    """Returns the regimes in which there are networks of a claim, those with most arms only."""
+    arms = [arm for question in claim.questions for arm in question.arms]
+    varied = tuple(path for path in REGIME if any(path in arm.at for arm in arms))
+    fixed = [path for path in REGIME if path not in varied]
+    held: dict[Regime, set[tuple[str, str]]] = {}
+    for arm in arms:
+        ok = _matches(found, arm.at) & found.raw.index.isin(found.branches.get(arm.branch, ()))
         for values in found.raw.loc[ok, fixed].drop_duplicates().itertuples(index=False, name=None):
             if _is_of_kind(dict(zip(fixed, values, strict=True)), found.setting):
-                shared = tuple((p, plain(v)) for p, v in zip(fixed, values, strict=True))
-                key = Scale(values=shared, varied=varied)
-                held.setdefault(key, set()).add((cell.branch, repr(sorted(cell.at.items()))))
-    most = max((len(cells) for cells in held.values()), default=0)
-    return [scale for scale, cells in held.items() if len(cells) == most]
+                shared = tuple((p, native(v)) for p, v in zip(fixed, values, strict=True))
+                key = Regime(values=shared, varied=varied)
+                held.setdefault(key, set()).add((arm.branch, repr(sorted(arm.at.items()))))
+    most = max((len(arms) for arms in held.values()), default=0)
+    return [regime for regime, arms in held.items() if len(arms) == most]
 
 
-def select(rows: pd.DataFrame, found: Trials, cell: Cell, scale: Scale) -> pd.DataFrame:
-    """Returns the networks of a cell: its branch and the trunk it left, one trajectory a unit.
+def select(rows: pd.DataFrame, found: Trials, arm: Arm, regime: Regime) -> pd.DataFrame:
+    """Returns the networks of an arm: its branch and the trunk it left, one trajectory a unit.
 
     Where several trials trained the same unit, the anchor's counts, else the first.
     """
-    ok = _matches(found, cell.at)
-    for path, value in scale.values:
+    ok = _matches(found, arm.at)
+    for path, value in regime.values:
         ok &= found.text[path] == canonical(value)
-    mine = rows[rows["key"].isin(found.raw.index[ok]) & rows["branch"].isin(["trunk", cell.branch])]
+    mine = rows[rows["key"].isin(found.raw.index[ok]) & rows["branch"].isin(["trunk", arm.branch])]
     mine = mine.assign(place=mine["unit"] + " " + mine["key"].astype(str))
-    has = mine[mine["branch"] == cell.branch].sort_values("key", kind="stable")
+    has = mine[mine["branch"] == arm.branch].sort_values("key", kind="stable")
     return mine[mine["place"].isin(has.drop_duplicates("unit")["place"])]
 
 
@@ -111,7 +111,7 @@ def _fraction(values: Mapping[Any, Any], path: str) -> Any:
     """Returns a layer's fraction: its own, else its kind's, else the common one."""
     kind = path.rpartition(".")[2].rstrip("0123456789.")
     for name in (path, f"prune.fractions.{kind}", "prune.fraction"):
-        value = plain(values.get(name))
+        value = native(values.get(name))
         if value is not None:
             return value
     return None
@@ -121,7 +121,7 @@ def _matches(found: Trials, at: Mapping[str, Any]) -> np.ndarray:
     wanted = found.setting.override(at).flat()
     ok = np.ones(len(found.raw), bool)
     for path, text in found.text.items():
-        free = path in SCALE and path not in at
+        free = path in REGIME and path not in at
         if free or path in UNREAD or _unread(path, wanted):
             continue
         group = f"{path.partition('.')[0]}."
@@ -146,8 +146,8 @@ def _is_of_kind(values: Mapping[str, Any], setting: LotteryConfig) -> bool:
     return str(name).partition("-")[0] == setting.model.name.partition("-")[0]
 
 
-def names(cells: Iterable[Cell]) -> str:
-    """Returns the names of cells, at most three of them."""
-    listed = [cell.name for cell in cells]
+def names(arms: Iterable[Arm]) -> str:
+    """Returns the names of arms, at most three of them."""
+    listed = [arm.name for arm in arms]
     more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
     return ", ".join(listed[:3]) + more

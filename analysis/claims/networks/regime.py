@@ -1,8 +1,8 @@
 """How large a study is, and how that differs from what a claim's source did.
 
-Hyperparameters of ``SCALE`` may differ from a claim's setting: they are reported. But all cells of
-a claim come from one *scale*: networks trained for 3,000 steps are never compared with networks
-trained for 50,000.
+Hyperparameters of ``REGIME`` may differ from a claim's setting: they are reported. But all arms of
+a claim come from one *regime*, the column ``scale`` of the verdicts: networks trained for 3,000
+steps are never compared with networks trained for 50,000.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pandas as pd
 
 from lttune.config import LotteryConfig
 
-SCALE = (
+REGIME = (
     "train.steps",
     "model.name",
     "data.name",
@@ -29,24 +29,22 @@ SCALE = (
     "data.validation",
 )
 """Hyperparameters that say how large a study is; the first four are the tag."""
-
-
 PROXY = ("model.name", "data.name", "data.pool")
 """Those that make another network or other pictures: what is found there is found of a proxy."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scale:
-    """The part of the configuration that all cells of a claim share within a study's size."""
+class Regime:
+    """The part of the configuration that all arms of a claim share within a study's size."""
 
     values: tuple[tuple[str, Any], ...]
-    """Hyperparameter -> value, for those of ``SCALE`` that the claim does not vary."""
+    """Hyperparameter -> value, for those of ``REGIME`` that the claim does not vary."""
     varied: tuple[str, ...] = ()
     """Those that it does."""
 
     @property
     def tag(self) -> str:
-        """The scale in words: steps, network, data, batch."""
+        """The regime in words: steps, network, data, batch."""
         values = dict(self.values) | dict.fromkeys(self.varied, "varied")
         steps = values["train.steps"]
         text = steps if isinstance(steps, str) else f"{int(steps):,}"
@@ -97,8 +95,8 @@ def same(a: Any, b: Any) -> bool:
     return canonical(a) == canonical(b)
 
 
-def plain(value: Any) -> Any:
-    """Returns a cell of a table as Python's own; None where it is missing."""
+def native(value: Any) -> Any:
+    """Returns a value of a table as Python's own; None where it is missing."""
     if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
         return None
     item = getattr(value, "item", None)
@@ -107,7 +105,7 @@ def plain(value: Any) -> Any:
 
 def canonical(value: Any) -> str:
     """Returns a value as text that is equal where values are, to nine digits."""
-    value = plain(value)
+    value = native(value)
     if value is None or isinstance(value, str | bool):
         return str(value)
     return f"{float(value):.9g}"

@@ -1,4 +1,4 @@
-"""A cell: a set of networks that a question reads.
+"""An arm: a set of networks that a question reads, one of its ``cells`` in the file.
 
 It is a branch of all trajectories whose configuration is the claim's setting with some
 hyperparameters at other values.
@@ -14,7 +14,7 @@ from analysis.claims.file.fields import require, require_number, require_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class Arm:
     """A branch of the trajectories of one configuration."""
 
     name: str

@@ -1,4 +1,4 @@
-"""Equivalence, spans and power: against statsmodels, closed forms and simulation."""
+"""Spans and power: against statsmodels, closed forms and simulation."""
 
 import math
 
@@ -6,47 +6,38 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.equivalence import beyond_margin, equivalence, non_inferiority, span
+from analysis.statistics.span import beyond_margin, span
+from analysis.statistics.verdicts.pair_rules import no_worse
 from analysis.statistics.verdicts.power import (
     equivalence_power,
-    minimum_margin,
     non_inferiority_power,
     superiority_power,
 )
 
 
+def sweep(rng, means, n=8, sd=0.05, luck=2.0):
+    """Values of a sweep: replicates differ far more than values within one do."""
+    return rng.normal(0, luck, (n, 1)) + np.asarray(means) + rng.normal(0, sd, (n, len(means)))
+
+
 @pytest.mark.parametrize("n", [3, 10])
 @pytest.mark.parametrize("mean", [0.0, 0.1, -0.3])
-def test_tost_is_that_of_statsmodels(n, mean):
+def test_a_span_of_two_values_is_the_tost_of_statsmodels(n, mean):
     weightstats = pytest.importorskip("statsmodels.stats.weightstats")
     rng = np.random.default_rng(n)
     a, b = rng.normal(mean, 0.1, n), rng.normal(0, 0.1, n)
-    found = equivalence(a - b, margin=0.2)
     p, (_, above, _), _ = weightstats.ttost_paired(a, b, -0.2, 0.2)
-    assert found.p == pytest.approx(p, rel=1e-8)
-    assert non_inferiority(a - b, margin=0.2).p == pytest.approx(above, rel=1e-8)
-
-
-def test_equivalence_is_that_the_90_percent_interval_lies_within():
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        found = equivalence(rng.normal(0.05, 0.1, 6), margin=0.15)
-        within = found.estimate.low > -0.15 and found.estimate.high < 0.15
-        assert (found.p <= 0.05) == within
+    assert span(np.stack([a, b], axis=1), margin=0.2).p_within == pytest.approx(p, rel=1e-8)
+    assert no_worse(a - b, margin=0.2).p == pytest.approx(above, rel=1e-8)
 
 
 def test_no_difference_seen_is_no_equivalence():
     noisy = [0.5, -0.5, 0.4, -0.4]
     assert stats.ttest_1samp(noisy, 0).pvalue > 0.9
-    assert equivalence(noisy, margin=0.2).p > 0.2
-    assert math.isnan(equivalence([0.1, 0.1], margin=0.2).p)
+    both = np.stack([noisy, np.zeros(4)], axis=1)
+    assert span(both, margin=0.2).p_within > 0.2
     with pytest.raises(ValueError, match="margin must be > 0"):
-        equivalence(noisy, margin=0)
-
-
-def sweep(rng, means, n=8, sd=0.05, luck=2.0):
-    """Values of a sweep: replicates differ far more than values within one do."""
-    return rng.normal(0, luck, (n, 1)) + np.asarray(means) + rng.normal(0, sd, (n, len(means)))
+        span(both, margin=0)
 
 
 def test_a_span_is_paired_by_replicate():
@@ -121,13 +112,3 @@ def test_equivalence_power_is_that_of_simulation(sd, margin, n, expected):
 def test_equivalence_power_is_alpha_at_the_margin():
     assert equivalence_power(margin=1, sd=0.1, n=20, difference=1) == pytest.approx(0.05, abs=1e-6)
     assert equivalence_power(margin=0.001, sd=0.1, n=5) < 0.01
-
-
-def test_minimum_margin_has_the_power_that_was_asked_for():
-    margin = minimum_margin(0.15, 10, 0.8)
-    assert equivalence_power(margin=margin, sd=0.15, n=10) == pytest.approx(0.8, abs=1e-6)
-    assert minimum_margin(0.3, 10, 0.8) == pytest.approx(2 * margin, rel=1e-6)
-    with pytest.raises(ValueError, match="n >= 2"):
-        minimum_margin(0.1, 1)
-    with pytest.raises(ValueError, match="power must be"):
-        minimum_margin(0.1, 5, 1.0)
