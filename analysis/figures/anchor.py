@@ -44,20 +44,29 @@ ACCURACY = Measure("test_accuracy", "Test accuracy (%)", 100.0, "diverged")
 EARLY_STOP = Measure("early_stop_step", "Early-stopping step", 1.0, "censored")
 
 
-def accuracy(study: Study, subtitle: str) -> Drawing:
-    """Returns the central figure: test accuracy at the early-stopping step against density."""
+def accuracy(study: Study, subtitle: str) -> Drawing | None:
+    """Returns the central figure: test accuracy at the early-stopping step against density.
+
+    None before the base configuration has a network.
+    """
     title = "Test accuracy at the early-stopping step"
     return _density_figure(study, study.records, ACCURACY, "accuracy", title, subtitle)
 
 
-def early_stop(study: Study, subtitle: str) -> Drawing:
-    """Returns the speed of learning: the step of minimum validation loss against density."""
+def early_stop(study: Study, subtitle: str) -> Drawing | None:
+    """Returns the speed of learning: the step of minimum validation loss against density.
+
+    None before the base configuration has a network.
+    """
     title = "Early-stopping step (minimum validation loss)"
     return _density_figure(study, study.records, EARLY_STOP, "early_stop", title, subtitle)
 
 
-def transfer(study: Study, subtitle: str) -> Drawing:
-    """Returns the accuracy of tickets that were trained on the target, and of their controls."""
+def transfer(study: Study, subtitle: str) -> Drawing | None:
+    """Returns the accuracy of tickets that were trained on the target, and of their controls.
+
+    None where none was.
+    """
     title = f"On the target ({target_text(study)}): test accuracy"
     records = on_target(study.records)
     return _density_figure(study, records, ACCURACY, "transfer", title, subtitle)
@@ -70,9 +79,14 @@ def target_text(study: Study) -> str:
     return ", ".join(given) or "the study's own task"
 
 
-def controls(study: Study, subtitle: str) -> Drawing:
-    """Returns small multiples: a panel for each family of controls, the ticket in all of them."""
+def controls(study: Study, subtitle: str) -> Drawing | None:
+    """Returns small multiples: a panel for each family of controls, the ticket in all of them.
+
+    None without a control beside those of the first figure.
+    """
     networks = anchor(study.records)
+    if not set(networks["branch"]) - set(MAIN):
+        return None
     table = lines.line_table(networks, "test_accuracy", "branch")
     panels = families(set(networks["branch"]))
     title = "Test accuracy of every control"
@@ -109,7 +123,9 @@ def _draw_dense_line(ax: Axes, table: pd.DataFrame) -> None:
 
 def _density_figure(
     study: Study, records: pd.DataFrame, measure: Measure, name: str, title: str, subtitle: str
-) -> Drawing:
+) -> Drawing | None:
+    if anchor(records).empty:
+        return None
     table = curve_table(records[records["branch"].isin(MAIN)], measure.column)
     with canvas.style():
         whole, main = axes.whole_frame(table), axes.main_frame(table)

@@ -1,4 +1,4 @@
-"""The runs of a study: one that was continued may have met other code, packages or machines."""
+"""What made a study: code, data, machine and packages, and what was other in its later runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.frame import Study
+from analysis.report.formats import plain
 from analysis.tables.trials import flat
 
 COMPARED = ("code", "packages", "machine", "numerics")
@@ -28,6 +29,12 @@ def later_runs(study: Study) -> list[dict[str, Any]]:
         }
         for run in runs[1:]
     ]
+
+
+def provenance(study: Study) -> dict[str, dict[str, str]]:
+    """Returns what the first run was made with, under the headings of the page."""
+    groups = {"Code": "code", "Dataset": "dataset", "Machine": "machine", "Packages": "packages"}
+    return {title: plain(study.info.get(key) or {}) for title, key in groups.items()}
 
 
 def numerics(study: Study) -> list[str]:

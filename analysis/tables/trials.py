@@ -53,6 +53,11 @@ def search_table(study: Study) -> pd.DataFrame:
     return table.astype({"objective": float, "level": "Int64", "is_best": bool})
 
 
+def is_searched(study: Study) -> bool:
+    """Returns whether a trial of the search has ended."""
+    return bool((search_table(study)["phase"] == "search").any())
+
+
 def _best(search: pd.DataFrame, study: Study) -> list[Any]:
     """Returns the rows of the best trials: one, or the front of several values."""
     done = search[(search["state"] == "complete") & search["objective"].notna()]

@@ -33,7 +33,7 @@ def main(flags: Flags) -> int:
     """Prints a table for each method, writes all of them, and returns the exit code."""
     try:
         from analysis import load
-        from analysis.report.importance_tables import OPTUNA
+        from analysis.report.rows.importance import OPTUNA
         from analysis.tables.design.points import design_sample
     except ImportError as error:
         raise ResourceError(f"importances need the checkout of lttune: {error}") from None

@@ -16,7 +16,7 @@ from analysis.figures import axes, canvas
 from analysis.figures.canvas import Drawing
 from analysis.frame import Study
 from analysis.tables.objective import objective_name
-from analysis.tables.trials import is_number, search_table
+from analysis.tables.trials import is_number, is_searched, search_table
 
 # From 50 colours on, matplotlib would paint the bar as a bitmap, which a page without images lacks.
 COLOUR_MAP = matplotlib.colormaps["viridis"].resampled(40)
@@ -24,9 +24,14 @@ ANCHOR = {"marker": "*", "color": "#D55E00", "edgecolors": "black", "linewidths"
 Space = dict[str, dict[str, Any]]
 
 
-def search(study: Study, subtitle: str) -> Drawing:
-    """Returns the objective against the learning rate, or the space's first numeric factor."""
+def search(study: Study, subtitle: str) -> Drawing | None:
+    """Returns the objective against the learning rate, or the space's first numeric factor.
+
+    None without a search.
+    """
     table, space = search_table(study), study.info.get("space", {})
+    if not space or not is_searched(study):
+        return None
     x, colour = main_factors(table, space)
     name = objective_name(study)
     title = f"Search: {name} against {x}" if x else f"Search: {name}"
@@ -43,9 +48,11 @@ def search(study: Study, subtitle: str) -> Drawing:
     return Drawing(name="search", title=title, figure=figure, table=table)
 
 
-def factors(study: Study, subtitle: str) -> Drawing:
-    """Returns small multiples: the objective against each factor of the space."""
+def factors(study: Study, subtitle: str) -> Drawing | None:
+    """Returns small multiples: the objective against each factor of the space; None without."""
     table, space = search_table(study), study.info.get("space", {})
+    if not space or not is_searched(study):
+        return None
     name = objective_name(study)
     title = f"Search: {name} against each factor"
     columns = min(3, len(space))
