@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from analysis.figures import axes, canvas, lines
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.controls import LABELS, MAIN, families, on_target
 from analysis.tables.curves import BRANCHES, anchor, curve_table
 
@@ -29,7 +29,7 @@ TICKET = Look("#000000", "o", "-", 2.2)
 
 
 @dataclass(frozen=True)
-class Measure:
+class Ordinate:
     """How one column of the records is shown."""
 
     column: str
@@ -40,11 +40,11 @@ class Measure:
     """Which count is shown in the legend: "diverged" or "censored"."""
 
 
-ACCURACY = Measure("test_accuracy", "Test accuracy (%)", 100.0, "diverged")
-EARLY_STOP = Measure("early_stop_step", "Early-stopping step", 1.0, "censored")
+ACCURACY = Ordinate("test_accuracy", "Test accuracy (%)", 100.0, "diverged")
+EARLY_STOP = Ordinate("early_stop_step", "Early-stopping step", 1.0, "censored")
 
 
-def accuracy(study: Study, subtitle: str) -> Drawing | None:
+def accuracy(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns the central figure: test accuracy at the early-stopping step against density.
 
     None before the base configuration has a network.
@@ -53,7 +53,7 @@ def accuracy(study: Study, subtitle: str) -> Drawing | None:
     return _density_figure(study, study.records, ACCURACY, "accuracy", title, subtitle)
 
 
-def early_stop(study: Study, subtitle: str) -> Drawing | None:
+def early_stop(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns the speed of learning: the step of minimum validation loss against density.
 
     None before the base configuration has a network.
@@ -62,7 +62,7 @@ def early_stop(study: Study, subtitle: str) -> Drawing | None:
     return _density_figure(study, study.records, EARLY_STOP, "early_stop", title, subtitle)
 
 
-def transfer(study: Study, subtitle: str) -> Drawing | None:
+def target_accuracy(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns the accuracy of tickets that were trained on the target, and of their controls.
 
     None where none was.
@@ -72,14 +72,14 @@ def transfer(study: Study, subtitle: str) -> Drawing | None:
     return _density_figure(study, records, ACCURACY, "transfer", title, subtitle)
 
 
-def target_text(study: Study) -> str:
+def target_text(study: StudyFrame) -> str:
     """Returns how the target differs from the study's own task: "data fashion-mnist, lr 0.05"."""
     target = study.info.get("lottery", {}).get("target") or {}
     given = [f"{name} {value}" for name, value in target.items() if value is not None]
     return ", ".join(given) or "the study's own task"
 
 
-def controls(study: Study, subtitle: str) -> Drawing | None:
+def controls(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns small multiples: a panel for each family of controls, the ticket in all of them.
 
     None without a control beside those of the first figure.
@@ -122,20 +122,25 @@ def _draw_dense_line(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def _density_figure(
-    study: Study, records: pd.DataFrame, measure: Measure, name: str, title: str, subtitle: str
+    study: StudyFrame,
+    records: pd.DataFrame,
+    ordinate: Ordinate,
+    name: str,
+    title: str,
+    subtitle: str,
 ) -> Drawing | None:
     if anchor(records).empty:
         return None
-    table = curve_table(records[records["branch"].isin(MAIN)], measure.column)
+    table = curve_table(records[records["branch"].isin(MAIN)], ordinate.column)
     with canvas.style():
         whole, main = axes.whole_frame(table), axes.main_frame(table)
         height = 6.4 if main.cuts_curves else 5.0
         figure = canvas.new_figure(title, subtitle, study.incomplete, height)
         if main.cuts_curves:
             ax, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
-            draw_curves(below, table, measure, small=True)
-            below.set_ylim(measure.factor * whole.low, measure.factor * whole.high)
-            ends = (measure.factor * main.low, measure.factor * main.high)
+            draw_curves(below, table, ordinate, small=True)
+            below.set_ylim(ordinate.factor * whole.low, ordinate.factor * whole.high)
+            ends = (ordinate.factor * main.low, ordinate.factor * main.high)
             below.axhspan(*ends, color="black", alpha=0.09, linewidth=0)
             note = "Whole range; the panel above is the grey part of it"
             below.set_title(note, size=9, loc="left", color="#444444")
@@ -144,8 +149,8 @@ def _density_figure(
         else:
             ax = figure.subplots()
             ax.set_xlabel(X_LABEL)
-        draw_curves(ax, table, measure)
-        ax.set_ylim(measure.factor * main.low, measure.factor * main.high)
+        draw_curves(ax, table, ordinate)
+        ax.set_ylim(ordinate.factor * main.low, ordinate.factor * main.high)
         notes = [_ended_note(table)]
         if main.cuts_bands:
             notes.append("Some intervals reach beyond the frame: the table has their ends")
@@ -154,11 +159,11 @@ def _density_figure(
     return Drawing(name=name, title=title, figure=figure, table=table)
 
 
-def draw_curves(ax: Axes, table: pd.DataFrame, measure: Measure, small: bool = False) -> None:
+def draw_curves(ax: Axes, table: pd.DataFrame, ordinate: Ordinate, small: bool = False) -> None:
     """Draws a curve table: each replicate thin, means thick, intervals as bands, dense dashed."""
     values = table.assign(
         x=100 * table["density"].astype(float),
-        **{name: measure.factor * table[name].astype(float) for name in ("value", "low", "high")},
+        **{name: ordinate.factor * table[name].astype(float) for name in ("value", "low", "high")},
     )
     _draw_dense(ax, values)
     for branch in BRANCHES:
@@ -166,9 +171,9 @@ def draw_curves(ax: Axes, table: pd.DataFrame, measure: Measure, small: bool = F
         if branch == "trunk" and set(curve["level"]) == {0}:
             continue
         if len(curve):
-            _draw_branch(ax, curve, LOOKS[branch], measure, small)
+            _draw_branch(ax, curve, LOOKS[branch], ordinate, small)
     axes.density_axis(ax, values["x"])
-    ax.set_ylabel(measure.label)
+    ax.set_ylabel(ordinate.label)
 
 
 def _draw_dense(ax: Axes, values: pd.DataFrame) -> None:
@@ -179,7 +184,9 @@ def _draw_dense(ax: Axes, values: pd.DataFrame) -> None:
         ax.axhline(level, color="black", linestyle="--", linewidth=1.4, label=label, zorder=2.2)
 
 
-def _draw_branch(ax: Axes, curve: pd.DataFrame, look: dict, measure: Measure, small: bool) -> None:
+def _draw_branch(
+    ax: Axes, curve: pd.DataFrame, look: dict, ordinate: Ordinate, small: bool
+) -> None:
     mean = curve[curve["statistic"] == "mean"]
     networks = curve[curve["statistic"] == "replicate"]
     for _, single in networks.groupby("replicate"):
@@ -191,7 +198,7 @@ def _draw_branch(ax: Axes, curve: pd.DataFrame, look: dict, measure: Measure, sm
     flagged = networks[networks["diverged"] > 0]
     ax.plot(flagged["x"], flagged["value"], "x", color=look["color"], markersize=7)
     style = {**look, "linewidth": 1.4 if small else 2.2, "markersize": 3 if small else 5.5}
-    ax.plot(line["x"], line["value"], label=_legend(mean, measure), **style, zorder=3)
+    ax.plot(line["x"], line["value"], label=_legend(mean, ordinate), **style, zorder=3)
 
 
 def _ended_note(table: pd.DataFrame) -> str:
@@ -205,13 +212,13 @@ def _ended_note(table: pd.DataFrame) -> str:
     return f"{lost} of {total} replicates ended by divergence (×): means to the right {left_out}"
 
 
-def _legend(mean: pd.DataFrame, measure: Measure) -> str:
+def _legend(mean: pd.DataFrame, ordinate: Ordinate) -> str:
     branch = mean["branch"].iloc[0]
     counts = sorted(set(mean["n"]))
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     text = f"{LABELS.get(branch, branch)} (n = {n}"
     if flagged := int(mean["diverged"].sum()):
         text += f", {flagged} diverged ×"
-    if measure.flag == "censored" and (censored := int(mean["censored"].sum())):
+    if ordinate.flag == "censored" and (censored := int(mean["censored"].sum())):
         text += f", {censored} at the last step"
     return f"{text})"

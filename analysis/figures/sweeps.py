@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from analysis.figures import canvas, lines
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.objective import margin_of
 from analysis.tables.same_setting import elsewhere
 from analysis.tables.sweeps import BASE, is_numeral, sweep_networks, sweep_table
@@ -29,7 +29,7 @@ MOST_BANDS = 4
 """Values up to which each has its band; of more only the paper's is legible."""
 
 
-def sweeps(study: Study, subtitle: str) -> list[Drawing]:
+def sweeps(study: StudyFrame, subtitle: str) -> list[Drawing]:
     """Returns a figure for each factor that was swept."""
     networks = sweep_networks(study)
     return [
@@ -42,7 +42,9 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()[:40] or "factor"
 
 
-def _figure(study: Study, factor: str, networks: pd.DataFrame, stem: str, subtitle: str) -> Drawing:
+def _figure(
+    study: StudyFrame, factor: str, networks: pd.DataFrame, stem: str, subtitle: str
+) -> Drawing:
     tables = {measure: sweep_table(networks, measure) for measure in PANELS}
     shown, names = _looks(networks), _names(networks)
     place = elsewhere(networks, settings(study))
@@ -96,7 +98,7 @@ def _marks(networks: pd.DataFrame) -> dict[str, str]:
     return {str(value): str(mark) for value, mark in marks.items()}
 
 
-def _draw_margin(ax: Axes, study: Study) -> None:
+def _draw_margin(ax: Axes, study: StudyFrame) -> None:
     margin = 100 * margin_of(study)
     ax.axhspan(-margin, margin, color="#000000", alpha=0.09, linewidth=0)
     ax.axhline(0, color="#444444", linewidth=0.8)

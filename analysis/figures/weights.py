@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from analysis.figures import axes, canvas, lines
 from analysis.figures.canvas import Drawing
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 
 MEASURES = {
     "moved": "Distance moved in training, mean |end − start|",
@@ -24,7 +24,7 @@ MOST_LAYERS = 6
 X_LABEL = "Weights remaining (%), log scale"
 
 
-def layer_table(study: Study) -> pd.DataFrame:
+def layer_table(study: StudyFrame) -> pd.DataFrame:
     """Returns the line tables of ``MEASURES``, with a column ``measure``; curves are layers.
 
     Networks of the base configuration, else those of the first trials there are. Of many layers
@@ -61,7 +61,7 @@ def _by_kind(layers: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(parts).reset_index().rename(columns={"kind": "curve"})
 
 
-def weights(study: Study, subtitle: str) -> Drawing | None:
+def weights(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns small multiples of the layers' measures against density; None without a table."""
     table = layer_table(study)
     if table.empty:
@@ -88,7 +88,7 @@ BARRIERS = {"barrier_test_error": "test error", "barrier_train_error": "training
 """Column of the records -> which error it is of."""
 
 
-def connectivity(study: Study, subtitle: str) -> Drawing | None:
+def connectivity(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns the error barrier between two trainings of a ticket; None where none was measured.
 
     Frankle et al. (2020), Figure 3: the ticket and its sibling in another data order.

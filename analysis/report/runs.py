@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.report.formats import plain
-from analysis.tables.trials import flat
+from lttune.config import flatten
 
 COMPARED = ("code", "packages", "machine", "numerics")
 """What of a run is compared with the first one."""
 
 
-def later_runs(study: Study) -> list[dict[str, Any]]:
+def later_runs(study: StudyFrame) -> list[dict[str, Any]]:
     """Returns every run but the first: ``started``, ``command``, and as ``changes`` what differs.
 
     A change reads "packages.torch: 2.13.0 → 2.14.0", from the first run to this one. Studies of
@@ -31,13 +31,13 @@ def later_runs(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def provenance(study: Study) -> dict[str, dict[str, str]]:
+def provenance(study: StudyFrame) -> dict[str, dict[str, str]]:
     """Returns what the first run was made with, under the headings of the page."""
     groups = {"Code": "code", "Dataset": "dataset", "Machine": "machine", "Packages": "packages"}
     return {title: plain(study.info.get(key) or {}) for title, key in groups.items()}
 
 
-def numerics(study: Study) -> list[str]:
+def numerics(study: StudyFrame) -> list[str]:
     """Returns the distinct numerics that made the study's networks, in sorted order."""
     return sorted(set(study.records["numerics"].dropna()))
 
@@ -47,7 +47,7 @@ def _changes(first: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:
     for part in COMPARED:
         if part not in first or part not in run:
             continue  # Nothing is known of one of them.
-        old, new = flat({part: first[part]}), flat({part: run[part]})
+        old, new = flatten({part: first[part]}), flatten({part: run[part]})
         changes += [
             f"{name}: {old.get(name, '–')} → {new.get(name, '–')}"
             for name in sorted(old.keys() | new.keys())

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures.canvas import Drawing
-from analysis.frame import Study
-from analysis.importance.saved import Tables
+from analysis.frame import StudyFrame
+from analysis.importance.saved import Importances
 from analysis.report.answer import scale_line
 from analysis.report.verdict_section import VerdictSection
 
@@ -19,9 +19,9 @@ from analysis.report.verdict_section import VerdictSection
 class Subject:
     """What a report is about: a study, and what was found of it before the report."""
 
-    study: Study
+    study: StudyFrame
     """What is reported."""
-    design: Tables | None = None
+    design: Importances | None = None
     """What was estimated of the study's design, of ``design_tables``."""
     note: str = ""
     """Why there is nothing of a design, or not all of it."""
@@ -78,27 +78,27 @@ def said(text: Text, subject: Subject) -> str:
     return text if isinstance(text, str) else text(subject)
 
 
-def subtitle_of(study: Study) -> str:
+def subtitle_of(study: StudyFrame) -> str:
     """Returns what stands under the title of every figure: the study, and how far it carries."""
     return f"{study.info.get('name', study.folder.name)}: {scale_line(study)}"
 
 
 def drawn(
-    draw: Callable[[Study, str], Drawing | None],
+    draw: Callable[[StudyFrame, str], Drawing | None],
 ) -> Callable[[Subject, Tabled], list[Drawing | None]]:
     """Returns the figures of a section from a function of the study and the subtitle."""
     return lambda subject, tables: [draw(subject.study, subject.subtitle)]
 
 
 def drawn_from(
-    draw: Callable[[Study, str, pd.DataFrame], Drawing | None], name: str
+    draw: Callable[[StudyFrame, str, pd.DataFrame], Drawing | None], name: str
 ) -> Callable[[Subject, Tabled], list[Drawing | None]]:
     """Returns the figures of a section from a function of a table of that name, too."""
     return lambda subject, tables: [draw(subject.study, subject.subtitle, tables[name])]
 
 
 def drawn_of_design(
-    draw: Callable[[Study, str, Tables], Drawing | None],
+    draw: Callable[[StudyFrame, str, Importances], Drawing | None],
 ) -> Callable[[Subject, Tabled], list[Drawing | None]]:
     """Returns the figures of a section from a function of what the design says; none without."""
     return lambda subject, tables: (

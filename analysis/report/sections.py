@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures.anchor import accuracy, controls, early_stop, transfer
-from analysis.figures.design.importance import importance
+from analysis.figures.anchor import accuracy, controls, early_stop, target_accuracy
+from analysis.figures.design.importance import importance_figure
 from analysis.figures.design.map import lr_fraction
 from analysis.figures.design.noise import noise
 from analysis.figures.design.surrogate import opinion_table, surrogate
@@ -21,7 +21,7 @@ from analysis.figures.search.budget import best_of_k_figure
 from analysis.figures.search.confirmation import confirmation
 from analysis.figures.search.fair import fair
 from analysis.figures.search.pareto import pareto
-from analysis.figures.search.search import factors, search
+from analysis.figures.search.search import search, search_factors
 from analysis.figures.sweeps import sweeps
 from analysis.figures.weights import connectivity, weights
 from analysis.report.answer import DENSITY
@@ -93,7 +93,7 @@ SECTIONS = (
     Section(
         name="transfer",
         heading="On the target",
-        figures=drawn(transfer),
+        figures=drawn(target_accuracy),
         caption="As the first figure, with every network trained on the target. Bands are 95 % "
         "t-intervals.",
         tables={
@@ -129,7 +129,7 @@ SECTIONS = (
     Section(
         name="importance",
         heading="Which hyperparameter matters at which density",
-        figures=drawn_of_design(importance),
+        figures=drawn_of_design(importance_figure),
         caption="Sobol’ indices of a Gaussian process on the space-filling design: S1 is the share "
         "of the variance that a factor explains alone, ST with all its interactions, under the "
         "declared distributions. Bands are 95 %. Grey is the inert factor, which nothing reads: "
@@ -190,7 +190,7 @@ SECTIONS = (
     Section(
         name="factors",
         heading="Search",
-        figures=drawn(factors),
+        figures=drawn(search_factors),
         caption="The same trials against each factor. A search samples where it hopes for the "
         "best, so these panels show no importances.",
     ),

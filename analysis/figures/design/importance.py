@@ -9,14 +9,14 @@ from matplotlib.axes import Axes
 from analysis.figures import axes, canvas, lines
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.importance.estimate import MIN_Q2
-from analysis.importance.saved import Tables
+from analysis.importance.saved import Importances
 from analysis.tables.design.points import RESPONSE
 from lttune.config.design import INERT
 
 
-def importance(study: Study, subtitle: str, curves: Tables) -> Drawing:
+def importance_figure(study: StudyFrame, subtitle: str, curves: Importances) -> Drawing:
     """Returns S1 and ST against density over a strip of variances and of the surrogate's Q2."""
     title = f"Importance: shares of the variance of test {RESPONSE}"
     with canvas.style():
@@ -88,7 +88,7 @@ def _draw_quality(ax: Axes, strip: pd.DataFrame) -> None:
     ax.set_title(f"Surrogate's Q2, gate at {MIN_Q2} (n = {text} trajectories)", size=9, loc="left")
 
 
-def _status(curves: Tables) -> str:
+def _status(curves: Importances) -> str:
     reasons = [reason for reason in curves.strip["reason"] if reason]
     text = reasons[0] if reasons else curves.ended or "There is no response."
     words, out = text.split(), [""]

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.figures import axes, canvas
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.noise import WORDS
 
 LOOKS = dict(
@@ -25,7 +25,7 @@ LOOKS = dict(
 """Component -> how it is drawn."""
 
 
-def noise(study: Study, subtitle: str, table: pd.DataFrame) -> Drawing | None:
+def noise(study: StudyFrame, subtitle: str, table: pd.DataFrame) -> Drawing | None:
     """Returns a panel for each source of ``noise_table``; None of an empty one."""
     if table.empty:
         return None

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 
 from analysis.figures import canvas
 from analysis.figures.canvas import Drawing
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.importance.estimate import MIN_Q2
-from analysis.importance.saved import Tables
+from analysis.importance.saved import Importances
 from analysis.tables.design.points import RESPONSE
 
 PANELS = 4
@@ -24,7 +24,7 @@ def shown_densities(strip: pd.DataFrame, most: int = PANELS) -> list[float]:
     return [densities[place] for place in places]
 
 
-def surrogate(study: Study, subtitle: str, design: Tables) -> Drawing | None:
+def surrogate(study: StudyFrame, subtitle: str, design: Importances) -> Drawing | None:
     """Returns observed against predicted responses of left-out points; None without a surrogate."""
     table = design.left_out
     if table.empty:
@@ -73,7 +73,7 @@ def _draw(ax: Axes, mine: pd.DataFrame, *, good: bool) -> None:
     ax.tick_params(labelsize=9)
 
 
-def opinion_table(design: Tables) -> pd.DataFrame:
+def opinion_table(design: Importances) -> pd.DataFrame:
     """Returns S1 by process and by forest, ST, floor and R2 at the densities that are drawn."""
     if design.table.empty:
         return design.table

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from analysis.figures import axes, canvas, lines
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.design.readings import READINGS
 
 
-def width(study: Study, subtitle: str, table: pd.DataFrame) -> Drawing | None:
+def width(study: StudyFrame, subtitle: str, table: pd.DataFrame) -> Drawing | None:
     """Returns shares of the ranges that were looked at; None without a known width."""
     known = table[table.groupby(["source", "factor"])["width"].transform("count") > 0]
     if known.empty:

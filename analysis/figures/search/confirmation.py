@@ -7,14 +7,14 @@ import pandas as pd
 from analysis.figures import axes, canvas, lines
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.confirmation import confirmed, confirmed_networks, difference_curves
 from analysis.tables.objective import reading_density
 
 X_LABEL = "Weights remaining (%), log scale"
 
 
-def confirmation(study: Study, subtitle: str) -> Drawing | None:
+def confirmation(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns test accuracy against density, and differences; None before there is any."""
     trials = confirmed(study)
     networks = confirmed_networks(study, trials)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from analysis.figures import axes, canvas, lines
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.fair_comparison import choice_table, compared_networks
 from analysis.tables.objective import objective_name
 from analysis.tables.sweeps import is_numeral
@@ -19,7 +19,7 @@ LEAD = "Minus new weights (points)"
 X_LABEL = "Weights remaining (%), log scale"
 
 
-def fair(study: Study, subtitle: str) -> Drawing | None:
+def fair(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns the tuning of each value, its accuracy and its lead over new weights in its mask.
 
     None where nothing was tuned.

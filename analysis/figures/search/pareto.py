@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from analysis.figures import axes, canvas
 from analysis.figures.canvas import Drawing
 from analysis.figures.search.search import ANCHOR
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.objective import directions, non_dominated
 from analysis.tables.trials import search_table
 
@@ -19,7 +19,7 @@ WANTED = ["maximize", "minimize"]
 """Of accuracy and of density: the objective whose front is drawn."""
 
 
-def pareto_table(study: Study) -> pd.DataFrame:
+def pareto_table(study: StudyFrame) -> pd.DataFrame:
     """Returns the two values of each complete trial of search, random control and anchor.
 
     ``accuracy`` is the validation accuracy at the ticket's density, which is ``density``; means
@@ -39,7 +39,7 @@ def pareto_table(study: Study) -> pd.DataFrame:
     return table[PARETO_COLUMNS].reset_index(drop=True)
 
 
-def pareto(study: Study, subtitle: str) -> Drawing | None:
+def pareto(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns accuracy against density with the fronts as steps; None for another objective."""
     table = pareto_table(study)
     if table.empty:

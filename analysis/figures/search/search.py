@@ -14,17 +14,18 @@ from matplotlib.figure import Figure
 
 from analysis.figures import axes, canvas
 from analysis.figures.canvas import Drawing
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.objective import objective_name
-from analysis.tables.trials import is_number, is_searched, search_table
+from analysis.tables.trials import is_searched, search_table
+from lttune.config.fields import is_number
 
 # From 50 colours on, matplotlib would paint the bar as a bitmap, which a page without images lacks.
 COLOUR_MAP = matplotlib.colormaps["viridis"].resampled(40)
 ANCHOR = {"marker": "*", "color": "#D55E00", "edgecolors": "black", "linewidths": 0.6}
-Space = dict[str, dict[str, Any]]
+PlainSpace = dict[str, dict[str, Any]]
 
 
-def search(study: Study, subtitle: str) -> Drawing | None:
+def search(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns the objective against the learning rate, or the space's first numeric factor.
 
     None without a search.
@@ -48,7 +49,7 @@ def search(study: Study, subtitle: str) -> Drawing | None:
     return Drawing(name="search", title=title, figure=figure, table=table)
 
 
-def factors(study: Study, subtitle: str) -> Drawing | None:
+def search_factors(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns small multiples: the objective against each factor of the space; None without."""
     table, space = search_table(study), study.info.get("space", {})
     if not space or not is_searched(study):
@@ -72,7 +73,7 @@ def factors(study: Study, subtitle: str) -> Drawing | None:
     return Drawing(name="factors", title=title, figure=figure, table=table)
 
 
-def main_factors(table: pd.DataFrame, space: Space) -> tuple[str | None, str | None]:
+def main_factors(table: pd.DataFrame, space: PlainSpace) -> tuple[str | None, str | None]:
     """Returns the factor of the x axis and the factor of the colour, None where there is none.
 
     The learning rate and the batch size if they were searched, else the first numeric ones.
@@ -85,7 +86,7 @@ def main_factors(table: pd.DataFrame, space: Space) -> tuple[str | None, str | N
 
 
 def draw_search(
-    ax: Axes, table: pd.DataFrame, factor: str, space: Space, colour: str | None
+    ax: Axes, table: pd.DataFrame, factor: str, space: PlainSpace, colour: str | None
 ) -> None:
     """Draws objective against one factor; trials without an objective lie on the axis.
 
@@ -182,7 +183,7 @@ def _numeric(table: pd.DataFrame, factor: str) -> bool:
     return len(values) > 0 and all(is_number(value) for value in values)
 
 
-def _positions(table: pd.DataFrame, factor: str, space: Space) -> tuple[pd.Series, list[str]]:
+def _positions(table: pd.DataFrame, factor: str, space: PlainSpace) -> tuple[pd.Series, list[str]]:
     """Returns where each trial stands on the factor's axis, and the labels of categories."""
     if _numeric(table, factor):
         return table[factor].astype(float), []

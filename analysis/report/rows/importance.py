@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.report.answer import DENSITY
 from analysis.report.formats import percent
 from analysis.report.section import Subject, Tabled
@@ -143,7 +143,7 @@ def width_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [group for group in groups if group["rows"]]
 
 
-def optuna_rows(study: Study) -> list[dict[str, Any]]:
+def optuna_rows(study: StudyFrame) -> list[dict[str, Any]]:
     """Returns a group for each method of ``OPTUNA``, rows are factors; empty without the file.
 
     Raises:
