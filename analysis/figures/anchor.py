@@ -11,21 +11,19 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures import axes, canvas, lines
+from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
 from analysis.frame import StudyFrame
 from analysis.tables.controls import LABELS, MAIN, families, on_target
 from analysis.tables.curves import BRANCHES, anchor, curve_table
 
-# Okabe and Ito's colours, told apart in every common colour blindness; marker and dash differ too.
 LOOKS = {
-    "trunk": {"color": "#0072B2", "marker": "o", "linestyle": "-"},
-    "reinit": {"color": "#D55E00", "marker": "s", "linestyle": (0, (6, 2))},
-    "random": {"color": "#009E73", "marker": "^", "linestyle": (0, (1.5, 1.5))},
+    "trunk": {"color": palette.BLUE, "marker": "o", "linestyle": "-"},
+    "reinit": {"color": palette.VERMILION, "marker": "s", "linestyle": (0, (6, 2))},
+    "random": {"color": palette.GREEN, "marker": "^", "linestyle": (0, (1.5, 1.5))},
 }
-X_LABEL = "Weights remaining (%), log scale"
-TICKET = Look("#000000", "o", "-", 2.2)
+TICKET = Look(palette.BLACK, "o", "-", 2.2)
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ class Ordinate:
     """Which count is shown in the legend: "diverged" or "censored"."""
 
 
-ACCURACY = Ordinate("test_accuracy", "Test accuracy (%)", 100.0, "diverged")
-EARLY_STOP = Ordinate("early_stop_step", "Early-stopping step", 1.0, "censored")
+ACCURACY = Ordinate("test_accuracy", axes.ACCURACY, 100.0, "diverged")
+EARLY_STOP = Ordinate("early_stop_step", axes.STEP, 1.0, "censored")
 
 
 def accuracy(study: StudyFrame, subtitle: str) -> Drawing | None:
@@ -103,7 +101,7 @@ def controls(study: StudyFrame, subtitle: str) -> Drawing | None:
             ax.set_title(f"{family}{note}", size=10, loc="left")
             ax.set_ylabel(ACCURACY.label)
             lines.label_ends(ax, table, shown, factor=100.0, names=_counted_names(table))
-        grid[-1].set_xlabel(X_LABEL)
+        grid[-1].set_xlabel(axes.DENSITY)
     return Drawing(name="controls", title=title, figure=figure, table=table)
 
 
@@ -143,18 +141,18 @@ def _density_figure(
             ends = (ordinate.factor * main.low, ordinate.factor * main.high)
             below.axhspan(*ends, color="black", alpha=0.09, linewidth=0)
             note = "Whole range; the panel above is the grey part of it"
-            below.set_title(note, size=9, loc="left", color="#444444")
+            below.set_title(note, size=9, loc="left", color=palette.DARK)
             below.set_ylabel("")
-            below.set_xlabel(X_LABEL)
+            below.set_xlabel(axes.DENSITY)
         else:
             ax = figure.subplots()
-            ax.set_xlabel(X_LABEL)
+            ax.set_xlabel(axes.DENSITY)
         draw_curves(ax, table, ordinate)
         ax.set_ylim(ordinate.factor * main.low, ordinate.factor * main.high)
         notes = [_ended_note(table)]
         if main.cuts_bands:
             notes.append("Some intervals reach beyond the frame: the table has their ends")
-        ax.set_title("\n".join(filter(None, notes)), size=9, loc="left", color="#444444")
+        ax.set_title("\n".join(filter(None, notes)), size=9, loc="left", color=palette.DARK)
         canvas.legend_below(figure, columns=2)
     return Drawing(name=name, title=title, figure=figure, table=table)
 

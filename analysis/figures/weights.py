@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures import axes, canvas, lines
+from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.frame import StudyFrame
 
@@ -20,8 +20,6 @@ MEASURES = {
 
 MOST_LAYERS = 6
 """Layers up to which each has its curve; of more, the kinds do."""
-
-X_LABEL = "Weights remaining (%), log scale"
 
 
 def layer_table(study: StudyFrame) -> pd.DataFrame:
@@ -78,7 +76,7 @@ def weights(study: StudyFrame, subtitle: str) -> Drawing | None:
             if not is_share and (mine["value"].dropna() > 0).all():
                 axes.log_scale(ax)
             ax.set_title(text, size=9, loc="left")
-            ax.set_xlabel(X_LABEL, size=9)
+            ax.set_xlabel(axes.DENSITY, size=9)
             ax.tick_params(labelsize=9)
         canvas.legend_below(figure, columns=3)
     return Drawing(name="weights", title=title, figure=figure, table=table)
@@ -107,7 +105,7 @@ def connectivity(study: StudyFrame, subtitle: str) -> Drawing | None:
         ax = figure.subplots()
         lines.draw_lines(ax, table, shown, factor=100.0, banded=list(shown))
         _frame_barrier(ax, table)
-        ax.set_xlabel(X_LABEL)
+        ax.set_xlabel(axes.DENSITY)
         ax.set_ylabel("Barrier (points of error)")
         canvas.legend_below(figure, columns=2)
     return Drawing(name="connectivity", title=title, figure=figure, table=table)
@@ -116,5 +114,5 @@ def connectivity(study: StudyFrame, subtitle: str) -> Drawing | None:
 def _frame_barrier(ax: Axes, table: pd.DataFrame) -> None:
     """Keeps zero in sight: it is where the two are connected."""
     top = 100 * float(np.nanmax(table["value"].astype(float)))
-    ax.axhline(0, color="#444444", linewidth=0.8)
+    ax.axhline(0, color=palette.DARK, linewidth=0.8)
     ax.set_ylim(-0.06 * (top or 1.0), 1.25 * (top or 1.0))

@@ -46,7 +46,7 @@ def page(subject: Subject, shown: Sequence[Shown]) -> str:
     environment.filters |= FILTERS
     facts = _facts(subject)
     script = (TEMPLATES / "table.js").read_text(encoding="utf-8")
-    shown = [one for one in shown if one.figures or one.rows]
+    shown = [one for one in shown if (one.figures or one.rows) and one.section.stands(subject)]
     return environment.get_template("report.html.jinja").render(
         **facts,
         answer=answer(subject.study),

@@ -50,6 +50,11 @@ def no_figures(subject: Subject, tables: Tabled) -> list[Drawing | None]:
     return []
 
 
+def always(subject: Subject) -> bool:
+    """Returns true: of a section that every study may have."""
+    return True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Section:
     """A row of ``analysis.report.sections.SECTIONS``: all that the report knows of one section.
@@ -69,6 +74,8 @@ class Section:
     tables: Mapping[str, Callable[[Subject], pd.DataFrame]] = field(default_factory=dict)
     """Stem of a CSV -> the table in it. ``figures`` and ``rows`` are given those of all sections.
     One that is empty is not written."""
+    stands: Callable[[Subject], bool] = always
+    """Whether the page has it where there is something to show; its files are written anyway."""
     rows: Callable[[Subject, Tabled], Mapping[str, Any]] = no_rows
     """Variable of the template -> what it shows; nothing where there is nothing."""
 

@@ -42,7 +42,7 @@ from analysis.tables.design.widths import width_table
 from analysis.tables.fair_comparison import choice_table, pair_table, value_table
 from analysis.tables.noise import noise_table
 from analysis.tables.sweeps import gain_table, sweep_networks
-from analysis.tables.trials import front_table, trial_table
+from analysis.tables.trials import front_table, is_searched, trial_table
 
 ACCURACY = "test_accuracy"
 
@@ -58,6 +58,10 @@ def _opinions(subject: Subject) -> pd.DataFrame:
 
 def _verdicts(subject: Subject, tables: Tabled) -> Mapping[str, Any]:
     return {"verdicts": subject.verdicts} if subject.verdicts else {}
+
+
+def _is_searched(subject: Subject) -> bool:
+    return is_searched(subject.study)
 
 
 SECTIONS = (
@@ -199,6 +203,7 @@ SECTIONS = (
         heading="Search",
         figures=drawn(best_of_k_figure),
         caption=captions.of_budget,
+        stands=_is_searched,
     ),
     Section(
         name="pareto",
@@ -207,6 +212,7 @@ SECTIONS = (
         caption="Each point is one trial: its ticket’s density, and its validation accuracy there. "
         "No trial of the search is as small and as accurate as one on the front, and better in one "
         "of the two. Dashed is the front of the trials that were drawn at random.",
+        stands=_is_searched,
     ),
     Section(
         name="front",

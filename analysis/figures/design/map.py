@@ -10,7 +10,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from analysis.figures import canvas
+from analysis.figures import canvas, palette
 from analysis.figures.canvas import Drawing
 from analysis.frame import StudyFrame
 from analysis.tables.objective import margin_of
@@ -124,7 +124,7 @@ def _draw_map(figure: Figure, table: pd.DataFrame, study: StudyFrame) -> None:
     bad = table["diverged"] > 0
     if bad.any():
         label = f"a network diverged (n = {bad.sum()})"
-        style = {"marker": "x", "color": "#b00020", "s": 60, "zorder": 4}
+        style = {"marker": "x", "color": palette.ALARM, "s": 60, "zorder": 4}
         ax.scatter(table["lr"][bad], table["fraction"][bad], label=label, **style)
     for chosen, marker, text in (
         (idle & gain.notna() & ~bad, "+", "dense accuracy below half of the best"),
@@ -132,7 +132,7 @@ def _draw_map(figure: Figure, table: pd.DataFrame, study: StudyFrame) -> None:
     ):
         if chosen.any():
             label = f"{text} (n = {chosen.sum()})"
-            style = {"marker": marker, "color": "#444444", "s": 70}
+            style = {"marker": marker, "color": palette.DARK, "s": 70}
             ax.scatter(table["lr"][chosen], table["fraction"][chosen], label=label, **style)
     if (table["lr"] > 0).all():
         ax.set_xscale("log")

@@ -29,7 +29,7 @@ def width(study: StudyFrame, subtitle: str, table: pd.DataFrame) -> Drawing | No
             _draw(ax, known[known["reading"] == name], shown)
             axes.density_axis(ax, 100 * known["density"].astype(float), most=5)
             ax.set_title(name.capitalize(), size=10, loc="left")
-            ax.set_xlabel("Weights remaining (%), log scale", size=9)
+            ax.set_xlabel(axes.DENSITY, size=9)
         grid[0].set_ylim(-0.05, 1.08)
         grid[0].set_ylabel("Width / whole range")
         handles, texts = grid[0].get_legend_handles_labels()

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures import canvas
+from analysis.figures import canvas, palette
 from analysis.figures.canvas import Drawing
 from analysis.frame import StudyFrame
 from analysis.statistics.best_of_k import best_of_k, expected_best
@@ -135,7 +135,7 @@ def best_of_k_figure(study: StudyFrame, subtitle: str) -> Drawing | None:
         _draw_random(ax, random, random_trials(study)[1])
         if len(search):
             label = f"search, as it went (n = {search['n'].iloc[0]})"
-            style = {"color": "#0072B2", "marker": "o", "markersize": 4, "linewidth": 2.0}
+            style = {"color": palette.BLUE, "marker": "o", "markersize": 4, "linewidth": 2.0}
             ax.step(search["k"], search["value"], where="post", label=label, **style)
         ax.set_xlabel("Trials")
         ax.set_ylabel(name)
@@ -146,12 +146,12 @@ def best_of_k_figure(study: StudyFrame, subtitle: str) -> Drawing | None:
 
 def _draw_random(ax: Axes, random: pd.DataFrame, source: str) -> None:
     ax.fill_between(
-        random["k"], random["low"], random["high"], color="#666666", alpha=0.2, linewidth=0
+        random["k"], random["low"], random["high"], color=palette.GREY, alpha=0.2, linewidth=0
     )
     words = {"random": "random control", "design": "the design's points", "search": "random search"}
     label = f"{words[source]}, expected (n = {random['n'].iloc[0]})"
     known = random["low"].notna()
-    style = {"color": "#444444", "linewidth": 2.0}
+    style = {"color": palette.DARK, "linewidth": 2.0}
     ax.plot(random["k"][known], random["value"][known], label=label, linestyle="--", **style)
     # From the last point with an interval on, so that the curve does not break there.
     far = ~known | (random["k"] == known.sum())

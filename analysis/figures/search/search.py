@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from analysis.figures import axes, canvas
+from analysis.figures import axes, canvas, palette
 from analysis.figures.canvas import Drawing
 from analysis.frame import StudyFrame
 from analysis.tables.objective import objective_name
@@ -21,7 +21,7 @@ from lttune.config.fields import is_number
 
 # From 50 colours on, matplotlib would paint the bar as a bitmap, which a page without images lacks.
 COLOUR_MAP = matplotlib.colormaps["viridis"].resampled(40)
-ANCHOR = {"marker": "*", "color": "#D55E00", "edgecolors": "black", "linewidths": 0.6}
+ANCHOR = {"marker": "*", "color": palette.VERMILION, "edgecolors": "black", "linewidths": 0.6}
 PlainSpace = dict[str, dict[str, Any]]
 
 
@@ -114,12 +114,12 @@ def draw_search(
     if colour:
         _draw_coloured(ax, x[shown], y[shown], table.loc[shown, colour], space[colour])
     else:
-        ax.scatter(x[shown], y[shown], s=38, color="#0072B2", label=f"trial (n = {shown.sum()})")
+        ax.scatter(x[shown], y[shown], s=38, color=palette.BLUE, label=f"trial (n = {shown.sum()})")
     ax.margins(y=0.12)  # Room for the ring and the star, which are wider than a point.
     control = (table["phase"] == "random") & y.notna()
     if control.any():
         label = f"random control (n = {control.sum()})"
-        look = {"marker": "s", "facecolors": "none", "edgecolors": "#666666", "zorder": 1.5}
+        look = {"marker": "s", "facecolors": "none", "edgecolors": palette.GREY, "zorder": 1.5}
         ax.scatter(x[control], y[control], s=24, label=label, **look)
     ring = {"facecolors": "none", "edgecolors": "black", "linewidths": 1.8}
     label = "best trial" if best.sum() < 2 else f"on the Pareto front (n = {best.sum()})"
@@ -128,9 +128,9 @@ def draw_search(
     if bad.any():
         ax.scatter(x[bad], y[bad], marker="x", color="black", s=60, label="a network diverged")
     stopped = lost & (table["state"] == "stopped")
-    _draw_on_axis(ax, x[stopped], _stopped(table[stopped]), {"marker": "|", "color": "#444444"})
+    _draw_on_axis(ax, x[stopped], _stopped(table[stopped]), {"marker": "|", "color": palette.DARK})
     label = f"no objective: failed (n = {(lost & ~stopped).sum()})"
-    _draw_on_axis(ax, x[lost & ~stopped], label, {"marker": "X", "color": "#b00020"})
+    _draw_on_axis(ax, x[lost & ~stopped], label, {"marker": "X", "color": palette.ALARM})
     anchor = (table["phase"] == "anchor") & y.notna()
     if anchor.any():
         label = f"base configuration (n = {anchor.sum()})"
