@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analysis.frame import Study
+    from analysis.frame import StudyFrame
 
 
-def load(folder: Path | str) -> Study:
+def load(folder: Path | str) -> StudyFrame:
     """Returns the tables of a study's folder: see ``analysis.frame.load``."""
     from analysis import frame
 

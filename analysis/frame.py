@@ -18,13 +18,13 @@ KEY = ["phase", "trial", "replicate", "branch", "level"]
 
 TRIAL = ["number", "phase", "label", "hparams", "replicates", "state", "objective", "seconds"]
 TRIAL_COLUMNS = [*TRIAL, "values", "error", "role"]
-"""Columns of ``Study.trials``; ``hparams`` holds a mapping, ``replicates`` a list and ``values`` a
-list of all values of the objective, None without one. ``role`` is missing where a point has
-no part in a comparison."""
+"""Columns of ``StudyFrame.trials``; ``hparams`` holds a mapping, ``replicates`` a list and
+``values`` a list of all values of the objective, None without one. ``role`` is missing where a
+point has no part in a comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class StudyFrame:
     """What a study wrote, finished or not."""
 
     folder: Path
@@ -53,7 +53,7 @@ class Study:
         return pd.DataFrame(rows, index=self.trials.index, columns=pd.Index(varied))
 
 
-def load(folder: Path | str) -> Study:
+def load(folder: Path | str) -> StudyFrame:
     """Returns the study in a folder; one that has trained nothing yet has empty records.
 
     Raises:
@@ -65,7 +65,7 @@ def load(folder: Path | str) -> Study:
     trials = pd.DataFrame(listing.get("trials", []), columns=pd.Index(TRIAL_COLUMNS))
     trials["objective"] = trials["objective"].astype(float)
     trials["values"] = _values(trials)
-    return Study(
+    return StudyFrame(
         folder=folder,
         info=info,
         trials=trials.sort_values("number", ignore_index=True),

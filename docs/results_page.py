@@ -19,7 +19,7 @@ from analysis import load
 from analysis.claims import Registry, of_studies, read, verdicts
 from analysis.claims.markdown import markdown_page
 from analysis.claims.of_studies import evidence
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.design.region import is_sane
 from analysis.tables.fair_comparison import choice_table, pair_table
 from docs import results_tables
@@ -36,7 +36,7 @@ class Page:
     """What the template may ask for, each computed once."""
 
     @cached_property
-    def studies(self) -> dict[str, Study]:
+    def studies(self) -> dict[str, StudyFrame]:
         """Name of a folder -> its study."""
         folders = sorted(path.parent for path in RESULTS.glob("*/study.json"))
         return {folder.name: load(folder) for folder in folders}

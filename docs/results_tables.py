@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.curves import difference_table, nearest
 from analysis.tables.fair_comparison import value_table
 from docs.results_format import measures, percent, points, row
@@ -26,7 +26,7 @@ IMBALANCES = {-2: "-0.4 to -0.2", -1: "-0.2 to 0", 0: "0 to 0.2", 1: "0.2 to 0.4
 """Difference of the fractions of fc2 and fc1, in fifths -> its row's name."""
 
 
-def tickets(study: Study) -> list[str]:
+def tickets(study: StudyFrame) -> list[str]:
     """Returns the table of tickets against dense network and controls."""
     differences = difference_table(study.records, "test_accuracy")
     rows = []
@@ -55,7 +55,7 @@ def importances(folder: Path) -> list[str]:
     return rows
 
 
-def imbalance(study: Study) -> list[str]:
+def imbalance(study: StudyFrame) -> list[str]:
     """Returns mean test accuracy by how much faster the second layer is pruned."""
     records = study.records
     chosen = (records["phase"] == "design") & (records["role"] != "paper")
@@ -73,7 +73,7 @@ def imbalance(study: Study) -> list[str]:
     ]
 
 
-def compared(study: Study) -> list[str]:
+def compared(study: StudyFrame) -> list[str]:
     """Returns the table of the optimizers, each at its best learning rate."""
     table = value_table(study)
     wanted = ("accuracy", "gain", "ticket - reinit", "ticket - random")

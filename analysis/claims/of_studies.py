@@ -13,7 +13,7 @@ from analysis.claims.file.reader import Registry, read
 from analysis.claims.lock import Lock
 from analysis.claims.networks.shares import Kept
 from analysis.claims.verdicts import verdicts
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.importance import saved
 from lttune.store.files import read_json
 
@@ -22,7 +22,7 @@ FIGURE = Path("figures") / "importance.csv"
 
 
 def of_studies(
-    studies: Sequence[Study], registry: Registry | None = None, lock: Lock | None = None
+    studies: Sequence[StudyFrame], registry: Registry | None = None, lock: Lock | None = None
 ) -> pd.DataFrame:
     """Returns the table of ``verdicts``.
 
@@ -37,7 +37,7 @@ def of_studies(
     return verdicts(registry=registry or read(), **evidence(studies, lock))
 
 
-def evidence(studies: Sequence[Study], lock: Lock | None = None) -> dict[str, Any]:
+def evidence(studies: Sequence[StudyFrame], lock: Lock | None = None) -> dict[str, Any]:
     """Returns what ``verdicts`` and ``sensitivity`` are given of studies, but for the claims."""
     layers = [study.layers for study in studies if len(study.layers)]
     created = [study.info["created"] for study in studies if study.info.get("created")]
@@ -50,7 +50,7 @@ def evidence(studies: Sequence[Study], lock: Lock | None = None) -> dict[str, An
     }
 
 
-def kept_importances(studies: Sequence[Study]) -> dict[str, Kept]:
+def kept_importances(studies: Sequence[StudyFrame]) -> dict[str, Kept]:
     """Returns the importances that the first study with any keeps, by the column they are of.
 
     They are those of its report: ``importance.json``, or where that is missing or damaged the CSV

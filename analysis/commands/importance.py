@@ -32,7 +32,7 @@ class Flags:
 def main(flags: Flags) -> int:
     """Prints a table for each method, writes all of them, and returns the exit code."""
     from analysis import load
-    from analysis.report.importance_tables import OPTUNA
+    from analysis.report.rows.importance import OPTUNA
     from analysis.tables.design.points import design_sample
     from lttune.store.files import write_atomically
 

@@ -11,25 +11,23 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures import axes, canvas, lines
+from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.controls import LABELS, MAIN, families, on_target
 from analysis.tables.curves import BRANCHES, anchor, curve_table
 
-# Okabe and Ito's colours, told apart in every common colour blindness; marker and dash differ too.
 LOOKS = {
-    "trunk": {"color": "#0072B2", "marker": "o", "linestyle": "-"},
-    "reinit": {"color": "#D55E00", "marker": "s", "linestyle": (0, (6, 2))},
-    "random": {"color": "#009E73", "marker": "^", "linestyle": (0, (1.5, 1.5))},
+    "trunk": {"color": palette.BLUE, "marker": "o", "linestyle": "-"},
+    "reinit": {"color": palette.VERMILION, "marker": "s", "linestyle": (0, (6, 2))},
+    "random": {"color": palette.GREEN, "marker": "^", "linestyle": (0, (1.5, 1.5))},
 }
-X_LABEL = "Weights remaining (%), log scale"
-TICKET = Look("#000000", "o", "-", 2.2)
+TICKET = Look(palette.BLACK, "o", "-", 2.2)
 
 
 @dataclass(frozen=True)
-class Measure:
+class Ordinate:
     """How one column of the records is shown."""
 
     column: str
@@ -40,39 +38,53 @@ class Measure:
     """Which count is shown in the legend: "diverged" or "censored"."""
 
 
-ACCURACY = Measure("test_accuracy", "Test accuracy (%)", 100.0, "diverged")
-EARLY_STOP = Measure("early_stop_step", "Early-stopping step", 1.0, "censored")
+ACCURACY = Ordinate("test_accuracy", axes.ACCURACY, 100.0, "diverged")
+EARLY_STOP = Ordinate("early_stop_step", axes.STEP, 1.0, "censored")
 
 
-def accuracy(study: Study, subtitle: str) -> Drawing:
-    """Returns the central figure: test accuracy at the early-stopping step against density."""
+def accuracy(study: StudyFrame, subtitle: str) -> Drawing | None:
+    """Returns the central figure: test accuracy at the early-stopping step against density.
+
+    None before the base configuration has a network.
+    """
     title = "Test accuracy at the early-stopping step"
     return _density_figure(study, study.records, ACCURACY, "accuracy", title, subtitle)
 
 
-def early_stop(study: Study, subtitle: str) -> Drawing:
-    """Returns the speed of learning: the step of minimum validation loss against density."""
+def early_stop(study: StudyFrame, subtitle: str) -> Drawing | None:
+    """Returns the speed of learning: the step of minimum validation loss against density.
+
+    None before the base configuration has a network.
+    """
     title = "Early-stopping step (minimum validation loss)"
     return _density_figure(study, study.records, EARLY_STOP, "early_stop", title, subtitle)
 
 
-def transfer(study: Study, subtitle: str) -> Drawing:
-    """Returns the accuracy of tickets that were trained on the target, and of their controls."""
+def target_accuracy(study: StudyFrame, subtitle: str) -> Drawing | None:
+    """Returns the accuracy of tickets that were trained on the target, and of their controls.
+
+    None where none was.
+    """
     title = f"On the target ({target_text(study)}): test accuracy"
     records = on_target(study.records)
     return _density_figure(study, records, ACCURACY, "transfer", title, subtitle)
 
 
-def target_text(study: Study) -> str:
+def target_text(study: StudyFrame) -> str:
     """Returns how the target differs from the study's own task: "data fashion-mnist, lr 0.05"."""
     target = study.info.get("lottery", {}).get("target") or {}
     given = [f"{name} {value}" for name, value in target.items() if value is not None]
     return ", ".join(given) or "the study's own task"
 
 
-def controls(study: Study, subtitle: str) -> Drawing:
-    """Returns small multiples: a panel for each family of controls, the ticket in all of them."""
+def controls(study: StudyFrame, subtitle: str) -> Drawing | None:
+    """Returns small multiples: a panel for each family of controls, the ticket in all of them.
+
+    None without a control beside those of the first figure.
+    """
     networks = anchor(study.records)
+    if not set(networks["branch"]) - set(MAIN):
+        return None
     table = lines.line_table(networks, "test_accuracy", "branch")
     panels = families(set(networks["branch"]))
     title = "Test accuracy of every control"
@@ -89,7 +101,7 @@ def controls(study: Study, subtitle: str) -> Drawing:
             ax.set_title(f"{family}{note}", size=10, loc="left")
             ax.set_ylabel(ACCURACY.label)
             lines.label_ends(ax, table, shown, factor=100.0, names=_counted_names(table))
-        grid[-1].set_xlabel(X_LABEL)
+        grid[-1].set_xlabel(axes.DENSITY)
     return Drawing(name="controls", title=title, figure=figure, table=table)
 
 
@@ -108,41 +120,48 @@ def _draw_dense_line(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def _density_figure(
-    study: Study, records: pd.DataFrame, measure: Measure, name: str, title: str, subtitle: str
-) -> Drawing:
-    table = curve_table(records[records["branch"].isin(MAIN)], measure.column)
+    study: StudyFrame,
+    records: pd.DataFrame,
+    ordinate: Ordinate,
+    name: str,
+    title: str,
+    subtitle: str,
+) -> Drawing | None:
+    if anchor(records).empty:
+        return None
+    table = curve_table(records[records["branch"].isin(MAIN)], ordinate.column)
     with canvas.style():
         whole, main = axes.whole_frame(table), axes.main_frame(table)
         height = 6.4 if main.cuts_curves else 5.0
         figure = canvas.new_figure(title, subtitle, study.incomplete, height)
         if main.cuts_curves:
             ax, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
-            draw_curves(below, table, measure, small=True)
-            below.set_ylim(measure.factor * whole.low, measure.factor * whole.high)
-            ends = (measure.factor * main.low, measure.factor * main.high)
+            draw_curves(below, table, ordinate, small=True)
+            below.set_ylim(ordinate.factor * whole.low, ordinate.factor * whole.high)
+            ends = (ordinate.factor * main.low, ordinate.factor * main.high)
             below.axhspan(*ends, color="black", alpha=0.09, linewidth=0)
             note = "Whole range; the panel above is the grey part of it"
-            below.set_title(note, size=9, loc="left", color="#444444")
+            below.set_title(note, size=9, loc="left", color=palette.DARK)
             below.set_ylabel("")
-            below.set_xlabel(X_LABEL)
+            below.set_xlabel(axes.DENSITY)
         else:
             ax = figure.subplots()
-            ax.set_xlabel(X_LABEL)
-        draw_curves(ax, table, measure)
-        ax.set_ylim(measure.factor * main.low, measure.factor * main.high)
+            ax.set_xlabel(axes.DENSITY)
+        draw_curves(ax, table, ordinate)
+        ax.set_ylim(ordinate.factor * main.low, ordinate.factor * main.high)
         notes = [_ended_note(table)]
         if main.cuts_bands:
             notes.append("Some intervals reach beyond the frame: the table has their ends")
-        ax.set_title("\n".join(filter(None, notes)), size=9, loc="left", color="#444444")
+        ax.set_title("\n".join(filter(None, notes)), size=9, loc="left", color=palette.DARK)
         canvas.legend_below(figure, columns=2)
     return Drawing(name=name, title=title, figure=figure, table=table)
 
 
-def draw_curves(ax: Axes, table: pd.DataFrame, measure: Measure, small: bool = False) -> None:
+def draw_curves(ax: Axes, table: pd.DataFrame, ordinate: Ordinate, small: bool = False) -> None:
     """Draws a curve table: each replicate thin, means thick, intervals as bands, dense dashed."""
     values = table.assign(
         x=100 * table["density"].astype(float),
-        **{name: measure.factor * table[name].astype(float) for name in ("value", "low", "high")},
+        **{name: ordinate.factor * table[name].astype(float) for name in ("value", "low", "high")},
     )
     _draw_dense(ax, values)
     for branch in BRANCHES:
@@ -150,9 +169,9 @@ def draw_curves(ax: Axes, table: pd.DataFrame, measure: Measure, small: bool = F
         if branch == "trunk" and set(curve["level"]) == {0}:
             continue
         if len(curve):
-            _draw_branch(ax, curve, LOOKS[branch], measure, small)
+            _draw_branch(ax, curve, LOOKS[branch], ordinate, small)
     axes.density_axis(ax, values["x"])
-    ax.set_ylabel(measure.label)
+    ax.set_ylabel(ordinate.label)
 
 
 def _draw_dense(ax: Axes, values: pd.DataFrame) -> None:
@@ -163,7 +182,9 @@ def _draw_dense(ax: Axes, values: pd.DataFrame) -> None:
         ax.axhline(level, color="black", linestyle="--", linewidth=1.4, label=label, zorder=2.2)
 
 
-def _draw_branch(ax: Axes, curve: pd.DataFrame, look: dict, measure: Measure, small: bool) -> None:
+def _draw_branch(
+    ax: Axes, curve: pd.DataFrame, look: dict, ordinate: Ordinate, small: bool
+) -> None:
     mean = curve[curve["statistic"] == "mean"]
     networks = curve[curve["statistic"] == "replicate"]
     for _, single in networks.groupby("replicate"):
@@ -175,7 +196,7 @@ def _draw_branch(ax: Axes, curve: pd.DataFrame, look: dict, measure: Measure, sm
     flagged = networks[networks["diverged"] > 0]
     ax.plot(flagged["x"], flagged["value"], "x", color=look["color"], markersize=7)
     style = {**look, "linewidth": 1.4 if small else 2.2, "markersize": 3 if small else 5.5}
-    ax.plot(line["x"], line["value"], label=_legend(mean, measure), **style, zorder=3)
+    ax.plot(line["x"], line["value"], label=_legend(mean, ordinate), **style, zorder=3)
 
 
 def _ended_note(table: pd.DataFrame) -> str:
@@ -189,13 +210,13 @@ def _ended_note(table: pd.DataFrame) -> str:
     return f"{lost} of {total} replicates ended by divergence (×): means to the right {left_out}"
 
 
-def _legend(mean: pd.DataFrame, measure: Measure) -> str:
+def _legend(mean: pd.DataFrame, ordinate: Ordinate) -> str:
     branch = mean["branch"].iloc[0]
     counts = sorted(set(mean["n"]))
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     text = f"{LABELS.get(branch, branch)} (n = {n}"
     if flagged := int(mean["diverged"].sum()):
         text += f", {flagged} diverged ×"
-    if measure.flag == "censored" and (censored := int(mean["censored"].sum())):
+    if ordinate.flag == "censored" and (censored := int(mean["censored"].sum())):
         text += f", {censored} at the last step"
     return f"{text})"

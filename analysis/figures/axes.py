@@ -10,6 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+DENSITY = "Weights remaining (%), log scale"
+ACCURACY = "Test accuracy (%)"
+STEP = "Early-stopping step"
+"""What stands beside the axes of most figures."""
+
 
 class Frame(NamedTuple):
     """The range of an axis, and what it leaves out."""

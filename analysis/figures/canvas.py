@@ -21,6 +21,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
+from analysis.figures import palette
 from lttune.store.files import write_atomically
 
 STYLE: dict[Any, Any] = {
@@ -35,7 +36,6 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 10,
     "svg.fonttype": "none",
 }
-INCOMPLETE_COLOUR = "#b00020"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,18 +74,18 @@ def new_figure(title: str, subtitle: str, incomplete: str, height: float = 5.0) 
     y = 1 - 0.10 / height
     figure.text(0.015, y, title, size=13, weight="bold", va="top", parse_math=False)
     y = 1 - 0.36 / height
-    figure.text(0.015, y, subtitle, size=10, color="#444444", va="top", parse_math=False)
+    figure.text(0.015, y, subtitle, size=10, color=palette.DARK, va="top", parse_math=False)
     if incomplete:
-        box = {"boxstyle": "square,pad=0.3", "facecolor": "white", "edgecolor": INCOMPLETE_COLOUR}
+        box = {"boxstyle": "square,pad=0.3", "facecolor": "white", "edgecolor": palette.ALARM}
         y = 1 - 0.68 / height
-        mark = {"size": 10, "weight": "bold", "color": INCOMPLETE_COLOUR, "bbox": box}
+        mark = {"size": 10, "weight": "bold", "color": palette.ALARM, "bbox": box}
         figure.text(0.022, y, incomplete.upper(), va="top", **mark)
     return figure
 
 
 def note_empty(ax: Axes, text: str) -> None:
     """Writes in the middle of the axes why they are empty."""
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="#666666")
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=palette.GREY)
 
 
 def legend_below(figure: Figure, columns: int) -> None:

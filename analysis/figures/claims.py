@@ -8,14 +8,18 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures import canvas
+from analysis.figures import canvas, palette
 from analysis.figures.canvas import Drawing
 
 LOOKS: dict[str, dict[str, Any]] = {
-    "supported": {"marker": "o", "markerfacecolor": "#0072B2", "color": "#0072B2"},
-    "supported, smaller": {"marker": "o", "markerfacecolor": "white", "color": "#0072B2"},
-    "contradicted": {"marker": "X", "markerfacecolor": "#D55E00", "color": "#D55E00"},
-    "inconclusive": {"marker": "D", "markerfacecolor": "white", "color": "#555555"},
+    "supported": {"marker": "o", "markerfacecolor": palette.BLUE, "color": palette.BLUE},
+    "supported, smaller": {"marker": "o", "markerfacecolor": "white", "color": palette.BLUE},
+    "contradicted": {
+        "marker": "X",
+        "markerfacecolor": palette.VERMILION,
+        "color": palette.VERMILION,
+    },
+    "inconclusive": {"marker": "D", "markerfacecolor": "white", "color": palette.GREY},
 }
 NUMBERS = ("estimate", "low", "high", "n", "p", "p_adjusted")
 """What the figure's table has of each claim."""
@@ -46,7 +50,7 @@ def _draw_panel(ax: Axes, unit: str, rows: list[dict[str, Any]]) -> None:
             ax.plot(ends, [place, place], color=look["color"], linewidth=1.6)
         ax.plot([at], [place], linestyle="none", markersize=7.5, **look)
     null = 1.0 if unit == "ratio" else 0.0
-    ax.axvline(null, color="#444444", linewidth=0.9, zorder=0.5)
+    ax.axvline(null, color=palette.DARK, linewidth=0.9, zorder=0.5)
     names = [f"{row['id']}  {row['glyph']} {row['verdict']}, n = {row['n']}" for row in rows]
     ax.set_yticks(range(len(rows)), names, fontsize=9, parse_math=False)
     ax.set_ylim(len(rows) - 0.4, -0.6)

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-from analysis.figures import axes
+from analysis.figures import axes, palette
 from analysis.statistics.bands import simultaneous_band
 
 LINE = ["curve", "level", "density", "statistic", "replicate", "value", "low", "high", "n"]
@@ -22,8 +22,6 @@ FEWEST = 3
 """Replicates from which a band is drawn: that of two is wider than any figure."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
-# Okabe and Ito's colours without yellow, which is too light for a line.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C510A", "#666666")
 
 
 class Look(NamedTuple):
@@ -65,12 +63,12 @@ def line_table(networks: pd.DataFrame, measure: str, by: str) -> pd.DataFrame:
 def looks(curves: Sequence[str]) -> dict[str, Look]:
     """Returns a look for each of some curves without an order."""
     dashes = ("-", (0, (6, 2)), (0, (1.5, 1.5)))
-    return {
-        curve: Look(
-            COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], dashes[i // len(COLOURS) % 3]
-        )
-        for i, curve in enumerate(curves)
-    }
+    colours = palette.CURVES
+    found: dict[str, Look] = {}
+    for i, curve in enumerate(curves):
+        dash = dashes[i // len(colours) % len(dashes)]
+        found[curve] = Look(colours[i % len(colours)], MARKERS[i % len(MARKERS)], dash)
+    return found
 
 
 def ordered_looks(curves: Sequence[str]) -> dict[str, Look]:

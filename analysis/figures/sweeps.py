@@ -7,29 +7,27 @@ import re
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures import canvas, lines
+from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.objective import margin_of
 from analysis.tables.same_setting import elsewhere
 from analysis.tables.sweeps import BASE, is_numeral, sweep_networks, sweep_table
 from analysis.tables.trials import settings
 
 PANELS = {
-    "test_accuracy": ("Test accuracy (%)", 100.0),
+    "test_accuracy": (axes.ACCURACY, 100.0),
     "gain": ("Gain over its own dense network (points)", 100.0),
-    "early_stop_step": ("Early-stopping step", 1.0),
+    "early_stop_step": (axes.STEP, 1.0),
 }
 """Measure -> its title, and what its values are multiplied with."""
 
-X_LABEL = "Weights remaining (%), log scale"
-BLACK = "#000000"
 MOST_BANDS = 4
 """Values up to which each has its band; of more only the paper's is legible."""
 
 
-def sweeps(study: Study, subtitle: str) -> list[Drawing]:
+def sweeps(study: StudyFrame, subtitle: str) -> list[Drawing]:
     """Returns a figure for each factor that was swept."""
     networks = sweep_networks(study)
     return [
@@ -42,7 +40,9 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()[:40] or "factor"
 
 
-def _figure(study: Study, factor: str, networks: pd.DataFrame, stem: str, subtitle: str) -> Drawing:
+def _figure(
+    study: StudyFrame, factor: str, networks: pd.DataFrame, stem: str, subtitle: str
+) -> Drawing:
     tables = {measure: sweep_table(networks, measure) for measure in PANELS}
     shown, names = _looks(networks), _names(networks)
     place = elsewhere(networks, settings(study))
@@ -54,13 +54,13 @@ def _figure(study: Study, factor: str, networks: pd.DataFrame, stem: str, subtit
         for ax, (measure, (name, scale)) in zip(grid.flat, PANELS.items(), strict=False):
             if measure == "gain":
                 _draw_margin(ax, study)
-            black = [value for value, look in shown.items() if look.color == BLACK]
+            black = [value for value, look in shown.items() if look.color == palette.BLACK]
             banded = list(shown) if len(shown) <= MOST_BANDS else black
             lines.draw_lines(ax, tables[measure], shown, factor=scale, names=names, banded=banded)
             below = lines.frame(ax, tables[measure], scale, cut=measure != "early_stop_step")
             note = f"\n{below} means below the frame" if below else ""
             ax.set_title(f"{name}{note}", size=9.5, loc="left")
-            ax.set_xlabel(X_LABEL, size=9)
+            ax.set_xlabel(axes.DENSITY, size=9)
             ax.tick_params(labelsize=9)
         grid[1, 1].axis("off")
         handles, labels = grid[0, 0].get_legend_handles_labels()
@@ -78,7 +78,7 @@ def _looks(networks: pd.DataFrame) -> dict[str, Look]:
     is_ordered = sum(is_numeral(value) for value in marks) >= len(marks) / 2
     shades = (lines.ordered_looks if is_ordered else lines.looks)(list(marks))
     return {
-        value: Look(BLACK, "o", "-", 2.4) if mark else shades[value]
+        value: Look(palette.BLACK, "o", "-", 2.4) if mark else shades[value]
         for value, mark in marks.items()
     }
 
@@ -96,7 +96,7 @@ def _marks(networks: pd.DataFrame) -> dict[str, str]:
     return {str(value): str(mark) for value, mark in marks.items()}
 
 
-def _draw_margin(ax: Axes, study: Study) -> None:
+def _draw_margin(ax: Axes, study: StudyFrame) -> None:
     margin = 100 * margin_of(study)
-    ax.axhspan(-margin, margin, color="#000000", alpha=0.09, linewidth=0)
-    ax.axhline(0, color="#444444", linewidth=0.8)
+    ax.axhspan(-margin, margin, color=palette.BLACK, alpha=0.09, linewidth=0)
+    ax.axhline(0, color=palette.DARK, linewidth=0.8)

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures import axes, canvas, lines
+from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 
 MEASURES = {
     "moved": "Distance moved in training, mean |end − start|",
@@ -21,10 +21,8 @@ MEASURES = {
 MOST_LAYERS = 6
 """Layers up to which each has its curve; of more, the kinds do."""
 
-X_LABEL = "Weights remaining (%), log scale"
 
-
-def layer_table(study: Study) -> pd.DataFrame:
+def layer_table(study: StudyFrame) -> pd.DataFrame:
     """Returns the line tables of ``MEASURES``, with a column ``measure``; curves are layers.
 
     Networks of the base configuration, else those of the first trials there are. Of many layers
@@ -61,7 +59,7 @@ def _by_kind(layers: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(parts).reset_index().rename(columns={"kind": "curve"})
 
 
-def weights(study: Study, subtitle: str) -> Drawing | None:
+def weights(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns small multiples of the layers' measures against density; None without a table."""
     table = layer_table(study)
     if table.empty:
@@ -78,7 +76,7 @@ def weights(study: Study, subtitle: str) -> Drawing | None:
             if not is_share and (mine["value"].dropna() > 0).all():
                 axes.log_scale(ax)
             ax.set_title(text, size=9, loc="left")
-            ax.set_xlabel(X_LABEL, size=9)
+            ax.set_xlabel(axes.DENSITY, size=9)
             ax.tick_params(labelsize=9)
         canvas.legend_below(figure, columns=3)
     return Drawing(name="weights", title=title, figure=figure, table=table)
@@ -88,7 +86,7 @@ BARRIERS = {"barrier_test_error": "test error", "barrier_train_error": "training
 """Column of the records -> which error it is of."""
 
 
-def connectivity(study: Study, subtitle: str) -> Drawing | None:
+def connectivity(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns the error barrier between two trainings of a ticket; None where none was measured.
 
     Frankle et al. (2020), Figure 3: the ticket and its sibling in another data order.
@@ -107,7 +105,7 @@ def connectivity(study: Study, subtitle: str) -> Drawing | None:
         ax = figure.subplots()
         lines.draw_lines(ax, table, shown, factor=100.0, banded=list(shown))
         _frame_barrier(ax, table)
-        ax.set_xlabel(X_LABEL)
+        ax.set_xlabel(axes.DENSITY)
         ax.set_ylabel("Barrier (points of error)")
         canvas.legend_below(figure, columns=2)
     return Drawing(name="connectivity", title=title, figure=figure, table=table)
@@ -116,5 +114,5 @@ def connectivity(study: Study, subtitle: str) -> Drawing | None:
 def _frame_barrier(ax: Axes, table: pd.DataFrame) -> None:
     """Keeps zero in sight: it is where the two are connected."""
     top = 100 * float(np.nanmax(table["value"].astype(float)))
-    ax.axhline(0, color="#444444", linewidth=0.8)
+    ax.axhline(0, color=palette.DARK, linewidth=0.8)
     ax.set_ylim(-0.06 * (top or 1.0), 1.25 * (top or 1.0))

@@ -1,6 +1,6 @@
 """Which factors decide: shares of a response's variance under the design's distribution."""
 
-from analysis.importance.by_density import Curves, importance_by_density, left_out_table
+from analysis.importance.by_density import ImportanceCurves, importance_by_density, left_out_table
 from analysis.importance.divergence import Divergence, GivenOk, divergence, importance_given_ok
 from analysis.importance.estimate import importance
 from analysis.importance.ranks import (
@@ -10,17 +10,17 @@ from analysis.importance.ranks import (
     rank_stability,
     rank_table,
 )
-from analysis.importance.result import Difference, Importance, difference
+from analysis.importance.result import Importance, IndexDifference, difference
 from analysis.importance.sample import Sample, sample
 from analysis.importance.shapley import shapley_effects
 from analysis.importance.width import Width, marginal_widths, sweep_width
 
 __all__ = [
-    "Curves",
-    "Difference",
     "Divergence",
     "GivenOk",
     "Importance",
+    "ImportanceCurves",
+    "IndexDifference",
     "Sample",
     "Width",
     "change_point",

@@ -29,14 +29,15 @@ STRIP = [
     "coverage",
     "forest_r2",
 ]
-"""Columns of ``Curves.strip``: shares mean little where there is hardly any variance to share."""
+"""Columns of ``ImportanceCurves.strip``: shares mean little where there is hardly any variance to
+share."""
 
 QUALITY = ("q2", "z_sd", "coverage")
 """Those of ``STRIP`` that say how well the surrogate predicts."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curves:
+class ImportanceCurves:
     """Importances at each density, from dense down."""
 
     table: pd.DataFrame
@@ -59,7 +60,7 @@ def importance_by_density(
     diverged: Literal["missing", "kept"] = "missing",
     seed: int = 0,
     **options: Any,
-) -> Curves:
+) -> ImportanceCurves:
     """Returns the importances at each density, of the trajectories that have all of them.
 
     From dense down, a density is taken while at most 10 % of the trajectories lack it or one above
@@ -116,7 +117,7 @@ def importance_by_density(
         for density in taken
     }
     tables = [e.table.assign(density=d) for d, e in estimates.items() if e.status == "ok"]
-    return Curves(
+    return ImportanceCurves(
         table=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
         strip=pd.DataFrame([_strip(d, e) for d, e in estimates.items()], columns=pd.Index(STRIP)),
         missing=missing,
@@ -125,7 +126,7 @@ def importance_by_density(
     )
 
 
-def left_out_table(curves: Curves) -> pd.DataFrame:
+def left_out_table(curves: ImportanceCurves) -> pd.DataFrame:
     """Returns what the surrogate of each density predicts of each point from all others.
 
     Columns density, trial, observed (the mean of the point's replicates), predicted, and deviation

@@ -26,12 +26,13 @@ from analysis.importance.estimate import (
     posterior,
     resampled,
 )
-from analysis.importance.result import Importance, Status
+from analysis.importance.result import EstimateStatus, Importance
 from analysis.importance.saltelli import sobol_indices
-from analysis.importance.sample import Floats, Sample, sample
+from analysis.importance.sample import Sample, sample
 from analysis.importance.shapley import shapley_effects
 from analysis.importance.surrogates import process as gp
 from lttune.config.design import Factor
+from lttune.config.design.distributions import Floats
 from lttune.config.design.factors import encode
 
 MIN_CLASS = 8
@@ -47,7 +48,7 @@ SHAPLEY_BASE = 512
 class Divergence:
     """What decides whether a trajectory is ok."""
 
-    status: Status
+    status: EstimateStatus
     reason: str = ""
     share_ok: float = float("nan")
     """Share of the trajectories that are ok."""

@@ -11,11 +11,12 @@ import pandas as pd
 from analysis.importance.floor import PERMUTATIONS, null_totals
 from analysis.importance.result import COLUMNS, PAIR_COLUMNS, Importance
 from analysis.importance.saltelli import Indices, pair_names, sobol_indices
-from analysis.importance.sample import Floats, Sample, sample
+from analysis.importance.sample import Sample, sample
 from analysis.importance.surrogates import process as gp
 from analysis.importance.surrogates.forest import forest_importance
 from analysis.importance.surrogates.kernels import plausible
 from lttune.config.design import Factor
+from lttune.config.design.distributions import Floats
 from lttune.config.design.factors import encode
 
 MIN_Q2 = 0.5

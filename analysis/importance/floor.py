@@ -11,9 +11,10 @@ import dataclasses
 import numpy as np
 from scipy.stats import qmc
 
-from analysis.importance.sample import Floats, Sample
+from analysis.importance.sample import Sample
 from analysis.importance.surrogates import process as gp
 from lttune.config.design import INERT
+from lttune.config.design.distributions import Floats
 from lttune.config.design.factors import encode
 
 PERMUTATIONS = 200

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.importance.by_density import Curves
+from analysis.importance.by_density import ImportanceCurves
 from analysis.importance.result import Importance, Index, difference
 
 RANK_COLUMNS = ["density", "leader", "share", "tau", "tau_low"]
@@ -17,7 +17,7 @@ LEAD_COLUMNS = ["density", "a", "b", "lead", "low", "high"]
 """Columns of ``lead_table``."""
 
 
-def rank_table(curves: Curves) -> pd.DataFrame:
+def rank_table(curves: ImportanceCurves) -> pd.DataFrame:
     """Returns which factor matters most at each density that has importances, and how surely.
 
     ``leader`` has the highest ST, ``share`` is the share of the draws in which it has. ``tau`` is
@@ -35,7 +35,7 @@ def rank_table(curves: Curves) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(RANK_COLUMNS))
 
 
-def lead_table(curves: Curves) -> pd.DataFrame:
+def lead_table(curves: ImportanceCurves) -> pd.DataFrame:
     """Returns by how much the ST of one factor exceeds another's, for every pair and density.
 
     Columns ``LEAD_COLUMNS``: ``lead`` with its 95 % interval is of draws, which belong together.
@@ -49,7 +49,7 @@ def lead_table(curves: Curves) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(LEAD_COLUMNS))
 
 
-def change_table(curves: Curves) -> pd.DataFrame:
+def change_table(curves: ImportanceCurves) -> pd.DataFrame:
     """Returns a row for each factor: ``density`` of its ``change_point``, NaN without one."""
     known = [estimate for estimate in curves.estimates.values() if estimate.status == "ok"]
     names = known[0].factors if known else []
@@ -57,7 +57,7 @@ def change_table(curves: Curves) -> pd.DataFrame:
     return pd.DataFrame({"factor": names, "density": pd.Series(found, dtype=float)})
 
 
-def change_point(curves: Curves, factor: str, level: float = 0.95) -> float | None:
+def change_point(curves: ImportanceCurves, factor: str, level: float = 0.95) -> float | None:
     """Returns the largest density at which a factor's ST differs from its dense value.
 
     The interval holds for all densities together (max-|t| over resamples), so looking at twenty of

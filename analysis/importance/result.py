@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analysis.importance.sample import Floats
 from analysis.importance.surrogates.process import Quality
 from lttune.config.design import INERT
+from lttune.config.design.distributions import Floats
 
-Status = Literal["ok", "inconclusive", "refused", "undefined"]
+EstimateStatus = Literal["ok", "inconclusive", "refused", "undefined"]
 """ok: there are numbers; inconclusive: the surrogate is too poor; refused: the sample supports no
 inference; undefined: the response does not vary."""
 Index = Literal["first", "total"]
@@ -45,7 +45,7 @@ class Importance:
     and not by seed noise, totals are too large by up to about 1 - Q2 (Ishigami at 64 points: .2).
     """
 
-    status: Status
+    status: EstimateStatus
     reason: str = ""
     """Why there are no numbers, empty if there are."""
     trajectories: int = 0
@@ -78,7 +78,7 @@ class Importance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class IndexDifference:
     """How much more one factor matters than another."""
 
     estimate: float
@@ -88,7 +88,7 @@ class Difference:
     """One difference for each draw, for any other level of confidence."""
 
 
-def difference(importance: Importance, a: str, b: str, index: Index = "total") -> Difference:
+def difference(importance: Importance, a: str, b: str, index: Index = "total") -> IndexDifference:
     """Returns the index of ``a`` less that of ``b`` with its 95 % interval, draw by draw.
 
     Raises:
@@ -101,4 +101,6 @@ def difference(importance: Importance, a: str, b: str, index: Index = "total") -
         raise ValueError(f"no such factor: {missing}")
     draws = (table[a] - table[b]).to_numpy(dtype=float)
     low, high = np.quantile(draws, [0.025, 0.975])
-    return Difference(estimate=float(draws.mean()), low=float(low), high=float(high), draws=draws)
+    return IndexDifference(
+        estimate=float(draws.mean()), low=float(low), high=float(high), draws=draws
+    )

@@ -16,7 +16,7 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import qmc
 
-from analysis.importance.sample import Floats
+from lttune.config.design.distributions import Floats
 
 BASE = 4096
 """Points of the base sample."""

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lttune.config.design import Factor
+from lttune.config.design.distributions import Floats
 from lttune.config.design.factors import encode
-
-Floats = NDArray[np.float64]
 
 MIN_EFFECTIVE = 30.0
 """Effective sample size below which a weighted adaptive sample is refused."""

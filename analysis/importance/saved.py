@@ -38,17 +38,17 @@ FRAMES = (
     "diverges",
     "given_ok",
 )
-"""Those of ``Tables`` that are tables."""
+"""Those of ``Importances`` that are tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tables:
+class Importances:
     """What is shown of importances at each density, without the draws behind them."""
 
     table: pd.DataFrame
-    """As ``Curves.table``."""
+    """As ``ImportanceCurves.table``."""
     strip: pd.DataFrame
-    """As ``Curves.strip``."""
+    """As ``ImportanceCurves.strip``."""
     left_out: pd.DataFrame
     """As ``left_out_table``."""
     ranks: pd.DataFrame
@@ -64,7 +64,7 @@ class Tables:
     given_ok: pd.DataFrame
     """As ``GivenOk.shapley`` with a column ``density``; empty where nothing diverged."""
     ended: str
-    """As ``Curves.ended``."""
+    """As ``ImportanceCurves.ended``."""
     divergence: str
     """What there is to say of divergence, empty if no trajectory diverged."""
 
@@ -91,7 +91,7 @@ def key_of(
     return digest.hexdigest()
 
 
-def find(path: Path, key: str) -> Tables | None:
+def find(path: Path, key: str) -> Importances | None:
     """Returns the tables of a file, None without a whole file of this key."""
     try:
         values = read_json(path)
@@ -99,12 +99,12 @@ def find(path: Path, key: str) -> Tables | None:
             return None
         frames = {name: _frame(values[name]) for name in FRAMES}
         ended, divergence = str(values["ended"]), str(values["divergence"])
-        return Tables(**frames, ended=ended, divergence=divergence)
+        return Importances(**frames, ended=ended, divergence=divergence)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def save(path: Path, key: str, found: Tables) -> None:
+def save(path: Path, key: str, found: Importances) -> None:
     """Writes the tables."""
     values = {"key": key, "ended": found.ended, "divergence": found.divergence}
     values |= {name: _plain(getattr(found, name)) for name in FRAMES}

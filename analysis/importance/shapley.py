@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from analysis.importance.sample import Floats
+from lttune.config.design.distributions import Floats
 
 MAX_FACTORS = 10
 ROUNDS = 200

@@ -11,9 +11,10 @@ import pandas as pd
 from scipy.stats import qmc
 
 from analysis.importance.estimate import DRAWS, MIN_Q2, centred, posterior
-from analysis.importance.sample import Floats, sample
+from analysis.importance.sample import sample
 from analysis.importance.surrogates import process as gp
 from lttune.config.design import INERT, Distribution, Factor, LogUniform
+from lttune.config.design.distributions import Floats
 
 RESAMPLES = 2000
 GRID = 65

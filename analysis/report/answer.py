@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.statistics import Estimate
 from analysis.tables.confirmation import confirmation_table
 from analysis.tables.controls import LABELS, on_target
@@ -20,7 +20,7 @@ Its most accurate tickets keep about 13.5 % (Frankle & Carbin 2019, Figures 3 an
 """
 
 
-def scale_line(study: Study) -> str:
+def scale_line(study: StudyFrame) -> str:
     """Returns dataset, steps per level, replicates and scale: how far the numbers carry."""
     info = study.info
     train = info.get("lottery", {}).get("train", {})
@@ -37,7 +37,7 @@ def scale_line(study: Study) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 
-def has_anchor(study: Study) -> bool:
+def has_anchor(study: StudyFrame) -> bool:
     """Returns whether the study trains its base configuration; older ones always did."""
     return "anchor" in (study.info.get("config") or {}).get("phases", ["anchor"])
 
@@ -47,7 +47,7 @@ def signed(value: float, digits: int) -> str:
     return f"{value:+,.{digits}f}".replace("-", "−")
 
 
-def answer(study: Study) -> list[str]:
+def answer(study: StudyFrame) -> list[str]:
     """Returns the answer as sentences, for whatever part of the study there is."""
     if study.records.empty:
         return ["Nothing has finished yet: there is no trained network to report on."]
@@ -55,7 +55,7 @@ def answer(study: Study) -> list[str]:
     return [*first, *_confirmed(study), *_plain(study), *_sweeps(study)]
 
 
-def _plain(study: Study) -> list[str]:
+def _plain(study: StudyFrame) -> list[str]:
     """Says what there is where neither base configuration nor sweep can answer."""
     if has_anchor(study) or (study.records["phase"] == "sweep").any():
         return []
@@ -63,7 +63,7 @@ def _plain(study: Study) -> list[str]:
     return [f"{trials} trials have trained networks; the study has no base configuration to judge."]
 
 
-def _confirmed(study: Study) -> list[str]:
+def _confirmed(study: StudyFrame) -> list[str]:
     """Says what came of the search's choice on replicates that took no part in it."""
     table = confirmation_table(study)
     text: list[str] = []
@@ -92,7 +92,7 @@ def _size(estimate: Estimate) -> str:
     return f"{size} (95 % interval {ends}, n = {estimate.n})"
 
 
-def _sweeps(study: Study) -> list[str]:
+def _sweeps(study: StudyFrame) -> list[str]:
     text: list[str] = []
     networks, base = sweep_networks(study), settings(study)
     for factor, (worst, best) in extremes(gain_table(networks), DENSITY).items():
@@ -110,7 +110,7 @@ def _sweeps(study: Study) -> list[str]:
     return text
 
 
-def _anchor(study: Study) -> list[str]:
+def _anchor(study: StudyFrame) -> list[str]:
     curves = curve_table(study.records, "test_accuracy")
     if curves.empty:
         return ["No anchor trial has trained a network yet, so the ticket cannot be judged."]
@@ -147,7 +147,7 @@ def _anchor(study: Study) -> list[str]:
     return text + _target(study)
 
 
-def _target(study: Study) -> list[str]:
+def _target(study: StudyFrame) -> list[str]:
     found = nearest(difference_table(on_target(study.records), "test_accuracy"), DENSITY)
     rows = found[found["versus"].isin(["dense", "reinit"]) & (found["n"] > 0)].to_dict("records")
     return [f"On the target: {_difference(row).replace('Ticket', 'ticket', 1)}" for row in rows]
@@ -195,7 +195,7 @@ def _difference(row: dict, where: str = "") -> str:
     return f"{start}{_size(estimate)}; {endings[estimate.verdict]}."
 
 
-def _speed(study: Study) -> list[str]:
+def _speed(study: StudyFrame) -> list[str]:
     table = nearest(difference_table(study.records, "early_stop_step"), DENSITY)
     dense = table[(table["versus"] == "dense") & (table["n"] > 0)]
     if dense.empty:

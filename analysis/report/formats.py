@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -34,6 +36,14 @@ def raw(value: Any) -> str:
 
 def _missing(value: Any) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, str]:
+    """Returns values as text, nested ones as JSON."""
+    return {
+        str(name): value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in values.items()
+    }
 
 
 FILTERS = {"percent": percent, "points": points, "number": number, "raw": raw}

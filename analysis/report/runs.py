@@ -1,18 +1,19 @@
-"""The runs of a study: one that was continued may have met other code, packages or machines."""
+"""What made a study: code, data, machine and packages, and what was other in its later runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
+from analysis.report.formats import plain
 from lttune.config import differences, flatten
 
 COMPARED = ("code", "packages", "machine", "numerics")
 """What of a run is compared with the first one."""
 
 
-def later_runs(study: Study) -> list[dict[str, Any]]:
+def later_runs(study: StudyFrame) -> list[dict[str, Any]]:
     """Returns every run but the first: ``started``, ``command``, and as ``changes`` what differs.
 
     A change reads "packages.torch: 2.13.0 → 2.14.0", from the first run to this one. Studies of
@@ -30,7 +31,13 @@ def later_runs(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def numerics(study: Study) -> list[str]:
+def provenance(study: StudyFrame) -> dict[str, dict[str, str]]:
+    """Returns what the first run was made with, under the headings of the page."""
+    groups = {"Code": "code", "Dataset": "dataset", "Machine": "machine", "Packages": "packages"}
+    return {title: plain(study.info.get(key) or {}) for title, key in groups.items()}
+
+
+def numerics(study: StudyFrame) -> list[str]:
     """Returns the distinct numerics that made the study's networks, in sorted order."""
     return sorted(set(study.records["numerics"].dropna()))
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import lines
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.statistics import mean_interval, paired_difference
 from analysis.tables.objective import directions, reading_density
 from analysis.tables.responses import response_table
@@ -30,7 +30,7 @@ BASE = "paper"
 """Role of the base configuration."""
 
 
-def confirmed(study: Study) -> pd.DataFrame:
+def confirmed(study: StudyFrame) -> pd.DataFrame:
     """Returns the trials of the phase with ``name``, their label without the replicate.
 
     What was chosen stands first, in the order of trial numbers, the base configuration last.
@@ -41,7 +41,7 @@ def confirmed(study: Study) -> pd.DataFrame:
     return trials.sort_values(["is_base", "number"], kind="stable")
 
 
-def confirmation_table(study: Study) -> pd.DataFrame:
+def confirmation_table(study: StudyFrame) -> pd.DataFrame:
     """Returns a row for each confirmed configuration that has networks.
 
     ``accuracy`` is the mean test accuracy over its replicates at the density ``at``, linear in log
@@ -75,14 +75,14 @@ def confirmation_table(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(CONFIRMATION_COLUMNS))
 
 
-def confirmed_networks(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
+def confirmed_networks(study: StudyFrame, trials: pd.DataFrame) -> pd.DataFrame:
     """Returns the tickets of ``confirmed`` trials, with their ``name`` and ``is_base``."""
     tickets = study.records[study.records["branch"] == "trunk"]
     names = trials[["number", "name", "is_base"]].rename(columns={"number": "trial"})
     return tickets.merge(names, on="trial")
 
 
-def _origin(study: Study, mine: pd.DataFrame) -> dict[Any, Any] | None:
+def _origin(study: StudyFrame, mine: pd.DataFrame) -> dict[Any, Any] | None:
     """Returns the trial that a confirmed configuration was chosen as."""
     hparams = mine["hparams"].iloc[0]
     drawn = study.trials[study.trials["phase"].isin(phase_names(lambda p: p.best_of))]
@@ -90,7 +90,7 @@ def _origin(study: Study, mine: pd.DataFrame) -> dict[Any, Any] | None:
     return same.iloc[0].to_dict() if len(same) else None
 
 
-def _read_at(study: Study, mine: pd.DataFrame) -> float:
+def _read_at(study: StudyFrame, mine: pd.DataFrame) -> float:
     at = reading_density(study)
     if at is not None:
         return at

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.statistics import mean_interval, paired_difference
 from analysis.statistics.intervals import t_test
 from analysis.statistics.verdicts.multiplicity import holm
@@ -31,7 +31,7 @@ GAP = "ticket - "
 WITH_DENSE = (1.0, *DENSITIES)
 
 
-def choice_table(study: Study) -> pd.DataFrame:
+def choice_table(study: StudyFrame) -> pd.DataFrame:
     """Returns a row for each tuning trial and each hyperparameter that was tuned for its value.
 
     ``tried`` is the hyperparameter's value, ``chosen`` whether the trial was confirmed, and
@@ -59,7 +59,7 @@ def choice_table(study: Study) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def value_table(study: Study) -> pd.DataFrame:
+def value_table(study: StudyFrame) -> pd.DataFrame:
     """Returns what each value's choice reaches on fresh replicates, at some densities.
 
     ``measure`` is "accuracy" of the ticket on the test set, "gain" over its own dense network, or
@@ -74,7 +74,7 @@ def value_table(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(VALUE_COLUMNS))
 
 
-def pair_table(study: Study) -> pd.DataFrame:
+def pair_table(study: StudyFrame) -> pd.DataFrame:
     """Returns the differences between values, ``first`` minus ``second``, paired by replicate.
 
     ``p`` is of the paired t-test that there is none, ``p_adjusted`` by Holm over all rows of a
@@ -97,7 +97,7 @@ def pair_table(study: Study) -> pd.DataFrame:
     return table.assign(p_adjusted=adjusted.astype(float) if len(table) else math.nan)
 
 
-def compared_networks(study: Study) -> pd.DataFrame:
+def compared_networks(study: StudyFrame) -> pd.DataFrame:
     """Returns the networks of the values' choices on fresh replicates, with their ``value``."""
     arms = _arms(study)[["trial", "value"]]
     networks = study.records[study.records["phase"] == "confirm"].merge(arms, on="trial")
@@ -105,7 +105,7 @@ def compared_networks(study: Study) -> pd.DataFrame:
     return networks.sort_values("value", key=lambda v: v.map(order.index), kind="stable")
 
 
-def _arms(study: Study) -> pd.DataFrame:
+def _arms(study: StudyFrame) -> pd.DataFrame:
     """Returns the confirmed trials that tuning chose: ``trial``, ``value``, tuned as ``origin``."""
     path = study.info.get("compared")
     phases = study.trials["phase"]
@@ -121,7 +121,7 @@ def _arms(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(["trial", "value", "origin"]))
 
 
-def _numbers(study: Study) -> pd.DataFrame:
+def _numbers(study: StudyFrame) -> pd.DataFrame:
     """Returns ``number`` of each value, measure, density and replicate; only sound networks."""
     networks = compared_networks(study)
     values = dict(zip(networks["trial"], networks["value"], strict=True))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.statistics.components import RESIDUAL, variance_components
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import DENSITIES, point_name
@@ -32,7 +32,9 @@ WORDS = {
 """Random effect -> component."""
 
 
-def noise_table(study: Study, densities: tuple[float, ...] = (1.0, *DENSITIES)) -> pd.DataFrame:
+def noise_table(
+    study: StudyFrame, densities: tuple[float, ...] = (1.0, *DENSITIES)
+) -> pd.DataFrame:
     """Returns the variance components of each phase with points and replicates, by density.
 
     Of a sweep each factor is a source of its own, and points are its values. ``variance`` is in
@@ -53,7 +55,7 @@ def noise_table(study: Study, densities: tuple[float, ...] = (1.0, *DENSITIES)) 
     return pd.DataFrame(rows, columns=pd.Index(NOISE_COLUMNS))
 
 
-def _sources(study: Study) -> dict[str, pd.DataFrame]:
+def _sources(study: StudyFrame) -> dict[str, pd.DataFrame]:
     """Returns the tickets of the design and of each sweep, with a column ``point``."""
     tickets = study.records[study.records["branch"] == "trunk"]
     trials = study.trials.set_index("number")["label"].astype(str).map(point_name)

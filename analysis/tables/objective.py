@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from lttune.records.objectives import Direction, ObjectiveConfig
 
 FIRST = {"pareto": "ticket's validation accuracy"}
 """Objective -> name of its first value, where that is not the objective itself."""
 
 
-def directions(study: Study) -> list[Direction]:
+def directions(study: StudyFrame) -> list[Direction]:
     """Returns "maximize" or "minimize" for each value of the study's objective."""
     objective = study.info.get("objective") or {}
     return list(objective.get("directions") or [objective.get("direction") or "maximize"])
 
 
-def is_minimized(study: Study) -> bool:
+def is_minimized(study: StudyFrame) -> bool:
     """Returns whether less of the study's objective, of several values the first, is better."""
     return directions(study)[0] == "minimize"
 
 
-def objective_name(study: Study) -> str:
+def objective_name(study: StudyFrame) -> str:
     """Returns the name of the objective, of several values that of the first one."""
     name = str((study.info.get("objective") or {}).get("name", "objective"))
     return FIRST.get(name, name)
 
 
-def reading_density(study: Study) -> float | None:
+def reading_density(study: StudyFrame) -> float | None:
     """Returns the one density that the objective reads, None if each trial has its own."""
     objective = (study.info.get("config") or {}).get("objective") or {}
     if objective.get("name") in ("pareto", "ticket_density"):
@@ -34,7 +34,7 @@ def reading_density(study: Study) -> float | None:
     return objective.get("density", ObjectiveConfig().density)
 
 
-def margin_of(study: Study) -> float:
+def margin_of(study: StudyFrame) -> float:
     """Returns the accuracy, a share, that a ticket may lose and still count as one."""
     objective = (study.info.get("config") or {}).get("objective") or {}
     return float(objective.get("margin", ObjectiveConfig().margin))

@@ -31,6 +31,7 @@ TRAJECTORY_COLUMNS = [*TRAJECTORY, *SUMMARY]
 
 MISSING = ["not reached", "diverged above", "not trained", "no dense network"]
 """Reasons why a density has no accuracy, or no gain."""
+NOT_REACHED, DIVERGED_ABOVE, NOT_TRAINED, NO_DENSE = MISSING
 
 SAME = 1e-9
 """Relative difference below which two densities are one."""
@@ -60,13 +61,6 @@ def response_table(
     return pd.concat(rows, ignore_index=True)
 
 
-def achieved_grid(records: pd.DataFrame) -> tuple[float, ...]:
-    """Returns the densities that trunks reached, from dense on down: exact where all share them."""
-    found = np.sort(records.loc[records["branch"] == "trunk", "density"].unique())[::-1]
-    new = np.append(True, found[1:] < found[:-1] * (1 - SAME)) if len(found) else []
-    return tuple(float(density) for density in found[new])
-
-
 def trajectory_table(
     responses: pd.DataFrame, *, margin: float = 0.002, floor: float = GRID[-1]
 ) -> pd.DataFrame:
@@ -87,7 +81,7 @@ def trajectory_table(
     rows = []
     for key, group in responses.groupby(TRAJECTORY, sort=True):
         curve = group.sort_values("density", ascending=False)
-        ended = (~curve["ok"].astype(bool)) | (curve["missing"] == "diverged above")
+        ended = (~curve["ok"].astype(bool)) | (curve["missing"] == DIVERGED_ABOVE)
         sound = curve[curve["ok"].astype(bool) & curve["gain"].notna()]
         winning = sound.loc[sound["gain"] >= -margin - 1e-12, "density"]
         ticket = winning.min() if len(winning) else np.nan
@@ -105,21 +99,6 @@ def trajectory_table(
             }
         )
     return pd.DataFrame(rows, columns=pd.Index(TRAJECTORY_COLUMNS))
-
-
-def missing_table(responses: pd.DataFrame) -> pd.DataFrame:
-    """Returns, for each phase, branch and density, how many trajectories have a sound value.
-
-    Columns: ``trajectories`` in all, ``sound`` ones with a gain that rests on no diverged network,
-    ``diverged`` ones with a gain that does, and a count for each reason of ``MISSING``. The last
-    six sum to the first.
-    """
-    has_gain, ok = responses["gain"].notna(), responses["ok"].astype(bool)
-    flags = responses.assign(trajectories=1, sound=has_gain & ok, diverged=has_gain & ~ok)
-    for reason in MISSING:
-        flags[reason] = responses["missing"] == reason
-    counted = ["trajectories", "sound", "diverged", *MISSING]
-    return flags.groupby(["phase", "branch", "density"])[counted].sum().astype(int).reset_index()
 
 
 def matrix(
@@ -177,9 +156,9 @@ def _trajectory(
     own = np.isclose(grid, 1.0, rtol=SAME, atol=0) & (networks["branch"].iloc[0] == "trunk")
     bound = np.where(late & base_late, "?", np.where(late, ">=", "<=" if base_late else ""))
     ended = trunk.loc[trunk["diverged"].astype(bool), "density"].max()
-    missing = np.where(reached, "" if len(dense) else "no dense network", "not reached")
-    missing = np.where(~reached & (grid < ended), "diverged above", missing)
-    missing = np.where(gap, "not trained", missing)
+    missing = np.where(reached, "" if len(dense) else NO_DENSE, NOT_REACHED)
+    missing = np.where(~reached & (grid < ended), DIVERGED_ABOVE, missing)
+    missing = np.where(gap, NOT_TRAINED, missing)
     return pd.DataFrame(
         {
             **{name: networks[name].iloc[0] for name in TRAJECTORY},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.trials import settings
 
 PLACE = (
@@ -57,7 +57,7 @@ def elsewhere(networks: pd.DataFrame, base: Mapping[str, Any]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def proxy_table(study: Study) -> pd.DataFrame:
+def proxy_table(study: StudyFrame) -> pd.DataFrame:
     """Returns where trials were trained on other networks, data or lengths than the base.
 
     Columns ``place`` in words and ``trials``, most trials first.

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures.lines import LINE_COLUMNS, line_table
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.statistics import mean_interval
 from analysis.tables.responses import response_table
 from analysis.tables.same_setting import is_same
@@ -39,7 +39,7 @@ def point_name(label: str) -> str:
     return REPLICATE.sub("", label)
 
 
-def sweep_networks(study: Study) -> pd.DataFrame:
+def sweep_networks(study: StudyFrame) -> pd.DataFrame:
     """Returns the tickets of all sweeps with ``factor``, ``value`` and ``mark`` beside them.
 
     ``mark`` is "paper" for the paper's own value, else "base" for that of the base configuration,

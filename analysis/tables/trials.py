@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.curves import nearest
 from analysis.tables.objective import directions, is_minimized
 from lttune.config import flatten
@@ -24,7 +24,7 @@ OVERVIEW_COLUMNS = [*OVERVIEW, "gain", "at", "lowest", "diverged", "seconds"]
 """Columns of ``trial_table``."""
 
 
-def search_table(study: Study) -> pd.DataFrame:
+def search_table(study: StudyFrame) -> pd.DataFrame:
     """Returns the trials of the search, its control's and the anchor's, with their factors.
 
     Trials that are still waiting or running are left out. A trial that ended without an objective,
@@ -54,7 +54,12 @@ def search_table(study: Study) -> pd.DataFrame:
     return table.astype({"objective": float, "level": "Int64", "is_best": bool})
 
 
-def _best(search: pd.DataFrame, study: Study) -> list[Any]:
+def is_searched(study: StudyFrame) -> bool:
+    """Returns whether a trial of the search has ended."""
+    return bool((search_table(study)["phase"] == "search").any())
+
+
+def _best(search: pd.DataFrame, study: StudyFrame) -> list[Any]:
     """Returns the rows of the best trials: one, or the front of several values."""
     done = search[(search["state"] == "complete") & search["objective"].notna()]
     if done.empty:
@@ -68,13 +73,13 @@ def _best(search: pd.DataFrame, study: Study) -> list[Any]:
     return list(done.index.take(non_dominated(list(done["values"]), wanted)))
 
 
-def deepest_levels(study: Study) -> pd.Series:
+def deepest_levels(study: StudyFrame) -> pd.Series:
     """Returns the deepest level that each trial trained in all of its replicates, by number."""
     tickets = study.records[study.records["branch"] == "trunk"]
     return tickets.groupby(["trial", "replicate"])["level"].max().groupby("trial").min()
 
 
-def best_table(study: Study, density: float, top: int = 5) -> pd.DataFrame:
+def best_table(study: StudyFrame, density: float, top: int = 5) -> pd.DataFrame:
     """Returns the best trials of the search by objective, with their tickets near a density.
 
     Accuracies are means over the trial's replicates at its own level nearest to the density, which
@@ -88,7 +93,7 @@ def best_table(study: Study, density: float, top: int = 5) -> pd.DataFrame:
     return _with_tickets(study, table, [density] * len(table))
 
 
-def front_table(study: Study) -> pd.DataFrame:
+def front_table(study: StudyFrame) -> pd.DataFrame:
     """Returns the trials on the search's Pareto front, from the most accurate on to the smallest.
 
     ``accuracy`` and ``wanted`` are the two values of the objective: validation accuracy at the
@@ -102,7 +107,9 @@ def front_table(study: Study) -> pd.DataFrame:
     return _with_tickets(study, table, list(table["wanted"]))
 
 
-def _with_tickets(study: Study, table: pd.DataFrame, densities: Sequence[float]) -> pd.DataFrame:
+def _with_tickets(
+    study: StudyFrame, table: pd.DataFrame, densities: Sequence[float]
+) -> pd.DataFrame:
     trunk = study.records[(study.records["branch"] == "trunk") & (study.records["level"] > 0)]
     rows: list[dict[str, Any]] = []
     for trial, density in zip(table["trial"], densities, strict=True):
@@ -114,7 +121,7 @@ def _with_tickets(study: Study, table: pd.DataFrame, densities: Sequence[float])
     return table.drop(columns=["phase", "state", "level", "is_best", "values"]).join(tickets)
 
 
-def trial_table(study: Study, density: float) -> pd.DataFrame:
+def trial_table(study: StudyFrame, density: float) -> pd.DataFrame:
     """Returns one row for each trial with what its tickets reached, means over its replicates.
 
     ``dense`` is the test accuracy of the dense network, ``ticket`` that at the trial's own level
@@ -138,7 +145,7 @@ def trial_table(study: Study, density: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(OVERVIEW_COLUMNS))
 
 
-def problem_table(study: Study) -> pd.DataFrame:
+def problem_table(study: StudyFrame) -> pd.DataFrame:
     """Returns the trials that failed, were stopped, or have networks that diverged.
 
     ``level`` is the deepest that was trained, missing without networks.
@@ -153,12 +160,7 @@ def problem_table(study: Study) -> pd.DataFrame:
     return rows[columns].reset_index(drop=True)
 
 
-def settings(study: Study) -> dict[str, Any]:
+def settings(study: StudyFrame) -> dict[str, Any]:
     """Returns the study's base configuration by dotted path."""
     # Not lttune.config.from_dict: a study of an older version must still have its report.
     return flatten(study.info.get("lottery", {}))
-
-
-def is_number(value: object) -> bool:
-    """Returns whether a factor's value can stand on a numeric axis."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures import axes, canvas, lines
+from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.importance.estimate import MIN_Q2
-from analysis.importance.saved import Tables
+from analysis.importance.saved import Importances
 from analysis.tables.design.points import RESPONSE
 from lttune.config.design import INERT
 
 
-def importance(study: Study, subtitle: str, curves: Tables) -> Drawing:
+def importance_figure(study: StudyFrame, subtitle: str, curves: Importances) -> Drawing:
     """Returns S1 and ST against density over a strip of variances and of the surrogate's Q2."""
     title = f"Importance: shares of the variance of test {RESPONSE}"
     with canvas.style():
@@ -38,7 +38,7 @@ def importance(study: Study, subtitle: str, curves: Tables) -> Drawing:
         for ax in grid.flat:
             axes.density_axis(ax, 100 * curves.strip["density"].astype(float), most=5)
         for ax in grid[1]:
-            ax.set_xlabel("Weights remaining (%), log scale", size=9)
+            ax.set_xlabel(axes.DENSITY, size=9)
         # Those of ST: its panel has the floor beside all that the other has.
         handles, labels = grid[0, 1].get_legend_handles_labels()
         if handles:
@@ -52,10 +52,10 @@ def _draw_index(ax: Axes, table: pd.DataFrame, index: str, shown: dict[str, Look
     inert = table[table["factor"] == INERT]
     if len(inert):
         ends = (x[inert.index], np.minimum(inert[f"{index}_low"], 0), inert[f"{index}_high"])
-        ax.fill_between(*ends, color="#999999", alpha=0.55, linewidth=0, label="inert factor")
+        ax.fill_between(*ends, color=palette.PALE, alpha=0.55, linewidth=0, label="inert factor")
     if index == "total":
         floor = table.drop_duplicates("density")
-        look = {"color": "#444444", "linestyle": ":", "linewidth": 1.4}
+        look = {"color": palette.DARK, "linestyle": ":", "linewidth": 1.4}
         ax.plot(x[floor.index], floor["floor"], label="floor of ST by permutation", **look)
     for factor, look in shown.items():
         mine = table[table["factor"] == factor]
@@ -68,8 +68,8 @@ def _draw_index(ax: Axes, table: pd.DataFrame, index: str, shown: dict[str, Look
 def _draw_variances(ax: Axes, strip: pd.DataFrame) -> None:
     x = 100 * strip["density"].astype(float)
     for name, label, look in (
-        ("signal_variance", "factors", {"color": "#0072B2", "marker": "o"}),
-        ("seed_variance", "replicates", {"color": "#444444", "marker": "s", "linestyle": "--"}),
+        ("signal_variance", "factors", {"color": palette.BLUE, "marker": "o"}),
+        ("seed_variance", "replicates", {"color": palette.DARK, "marker": "s", "linestyle": "--"}),
     ):
         spread = 100 * np.sqrt(strip[name].astype(float))
         ax.plot(x, spread, label=f"deviation by {label}", markersize=4, **look)  # type: ignore[arg-type]
@@ -80,15 +80,15 @@ def _draw_variances(ax: Axes, strip: pd.DataFrame) -> None:
 
 def _draw_quality(ax: Axes, strip: pd.DataFrame) -> None:
     x = 100 * strip["density"].astype(float)
-    ax.plot(x, strip["q2"].astype(float), color="#333333", marker="D", markersize=4)
-    ax.axhline(MIN_Q2, color="#b00020", linestyle="--", linewidth=1)
+    ax.plot(x, strip["q2"].astype(float), color=palette.DARK, marker="D", markersize=4)
+    ax.axhline(MIN_Q2, color=palette.ALARM, linestyle="--", linewidth=1)
     ax.set_ylim(min(0.0, float(np.nan_to_num(strip["q2"].astype(float)).min())) - 0.05, 1.05)
     n = sorted(set(strip["trajectories"]))
     text = f"{n[0]}" if len(n) == 1 else f"{n[0]} to {n[-1]}" if n else "0"
     ax.set_title(f"Surrogate's Q2, gate at {MIN_Q2} (n = {text} trajectories)", size=9, loc="left")
 
 
-def _status(curves: Tables) -> str:
+def _status(curves: Importances) -> str:
     reasons = [reason for reason in curves.strip["reason"] if reason]
     text = reasons[0] if reasons else curves.ended or "There is no response."
     words, out = text.split(), [""]

@@ -10,13 +10,14 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from analysis.figures import canvas
+from analysis.figures import canvas, palette
 from analysis.figures.canvas import Drawing
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.objective import margin_of
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import point_name
-from analysis.tables.trials import is_number, settings
+from analysis.tables.trials import settings
+from lttune.config.fields import is_number
 from lttune.records.objectives import GRID
 
 LR, FRACTION = "train.lr", "prune.fraction"
@@ -30,7 +31,7 @@ MAP_COLUMNS = ["phase", "point", "lr", "fraction", "gain", "dense", "n", "diverg
 """Columns of ``map_table``."""
 
 
-def map_table(study: Study) -> tuple[pd.DataFrame, str]:
+def map_table(study: StudyFrame) -> tuple[pd.DataFrame, str]:
     """Returns gain by learning rate and pruning fraction, and which fraction it is.
 
     Points of a design if they vary both, else the trials of the search. ``fraction`` is the first
@@ -82,7 +83,7 @@ def _varies(values: list[dict[str, object]], name: str) -> bool:
     return len(found) > 1
 
 
-def lr_fraction(study: Study, subtitle: str) -> Drawing | None:
+def lr_fraction(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns the map, None if no phase varies both; trials that diverged are crosses."""
     table, name = map_table(study)
     if table.empty:
@@ -98,7 +99,7 @@ def lr_fraction(study: Study, subtitle: str) -> Drawing | None:
     return Drawing(name="lr_fraction", title=title, figure=figure, table=table)
 
 
-def _draw_map(figure: Figure, table: pd.DataFrame, study: Study) -> None:
+def _draw_map(figure: Figure, table: pd.DataFrame, study: StudyFrame) -> None:
     ax = figure.axes[0]
     margin = margin_of(study)
     gain = 100 * table["gain"].astype(float)
@@ -123,7 +124,7 @@ def _draw_map(figure: Figure, table: pd.DataFrame, study: Study) -> None:
     bad = table["diverged"] > 0
     if bad.any():
         label = f"a network diverged (n = {bad.sum()})"
-        style = {"marker": "x", "color": "#b00020", "s": 60, "zorder": 4}
+        style = {"marker": "x", "color": palette.ALARM, "s": 60, "zorder": 4}
         ax.scatter(table["lr"][bad], table["fraction"][bad], label=label, **style)
     for chosen, marker, text in (
         (idle & gain.notna() & ~bad, "+", "dense accuracy below half of the best"),
@@ -131,7 +132,7 @@ def _draw_map(figure: Figure, table: pd.DataFrame, study: Study) -> None:
     ):
         if chosen.any():
             label = f"{text} (n = {chosen.sum()})"
-            style = {"marker": marker, "color": "#444444", "s": 70}
+            style = {"marker": marker, "color": palette.DARK, "s": 70}
             ax.scatter(table["lr"][chosen], table["fraction"][chosen], label=label, **style)
     if (table["lr"] > 0).all():
         ax.set_xscale("log")

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.figures import axes, canvas
+from analysis.figures import axes, canvas, palette
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.noise import WORDS
 
 LOOKS = dict(
     zip(
         WORDS.values(),
         (
-            Look("#0072B2", "o", "-"),
-            Look("#D55E00", "s", (0, (6, 2))),
-            Look("#444444", "^", (0, (1.5, 1.5))),
+            Look(palette.BLUE, "o", "-"),
+            Look(palette.VERMILION, "s", (0, (6, 2))),
+            Look(palette.DARK, "^", (0, (1.5, 1.5))),
         ),
         strict=True,
     )
@@ -25,7 +25,7 @@ LOOKS = dict(
 """Component -> how it is drawn."""
 
 
-def noise(study: Study, subtitle: str, table: pd.DataFrame) -> Drawing | None:
+def noise(study: StudyFrame, subtitle: str, table: pd.DataFrame) -> Drawing | None:
     """Returns a panel for each source of ``noise_table``; None of an empty one."""
     if table.empty:
         return None
@@ -53,6 +53,6 @@ def noise(study: Study, subtitle: str, table: pd.DataFrame) -> Drawing | None:
         for ax in grid[len(sources) :]:
             ax.axis("off")
         for ax in grid[max(len(sources) - columns, 0) : len(sources)]:
-            ax.set_xlabel("Weights remaining (%), log scale", size=9)
+            ax.set_xlabel(axes.DENSITY, size=9)
         canvas.legend_below(figure, columns=3)
     return Drawing(name="noise", title=title, figure=figure, table=table)

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures import canvas
+from analysis.figures import canvas, palette
 from analysis.figures.canvas import Drawing
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.importance.estimate import MIN_Q2
-from analysis.importance.saved import Tables
+from analysis.importance.saved import Importances
 from analysis.tables.design.points import RESPONSE
 
 PANELS = 4
@@ -24,7 +24,7 @@ def shown_densities(strip: pd.DataFrame, most: int = PANELS) -> list[float]:
     return [densities[place] for place in places]
 
 
-def surrogate(study: Study, subtitle: str, design: Tables) -> Drawing | None:
+def surrogate(study: StudyFrame, subtitle: str, design: Importances) -> Drawing | None:
     """Returns observed against predicted responses of left-out points; None without a surrogate."""
     table = design.left_out
     if table.empty:
@@ -57,11 +57,11 @@ def _inside(table: pd.DataFrame) -> pd.Series:
 def _draw(ax: Axes, mine: pd.DataFrame, *, good: bool) -> None:
     x, y = 100 * mine["predicted"].astype(float), 100 * mine["observed"].astype(float)
     ends = [float(min(x.min(), y.min())), float(max(x.max(), y.max()))]
-    ax.plot(ends, ends, color="#444444", linewidth=1)
+    ax.plot(ends, ends, color=palette.DARK, linewidth=1)
     inside = _inside(mine)
-    colour = "#0072B2" if good else "#999999"
+    colour = palette.BLUE if good else palette.PALE
     bars = {"fmt": "none", "elinewidth": 0.6, "alpha": 0.5}
-    for chosen, marker, ink in ((inside, "o", colour), (~inside, "x", "#b00020")):
+    for chosen, marker, ink in ((inside, "o", colour), (~inside, "x", palette.ALARM)):
         reach = 196 * mine["deviation"][chosen].astype(float)
         ax.errorbar(x[chosen], y[chosen], xerr=reach, ecolor=ink, **bars)  # type: ignore[arg-type]
         ax.plot(x[chosen], y[chosen], marker, color=ink, markersize=4.5)
@@ -73,7 +73,7 @@ def _draw(ax: Axes, mine: pd.DataFrame, *, good: bool) -> None:
     ax.tick_params(labelsize=9)
 
 
-def opinion_table(design: Tables) -> pd.DataFrame:
+def opinion_table(design: Importances) -> pd.DataFrame:
     """Returns S1 by process and by forest, ST, floor and R2 at the densities that are drawn."""
     if design.table.empty:
         return design.table

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from analysis.figures import axes, canvas, lines
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.design.readings import READINGS
 
 
-def width(study: Study, subtitle: str, table: pd.DataFrame) -> Drawing | None:
+def width(study: StudyFrame, subtitle: str, table: pd.DataFrame) -> Drawing | None:
     """Returns shares of the ranges that were looked at; None without a known width."""
     known = table[table.groupby(["source", "factor"])["width"].transform("count") > 0]
     if known.empty:
@@ -29,7 +29,7 @@ def width(study: Study, subtitle: str, table: pd.DataFrame) -> Drawing | None:
             _draw(ax, known[known["reading"] == name], shown)
             axes.density_axis(ax, 100 * known["density"].astype(float), most=5)
             ax.set_title(name.capitalize(), size=10, loc="left")
-            ax.set_xlabel("Weights remaining (%), log scale", size=9)
+            ax.set_xlabel(axes.DENSITY, size=9)
         grid[0].set_ylim(-0.05, 1.08)
         grid[0].set_ylabel("Width / whole range")
         handles, texts = grid[0].get_legend_handles_labels()

@@ -10,13 +10,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures import canvas
+from analysis.figures import canvas, palette
 from analysis.figures.canvas import Drawing
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.statistics.best_of_k import best_of_k, expected_best
 from analysis.tables.objective import directions, is_minimized, objective_name
 from analysis.tables.sweeps import point_name
-from analysis.tables.trials import is_number, settings
+from analysis.tables.trials import settings
+from lttune.config.fields import is_number
 from lttune.config.phase import phase_names
 
 BUDGET_COLUMNS = ["curve", "k", "value", "low", "high", "n"]
@@ -29,7 +30,7 @@ DEPTH = ("levels", "min_density")
 """What a point of theirs may set beside the space."""
 
 
-def budget_table(study: Study) -> pd.DataFrame:
+def budget_table(study: StudyFrame) -> pd.DataFrame:
     """Returns the best objective after k trials: the search's own, and expected at random.
 
     Curve "search" is the best so far in the order of trial numbers, one realisation without an
@@ -62,7 +63,7 @@ def budget_table(study: Study) -> pd.DataFrame:
     return pd.concat([table for table in tables if len(table)], ignore_index=True)[BUDGET_COLUMNS]
 
 
-def random_trials(study: Study) -> tuple[np.ndarray, str]:
+def random_trials(study: StudyFrame) -> tuple[np.ndarray, str]:
     """Returns the objectives of the trials drawn at random, and which phase they are of.
 
     The control of the search if it was run, else the points of a space-filling design, each once,
@@ -83,7 +84,7 @@ def random_trials(study: Study) -> tuple[np.ndarray, str]:
     return found[source]["objective"].to_numpy(float), source
 
 
-def told_points(study: Study) -> int:
+def told_points(study: StudyFrame) -> int:
     """Returns how many trained points of its space a search may have been told before its first.
 
     Those of the other phases that a search learns from, replicates of a point counted once. A
@@ -109,7 +110,7 @@ def _is_in(value: object, declared: Mapping[str, Any]) -> bool:
     return is_number(value) and declared["low"] <= float(str(value)) <= declared["high"]
 
 
-def _search(study: Study, sign: float) -> pd.DataFrame:
+def _search(study: StudyFrame, sign: float) -> pd.DataFrame:
     trials = study.trials[study.trials["phase"] == "search"].sort_values("number")
     complete = (trials["state"] == "complete") & trials["objective"].notna()
     begun = trials[complete | (trials["state"] == "stopped")]
@@ -119,7 +120,7 @@ def _search(study: Study, sign: float) -> pd.DataFrame:
     return pd.DataFrame({"curve": "search", "k": k, "value": best, "n": int(complete.sum())})
 
 
-def best_of_k_figure(study: Study, subtitle: str) -> Drawing | None:
+def best_of_k_figure(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns best objective against the number of trials; None without a random control."""
     table = budget_table(study)
     if table.empty:
@@ -133,7 +134,7 @@ def best_of_k_figure(study: Study, subtitle: str) -> Drawing | None:
         _draw_random(ax, random, random_trials(study)[1])
         if len(search):
             label = f"search, as it went (n = {search['n'].iloc[0]})"
-            style = {"color": "#0072B2", "marker": "o", "markersize": 4, "linewidth": 2.0}
+            style = {"color": palette.BLUE, "marker": "o", "markersize": 4, "linewidth": 2.0}
             ax.step(search["k"], search["value"], where="post", label=label, **style)
         ax.set_xlabel("Trials")
         ax.set_ylabel(name)
@@ -144,12 +145,12 @@ def best_of_k_figure(study: Study, subtitle: str) -> Drawing | None:
 
 def _draw_random(ax: Axes, random: pd.DataFrame, source: str) -> None:
     ax.fill_between(
-        random["k"], random["low"], random["high"], color="#666666", alpha=0.2, linewidth=0
+        random["k"], random["low"], random["high"], color=palette.GREY, alpha=0.2, linewidth=0
     )
     words = {"random": "random control", "design": "the design's points", "search": "random search"}
     label = f"{words[source]}, expected (n = {random['n'].iloc[0]})"
     known = random["low"].notna()
-    style = {"color": "#444444", "linewidth": 2.0}
+    style = {"color": palette.DARK, "linewidth": 2.0}
     ax.plot(random["k"][known], random["value"][known], label=label, linestyle="--", **style)
     # From the last point with an interval on, so that the curve does not break there.
     far = ~known | (random["k"] == known.sum())

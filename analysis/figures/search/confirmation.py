@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.figures import axes, canvas, lines
+from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.confirmation import confirmed, confirmed_networks, difference_curves
 from analysis.tables.objective import reading_density
 
-X_LABEL = "Weights remaining (%), log scale"
 
-
-def confirmation(study: Study, subtitle: str) -> Drawing | None:
+def confirmation(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns test accuracy against density, and differences; None before there is any."""
     trials = confirmed(study)
     networks = confirmed_networks(study, trials)
@@ -27,24 +25,24 @@ def confirmation(study: Study, subtitle: str) -> Drawing | None:
     trials = trials[trials["name"].isin(networks["name"])]
     bases = trials.loc[trials["is_base"], "name"].unique()
     shown = lines.looks(list(dict.fromkeys(trials["name"])))
-    shown |= {name: Look("#000000", "o", "-", 2.2) for name in bases}
+    shown |= {name: Look(palette.BLACK, "o", "-", 2.2) for name in bases}
     chosen = {name: look for name, look in shown.items() if name in set(apart["curve"])}
     with canvas.style():
         figure = canvas.new_figure(title, subtitle, study.incomplete, 6.8 if chosen else 5.0)
         grid = figure.subplots(1 + bool(chosen), 1, sharex=True, squeeze=False)[:, 0]
         lines.draw_lines(grid[0], table, shown, factor=100.0)
         lines.frame(grid[0], table, 100.0)
-        grid[0].set_ylabel("Test accuracy (%)")
+        grid[0].set_ylabel(axes.ACCURACY)
         if chosen:
             lines.draw_lines(grid[1], apart, chosen, factor=100.0, banded=list(chosen))
             lines.frame(grid[1], apart, 100.0)
-            grid[1].axhline(0, color="#000000", linewidth=1.2)
+            grid[1].axhline(0, color=palette.BLACK, linewidth=1.2)
             grid[1].set_ylabel("Minus the base (points)")
         for ax in grid:
             if (at := reading_density(study)) is not None:
-                ax.axvline(100 * at, color="#444444", linestyle=":", linewidth=1.2)
+                ax.axvline(100 * at, color=palette.DARK, linestyle=":", linewidth=1.2)
             axes.density_axis(ax, 100 * table["density"].astype(float))
-        grid[-1].set_xlabel(X_LABEL)
+        grid[-1].set_xlabel(axes.DENSITY)
         canvas.legend_below(figure, columns=2)
     both = [table.assign(measure="test_accuracy"), apart.assign(measure="difference")]
     both = pd.concat([part for part in both if len(part)], ignore_index=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures import axes, canvas, lines
+from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.fair_comparison import choice_table, compared_networks
 from analysis.tables.objective import objective_name
 from analysis.tables.sweeps import is_numeral
@@ -16,10 +16,9 @@ from analysis.tables.sweeps import is_numeral
 CONTROL = "reinit"
 """The control whose difference is drawn: the paper's own test of a winning ticket."""
 LEAD = "Minus new weights (points)"
-X_LABEL = "Weights remaining (%), log scale"
 
 
-def fair(study: Study, subtitle: str) -> Drawing | None:
+def fair(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns the tuning of each value, its accuracy and its lead over new weights in its mask.
 
     None where nothing was tuned.
@@ -32,7 +31,7 @@ def fair(study: Study, subtitle: str) -> Drawing | None:
     trunk = networks[networks["branch"] == "trunk"]
     accuracy = lines.line_table(trunk, "test_accuracy", "value")
     lead = lines.line_table(_lead(networks), "difference", "value")
-    panels = [(accuracy, "Test accuracy (%)"), (lead, LEAD)]
+    panels = [(accuracy, axes.ACCURACY), (lead, LEAD)]
     panels = [(table, label) for table, label in panels if len(table)]
     title = f"Fair comparison of {study.info.get('compared')}"
     factors = list(dict.fromkeys(choices["factor"]))
@@ -51,9 +50,9 @@ def fair(study: Study, subtitle: str) -> Drawing | None:
             lines.frame(ax, table, 100.0)
             axes.density_axis(ax, 100 * accuracy["density"].astype(float))
             ax.set_ylabel(label)
-            ax.set_xlabel(X_LABEL)
+            ax.set_xlabel(axes.DENSITY)
         if len(lead):
-            places[LEAD].axhline(0, color="#000000", linewidth=1.2)
+            places[LEAD].axhline(0, color=palette.BLACK, linewidth=1.2)
         handles, labels = places[rows[-1][0]].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
     tables = [choices.assign(measure="tuning"), accuracy.assign(measure="test_accuracy")]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures import axes, canvas
+from analysis.figures import axes, canvas, palette
 from analysis.figures.canvas import Drawing
 from analysis.figures.search.search import ANCHOR
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.objective import directions
 from analysis.tables.trials import search_table
 from lttune.records.best import non_dominated
@@ -21,7 +21,7 @@ WANTED: list[Direction] = ["maximize", "minimize"]
 """Of accuracy and of density: the objective whose front is drawn."""
 
 
-def pareto_table(study: Study) -> pd.DataFrame:
+def pareto_table(study: StudyFrame) -> pd.DataFrame:
     """Returns the two values of each complete trial of search, random control and anchor.
 
     ``accuracy`` is the validation accuracy at the ticket's density, which is ``density``; means
@@ -42,7 +42,7 @@ def pareto_table(study: Study) -> pd.DataFrame:
     return table[PARETO_COLUMNS].reset_index(drop=True)
 
 
-def pareto(study: Study, subtitle: str) -> Drawing | None:
+def pareto(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns accuracy against density with the fronts as steps; None for another objective."""
     table = pareto_table(study)
     if table.empty:
@@ -51,9 +51,9 @@ def pareto(study: Study, subtitle: str) -> Drawing | None:
     with canvas.style():
         figure = canvas.new_figure(title, subtitle, study.incomplete)
         ax = figure.subplots()
-        look = {"color": "#888888", "facecolor": "none", "marker": "s", "size": 26.0}
+        look = {"color": palette.PALE, "facecolor": "none", "marker": "s", "size": 26.0}
         _draw_phase(ax, table[table["phase"] == "random"], "random control", "--", look)
-        look = {"color": "#0072B2", "facecolor": "#0072B2", "marker": "o", "size": 40.0}
+        look = {"color": palette.BLUE, "facecolor": palette.BLUE, "marker": "o", "size": 40.0}
         _draw_phase(ax, table[table["phase"] == "search"], "search", "-", look)
         base = table[table["phase"] == "anchor"]
         if len(base):
@@ -67,7 +67,7 @@ def pareto(study: Study, subtitle: str) -> Drawing | None:
         if bottom is not None:
             cut = int((table["accuracy"] < bottom).sum())
             note = f"{cut} trials lie below the frame: the CSV has them"
-            ax.set_title(note, size=9, loc="left", color="#444444")
+            ax.set_title(note, size=9, loc="left", color=palette.DARK)
             ax.set_ylim(bottom=100 * bottom)
         canvas.legend_below(figure, columns=2)
     return Drawing(name="pareto", title=title, figure=figure, table=table)

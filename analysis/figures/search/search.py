@@ -12,21 +12,27 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from analysis.figures import axes, canvas
+from analysis.figures import axes, canvas, palette
 from analysis.figures.canvas import Drawing
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.objective import objective_name
-from analysis.tables.trials import is_number, search_table
+from analysis.tables.trials import is_searched, search_table
+from lttune.config.fields import is_number
 
 # From 50 colours on, matplotlib would paint the bar as a bitmap, which a page without images lacks.
 COLOUR_MAP = matplotlib.colormaps["viridis"].resampled(40)
-ANCHOR = {"marker": "*", "color": "#D55E00", "edgecolors": "black", "linewidths": 0.6}
-Space = dict[str, dict[str, Any]]
+ANCHOR = {"marker": "*", "color": palette.VERMILION, "edgecolors": "black", "linewidths": 0.6}
+PlainSpace = dict[str, dict[str, Any]]
 
 
-def search(study: Study, subtitle: str) -> Drawing:
-    """Returns the objective against the learning rate, or the space's first numeric factor."""
+def search(study: StudyFrame, subtitle: str) -> Drawing | None:
+    """Returns the objective against the learning rate, or the space's first numeric factor.
+
+    None without a search.
+    """
     table, space = search_table(study), study.info.get("space", {})
+    if not space or not is_searched(study):
+        return None
     x, colour = main_factors(table, space)
     name = objective_name(study)
     title = f"Search: {name} against {x}" if x else f"Search: {name}"
@@ -43,9 +49,11 @@ def search(study: Study, subtitle: str) -> Drawing:
     return Drawing(name="search", title=title, figure=figure, table=table)
 
 
-def factors(study: Study, subtitle: str) -> Drawing:
-    """Returns small multiples: the objective against each factor of the space."""
+def search_factors(study: StudyFrame, subtitle: str) -> Drawing | None:
+    """Returns small multiples: the objective against each factor of the space; None without."""
     table, space = search_table(study), study.info.get("space", {})
+    if not space or not is_searched(study):
+        return None
     name = objective_name(study)
     title = f"Search: {name} against each factor"
     columns = min(3, len(space))
@@ -65,7 +73,7 @@ def factors(study: Study, subtitle: str) -> Drawing:
     return Drawing(name="factors", title=title, figure=figure, table=table)
 
 
-def main_factors(table: pd.DataFrame, space: Space) -> tuple[str | None, str | None]:
+def main_factors(table: pd.DataFrame, space: PlainSpace) -> tuple[str | None, str | None]:
     """Returns the factor of the x axis and the factor of the colour, None where there is none.
 
     The learning rate and the batch size if they were searched, else the first numeric ones.
@@ -78,7 +86,7 @@ def main_factors(table: pd.DataFrame, space: Space) -> tuple[str | None, str | N
 
 
 def draw_search(
-    ax: Axes, table: pd.DataFrame, factor: str, space: Space, colour: str | None
+    ax: Axes, table: pd.DataFrame, factor: str, space: PlainSpace, colour: str | None
 ) -> None:
     """Draws objective against one factor; trials without an objective lie on the axis.
 
@@ -106,12 +114,12 @@ def draw_search(
     if colour:
         _draw_coloured(ax, x[shown], y[shown], table.loc[shown, colour], space[colour])
     else:
-        ax.scatter(x[shown], y[shown], s=38, color="#0072B2", label=f"trial (n = {shown.sum()})")
+        ax.scatter(x[shown], y[shown], s=38, color=palette.BLUE, label=f"trial (n = {shown.sum()})")
     ax.margins(y=0.12)  # Room for the ring and the star, which are wider than a point.
     control = (table["phase"] == "random") & y.notna()
     if control.any():
         label = f"random control (n = {control.sum()})"
-        look = {"marker": "s", "facecolors": "none", "edgecolors": "#666666", "zorder": 1.5}
+        look = {"marker": "s", "facecolors": "none", "edgecolors": palette.GREY, "zorder": 1.5}
         ax.scatter(x[control], y[control], s=24, label=label, **look)
     ring = {"facecolors": "none", "edgecolors": "black", "linewidths": 1.8}
     label = "best trial" if best.sum() < 2 else f"on the Pareto front (n = {best.sum()})"
@@ -120,9 +128,9 @@ def draw_search(
     if bad.any():
         ax.scatter(x[bad], y[bad], marker="x", color="black", s=60, label="a network diverged")
     stopped = lost & (table["state"] == "stopped")
-    _draw_on_axis(ax, x[stopped], _stopped(table[stopped]), {"marker": "|", "color": "#444444"})
+    _draw_on_axis(ax, x[stopped], _stopped(table[stopped]), {"marker": "|", "color": palette.DARK})
     label = f"no objective: failed (n = {(lost & ~stopped).sum()})"
-    _draw_on_axis(ax, x[lost & ~stopped], label, {"marker": "X", "color": "#b00020"})
+    _draw_on_axis(ax, x[lost & ~stopped], label, {"marker": "X", "color": palette.ALARM})
     anchor = (table["phase"] == "anchor") & y.notna()
     if anchor.any():
         label = f"base configuration (n = {anchor.sum()})"
@@ -175,7 +183,7 @@ def _numeric(table: pd.DataFrame, factor: str) -> bool:
     return len(values) > 0 and all(is_number(value) for value in values)
 
 
-def _positions(table: pd.DataFrame, factor: str, space: Space) -> tuple[pd.Series, list[str]]:
+def _positions(table: pd.DataFrame, factor: str, space: PlainSpace) -> tuple[pd.Series, list[str]]:
     """Returns where each trial stands on the factor's axis, and the labels of categories."""
     if _numeric(table, factor):
         return table[factor].astype(float), []

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
-from analysis.importance.sample import Floats, Sample, pooled
+from analysis.importance.sample import Sample, pooled
+from lttune.config.design.distributions import Floats
 
 TREES = 128
 

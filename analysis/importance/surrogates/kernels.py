@@ -12,8 +12,9 @@ import dataclasses
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from analysis.importance.sample import Floats, Sample, pooled
+from analysis.importance.sample import Sample, pooled
 from analysis.importance.surrogates import process as gp
+from lttune.config.design.distributions import Floats
 
 SCALES = (0.05, 50.0)
 """Range of the length scales' prior, uniform in the logarithm. At its top a factor is flat."""

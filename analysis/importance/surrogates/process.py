@@ -20,7 +20,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from analysis.importance.sample import Floats, Sample, pooled
+from analysis.importance.sample import Sample, pooled
+from lttune.config.design.distributions import Floats
 
 SCALES = (0.05, 1e3)
 """Range of length scales, in widths of the cube. At its top a factor is flat to the surrogate."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.importance import (
     change_table,
     divergence,
@@ -22,7 +22,7 @@ from analysis.importance import (
     rank_table,
     saved,
 )
-from analysis.importance.saved import Tables
+from analysis.importance.saved import Importances
 from analysis.tables.design.points import DENSITIES, DesignSample, design_sample
 from analysis.tables.design.readings import READINGS, reference_of
 from analysis.tables.objective import margin_of
@@ -33,7 +33,7 @@ GIVEN_OK = DENSITIES[3::4]
 subsets of the factors, which takes half a minute each."""
 
 
-def importance_tables(study: Study) -> Tables | str:
+def importance_tables(study: StudyFrame) -> Importances | str:
     """Returns importances at each density from the design's trials, or why there are none.
 
     They are kept in the study's folder, and estimated once for the same networks.
@@ -52,7 +52,7 @@ def importance_tables(study: Study) -> Tables | str:
     return found
 
 
-def design_tables(study: Study) -> tuple[Tables | None, str]:
+def design_tables(study: StudyFrame) -> tuple[Importances | None, str]:
     """Returns what is estimated of a study's design, and why there is nothing, or not all of it.
 
     None and an empty text for a study without a design.
@@ -65,11 +65,11 @@ def design_tables(study: Study) -> tuple[Tables | None, str]:
     return found, found.ended and f"The curves end early: {found.ended}."
 
 
-def _estimated(sample: DesignSample, margin: float, reference: float) -> Tables:
+def _estimated(sample: DesignSample, margin: float, reference: float) -> Importances:
     at_grid = sample.responses["density"].isin(list(DENSITIES))
     curves = importance_by_density(sample.points, sample.responses[at_grid], sample.factors)
     diverges, given_ok, text = _two_parts(sample)
-    return Tables(
+    return Importances(
         table=curves.table,
         strip=curves.strip,
         left_out=left_out_table(curves),

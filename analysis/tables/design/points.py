@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import DENSITIES as WIDTH_DENSITIES
 from analysis.tables.sweeps import point_name
@@ -37,12 +37,12 @@ class DesignSample:
     """The declared distributions."""
 
 
-def factors(study: Study) -> list[Factor]:
+def declared_factors(study: StudyFrame) -> list[Factor]:
     """Returns the factors that the design varies, as ``study.json`` declares them."""
     return [Factor.from_plain(values) for values in study.info.get("factors") or []]
 
 
-def design_points(study: Study) -> pd.DataFrame:
+def design_points(study: StudyFrame) -> pd.DataFrame:
     """Returns one row for each point of the design: ``trial``, ``role``, ``inert``, its values.
 
     Replicates of a point are trials of their own; ``trial`` is the first, ``trials`` lists all.
@@ -60,9 +60,9 @@ def design_points(study: Study) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()))
 
 
-def design_sample(study: Study) -> DesignSample | str:
+def design_sample(study: StudyFrame) -> DesignSample | str:
     """Returns the design's sample, or why there is none to estimate from."""
-    declared = factors(study)
+    declared = declared_factors(study)
     if not declared:
         return "study.json declares no factors for the design, so importances are not estimated."
     points = design_points(study)

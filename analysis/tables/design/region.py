@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.frame import Study
-from analysis.tables.design.points import design_points, factors
+from analysis.frame import StudyFrame
+from analysis.tables.design.points import declared_factors, design_points
 from lttune.config.design import INERT, Categorical
 
 MARGIN = 0.01
@@ -22,7 +22,7 @@ FEWEST = 8
 """Points that a region keeps at the least."""
 
 
-def is_sane(study: Study, margin: float = MARGIN) -> pd.Series:
+def is_sane(study: StudyFrame, margin: float = MARGIN) -> pd.Series:
     """Returns whether a point's dense networks learn, indexed by the first trial of the point.
 
     A point is sane if its mean validation accuracy is at least that of the paper's point minus
@@ -48,7 +48,7 @@ def is_sane(study: Study, margin: float = MARGIN) -> pd.Series:
     return sane.drop(papers, errors="ignore")
 
 
-def sane_region(study: Study, margin: float = MARGIN) -> dict[str, tuple[float, float]]:
+def sane_region(study: StudyFrame, margin: float = MARGIN) -> dict[str, tuple[float, float]]:
     """Returns a box in which nearly all points of a design are sane: path -> (low, high).
 
     It is found by peeling (PRIM: Friedman & Fisher 1999, Bump Hunting in High-Dimensional Data,
@@ -64,7 +64,7 @@ def sane_region(study: Study, margin: float = MARGIN) -> dict[str, tuple[float, 
     points = design_points(study).set_index("trial").loc[sane.index]
     peeled = {
         factor.path: factor.distribution
-        for factor in factors(study)
+        for factor in declared_factors(study)
         if factor.path != INERT
         and not factor.path.startswith("prune.")
         and not isinstance(factor.distribution, Categorical)

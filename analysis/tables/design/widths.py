@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
 from analysis.importance import sweep_width
-from analysis.importance.saved import Tables
+from analysis.importance.saved import Importances
+from analysis.tables.design.points import declared_factors
 from analysis.tables.design.readings import READINGS, reference_of
 from analysis.tables.objective import margin_of
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import DENSITIES, is_numeral, sweep_networks
-from lttune.config.design import Factor
 
 WIDTH = ["source", "factor", "density", "reading", "width", "low", "high", "whole", "unit", "open"]
 WIDTH_COLUMNS = [*WIDTH, "n", "reason"]
@@ -27,7 +27,7 @@ DECADE = 10.0
 """Ratio of the ends of a sweep from which its values count on a log scale."""
 
 
-def width_table(study: Study, design: Tables | None) -> pd.DataFrame:
+def width_table(study: StudyFrame, design: Importances | None) -> pd.DataFrame:
     """Returns the width of the good part of each factor's range, by density and reading of "good".
 
     ``source`` is "sweep", where all else is at the paper's setting, or "design", where it is
@@ -41,7 +41,7 @@ def width_table(study: Study, design: Tables | None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(WIDTH_COLUMNS))
 
 
-def _of_sweeps(study: Study) -> list[dict[str, Any]]:
+def _of_sweeps(study: StudyFrame) -> list[dict[str, Any]]:
     margin = margin_of(study)
     rows: list[dict[str, Any]] = []
     for factor, swept in sweep_networks(study).groupby("factor", sort=False):
@@ -74,8 +74,8 @@ def _of_sweeps(study: Study) -> list[dict[str, Any]]:
     return rows
 
 
-def _of_design(study: Study, widths: pd.DataFrame) -> list[dict[str, Any]]:
-    declared = [Factor.from_plain(values) for values in study.info.get("factors") or []]
+def _of_design(study: StudyFrame, widths: pd.DataFrame) -> list[dict[str, Any]]:
+    declared = declared_factors(study)
     logs = {
         factor.path: hasattr(factor.distribution, "decades")
         or bool(getattr(factor.distribution, "log", False))

@@ -7,7 +7,8 @@ import pytest
 from sample_sweeps import design_study
 
 from analysis.importance import importance_by_density
-from analysis.report import drawings
+from analysis.report.section import Subject
+from analysis.report.sections import SECTIONS
 from analysis.tables import noise
 from analysis.tables.design import importance as design_importance
 from analysis.tables.design import points as design_points
@@ -29,6 +30,12 @@ NOTHING = {
 }
 
 
+def _drawn(study, design):
+    subject = Subject(study=study, design=design)
+    found = [one for section in SECTIONS for one in section.figures(subject, NOTHING)]
+    return [drawing for drawing in found if drawing is not None]
+
+
 @pytest.mark.slow
 def test_importance_is_drawn_from_the_design(tmp_path, monkeypatch):
     quick = partial(importance_by_density, draws=8, permutations=9, base=64)
@@ -38,7 +45,7 @@ def test_importance_is_drawn_from_the_design(tmp_path, monkeypatch):
     study = design_study(tmp_path)
     found, note = design_importance.design_tables(study)
     assert note == ""
-    drawn = drawings.drawings(study, found, NOTHING)
+    drawn = _drawn(study, found)
     assert {"importance", "surrogate"} <= {drawing.name for drawing in drawn}
     left_out = next(d for d in drawn if d.name == "surrogate").table
     # The line is noiseless but for the replicates, and every point comes once at each density.
@@ -62,5 +69,5 @@ def test_a_design_without_importances_says_why(tmp_path, changes, expected):
     found, note = design_importance.design_tables(study)
     assert found is None
     assert expected in note
-    drawn = drawings.drawings(study, found, NOTHING)
+    drawn = _drawn(study, found)
     assert "importance" not in {drawing.name for drawing in drawn}

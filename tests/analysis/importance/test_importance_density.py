@@ -6,8 +6,8 @@ import pytest
 from surface import sample_of
 
 from analysis.importance import (
-    Curves,
     Importance,
+    ImportanceCurves,
     change_point,
     change_table,
     divergence,
@@ -99,13 +99,15 @@ def test_a_trajectory_listed_twice_is_refused():
         importance_by_density(points, pd.concat([responses, responses[:1]]), factors)
 
 
-def curves_of(draws: dict[float, np.ndarray]) -> Curves:
+def curves_of(draws: dict[float, np.ndarray]) -> ImportanceCurves:
     estimates = {
         d: Importance(status="ok", total=pd.DataFrame({"lr": values}))
         for d, values in draws.items()
     }
     nothing = pd.DataFrame()
-    return Curves(table=nothing, strip=nothing, missing=nothing, ended="", estimates=estimates)
+    return ImportanceCurves(
+        table=nothing, strip=nothing, missing=nothing, ended="", estimates=estimates
+    )
 
 
 def test_leads_and_leaders_are_those_of_the_draws():

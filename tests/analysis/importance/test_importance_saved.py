@@ -8,7 +8,7 @@ import pytest
 from sample_sweeps import design_study
 
 from analysis.importance import importance_by_density, saved
-from analysis.importance.by_density import Curves
+from analysis.importance.by_density import ImportanceCurves
 from analysis.report import write as report
 from analysis.tables.design import importance as design_importance
 from analysis.tables.design import points as design_points
@@ -17,7 +17,7 @@ TABLE = pd.DataFrame({"factor": ["lr", "inert"], "first": [0.1 + 0.2, float("nan
 TABLE = TABLE.assign(detected=[True, False], density=[1.0, 0.8])
 STRIP = pd.DataFrame({"density": [1.0], "status": ["ok"], "trajectories": [20], "q2": [1 / 3]})
 NOTHING = pd.DataFrame()
-FOUND = saved.Tables(
+FOUND = saved.Importances(
     **dict.fromkeys(saved.FRAMES, NOTHING) | {"table": TABLE, "strip": STRIP},
     ended="at density 0.2",
     divergence="3 of 20",
@@ -65,7 +65,7 @@ def counted(monkeypatch):
 
     def estimate(points, responses, factors):
         calls.append(len(responses))
-        return Curves(
+        return ImportanceCurves(
             table=pd.DataFrame(), strip=STRIP, missing=pd.DataFrame(), ended="", estimates={}
         )
 
@@ -89,7 +89,7 @@ def test_the_same_networks_are_estimated_once(tmp_path, counted):
 
 def test_other_factors_and_options_are_other_importances(tmp_path):
     study = design_study(tmp_path)
-    points, factors = design_points.design_points(study), design_points.factors(study)
+    points, factors = design_points.design_points(study), design_points.declared_factors(study)
     frames = (points, study.records[["trial", "test_accuracy"]])
     keys = [
         saved.key_of(*frames, factors),

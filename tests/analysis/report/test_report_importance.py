@@ -16,7 +16,7 @@ from analysis.figures.design.noise import noise
 from analysis.figures.design.widths import width
 from analysis.figures.search import budget as budget_figures
 from analysis.report import write as report
-from analysis.report.importance_tables import OPTUNA, lead_text
+from analysis.report.rows.importance import OPTUNA, lead_text
 from analysis.tables.design import importance as design_importance
 from analysis.tables.design.points import DENSITIES, design_sample
 from analysis.tables.design.widths import width_table

@@ -1,4 +1,4 @@
-"""Tables as the page shows them: rows, headings and cells."""
+"""Differences from controls: a row for each level, or for each control where these are many."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.figures.anchor import target_text
 from analysis.report.formats import percent
+from analysis.report.section import Subject, Tabled
 from analysis.tables.controls import LABELS
 from analysis.tables.curves import nearest
 from analysis.tables.sweeps import DENSITIES
@@ -53,33 +55,14 @@ def _by_level(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def gains(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Returns for each swept factor the densities, and a row for each value with its gains."""
-    found: list[dict[str, Any]] = []
-    for factor, mine in table.groupby("factor", sort=False):
-        rows = [
-            {
-                "value": value,
-                "mark": cells["mark"].iloc[0],
-                "replicates": cells["replicates"].iloc[0],
-                "diverged": cells["diverged"].iloc[0],
-                "cells": {row["density"]: row for row in cells.to_dict("records")},
-            }
-            for value, cells in mine.groupby("value", sort=False)
-        ]
-        densities = sorted(mine["density"].unique(), reverse=True)
-        found.append({"factor": factor, "densities": densities, "rows": rows})
-    return found
+def at_home(subject: Subject, tables: Tabled) -> dict[str, Any]:
+    """Returns ``differences`` of the base configuration on its own task."""
+    table = tables["differences"]
+    return {"differences": comparison(table)} if len(table) else {}
 
 
-def by_density(table: pd.DataFrame, key: list[str]) -> dict[str, Any]:
-    """Returns a table of estimates with a row for each ``key`` and a column for each density."""
-    densities = sorted(table["density"].unique(), reverse=True)
-    rows = [
-        {
-            **dict(zip(key, names, strict=True)),
-            "cells": {row["density"]: row for row in cells.to_dict("records")},
-        }
-        for names, cells in table.groupby(key, sort=False)
-    ]
-    return {"densities": densities, "rows": rows}
+def at_target(subject: Subject, tables: Tabled) -> dict[str, Any]:
+    """Returns ``on_target``, the differences there, and ``target``, what it is."""
+    table = tables["differences_target"]
+    shown = {"on_target": comparison(table), "target": target_text(subject.study)}
+    return shown if len(table) else {}

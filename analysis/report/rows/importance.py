@@ -1,4 +1,4 @@
-"""Tables about importance as the page shows them, and what their order of factors says in words."""
+"""Importances, noise and widths as the page shows them, and the order of factors in words."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import Study
+from analysis.frame import StudyFrame
+from analysis.report.answer import DENSITY
 from analysis.report.formats import percent
+from analysis.report.section import Subject, Tabled
 from lttune.errors import StorageError
 
 SURE = 0.975
@@ -17,6 +19,44 @@ SURE = 0.975
 OPTUNA = "optuna_importance.csv"
 """File in ``figures/`` that ``lttune importance`` writes: columns response, method,
 question, n, factor, importance and rank."""
+
+
+def by_factor(subject: Subject, tables: Tabled) -> dict[str, Any]:
+    """Returns what the design says beside its indices; nothing without a design."""
+    study, design = subject.study, subject.design
+    if not (study.records["phase"] == "design").any():
+        return {}
+    notes = [subject.note, design.divergence if design else ""]
+    return {
+        "leads": lead_text(tables["ranks"], tables["changes"]),
+        "design_notes": [note for note in notes if note],
+        "diverges": tables["diverges"].to_dict("records"),
+        "given_ok": tables["given_ok"].to_dict("records"),
+    }
+
+
+def opinions(subject: Subject, tables: Tabled) -> dict[str, Any]:
+    """Returns ``opinions``: of the process beside the forest's."""
+    found = opinion_rows(tables["opinions"])
+    return {"opinions": found} if found else {}
+
+
+def others(subject: Subject, tables: Tabled) -> dict[str, Any]:
+    """Returns ``optuna``: importances by other methods."""
+    found = optuna_rows(subject.study)
+    return {"optuna": found} if found else {}
+
+
+def widths(subject: Subject, tables: Tabled) -> dict[str, Any]:
+    """Returns ``widths``: how much of each factor's range is good."""
+    found = width_rows(tables["widths"])
+    return {"widths": found} if found else {}
+
+
+def noise(subject: Subject, tables: Tabled) -> dict[str, Any]:
+    """Returns ``noise``: where it comes from, at the density of the answer."""
+    found = noise_rows(tables["noise"], DENSITY)
+    return {"noise": found} if found else {}
 
 
 def opinion_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -103,7 +143,7 @@ def width_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [group for group in groups if group["rows"]]
 
 
-def optuna_rows(study: Study) -> list[dict[str, Any]]:
+def optuna_rows(study: StudyFrame) -> list[dict[str, Any]]:
     """Returns a group for each method of ``OPTUNA``, rows are factors; empty without the file.
 
     Raises:

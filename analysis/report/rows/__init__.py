@@ -1,0 +1,1 @@
+"""What the template of each section is given: rows, headings and cells."""
