@@ -112,7 +112,7 @@ def test_a_damaged_file_is_refused_before_it_is_read(small, tmp_path, monkeypatc
     def read(*_):
         raise AssertionError("it was read")
 
-    monkeypatch.setattr(cifar, "read", read)
+    monkeypatch.setattr(cifar.python_batch, "read", read)
     put(tmp_path / "cifar-10-batches-py", pythons() | {"data_batch_3": b"\x80\x02}q\x00."})
     with pytest.raises(DataError, match=r"data_batch_3 is damaged: expected md5 .*delete it"):
         load("cifar10", tmp_path)
