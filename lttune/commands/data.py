@@ -8,8 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from lttune.config.data import is_path
 from lttune.config.fields import require
+from lttune.config.lottery.data import is_path
 from lttune.errors import ConfigError
 
 

@@ -5,15 +5,15 @@ as ``train.lr`` names a field everywhere: in a search space, on the command line
 parameter and as a column of the records.
 """
 
-from lttune.config.data import DataConfig
 from lttune.config.fields import differences, digest, flatten, require
-from lttune.config.lottery import LotteryConfig, from_dict
-from lttune.config.model import ModelConfig
-from lttune.config.pretrain import PretrainConfig
-from lttune.config.prune import PruneConfig
-from lttune.config.supermask import SupermaskConfig
-from lttune.config.target import TargetConfig
-from lttune.config.train import TrainConfig
+from lttune.config.lottery.data import DataConfig
+from lttune.config.lottery.lottery import LotteryConfig, from_dict
+from lttune.config.lottery.model import ModelConfig
+from lttune.config.lottery.pretrain import PretrainConfig
+from lttune.config.lottery.prune import PruneConfig
+from lttune.config.lottery.supermask import SupermaskConfig
+from lttune.config.lottery.target import TargetConfig
+from lttune.config.lottery.train import TrainConfig
 
 __all__ = [
     "DataConfig",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lttune.config.data import is_path, require_dataset
+from lttune.config.lottery.data import is_path, require_dataset
 from lttune.data import cifar, digits, mnist, own, scenes
 from lttune.data.dataset import Dataset, split
 

@@ -11,7 +11,7 @@ from scipy import stats
 from torch import nn
 
 from lttune.config import ModelConfig
-from lttune.config.model import InitName
+from lttune.config.lottery.model import InitName
 from lttune.models.initialisers import INITIALISERS, draw, fans, glorot_std, he_std
 
 LAYERS = [(300, 784), (10, 100), (128, 64, 3, 3), (64, 32, 1, 1)]

@@ -9,7 +9,7 @@ import torch
 from evidences import evidence, fresh
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
-from lttune.config.prune import CriterionName
+from lttune.config.lottery.prune import CriterionName
 from lttune.data import load
 from lttune.errors import ConfigError
 from lttune.models import masks

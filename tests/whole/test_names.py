@@ -11,11 +11,11 @@ import torch
 
 from lttune import config
 from lttune.config import ModelConfig, TrainConfig
-from lttune.config import data as data_config
-from lttune.config import lottery as lottery_config
-from lttune.config import model as model_config
-from lttune.config import prune as prune_config
-from lttune.config import train as train_config
+from lttune.config.lottery import data as data_config
+from lttune.config.lottery import lottery as lottery_config
+from lttune.config.lottery import model as model_config
+from lttune.config.lottery import prune as prune_config
+from lttune.config.lottery import train as train_config
 from lttune.data import LOADERS, load
 from lttune.data.augmentation import AUGMENTATIONS, augmented
 from lttune.data.transforms import TASKS, outline

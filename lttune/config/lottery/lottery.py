@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lttune.config.data import DataConfig
 from lttune.config.fields import (
     flatten,
     is_int,
@@ -15,12 +14,13 @@ from lttune.config.fields import (
     require,
     require_choice,
 )
-from lttune.config.model import ModelConfig
-from lttune.config.pretrain import PretrainConfig
-from lttune.config.prune import PruneConfig
-from lttune.config.supermask import SupermaskConfig
-from lttune.config.target import TargetConfig
-from lttune.config.train import TrainConfig
+from lttune.config.lottery.data import DataConfig
+from lttune.config.lottery.model import ModelConfig
+from lttune.config.lottery.pretrain import PretrainConfig
+from lttune.config.lottery.prune import PruneConfig
+from lttune.config.lottery.supermask import SupermaskConfig
+from lttune.config.lottery.target import TargetConfig
+from lttune.config.lottery.train import TrainConfig
 from lttune.errors import unknown
 
 MethodName = Literal["prune", "supermask"]

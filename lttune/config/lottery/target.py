@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from lttune.config.data import DataConfig, require_dataset
 from lttune.config.fields import is_number, require, require_choice
-from lttune.config.train import OptimizerName, TrainConfig
+from lttune.config.lottery.data import DataConfig, require_dataset
+from lttune.config.lottery.train import OptimizerName, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from lttune.config.data import DataConfig, TaskName, require_dataset
 from lttune.config.fields import is_int, is_number, require, require_choice
-from lttune.config.train import TrainConfig
+from lttune.config.lottery.data import DataConfig, TaskName, require_dataset
+from lttune.config.lottery.train import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)

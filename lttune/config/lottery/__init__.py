@@ -1,0 +1,1 @@
+"""The configuration of one trajectory, a file for each part of it."""
