@@ -153,7 +153,7 @@ def test_a_numba_that_is_there_and_cannot_compile_is_none():
 
 def falls_back(environment):
     done = ran(
-        "from tests.test_choice import chosen\n"
+        "from tests.training.engines.test_choice import chosen\n"
         "from lttune.training.engines import make\n"
         "name, reason = chosen()\n"
         "print(make(name, 'cpu').numerics.partition('-')[0], reason)",
@@ -173,7 +173,7 @@ def test_kernels_are_compiled_where_nothing_can_be_kept(tmp_path):
         "import numba.core.caching as caching\n"
         "caching.CacheImpl._locator_classes = []\n"
         "from lttune.training.engines import choose, make, warm\n"
-        "from tests.test_choice import chosen\n"
+        "from tests.training.engines.test_choice import chosen\n"
         "name, reason = chosen()\n"
         "make(name, 'cpu')\n"
         "warm(name)\n"
