@@ -57,6 +57,6 @@ def ray_address() -> Iterator[str]:
     # What a study sets before it starts a head of its own, whose workers then have it.
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    head = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+    head = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     yield head.address
     head.shutdown()
