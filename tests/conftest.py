@@ -20,7 +20,10 @@ for name in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_T
     os.environ.pop(name, None)
 
 
-LONGEST = ("benchmarks", "studies", "phases", "study", "mlflow", "choice", "results", "importance")
+LONGEST = (
+    *("benchmarks", "studies", "phases", "study", "mlflow", "choice", "cache", "cluster"),
+    *("tracking", "results", "importance", "report"),
+)
 """Words in the names of the files that take longest."""
 
 
