@@ -78,7 +78,7 @@ def _add(block: Block, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> N
     if isinstance(table, dict) and row.startswith('"'):
         added = eval(f"{{{row}}}", names)
     else:
-        added = eval(f"({row})", names)
+        added = eval(f"({row},)", names)
     if isinstance(table, dict):
         rows = added if isinstance(added, dict) else {one.name: one for one in added}
         for name, value in rows.items():
