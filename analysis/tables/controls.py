@@ -8,54 +8,24 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lttune.config.control import CONTROLS
+from lttune.config.control import families as grouped
+
 LABELS = {
     "trunk": "ticket",
     "dense": "dense",
-    "reinit": "reinitialised ticket",
-    "random": "random mask",
-    "random_global": "random mask over all layers",
-    "random_even": "random mask, layers alike",
-    "random_erk": "random mask, ERK layers",
-    "shuffle": "shuffled mask",
-    "one_shot": "pruned at once",
-    "finetune": "fine-tuned",
-    "lr_rewind": "learning rate rewound",
-    "reset": "rewound each level",
-    "permute": "permuted weights",
-    "keep_sign": "new weights, same signs",
-    "signed_constant": "signed constants",
-    "noise_0.5": "noise of 0.5 deviations",
-    "noise_1": "noise of 1 deviation",
-    "noise_2": "noise of 2 deviations",
-    "noise_3": "noise of 3 deviations",
-    "freeze": "pruned weights frozen",
-    "zero_if_shrinking": "frozen unless shrinking",
-    "sibling": "another data order",
+    **{name: control.label for name, control in CONTROLS.items() if not control.plays},
 }
 """Branch -> its name for readers."""
 
 MAIN = ("trunk", "reinit", "random")
 """Branches of the paper's own figures, drawn in the first one."""
 
-FAMILIES = {
-    "Other weights in the ticket's mask": (
-        "reinit",
-        "permute",
-        "keep_sign",
-        "signed_constant",
-        "noise_0.5",
-        "noise_1",
-        "noise_2",
-        "noise_3",
-    ),
-    "Other masks": ("random", "random_global", "random_even", "random_erk", "shuffle", "one_shot"),
-    "Other ways to train on": ("finetune", "lr_rewind", "reset", "sibling"),
-    "Pruned weights not at zero": ("freeze", "zero_if_shrinking"),
-}
-"""What a group of controls changes -> the controls."""
-
-TARGET = {"transfer": "trunk", "transfer_reinit": "reinit", "transfer_random": "random"}
+TARGET = {name: control.plays for name, control in CONTROLS.items() if control.plays}
 """Branch on the target -> the branch whose part it plays there."""
+
+FAMILIES = {title: names for title, names in grouped().items() if TARGET.keys().isdisjoint(names)}
+"""What a group of controls changes -> the controls."""
 
 
 def at_home(records: pd.DataFrame) -> pd.DataFrame:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import tyro
 
 from lttune.config.fields import require
-from lttune.config.lottery.data import is_path
+from lttune.config.lottery.data import DatasetName, is_path
 from lttune.errors import ConfigError
+
+NAMES = (
+    f"Dataset: {', '.join(get_args(DatasetName))}, or a path of your own: an .npz file or a folder "
+    "of pictures in one folder a class."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
     """What is fetched, and where it is kept."""
 
-    name: Annotated[str, tyro.conf.Positional]
-    """Dataset: mnist, fashion-mnist, cifar10, cifar100, digits, digit-scenes, or a path of your
-    own: an .npz file or a folder of pictures in one folder a class."""
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help=NAMES)]
+    """Dataset: a name, or a path of your own."""
     folder: Path | None = None
     """Where datasets are kept. None is LTTUNE_DATA, else a cache folder of the user."""
     size: int | None = None

@@ -46,8 +46,9 @@ class Flags:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         given = {f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
-        asked = [name for name in ("level", *WHOLE) if name in given]
-        rule = f"given by one of --level, {', '.join(f'--{name}' for name in WHOLE)}"
+        asked = [] if self.level is None else ["level"]
+        asked += [name for name, is_asked in self.whole().items() if is_asked]
+        rule = f"given by one of --level, {', '.join(f'--{name}' for name in self.whole())}"
         require(len(asked) == 1, "what is exported", rule, asked)
         of_a_ticket = sorted(given & OF_A_TICKET)
         alone = asked == ["level"] or not of_a_ticket
@@ -55,9 +56,11 @@ class Flags:
         ok = asked != ["level"] or self.out is None or self.out.suffix == ".safetensors"
         require(ok, "--out", "a .safetensors file", str(self.out))
 
+    def whole(self) -> dict[str, bool]:
+        """Returns name of ``lttune.exchange.studies.EXPORTS`` -> whether it is asked for."""
+        return {"optuna": self.optuna, "csv": self.csv, "deepcave": self.deepcave}
 
-WHOLE = {"optuna": "optuna.db", "csv": "csv", "deepcave": "deepcave"}
-"""Form of a whole study -> what is written in its folder."""
+
 OF_A_TICKET = {"trial", "replicate", "branch", "form", "weights"}
 """Flags that mean nothing for a whole study."""
 
@@ -71,11 +74,11 @@ def _study(flags: Flags) -> int:
     from lttune.errors import StorageError
     from lttune.exchange import studies
 
-    (form,) = (name for name in WHOLE if getattr(flags, name))
+    (form,) = (studies.EXPORTS[name] for name, is_asked in flags.whole().items() if is_asked)
     folder = studies.Folder.read(flags.study)
-    out = flags.out or flags.study / WHOLE[form]
+    out = flags.out or flags.study / form.place
     try:
-        lines = getattr(studies, f"write_{form}")(folder, out)
+        lines = form.write(folder, out)
     except OSError as error:
         raise StorageError(f"{out} cannot be written: {error.strerror or error}") from error
     print("\n".join([f"{out}: the study {folder.name}", *lines]))

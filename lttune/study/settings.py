@@ -10,40 +10,16 @@ from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
-from lttune.config import LotteryConfig, require
+from lttune.config import LotteryConfig, control, machine, phase, require
+from lttune.config.control import CONTROLS, ControlName
 from lttune.config.fields import is_number
 from lttune.config.machine import DeviceName, EngineName
 from lttune.config.passwords import masked
-from lttune.config.phase import PHASES, PhaseName, told
+from lttune.config.phase import PHASES, PhaseName
 from lttune.errors import unknown
 from lttune.records.objectives import ObjectiveConfig
 
 Scale = Literal["smoke", "quick", "paper"]
-ControlName = Literal[
-    "reinit",
-    "random",
-    "random_global",
-    "random_even",
-    "random_erk",
-    "shuffle",
-    "one_shot",
-    "finetune",
-    "lr_rewind",
-    "reset",
-    "permute",
-    "keep_sign",
-    "signed_constant",
-    "freeze",
-    "zero_if_shrinking",
-    "noise_0.5",
-    "noise_1",
-    "noise_2",
-    "noise_3",
-    "sibling",
-    "transfer",
-    "transfer_random",
-    "transfer_reinit",
-]
 SamplerName = Literal["tpe", "gp", "random"]
 MoreName = Literal["optimizer", "momentum", "weight_decay", "init_scale", "width", "warmup"]
 
@@ -78,10 +54,9 @@ class StudyConfig:
     """How much is run: smoke to see it work, quick for a first answer, paper for its numbers."""
     out: Path = Path("results")
     """Folder of all studies and of the store of trained networks that they share."""
-    phases: Annotated[tuple[PhaseName, ...], tyro.conf.arg(help=f"What is run. {told()}.")] = (
-        "anchor",
-        "search",
-    )
+    phases: Annotated[
+        tuple[PhaseName, ...], tyro.conf.arg(help=f"What is run. {phase.told()}.")
+    ] = ("anchor", "search")
     """What is run: names of ``lttune.config.phase.PHASES``."""
     trials: int = 12
     """Trials of the search, and as many of its random control."""
@@ -91,15 +66,11 @@ class StudyConfig:
     """Repetitions inside each trial of the search, which sees their mean."""
     confirm_replicates: int = 5
     """Fresh replicates of each configuration that is confirmed, one a trial."""
-    controls: tuple[ControlName, ...] = ("reinit", "random")
-    """Controls trained at every level of the anchor. New weights: reinit (in the ticket's mask),
-    random (in a random mask of its density in each layer), random_global, random_even and
-    random_erk (of its density over all, layers at chance, equal or Erdos-Renyi-Kernel densities).
-    Other places: shuffle (random, with their initial weights), one_shot (pruned at once). Other
-    starts in the ticket's mask: finetune, lr_rewind, reset (rewound where the trunk goes on),
-    permute, keep_sign, signed_constant, noise_S (noise of S deviations added). Held pruned weights:
-    freeze, zero_if_shrinking. sibling is the ticket in another data order, with the error barrier
-    to the trunk; transfer, transfer_random and transfer_reinit are trained on the target."""
+    controls: Annotated[
+        tuple[ControlName, ...],
+        tyro.conf.arg(help=f"Controls trained at every level of the anchor. {control.told()}."),
+    ] = ("reinit", "random")
+    """Controls trained at every level of the anchor: names of ``control.CONTROLS``."""
     control_densities: tuple[float, ...] = ()
     """Densities at which controls are wanted: they are trained at the two levels around each. Empty
     is every level."""
@@ -126,9 +97,10 @@ class StudyConfig:
     """Trials at once, one core each. None is one for each core."""
     device: DeviceName = "cpu"
     """Where networks are trained."""
-    engine: EngineName = "auto"
-    """How networks are trained: torch is the reference; sparse computes surviving weights only, on
-    the CPU; stacked trains several at once, for a GPU. auto is sparse where it can be."""
+    engine: Annotated[
+        EngineName, tyro.conf.arg(help=f"How networks are trained: {machine.TOLD}")
+    ] = "auto"
+    """How networks are trained: see ``lttune.config.machine``."""
     plan: bool = False
     """Only print what would be trained and about how long it takes."""
     lottery: LotteryConfig = field(default_factory=LotteryConfig)
@@ -149,7 +121,7 @@ class StudyConfig:
                 raise unknown(name, getattr(self, name), get_args(choices))
         for name, choices in (
             ("phases", PHASES),
-            ("controls", get_args(ControlName)),
+            ("controls", CONTROLS),
             ("search_over", get_args(MoreName)),
         ):
             for value in getattr(self, name):

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from lttune.__main__ import main
+from lttune.commands.export import Flags
 from lttune.errors import ConfigError, StorageError
-from lttune.exchange.studies import Folder, write_csv, write_deepcave, write_optuna
+from lttune.exchange.studies import EXPORTS, Folder, write_csv, write_deepcave, write_optuna
 from lttune.exchange.studies.trial_sets import contains, distribution
 from lttune.records import schema
 from lttune.store.files import read_json, write_json
@@ -81,20 +82,24 @@ def test_csv_of_a_study_that_has_trained_nothing_has_the_columns(study):
     assert list(pd.read_csv(study / "csv" / "records.csv").columns) == list(schema.MEASURES)
 
 
-@pytest.mark.parametrize(("form", "place"), [("optuna", "o.db"), ("csv", "t"), ("deepcave", "d")])
-def test_the_command_writes_once(study, cwd, capsys, form, place):
-    for out in ([], ["--out", str(cwd / place)]):
+@pytest.mark.parametrize("form", EXPORTS)
+def test_the_command_writes_once(study, cwd, capsys, form):
+    for out in ([], ["--out", str(cwd / "other")]):
         assert main(["export", f"--{form}", str(study), *out]) == 0
         printed = capsys.readouterr().out.splitlines()
         assert Path(printed[0].partition(":")[0]).exists()
         assert main(["export", str(study), f"--{form}", *out]) == 74
         assert "is there already: move it away" in capsys.readouterr().err
-    assert [path.name for path in cwd.iterdir()] == [place]
-    kept = {"cells", "study.json", "trials.json", "records.parquet", "optuna.db", "csv", "deepcave"}
+    assert [path.name for path in cwd.iterdir()] == ["other"]
+    kept = {"cells", "study.json", "trials.json", "records.parquet", EXPORTS[form].place}
     assert {path.name for path in study.iterdir()} <= kept
 
 
-@pytest.mark.parametrize("form", ["optuna", "csv", "deepcave"])
+def test_every_form_has_a_flag():
+    assert list(Flags(study=Path("x"), csv=True).whole()) == list(EXPORTS)
+
+
+@pytest.mark.parametrize("form", EXPORTS)
 def test_what_cannot_be_written_is_one_line(study, capsys, form):
     assert main(["export", f"--{form}", str(study), "--out", str(study / "study.json" / "x")]) == 74
     assert "study.json/x cannot be written: " in capsys.readouterr().err

@@ -14,16 +14,16 @@ from lttune.config import (
     PruneConfig,
     TargetConfig,
 )
+from lttune.config.control import CONTROLS, ControlName
 from lttune.errors import ConfigError
 from lttune.models import masks
 from lttune.study.checks import check_controls, check_fit
-from lttune.study.settings import ControlName
 from lttune.trajectory.branches import ANYWHERE, BRANCHES, FROM_DENSE, HOLDING, TRANSFERS
 from lttune.trajectory.starts import start_weights
 
 
 def test_the_command_line_knows_every_control():
-    assert get_args(ControlName) == tuple(BRANCHES)
+    assert get_args(ControlName) == tuple(CONTROLS) == tuple(BRANCHES)
     assert BRANCHES.keys() >= HOLDING | FROM_DENSE | TRANSFERS | ANYWHERE
 
 

@@ -24,6 +24,8 @@ from lttune.models.architectures import FAMILIES, architecture
 from lttune.models.initialisers import INITIALISERS, NORM_INITIALISERS
 from lttune.pruning.criteria import CRITERIA
 from lttune.pruning.rule import SCOPES, competing_groups
+from lttune.study import settings
+from lttune.study.search.proposals import SAMPLERS
 from lttune.training.engines.plain import RULES as PLAIN
 from lttune.training.engines.stacked.rules import RULES as STACKED
 from lttune.training.engines.torch.engine import PRECISIONS, set_precision
@@ -42,6 +44,7 @@ TABLES = [
     (train_config.PrecisionName, PRECISIONS),
     (lottery_config.KeptName, STARTS),
     (lottery_config.PrunedName, HOLDS),
+    (settings.SamplerName, SAMPLERS),
 ]
 
 

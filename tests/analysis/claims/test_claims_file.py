@@ -13,9 +13,9 @@ from scipy.stats import ttest_1samp
 from analysis.claims import power_table, read, verdicts
 from analysis.claims.lock import lock
 from analysis.statistics.verdicts.power import equivalence_power, superiority_power
+from lttune.config.control import ControlName
 from lttune.config.design import SWEEPS
 from lttune.config.presets import PRESETS
-from lttune.study.settings import ControlName
 
 RECORDS = Path(__file__).parents[3] / "docs" / "results" / "sensitivity" / "records.parquet"
 REGISTRY = read()

@@ -21,7 +21,7 @@ from analysis.tables import controls, sweeps
 from analysis.tables import same_setting as places
 from analysis.tables.curves import difference_table
 from analysis.tables.lines import line_table
-from lttune.study.settings import ControlName
+from lttune.config.control import ControlName
 
 
 @pytest.fixture

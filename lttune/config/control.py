@@ -1,0 +1,152 @@
+"""The controls of a trajectory, in one table: what each one is, for settings and for readers.
+
+What a control trains is a function in ``lttune.trajectory.branches.BRANCHES``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ControlName = Literal[
+    "reinit",
+    "random",
+    "random_global",
+    "random_even",
+    "random_erk",
+    "shuffle",
+    "one_shot",
+    "finetune",
+    "lr_rewind",
+    "reset",
+    "permute",
+    "keep_sign",
+    "signed_constant",
+    "freeze",
+    "zero_if_shrinking",
+    "noise_0.5",
+    "noise_1",
+    "noise_2",
+    "noise_3",
+    "sibling",
+    "transfer",
+    "transfer_random",
+    "transfer_reinit",
+]
+"""The names of ``CONTROLS``, in its order."""
+
+Family = Literal[
+    "Other weights in the ticket's mask",
+    "Other masks",
+    "Other ways to train on",
+    "Pruned weights not at zero",
+    "On the target",
+]
+"""What a group of controls changes: the title of their panel in the report."""
+
+WEIGHTS: Family = "Other weights in the ticket's mask"
+MASKS: Family = "Other masks"
+WAYS: Family = "Other ways to train on"
+HELD: Family = "Pruned weights not at zero"
+TARGET: Family = "On the target"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """One control."""
+
+    family: Family
+    told: str
+    """What a person reads of it in ``--help``."""
+    label: str = ""
+    """Its name for readers of a report; empty on the target, where it has that of its part."""
+    plays: Literal["trunk", "reinit", "random"] | None = None
+    """On the target, the branch whose part it plays there; None at home."""
+
+
+CONTROLS: dict[str, Control] = {
+    "reinit": Control(family=WEIGHTS, label="reinitialised ticket", told="new weights"),
+    "random": Control(
+        family=MASKS,
+        label="random mask",
+        told="new weights at random places, of the ticket's density in each layer",
+    ),
+    "random_global": Control(
+        family=MASKS,
+        label="random mask over all layers",
+        told="as random, of its density over all, layers as chance has it",
+    ),
+    "random_even": Control(
+        family=MASKS, label="random mask, layers alike", told="likewise, layers of equal density"
+    ),
+    "random_erk": Control(
+        family=MASKS,
+        label="random mask, ERK layers",
+        told="likewise, layers of Erdos-Renyi-Kernel densities",
+    ),
+    "shuffle": Control(
+        family=MASKS, label="shuffled mask", told="as random, with their initial weights"
+    ),
+    "one_shot": Control(
+        family=MASKS, label="pruned at once", told="the dense network pruned at once"
+    ),
+    "finetune": Control(
+        family=WAYS, label="fine-tuned", told="the trained weights, at the last learning rate"
+    ),
+    "lr_rewind": Control(
+        family=WAYS,
+        label="learning rate rewound",
+        told="the trained weights, at the learning rates of the start",
+    ),
+    "reset": Control(
+        family=WAYS, label="rewound each level", told="rewound where the trunk goes on"
+    ),
+    "permute": Control(
+        family=WEIGHTS, label="permuted weights", told="the ticket's own in another order"
+    ),
+    "keep_sign": Control(
+        family=WEIGHTS, label="new weights, same signs", told="new weights of the same signs"
+    ),
+    "signed_constant": Control(
+        family=WEIGHTS, label="signed constants", told="one size for all, the same signs"
+    ),
+    "freeze": Control(family=HELD, label="pruned weights frozen", told="held where they started"),
+    "zero_if_shrinking": Control(
+        family=HELD,
+        label="frozen unless shrinking",
+        told="as freeze, but for those that training made smaller",
+    ),
+    "noise_0.5": Control(
+        family=WEIGHTS,
+        label="noise of 0.5 deviations",
+        told="noise of half a standard deviation of the layer's initial weights added",
+    ),
+    "noise_1": Control(family=WEIGHTS, label="noise of 1 deviation", told="of one"),
+    "noise_2": Control(family=WEIGHTS, label="noise of 2 deviations", told="of two"),
+    "noise_3": Control(family=WEIGHTS, label="noise of 3 deviations", told="of three"),
+    "sibling": Control(
+        family=WAYS,
+        label="another data order",
+        told="the ticket in another data order, with the error barrier to the trunk",
+    ),
+    "transfer": Control(family=TARGET, told="the ticket", plays="trunk"),
+    "transfer_random": Control(family=TARGET, told="as random", plays="random"),
+    "transfer_reinit": Control(family=TARGET, told="as reinit", plays="reinit"),
+}
+"""Name -> control."""
+
+
+def families() -> dict[str, list[str]]:
+    """Returns family -> its controls, both in the order of the table."""
+    found: dict[str, list[str]] = {}
+    for name, control in CONTROLS.items():
+        found.setdefault(control.family, []).append(name)
+    return found
+
+
+def told() -> str:
+    """Returns what a person reads of all controls, in one line."""
+    return ". ".join(
+        f"{family}: " + ", ".join(f"{name} ({CONTROLS[name].told})" for name in names)
+        for family, names in families().items()
+    )
