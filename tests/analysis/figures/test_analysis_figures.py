@@ -156,3 +156,9 @@ def test_two_replicates_have_their_t_interval_in_the_first_figure(tmp_path):
     rows = [row for row in anchor_rows() if row["replicate"] < 2]
     drawing = figures.accuracy(load(write_study(tmp_path, rows)), "")
     assert [len(edges) for edges in bands(drawing.figure.axes[0])] == [LEVELS + 1, LEVELS, LEVELS]
+
+
+def test_a_dense_network_alone_is_no_curve(tmp_path):
+    rows = [row for row in anchor_rows() if row["level"] == 0]
+    drawing = figures.accuracy(load(write_study(tmp_path, rows)), "")
+    assert legend(drawing) == ["dense (mean, n = 3)"]
