@@ -228,3 +228,12 @@ def test_csv_is_the_table(tmp_path):
     canvas.write(drawing, tmp_path)
     read = pd.read_csv(tmp_path / "accuracy.csv")
     pd.testing.assert_frame_equal(read, drawing.table, check_dtype=False, check_exact=True)
+
+
+def test_a_curve_is_by_level_with_the_mean_first_and_networks_lose_nobody(tmp_path):
+    table = curve_table(load(write_study(tmp_path, ended_rows(level=2))).records, "test_accuracy")
+    assert table["curve"].drop_duplicates().tolist() == ["trunk", "reinit", "random"]
+    for _, mine in table.groupby("curve"):
+        assert mine["level"].is_monotonic_increasing
+        assert mine.groupby("level")["statistic"].first().eq("mean").all()
+    assert table.loc[table["statistic"] == "replicate", "ended"].eq(0).all()

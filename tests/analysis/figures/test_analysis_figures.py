@@ -150,3 +150,15 @@ def test_trials_far_below_the_rest_do_not_flatten_the_search():
 def test_search_figure_picks_its_factors(space, expected):
     table = pd.DataFrame({name: ["layer" if name == "prune.scope" else 1.0] for name in space})
     assert search_figures.main_factors(table, {name: {} for name in space}) == expected
+
+
+def test_two_replicates_have_their_t_interval_in_the_first_figure(tmp_path):
+    rows = [row for row in anchor_rows() if row["replicate"] < 2]
+    drawing = figures.accuracy(load(write_study(tmp_path, rows)), "")
+    assert [len(edges) for edges in bands(drawing.figure.axes[0])] == [LEVELS + 1, LEVELS, LEVELS]
+
+
+def test_a_dense_network_alone_is_no_curve(tmp_path):
+    rows = [row for row in anchor_rows() if row["level"] == 0]
+    drawing = figures.accuracy(load(write_study(tmp_path, rows)), "")
+    assert legend(drawing) == ["dense (mean, n = 3)"]
