@@ -2,16 +2,20 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Test processes at a time; a file's tests stay in one, so that what they share is made once.
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help study test bench check clean
+.PHONY: help study test test-all bench check clean
 
 help:
 	@echo 'make study [ARGS="..."]  run studies/lenet_sensitivity.py; ARGS="--help" names its options'
-	@echo 'make test  [ARGS="..."]  run the tests; ARGS="-k NAME" chooses among them'
+	@echo 'make test  [ARGS="..."]  run the fast tests; ARGS="-k NAME" chooses among them'
+	@echo 'make test-all            run all tests, as .ci/run does: whole studies, servers, browsers'
 	@echo 'make bench [ARGS="..."]  compare the speed with two plain PyTorch loops'
 	@echo 'make check               linter, formatter, type checker, import rules, dead code'
 	@echo 'make clean               remove .venv and caches; results stay'
@@ -21,7 +25,10 @@ study: $(VENV)/.installed
 	$(BIN)/python studies/lenet_sensitivity.py $(ARGS)
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: $(VENV)/.installed-test
+	$(PYTEST) $(ARGS)
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks $(ARGS)

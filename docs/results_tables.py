@@ -11,6 +11,7 @@ from analysis.frame import StudyFrame
 from analysis.tables.curves import difference_table, nearest
 from analysis.tables.fair_comparison import value_table
 from docs.results_format import measures, percent, points, row
+from lttune.records.interpolation import interpolated
 
 AT = (0.211, 0.087, 0.036)
 """Densities of the table of tickets and controls."""
@@ -61,11 +62,9 @@ def imbalance(study: StudyFrame) -> list[str]:
     chosen = (records["phase"] == "design") & (records["role"] != "paper")
     found: dict[int, list[list[float]]] = {}
     for _, mine in records[chosen].groupby(["trial", "replicate"]):
-        mine = mine.sort_values("density")
         faster = mine["prune.fractions.fc2"].iloc[0] - mine["prune.fractions.fc1"].iloc[0]
-        x, at = np.log(mine["density"]), np.log([0.107, 0.044, 0.028])
-        if x.min() <= at[-1]:  # Else it ends before the last density.
-            values = np.interp(at, x, mine["test_accuracy"])
+        values = interpolated(mine["density"], mine["test_accuracy"], (0.107, 0.044, 0.028))
+        if not np.isnan(values).any():  # Else it ends before the last density.
             found.setdefault(int(np.floor(faster / 0.2)), []).append(list(values))
     return [
         row(text, len(found[place]), *map(percent, np.mean(found[place], axis=0)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,23 @@ for name in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_T
     os.environ.pop(name, None)
 
 
+LONGEST = (
+    *("benchmarks", "studies", "phases", "study", "mlflow", "choice", "cache", "cluster"),
+    *("tracking", "results", "importance", "report"),
+)
+"""Words in the names of the files that take longest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first, so that no test process ends with one while others idle."""
+
+    def place(item: pytest.Item) -> int:
+        words = item.path.stem.split("_")
+        return next((n for n, word in enumerate(LONGEST) if word in words), len(LONGEST))
+
+    items.sort(key=place)
+
+
 @pytest.fixture
 def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder of its own to work in."""
@@ -26,3 +44,22 @@ def cwd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def ray_address() -> Iterator[str]:
+    """One Ray head for all studies of this process but those that test Ray's start or end.
+
+    A head takes as long to come up as such a study takes to run.
+    """
+    # Ray takes seconds to import: most tests should not wait.
+    from ray.cluster_utils import Cluster
+
+    from lttune.study.workers.cluster import QUIET
+
+    # What a study sets before it starts a head of its own, whose workers then have it.
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    head = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    yield head.address
+    head.shutdown()

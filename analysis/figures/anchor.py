@@ -6,6 +6,7 @@ controls have panels of their own, and what was trained on the target a figure o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,15 +14,16 @@ from matplotlib.axes import Axes
 
 from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
-from analysis.figures.lines import Look
+from analysis.figures.lines import Look, Pen
 from analysis.frame import StudyFrame
 from analysis.tables.controls import LABELS, MAIN, families, on_target
-from analysis.tables.curves import BRANCHES, anchor, curve_table
+from analysis.tables.curves import anchor, curve_table
+from analysis.tables.lines import line_table
 
 LOOKS = {
-    "trunk": {"color": palette.BLUE, "marker": "o", "linestyle": "-"},
-    "reinit": {"color": palette.VERMILION, "marker": "s", "linestyle": (0, (6, 2))},
-    "random": {"color": palette.GREEN, "marker": "^", "linestyle": (0, (1.5, 1.5))},
+    "trunk": Look(palette.BLUE, "o", "-", 2.2),
+    "reinit": Look(palette.VERMILION, "s", (0, (6, 2)), 2.2),
+    "random": Look(palette.GREEN, "^", (0, (1.5, 1.5)), 2.2),
 }
 TICKET = Look(palette.BLACK, "o", "-", 2.2)
 
@@ -34,12 +36,17 @@ class Ordinate:
     label: str
     factor: float
     """What a value is multiplied with on the axis: 100 for percent."""
-    flag: str
-    """Which count is shown in the legend: "diverged" or "censored"."""
+    flags: Mapping[str, str]
+    """Which counts stand in the legend, as for ``lines.counted``."""
 
 
-ACCURACY = Ordinate("test_accuracy", axes.ACCURACY, 100.0, "diverged")
-EARLY_STOP = Ordinate("early_stop_step", axes.STEP, 1.0, "censored")
+ACCURACY = Ordinate("test_accuracy", axes.ACCURACY, 100.0, lines.FLAGS)
+EARLY_STOP = Ordinate(
+    "early_stop_step", axes.STEP, 1.0, {**lines.FLAGS, "censored": "at the last step"}
+)
+
+FEWEST = 2
+"""Replicates from which a t-interval is drawn: it has the figure to itself."""
 
 
 def accuracy(study: StudyFrame, subtitle: str) -> Drawing | None:
@@ -85,7 +92,7 @@ def controls(study: StudyFrame, subtitle: str) -> Drawing | None:
     networks = anchor(study.records)
     if not set(networks["branch"]) - set(MAIN):
         return None
-    table = lines.line_table(networks, "test_accuracy", "branch")
+    table = line_table(networks, "test_accuracy", "branch")
     panels = families(set(networks["branch"]))
     title = "Test accuracy of every control"
     with canvas.style():
@@ -96,7 +103,7 @@ def controls(study: StudyFrame, subtitle: str) -> Drawing | None:
         for ax, (family, names) in zip(grid, panels.items(), strict=True):
             shown: dict[str, Look] = {"trunk": TICKET, **lines.looks(names)}
             lines.draw_lines(ax, table, shown, factor=100.0, banded=["trunk"])
-            _draw_dense_line(ax, table)
+            _draw_dense(ax, table, 100.0, lines.FINE)
             note = f"; {below} means lie below the frame" if below and ax is grid[0] else ""
             ax.set_title(f"{family}{note}", size=10, loc="left")
             ax.set_ylabel(ACCURACY.label)
@@ -113,10 +120,12 @@ def _counted_names(table: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _draw_dense_line(ax: Axes, table: pd.DataFrame) -> None:
+def _draw_dense(ax: Axes, table: pd.DataFrame, factor: float, pen: Pen, label: str = "") -> None:
     means = table[(table["statistic"] == "mean") & (table["curve"] == "trunk")]
-    for value in means.loc[means["level"] == 0, "value"]:
-        ax.axhline(100 * value, color="black", linestyle="--", linewidth=1.2, zorder=2.2)
+    dense = means[means["level"] == 0].dropna(subset=["value"])
+    style = {"color": "black", "linestyle": "--", "linewidth": pen.reference, "zorder": 2.2}
+    for value, n in zip(dense["value"], dense["n"], strict=True):
+        ax.axhline(factor * value, label=label.format(n=n) or None, **style)
 
 
 def _density_figure(
@@ -154,69 +163,41 @@ def _density_figure(
             notes.append("Some intervals reach beyond the frame: the table has their ends")
         ax.set_title("\n".join(filter(None, notes)), size=9, loc="left", color=palette.DARK)
         canvas.legend_below(figure, columns=2)
+    # The file has named its curves by branch since its first version.
+    table = table.rename(columns={"curve": "branch"})
     return Drawing(name=name, title=title, figure=figure, table=table)
 
 
 def draw_curves(ax: Axes, table: pd.DataFrame, ordinate: Ordinate, small: bool = False) -> None:
-    """Draws a curve table: each replicate thin, means thick, intervals as bands, dense dashed."""
-    values = table.assign(
-        x=100 * table["density"].astype(float),
-        **{name: ordinate.factor * table[name].astype(float) for name in ("value", "low", "high")},
+    """Draws a curve table: its branches, and the dense network dashed."""
+    pen, looks = lines.BOLD, LOOKS
+    if small:
+        pen = pen._replace(marker=3)
+        looks = {branch: look._replace(linewidth=1.4) for branch, look in looks.items()}
+    # The dense network alone is no curve of the ticket.
+    pruned = table[(table["curve"] != "trunk") | (table["level"] > 0)]
+    shown = {branch: look for branch, look in looks.items() if branch in set(pruned["curve"])}
+    _draw_dense(ax, table, ordinate.factor, pen, "dense (mean, n = {n})")
+    lines.draw_lines(
+        ax,
+        table,
+        shown,
+        factor=ordinate.factor,
+        names=LABELS,
+        banded=list(shown),
+        fewest=FEWEST,
+        flags=ordinate.flags,
+        pen=pen,
     )
-    _draw_dense(ax, values)
-    for branch in BRANCHES:
-        curve = values[values["branch"] == branch]
-        if branch == "trunk" and set(curve["level"]) == {0}:
-            continue
-        if len(curve):
-            _draw_branch(ax, curve, LOOKS[branch], ordinate, small)
-    axes.density_axis(ax, values["x"])
     ax.set_ylabel(ordinate.label)
-
-
-def _draw_dense(ax: Axes, values: pd.DataFrame) -> None:
-    dense = values[(values["branch"] == "trunk") & (values["level"] == 0)]
-    mean = dense[dense["statistic"] == "mean"]
-    for level in mean["value"].dropna():
-        label = f"dense (mean, n = {mean['n'].iloc[0]})"
-        ax.axhline(level, color="black", linestyle="--", linewidth=1.4, label=label, zorder=2.2)
-
-
-def _draw_branch(
-    ax: Axes, curve: pd.DataFrame, look: dict, ordinate: Ordinate, small: bool
-) -> None:
-    mean = curve[curve["statistic"] == "mean"]
-    networks = curve[curve["statistic"] == "replicate"]
-    for _, single in networks.groupby("replicate"):
-        line = lines.broken(single)
-        ax.plot(line["x"], line["value"], color=look["color"], linewidth=0.7, alpha=0.45)
-    line = lines.broken(mean)
-    ends = (line["x"], line["low"], line["high"])
-    ax.fill_between(*ends, color=look["color"], alpha=0.16, linewidth=0)
-    flagged = networks[networks["diverged"] > 0]
-    ax.plot(flagged["x"], flagged["value"], "x", color=look["color"], markersize=7)
-    style = {**look, "linewidth": 1.4 if small else 2.2, "markersize": 3 if small else 5.5}
-    ax.plot(line["x"], line["value"], label=_legend(mean, ordinate), **style, zorder=3)
 
 
 def _ended_note(table: pd.DataFrame) -> str:
     """Returns how many replicates the means lose to divergence; empty if none."""
-    tickets = table[(table["branch"] == "trunk") & (table["statistic"] == "replicate")]
+    tickets = table[(table["curve"] == "trunk") & (table["statistic"] == "replicate")]
     lost = tickets.loc[tickets["diverged"] > 0, "replicate"].nunique()
     if not lost:
         return ""
     left_out = f"leave {'it' if lost == 1 else 'them'} out"
     total = tickets["replicate"].nunique()
     return f"{lost} of {total} replicates ended by divergence (×): means to the right {left_out}"
-
-
-def _legend(mean: pd.DataFrame, ordinate: Ordinate) -> str:
-    branch = mean["branch"].iloc[0]
-    counts = sorted(set(mean["n"]))
-    n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    text = f"{LABELS.get(branch, branch)} (n = {n}"
-    if flagged := int(mean["diverged"].sum()):
-        text += f", {flagged} diverged ×"
-    if ordinate.flag == "censored" and (censored := int(mean["censored"].sum())):
-        text += f", {censored} at the last step"
-    return f"{text})"

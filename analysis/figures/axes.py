@@ -28,7 +28,7 @@ class Frame(NamedTuple):
 
 
 def whole_frame(table: pd.DataFrame) -> Frame:
-    """Returns the range of every network in a curve table.
+    """Returns the range of every network in a line table.
 
     Intervals widen it by at most half of that: the one of two replicates is six times as wide as
     the one of five, and would leave of the curves a line.
@@ -56,7 +56,7 @@ def main_frame(table: pd.DataFrame) -> Frame:
     whole = whole_frame(table)
     means = table.loc[table["statistic"] == "mean", "value"].astype(float).dropna()
     values = table["value"].astype(float).dropna()
-    dense = values[(table["branch"] == "trunk") & (table["level"] == 0)]
+    dense = values[(table["curve"] == "trunk") & (table["level"] == 0)]
     low = min([means.quantile(0.3), *dense])
     if values.empty or values.max() - low >= 0.25 * (values.max() - values.min()):
         return whole

@@ -1,4 +1,4 @@
-"""Curves against density with simultaneous bands: the tables, and how one is drawn."""
+"""How a line table is drawn: curves against density, each with its replicates and interval."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from analysis.figures import axes, palette
-from analysis.statistics.bands import simultaneous_band
-
-LINE = ["curve", "level", "density", "statistic", "replicate", "value", "low", "high", "n"]
-LINE_COLUMNS = [*LINE, "diverged"]
-"""Columns of ``line_table``."""
 
 FEWEST = 3
 """Replicates from which a band is drawn: that of two is wider than any figure."""
+
+FLAGS = {"diverged": "diverged ×"}
+"""Column of counts -> how the legend says it."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 
@@ -33,31 +31,29 @@ class Look(NamedTuple):
     linewidth: float = 1.9
 
 
-def line_table(networks: pd.DataFrame, measure: str, by: str) -> pd.DataFrame:
-    """Returns a measure against density: a row for each network, and for each mean over replicates.
+class Pen(NamedTuple):
+    """How thick a panel of some size is drawn; widths and sizes are in points."""
 
-    ``by`` names the column that tells curves apart; its values are ``curve``. A mean has its 95 %
-    band, simultaneous over the densities of its curve, and counts in ``n`` the replicates behind it
-    and in ``diverged`` those of them that diverged: they are kept, with their best evaluation.
-    """
-    rows: list[dict[str, Any]] = []
-    for curve, mine in networks.groupby(by, sort=False):
-        wide = mine.pivot(index="replicate", columns="level", values=measure)  # noqa: PD010
-        band = simultaneous_band(wide.to_numpy(float), rng=np.random.default_rng(0))
-        density = mine.groupby("level")["density"].mean()
-        diverged = mine.groupby("level")["diverged"].sum()
-        for place, level in enumerate(wide.columns):
-            shared = {"curve": curve, "level": level, "density": density[level]}
-            ends = {"low": band.low[place], "high": band.high[place], "n": int(band.n[place])}
-            mean = {"statistic": "mean", "value": band.mean[place], **ends}
-            rows.append({**shared, **mean, "diverged": int(diverged[level])})
-        for one in mine.sort_values(["replicate", "level"]).to_dict("records"):
-            shared = {"curve": curve, "level": one["level"], "density": one["density"]}
-            single = {"statistic": "replicate", "replicate": one["replicate"], "n": 1}
-            flag = {"diverged": int(one["diverged"])}
-            rows.append({**shared, **single, "value": one[measure], **flag})
-    table = pd.DataFrame(rows, columns=pd.Index(LINE_COLUMNS))
-    return table.astype({"replicate": "Int64", "value": float, "low": float, "high": float})
+    single: float
+    """Width of a replicate's line."""
+    single_alpha: float
+    """Opacity of a replicate's line."""
+    band_alpha: float
+    """Opacity of an interval."""
+    cross: float
+    """Size of the mark of a network that diverged."""
+    marker: float
+    """Size of a mean's marker."""
+    reference: float
+    """Width of the line of the dense network."""
+    densities: int
+    """Most labels of the axis of densities."""
+
+
+FINE = Pen(0.5, 0.35, 0.14, 6, 3.6, 1.2, 5)
+"""For panels beside or below others."""
+BOLD = Pen(0.7, 0.45, 0.16, 7, 5.5, 1.4, 8)
+"""For one panel that is the figure."""
 
 
 def looks(curves: Sequence[str]) -> dict[str, Look]:
@@ -101,10 +97,14 @@ def draw_lines(
     factor: float = 1.0,
     names: Mapping[str, str] | None = None,
     banded: Sequence[str] = (),
+    fewest: int = FEWEST,
+    flags: Mapping[str, str] = FLAGS,
+    pen: Pen = FINE,
 ) -> None:
-    """Draws the curves of a line table: replicates thin, means thick, bands for those named.
+    """Draws the curves of a line table: replicates thin, means thick, intervals of those named.
 
-    ``factor`` multiplies values, 100 for percent. × is a network that diverged.
+    ``factor`` multiplies values, 100 for percent. Intervals are bands where at least ``fewest``
+    replicates are behind them. × is a network that diverged; ``flags`` is as for ``counted``.
     """
     values = table.assign(
         x=100 * table["density"].astype(float),
@@ -114,28 +114,34 @@ def draw_lines(
         mine = values[values["curve"] == curve]
         mean, networks = (mine[mine["statistic"] == kind] for kind in ("mean", "replicate"))
         if len(set(networks["replicate"])) > 1:
+            thin: dict[str, Any] = {"linewidth": pen.single, "alpha": pen.single_alpha}
             for _, single in networks.groupby("replicate"):
                 line = broken(single)
-                ax.plot(line["x"], line["value"], color=look.color, linewidth=0.5, alpha=0.35)
-        wide = broken(mean[mean["n"] >= FEWEST])
+                ax.plot(line["x"], line["value"], color=look.color, **thin)
         if curve in banded:
+            wide = broken(mean[mean["n"] >= fewest])
             ends = (wide["x"], wide["low"], wide["high"])
-            ax.fill_between(*ends, color=look.color, alpha=0.14, linewidth=0)
+            ax.fill_between(*ends, color=look.color, alpha=pen.band_alpha, linewidth=0)
         bad = networks[networks["diverged"] > 0]
-        ax.plot(bad["x"], bad["value"], "x", color=look.color, markersize=6)
-        label = counted((names or {}).get(curve, str(curve)), mean)
+        ax.plot(bad["x"], bad["value"], "x", color=look.color, markersize=pen.cross)
+        label = counted((names or {}).get(curve, str(curve)), mean, flags)
         line = broken(mean)
-        ax.plot(line["x"], line["value"], label=label, **look._asdict(), markersize=3.6, zorder=3)
+        style = {**look._asdict(), "markersize": pen.marker}
+        ax.plot(line["x"], line["value"], label=label, **style, zorder=3)
     if len(values):
-        axes.density_axis(ax, values["x"], most=5)
+        axes.density_axis(ax, values["x"], most=pen.densities)
 
 
-def counted(name: str, mean: pd.DataFrame) -> str:
-    """Returns a curve's name with its number of replicates, and how many networks diverged."""
+def counted(name: str, mean: pd.DataFrame, flags: Mapping[str, str] = FLAGS) -> str:
+    """Returns a curve's name with its number of replicates, and how many networks are flagged.
+
+    ``flags`` says in words what each column of counts means that is told.
+    """
     counts = sorted(set(mean["n"]))
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    bad = int(mean["diverged"].sum())
-    return f"{name} (n = {n}{f', {bad} diverged ×' if bad else ''})"
+    sums = {text: int(mean[column].sum()) for column, text in flags.items()}
+    told = [f", {count} {text}" for text, count in sums.items() if count]
+    return f"{name} (n = {n}{''.join(told)})"
 
 
 def frame(ax: Axes, table: pd.DataFrame, factor: float = 1.0, *, cut: bool = True) -> int:

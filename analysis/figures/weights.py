@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.frame import StudyFrame
+from analysis.tables.lines import LINE_COLUMNS, line_table
 
 MEASURES = {
     "moved": "Distance moved in training, mean |end − start|",
@@ -30,7 +31,7 @@ def layer_table(study: StudyFrame) -> pd.DataFrame:
     """
     layers = study.layers
     if layers.empty:
-        return pd.DataFrame(columns=pd.Index([*lines.LINE_COLUMNS, "measure"]))
+        return pd.DataFrame(columns=pd.Index([*LINE_COLUMNS, "measure"]))
     own = layers[layers["phase"] == "anchor"]
     if own.empty:  # Replicates of one point only: others have other weights.
         own = layers[layers["trial"] == layers["trial"].min()]
@@ -40,9 +41,7 @@ def layer_table(study: StudyFrame) -> pd.DataFrame:
     own = own.assign(curve=own["layer"])
     if own["layer"].nunique() > MOST_LAYERS:
         own = _by_kind(own)
-    tables = [
-        lines.line_table(own, measure, "curve").assign(measure=measure) for measure in MEASURES
-    ]
+    tables = [line_table(own, measure, "curve").assign(measure=measure) for measure in MEASURES]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -96,7 +95,7 @@ def connectivity(study: StudyFrame, subtitle: str) -> Drawing | None:
     found = [name for name in BARRIERS if name in rows and rows[name].notna().any()]
     if not found:
         return None
-    tables = [lines.line_table(rows, name, "branch").assign(curve=BARRIERS[name]) for name in found]
+    tables = [line_table(rows, name, "branch").assign(curve=BARRIERS[name]) for name in found]
     table = pd.concat(tables, ignore_index=True)
     title = "Error barrier between two trainings of one ticket"
     shown: dict[str, lines.Look] = lines.looks(list(dict.fromkeys(table["curve"])))

@@ -117,10 +117,10 @@ def _anchor(study: StudyFrame) -> list[str]:
     means = curves[curves["statistic"] == "mean"]
     whole = difference_table(study.records, "test_accuracy")
     table = nearest(whole, DENSITY)
-    if not ((means["branch"] == "trunk") & (means["level"] > 0)).any():
+    if not ((means["curve"] == "trunk") & (means["level"] > 0)).any():
         return [_dense_only(means)]
     level = table["level"].iloc[0]
-    here = means[means["level"] == level].set_index("branch")
+    here = means[means["level"] == level].set_index("curve")
     ticket = here.loc["trunk"]
     text = [
         f"At {100 * ticket['density']:.1f} % of the weights (level {level}, the nearest there is "
@@ -142,7 +142,7 @@ def _anchor(study: StudyFrame) -> list[str]:
             f"{_replicates(ended)} ended by divergence at a higher density: these numbers are "
             "those of the others."
         )
-    if not means["branch"].isin(["reinit"]).any():
+    if not means["curve"].isin(["reinit"]).any():
         text.append("There is no reinitialised control to compare with.")
     return text + _target(study)
 
@@ -154,7 +154,7 @@ def _target(study: StudyFrame) -> list[str]:
 
 
 def _dense_only(means: pd.DataFrame) -> str:
-    dense = means[(means["branch"] == "trunk") & (means["level"] == 0)]
+    dense = means[(means["curve"] == "trunk") & (means["level"] == 0)]
     if dense.empty:
         return "The anchor has no pruned ticket to compare yet."
     row = dense.iloc[0]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.figures import lines
 from analysis.frame import StudyFrame
 from analysis.statistics import mean_interval, paired_difference
+from analysis.tables.lines import LINE_COLUMNS, line_table
 from analysis.tables.objective import directions, reading_density
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import point_name
@@ -133,8 +133,8 @@ def difference_curves(networks: pd.DataFrame) -> pd.DataFrame:
         if name != base
     ]
     if not sum(len(part) for part in parts):
-        return pd.DataFrame(columns=pd.Index(lines.LINE_COLUMNS))
+        return pd.DataFrame(columns=pd.Index(LINE_COLUMNS))
     table = pd.concat(parts, ignore_index=True)
     places = {density: place for place, density in enumerate(GRID)}
     table = table.assign(level=table["density"].map(places), diverged=False)
-    return lines.line_table(table, "difference", "name")
+    return line_table(table, "difference", "name")

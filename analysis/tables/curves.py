@@ -13,14 +13,14 @@ import math
 
 import pandas as pd
 
-from analysis.statistics import mean_interval, paired_difference
+from analysis.statistics import paired_difference
 from analysis.tables.controls import at_home
+from analysis.tables.lines import LINE, line_table
 
 BRANCHES = ["trunk", "reinit", "random"]
 """Curves in the order in which they are listed and drawn; the trunk is the ticket."""
 
-CURVE = ["branch", "level", "density", "statistic", "replicate", "value", "low", "high", "n"]
-CURVE_COLUMNS = [*CURVE, "diverged", "ended", "censored"]
+CURVE_COLUMNS = [*LINE, "diverged", "ended", "censored"]
 """Columns of ``curve_table``."""
 
 DIFFERENCE = ["versus", "level", "density", "mean", "low", "high", "n"]
@@ -34,35 +34,29 @@ def anchor(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def curve_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Returns a measure against density: one row per network, and one per mean.
+    """Returns the line table of a measure of the anchor, a curve for each branch.
 
-    ``statistic`` is "replicate" or "mean". A mean has its 95 % interval, the number of replicates
-    behind it, how many of them diverged or have a censored early-stopping step, and how many more
-    are missing because they ``ended`` by divergence at a shallower level.
+    A mean has its 95 % t-interval, for each density alone. Beside those that diverged it counts the
+    replicates whose early-stopping step is ``censored``, and how many more are missing because they
+    ``ended`` by divergence at a shallower level. Rows are by level, the mean first.
     """
-    rows: list[dict[str, object]] = []
     networks = anchor(records)
+    order = {branch: place for place, branch in enumerate(_branches(networks))}
+    networks = networks.assign(censored=networks["early_stop_at_end"])
+    table = line_table(
+        networks, measure, "branch", interval="pointwise", counts=("diverged", "censored")
+    )
     ends = _ends(networks)
-    for branch, level, group in _groups(networks):
-        shared = {"branch": branch, "level": level, "density": group["density"].iloc[0]}
-        estimate = mean_interval(group[measure])
-        counts = {
-            "diverged": int(group["diverged"].sum()),
-            "ended": int((ends < level).sum()),
-            "censored": int(group["early_stop_at_end"].sum()),
-        }
-        mean = {"statistic": "mean", "value": estimate.mean, "low": estimate.low}
-        rows.append({**shared, **mean, "high": estimate.high, "n": estimate.n, **counts})
-        for network in group.to_dict("records"):
-            single = {"statistic": "replicate", "replicate": network["replicate"], "n": 1}
-            flags = {
-                "diverged": int(network["diverged"]),
-                "ended": 0,
-                "censored": int(network["early_stop_at_end"]),
-            }
-            rows.append({**shared, **single, "value": network[measure], **flags})
-    table = pd.DataFrame(rows, columns=pd.Index(CURVE_COLUMNS))
-    return table.astype({"replicate": "Int64", "value": float})
+    shallower = table["level"].map(lambda level: int((ends < level).sum()))
+    # Replicates have one density at a level; their mean may differ from it in the last digit.
+    density = table.groupby(["curve", "level"])["density"].transform("last")
+    table = table.assign(
+        density=density,
+        ended=shallower.where(table["statistic"] == "mean", 0),
+        place=table["curve"].map(order),
+    )
+    table = table.sort_values(["place", "level"], kind="stable", ignore_index=True)
+    return table[CURVE_COLUMNS]
 
 
 def difference_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -106,12 +100,16 @@ def _ends(networks: pd.DataFrame) -> pd.Series:
     return bad.groupby("replicate")["level"].min()
 
 
+def _branches(networks: pd.DataFrame) -> list[str]:
+    """Returns the branches there are, those of ``BRANCHES`` first."""
+    found = set(networks["branch"])
+    return [*(branch for branch in BRANCHES if branch in found), *sorted(found - set(BRANCHES))]
+
+
 def _groups(networks: pd.DataFrame) -> list[tuple[str, int, pd.DataFrame]]:
     """Splits networks by branch, in the order of ``BRANCHES``, then by level."""
-    known = [branch for branch in BRANCHES if branch in set(networks["branch"])]
-    others = sorted(set(networks["branch"]) - set(BRANCHES))
     return [
-        (branch, int(level), group)
-        for branch in [*known, *others]
+        (branch, int(str(level)), group)
+        for branch in _branches(networks)
         for level, group in networks[networks["branch"] == branch].groupby("level")
     ]

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from lttune.records.interpolation import SAME, between, falling
 from lttune.records.objectives import GRID
 
 TRAJECTORY = ["phase", "trial", "replicate", "branch"]
@@ -32,9 +33,6 @@ TRAJECTORY_COLUMNS = [*TRAJECTORY, *SUMMARY]
 MISSING = ["not reached", "diverged above", "not trained", "no dense network"]
 """Reasons why a density has no accuracy, or no gain."""
 NOT_REACHED, DIVERGED_ABOVE, NOT_TRAINED, NO_DENSE = MISSING
-
-SAME = 1e-9
-"""Relative difference below which two densities are one."""
 
 
 def response_table(
@@ -128,18 +126,16 @@ def _trajectory(
     accuracy: str,
     grid: np.ndarray,
 ) -> pd.DataFrame:
-    # A level that removes nothing repeats a density: the first network of it counts.
-    networks = networks.sort_values(["density", "level"], ascending=[False, True])
+    networks = networks.sort_values("level")
+    networks = networks.iloc[falling(networks["density"].to_numpy(float))]
     density = networks["density"].to_numpy(float)
-    first = np.append(True, density[1:] < density[:-1] * (1 - SAME))
-    networks, density = networks[first], density[first]
-    left, right, share = _between(density, grid)
+    found = between(density, grid)
+    left, right, share = found
     gap = _gaps(density, left, right, trunk["density"].to_numpy(float)) & (share > 0)
     reached = (left >= 0) & ~gap
 
     def read(values: np.ndarray) -> np.ndarray:
-        mixed = values[left] + np.where(share > 0, share * (values[right] - values[left]), 0.0)
-        return np.where(reached, mixed, np.nan)
+        return np.where(reached, found.read(values), np.nan)
 
     def touches(flags: np.ndarray) -> np.ndarray:
         return reached & (flags[left] | ((share > 0) & flags[right]))
@@ -171,23 +167,6 @@ def _trajectory(
             "missing": missing,
         }
     )
-
-
-def _between(density: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the networks around each density, and how far it is to the second in log density.
-
-    ``density`` falls. The first index is -1 where the density was not reached; the share is 0 where
-    it was reached exactly.
-    """
-    left = np.searchsorted(-density, -grid * (1 - SAME), side="right") - 1
-    exact = (left >= 0) & np.isclose(density[left], grid, rtol=SAME, atol=0)
-    right = np.minimum(left + 1, len(density) - 1)
-    left = np.where((right == left) & ~exact, -1, left)
-    inner = (left >= 0) & ~exact
-    share = np.zeros(len(grid))
-    a, b = np.log(density[left[inner]]), np.log(density[right[inner]])
-    share[inner] = (np.log(grid[inner]) - a) / (b - a)
-    return left, right, share
 
 
 def _gaps(

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.figures.lines import LINE_COLUMNS, line_table
 from analysis.frame import StudyFrame
 from analysis.statistics import mean_interval
+from analysis.tables.lines import LINE_COLUMNS, line_table
 from analysis.tables.responses import response_table
 from analysis.tables.same_setting import is_same
 from analysis.tables.trials import settings

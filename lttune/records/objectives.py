@@ -18,6 +18,7 @@ import numpy as np
 
 from lttune.config import require
 from lttune.errors import unknown
+from lttune.records.interpolation import interpolated
 
 ObjectiveName = Literal["accuracy_auc", "accuracy_at", "ticket_density", "pareto"]
 Direction = Literal["minimize", "maximize"]
@@ -98,16 +99,23 @@ def depth(density: float) -> float:
     return math.log(density) / math.log(0.8)
 
 
+def density_at(depth: float) -> float:
+    """Returns the density, in (0, 1], that a depth of at least 0 stands for."""
+    return 0.8**depth
+
+
 def at_density(rows: Rows, density: float, column: str) -> float | None:
     """Returns a measure of one replicate's trunk at a density; None outside what was reached.
 
     Linear in log density between the two nearest levels.
     """
-    points = sorted((math.log(row["density"]), row[column]) for row in rows)
-    x = math.log(density)
-    if not points or x < points[0][0] or x > points[-1][0]:
-        return None
-    return float(np.interp(x, [p[0] for p in points], [p[1] for p in points]))
+    return _at(rows, [density], column)[0]
+
+
+def _at(rows: Rows, densities: Sequence[float], column: str) -> list[float | None]:
+    reached, values = [row["density"] for row in rows], [row[column] for row in rows]
+    found = interpolated(reached, values, densities)
+    return [None if math.isnan(y) else float(y) for y in found]
 
 
 def _curve(rows: Rows, densities: Sequence[float], classes: int) -> list[float]:
@@ -116,8 +124,7 @@ def _curve(rows: Rows, densities: Sequence[float], classes: int) -> list[float]:
         {"density": row["density"], "y": chance if row["diverged"] else row["val_accuracy"]}
         for row in rows
     ]
-    found = [at_density(sound, density, "y") for density in densities]
-    return [chance if y is None else y for y in found]
+    return [chance if y is None else y for y in _at(sound, densities, "y")]
 
 
 def accuracy_auc(rows: Rows, classes: int, config: ObjectiveConfig) -> float:
@@ -146,7 +153,7 @@ def ticket_accuracy(rows: Rows, classes: int, config: ObjectiveConfig) -> float:
 def _ticket(rows: Rows, classes: int, config: ObjectiveConfig) -> tuple[float, float]:
     # Chance would be within the margin of a dense network that is itself at chance.
     sound = [row for row in rows if not row["diverged"]]
-    accuracies = {density: at_density(sound, density, "val_accuracy") for density in GRID}
+    accuracies = dict(zip(GRID, _at(sound, GRID, "val_accuracy"), strict=True))
     dense = accuracies[1.0]
     if dense is None:
         return 1 / classes, 1.0

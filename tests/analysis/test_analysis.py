@@ -76,7 +76,7 @@ def test_curve_has_every_network_and_the_mean_of_each_level(study):
     table = curve_table(study.records, "test_accuracy")
     for branch, level in [("trunk", 0), ("trunk", 3), ("reinit", 2), ("random", 4)]:
         known = accuracies(branch, level)
-        rows = table[(table["branch"] == branch) & (table["level"] == level)]
+        rows = table[(table["curve"] == branch) & (table["level"] == level)]
         mean = rows[rows["statistic"] == "mean"].iloc[0]
         single = rows[rows["statistic"] == "replicate"].set_index("replicate")["value"]
         assert single.to_dict() == known
@@ -119,7 +119,7 @@ def test_networks_that_diverged_are_kept_and_counted(tmp_path):
             row |= {"diverged": True, "test_accuracy": 0.1}
     study = load(write_study(tmp_path, rows))
     table = curve_table(study.records, "test_accuracy")
-    mean = table.query("branch == 'trunk' and level == 2 and statistic == 'mean'").iloc[0]
+    mean = table.query("curve == 'trunk' and level == 2 and statistic == 'mean'").iloc[0]
     others = accuracies("trunk", 2)
     assert (mean["n"], mean["diverged"]) == (3, 1)
     assert mean["value"] == pytest.approx(statistics.fmean([others[0], 0.1, others[2]]))
@@ -130,11 +130,11 @@ def test_networks_that_diverged_are_kept_and_counted(tmp_path):
 def test_a_replicate_that_ended_by_divergence_is_counted_where_it_is_missing(tmp_path):
     study = load(write_study(tmp_path, ended_rows(level=2)))
     means = curve_table(study.records, "test_accuracy").query("statistic == 'mean'")
-    assert set(means["branch"]) == {"trunk", "reinit", "random"}
+    assert set(means["curve"]) == {"trunk", "reinit", "random"}
     for row in means.to_dict("records"):
         missing = int(row["level"] > 2)
         assert (row["n"], row["ended"]) == (3 - missing, missing)
-        assert row["diverged"] == int((row["branch"], row["level"]) == ("trunk", 2))
+        assert row["diverged"] == int((row["curve"], row["level"]) == ("trunk", 2))
     differences = difference_table(study.records, "test_accuracy")
     assert set(differences["versus"]) == {"dense", "reinit", "random"}
     for row in differences.to_dict("records"):

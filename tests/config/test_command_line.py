@@ -9,6 +9,7 @@ import pytest
 CODE = "from lttune.__main__ import main; import sys; sys.exit(main(sys.argv[1:]))"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -37,6 +38,7 @@ def test_the_box_becomes_a_line(arguments, message, encoding):
     assert ended.stderr == f"lttune: error: {message}; {help_is}\n"
 
 
+@pytest.mark.slow
 def test_help_is_left_alone():
     command = [sys.executable, "-c", CODE, "masks", "--help"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

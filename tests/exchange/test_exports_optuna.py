@@ -57,6 +57,7 @@ def test_optuna_knows_objective_direction_and_origin(study):
     assert starts == {datetime.fromisoformat(sheet["created"]).replace(tzinfo=None)}
 
 
+@pytest.mark.slow
 def test_optunas_importances_of_a_real_study_are_those_of_its_ledger(tmp_path):
     write_optuna(Folder.read(REAL), tmp_path / "optuna.db")
     found = database(tmp_path / "optuna.db", "lenet-sensitivity-quick")

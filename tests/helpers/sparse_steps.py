@@ -1,7 +1,10 @@
 """Networks, masks and batches for the sparse engine, and training in float64 to compare with."""
 
+import math
+
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 from lttune.config import TrainConfig
@@ -42,6 +45,12 @@ class Reference:
     def __init__(self, network, start, mask, config):
         self._module = network.make().double()
         self._module.load_state_dict({name: value.double() for name, value in start.items()})
+        self.nearest = math.inf
+        """Least distance of an input of a ReLU from its kink at 0, where rounding chooses a side;
+        exactly 0 is a unit without inputs, of which all engines know the side."""
+        for module in self._module.modules():
+            if isinstance(module, nn.ReLU):
+                module.register_forward_pre_hook(self._see)
         self._keep = {name: keep.double() for name, keep in mask.items()}
         decay, parameters = config.weight_decay, list(self._module.parameters())
         if config.optimizer in ("adam", "adamw"):
@@ -52,6 +61,10 @@ class Reference:
             self._optimizer = torch.optim.SGD(
                 parameters, config.lr, momentum=factor, weight_decay=decay
             )
+
+    def _see(self, module, inputs):
+        x = inputs[0].detach().abs()
+        self.nearest = min(self.nearest, x[x > 0].min().item() if (x > 0).any() else math.inf)
 
     def run(self, examples, order):
         for index in order:

@@ -49,6 +49,19 @@ KNOWN = {
 }
 
 
+QUICK = {"draws": 8, "permutations": 8, "base": 512}
+"""Options with which an estimate takes a second."""
+
+
+def curved(u):
+    return -4 * (u[:, 0] - 0.6) ** 2 + 0.8 * u[:, 0] * u[:, 1]
+
+
+def totals(result):
+    assert result.status == "ok", result.reason
+    return result.table.set_index("factor")["total"]
+
+
 def uniform_factors(names: Sequence[str]) -> list[Factor]:
     return [Factor(path=name, distribution=Uniform(low=0.0, high=1.0)) for name in names]
 

@@ -22,6 +22,8 @@ from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
 
 NETWORKS = ("lenet-12-8", "normed")
+KINDS = {criterion.__module__: name for name, criterion in CRITERIA.items()}
+"""The module of a kind of criteria -> one of them: they differ in what a trajectory gives them."""
 BY_POSITION = ("random",)
 """Criteria that do not look at the weights: a unit that moves leaves its score behind."""
 
@@ -179,6 +181,7 @@ def test_a_hidden_unit_takes_its_scores_along_when_units_change_places(criterion
         )
 
 
+@pytest.mark.parametrize("criterion", KINDS.values())
 @pytest.mark.timeout(10)
 def test_a_trajectory_runs_from_end_to_end(criterion, tmp_path):
     config = LotteryConfig(

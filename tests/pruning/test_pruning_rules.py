@@ -239,3 +239,11 @@ def test_ties_of_channels_go_by_position():
     config = PruneConfig(structure="channel", fraction=0.5, fractions={})
     mask = prune(weights, masks.ones(weights, ["fc1.weight"]), config, {"fc1": "fc"})
     assert mask["fc1.weight"].any(1).tolist() == [False, False, True, True]
+
+
+def test_a_trajectory_ends_at_the_first_level_that_is_no_denser_than_asked():
+    weights = {"fc1.weight": torch.ones(8, 8), "out.weight": torch.ones(4, 8)}
+    network = network_of(weights, {"fc1": "fc", "out": "out"})
+    config = LotteryConfig(levels=5, prune=PruneConfig(fraction=0.5, fractions={}))
+    for least, expected in ((0.5, [1.0, 0.5]), (0.49, [1.0, 0.5, 0.25]), (0.25, [1.0, 0.5, 0.25])):
+        assert planned_densities(config.override({"min_density": least}), network) == expected

@@ -92,6 +92,34 @@ def test_ticket_density_is_the_smallest_within_the_margin_of_its_own_dense_netwo
     assert ticket_density(rows(none), 10, config) == 1.0
 
 
+def test_a_ticket_may_lose_the_margin_against_its_dense_network():
+    points = [(d, 0.95 if d == 1 else 0.945) for d in GRID]
+    for margin, smallest in ((0.01, GRID[-1]), (0.001, 1.0)):
+        config = ObjectiveConfig(name="ticket_density", margin=margin)
+        assert ticket_density(rows(points), 10, config) == smallest
+
+
+def test_a_level_that_diverged_counts_as_chance_whatever_it_measured_before():
+    found = [*rows(LINE[:2]), {**rows(LINE)[2], "diverged": True}]
+    config = ObjectiveConfig(name="accuracy_at", density=0.25)
+    assert accuracy_at(found, 10, config) == 0.1
+    assert accuracy_at(found, 10, ObjectiveConfig(name="accuracy_at", density=0.5)) == 0.96
+
+
+@pytest.mark.parametrize("name", get_args(ObjectiveName))
+def test_the_floor_is_the_smallest_density_that_changes_the_numbers(name):
+    config = ObjectiveConfig(name=name, density=0.1)
+    whole = [(density, 0.9) for density in GRID]
+
+    def numbers(end):
+        """The objective of a trajectory whose levels end at the first one of ``end`` or less."""
+        last = next(i for i, density in enumerate(GRID) if density <= end)
+        return objectives(rows(whole[: last + 1]), 10, config)
+
+    assert numbers(config.floor) == pytest.approx(objectives(rows(whole), 10, config))
+    assert numbers(config.floor / 0.8) != pytest.approx(objectives(rows(whole), 10, config))
+
+
 def test_pareto_is_the_accuracy_at_the_smallest_ticket_and_its_density():
     points = [(d, 0.95 if d > 0.2 else 0.90) for d in GRID]
     config = ObjectiveConfig(name="pareto", margin=0.01)

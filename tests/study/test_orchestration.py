@@ -14,12 +14,14 @@ from lttune.records import schema
 from lttune.store.files import write_json
 
 
+@pytest.mark.slow
 def test_a_study_that_fails_is_told(monkeypatch):
     monkeypatch.setattr(orchestration.sys, "executable", shutil.which("false"))
     with pytest.raises(ResourceError, match="study ended with exit code 1: no message"):
         orchestration.measure(trials=1, steps=1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell it")
 def test_the_peak_of_workers_alone_is_read(monkeypatch):
     find = workers.workers

@@ -41,8 +41,8 @@ PHASES = ("anchor", "design", "search", "random", "confirm")
 class Place:
     """Where a study is, and how it went."""
 
-    def __init__(self, root: Path) -> None:
-        self.root, self.folder = root, root / "out" / "digits"
+    def __init__(self, root: Path, address: str) -> None:
+        self.root, self.folder, self.address = root, root / "out" / "digits", address
         self.events: list[tuple[str, int, str, int]] = []
         self.pids: set[int] = set()
 
@@ -70,7 +70,7 @@ class Place:
             patch.setattr(Conductor, "level", on_level)
             patch.setattr(Conductor, "ended", on_end)
             where = ["--out", str(self.root / "out"), "--tracking-uri", uri]
-            return main(study, digits_study.report, "", [*where, *flags])
+            return main(study, digits_study.report, "", [*where, "--address", self.address, *flags])
 
     def trials(self, phase: str) -> list[dict[str, Any]]:
         every = read_json(self.folder / "trials.json")["trials"]
@@ -97,9 +97,9 @@ DESIGNED = replace(STUDY, points={"smoke": {"design": DESIGN}})
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, learned, waited) -> Place:
+def whole(tmp_path_factory, ray_address, learned, waited) -> Place:
     """A study of all phases, two trials at once."""
-    place = Place(tmp_path_factory.mktemp("whole"))
+    place = Place(tmp_path_factory.mktemp("whole"), ray_address)
     propose, suggest = Proposals.propose, StudySearcher.suggest
 
     def counted(self: Proposals, *args: int) -> dict[str, Any]:
@@ -196,8 +196,8 @@ def test_a_search_that_grows_confirms_its_new_winner_beside_the_old(whole):
     assert whole.events == []
 
 
-def test_two_numbers_have_a_front_that_is_confirmed(tmp_path, capsys):
-    place = Place(tmp_path)
+def test_two_numbers_have_a_front_that_is_confirmed(tmp_path, ray_address, capsys):
+    place = Place(tmp_path, ray_address)
     config = replace(
         SMOKE,
         phases=("search", "confirm"),
@@ -232,8 +232,8 @@ def test_two_numbers_have_a_front_that_is_confirmed(tmp_path, capsys):
     assert "Pareto front" in capsys.readouterr().out
 
 
-def test_halving_stops_trials_of_the_search_only(tmp_path):
-    place = Place(tmp_path)
+def test_halving_stops_trials_of_the_search_only(tmp_path, ray_address):
+    place = Place(tmp_path, ray_address)
     lottery = LOTTERY.override({"levels": 5, "prune.fraction": 0.2, "prune.fractions": {}})
     config = replace(
         SMOKE,
@@ -266,8 +266,7 @@ def test_halving_stops_trials_of_the_search_only(tmp_path):
     assert (place.events, place.rows("search")) == ([], before)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp"])
-def test_optional_factors_are_searched(sampler, tmp_path, capsys):
+def test_optional_factors_are_searched(tmp_path, ray_address, capsys):
     space = {
         "train.lr": FloatDistribution(1e-3, 1e-2, log=True),
         "train.batch_size": IntDistribution(20, 80, log=True),
@@ -279,11 +278,9 @@ def test_optional_factors_are_searched(sampler, tmp_path, capsys):
         "model.init_std": FloatDistribution(0.03, 0.3, log=True),
         "prune.fractions.fc1": FloatDistribution(0.2, 0.6),
     }
-    place = Place(tmp_path)
+    place = Place(tmp_path, ray_address)
     lottery = LOTTERY.override({"model.init": "normal", "model.init_std": 0.1})
-    config = replace(
-        SMOKE, phases=("search",), sampler=sampler, trials=STARTUP + 3, lottery=lottery
-    )
+    config = replace(SMOKE, phases=("search",), trials=STARTUP + 3, lottery=lottery)
     assert place.run(config, replace(STUDY, space=space)) == 0
     assert "engine: sparse" in capsys.readouterr().out
     trials = place.trials("search")
@@ -292,14 +289,3 @@ def test_optional_factors_are_searched(sampler, tmp_path, capsys):
         hparams = trials[row["trial"]]["hparams"]
         assert hparams.keys() == space.keys()
         assert {path: row[path] for path in space} == hparams
-
-
-def test_phases_are_added_to_a_study_that_is_there(tmp_path):
-    place = Place(tmp_path)
-    config = replace(SMOKE, phases=("anchor",), replicates=1, controls=(), confirm_replicates=1)
-    assert place.run(config) == 0
-    flags = ("--phases", "search", "random", "confirm", "--trials", "2")
-    assert place.run(config, STUDY, *flags) == 0
-    counts = [len(place.trials(phase)) for phase in ("anchor", "search", "random", "confirm")]
-    assert counts == [1, 2, 2, 3]
-    assert {event[2] for event in place.events[2:]} == {"search", "random", "confirm"}

@@ -143,6 +143,12 @@ def test_every_epoch_is_a_new_order_of_all_examples_with_a_partial_last_batch():
     assert len({tuple(epoch) for epoch in flat}) == 3
 
 
+def test_a_milestone_holds_from_its_own_step_on():
+    config = TrainConfig(lr=1.0, steps=90, eval_every=30, milestones=(30, 60), decay=0.5)
+    rates = [rate(config, step) for step in (0, 29, 30, 59, 60, 89)]
+    assert rates == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+
+
 def test_warmup_rises_linearly_to_the_learning_rate():
     config = TrainConfig(lr=0.1, warmup_steps=4, steps=10, eval_every=5)
     assert [rate(config, step) for step in range(6)] == pytest.approx(

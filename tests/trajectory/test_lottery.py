@@ -52,6 +52,25 @@ def initial(lab, config, replicate=0):
     return lab.network(config).initial_weights(stream(lab.seed, replicate, "init"))
 
 
+def test_criteria_draw_other_numbers_at_every_level_and_in_every_replicate(lab):
+    config = TINY.override({"prune.criterion": "random"})
+    drawn = [
+        level.junction.evidence.rng.random()
+        for replicate in (0, 1)
+        for level in list(trajectory(config, replicate, lab))[1:]
+    ]
+    assert len(set(drawn)) == len(drawn) == 6
+
+
+def test_weights_that_are_drawn_anew_are_others_in_every_replicate(lab):
+    config = TINY.override({"levels": 1, "kept": "reinit"})
+    one, other = (list(trajectory(config, replicate, lab))[1].ticket for replicate in (0, 1))
+    for name in one.mask:
+        both = one.mask[name] & other.mask[name]
+        assert both.any()
+        assert (one.start[name][both] != other.start[name][both]).all()
+
+
 def test_survivors_return_bit_for_bit_to_their_initial_value(lab):
     start = initial(lab, TINY)
     for level in trajectory(TINY, 0, lab):

@@ -70,6 +70,21 @@ def test_files_to_read_first_stay_short():
     assert all(len((ROOT / name).read_text().splitlines()) < 250 for name in listed)
 
 
+def test_make_does_what_the_readme_and_the_checks_ask_it_for():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
+    asked = {
+        name: re.findall(r"^make ([a-z-]+)", (ROOT / name).read_text(), re.M)
+        for name in ("README.md", ".ci/run")
+    }
+    assert {"study", "test", "test-all"} <= {*asked["README.md"]} <= targets
+    # What a person runs leaves the slow tests out; what decides about a merge leaves none out.
+    assert asked[".ci/run"] == ["test-all", "check"]
+    recipes = dict(re.findall(r"^(test|test-all):.*\n\t(.*)$", makefile, re.M))
+    assert "not slow" in recipes["test"]
+    assert "slow" not in recipes["test-all"]
+
+
 @pytest.mark.slow
 def test_imports_point_one_way():
     lint = Path(sys.executable).with_name("lint-imports")

@@ -2,6 +2,7 @@
 
 import gc
 
+import pytest
 import torch
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
@@ -27,6 +28,7 @@ def held() -> int:
     return sum(memories.values())
 
 
+@pytest.mark.slow
 def test_a_trajectory_holds_no_more_at_its_end_than_at_its_third_level(tmp_path):
     """pytorch #49332: memory grew in loops of pruning and training."""
     lab = Lab({"digits": load("digits")}, TorchEngine(), Store(tmp_path), 0)

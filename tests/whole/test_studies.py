@@ -1,10 +1,12 @@
 """Every study of ``studies/`` at scale smoke, in an empty folder, without a download."""
 
+import contextlib
+import functools
 import importlib.util
+import io
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +15,13 @@ import pandas as pd
 import pytest
 from markupsafe import escape
 
+from analysis import write_report
 from lttune.config import LotteryConfig
 from lttune.data import load
 from lttune.pruning.densities import planned_densities
 from lttune.store.files import read_json
 from lttune.study.declared import Study
+from lttune.study.main import main
 from lttune.study.phases.planned import phase_config
 from lttune.study.settings import StudyConfig
 from lttune.trajectory.branches import FROM_DENSE
@@ -28,6 +32,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(360)]
 FILES = sorted((Path(__file__).parents[2] / "studies").glob("*.py"))
 ON_DIGITS = {"lenet_sensitivity": ["--lottery.data.name", "digits"]}
 """Flags of the studies whose smoke scale would fetch a dataset."""
+SCRIPT = "criterion_vs_random"
+"""The study that is run as a person runs it, by a Python of its own; the others by this one. That
+each of them is a script is what ``test_docs.py`` sees when it asks them for help."""
 
 
 @dataclass(frozen=True)
@@ -75,28 +82,45 @@ def declared(path: Path) -> Study:
 
 
 @pytest.fixture(scope="module")
-def runs(request, tmp_path_factory):
-    """Returns what runs a study, once; those that are asked for run two at a time."""
-    here = [item for item in request.session.items if item.path == Path(__file__)]
-    asked = dict.fromkeys(item.callspec.params["run"] for item in here)
-    places = {name: tmp_path_factory.mktemp(name) for name in asked}
-    pool = ThreadPoolExecutor(2)
-    running = {name: pool.submit(_run, name, place) for name, place in places.items()}
-    yield lambda name: running[name].result()
-    pool.shutdown(cancel_futures=True)
+def runs(tmp_path_factory, ray_address):
+    """Returns what runs a study, once."""
+
+    @functools.cache
+    def found(name: str) -> Run:
+        return _run(name, tmp_path_factory.mktemp(name), ray_address)
+
+    return found
 
 
-def _run(name: str, place: Path) -> Run:
+def _run(name: str, place: Path, address: str) -> Run:
     [path] = [path for path in FILES if path.stem == name]
-    (place / "data").mkdir()
-    command = [sys.executable, path, "--scale", "smoke", *ON_DIGITS.get(name, [])]
     # A folder without data: what a study had to fetch would lie in it.
-    environment = os.environ | {"LTTUNE_DATA": str(place / "data")}
-    ended = subprocess.run(
-        command, cwd=place, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return Run(study=declared(path), place=place, printed=ended.stdout)
+    data = place / "data"
+    data.mkdir()
+    flags = ["--scale", "smoke", "--address", address, *ON_DIGITS.get(name, [])]
+    if name == SCRIPT:
+        environment = os.environ | {"LTTUNE_DATA": str(data)}
+        ended = subprocess.run(
+            [sys.executable, path, *flags],
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return Run(study=declared(path), place=place, printed=ended.stdout)
+    study, printed = declared(path), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(place),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+    ):
+        patch.setenv("LTTUNE_DATA", str(data))
+        code = main(study, write_report, "", flags)
+    assert code == 0, printed.getvalue()
+    return Run(study=study, place=place, printed=printed.getvalue())
 
 
 @pytest.fixture(params=[path.stem for path in FILES])

@@ -9,6 +9,7 @@ from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
 from analysis.frame import StudyFrame
 from analysis.tables.confirmation import confirmed, confirmed_networks, difference_curves
+from analysis.tables.lines import line_table
 from analysis.tables.objective import reading_density
 
 
@@ -18,7 +19,7 @@ def confirmation(study: StudyFrame, subtitle: str) -> Drawing | None:
     networks = confirmed_networks(study, trials)
     if networks.empty:
         return None
-    table = lines.line_table(networks, "test_accuracy", "name")
+    table = line_table(networks, "test_accuracy", "name")
     apart = difference_curves(networks)
     title = "Confirmation on fresh replicates: test accuracy"
     # Some may wait for their first network.

@@ -10,6 +10,7 @@ from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
 from analysis.frame import StudyFrame
 from analysis.tables.fair_comparison import choice_table, compared_networks
+from analysis.tables.lines import line_table
 from analysis.tables.objective import objective_name
 from analysis.tables.sweeps import is_numeral
 
@@ -29,8 +30,8 @@ def fair(study: StudyFrame, subtitle: str) -> Drawing | None:
     networks = compared_networks(study)
     shown = lines.looks(list(dict.fromkeys(choices["value"])))
     trunk = networks[networks["branch"] == "trunk"]
-    accuracy = lines.line_table(trunk, "test_accuracy", "value")
-    lead = lines.line_table(_lead(networks), "difference", "value")
+    accuracy = line_table(trunk, "test_accuracy", "value")
+    lead = line_table(_lead(networks), "difference", "value")
     panels = [(accuracy, axes.ACCURACY), (lead, LEAD)]
     panels = [(table, label) for table, label in panels if len(table)]
     title = f"Fair comparison of {study.info.get('compared')}"

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
 from lttune.config.phase import phase_of
-from lttune.records.objectives import ObjectiveConfig, depth
+from lttune.records.interpolation import interpolated
+from lttune.records.objectives import ObjectiveConfig, density_at, depth
 
 
 class SearchHalving(AsyncHyperBandScheduler):
@@ -60,8 +60,8 @@ class SearchHalving(AsyncHyperBandScheduler):
         self.on_trial_result(tune_controller, trial, result)
 
     def _at(self, milestone: float, curve: dict[float, float]) -> float:
-        depths, accuracies = list(curve), list(curve.values())
-        found = float(np.interp(milestone, depths, accuracies))
+        densities, accuracies = [density_at(d) for d in curve], list(curve.values())
+        found = float(interpolated(densities, accuracies, [density_at(milestone)])[0])
         return found - accuracies[0] if self._relative else found
 
     def save(self, checkpoint_path: str) -> None:

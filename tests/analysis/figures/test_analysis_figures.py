@@ -79,7 +79,7 @@ def test_censored_steps_are_counted(tmp_path):
         row |= {"early_stop_at_end": key in censored}
     study = load(write_study(tmp_path, rows))
     table = curve_table(study.records, "early_stop_step")
-    counts = table[table["censored"] > 0].set_index(["statistic", "branch", "level"])["censored"]
+    counts = table[table["censored"] > 0].set_index(["statistic", "curve", "level"])["censored"]
     assert counts["mean"].to_dict() == {("trunk", 0): 1, ("trunk", 3): 2, ("reinit", 2): 1}
     assert counts["replicate"].tolist() == [1] * 4
     assert legend(figures.early_stop(study, "")) == [
@@ -109,7 +109,7 @@ def test_anchor_is_the_base_configuration_in_the_search(tmp_path):
 
 
 def curve(*values, half=0.0):
-    rows = [{"branch": "trunk", "level": i, "value": v} for i, v in enumerate(values)]
+    rows = [{"curve": "trunk", "level": i, "value": v} for i, v in enumerate(values)]
     ends = {"low": [v - half for v in values], "high": [v + half for v in values]}
     return pd.DataFrame(rows).assign(statistic="mean", **ends)
 

@@ -20,6 +20,7 @@ from analysis.statistics.bands import simultaneous_band
 from analysis.tables import controls, sweeps
 from analysis.tables import same_setting as places
 from analysis.tables.curves import difference_table
+from analysis.tables.lines import line_table
 from lttune.config.control import ControlName
 
 
@@ -172,7 +173,7 @@ def test_every_control_has_a_name_and_a_place():
 
 
 def test_labels_at_the_ends_of_curves_do_not_touch():
-    table = lines.line_table(
+    table = line_table(
         pd.DataFrame(
             [
                 {"name": name, "replicate": 0, "level": k, "density": 0.5**k, "diverged": False}

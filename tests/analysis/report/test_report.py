@@ -258,6 +258,7 @@ def test_command_prints_the_page(tmp_path, capsys):
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n"
 
 
+@pytest.mark.slow
 def test_command_on_no_study_is_one_line_and_an_exit_code(tmp_path):
     words = [sys.executable, "-m", "analysis.report", str(tmp_path)]
     root = Path(report.__file__).parents[2]

@@ -14,6 +14,7 @@ from analysis.figures.anchor import ACCURACY, draw_curves
 from analysis.report import write as report
 from analysis.report.answer import answer
 from analysis.tables.curves import curve_table, difference_table
+from analysis.tables.lines import line_table
 from analysis.tables.responses import response_table, trajectory_table
 
 HELD = (2, 3, 7)
@@ -34,7 +35,7 @@ def gapped(tmp_path):
 
 
 def test_no_line_crosses_levels_without_a_control(gapped):
-    table = lines.line_table(gapped.records, "test_accuracy", "branch")
+    table = line_table(gapped.records, "test_accuracy", "branch")
     mean = table[(table["curve"] == "reinit") & (table["statistic"] == "mean")]
     line = lines.broken(mean)
     assert np.isnan(line["value"]).tolist() == [False, False, True, False]

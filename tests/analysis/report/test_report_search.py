@@ -140,7 +140,7 @@ def test_a_stopped_trial_is_shown_and_never_the_best(tmp_path):
     said = page(tmp_path)
     assert "1 trial of the search was stopped at a higher density" in said
     assert "is never the best: it did not reach the density" in said
-    assert "8 search-8search stopped20" in said
+    assert "8 search-8searchstopped20" in said
     drawn = (tmp_path / "figures" / "search.svg").read_text()
     assert "stopped by the search (n = 1, at level 2)" in drawn
     assert "no objective: failed" not in drawn

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 from scipy.stats import kstest, uniform
@@ -67,19 +69,44 @@ def test_every_sampler_takes_two_numbers(tmp_path, name):
     assert all(SPACE["train.lr"]._contains(lr) for lr, _ in points(book))
 
 
-@pytest.mark.parametrize("name", ["tpe", "gp", "random"])
+OPTUNAS = {"tpe": TPESampler, "gp": GPSampler, "random": RandomSampler}
+
+
+@pytest.mark.parametrize("name", OPTUNAS)
 def test_every_sampler_proposes_within_the_space_and_by_its_seed(tmp_path, name):
     found = {}
     for run, seed in (("one", 3), ("two", 3), ("other", 4)):
         book = ledger(tmp_path / run, search=2)
         search = searcher(book, sampler=name, seed=seed)
         search.suggest("a")
-        assert type(search.proposals.study.sampler) is type(SAMPLERS[name](0))
+        assert type(search.proposals.study.sampler) is OPTUNAS[name]
         search.suggest("b")
         found[run] = points(book)
         assert all(SPACE["train.lr"]._contains(lr) for lr, _ in found[run])
     assert found["one"] == found["two"] != found["other"]
     assert len(set(found["one"])) == 2
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_takes_factors_of_every_kind(tmp_path, name):
+    space = {
+        "train.lr": FloatDistribution(1e-4, 1e-1, log=True),
+        "train.batch_size": IntDistribution(20, 80, log=True),
+        "train.warmup_steps": IntDistribution(0, 20),
+        "train.optimizer": CategoricalDistribution(["sgd", "momentum", "adam"]),
+        "prune.fractions.fc1": FloatDistribution(0.2, 0.6),
+    }
+    book = ledger(tmp_path, search=STARTUP + 3)
+    search = searcher(book, sampler=name, space=space)
+    for n in range(STARTUP + 3):
+        search.suggest(f"{n}")
+        play(search, book, f"{n}", objective=0.1 * n)
+    assert len(set(points(book))) == STARTUP + 3
+    for trial in book.of("search"):
+        assert trial.hparams.keys() == space.keys()
+        for path, value in trial.hparams.items():
+            assert space[path]._contains(space[path].to_internal_repr(value)), path
+        assert BASE.override(trial.hparams).flat().items() >= trial.hparams.items()
 
 
 def interrupted_search(folder: Path, sampler: str) -> list[tuple[Any, ...]]:

@@ -124,7 +124,7 @@ tracker.close(60)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", ["1", "600", "900", "1660", "whole", "linked"])
+@pytest.mark.parametrize("point", ["1", "1660", "whole", "linked"])
 def test_a_process_killed_at_its_first_use_breaks_nothing(point, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     uri, database = f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "mlflow.db"

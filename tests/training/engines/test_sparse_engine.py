@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as some
 from torch import nn
 
@@ -140,8 +140,11 @@ def test_any_widths_depth_and_batch(widths, size, density, seed):
     config, order = TrainConfig(optimizer="sgd", lr=0.1, steps=100), batches(2, size)
     start = start_of(network)
     weights = trained(SparseEngine(), network, start, mask, config, examples, order)
-    expected = reference(network, start, mask, config, examples, order)
-    assert max(errors(weights, expected).values()) < 1e-5
+    exact = Reference(network, start, mask, config)
+    exact.run(examples, order)
+    # Nearer than float32 rounds, a unit is on either side of its kink, and so is its gradient.
+    assume(exact.nearest > 1e-6)
+    assert max(errors(weights, exact.weights).values()) < 1e-5
 
 
 def test_a_trajectory_of_digits_is_trained(tmp_path):

@@ -1,0 +1,162 @@
+"""What ``study.json`` holds, and which study may go on in its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from digits_study import LOTTERY, SMOKE, STUDY
+
+from lttune.config.fields import differences
+from lttune.data import load
+from lttune.errors import RefusedError, StorageError
+from lttune.records.objectives import ObjectiveConfig
+from lttune.store.files import read_json, write_json
+from lttune.study.manifest import continued, fixed, refuse_other, sheet
+from lttune.study.settings import FREE, StudyConfig
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load("digits")
+
+
+def words(error: pytest.ExceptionInfo[BaseException]) -> str:
+    return str(error.value)
+
+
+def test_a_study_from_before_a_setting_is_continued_at_its_default(tmp_path, digits):
+    old = sheet(SMOKE, STUDY, digits, "numerics")
+    del old["config"]["asha"]
+    write_json(tmp_path / "study.json", old)
+    refuse_other(tmp_path, sheet(SMOKE, STUDY, digits, "numerics"))
+    other = dataclasses.replace(SMOKE, asha=True)
+    with pytest.raises(RefusedError, match="asha: False -> True"):
+        refuse_other(tmp_path, sheet(other, STUDY, digits, "numerics"))
+
+
+def test_differences_are_sorted_and_name_both_values():
+    old, new = {"b": 1, "a": 1, "same": 0}, {"b": 2, "c": "x", "same": 0}
+    assert list(differences(old, new).items()) == [
+        ("a", (1, None)),
+        ("b", (1, 2)),
+        ("c", (None, "x")),
+    ]
+
+
+def config_with(**changes: Any) -> StudyConfig:
+    return StudyConfig(**{**{f: getattr(SMOKE, f) for f in SMOKE.__dataclass_fields__}, **changes})
+
+
+def written(folder: Path, digits) -> Path:
+    write_json(folder / "study.json", sheet(SMOKE, STUDY, digits, "torch/cpu"))
+    return folder
+
+
+def test_another_numerics_class_is_refused_not_mixed(tmp_path, digits):
+    with pytest.raises(RefusedError, match="numerics: 'torch/cpu' -> 'sparse/cpu'"):
+        refuse_other(written(tmp_path, digits), sheet(SMOKE, STUDY, digits, "sparse/cpu"))
+
+
+def test_a_study_that_goes_on_keeps_its_origin_and_lists_its_runs(digits):
+    first = continued(None, sheet(SMOKE, STUDY, digits, "torch/cpu"))
+    more = sheet(config_with(trials=9), STUDY, digits, "torch/cpu") | {"command": "again"}
+    again = continued(first, more)
+    assert again["command"] == first["command"] != "again"
+    assert again["created"] == first["created"]
+    assert again["config"]["trials"] == 9
+    assert [run["command"] for run in again["runs"]] == [first["command"], "again"]
+
+
+def test_a_study_can_be_continued_as_it_is(tmp_path, digits):
+    refuse_other(tmp_path, sheet(SMOKE, STUDY, digits, "torch/cpu"))
+    refuse_other(written(tmp_path, digits), sheet(SMOKE, STUDY, digits, "torch/cpu"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("out", Path("elsewhere")),
+        ("trials", 99),
+        ("replicates", 9),
+        ("phases", ("anchor",)),
+        ("tracking_uri", "sqlite:///other.db"),
+        ("address", "auto"),
+        ("max_concurrent", 1),
+    ],
+)
+def test_a_study_can_be_continued_with_other_means_and_counts(tmp_path, digits, field, value):
+    assert field in FREE
+    refuse_other(
+        written(tmp_path, digits), sheet(config_with(**{field: value}), STUDY, digits, "torch/cpu")
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"lottery": LOTTERY.override({"train.lr": 0.5})}, "lottery.train.lr: 0.01 -> 0.5"),
+        ({"lottery": LOTTERY.override({"levels": 3})}, "lottery.levels: 2 -> 3"),
+        ({"seed": 1}, "seed: 0 -> 1"),
+        ({"sampler": "gp"}, "sampler: 'tpe' -> 'gp'"),
+        ({"controls": ("reinit",)}, "controls: ['reinit', 'random'] -> ['reinit']"),
+        ({"search_replicates": 2}, "search_replicates: 1 -> 2"),
+        ({"objective": ObjectiveConfig(density=0.4)}, "objective.density: 0.5 -> 0.4"),
+        ({"scale": "paper"}, "scale: 'smoke' -> 'paper'"),
+        ({"device": "cuda"}, "device: 'cpu' -> 'cuda'"),
+    ],
+)
+def test_a_study_of_another_configuration_is_refused_by_field(
+    tmp_path, digits, changes, difference
+):
+    written(tmp_path, digits)
+    with pytest.raises(RefusedError) as error:
+        refuse_other(tmp_path, sheet(config_with(**changes), STUDY, digits, "torch/cpu"))
+    assert f"({difference});" in words(error)
+    assert "--name" in words(error)
+    assert error.value.exit_code == 3
+
+
+def test_a_study_of_another_space_or_other_data_is_refused(tmp_path, digits):
+    values = sheet(SMOKE, STUDY, digits, "torch/cpu")
+    write_json(tmp_path / "study.json", values)
+    for part, name in (("space", "train.lr"), ("dataset", "digest")):
+        other = json.loads(json.dumps(values))
+        other[part][name] = "other"
+        with pytest.raises(RefusedError, match=r"space\.train\.lr: |dataset: "):
+            refuse_other(tmp_path, other)
+
+
+def test_what_is_not_the_studys_identity_may_change(digits):
+    values = sheet(SMOKE, STUDY, digits, "torch/cpu")
+    other = {**values, "command": "x", "created": "x", "machine": {}, "code": {}, "packages": {}}
+    assert fixed(values) == fixed(other)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"config": 1}', "\xff"])
+def test_a_damaged_sheet_is_named(tmp_path, digits, text):
+    (tmp_path / "study.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(StorageError, match=r"study\.json is damaged .*move it away") as error:
+        refuse_other(tmp_path, sheet(SMOKE, STUDY, digits, "torch/cpu"))
+    assert error.value.exit_code == 74
+
+
+def test_a_sheet_is_plain_and_complete(tmp_path, digits):
+    write_json(tmp_path / "x.json", sheet(SMOKE, STUDY, digits, "torch/cpu"))
+    values = read_json(tmp_path / "x.json")
+    assert values["dataset"]["digest"] == digits.digest()
+    assert [values["dataset"][part] for part in ("train", "validation", "test")] == [1200, 237, 360]
+    assert values["lottery"]["train"]["lr"] == 0.01
+    assert values["packages"]["ray"]
+    assert values["machine"]["cores"] >= 1
+
+
+def test_a_sheet_holds_no_password(digits, monkeypatch):
+    uri = "postgresql://me:hunter2@db/mlflow"
+    monkeypatch.setattr("sys.argv", ["study.py", "--tracking-uri", uri])
+    values = sheet(config_with(tracking_uri=uri), STUDY, digits, "torch/cpu")
+    assert "hunter2" not in json.dumps(values)
+    assert values["config"]["tracking_uri"] == "postgresql://me:***@db/mlflow"
