@@ -49,7 +49,9 @@ def line_table(
     """
     rows: list[dict[str, Any]] = []
     for curve, mine in networks.groupby(by, sort=False):
-        wide = mine.pivot(index="replicate", columns="level", values=measure)  # noqa: PD010
+        # A replicate that two trials of a curve have trained is two networks.
+        each = [name for name in ("replicate", "trial") if name in mine]
+        wide = mine.pivot(index=each, columns="level", values=measure)  # noqa: PD010
         levels = mine.groupby("level")
         density = levels["density"].mean()
         counted = levels[list(counts)].sum().to_dict("index")

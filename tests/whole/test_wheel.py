@@ -92,6 +92,6 @@ def test_a_study_file_that_lies_elsewhere_runs(run, tmp_path):
     with_report = text.replace("main(STUDY, report,", "main(STUDY, analysis.write_report,")
     file = tmp_path / "mine.py"
     file.write_text(with_report.replace("import sys\n", "import sys\n\nimport analysis\n", 1))
-    code, printed = run("python", file, "--trials", "1", "--replicates", "1")
+    code, printed = run("python", file, "--trials", "1", "--replicates", "1", "--engine", "torch")
     assert code == 0, printed
     assert "<svg" in (tmp_path / "results" / "digits" / "report.html").read_text()

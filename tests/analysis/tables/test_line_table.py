@@ -88,3 +88,11 @@ def test_no_networks_are_a_table_without_rows():
     table = line_table(networks().iloc[:0], "y", "name")
     assert table.empty
     assert table.columns.tolist() == LINE_COLUMNS
+
+
+def test_a_replicate_that_two_trials_have_trained_is_two_networks():
+    twice = pd.concat([networks(VALUES[:1]).assign(trial=trial) for trial in (0, 1)])
+    found = means(line_table(twice, "y", "name", interval="pointwise"))
+    assert set(found["n"]) == {2}
+    alone = means(line_table(networks(VALUES[:1]), "y", "name", interval="pointwise"))
+    assert found["value"].tolist() == alone["value"].tolist()

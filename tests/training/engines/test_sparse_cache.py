@@ -10,7 +10,7 @@ import pytest
 TRAINED = """
 import hashlib, sys, torch
 from lttune.training.engines.sparse.engine import SparseEngine
-sys.path.insert(0, "tests")
+sys.path.insert(0, "tests/helpers")
 from stacking import NETWORK, POOL, TEST, ticket
 from lttune.config import TrainConfig
 weights, mask = ticket(0.9)
