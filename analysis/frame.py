@@ -78,7 +78,7 @@ def load(folder: Path | str) -> StudyFrame:
 def _json(folder: Path, name: str) -> dict[str, Any]:
     try:
         values = read_json(folder / name)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise StorageError(f"{folder} is no study: it has no {name}") from None
     except (OSError, ValueError) as error:
         raise StorageError(f"{folder / name} cannot be read: {_line(error)}") from None

@@ -17,7 +17,7 @@ from analysis.claims.networks import arms as networks
 from analysis.claims.networks.estimand import pieces
 from analysis.claims.networks.recorded import MissingError, Recorded
 from analysis.claims.networks.regime import Regime
-from analysis.claims.networks.shares import Importances, judged_by_importance
+from analysis.claims.networks.shares import KeptImportances, judged_by_importance
 from analysis.claims.table import Finding, table, unit
 from analysis.statistics.verdicts.verdict import Verdict, not_tested
 from lttune.config import LotteryConfig
@@ -49,7 +49,7 @@ class Judgement:
         layers: pd.DataFrame | None,
         lock: Lock | None,
         created: str | None,
-        importances: Importances,
+        importances: KeptImportances,
     ) -> None:
         self.registry, self.lock, self.importances = registry, lock, importances
         self.refusal = lock.refusal(registry, created) if lock else ""

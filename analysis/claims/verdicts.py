@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.claims.file.reader import Registry
 from analysis.claims.judgement import Judgement, Reading
 from analysis.claims.lock import Lock
-from analysis.claims.networks.shares import Importances
+from analysis.claims.networks.shares import KeptImportances
 
 
 def verdicts(
@@ -19,7 +19,7 @@ def verdicts(
     layers: pd.DataFrame | None = None,
     lock: Lock | None = None,
     created: str | None = None,
-    importances: Importances | None = None,
+    importances: KeptImportances | None = None,
 ) -> pd.DataFrame:
     """Returns a row for each claim at each scale at which the records hold its networks.
 
@@ -45,7 +45,7 @@ def sensitivity(
     layers: pd.DataFrame | None = None,
     lock: Lock | None = None,
     created: str | None = None,
-    importances: Importances | None = None,
+    importances: KeptImportances | None = None,
 ) -> pd.DataFrame:
     """Returns the verdict of each claim and scale under other margins and on validation accuracy.
 

@@ -87,7 +87,7 @@ def _study(flags: Flags) -> int:
 
 def _ticket(flags: Flags, level: int) -> int:
     from lttune.exchange.description import described
-    from lttune.exchange.tensors import FORMS, mask_tensors, write
+    from lttune.exchange.tensors import TENSOR_FORMS, mask_tensors, write
     from lttune.exchange.tickets import Place, find
     from lttune.models import masks
 
@@ -103,7 +103,7 @@ def _ticket(flags: Flags, level: int) -> int:
     weights, steps = found.weights(flags.weights)
     mask, out = found.mask, flags.out or Path("ticket.safetensors")
     metadata = {**described(found), "weights": flags.weights, "form": flags.form}
-    write(out, FORMS[flags.form](weights, mask, found.network, steps), metadata)
+    write(out, TENSOR_FORMS[flags.form](weights, mask, found.network, steps), metadata)
     if flags.form == "state-dict":
         write(out.with_suffix(".mask.safetensors"), mask_tensors(mask), metadata)
     accuracy = found.row["end_test_accuracy"]

@@ -51,7 +51,7 @@ class Phase:
     @property
     def is_known_beforehand(self) -> bool:
         """Whether its trials are known before any other has ended."""
-        return self.origin in ("base", "declared")
+        return not self.is_of_space and self.origin != "winners"
 
     @property
     def is_of_space(self) -> bool:

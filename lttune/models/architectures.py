@@ -11,11 +11,11 @@ from lttune.config import ModelConfig
 from lttune.errors import unknown
 from lttune.models.conv import conv
 from lttune.models.densenet import densenet
+from lttune.models.initialisers import Shape
 from lttune.models.lenet import lenet, lenet5
 from lttune.models.resnet import cifar_resnet, imagenet_resnet
 from lttune.models.vgg import vgg
 
-Shape = tuple[int, ...]
 Make = Callable[[Shape, int, list[int], float], nn.Module]
 """Shape of a picture, classes, the numbers in the network's name, dropout -> a new module."""
 

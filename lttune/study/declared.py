@@ -70,7 +70,7 @@ class Study:
             return any(self._can(p, declared) for p in PHASES.values() if p.best_of)
         if phase.origin == "declared":
             return bool(declared.get(phase.name))
-        return phase.origin == "base" or bool(self.space)
+        return not phase.is_of_space or bool(self.space)
 
     def space_of(self, config: StudyConfig) -> Space:
         """Returns the space if one of the phases that are run comes to its points, else none.

@@ -145,13 +145,18 @@ def test_pickles_are_never_run(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("data", "message"),
-    [(b"", "no safetensors and no torch file"), (b"\x08" + b"\0" * 7 + b"{oh no", "is damaged")],
+    ("name", "data", "message"),
+    [
+        ("x.pt", b"", "no safetensors and no torch file: ."),
+        ("x.pt", b"hello", "no safetensors and no torch file: ."),
+        ("x.safetensors", b"x", "no safetensors and no torch file: ."),
+        ("x.pt", b"\x08" + b"\0" * 7 + b"{oh no", "is damaged"),
+    ],
 )
-def test_damaged_files_are_named(tmp_path, data, message):
-    (tmp_path / "x.pt").write_bytes(data)
+def test_damaged_files_are_named(tmp_path, name, data, message):
+    (tmp_path / name).write_bytes(data)
     with pytest.raises(DataError, match=message):
-        read(tmp_path / "x.pt")
+        read(tmp_path / name)
 
 
 def test_a_file_must_map_names_to_tensors(tmp_path):

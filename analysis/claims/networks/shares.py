@@ -29,7 +29,7 @@ class Kept:
     """A row for each density, with ``status``, ``reason`` and ``trajectories``."""
 
 
-Importances = Mapping[str, Importance | Kept]
+KeptImportances = Mapping[str, Importance | Kept]
 """Column that the response was read of -> its indices: with draws, or as a study kept them."""
 SAME = 0.02
 """Relative difference below which two densities are one: those of a grid are a fifth apart."""
@@ -39,7 +39,7 @@ SHARE = 0.1
 """Total index that matters, as in ``influential``."""
 
 
-def judged_by_importance(importances: Importances, question: Question, alpha: float) -> Verdict:
+def judged_by_importance(importances: KeptImportances, question: Question, alpha: float) -> Verdict:
     """Returns the verdict on a question about importance.
 
     Without draws both factors' errors are taken to add up, the worst that they can do: shares of

@@ -4,12 +4,18 @@ Files are safetensors or what ``torch.save`` wrote of a mapping of tensors; pick
 """
 
 from lttune.exchange.tensors.files import Contents, read, write
-from lttune.exchange.tensors.forms import FORMS, mask_tensors, plain, pruned_module, torch_prune
+from lttune.exchange.tensors.forms import (
+    TENSOR_FORMS,
+    mask_tensors,
+    plain,
+    pruned_module,
+    torch_prune,
+)
 from lttune.exchange.tensors.imports import FoundMasks, masks_in, weights_in
 from lttune.exchange.tensors.matching import matched
 
 __all__ = [
-    "FORMS",
+    "TENSOR_FORMS",
     "Contents",
     "FoundMasks",
     "mask_tensors",

@@ -15,7 +15,7 @@ from lttune.models.masks import Mask, Weights
 COUNT = "num_batches_tracked"
 """Batch norm's own step counter, which is neither a weight nor a moment."""
 
-Form = Callable[[Weights, Mask, Network, int], dict[str, Tensor]]
+TensorForm = Callable[[Weights, Mask, Network, int], dict[str, Tensor]]
 
 
 def plain(weights: Weights, mask: Mask, network: Network, steps: int) -> dict[str, Tensor]:
@@ -60,7 +60,7 @@ def torch_prune(weights: Weights, mask: Mask, network: Network, steps: int) -> d
     return tensors
 
 
-FORMS: dict[str, Form] = {"state-dict": plain, "torch-prune": torch_prune}
+TENSOR_FORMS: dict[str, TensorForm] = {"state-dict": plain, "torch-prune": torch_prune}
 """Name of a form -> what it makes of a ticket."""
 
 

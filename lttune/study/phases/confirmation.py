@@ -28,7 +28,7 @@ FRESH = MOST
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arm:
+class Confirmed:
     """One configuration that is confirmed."""
 
     label: str
@@ -96,13 +96,13 @@ class Confirmation:
                     ledger.add(PHASE, name, arm.hparams, [replicate], controls, arm.role)
         ledger.planned[PHASE] = len(ledger.of(PHASE))
 
-    def _arms(self, ledger: Ledger) -> Iterator[Arm]:
+    def _arms(self, ledger: Ledger) -> Iterator[Confirmed]:
         for phase in _chosen_from():
             for value, trials in self._rivals(ledger.of(phase)).items():
                 for trial in winners(trials, self.objective):
                     label = f"{phase} trial {trial.number}{value and f' ({value})'}"
-                    yield Arm(label=label, hparams=trial.hparams, role="fresh")
-        yield Arm(label="base", hparams={}, role="paper")
+                    yield Confirmed(label=label, hparams=trial.hparams, role="fresh")
+        yield Confirmed(label="base", hparams={}, role="paper")
 
     def _rivals(self, trials: list[Trial]) -> dict[str, list[Trial]]:
         """Returns the trials of a phase by the value that is compared; "" if none is."""

@@ -266,3 +266,9 @@ def test_command_on_no_study_is_one_line_and_an_exit_code(tmp_path):
     assert done.returncode == 74
     assert done.stdout == ""
     assert done.stderr == f"lttune: error: {tmp_path} is no study: it has no study.json\n"
+
+
+def test_command_on_a_file_is_told_that_it_is_no_study(tmp_path, capsys):
+    file = write_study(tmp_path) / "study.json"
+    assert command(["report", str(file)]) == 74
+    assert capsys.readouterr().err == f"lttune: error: {file} is no study: it has no study.json\n"
