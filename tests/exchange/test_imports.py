@@ -165,3 +165,13 @@ def test_a_file_must_map_names_to_tensors(tmp_path):
         read(tmp_path / "x.pt")
     with pytest.raises(StorageError, match="cannot read"):
         read(tmp_path / "absent.pt")
+
+
+def test_a_disk_that_fails_is_not_told_as_a_bad_file(tmp_path, monkeypatch):
+    def fail(*args, **options):
+        raise OSError(5, "Input/output error")
+
+    torch.save({"fc1.weight": torch.ones(2)}, tmp_path / "x.pt")
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(StorageError, match=r"cannot read .*x\.pt: Input/output error"):
+        read(tmp_path / "x.pt")

@@ -73,6 +73,8 @@ def _saved_by_torch(path: Path) -> Contents:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(f"{path} must hold tensors only; it needs code to be read") from error
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # On what is no such file torch.load raises errors of many kinds.
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise DataError(f"{path} is no safetensors and no torch file: {reason}") from error
