@@ -46,26 +46,24 @@ def judged(question: Question, piece: Piece, *, alpha: float, name: str, factor:
     if sound < LEAST_SOUND * planned:
         reason = f"{planned - sound} of {planned} replicates have no sound network at some density."
         return not_tested(reason, n=sound, alpha=alpha)
-    values = piece.values
-    if form.takes == "either" and values.ndim == 1:
-        values = np.stack([values, np.zeros(planned)], axis=1)  # Against no difference at all.
     chance = {} if form.takes == "number" else {"rng": stream(0, 0, f"claim {name}")}
     options = form.options(terms(question, factor))
-    verdict = form.rule(values, **options, alpha=alpha, **chance)
-    return _shown(question, _finished(_bounded(verdict, piece, form), piece))
+    verdict = form.rule(piece.values, **options, alpha=alpha, **chance)
+    return _shown(question, _finished(_bounded(verdict, piece, form), piece), piece.values)
 
 
 def all_of(verdicts: Sequence[tuple[str, Verdict]], alpha: float) -> tuple[str, Verdict]:
     """Returns the verdict on a claim that holds if all of these do, and which decided.
 
     An intersection-union test: each is tested at alpha without correction, and the largest p is the
-    claim's. It is contradicted if one of them is, with Bonferroni's correction.
+    claim's. It is contradicted if one of them is, with Bonferroni's correction; a part that is
+    supported speaks against nothing, however sure it is that its effect is small.
     """
     if len(verdicts) == 1:
         return verdicts[0]
     size = len(verdicts)
     p = _most([one.p for _, one in verdicts])
-    against = min(1.0, size * _least([one.p_against for _, one in verdicts]))
+    against = min(1.0, size * _least([one.p_against for _, one in verdicts if not one.is_supported]))
     n = min(one.n for _, one in verdicts)
     refuted = [pair for pair in verdicts if pair[1].verdict == "contradicted"]
     if refuted and against <= alpha:
@@ -119,11 +117,14 @@ def _finished(verdict: Verdict, piece: Piece) -> Verdict:
     return replace(verdict, p_against=against, reason=reason)
 
 
-def _shown(question: Question, verdict: Verdict) -> Verdict:
-    """Returns the verdict with its estimate in the claim's direction, and ratios as ratios."""
+def _shown(question: Question, verdict: Verdict, values: np.ndarray) -> Verdict:
+    """Returns the verdict with its estimate in the direction measured, and ratios as ratios."""
     low, high, mean = verdict.low, verdict.high, verdict.estimate
-    shows = FORMS[question.form].shows
-    if question.direction == "down" and shows != "size":
+    form = FORMS[question.form]
+    shows = form.shows
+    # Two values differ in a direction; how far more of them lie apart has none.
+    signed = shows != "size" or (form.takes == "either" and values[:1].size <= 2)
+    if question.direction == "down" and signed:
         low, high, mean = -high, -low, -mean
     # What has no noise was not compared with the number, which makes ratios of logarithms.
     is_log = shows in ("difference", "size") or math.isnan(verdict.p)

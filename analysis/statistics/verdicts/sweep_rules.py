@@ -4,6 +4,9 @@ The numbers have a row per replicate and a column per value. Replicates that lac
 out and counted: what is not paired is not compared. The questions are those of
 ``pair_rules``.
 
+How far many values lie apart has no sign; of two, the estimate is the first less the second. One
+number per replicate is a difference already, from none.
+
 Shape suffixes: R replicates, V values of a hyperparameter, L densities.
 """
 
@@ -37,7 +40,7 @@ def robust(
     alpha: float = 0.05,
     rng: np.random.Generator | None = None,
 ) -> Verdict:
-    """Decides "robust to X over a range": a column for each value of X.
+    """Decides "robust to X over a range": a column for each value of X, or one difference.
 
     Supported if all pairs of values are equivalent, without correction (intersection-union), so
     that the whole span is within the margin. Contradicted if, simultaneously, the interval of some
@@ -50,7 +53,7 @@ def robust(
         "supported": "All values are shown to lie within the margin of each other.",
         "contradicted": "Some value is shown to lie beyond the margin.",
     }
-    estimate = Estimate(found.span, found.low, found.high, found.n)
+    estimate = _apart(values, found, alpha)
     verdict = decided(estimate, 1 - alpha, found.p_within, found.p_beyond, alpha, reasons)
     return noting(verdict, found.dropped)
 
@@ -62,7 +65,7 @@ def sensitive(
     alpha: float = 0.05,
     rng: np.random.Generator | None = None,
 ) -> Verdict:
-    """Decides "sensitive to X over a range": a column for each value of X.
+    """Decides "sensitive to X over a range": a column for each value of X, or one difference.
 
     Supported if two values differ by more than the margin under the simultaneous band of all
     pairs; contradicted if it is ``robust``.
@@ -74,7 +77,7 @@ def sensitive(
         "supported": "Two values are shown to differ by more than the margin.",
         "contradicted": "All values are shown to lie within the margin of each other.",
     }
-    estimate = Estimate(found.span, found.low, found.high, found.n)
+    estimate = _apart(values, found, alpha)
     p, against = found.p_beyond, found.p_within
     verdict = decided(estimate, 1 - alpha, p, against, alpha, reasons)
     return noting(verdict, found.dropped)
@@ -192,12 +195,26 @@ def _spanned(
     alpha: float,
     rng: np.random.Generator | None,
 ) -> tuple[Verdict | None, Span | None]:
-    found = span(values, margin=margin, alpha=alpha, rng=rng)
+    x_RV = _columns(values)
+    found = span(x_RV, margin=margin, alpha=alpha, rng=rng)
     if found.n < 2:
-        empty = int(np.isnan(np.asarray(values, dtype=float)).all(axis=0).sum())
+        empty = int(np.isnan(x_RV).all(axis=0).sum())
         reason = "Fewer than two replicates have every value."
         if empty:
-            total = np.shape(values)[1]
+            total = x_RV.shape[1]
             reason = f"{empty} of the {total} values lack a sound network in every replicate."
         return not_tested(reason, n=found.n, alpha=alpha), None
     return None, found
+
+
+def _columns(values: np.ndarray) -> np.ndarray:
+    x_RV = np.asarray(values, dtype=float)
+    return np.stack([x_RV, np.zeros(len(x_RV))], axis=1) if x_RV.ndim == 1 else x_RV
+
+
+def _apart(values: np.ndarray, found: Span, alpha: float) -> Estimate:
+    """Returns the mean difference of two values with its interval, or the span of more."""
+    x_RV = _columns(values)
+    if x_RV.shape[1] > 2:
+        return Estimate(found.span, found.low, found.high, found.n)
+    return mean_interval(x_RV[:, 0] - x_RV[:, 1], 1 - alpha)

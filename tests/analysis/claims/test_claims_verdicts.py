@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from planted import (
     LRS,
     claim,
@@ -56,6 +57,40 @@ def test_a_contradiction_of_one_part_is_corrected_for_their_number():
     both = all_of([("weak", weak), ("strong", strong)], 0.05)[1]
     assert both.verdict == "inconclusive"
     assert both.p_against == 2 * min(weak.p_against, strong.p_against)
+
+
+def test_a_part_that_holds_speaks_against_no_other():
+    """It is shown to be small, with a tiny p: that is no evidence against what the other says."""
+    rng = np.random.default_rng(1)
+    small = superiority(0.002 + rng.normal(0, 1e-4, 6), smallest=0.005)
+    weak = superiority(np.array([-1.0, -1.2, -0.8, 0.3, -1.1, -0.2]))
+    assert (small.verdict, weak.verdict) == ("supported, smaller", "contradicted")
+    assert small.p_against < 1e-4 < 0.025 < weak.p_against
+    found = all_of([("small", small), ("weak", weak)], 0.05)[1]
+    assert (found.verdict, found.p_against) == ("inconclusive", 2 * weak.p_against)
+    assert all_of([("a", small), ("b", small)], 0.05)[1].p_against == 1.0
+
+
+def test_what_lies_apart_by_less_than_a_margin_has_a_direction():
+    """One difference, or two values: how far apart, and which way."""
+    faster = trial(n=6, steps=lambda d: 5_000 if d == 1 else 3_500, jitter=0.05)
+    for form in ("robust", "sensitive"):
+        one = verdicts(faster, registry(claim(question(form=form, measure="steps_ratio")))).iloc[0]
+        ratio = question(form="numeric", measure="steps_ratio", number=0.7)
+        same = verdicts(faster, registry(claim(ratio))).iloc[0]
+        assert 0.6 < one["low"] < one["estimate"] < one["high"] < 0.8
+        shown = ["estimate", "low", "high"]
+        np.testing.assert_allclose(one[shown].astype(float), same[shown].astype(float))
+
+    rows = sweep(0, 0.02, n=6)
+    for cells, sign in ((LRS[:2], -1), (LRS[1::-1], 1)):
+        asked = question(
+            form="sensitive", measure="accuracy", compare="columns", cells=[lr(v) for v in cells]
+        )
+        for direction in ("up", "down"):
+            found = verdicts(rows, registry(claim(asked | {"direction": direction}))).iloc[0]
+            assert found["estimate"] == pytest.approx(sign * 0.02, abs=0.003)
+            assert found["low"] < found["estimate"] < found["high"]
 
 
 def test_censored_steps_decide_only_what_they_can():
