@@ -67,9 +67,10 @@ class Form:
     one_sided: bool = False
     """Whether larger values can only speak for it, so that a bound on one side still decides."""
     shows: Literal["difference", "size", "number", "rank correlation"]
-    """The estimate: a difference in the claim's direction; a size, which has none; a number, of
-    which the rule has undone logarithms; or a rank correlation, which numbers that are only bounds
-    do not mislead: what is later than all others has the last rank, and ties show no trend."""
+    """The estimate: a difference in the claim's direction; a size, which has none unless it is one
+    difference or of two values; a number, of which the rule has undone logarithms; or a rank
+    correlation, which numbers that are only bounds do not mislead: what is later than all others
+    has the last rank, and ties show no trend."""
     options: Callable[[Terms], dict[str, Any]]
     """Options of the rule."""
     power: Callable[..., float]
