@@ -1,7 +1,8 @@
-"""Importance curves: which factor matters at which density, on the same trajectories throughout."""
+"""Importance curves: which factor matters at which density, of all trajectories that have it."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,11 +10,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from analysis.importance.estimate import importance
+from analysis.importance.missing import missing_table
 from analysis.importance.result import Importance
 from lttune.config.design import Factor
 
 MAX_MISSING = 0.1
-"""Share of trajectories that may lack a density, before the curves end above it."""
+"""Share of trajectories that may lack a density; at one that more of them lack, the curves end."""
 
 STRIP = [
     "density",
@@ -45,11 +47,12 @@ class ImportanceCurves:
     strip: pd.DataFrame
     """One row per density: columns ``STRIP``."""
     missing: pd.DataFrame
-    """Columns density, missing (trajectories without a value there) and share."""
+    """As ``missing_table``, of all densities."""
     ended: str
     """Why the curves end before the last density, empty if they do not."""
     estimates: dict[float, Importance]
-    """Density -> estimate; draws belong together across densities, resample by resample."""
+    """Density -> estimate; draws belong together across densities, resample by resample. A
+    trajectory without a value is missing from those of that density alone."""
 
 
 def importance_by_density(
@@ -61,10 +64,12 @@ def importance_by_density(
     seed: int = 0,
     **options: Any,
 ) -> ImportanceCurves:
-    """Returns the importances at each density, of the trajectories that have all of them.
+    """Returns the importances at each density, of all trajectories that have a value there.
 
-    From dense down, a density is taken while at most 10 % of the trajectories lack it or one above
-    it; those then are left out everywhere, so that the curves show densities and not samples.
+    From dense down, a density is taken while at most 10 % of the trajectories lack it. Who lacks
+    one is left out there and nowhere else: those that end early are not drawn at random, and
+    without them the shares at the densities above would be of another distribution than the
+    design's. ``missing`` says how many they are and whether that depends on a factor.
 
     Args:
         points: as for ``importance``.
@@ -89,27 +94,19 @@ def importance_by_density(
     keys = ["trial", "replicate", "density"]
     wide = responses.assign(value=value).set_index(keys)["value"].unstack()  # noqa: PD010
     wide = wide[sorted(wide.columns, reverse=True)]
-    lost = wide.isna().cummax(axis=1).mean()
-    missing = pd.DataFrame(
-        {
-            "density": wide.columns,
-            "missing": wide.isna().sum().to_numpy(),
-            "share": wide.isna().mean().to_numpy(),
-        }
-    )
-    taken = [density for density in wide.columns if lost[density] <= MAX_MISSING]
+    lost = wide.isna().mean()
+    taken = list(itertools.takewhile(lambda density: lost[density] <= MAX_MISSING, wide.columns))
     ended = ""
     if len(taken) < len(wide.columns):
         density = wide.columns[len(taken)]
         ended = (
             f"at density {density:.3g}, {100 * lost[density]:.0f} % of the trajectories have no "
-            f"value there or above, more than {100 * MAX_MISSING:.0f} %"
+            f"value, more than {100 * MAX_MISSING:.0f} %"
         )
-    complete = wide[taken].dropna()
     estimates = {
         float(density): importance(
             points,
-            complete[density].rename("value").reset_index(),
+            wide[density].rename("value").reset_index(),
             factors,
             seed=seed,
             **options,
@@ -120,7 +117,7 @@ def importance_by_density(
     return ImportanceCurves(
         table=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
         strip=pd.DataFrame([_strip(d, e) for d, e in estimates.items()], columns=pd.Index(STRIP)),
-        missing=missing,
+        missing=missing_table(wide, points, factors, unit=options.get("unit", False)),
         ended=ended,
         estimates=estimates,
     )

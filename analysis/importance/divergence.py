@@ -245,6 +245,8 @@ def _part(data: Sample, picked: NDArray[np.intp]) -> Sample:
         unit=data.unit,
         owner=data.owner[picked],
         y=data.y[picked],
+        place=data.place[picked],
+        listed=data.listed,
         weights=data.weights,
     )
 

@@ -139,13 +139,20 @@ def posterior(
 
 
 def resampled(data: Sample, draws: int, seed: int) -> list[np.ndarray | None]:
-    """Returns bootstrap resamples of the trajectories; weighted ones are drawn by their weight."""
+    """Returns bootstrap resamples of the trajectories; weighted ones are drawn by their weight.
+
+    All that were listed are drawn from, and who has no response is left out after that.
+    """
     rng = np.random.default_rng([seed, 1])
-    n = len(data.y)
+    n = data.listed
+    row = np.full(n, -1)
+    row[data.place] = np.arange(len(data.y))
     share = None
     if data.weights is not None:
-        share = data.weights[data.owner] / data.weights[data.owner].sum()
-    return [rng.choice(n, n, p=share) for _ in range(draws)]
+        share = np.zeros(n)
+        share[data.place] = data.weights[data.owner] / data.weights[data.owner].sum()
+    drawn = [row[rng.choice(n, n, p=share)] for _ in range(draws)]
+    return [picked[picked >= 0] for picked in drawn]
 
 
 def centred(values: Floats, draws: int) -> Floats:

@@ -39,6 +39,12 @@ class Sample:
     """Row of ``unit`` that each trajectory belongs to, shape (trajectories,)."""
     y: Floats
     """Responses, shape (trajectories,)."""
+    place: NDArray[np.intp]
+    """Place of each trajectory among all that were listed, those without a response among them;
+    shape (trajectories,)."""
+    listed: int
+    """How many were listed: resamples are drawn of these, so that those of two responses of the
+    same trajectories belong together although some lack one of the two."""
     weights: Floats | None = None
     """Target over proposal density of each point, None if the points are draws of the target."""
 
@@ -115,7 +121,9 @@ def sample(
         raise ValueError("points list a trial twice")
     if responses.duplicated(["trial", "replicate"]).any():
         raise ValueError("responses list a trajectory twice: give one density")
-    rows = responses.dropna(subset=["value"]).sort_values(["trial", "replicate"])
+    listed = responses.sort_values(["trial", "replicate"])
+    place = np.flatnonzero(listed["value"].notna())
+    rows = listed.iloc[place]
     if lost := sorted(set(rows["trial"]) - set(points["trial"])):
         raise ValueError(f"responses of trials without a point: {lost}")
     if rows.empty:
@@ -134,6 +142,8 @@ def sample(
         unit=cube,
         owner=np.searchsorted(trials, rows["trial"].to_numpy()),
         y=rows["value"].to_numpy(dtype=float),
+        place=place,
+        listed=len(listed),
         weights=chosen,
     )
 

@@ -31,6 +31,7 @@ FRAMES = (
     "table",
     "strip",
     "left_out",
+    "missing",
     "ranks",
     "leads",
     "changes",
@@ -51,6 +52,8 @@ class Importances:
     """As ``ImportanceCurves.strip``."""
     left_out: pd.DataFrame
     """As ``left_out_table``."""
+    missing: pd.DataFrame
+    """As ``missing_table``."""
     ranks: pd.DataFrame
     """As ``rank_table``."""
     leads: pd.DataFrame

@@ -22,6 +22,7 @@ from analysis.importance import (
     rank_table,
     saved,
 )
+from analysis.importance.missing import missing_text
 from analysis.importance.saved import Importances
 from analysis.tables.design.points import DENSITIES, DesignSample, design_sample
 from analysis.tables.design.readings import READINGS, reference_of
@@ -62,7 +63,10 @@ def design_tables(study: StudyFrame) -> tuple[Importances | None, str]:
     found = importance_tables(study)
     if isinstance(found, str):
         return None, found
-    return found, found.ended and f"The curves end early: {found.ended}."
+    notes = missing_text(found.missing[found.missing["density"].isin(found.strip["density"])])
+    if found.ended:
+        notes.append(f"The curves end early: {found.ended}.")
+    return found, " ".join(notes)
 
 
 def _estimated(sample: DesignSample, margin: float, reference: float) -> Importances:
@@ -73,6 +77,7 @@ def _estimated(sample: DesignSample, margin: float, reference: float) -> Importa
         table=curves.table,
         strip=curves.strip,
         left_out=left_out_table(curves),
+        missing=curves.missing,
         ranks=rank_table(curves),
         leads=lead_table(curves),
         changes=change_table(curves),
