@@ -63,7 +63,9 @@ def all_of(verdicts: Sequence[tuple[str, Verdict]], alpha: float) -> tuple[str, 
         return verdicts[0]
     size = len(verdicts)
     p = _most([one.p for _, one in verdicts])
-    against = min(1.0, size * _least([one.p_against for _, one in verdicts if not one.is_supported]))
+    against = min(
+        1.0, size * _least([one.p_against for _, one in verdicts if not one.is_supported])
+    )
     n = min(one.n for _, one in verdicts)
     refuted = [pair for pair in verdicts if pair[1].verdict == "contradicted"]
     if refuted and against <= alpha:
