@@ -49,7 +49,11 @@ def main(flags: Flags) -> int:
         print(f"{method} (n = {mine['n'].max()}): {mine['question'].iloc[0]}")
         wide = mine.pivot(index="factor", columns="response", values="importance")  # noqa: PD010
         order = [list(dict.fromkeys(mine[name])) for name in ("factor", "response")]
-        print(wide.loc[order[0], order[1]].to_string(float_format="{:.2f}".format), end="\n\n")
+        print(wide.loc[order[0], order[1]].to_string(float_format="{:.2f}".format, na_rep="–"))
+        reasons = mine[mine["unknown"] != ""].groupby("response")["unknown"].first()
+        for response, reason in reasons.items():
+            print(f"not known of {response}: {reason}")
+        print()
     path = flags.study / "figures" / OPTUNA
     try:
         path.parent.mkdir(exist_ok=True)
@@ -99,7 +103,7 @@ def _table(
     responses: Mapping[str, tuple[pd.Series, bool]],
     factors: Sequence[Factor],
 ) -> pd.DataFrame:
-    """Returns columns response, method, question, n, factor, importance and rank."""
+    """Returns columns response, method, question, n, factor, importance, rank and unknown."""
     import pandas as pd
 
     from lttune.study.search.optuna_importance import QUESTIONS, optuna_importances
@@ -126,6 +130,7 @@ def _table(
                     "factor": wide[name]["factor"],
                     "importance": wide[name][method],
                     "rank": wide[name][f"{method}_rank"],
+                    "unknown": wide[name][f"{method}_unknown"],
                 }
             )
             for method, question in QUESTIONS.items()

@@ -18,7 +18,7 @@ SURE = 0.975
 
 OPTUNA = "optuna_importance.csv"
 """File in ``figures/`` that ``lttune importance`` writes: columns response, method,
-question, n, factor, importance and rank."""
+question, n, factor, importance, rank and unknown."""
 
 
 def by_factor(subject: Subject, tables: Tabled) -> dict[str, Any]:
@@ -162,8 +162,17 @@ def optuna_rows(study: StudyFrame) -> list[dict[str, Any]]:
                 for factor, cells in mine.groupby("factor", sort=False)
             ]
             facts = {"question": mine["question"].iloc[0], "n": int(mine["n"].max())}
+            facts["unknown"] = _unknown(mine)
             groups.append({"method": method, **facts, "responses": responses, "rows": rows})
     except (OSError, ValueError, KeyError) as error:
         text = " ".join(str(error).split())
         raise StorageError(f"{path} is no table of lttune importance: {text}") from None
     return groups
+
+
+def _unknown(mine: pd.DataFrame) -> list[str]:
+    """Returns why a method says nothing of a response; an older file has no reasons."""
+    if "unknown" not in mine:
+        return []
+    reasons = mine.dropna(subset=["unknown"]).groupby("response", sort=False)["unknown"].first()
+    return [f"Not known of {response}: {reason}." for response, reason in reasons.items() if reason]

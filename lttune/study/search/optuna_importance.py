@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import optuna
 import pandas as pd
 from optuna.importance import (
@@ -32,6 +33,13 @@ QUESTIONS: dict[str, str] = {
 }
 """Column -> the question that it answers."""
 
+BEST = 0.1
+"""Share of the trials that PED-ANOVA asks about."""
+REGIONS = {"ped_anova": (1.0, "all trials"), "ped_anova_local": (0.5, "the better half")}
+"""Column -> the share of the trials that the best are compared with, and its name."""
+HANDFUL = 5
+"""Trials on either side of a contrast, below which it says nothing."""
+
 
 def optuna_importances(
     points: pd.DataFrame,
@@ -42,6 +50,11 @@ def optuna_importances(
     seed: int = 0,
 ) -> pd.DataFrame:
     """Returns a row per factor with Optuna's importances (summing to 1) and their ranks.
+
+    For each name of ``QUESTIONS`` the columns ``NAME``, ``NAME_rank`` and ``NAME_unknown``: why the
+    first two are missing, empty where they are not. Where responses are tied, the best tenth can be
+    all of what it is compared with, and a forest can explain the one trial that differs: Optuna
+    then gives equal shares, or all to one factor, which nothing has shown.
 
     Args:
         points: columns ``trial`` and each factor's path.
@@ -63,7 +76,13 @@ def optuna_importances(
         value = float(values[row["trial"]])
         study.add_trial(create_trial(params=params, distributions=distributions, value=value))
     table = pd.DataFrame({"factor": list(distributions)})
+    losses = np.array([float(values[trial]) for trial in rows["trial"]]) * (1 if minimize else -1)
     for name, evaluator in _evaluators(seed).items():
+        table[f"{name}_unknown"] = unknown = _unknown(name, losses)
+        if unknown:
+            table[name] = float("nan")
+            table[f"{name}_rank"] = pd.Series(pd.NA, index=table.index, dtype="Int64")
+            continue
         # A target is read as "less is better" whatever the study's direction (Optuna 5): an
         # accuracy that is not negated says what makes networks bad.
         sign = 1.0 if minimize or name == "optuna_fanova" else -1.0
@@ -78,14 +97,43 @@ def optuna_importances(
             )
         column = table["factor"].map(found)
         table[name] = column
-        table[f"{name}_rank"] = column.rank(ascending=False, method="min").astype(int)
+        table[f"{name}_rank"] = column.rank(ascending=False, method="min").astype("Int64")
     return table
+
+
+def _unknown(name: str, losses: np.ndarray) -> str:
+    """Returns why a method says nothing of these responses, empty if it may say something.
+
+    Args:
+        name: of ``QUESTIONS``.
+        losses: the trials' responses, less is better.
+    """
+    n = len(losses)
+    if name not in REGIONS:
+        apart = n - int(np.unique(losses, return_counts=True)[1].max())
+        if apart >= HANDFUL:
+            return ""
+        return f"{apart} of {n} responses differ from all others, fewer than {HANDFUL}"
+    share, words = REGIONS[name]
+    best, region = (
+        int((losses <= np.quantile(losses, quantile, method="inverted_cdf")).sum())
+        for quantile in (BEST, share)
+    )
+    if best == region:
+        return f"the best tenth and {words} are the same {best} of {n} trials: they are tied"
+    if (fewer := min(best, region - best)) >= HANDFUL:
+        return ""
+    if fewer == best:
+        return f"{best} of {n} trials are in the best tenth, fewer than {HANDFUL}"
+    return f"{fewer} of {words} are not in the best tenth, fewer than {HANDFUL}"
 
 
 def _evaluators(seed: int) -> dict[str, BaseImportanceEvaluator]:
     return {
-        "ped_anova": PedAnovaImportanceEvaluator(target_quantile=0.1, region_quantile=1.0),
-        "ped_anova_local": PedAnovaImportanceEvaluator(target_quantile=0.1, region_quantile=0.5),
+        **{
+            name: PedAnovaImportanceEvaluator(target_quantile=BEST, region_quantile=share)
+            for name, (share, _) in REGIONS.items()
+        },
         "optuna_fanova": FanovaImportanceEvaluator(seed=seed),
     }
 

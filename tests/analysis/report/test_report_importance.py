@@ -212,11 +212,11 @@ def test_where_trajectories_diverge_the_two_questions_are_asked_apart(tmp_path, 
 
 
 def test_the_command_prints_what_each_method_answers_and_the_report_shows_it(tmp_path, capsys):
-    study = design_study(tmp_path, points=24, name="d")
+    study = design_study(tmp_path, points=64, name="d")
     assert main(["importance", str(study.folder)]) == 0
     out = capsys.readouterr().out
     for method, question in QUESTIONS.items():
-        assert f"{method} (n = 24): {question}" in out
+        assert f"{method} (n = 64): {question}" in out
     assert f"{OPTUNA}: lttune report {study.folder} shows it" in out
     table = pd.read_csv(study.folder / "figures" / OPTUNA)
     # Every trial has the same objective: there is nothing to be best in.
@@ -240,6 +240,12 @@ def test_the_report_shows_the_table_of_the_command(tmp_path):
     assert "Other importances, and the question each answers" in said
     assert "ped_anova what <is> right. n = 24 points." in said
     assert "train.lr0.75 (1.) inert0.25 (2.)" in said
+    reason = "the best tenth and the better half are the same 40 of 64 trials: they are tied"
+    none = [{**row, "importance": None, "rank": None, "unknown": reason} for row in rows]
+    pd.DataFrame(none).to_csv(study.folder / "figures" / OPTUNA, index=False)
+    said = words_of(report.write(study.folder).read_text())
+    assert "train.lr– inert–" in said
+    assert f"Not known of accuracy at 100 %: {reason}." in said
     (study.folder / "figures" / OPTUNA).write_text("a,b\n1,2\n")
     with pytest.raises(StorageError, match="no table of lttune importance"):
         report.write(study.folder)

@@ -132,9 +132,10 @@ def test_every_column_says_what_it_answers():
         Factor(path="opt", distribution=Categorical(choices=("a", "b"))),
         CONTROL,
     ]
-    points, values = designed(32, lambda p, rng: np.log10(p["lr"]) + (p["opt"] == "a"), factors)
+    points, values = designed(64, lambda p, rng: np.log10(p["lr"]) + (p["opt"] == "a"), factors)
     table = optuna_importances(points, values, factors)
-    assert set(table.columns) == {"factor", *QUESTIONS, *(f"{name}_rank" for name in QUESTIONS)}
+    ends = ("", "_rank", "_unknown")
+    assert set(table.columns) == {"factor", *(f"{name}{end}" for name in QUESTIONS for end in ends)}
     assert table["factor"].tolist() == ["lr", "batch", "opt", INERT]
     for name in QUESTIONS:
         assert table[name].sum() == pytest.approx(1)
@@ -164,3 +165,30 @@ def test_a_tenth_of_a_few_trials_is_no_sample():
     points, values = designed(16)
     with pytest.raises(ValueError, match="20 trials"):
         optuna_importances(points, values, FACTORS)
+
+
+def unknown(values, n=64):
+    points, _ = designed(n)
+    table = optuna_importances(points, dict(enumerate(values)), FACTORS)
+    found = {name: set(table[f"{name}_unknown"]) for name in QUESTIONS}
+    assert all(len(reasons) == 1 for reasons in found.values())
+    for name in QUESTIONS:
+        missing = table[[name, f"{name}_rank"]].isna()
+        assert (missing == (found[name] != {""})).all(axis=None)
+    return {name: reasons.pop() for name, reasons in found.items()}
+
+
+def test_tied_responses_are_no_contrast():
+    """Optuna itself gives every factor the same share here, or all to one, from a single trial."""
+    rng = np.random.default_rng(0)
+    half = unknown([0.9] * 40 + list(rng.uniform(0.1, 0.5, 24)))
+    tied = "the best tenth and the better half are the same 40 of 64 trials: they are tied"
+    assert half == {"ped_anova": "", "ped_anova_local": tied, "optuna_fanova": ""}
+    one = unknown([0.9] * 63 + [0.1])
+    assert one["optuna_fanova"] == "1 of 64 responses differ from all others, fewer than 5"
+    assert one["ped_anova"] == "1 of all trials are not in the best tenth, fewer than 5"
+    assert "are the same 63 of 64 trials" in one["ped_anova_local"]
+    few = unknown(list(rng.uniform(size=32)), 32)
+    assert few["ped_anova"] == "4 of 32 trials are in the best tenth, fewer than 5"
+    assert few["optuna_fanova"] == ""
+    assert set(unknown(list(rng.uniform(size=64))).values()) == {""}
