@@ -22,8 +22,8 @@ CENSORED = {
     "trained only bound the true ones.",
 }
 UNFINISHED = (
-    "More than half of the networks of a cell had their early stop at the end of training, so that "
-    "a longer one may change their accuracies"
+    "More than half of the networks of a cell had their early stop in the last tenth of training, "
+    "so that a longer one may change their accuracies"
 )
 LEAST_SOUND = 0.9
 """Share of the planned replicates that must have a sound value."""

@@ -42,7 +42,7 @@ class Ordinate:
 
 ACCURACY = Ordinate("test_accuracy", axes.ACCURACY, 100.0, lines.FLAGS)
 EARLY_STOP = Ordinate(
-    "early_stop_step", axes.STEP, 1.0, {**lines.FLAGS, "censored": "at the last step"}
+    "early_stop_step", axes.STEP, 1.0, {**lines.FLAGS, "censored": "in the last tenth"}
 )
 
 FEWEST = 2

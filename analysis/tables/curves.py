@@ -14,6 +14,7 @@ import math
 import pandas as pd
 
 from analysis.statistics import paired_difference
+from analysis.tables.censoring import is_censored
 from analysis.tables.controls import at_home
 from analysis.tables.lines import LINE, line_table
 
@@ -42,7 +43,7 @@ def curve_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:
     """
     networks = anchor(records)
     order = {branch: place for place, branch in enumerate(_branches(networks))}
-    networks = networks.assign(censored=networks["early_stop_at_end"])
+    networks = networks.assign(censored=is_censored(networks))
     table = line_table(
         networks, measure, "branch", interval="pointwise", counts=("diverged", "censored")
     )

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.tables.censoring import is_censored
 from lttune.records.interpolation import SAME, between, falling
 from lttune.records.objectives import GRID
 
@@ -142,11 +143,11 @@ def _trajectory(
 
     level = read(networks[accuracy].to_numpy(float))
     steps = read(_log(networks["early_stop_step"]))
-    late = touches(networks["early_stop_at_end"].to_numpy(bool))
+    late = touches(is_censored(networks))
     bad = touches(networks["diverged"].to_numpy(bool))
     base = dense[accuracy].to_numpy(float)[0] if len(dense) else np.nan
     base_steps = _log(dense["early_stop_step"])[0] if len(dense) else np.nan
-    base_late = bool(len(dense) and dense["early_stop_at_end"].iloc[0])
+    base_late = bool(len(dense) and is_censored(dense)[0])
     base_bad = bool(len(dense) and dense["diverged"].iloc[0])
     # The dense network is its own reference: a ratio of 1, censored or not.
     own = np.isclose(grid, 1.0, rtol=SAME, atol=0) & (networks["branch"].iloc[0] == "trunk")

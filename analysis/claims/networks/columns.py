@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.tables.censoring import is_censored
+
 GAPS = {"end_gap": ("end_train_accuracy", "end_test_accuracy")}
 """Column that is made -> the first recorded one less the second."""
 
@@ -24,7 +26,7 @@ def with_columns(records: pd.DataFrame, layers: pd.DataFrame | None = None) -> p
             made[name] = made[a].astype(float) - made[b].astype(float)
     steps = made["early_stop_step"].to_numpy(float)
     made["log_step"] = np.log(np.where(steps > 0, steps, np.nan))
-    made["late"] = made["early_stop_at_end"].astype(float)
+    made["late"] = is_censored(made).astype(float)
     if layers is None or layers.empty:
         return made
     incoming = layers["incoming_std"] / layers["incoming_mean"]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims.file.question import WHOLE, Question
+from analysis.tables.censoring import is_censored
 from analysis.tables.responses import matrix, response_table, trajectory_table
 from lttune.records.objectives import GRID
 
@@ -23,6 +24,7 @@ READ = (
     "prunable",
     "early_stop_step",
     "early_stop_at_end",
+    "train.steps",
     "diverged",
     "test_accuracy",
     "log_step",
@@ -35,7 +37,7 @@ READ = (
 class ArmCurves:
     """Numbers of an arm, and on which side of them the true ones may lie.
 
-    A step that is the last one evaluated, and a density below which nothing was trained, bound the
+    A step in the last tenth of training, and a density below which nothing was trained, bound the
     true number and do not give it.
     """
 
@@ -51,7 +53,7 @@ class ArmCurves:
     """Weights of its dense networks that pruning may take."""
     unfinished: tuple[bool, ...] = ()
     """For each column: whether the numbers are accuracies at the early stop, and most of the
-    networks, dense or pruned, had theirs at the end of training, which was too short for them."""
+    networks, dense or pruned, had theirs in the last tenth of training, too short for them."""
 
 
 def responses(rows: pd.DataFrame, reads: str, densities: Sequence[float]) -> pd.DataFrame:
@@ -121,10 +123,10 @@ def _unfinished(
         return [False] * len(grid)
     dense = rows[(rows["branch"] == "trunk") & (rows["level"] == 0)]
     needs_dense = question.measure != "accuracy"
-    dense_late = needs_dense and bool(dense["early_stop_at_end"].mean() > 0.5)
+    dense_late = needs_dense and bool(is_censored(dense).mean() > 0.5)
     if question.measure in WHOLE:
         pruned = rows[(rows["branch"] == branch) & (rows["level"] > 0)]
-        return [dense_late or bool(pruned["early_stop_at_end"].mean() > 0.5)]
+        return [dense_late or bool(is_censored(pruned).mean() > 0.5)]
     late = respond("late")
     return [
         dense_late or bool(share > 0.5)

@@ -12,7 +12,7 @@ from analysis.claims.file.question import Question
 from analysis.claims.file.reader import Registry
 from analysis.claims.networks import arms as networks
 from analysis.claims.networks.columns import with_columns
-from analysis.claims.networks.curves import ArmCurves, curves, responses
+from analysis.claims.networks.curves import READ, ArmCurves, curves, responses
 from analysis.claims.networks.regime import Regime
 
 Key = tuple[str, ...]
@@ -44,7 +44,7 @@ class Recorded:
             for name, setting in registry.settings.items()
             if len(self.rows)
         }
-        paths = {path for found in self.trials.values() for path in found.raw}
+        paths = {path for found in self.trials.values() for path in found.raw} - {*READ}
         # Arms are found by ``trials``; without its columns their rows are quick to take.
         self.rows = self.rows.drop(columns=[name for name in paths if name in self.rows]).copy()
         self._selected: dict[Key, pd.DataFrame] = {}

@@ -84,8 +84,8 @@ def test_censored_steps_are_counted(tmp_path):
     assert counts["replicate"].tolist() == [1] * 4
     assert legend(figures.early_stop(study, "")) == [
         "dense (mean, n = 3)",
-        "ticket (n = 3, 3 at the last step)",
-        "reinitialised ticket (n = 3, 1 at the last step)",
+        "ticket (n = 3, 3 in the last tenth)",
+        "reinitialised ticket (n = 3, 1 in the last tenth)",
         "random mask (n = 3)",
     ]
     assert not any("last step" in label for label in legend(figures.accuracy(study, "")))
