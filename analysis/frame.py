@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from lttune.config import flatten
+from lttune.config.phase import Phase, phase_names
 from lttune.errors import StorageError
 from lttune.records import schema
 from lttune.store.files import read_json
@@ -51,6 +53,11 @@ class StudyFrame:
         varied = sorted({path for hparams in self.trials["hparams"] for path in hparams or {}})
         rows = [{path: row.get(path) for path in varied} for row in values]
         return pd.DataFrame(rows, index=self.trials.index, columns=pd.Index(varied))
+
+
+def in_phases(table: pd.DataFrame, which: Callable[[Phase], object]) -> pd.Series:
+    """Returns of which rows of trials or networks the phase is one for which ``which`` holds."""
+    return table["phase"].isin(phase_names(which))
 
 
 def load(folder: Path | str) -> StudyFrame:

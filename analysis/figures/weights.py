@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.tables.lines import LINE_COLUMNS, line_table
 
 MEASURES = {
@@ -32,7 +32,7 @@ def layer_table(study: StudyFrame) -> pd.DataFrame:
     layers = study.layers
     if layers.empty:
         return pd.DataFrame(columns=pd.Index([*LINE_COLUMNS, "measure"]))
-    own = layers[layers["phase"] == "anchor"]
+    own = layers[in_phases(layers, lambda phase: phase.is_base)]
     if own.empty:  # Replicates of one point only: others have other weights.
         own = layers[layers["trial"] == layers["trial"].min()]
     tickets = study.records[study.records["branch"] == "trunk"]
@@ -91,7 +91,7 @@ def connectivity(study: StudyFrame, subtitle: str) -> Drawing | None:
     Frankle et al. (2020), Figure 3: the ticket and its sibling in another data order.
     """
     rows = study.records[study.records["branch"] == "sibling"]
-    rows = rows[rows["phase"] == "anchor"]
+    rows = rows[in_phases(rows, lambda phase: phase.is_base)]
     found = [name for name in BARRIERS if name in rows and rows[name].notna().any()]
     if not found:
         return None

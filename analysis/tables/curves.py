@@ -13,6 +13,7 @@ import math
 
 import pandas as pd
 
+from analysis.frame import in_phases
 from analysis.statistics import paired_difference
 from analysis.tables.controls import at_home
 from analysis.tables.lines import LINE, line_table
@@ -30,7 +31,7 @@ DIFFERENCE_COLUMNS = [*DIFFERENCE, "diverged", "ended"]
 
 def anchor(records: pd.DataFrame) -> pd.DataFrame:
     """Returns the networks of the base configuration on its own task."""
-    return at_home(records[records["phase"] == "anchor"])
+    return at_home(records[in_phases(records, lambda phase: phase.is_base)])
 
 
 def curve_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.statistics import mean_interval
 from analysis.tables.lines import LINE_COLUMNS, line_table
 from analysis.tables.responses import response_table
@@ -48,7 +48,7 @@ def sweep_networks(study: StudyFrame) -> pd.DataFrame:
     of the sweeps that changes no factor, else the anchor, and only on the sweep's own network, data
     and steps. Between other networks a difference would not be the factor's.
     """
-    trials = study.trials[study.trials["phase"] == "sweep"]
+    trials = study.trials[in_phases(study.trials, lambda phase: phase.is_swept)]
     base = settings(study)
     rows: list[dict[str, Any]] = []
     for trial in trials.to_dict("records"):
@@ -69,10 +69,10 @@ def sweep_networks(study: StudyFrame) -> pd.DataFrame:
         )
     points = pd.DataFrame(rows, columns=pd.Index(["trial", "factor", "value", "mark"]))
     tickets = study.records[study.records["branch"] == "trunk"]
-    networks = tickets[tickets["phase"] == "sweep"].merge(points, on="trial")
+    networks = tickets[in_phases(tickets, lambda phase: phase.is_swept)].merge(points, on="trial")
     alone = networks["factor"] == BASE
     bases = [mine for _, mine in networks[alone].groupby("value", sort=False)]
-    bases.append(tickets[tickets["phase"] == "anchor"])
+    bases.append(tickets[in_phases(tickets, lambda phase: phase.is_base)])
     networks = networks[~alone]
     parts: list[pd.DataFrame] = []
     for factor, mine in networks.groupby("factor", sort=False):

@@ -66,7 +66,7 @@ class Study:
 
     def _can(self, phase: Phase, declared: Mapping[PhaseName, Sequence[Point]]) -> bool:
         """Returns whether the study has what a phase takes its points from."""
-        if phase.origin == "winners":
+        if phase.confirms:
             return any(self._can(p, declared) for p in PHASES.values() if p.best_of)
         if phase.origin == "declared":
             return bool(declared.get(phase.name))
@@ -78,7 +78,7 @@ class Study:
         Those that confirm others do: the others may have run before.
         """
         phases = [phase_of(name) for name in config.phases]
-        comes = any(phase.is_of_space or phase.origin == "winners" for phase in phases)
+        comes = any(phase.is_of_space or phase.confirms for phase in phases)
         return self.space if comes else {}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.report.answer import DENSITY
 from analysis.report.formats import percent
 from analysis.report.section import Subject, Tabled
@@ -24,7 +24,7 @@ question, n, factor, importance and rank."""
 def by_factor(subject: Subject, tables: Tabled) -> dict[str, Any]:
     """Returns what the design says beside its indices; nothing without a design."""
     study, design = subject.study, subject.design
-    if not (study.records["phase"] == "design").any():
+    if not in_phases(study.records, lambda phase: phase.is_design).any():
         return {}
     notes = [subject.note, design.divergence if design else ""]
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.tables.design.points import declared_factors, design_points
 from lttune.config.design import INERT, Categorical
 
@@ -34,7 +34,7 @@ def is_sane(study: StudyFrame, margin: float = MARGIN) -> pd.Series:
     points = design_points(study)
     first = {number: row["trial"] for row in points.to_dict("records") for number in row["trials"]}
     dense = study.records[
-        (study.records["phase"] == "design")
+        in_phases(study.records, lambda phase: phase.is_design)
         & (study.records["branch"] == "trunk")
         & (study.records["level"] == 0)
     ]
