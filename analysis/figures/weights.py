@@ -11,7 +11,7 @@ from analysis.figures.canvas import Drawing
 from analysis.frame import StudyFrame, in_phases
 from analysis.tables.lines import LINE_COLUMNS, line_table
 
-MEASURES = {
+OF_LAYERS = {
     "moved": "Distance moved in training, mean |end − start|",
     "initial_mean": "Survivors' mean initial magnitude",
     "incoming_mean": "Connections into a unit or channel, mean",
@@ -24,7 +24,7 @@ MOST_LAYERS = 6
 
 
 def layer_table(study: StudyFrame) -> pd.DataFrame:
-    """Returns the line tables of ``MEASURES``, with a column ``measure``; curves are layers.
+    """Returns the line tables of ``OF_LAYERS``, with a column ``measure``; curves are layers.
 
     Networks of the base configuration, else those of the first trials there are. Of many layers
     each curve is a kind: their mean, each layer as heavy as the number of its survivors.
@@ -41,7 +41,7 @@ def layer_table(study: StudyFrame) -> pd.DataFrame:
     own = own.assign(curve=own["layer"])
     if own["layer"].nunique() > MOST_LAYERS:
         own = _by_kind(own)
-    tables = [line_table(own, measure, "curve").assign(measure=measure) for measure in MEASURES]
+    tables = [line_table(own, measure, "curve").assign(measure=measure) for measure in OF_LAYERS]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -49,7 +49,7 @@ def _by_kind(layers: pd.DataFrame) -> pd.DataFrame:
     keys = ["kind", "trial", "replicate", "level", "density", "diverged"]
     surviving = layers["surviving"].astype(float)
     parts: dict[str, pd.Series] = {}
-    for measure in MEASURES:
+    for measure in OF_LAYERS:
         values = layers[measure].astype(float)
         weight = surviving.where(values.notna())
         sums = layers.assign(top=values * weight, bottom=weight).groupby(keys)
@@ -67,7 +67,7 @@ def weights(study: StudyFrame, subtitle: str) -> Drawing | None:
     shown = lines.looks(list(dict.fromkeys(table["curve"])))
     with canvas.style():
         figure = canvas.new_figure(title, subtitle, study.incomplete, 7.0)
-        for ax, (measure, text) in zip(figure.subplots(2, 2).flat, MEASURES.items(), strict=True):
+        for ax, (measure, text) in zip(figure.subplots(2, 2).flat, OF_LAYERS.items(), strict=True):
             mine = table[table["measure"] == measure]
             is_share = measure == "dense_grown_kept"
             factor = 100.0 if is_share else 1.0

@@ -25,7 +25,7 @@ CONFIRMATION_COLUMNS = [*CONFIRMATION, "difference", "difference_low", "differen
 CONFIRMATION_COLUMNS += ["selected", "fresh"]
 """Columns of ``confirmation_table``."""
 
-BASE = "paper"
+BASE_ROLE = "paper"
 """Role of the base configuration."""
 
 
@@ -36,7 +36,7 @@ def confirmed(study: StudyFrame) -> pd.DataFrame:
     """
     trials = study.trials[in_phases(study.trials, lambda phase: phase.confirms)]
     names = trials["label"].astype(str).map(point_name)
-    trials = trials.assign(name=names, is_base=trials["role"] == BASE)
+    trials = trials.assign(name=names, is_base=trials["role"] == BASE_ROLE)
     return trials.sort_values(["is_base", "number"], kind="stable")
 
 

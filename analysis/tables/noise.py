@@ -21,7 +21,7 @@ NOISE = ["source", "density", "component", "variance", "share", "groups", "n"]
 NOISE_COLUMNS = [*NOISE, "kept_by_pairing"]
 """Columns of ``noise_table``."""
 
-FEWEST = 8
+FEWEST_TRAJECTORIES = 8
 """Trajectories of more than one point and replicate below which nothing is split."""
 
 WORDS = {
@@ -76,7 +76,7 @@ def _sources(study: StudyFrame) -> dict[str, pd.DataFrame]:
 def _components(source: str, density: float, here: pd.DataFrame) -> list[dict[str, Any]]:
     twice = here["point"].duplicated(keep=False)
     counts = here["point"].nunique(), here.loc[twice, "replicate"].nunique()
-    if len(here) < FEWEST or min(counts) < 2 or here["accuracy"].nunique() < 2:
+    if len(here) < FEWEST_TRAJECTORIES or min(counts) < 2 or here["accuracy"].nunique() < 2:
         return []
     effects = {"point": here["point"], "replicate": here["replicate"]}
     found = variance_components(here["accuracy"].astype(float), np.ones((len(here), 1)), effects)

@@ -22,8 +22,8 @@ from lttune.records.objectives import GRID
 TRAJECTORY = ["phase", "trial", "replicate", "branch"]
 """What names a trajectory."""
 
-MEASURES = ["accuracy", "gain", "log_steps", "steps_bound", "ok", "missing"]
-RESPONSE_COLUMNS = [*TRAJECTORY, "density", *MEASURES]
+RESPONSES = ["accuracy", "gain", "log_steps", "steps_bound", "ok", "missing"]
+RESPONSE_COLUMNS = [*TRAJECTORY, "density", *RESPONSES]
 """Columns of ``response_table``."""
 
 SUMMARY = ["ticket_density", "is_censored", "gain_auc", "lowest_density", "diverged_at"]

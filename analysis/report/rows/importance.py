@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.frame import StudyFrame, in_phases
@@ -12,6 +11,7 @@ from analysis.report.answer import DENSITY
 from analysis.report.formats import percent
 from analysis.report.section import Subject, Tabled
 from lttune.errors import StorageError
+from lttune.records.interpolation import nearest_place
 
 SURE = 0.975
 """Share of the draws from which a factor is said to matter most."""
@@ -111,8 +111,8 @@ def noise_rows(table: pd.DataFrame, density: float) -> list[dict[str, Any]]:
     """Returns a row for each source at the density nearest to the wanted one, of its own."""
     rows: list[dict[str, Any]] = []
     for source, mine in table.groupby("source", sort=False):
-        apart = (np.log(mine["density"].astype(float)) - np.log(density)).abs()
-        here = mine[mine["density"] == mine.loc[apart.idxmin(), "density"]]
+        at = mine["density"].iloc[nearest_place(mine["density"], density)]
+        here = mine[mine["density"] == at]
         parts = {row["component"]: row for row in here.to_dict("records")}
         first = here.iloc[0]
         shared = {name: first[name] for name in ("density", "n", "kept_by_pairing")}

@@ -18,7 +18,7 @@ PURITY = 0.95
 """Share of sane points at which a region is good enough."""
 PEEL = 0.1
 """Share of a region's points that is taken from one side at a time."""
-FEWEST = 8
+FEWEST_INSIDE = 8
 """Points that a region keeps at the least."""
 
 
@@ -76,7 +76,7 @@ def sane_region(study: StudyFrame, margin: float = MARGIN) -> dict[str, tuple[fl
             part
             for path in peeled
             for part in _peeled(values.loc[inside, path])
-            if FEWEST <= len(part) < inside.sum()
+            if FEWEST_INSIDE <= len(part) < inside.sum()
         ]
         best = max(kept, key=lambda part: (sane[part.index].mean(), len(part)), default=None)
         if best is None or sane[best.index].mean() <= sane[inside].mean():

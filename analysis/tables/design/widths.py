@@ -20,7 +20,7 @@ WIDTH = ["source", "factor", "density", "reading", "width", "low", "high", "whol
 WIDTH_COLUMNS = [*WIDTH, "n", "reason"]
 """Columns of ``width_table``."""
 
-FEWEST = 3
+FEWEST_VALUES = 3
 """Values of a sweep from which there is a width."""
 
 DECADE = 10.0
@@ -48,7 +48,7 @@ def _of_sweeps(study: StudyFrame) -> list[dict[str, Any]]:
         marked = swept[(swept["mark"] != "") & (swept["level"] == 0)]
         mine = swept[swept["value"].map(is_numeral).astype(bool)]
         values = sorted({float(value) for value in mine["value"]})
-        if len(values) < FEWEST:
+        if len(values) < FEWEST_VALUES:
             continue
         log = values[0] > 0 and values[-1] / values[0] >= DECADE
         responses = response_table(mine, grid=DENSITIES)
