@@ -27,16 +27,18 @@ from lttune.config.phase import PHASES
 PATH = "train.optimizer"
 
 
-def of_winners(start: int, chosen: dict, first: int, label: str):
-    """Returns trials and networks of a confirmation of one choice beside the base, twice."""
+def of_winners(start: int, first: int, arms: dict[str, dict]):
+    """Returns trials and networks of a confirmation of some choices beside the base, twice."""
     trials, rows = [], []
     for replicate in (first, first + 1):
-        for name, hparams, lead in ((label, chosen, 0.01), ("base", {}, 0.0)):
+        for lead, (name, hparams) in enumerate(({"base": {}} | arms).items()):
             number, role = start + len(trials), "paper" if name == "base" else "fresh"
             facts = {"label": f"{name} replicate={replicate}", "hparams": hparams, "role": role}
             trials.append(trial(number, "confirm", 0.9, replicates=[replicate], **facts))
             rows += [
-                network("confirm", number, replicate, branch, k, 0.9 + lead * k + replicate / 1e8)
+                network(
+                    "confirm", number, replicate, branch, k, 0.9 + lead * k / 100 + replicate / 1e8
+                )
                 for branch in ("trunk", "reinit")
                 for k in range(branch != "trunk", LEVELS + 1)
             ]
@@ -55,18 +57,17 @@ def whole(folder) -> StudyFrame:
     ]
     proposed = search_trials(5, start=400)
     winner = max(proposed, key=lambda one: one["objective"])
-    found = of_winners(500, winner["hparams"], 100_000, f"search trial {winner['number']}")
-    adam = of_winners(510, tuned[1]["hparams"], 100_000, "tune trial 301 (adam)")
-    sgd = of_winners(520, tuned[3]["hparams"], 100_000, "tune trial 303 (sgd)")
+    arms = {f"search trial {winner['number']}": winner["hparams"]}
+    arms |= {"tune trial 301 (adam)": tuned[1]["hparams"]}
+    arms |= {"tune trial 303 (sgd)": tuned[3]["hparams"]}
+    confirming, networks = of_winners(500, 100_000, arms)
     anchors = [trial(600 + n, replicates=[n]) for n in range(3)]
     rows = [row | {"trial": row["trial"] + 600} for row in anchor_rows()]
-    rows += [*designed.records.to_dict("records"), *swept_rows]
-    parts = (found, adam, sgd)
-    rows += [row for _, networks in parts for row in networks]
-    trials = [*spread, *swept, *drawn, *tuned, *proposed, *anchors]
-    trials += [one for own, _ in parts for one in own]
+    rows += [*designed.records.to_dict("records"), *swept_rows, *networks]
+    trials = [*spread, *swept, *drawn, *tuned, *proposed, *confirming, *anchors]
     info = {"lottery": LOTTERY | {"train": LOTTERY["train"] | ANCHOR}, "compared": PATH}
-    info |= {"config": {"phases": list(PHASES)}, "factors": designed.info["factors"]}
+    config = {"phases": list(PHASES), "objective": {"name": "accuracy_at", "density": 0.5}}
+    info |= {"config": config, "factors": designed.info["factors"]}
     return load(write_study(folder / "whole", rows, trials, dict.fromkeys(PHASES, 1), **info))
 
 
@@ -127,7 +128,7 @@ def test_another_row_of_the_same_kind_is_read_as_that_one_is(name, study, expect
     phases = [other if one == name else one for one in study.info["config"]["phases"]]
     found = dataclasses.replace(
         study,
-        info=study.info | {"config": {"phases": phases}},
+        info=study.info | {"config": study.info["config"] | {"phases": phases}},
         trials=renamed(study.trials),
         records=renamed(study.records),
     )
@@ -138,7 +139,7 @@ def test_another_row_of_the_same_kind_is_read_as_that_one_is(name, study, expect
 def test_two_phases_that_confirm_are_pooled_by_configuration(study, monkeypatch):
     monkeypatch.setitem(PHASES, "again", dataclasses.replace(PHASES["confirm"], name="again"))
     winner = confirmed(study).iloc[0]
-    more, rows = of_winners(700, winner["hparams"], 100_002, winner["name"])
+    more, rows = of_winners(700, 100_002, {winner["name"]: winner["hparams"]})
     found = pd.DataFrame(more).assign(phase="again"), pd.DataFrame(rows).assign(phase="again")
     both = dataclasses.replace(
         study,
