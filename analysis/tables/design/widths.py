@@ -23,6 +23,9 @@ WIDTH_COLUMNS = [*WIDTH, "n", "reason"]
 FEWEST_VALUES = 3
 """Values of a sweep from which there is a width."""
 
+OF_SWEEPS, OF_DESIGN = "sweep", "design"
+"""Sources of a width."""
+
 DECADE = 10.0
 """Ratio of the ends of a sweep from which its values count on a log scale."""
 
@@ -68,7 +71,7 @@ def _of_sweeps(study: StudyFrame) -> list[dict[str, Any]]:
                     one = sweep_width(table, margin=lost, log=log)
                 except ValueError:  # No replicate has all values.
                     continue
-                key = {"source": "sweep", "factor": str(factor), "density": density}
+                key = {"source": OF_SWEEPS, "factor": str(factor), "density": density}
                 unit = "decades" if log else str(factor)
                 rows.append({**key, "reading": name, "unit": unit, **_plain(vars(one))})
     return rows
@@ -83,7 +86,7 @@ def _of_design(study: StudyFrame, widths: pd.DataFrame) -> list[dict[str, Any]]:
     }
     return [
         {
-            "source": "design",
+            "source": OF_DESIGN,
             "unit": "decades" if logs.get(row["factor"]) else row["factor"],
             **_plain(row),
         }
