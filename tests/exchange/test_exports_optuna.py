@@ -78,7 +78,7 @@ def test_optunas_importances_of_a_real_study_are_those_of_its_ledger(tmp_path):
         theirs.add_trial(
             optuna.create_trial(params=params, distributions=space, value=trial["objective"])
         )
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0, n_trees=16)
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0, n_trees=2)
     ours, expected = (
         optuna.importance.get_param_importances(s, evaluator=evaluator) for s in (found, theirs)
     )
