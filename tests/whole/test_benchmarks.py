@@ -1,5 +1,6 @@
 """What the benchmarks do and measure; nothing here depends on how fast the machine is."""
 
+import pickle
 import runpy
 import sys
 
@@ -10,6 +11,7 @@ from benchmark_results import NAMES, made_up
 
 from benchmarks import __main__ as command
 from benchmarks import (
+    alone,
     bars,
     baselines,
     dataloader,
@@ -210,10 +212,11 @@ def test_an_error_is_one_line_and_an_exit_code(monkeypatch, capsys):
 
 
 class Here:
-    """A pool that does the work in this process, as its only worker."""
+    """A pool that does the work in this process, of what another process would be sent."""
 
     def __init__(self, count, *, mp_context, initializer):
-        initializer()
+        assert mp_context.get_start_method() == "spawn"
+        pickle.loads(pickle.dumps(initializer))()
 
     def __enter__(self):
         return self
@@ -222,15 +225,15 @@ class Here:
         pass
 
     def map(self, act, *arguments):
-        return list(map(act, *arguments))
+        act, arguments = pickle.loads(pickle.dumps((act, arguments)))
+        return pickle.loads(pickle.dumps(list(map(act, *arguments))))
 
 
 @pytest.fixture
 def small(monkeypatch):
     """Pictures of MNIST's shape, so few that to look at all of them takes no time.
 
-    What runs in other processes has the real ones: the memory of each loop, the training alone and
-    the study.
+    The memory of each loop, the training alone and the study have the real ones.
     """
     rng = np.random.default_rng(0)
     pictures = {
@@ -250,12 +253,13 @@ def small(monkeypatch):
         source="drawn here",
     )
     monkeypatch.setattr(loops, "load", lambda name: noise)
-    monkeypatch.setattr(pair, "ProcessPoolExecutor", Here)
+    for module in (alone, pair):
+        monkeypatch.setattr(module, "ProcessPoolExecutor", Here)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
-    loops.course.cache_clear()
-    loops.loop.cache_clear()
+    for made in (loops.course, loops.loop, alone.dataset):
+        made.cache_clear()
 
 
 @pytest.mark.slow
