@@ -30,8 +30,12 @@ from lttune.trajectory.lab import network_of
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(360)]
 
 FILES = sorted((Path(__file__).parents[2] / "studies").glob("*.py"))
-FLAGS = {"lenet_sensitivity": ["--lottery.data.name", "digits"]}
-"""Flags of the studies whose smoke scale would fetch a dataset."""
+FLAGS = {
+    "conv_sensitivity": ["--lottery.train.steps", "40", "--lottery.train.batch-size", "30"],
+    "lenet_sensitivity": ["--lottery.data.name", "digits"],
+    "resnet_rewinding": ["--lottery.train.steps", "40", "--lottery.train.milestones", "30", "35"],
+}
+"""Flags of the studies whose smoke scale would train for long, or fetch a dataset."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,8 @@ def _run(name: str, place: Path, address: str) -> Run:
         contextlib.redirect_stderr(printed),
     ):
         patch.setenv("LTTUNE_DATA", str(data))
+        # One database for all: to make one takes MLflow as long as to fill it.
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place.parent}/mlflow.db")
         patch.setattr(sys, "argv", [str(path), *flags, *FLAGS.get(name, [])])
         with pytest.raises(SystemExit) as ended:
             runpy.run_path(str(path), run_name="__main__")
