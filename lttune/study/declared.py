@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from optuna.distributions import BaseDistribution
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lttune.config import require
 from lttune.config.design import Factor, Point
 from lttune.config.phase import PHASES, Phase, PhaseName, phase_names, phase_of
 from lttune.study.settings import StudyConfig
 
-Space = Mapping[str, BaseDistribution]
+if TYPE_CHECKING:
+    # A worker imports this package and needs no Optuna, which takes long to import.
+    from optuna.distributions import BaseDistribution
+
+Space: TypeAlias = "Mapping[str, BaseDistribution]"
 """Dotted hyperparameter -> Optuna distribution."""
 
 
