@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from lttune.config import flatten
+from lttune.config.phase import Phase, phase_names
 from lttune.errors import StorageError
 from lttune.records import schema
-from lttune.store.files import read_json
+from lttune.records.folder import read_object, read_table
 
 KEY = ["phase", "trial", "replicate", "branch", "level"]
 """What names one row of the records: one trained network."""
@@ -53,6 +55,11 @@ class StudyFrame:
         return pd.DataFrame(rows, index=self.trials.index, columns=pd.Index(varied))
 
 
+def in_phases(table: pd.DataFrame, which: Callable[[Phase], object]) -> pd.Series:
+    """Returns of which rows of trials or networks the phase is one for which ``which`` holds."""
+    return table["phase"].isin(phase_names(which))
+
+
 def load(folder: Path | str) -> StudyFrame:
     """Returns the study in a folder; one that has trained nothing yet has empty records.
 
@@ -60,8 +67,8 @@ def load(folder: Path | str) -> StudyFrame:
         StorageError: if the folder holds no study, or a file of it cannot be read.
     """
     folder = Path(folder)
-    info = _json(folder, "study.json")
-    listing = _json(folder, "trials.json")
+    info = read_object(folder, "study.json")
+    listing = read_object(folder, "trials.json")
     trials = pd.DataFrame(listing.get("trials", []), columns=pd.Index(TRIAL_COLUMNS))
     trials["objective"] = trials["objective"].astype(float)
     trials["values"] = _values(trials)
@@ -75,23 +82,8 @@ def load(folder: Path | str) -> StudyFrame:
     )
 
 
-def _json(folder: Path, name: str) -> dict[str, Any]:
-    try:
-        values = read_json(folder / name)
-    except (FileNotFoundError, NotADirectoryError):
-        raise StorageError(f"{folder} is no study: it has no {name}") from None
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{folder / name} cannot be read: {_line(error)}") from None
-    if not isinstance(values, dict):
-        raise StorageError(f"{folder / name} must hold a JSON object")
-    return values
-
-
 def _table(path: Path, columns: schema.Columns) -> pd.DataFrame:
-    try:
-        rows = schema.read(path)
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path} cannot be read: {_line(error)}") from None
+    rows = read_table(path)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(columns)))
 
 
@@ -123,7 +115,3 @@ def _incomplete(planned: dict[str, int], trials: pd.DataFrame) -> str:
     done = sum(min(int(counts.get(phase, 0)), number) for phase, number in planned.items())
     total = sum(planned.values())
     return f"incomplete: {done} of {total} trials" if done < total else ""
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -9,16 +9,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from analysis.figures import palette
 from analysis.figures.canvas import Drawing, new_figure, style, write
 from benchmarks.loops import TITLES
 
 __all__ = ["drawing", "write"]
 
 COLOURS = {
-    "sparse": "#0072b2",
-    "torch": "#56b4e9",
-    "eager": "#d55e00",
-    "dataloader": "#888888",
+    "sparse": palette.BLUE,
+    "torch": palette.SKY,
+    "eager": palette.VERMILION,
+    "dataloader": palette.PALE,
 }
 RAISED = {"eager": 6, "torch": -6}
 """Points by which a curve's name stands higher than its end, where two curves end together."""

@@ -154,8 +154,12 @@ class Page:
 
     def pairs(self, measure: str) -> pd.DataFrame:
         """Returns the differences between optimizers in a measure."""
-        table = pair_table(self.studies["comparison"])
+        table = self._pairs
         return table[table["measure"] == measure]
+
+    @cached_property
+    def _pairs(self) -> pd.DataFrame:
+        return pair_table(self.studies["comparison"])
 
     def least_p(self, measure: str) -> float:
         """Returns the smallest adjusted p of a difference between optimizers in a measure."""

@@ -40,7 +40,7 @@ class ResourceError(LttuneError):
 
 
 class StorageError(LttuneError):
-    """A folder or file cannot be read or written."""
+    """A folder or file cannot be read or written, or a folder holds no study."""
 
     exit_code = 74
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lttune.config.design import Factor
 
-FEWEST = 20
+FEWEST_RANKED = 20
 """Points of which PED-ANOVA takes the best tenth."""
 
 
@@ -95,7 +95,7 @@ def _objective(
 
 def _is_enough(means: pd.Series) -> bool:
     """Returns whether there are enough points, and something to be best in."""
-    return len(means) >= FEWEST and means.min() < means.max()
+    return len(means) >= FEWEST_RANKED and means.min() < means.max()
 
 
 def _table(
@@ -109,7 +109,9 @@ def _table(
     from lttune.study.search.optuna_importance import QUESTIONS, optuna_importances
 
     if not responses:
-        raise ConfigError(f"study must have {FEWEST} points with a response, for a best tenth")
+        raise ConfigError(
+            f"study must have {FEWEST_RANKED} points with a response, for a best tenth"
+        )
     wide = {
         name: optuna_importances(
             points,

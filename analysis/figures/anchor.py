@@ -40,12 +40,12 @@ class Ordinate:
     """Which counts stand in the legend, as for ``lines.counted``."""
 
 
-ACCURACY = Ordinate("test_accuracy", axes.ACCURACY, 100.0, lines.FLAGS)
-EARLY_STOP = Ordinate(
+BY_ACCURACY = Ordinate("test_accuracy", axes.ACCURACY, 100.0, lines.FLAGS)
+BY_SPEED = Ordinate(
     "early_stop_step", axes.STEP, 1.0, {**lines.FLAGS, "censored": "in the last tenth"}
 )
 
-FEWEST = 2
+FEWEST_ALONE = 2
 """Replicates from which a t-interval is drawn: it has the figure to itself."""
 
 
@@ -55,7 +55,7 @@ def accuracy(study: StudyFrame, subtitle: str) -> Drawing | None:
     None before the base configuration has a network.
     """
     title = "Test accuracy at the early-stopping step"
-    return _density_figure(study, study.records, ACCURACY, "accuracy", title, subtitle)
+    return _density_figure(study, study.records, BY_ACCURACY, "accuracy", title, subtitle)
 
 
 def early_stop(study: StudyFrame, subtitle: str) -> Drawing | None:
@@ -64,7 +64,7 @@ def early_stop(study: StudyFrame, subtitle: str) -> Drawing | None:
     None before the base configuration has a network.
     """
     title = "Early-stopping step (minimum validation loss)"
-    return _density_figure(study, study.records, EARLY_STOP, "early_stop", title, subtitle)
+    return _density_figure(study, study.records, BY_SPEED, "early_stop", title, subtitle)
 
 
 def target_accuracy(study: StudyFrame, subtitle: str) -> Drawing | None:
@@ -74,7 +74,7 @@ def target_accuracy(study: StudyFrame, subtitle: str) -> Drawing | None:
     """
     title = f"On the target ({target_text(study)}): test accuracy"
     records = on_target(study.records)
-    return _density_figure(study, records, ACCURACY, "transfer", title, subtitle)
+    return _density_figure(study, records, BY_ACCURACY, "transfer", title, subtitle)
 
 
 def target_text(study: StudyFrame) -> str:
@@ -106,7 +106,7 @@ def controls(study: StudyFrame, subtitle: str) -> Drawing | None:
             _draw_dense(ax, table, 100.0, lines.FINE)
             note = f"; {below} means lie below the frame" if below and ax is grid[0] else ""
             ax.set_title(f"{family}{note}", size=10, loc="left")
-            ax.set_ylabel(ACCURACY.label)
+            ax.set_ylabel(BY_ACCURACY.label)
             lines.label_ends(ax, table, shown, factor=100.0, names=_counted_names(table))
         grid[-1].set_xlabel(axes.DENSITY)
     return Drawing(name="controls", title=title, figure=figure, table=table)
@@ -123,7 +123,7 @@ def _counted_names(table: pd.DataFrame) -> dict[str, str]:
 def _draw_dense(ax: Axes, table: pd.DataFrame, factor: float, pen: Pen, label: str = "") -> None:
     means = table[(table["statistic"] == "mean") & (table["curve"] == "trunk")]
     dense = means[means["level"] == 0].dropna(subset=["value"])
-    style = {"color": "black", "linestyle": "--", "linewidth": pen.reference, "zorder": 2.2}
+    style = {"color": palette.BLACK, "linestyle": "--", "linewidth": pen.reference, "zorder": 2.2}
     for value, n in zip(dense["value"], dense["n"], strict=True):
         ax.axhline(factor * value, label=label.format(n=n) or None, **style)
 
@@ -148,7 +148,7 @@ def _density_figure(
             draw_curves(below, table, ordinate, small=True)
             below.set_ylim(ordinate.factor * whole.low, ordinate.factor * whole.high)
             ends = (ordinate.factor * main.low, ordinate.factor * main.high)
-            below.axhspan(*ends, color="black", alpha=0.09, linewidth=0)
+            below.axhspan(*ends, color=palette.BLACK, alpha=0.09, linewidth=0)
             note = "Whole range; the panel above is the grey part of it"
             below.set_title(note, size=9, loc="left", color=palette.DARK)
             below.set_ylabel("")
@@ -185,7 +185,7 @@ def draw_curves(ax: Axes, table: pd.DataFrame, ordinate: Ordinate, small: bool =
         factor=ordinate.factor,
         names=LABELS,
         banded=list(shown),
-        fewest=FEWEST,
+        fewest=FEWEST_ALONE,
         flags=ordinate.flags,
         pen=pen,
     )

@@ -13,7 +13,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 DENSITY = "Weights remaining (%), log scale"
 ACCURACY = "Test accuracy (%)"
 STEP = "Early-stopping step"
-"""What stands beside the axes of most figures."""
+TICKET_DENSITY = "Density of the ticket (%), log scale"
+TICKET_ACCURACY = "Its validation accuracy (%)"
+"""What stands beside the axes of figures."""
 
 
 class Frame(NamedTuple):

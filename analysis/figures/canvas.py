@@ -30,7 +30,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#dddddd",
+    "grid.color": palette.GRID,
     "grid.linewidth": 0.7,
     "legend.frameon": False,
     "legend.fontsize": 10,
@@ -64,7 +64,7 @@ def new_figure(title: str, subtitle: str, incomplete: str, height: float = 5.0) 
 
     Text from a study is never read as mathematics: a ``$`` in a name stays one.
     """
-    figure = Figure(figsize=(8.0, height), layout="constrained", facecolor="white")
+    figure = Figure(figsize=(8.0, height), layout="constrained", facecolor=palette.PAPER)
     FigureCanvasSVG(figure)
     # Inches that the heading takes. The mark stands at the left, where a phone shows it first.
     top = 0.95 if incomplete else 0.62
@@ -76,7 +76,7 @@ def new_figure(title: str, subtitle: str, incomplete: str, height: float = 5.0) 
     y = 1 - 0.36 / height
     figure.text(0.015, y, subtitle, size=10, color=palette.DARK, va="top", parse_math=False)
     if incomplete:
-        box = {"boxstyle": "square,pad=0.3", "facecolor": "white", "edgecolor": palette.ALARM}
+        box = {"boxstyle": "square,pad=0.3", "facecolor": palette.PAPER, "edgecolor": palette.ALARM}
         y = 1 - 0.68 / height
         mark = {"size": 10, "weight": "bold", "color": palette.ALARM, "bbox": box}
         figure.text(0.022, y, incomplete.upper(), va="top", **mark)

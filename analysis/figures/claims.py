@@ -13,13 +13,13 @@ from analysis.figures.canvas import Drawing
 
 LOOKS: dict[str, dict[str, Any]] = {
     "supported": {"marker": "o", "markerfacecolor": palette.BLUE, "color": palette.BLUE},
-    "supported, smaller": {"marker": "o", "markerfacecolor": "white", "color": palette.BLUE},
+    "supported, smaller": {"marker": "o", "markerfacecolor": palette.PAPER, "color": palette.BLUE},
     "contradicted": {
         "marker": "X",
         "markerfacecolor": palette.VERMILION,
         "color": palette.VERMILION,
     },
-    "inconclusive": {"marker": "D", "markerfacecolor": "white", "color": palette.GREY},
+    "inconclusive": {"marker": "D", "markerfacecolor": palette.PAPER, "color": palette.GREY},
 }
 NUMBERS = ("estimate", "low", "high", "n", "p", "p_adjusted")
 """What the figure's table has of each claim."""

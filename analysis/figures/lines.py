@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 
 from analysis.figures import axes, palette
 
-FEWEST = 3
+FEWEST_BANDED = 3
 """Replicates from which a band is drawn: that of two is wider than any figure."""
 
 FLAGS = {"diverged": "diverged ×"}
@@ -97,7 +97,7 @@ def draw_lines(
     factor: float = 1.0,
     names: Mapping[str, str] | None = None,
     banded: Sequence[str] = (),
-    fewest: int = FEWEST,
+    fewest: int = FEWEST_BANDED,
     flags: Mapping[str, str] = FLAGS,
     pen: Pen = FINE,
 ) -> None:
@@ -120,8 +120,7 @@ def draw_lines(
                 ax.plot(line["x"], line["value"], color=look.color, **thin)
         if curve in banded:
             wide = broken(mean[mean["n"] >= fewest])
-            ends = (wide["x"], wide["low"], wide["high"])
-            ax.fill_between(*ends, color=look.color, alpha=pen.band_alpha, linewidth=0)
+            draw_band(ax, wide["x"], wide["low"], wide["high"], look.color, pen.band_alpha)
         bad = networks[networks["diverged"] > 0]
         ax.plot(bad["x"], bad["value"], "x", color=look.color, markersize=pen.cross)
         label = counted((names or {}).get(curve, str(curve)), mean, flags)
@@ -130,6 +129,19 @@ def draw_lines(
         ax.plot(line["x"], line["value"], label=label, **style, zorder=3)
     if len(values):
         axes.density_axis(ax, values["x"], most=pen.densities)
+
+
+def draw_band(
+    ax: Axes,
+    x: pd.Series,
+    low: pd.Series,
+    high: pd.Series,
+    colour: Any,
+    alpha: float,
+    label: str = "",
+) -> None:
+    """Draws the interval around a curve: as pale as ``alpha`` says, without an edge."""
+    ax.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0, label=label)
 
 
 def counted(name: str, mean: pd.DataFrame, flags: Mapping[str, str] = FLAGS) -> str:

@@ -13,7 +13,7 @@ from analysis.figures.lines import Look
 from analysis.frame import StudyFrame
 from analysis.tables.objective import margin_of
 from analysis.tables.same_setting import elsewhere
-from analysis.tables.sweeps import BASE, is_numeral, sweep_networks, sweep_table
+from analysis.tables.sweeps import BASE_VALUE, is_numeral, sweep_networks, sweep_table
 from analysis.tables.trials import settings
 
 PANELS = {
@@ -86,7 +86,7 @@ def _looks(networks: pd.DataFrame) -> dict[str, Look]:
 def _names(networks: pd.DataFrame) -> dict[str, str]:
     words = {"paper": " (the paper's)", "base": " (base)", "": ""}
     return {
-        value: value if value == BASE else f"{value}{words[mark]}"
+        value: value if value == BASE_VALUE else f"{value}{words[mark]}"
         for value, mark in _marks(networks).items()
     }
 

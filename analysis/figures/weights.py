@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 
 from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.tables.lines import LINE_COLUMNS, line_table
 
-MEASURES = {
+OF_LAYERS = {
     "moved": "Distance moved in training, mean |end − start|",
     "initial_mean": "Survivors' mean initial magnitude",
     "incoming_mean": "Connections into a unit or channel, mean",
@@ -24,7 +24,7 @@ MOST_LAYERS = 6
 
 
 def layer_table(study: StudyFrame) -> pd.DataFrame:
-    """Returns the line tables of ``MEASURES``, with a column ``measure``; curves are layers.
+    """Returns the line tables of ``OF_LAYERS``, with a column ``measure``; curves are layers.
 
     Networks of the base configuration, else those of the first trials there are. Of many layers
     each curve is a kind: their mean, each layer as heavy as the number of its survivors.
@@ -32,7 +32,7 @@ def layer_table(study: StudyFrame) -> pd.DataFrame:
     layers = study.layers
     if layers.empty:
         return pd.DataFrame(columns=pd.Index([*LINE_COLUMNS, "measure"]))
-    own = layers[layers["phase"] == "anchor"]
+    own = layers[in_phases(layers, lambda phase: phase.is_base)]
     if own.empty:  # Replicates of one point only: others have other weights.
         own = layers[layers["trial"] == layers["trial"].min()]
     tickets = study.records[study.records["branch"] == "trunk"]
@@ -41,7 +41,7 @@ def layer_table(study: StudyFrame) -> pd.DataFrame:
     own = own.assign(curve=own["layer"])
     if own["layer"].nunique() > MOST_LAYERS:
         own = _by_kind(own)
-    tables = [line_table(own, measure, "curve").assign(measure=measure) for measure in MEASURES]
+    tables = [line_table(own, measure, "curve").assign(measure=measure) for measure in OF_LAYERS]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -49,7 +49,7 @@ def _by_kind(layers: pd.DataFrame) -> pd.DataFrame:
     keys = ["kind", "trial", "replicate", "level", "density", "diverged"]
     surviving = layers["surviving"].astype(float)
     parts: dict[str, pd.Series] = {}
-    for measure in MEASURES:
+    for measure in OF_LAYERS:
         values = layers[measure].astype(float)
         weight = surviving.where(values.notna())
         sums = layers.assign(top=values * weight, bottom=weight).groupby(keys)
@@ -67,7 +67,7 @@ def weights(study: StudyFrame, subtitle: str) -> Drawing | None:
     shown = lines.looks(list(dict.fromkeys(table["curve"])))
     with canvas.style():
         figure = canvas.new_figure(title, subtitle, study.incomplete, 7.0)
-        for ax, (measure, text) in zip(figure.subplots(2, 2).flat, MEASURES.items(), strict=True):
+        for ax, (measure, text) in zip(figure.subplots(2, 2).flat, OF_LAYERS.items(), strict=True):
             mine = table[table["measure"] == measure]
             is_share = measure == "dense_grown_kept"
             factor = 100.0 if is_share else 1.0
@@ -91,7 +91,7 @@ def connectivity(study: StudyFrame, subtitle: str) -> Drawing | None:
     Frankle et al. (2020), Figure 3: the ticket and its sibling in another data order.
     """
     rows = study.records[study.records["branch"] == "sibling"]
-    rows = rows[rows["phase"] == "anchor"]
+    rows = rows[in_phases(rows, lambda phase: phase.is_base)]
     found = [name for name in BARRIERS if name in rows and rows[name].notna().any()]
     if not found:
         return None

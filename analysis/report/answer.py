@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.statistics import Estimate
 from analysis.tables.confirmation import confirmation_table
 from analysis.tables.controls import LABELS, on_target
@@ -12,6 +12,7 @@ from analysis.tables.curves import curve_table, difference_table, nearest
 from analysis.tables.same_setting import elsewhere
 from analysis.tables.sweeps import extremes, gain_table, sweep_networks
 from analysis.tables.trials import settings
+from lttune.config.phase import phase_names
 
 DENSITY = 0.211
 """Share of weights at which the answer is given: where the paper's tickets learn fastest.
@@ -29,7 +30,9 @@ def scale_line(study: StudyFrame) -> str:
     ]
     if "steps" in train:
         parts.append(f"{train['steps']:,} steps per level")
-    anchors = study.records.loc[study.records["phase"] == "anchor", "replicate"].nunique()
+    anchors = study.records.loc[
+        in_phases(study.records, lambda phase: phase.is_base), "replicate"
+    ].nunique()
     if anchors or has_anchor(study):
         parts.append(f"{anchors} anchor replicate{'' if anchors == 1 else 's'}")
     if "scale" in info:
@@ -39,7 +42,8 @@ def scale_line(study: StudyFrame) -> str:
 
 def has_anchor(study: StudyFrame) -> bool:
     """Returns whether the study trains its base configuration; older ones always did."""
-    return "anchor" in (study.info.get("config") or {}).get("phases", ["anchor"])
+    run = (study.info.get("config") or {}).get("phases")
+    return run is None or not set(run).isdisjoint(phase_names(lambda phase: phase.is_base))
 
 
 def signed(value: float, digits: int) -> str:
@@ -57,7 +61,7 @@ def answer(study: StudyFrame) -> list[str]:
 
 def _plain(study: StudyFrame) -> list[str]:
     """Says what there is where neither base configuration nor sweep can answer."""
-    if has_anchor(study) or (study.records["phase"] == "sweep").any():
+    if has_anchor(study) or in_phases(study.records, lambda phase: phase.is_swept).any():
         return []
     trials = study.records["trial"].nunique()
     return [f"{trials} trials have trained networks; the study has no base configuration to judge."]

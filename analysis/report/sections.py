@@ -44,8 +44,6 @@ from analysis.tables.noise import noise_table
 from analysis.tables.sweeps import gain_table, sweep_networks
 from analysis.tables.trials import front_table, is_searched, trial_table
 
-ACCURACY = "test_accuracy"
-
 
 def _estimated(name: str) -> Callable[[Subject], pd.DataFrame]:
     """Returns what takes a table of ``Subject.design``; an empty one without a design."""
@@ -84,7 +82,7 @@ SECTIONS = (
     Section(
         name="differences",
         heading="Differences per density",
-        tables={"differences": lambda s: difference_table(s.study.records, ACCURACY)},
+        tables={"differences": lambda s: difference_table(s.study.records, "test_accuracy")},
         rows=differences.at_home,
     ),
     Section(
@@ -101,7 +99,9 @@ SECTIONS = (
         caption="As the first figure, with every network trained on the target. Bands are 95 % "
         "t-intervals.",
         tables={
-            "differences_target": lambda s: difference_table(on_target(s.study.records), ACCURACY)
+            "differences_target": lambda s: difference_table(
+                on_target(s.study.records), "test_accuracy"
+            )
         },
         rows=differences.at_target,
     ),
@@ -218,7 +218,7 @@ SECTIONS = (
         name="front",
         heading="Search",
         tables={"front": lambda s: front_table(s.study)},
-        rows=trials.front,
+        rows=trials.on_front,
     ),
     Section(
         name="confirmation",

@@ -31,7 +31,7 @@ EXACT = 12
 FLIPS = 9_999
 """Random sign patterns beyond that."""
 
-FEWEST = 6
+FEWEST_FLIPPED = 6
 """Replicates from which sign flips can reach a two-sided p below .05."""
 
 TIE = 1 + 1e-9
@@ -79,7 +79,7 @@ def simultaneous_band(
     fewest = int(n_L[noisy_L].min(initial=len(x_RL)))
     if not noisy_L.any():
         p_L, cut, method = raw_L, np.nan, "signs"
-    elif fewest < FEWEST:
+    elif fewest < FEWEST_FLIPPED:
         p_L, method = np.minimum(raw_L * noisy_L.sum(), 1.0), "bonferroni"
         cut = (1 - level) / noisy_L.sum()
     else:

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.statistics import mean_interval, paired_difference
 from analysis.tables.lines import LINE_COLUMNS, line_table
 from analysis.tables.objective import directions, reading_density
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import point_name
-from lttune.config.phase import phase_names
 from lttune.records.objectives import GRID
 
 CONFIRMATION = ["name", "role", "at", "accuracy", "low", "high", "n"]
@@ -26,18 +25,18 @@ CONFIRMATION_COLUMNS = [*CONFIRMATION, "difference", "difference_low", "differen
 CONFIRMATION_COLUMNS += ["selected", "fresh"]
 """Columns of ``confirmation_table``."""
 
-BASE = "paper"
+BASE_ROLE = "paper"
 """Role of the base configuration."""
 
 
 def confirmed(study: StudyFrame) -> pd.DataFrame:
-    """Returns the trials of the phase with ``name``, their label without the replicate.
+    """Returns the trials that confirm others with ``name``, their label without the replicate.
 
     What was chosen stands first, in the order of trial numbers, the base configuration last.
     """
-    trials = study.trials[study.trials["phase"] == "confirm"]
+    trials = study.trials[in_phases(study.trials, lambda phase: phase.confirms)]
     names = trials["label"].astype(str).map(point_name)
-    trials = trials.assign(name=names, is_base=trials["role"] == BASE)
+    trials = trials.assign(name=names, is_base=trials["role"] == BASE_ROLE)
     return trials.sort_values(["is_base", "number"], kind="stable")
 
 
@@ -85,7 +84,7 @@ def confirmed_networks(study: StudyFrame, trials: pd.DataFrame) -> pd.DataFrame:
 def _origin(study: StudyFrame, mine: pd.DataFrame) -> dict[Any, Any] | None:
     """Returns the trial that a confirmed configuration was chosen as."""
     hparams = mine["hparams"].iloc[0]
-    drawn = study.trials[study.trials["phase"].isin(phase_names(lambda p: p.best_of))]
+    drawn = study.trials[in_phases(study.trials, lambda phase: phase.best_of)]
     same = drawn[[one == hparams for one in drawn["hparams"]]]
     return same.iloc[0].to_dict() if len(same) else None
 

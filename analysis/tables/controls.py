@@ -19,7 +19,7 @@ LABELS = {
 """Branch -> its name for readers."""
 
 MAIN = ("trunk", "reinit", "random")
-"""Branches of the paper's own figures, drawn in the first one."""
+"""Branches of the paper's own figures, listed and drawn first; the trunk is the ticket."""
 
 TARGET = {name: control.plays for name, control in CONTROLS.items() if control.plays}
 """Branch on the target -> the branch whose part it plays there."""

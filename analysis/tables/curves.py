@@ -9,17 +9,14 @@ ended. Such means describe survivors, and may flatter them.
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
+from analysis.frame import in_phases
 from analysis.statistics import paired_difference
 from analysis.tables.censoring import is_censored
-from analysis.tables.controls import at_home
+from analysis.tables.controls import MAIN, at_home
 from analysis.tables.lines import LINE, line_table
-
-BRANCHES = ["trunk", "reinit", "random"]
-"""Curves in the order in which they are listed and drawn; the trunk is the ticket."""
+from lttune.records.interpolation import nearest_place
 
 CURVE_COLUMNS = [*LINE, "diverged", "ended", "censored"]
 """Columns of ``curve_table``."""
@@ -31,7 +28,7 @@ DIFFERENCE_COLUMNS = [*DIFFERENCE, "diverged", "ended"]
 
 def anchor(records: pd.DataFrame) -> pd.DataFrame:
     """Returns the networks of the base configuration on its own task."""
-    return at_home(records[records["phase"] == "anchor"])
+    return at_home(records[in_phases(records, lambda phase: phase.is_base)])
 
 
 def curve_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -91,8 +88,7 @@ def nearest(table: pd.DataFrame, density: float) -> pd.DataFrame:
     """Returns the rows of a table at the density nearest the wanted one, by ratio."""
     if table.empty:
         return table
-    distance = (table["density"].map(math.log) - math.log(density)).abs()
-    return table[table["level"] == table.loc[distance.idxmin(), "level"]]
+    return table[table["level"] == table["level"].iloc[nearest_place(table["density"], density)]]
 
 
 def _ends(networks: pd.DataFrame) -> pd.Series:
@@ -102,13 +98,13 @@ def _ends(networks: pd.DataFrame) -> pd.Series:
 
 
 def _branches(networks: pd.DataFrame) -> list[str]:
-    """Returns the branches there are, those of ``BRANCHES`` first."""
+    """Returns the branches there are, those of ``MAIN`` first."""
     found = set(networks["branch"])
-    return [*(branch for branch in BRANCHES if branch in found), *sorted(found - set(BRANCHES))]
+    return [*(branch for branch in MAIN if branch in found), *sorted(found - set(MAIN))]
 
 
 def _groups(networks: pd.DataFrame) -> list[tuple[str, int, pd.DataFrame]]:
-    """Splits networks by branch, in the order of ``BRANCHES``, then by level."""
+    """Splits networks by branch, in the order of ``MAIN``, then by level."""
     return [
         (branch, int(str(level)), group)
         for branch in _branches(networks)

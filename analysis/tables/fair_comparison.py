@@ -1,6 +1,6 @@
 """The fair comparison: each value of a factor at hyperparameters of its own, on fresh replicates.
 
-What the phase tune chose for a value is what the phase confirm trained of it. Values are compared
+What tuning chose for a value is what a confirmation trained of it. Values are compared
 with each other in pairs of replicates, which share their random numbers.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.statistics import mean_interval, paired_difference
 from analysis.statistics.intervals import t_test
 from analysis.statistics.verdicts.multiplicity import holm
@@ -41,7 +41,9 @@ def choice_table(study: StudyFrame) -> pd.DataFrame:
     path = study.info.get("compared")
     rows: list[dict[str, Any]] = []
     chosen = set(_arms(study)["origin"])
-    for trial in study.trials[study.trials["phase"] == "tune"].to_dict("records"):
+    for trial in study.trials[in_phases(study.trials, lambda phase: phase.is_tuning)].to_dict(
+        "records"
+    ):
         for factor, tried in (trial["hparams"] or {}).items():
             if factor != path:
                 own = {"trial": trial["number"], "factor": factor, "tried": tried}
@@ -100,7 +102,9 @@ def pair_table(study: StudyFrame) -> pd.DataFrame:
 def compared_networks(study: StudyFrame) -> pd.DataFrame:
     """Returns the networks of the values' choices on fresh replicates, with their ``value``."""
     arms = _arms(study)[["trial", "value"]]
-    networks = study.records[study.records["phase"] == "confirm"].merge(arms, on="trial")
+    networks = study.records[in_phases(study.records, lambda phase: phase.confirms)].merge(
+        arms, on="trial"
+    )
     order = list(dict.fromkeys(arms["value"]))
     return networks.sort_values("value", key=lambda v: v.map(order.index), kind="stable")
 
@@ -108,15 +112,14 @@ def compared_networks(study: StudyFrame) -> pd.DataFrame:
 def _arms(study: StudyFrame) -> pd.DataFrame:
     """Returns the confirmed trials that tuning chose: ``trial``, ``value``, tuned as ``origin``."""
     path = study.info.get("compared")
-    phases = study.trials["phase"]
-    tuned = study.trials[phases == "tune"].to_dict("records")
+    trials = study.trials
+    tuned = trials[in_phases(trials, lambda phase: phase.is_tuning)].to_dict("records")
+    confirmed = trials[in_phases(trials, lambda phase: phase.confirms)]
     rows = [
         {"trial": one["number"], "value": str(one["hparams"][path]), "origin": same["number"]}
-        for one in study.trials[(phases == "confirm") & (study.trials["role"] == "fresh")].to_dict(
-            "records"
-        )
+        for one in confirmed[confirmed["role"] == "fresh"].to_dict("records")
         for same in tuned
-        if same["hparams"] == one["hparams"] and str(one["label"]).startswith("tune ")
+        if same["hparams"] == one["hparams"] and str(one["label"]).startswith(f"{same['phase']} ")
     ]
     return pd.DataFrame(rows, columns=pd.Index(["trial", "value", "origin"]))
 

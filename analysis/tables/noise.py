@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.statistics.components import RESIDUAL, variance_components
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import DENSITIES, point_name
@@ -21,7 +21,7 @@ NOISE = ["source", "density", "component", "variance", "share", "groups", "n"]
 NOISE_COLUMNS = [*NOISE, "kept_by_pairing"]
 """Columns of ``noise_table``."""
 
-FEWEST = 8
+FEWEST_TRAJECTORIES = 8
 """Trajectories of more than one point and replicate below which nothing is split."""
 
 WORDS = {
@@ -56,13 +56,15 @@ def noise_table(
 
 
 def _sources(study: StudyFrame) -> dict[str, pd.DataFrame]:
-    """Returns the tickets of the design and of each sweep, with a column ``point``."""
+    """Returns the tickets of each design and of each sweep, with a column ``point``."""
     tickets = study.records[study.records["branch"] == "trunk"]
     trials = study.trials.set_index("number")["label"].astype(str).map(point_name)
     tickets = tickets.assign(point=tickets["trial"].map(trials).astype(str))
-    design = tickets[(tickets["phase"] == "design") & (tickets["role"] != "paper")]
-    found = {"design": design} if len(design) else {}
-    swept = tickets[tickets["phase"] == "sweep"]
+    spread = tickets[
+        in_phases(tickets, lambda phase: phase.is_design) & (tickets["role"] != "paper")
+    ]
+    found = {str(phase): mine for phase, mine in spread.groupby("phase", sort=False)}
+    swept = tickets[in_phases(tickets, lambda phase: phase.is_swept)]
     # A point without "=" changes no one factor.
     named = swept[swept["point"].str.contains("=", regex=False)]
     factors = named["point"].str.replace("=.*", "", regex=True)
@@ -74,7 +76,7 @@ def _sources(study: StudyFrame) -> dict[str, pd.DataFrame]:
 def _components(source: str, density: float, here: pd.DataFrame) -> list[dict[str, Any]]:
     twice = here["point"].duplicated(keep=False)
     counts = here["point"].nunique(), here.loc[twice, "replicate"].nunique()
-    if len(here) < FEWEST or min(counts) < 2 or here["accuracy"].nunique() < 2:
+    if len(here) < FEWEST_TRAJECTORIES or min(counts) < 2 or here["accuracy"].nunique() < 2:
         return []
     effects = {"point": here["point"], "replicate": here["replicate"]}
     found = variance_components(here["accuracy"].astype(float), np.ones((len(here), 1)), effects)

@@ -12,6 +12,7 @@ of the trunk it left: it has none of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,8 @@ from lttune.records.objectives import GRID
 TRAJECTORY = ["phase", "trial", "replicate", "branch"]
 """What names a trajectory."""
 
-MEASURES = ["accuracy", "gain", "log_steps", "steps_bound", "ok", "missing"]
-RESPONSE_COLUMNS = [*TRAJECTORY, "density", *MEASURES]
+RESPONSES = ["accuracy", "gain", "log_steps", "steps_bound", "ok", "missing"]
+RESPONSE_COLUMNS = [*TRAJECTORY, "density", *RESPONSES]
 """Columns of ``response_table``."""
 
 SUMMARY = ["ticket_density", "is_censored", "gain_auc", "lowest_density", "diverged_at"]
@@ -37,7 +38,11 @@ NOT_REACHED, DIVERGED_ABOVE, NOT_TRAINED, NO_DENSE = MISSING
 
 
 def response_table(
-    records: pd.DataFrame, *, accuracy: str = "test_accuracy", grid: Sequence[float] = GRID
+    records: pd.DataFrame,
+    *,
+    accuracy: str = "test_accuracy",
+    grid: Sequence[float] = GRID,
+    branch: str | None = None,
 ) -> pd.DataFrame:
     """Returns a row for each trajectory and density of the grid.
 
@@ -47,17 +52,30 @@ def response_table(
     where a step that it rests on is censored, ``steps_bound`` says on which side the true value
     lies: ">=" or "<=", or "?" if it may be either. ``ok`` is false where a network that the gain
     rests on diverged: the numbers are then those before the divergence, and ``matrix`` leaves them
-    out. ``missing`` is empty or one of ``MISSING``.
+    out. ``missing`` is empty or one of ``MISSING``. With ``branch`` only its rows are returned;
+    the records hold the trunk that it left all the same.
     """
-    rows = []
-    for _, trial in records.groupby(["phase", "trial", "replicate"], sort=True):
-        trunk = trial[trial["branch"] == "trunk"].sort_values("level")
-        dense = trunk[trunk["level"] == 0]
-        for _, networks in trial.groupby("branch", sort=True):
-            rows.append(_trajectory(networks, dense, trunk, accuracy, np.asarray(grid, float)))
-    if not rows:
+    wanted = np.asarray(grid, float)
+    recorded = _recorded(records, accuracy)
+    names = records.groupby("branch", sort=True).ngroup().to_numpy()
+    firsts: list[int] = []
+    found: list[dict[str, np.ndarray]] = []
+    for trial in _groups(records, TRAJECTORY[:-1]):
+        trunk = recorded.at(trial[recorded.is_trunk[trial]])
+        for name in np.unique(names[trial]):
+            places = trial[names[trial] == name]
+            if name < 0 or branch not in (None, records["branch"].iloc[places[0]]):
+                continue
+            firsts.append(int(places[0]))
+            found.append(_trajectory(recorded.at(places), trunk, wanted))
+    if not found:
         return pd.DataFrame(columns=pd.Index(RESPONSE_COLUMNS))
-    return pd.concat(rows, ignore_index=True)
+    named = {
+        name: pd.Series(records[name].iloc[firsts].tolist()).repeat(len(wanted)).array
+        for name in TRAJECTORY
+    }
+    read = {name: np.concatenate([one[name] for one in found]) for name in MEASURES}
+    return pd.DataFrame({**named, "density": np.tile(wanted, len(found)), **read})
 
 
 def trajectory_table(
@@ -111,63 +129,102 @@ def matrix(
     Raises:
         ValueError: if two trajectories share a name: filter by phase and branch before.
     """
-    keys = [index] if isinstance(index, str) else index
-    sound = responses.assign(value=responses[column].where(responses["ok"].astype(bool)))
-    if sound.duplicated([*keys, "density"]).any():
-        raise ValueError(f"{' and '.join(keys)} do not name one trajectory each")
-    # Not pivot_table: it would drop densities that no trajectory reached.
-    table = sound.pivot(index=keys, columns="density", values="value").astype(float)  # noqa: PD010
-    return table[sorted(table.columns, reverse=True)]
+    if isinstance(index, str):
+        place, names = pd.factorize(responses[index], sort=True, use_na_sentinel=False)
+        rows = pd.Index(names, name=index)
+    else:
+        keys = pd.MultiIndex.from_frame(responses[index])
+        place, names = keys.factorize(sort=True, use_na_sentinel=False)
+        rows = pd.MultiIndex.from_tuples(list(names), names=index)
+    densities, column_place = np.unique(responses["density"].to_numpy(float), return_inverse=True)
+    once = np.unique(place * len(densities) + column_place)
+    if len(once) < len(responses):
+        named = index if isinstance(index, str) else " and ".join(index)
+        raise ValueError(f"{named} do not name one trajectory each")
+    values = np.full((len(rows), len(densities)), np.nan)
+    is_sound = responses["ok"].to_numpy(bool)
+    values[place, column_place] = np.where(is_sound, responses[column].to_numpy(float), np.nan)
+    return pd.DataFrame(
+        values[:, ::-1], index=rows, columns=pd.Index(densities[::-1], name="density")
+    )
 
 
-def _trajectory(
-    networks: pd.DataFrame,
-    dense: pd.DataFrame,
-    trunk: pd.DataFrame,
-    accuracy: str,
-    grid: np.ndarray,
-) -> pd.DataFrame:
-    networks = networks.sort_values("level")
-    networks = networks.iloc[falling(networks["density"].to_numpy(float))]
-    density = networks["density"].to_numpy(float)
+@dataclass(frozen=True, kw_only=True)
+class _Networks:
+    """What responses rest on, of each network: a table's columns are slow to take by the row."""
+
+    is_trunk: np.ndarray
+    level: np.ndarray
+    density: np.ndarray
+    accuracy: np.ndarray
+    log_step: np.ndarray
+    is_late: np.ndarray
+    is_diverged: np.ndarray
+
+    def at(self, places: np.ndarray) -> _Networks:
+        """Returns the networks at some places, by their level."""
+        order = places[np.argsort(self.level[places], kind="stable")]
+        return _Networks(**{one.name: getattr(self, one.name)[order] for one in fields(self)})
+
+
+def _recorded(records: pd.DataFrame, accuracy: str) -> _Networks:
+    return _Networks(
+        is_trunk=records["branch"].eq("trunk").to_numpy(bool),
+        level=records["level"].to_numpy(),
+        density=records["density"].to_numpy(float),
+        accuracy=records[accuracy].to_numpy(float),
+        log_step=_log(records["early_stop_step"]),
+        is_late=is_censored(records),
+        is_diverged=records["diverged"].to_numpy(bool),
+    )
+
+
+def _groups(records: pd.DataFrame, keys: Sequence[str]) -> list[np.ndarray]:
+    """Returns the places of the rows of each group, in the order of its keys."""
+    number = records.groupby(list(keys), sort=True).ngroup().to_numpy()
+    order = np.argsort(number, kind="stable")
+    order = order[number[order] >= 0]
+    return np.split(order, np.flatnonzero(np.diff(number[order])) + 1) if len(order) else []
+
+
+def _trajectory(networks: _Networks, trunk: _Networks, grid: np.ndarray) -> dict[str, np.ndarray]:
+    places = falling(networks.density)
+    density = networks.density[places]
     found = between(density, grid)
     left, right, share = found
-    gap = _gaps(density, left, right, trunk["density"].to_numpy(float)) & (share > 0)
+    gap = _gaps(density, left, right, trunk.density) & (share > 0)
     reached = (left >= 0) & ~gap
 
     def read(values: np.ndarray) -> np.ndarray:
-        return np.where(reached, found.read(values), np.nan)
+        return np.where(reached, found.read(values[places]), np.nan)
 
     def touches(flags: np.ndarray) -> np.ndarray:
-        return reached & (flags[left] | ((share > 0) & flags[right]))
+        mine = flags[places]
+        return reached & (mine[left] | ((share > 0) & mine[right]))
 
-    level = read(networks[accuracy].to_numpy(float))
-    steps = read(_log(networks["early_stop_step"]))
-    late = touches(is_censored(networks))
-    bad = touches(networks["diverged"].to_numpy(bool))
-    base = dense[accuracy].to_numpy(float)[0] if len(dense) else np.nan
-    base_steps = _log(dense["early_stop_step"])[0] if len(dense) else np.nan
-    base_late = bool(len(dense) and is_censored(dense)[0])
-    base_bad = bool(len(dense) and dense["diverged"].iloc[0])
+    level, steps = read(networks.accuracy), read(networks.log_step)
+    late, bad = touches(networks.is_late), touches(networks.is_diverged)
+    dense = np.flatnonzero(trunk.level == 0)[:1]
+    has_dense = len(dense) > 0
+    base = trunk.accuracy[dense[0]] if has_dense else np.nan
+    base_steps = trunk.log_step[dense[0]] if has_dense else np.nan
+    base_late = bool(has_dense and trunk.is_late[dense[0]])
+    base_bad = bool(has_dense and trunk.is_diverged[dense[0]])
     # The dense network is its own reference: a ratio of 1, censored or not.
-    own = np.isclose(grid, 1.0, rtol=SAME, atol=0) & (networks["branch"].iloc[0] == "trunk")
+    own = np.isclose(grid, 1.0, rtol=SAME, atol=0) & networks.is_trunk[0]
     bound = np.where(late & base_late, "?", np.where(late, ">=", "<=" if base_late else ""))
-    ended = trunk.loc[trunk["diverged"].astype(bool), "density"].max()
-    missing = np.where(reached, "" if len(dense) else NO_DENSE, NOT_REACHED)
+    ended = trunk.density[trunk.is_diverged].max(initial=-np.inf)
+    missing = np.where(reached, "" if has_dense else NO_DENSE, NOT_REACHED)
     missing = np.where(~reached & (grid < ended), DIVERGED_ABOVE, missing)
     missing = np.where(gap, NOT_TRAINED, missing)
-    return pd.DataFrame(
-        {
-            **{name: networks[name].iloc[0] for name in TRAJECTORY},
-            "density": grid,
-            "accuracy": level,
-            "gain": level - base,
-            "log_steps": steps - base_steps,
-            "steps_bound": np.where(reached & ~own & ~np.isnan(steps - base_steps), bound, ""),
-            "ok": ~bad & (not base_bad),
-            "missing": missing,
-        }
-    )
+    return {
+        "accuracy": level,
+        "gain": level - base,
+        "log_steps": steps - base_steps,
+        "steps_bound": np.where(reached & ~own & ~np.isnan(steps - base_steps), bound, ""),
+        "ok": ~bad & (not base_bad),
+        "missing": missing,
+    }
 
 
 def _gaps(

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.statistics import mean_interval
 from analysis.tables.lines import LINE_COLUMNS, line_table
 from analysis.tables.responses import response_table
 from analysis.tables.same_setting import is_same
 from analysis.tables.trials import settings
+from lttune.records.interpolation import nearest_place
 from lttune.records.objectives import GRID
 
-BASE = "base configuration"
+BASE_VALUE = "base configuration"
 """Value of the networks beside a sweep, where none of its own points has the paper's value."""
 
 DENSITIES = tuple(GRID[k] for k in (3, 7, 11, 15, 19))
@@ -44,11 +45,11 @@ def sweep_networks(study: StudyFrame) -> pd.DataFrame:
 
     ``mark`` is "paper" for the paper's own value, else "base" for that of the base configuration,
     else empty. Values of a factor are in their order: numbers by size, then the others as they were
-    declared. Where none has a mark, networks of the paper's setting stand last as ``BASE``: a point
-    of the sweeps that changes no factor, else the anchor, and only on the sweep's own network, data
-    and steps. Between other networks a difference would not be the factor's.
+    declared. Where none has a mark, networks of the paper's setting stand last as ``BASE_VALUE``: a
+    point of the sweeps that changes no factor, else the anchor, and only on the sweep's own
+    network, data and steps. Between other networks a difference would not be the factor's.
     """
-    trials = study.trials[study.trials["phase"] == "sweep"]
+    trials = study.trials[in_phases(study.trials, lambda phase: phase.is_swept)]
     base = settings(study)
     rows: list[dict[str, Any]] = []
     for trial in trials.to_dict("records"):
@@ -62,17 +63,17 @@ def sweep_networks(study: StudyFrame) -> pd.DataFrame:
         rows.append(
             {
                 "trial": trial["number"],
-                "factor": name if found else BASE if is_paper else first,
+                "factor": name if found else BASE_VALUE if is_paper else first,
                 "value": value if found else name,
                 "mark": "paper" if is_paper else "base" if same else "",
             }
         )
     points = pd.DataFrame(rows, columns=pd.Index(["trial", "factor", "value", "mark"]))
     tickets = study.records[study.records["branch"] == "trunk"]
-    networks = tickets[tickets["phase"] == "sweep"].merge(points, on="trial")
-    alone = networks["factor"] == BASE
+    networks = tickets[in_phases(tickets, lambda phase: phase.is_swept)].merge(points, on="trial")
+    alone = networks["factor"] == BASE_VALUE
     bases = [mine for _, mine in networks[alone].groupby("value", sort=False)]
-    bases.append(tickets[tickets["phase"] == "anchor"])
+    bases.append(tickets[in_phases(tickets, lambda phase: phase.is_base)])
     networks = networks[~alone]
     parts: list[pd.DataFrame] = []
     for factor, mine in networks.groupby("factor", sort=False):
@@ -80,7 +81,7 @@ def sweep_networks(study: StudyFrame) -> pd.DataFrame:
         parts += [mine[mine["value"] == value] for value in order]
         beside = [base for base in bases if len(base) and is_same(mine, base)]
         if not mine["mark"].any() and beside:
-            parts.append(beside[0].assign(factor=factor, value=BASE, mark="base"))
+            parts.append(beside[0].assign(factor=factor, value=BASE_VALUE, mark="base"))
     return pd.concat(parts, ignore_index=True) if parts else networks
 
 
@@ -152,8 +153,8 @@ def extremes(table: pd.DataFrame, density: float) -> dict[str, tuple[pd.Series, 
     known = table[table["n"] > 0]
     if known.empty:
         return {}
-    distance = (known["density"].map(math.log) - math.log(density)).abs()
-    here = known[known["density"] == known.loc[distance.idxmin(), "density"]]
+    at = known["density"].iloc[nearest_place(known["density"], density)]
+    here = known[known["density"] == at]
     return {
         str(factor): (mine.sort_values("mean").iloc[0], mine.sort_values("mean").iloc[-1])
         for factor, mine in here.groupby("factor", sort=False)

@@ -8,11 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.tables.curves import nearest
 from analysis.tables.objective import directions, is_minimized
 from lttune.config import flatten
-from lttune.config.phase import phase_names
 from lttune.records.best import non_dominated
 
 SEARCH = ["trial", "phase", "label", "state", "objective", "level", "diverged", "is_best"]
@@ -33,12 +32,11 @@ def search_table(study: StudyFrame) -> pd.DataFrame:
     objective, of several values those of the search's Pareto front.
     """
     ended = study.trials[~study.trials["state"].isin(["waiting", "running"])]
-    shown = phase_names(lambda phase: phase.is_of_space or phase.origin == "base")
-    ended = ended[ended["phase"].isin(shown)]
+    ended = ended[in_phases(ended, lambda phase: phase.is_of_space or phase.is_base)]
     diverged = study.records.groupby("trial")["diverged"].sum()
     deepest = deepest_levels(study)
     space, base = study.info.get("space", {}), settings(study)
-    best = _best(ended[ended["phase"] == "search"], study)
+    best = _best(ended[in_phases(ended, lambda phase: phase.is_proposed)], study)
     rows: list[dict[str, Any]] = []
     for index, trial in zip(ended.index, ended.to_dict("records"), strict=True):
         hparams = {**base, **(trial["hparams"] or {})}
@@ -56,7 +54,7 @@ def search_table(study: StudyFrame) -> pd.DataFrame:
 
 def is_searched(study: StudyFrame) -> bool:
     """Returns whether a trial of the search has ended."""
-    return bool((search_table(study)["phase"] == "search").any())
+    return bool(in_phases(search_table(study), lambda phase: phase.is_proposed).any())
 
 
 def _best(search: pd.DataFrame, study: StudyFrame) -> list[Any]:
@@ -87,7 +85,7 @@ def best_table(study: StudyFrame, density: float, top: int = 5) -> pd.DataFrame:
     those that did: one that ended by divergence before is not in the means, only in the objective.
     """
     table = search_table(study)
-    table = table[(table["phase"] == "search") & table["objective"].notna()]
+    table = table[in_phases(table, lambda phase: phase.is_proposed) & table["objective"].notna()]
     minimized = is_minimized(study)
     table = table.sort_values("objective", ascending=minimized, kind="stable").head(top)
     return _with_tickets(study, table, [density] * len(table))

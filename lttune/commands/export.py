@@ -41,7 +41,7 @@ class Flags:
     """trained: at the end of the level's training; start: where that began."""
     out: Path | None = None
     """What to write. None is ticket.safetensors here, and in the study's folder optuna.db, csv or
-    deepcave."""
+    deepcave. What is there already is left."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
@@ -87,6 +87,7 @@ def _study(flags: Flags) -> int:
 
 def _ticket(flags: Flags, level: int) -> int:
     from lttune.exchange.description import described
+    from lttune.exchange.studies.folder import require_absent
     from lttune.exchange.tensors import TENSOR_FORMS, mask_tensors, write
     from lttune.exchange.tickets import Place, find
     from lttune.models import masks
@@ -102,10 +103,13 @@ def _ticket(flags: Flags, level: int) -> int:
     )
     weights, steps = found.weights(flags.weights)
     mask, out = found.mask, flags.out or Path("ticket.safetensors")
+    beside = [out.with_suffix(".mask.safetensors")] if flags.form == "state-dict" else []
+    for path in (out, *beside):
+        require_absent(path)
     metadata = {**described(found), "weights": flags.weights, "form": flags.form}
     write(out, TENSOR_FORMS[flags.form](weights, mask, found.network, steps), metadata)
-    if flags.form == "state-dict":
-        write(out.with_suffix(".mask.safetensors"), mask_tensors(mask), metadata)
+    for path in beside:
+        write(path, mask_tensors(mask), metadata)
     accuracy = found.row["end_test_accuracy"]
     print(f"{out}: {flags.weights} weights of {found.place}")
     print(f"density {masks.density(mask):.4f}, test accuracy {accuracy:.4f} after training")

@@ -46,22 +46,65 @@ class Phase:
     sources and around them."""
     exported_over: Literal["space", "tried", "factors"] | None = None
     """What its trials are points of in a database of their own: the study's space, the values that
-    were tried (the base configuration's too), or the design's factors; None if they have none."""
+    were tried (the base configuration's too), or the design's factors; None if they have none. The
+    report counts those of tried values as sweeps, those of factors as a design."""
+    called: str = ""
+    """What a legend calls its trials; empty is its name."""
 
     @property
     def is_known_beforehand(self) -> bool:
         """Whether its trials are known before any other has ended."""
-        return not self.is_of_space and self.origin != "winners"
+        return not self.is_of_space and not self.confirms
 
     @property
     def is_of_space(self) -> bool:
         """Whether its points are drawn from the study's space, by whomever."""
-        return self.origin in ("proposed", "drawn")
+        return self.is_proposed or self.is_drawn
 
     @property
     def is_candidate(self) -> bool:
         """Whether its trials may be the best; of those that confirm others, one has won already."""
-        return self.origin != "winners"
+        return not self.confirms
+
+    @property
+    def confirms(self) -> bool:
+        """Whether it trains the best of other phases again."""
+        return self.origin == "winners"
+
+    @property
+    def is_base(self) -> bool:
+        """Whether its trials are replicates of the base configuration."""
+        return self.origin == "base"
+
+    @property
+    def is_swept(self) -> bool:
+        """Whether its points are values of one factor each."""
+        return self.exported_over == "tried"
+
+    @property
+    def is_design(self) -> bool:
+        """Whether its points are spread over the study's factors together."""
+        return self.exported_over == "factors"
+
+    @property
+    def is_tuning(self) -> bool:
+        """Whether it looks for the best hyperparameters of each value that is compared."""
+        return self.best_of == "value"
+
+    @property
+    def is_proposed(self) -> bool:
+        """Whether a sampler proposes its points."""
+        return self.origin == "proposed"
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether chance alone draws its points from the study's space."""
+        return self.origin == "drawn"
+
+    @property
+    def title(self) -> str:
+        """What a legend calls its trials."""
+        return self.called or self.name
 
 
 PHASES: dict[str, Phase] = {
@@ -71,6 +114,7 @@ PHASES: dict[str, Phase] = {
             name="anchor",
             told="the base configuration with its controls",
             origin="base",
+            called="base configuration",
             is_learned_from=True,
             is_read_by_claims=True,
         ),
@@ -89,6 +133,7 @@ PHASES: dict[str, Phase] = {
             is_learned_from=True,
             is_awaited=True,
             exported_over="factors",
+            called="the design's points",
         ),
         Phase(
             name="tune",
@@ -108,6 +153,7 @@ PHASES: dict[str, Phase] = {
             name="random",
             told="the control of the search, as many trials drawn uniformly from the same space",
             origin="drawn",
+            called="random control",
             ends_with_objective=True,
             best_of="phase",
             exported_over="space",

@@ -26,7 +26,7 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 
 def outline(dataset: Dataset, config: DataConfig) -> tuple[tuple[int, ...], int]:
-    """Returns the shape of the pictures and the number of classes that ``prepared`` would give.
+    """Returns the shape of the pictures and the number of classes that ``as_asked`` would give.
 
     Raises:
         ConfigError: if the pictures cannot be pooled by these factors, or turned, or there is no
@@ -46,7 +46,7 @@ def outline(dataset: Dataset, config: DataConfig) -> tuple[tuple[int, ...], int]
     return shape, ANGLES if config.task == "rotation" else dataset.classes
 
 
-def prepared(dataset: Dataset, config: DataConfig) -> Dataset:
+def as_asked(dataset: Dataset, config: DataConfig) -> Dataset:
     """Returns the dataset as ``pool``, ``blur`` and ``task`` ask for it, pixels still uint8.
 
     Raises:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from lttune import __version__
-from lttune.data.transforms import prepared
+from lttune.data.transforms import as_asked
 from lttune.exchange.tickets import Found
 from lttune.models import masks
 
@@ -23,7 +23,7 @@ MEASURED = (
 
 def described(found: Found) -> dict[str, str]:
     """Returns what a file of a network says of it, as texts: JSON but for the version."""
-    dataset, shape = prepared(found.dataset, found.config.data), found.network.shapes
+    dataset, shape = as_asked(found.dataset, found.config.data), found.network.shapes
     about: dict[str, Any] = {
         "ticket": {
             "study": found.row["study"],

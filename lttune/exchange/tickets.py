@@ -19,10 +19,8 @@ from lttune.data import Dataset, load
 from lttune.errors import ConfigError, DataError, StorageError
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
-from lttune.records import schema
-from lttune.records.ledger import Ledger
+from lttune.records.folder import read_object, read_table, read_trials
 from lttune.store.cells import Cell
-from lttune.store.files import read_json
 from lttune.store.store import Store, Stored
 from lttune.training.protocol import Member
 from lttune.trajectory import supermasks
@@ -123,12 +121,12 @@ def find(at: Place) -> Found:
     Raises:
         ConfigError: if the study has no such network, or keeps no weights of it.
         DataError: if the study's dataset is not the one that can be had here.
-        StorageError: if files of the study cannot be read, or the store has lost the network.
+        StorageError: if there is no study, files of it cannot be read, or the store has lost the
+            network.
     """
     (row,) = _rows(at, ("trial", "replicate", "branch", "level"))
-    sheet = _sheet(at.study)
-    trials = Ledger.open(at.study / "trials.json").trials
-    hparams = next((t.hparams for t in trials if t.number == at.trial), None)
+    sheet = read_object(at.study, "study.json")
+    hparams = next((t.hparams for t in read_trials(at.study) if t.number == at.trial), None)
     if hparams is None:
         raise StorageError(f"{at.study / 'trials.json'} lacks trial {at.trial} of the records")
     config = from_dict(sheet["lottery"]).override(hparams)
@@ -192,19 +190,10 @@ def _require_same(level: Level, found: Found) -> None:
         raise StorageError(f"level {level.level} of {found.place} was trained by another lttune")
 
 
-def _sheet(study: Path) -> dict[str, Any]:
-    try:
-        return read_json(study / "study.json")
-    except FileNotFoundError:
-        raise ConfigError(f"study must be the folder of a study, got {str(study)!r}") from None
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{study / 'study.json'} cannot be read: {error}") from error
-
-
 def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
     """Returns the rows of the records at a place, or names its first part that has none."""
-    _sheet(at.study)
-    rows = schema.read(at.study / "records.parquet")
+    read_object(at.study, "study.json")
+    rows = read_table(at.study / "records.parquet")
     for name in names:
         there = sorted({row[name] for row in rows})
         rows = [row for row in rows if row[name] == getattr(at, name)]

@@ -10,7 +10,7 @@ _FEW = 8_192
 """Numbers up to which a partition is faster."""
 
 
-def ranked(values: np.ndarray, ranks: Sequence[int] | np.ndarray) -> np.ndarray:
+def of_ranks(values: np.ndarray, ranks: Sequence[int] | np.ndarray) -> np.ndarray:
     """Returns the numbers of the given ranks: what ``np.sort(values)[ranks]`` holds.
 
     Numbers are counted by their upper 16 bits, and only those are ordered that share them with a
@@ -50,6 +50,6 @@ def quantiles(values: np.ndarray, shares: Sequence[float]) -> list[float]:
     at = np.asarray(shares) * (len(values) - 1)
     below = np.floor(at).astype(np.intp)
     above = np.minimum(below + 1, len(values) - 1)
-    low, high = np.split(ranked(values, np.concatenate([below, above])), 2)
+    low, high = np.split(of_ranks(values, np.concatenate([below, above])), 2)
     part, way = at - below, high - low
     return np.where(part < 0.5, low + way * part, high - way * (1 - part)).tolist()

@@ -24,7 +24,7 @@ from lttune.config import PruneConfig
 from lttune.errors import ConfigError, unknown
 from lttune.models.masks import Mask, apply
 from lttune.pruning.criteria import CRITERIA, Evidence
-from lttune.pruning.ranks import ranked
+from lttune.pruning.ranks import of_ranks
 
 SCOPES = ("layer", "kind", "global")
 """Values of ``prune.scope``."""
@@ -189,7 +189,7 @@ def lowest(scores: np.ndarray, count: int) -> np.ndarray:
     """Returns the positions of the ``count`` lowest scores; of equal ones the first."""
     if count == 0:
         return np.empty(0, np.int64)
-    threshold = ranked(scores, [count - 1])[0]
+    threshold = of_ranks(scores, [count - 1])[0]
     below, ties = np.flatnonzero(scores < threshold), np.flatnonzero(scores == threshold)
     return np.concatenate([below, ties[: count - len(below)]])
 

@@ -59,6 +59,16 @@ def between(densities: np.ndarray, wanted: np.ndarray) -> Between:
     return Between(left, right, share)
 
 
+def nearest_place(densities: ArrayLike, wanted: float) -> int:
+    """Returns the place of the density nearest to a wanted one by ratio, of equals the first.
+
+    Args:
+        densities: at least one.
+        wanted: where a value is asked for.
+    """
+    return int(np.abs(np.log(np.asarray(densities, float)) - np.log(wanted)).argmin())
+
+
 def interpolated(densities: ArrayLike, values: ArrayLike, wanted: ArrayLike) -> np.ndarray:
     """Returns a measure of one trajectory at wanted densities, NaN at those it did not reach.
 

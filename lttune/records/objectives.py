@@ -64,14 +64,14 @@ class ObjectiveConfig:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Names of ``MEASURES`` that it is made of: two of pareto, else one."""
+        """Names of ``OBJECTIVE_MEASURES`` that it is made of: two of pareto, else one."""
         return ("ticket_accuracy", "ticket_density") if self.name == "pareto" else (self.name,)
 
     @property
     def texts(self) -> tuple[str, ...]:
         """What each number is, in words."""
         values = {"density": f"{self.density:.3g}", "margin": f"{self.margin:.3g}"}
-        return tuple(MEASURES[name].text.format(**values) for name in self.measures)
+        return tuple(OBJECTIVE_MEASURES[name].text.format(**values) for name in self.measures)
 
     @property
     def text(self) -> str:
@@ -86,7 +86,7 @@ class ObjectiveConfig:
     @property
     def directions(self) -> tuple[Direction, ...]:
         """Whether the search wants more or less of each number."""
-        return tuple(MEASURES[name].direction for name in self.measures)
+        return tuple(OBJECTIVE_MEASURES[name].direction for name in self.measures)
 
     @property
     def direction(self) -> Direction:
@@ -162,7 +162,7 @@ def _ticket(rows: Rows, classes: int, config: ObjectiveConfig) -> tuple[float, f
     return within[smallest], smallest
 
 
-MEASURES: dict[str, Measure] = {
+OBJECTIVE_MEASURES: dict[str, Measure] = {
     "accuracy_auc": Measure(
         compute=accuracy_auc,
         direction="maximize",
@@ -193,7 +193,7 @@ def measure(name: str, rows: Rows, classes: int, config: ObjectiveConfig) -> flo
     """Returns a measure of a trial's trunk rows, the mean over its replicates."""
     trunk = [row for row in rows if row["branch"] == "trunk"]
     replicates = sorted({row["replicate"] for row in trunk})
-    compute = MEASURES[name].compute
+    compute = OBJECTIVE_MEASURES[name].compute
     values = [
         compute([row for row in trunk if row["replicate"] == r], classes, config)
         for r in replicates

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from optuna.distributions import BaseDistribution
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lttune.config import require
 from lttune.config.design import Factor, Point
 from lttune.config.phase import PHASES, Phase, PhaseName, phase_names, phase_of
 from lttune.study.settings import StudyConfig
 
-Space = Mapping[str, BaseDistribution]
+if TYPE_CHECKING:
+    # A worker imports this package and needs no Optuna, which takes long to import.
+    from optuna.distributions import BaseDistribution
+
+Space: TypeAlias = "Mapping[str, BaseDistribution]"
 """Dotted hyperparameter -> Optuna distribution."""
 
 
@@ -66,7 +68,7 @@ class Study:
 
     def _can(self, phase: Phase, declared: Mapping[PhaseName, Sequence[Point]]) -> bool:
         """Returns whether the study has what a phase takes its points from."""
-        if phase.origin == "winners":
+        if phase.confirms:
             return any(self._can(p, declared) for p in PHASES.values() if p.best_of)
         if phase.origin == "declared":
             return bool(declared.get(phase.name))
@@ -78,7 +80,7 @@ class Study:
         Those that confirm others do: the others may have run before.
         """
         phases = [phase_of(name) for name in config.phases]
-        comes = any(phase.is_of_space or phase.origin == "winners" for phase in phases)
+        comes = any(phase.is_of_space or phase.confirms for phase in phases)
         return self.space if comes else {}
 
 

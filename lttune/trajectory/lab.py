@@ -22,7 +22,7 @@ from lttune.data import Dataset, split
 from lttune.data.dataset import validation_size
 from lttune.data.drawn import mislabelled, subsample
 from lttune.data.resident import Examples, resident
-from lttune.data.transforms import outline, prepared
+from lttune.data.transforms import as_asked, outline
 from lttune.models import Network, build
 from lttune.models.masks import Mask, Weights
 from lttune.pruning.criteria import MEASURED, Evidence
@@ -155,7 +155,7 @@ class Lab:
     def _prepare(self, data: DataConfig) -> _Prepared:
         key = _source(data)
         if key not in self._prepared:
-            dataset = prepared(self.datasets[data.name], data)
+            dataset = as_asked(self.datasets[data.name], data)
             self._prepared[key] = _Prepared(
                 dataset=dataset, digest=dataset.digest(), resident=resident(dataset, self.device)
             )

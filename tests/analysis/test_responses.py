@@ -83,6 +83,16 @@ def test_a_control_gains_against_the_dense_network_of_its_replicate():
     assert control["gain"].notna().sum() == 20
 
 
+def test_a_branch_alone_has_the_rows_that_it_has_among_all():
+    trunk = path(curve=line) + path(curve=lambda d: 0.5, replicate=1)
+    controls = [row for row in path(branch="reinit") if row["level"] > 0]
+    table = response_table(frame(trunk, controls))
+    for branch in ("trunk", "reinit"):
+        alone = response_table(frame(trunk, controls), branch=branch)
+        expected = table[table["branch"] == branch].reset_index(drop=True)
+        pd.testing.assert_frame_equal(alone, expected, check_exact=True)
+
+
 def test_a_control_without_a_trunk_has_no_gain():
     control = path(branch="reinit")
     table = response_table(frame(control))

@@ -70,6 +70,16 @@ def test_export_writes_the_start_for_torch_prune(run, study, cwd):
         assert f"{name}_mask" in tensors or not masked
 
 
+@pytest.mark.parametrize("taken", ["t.safetensors", "t.mask.safetensors"])
+def test_export_leaves_what_is_there(run, cwd, taken):
+    (cwd / taken).write_text("mine")
+    code, text = run("export results/digits --level 1 --out OUT/t.safetensors")
+    assert code == 74
+    expected = f"{cwd / taken} is there already: move it away, or give another --out"
+    assert text == f"lttune: error: {expected}\n"
+    assert [(path.name, path.read_text()) for path in cwd.iterdir()] == [(taken, "mine")]
+
+
 def test_masks_compares_tickets_and_files(run, cwd):
     run("export results/digits --level 2 --out OUT/t.safetensors")
     code, text = run("masks OUT/t.mask.safetensors results/digits:0/1/2 results/digits:0/0/2")
@@ -176,7 +186,6 @@ def test_transfer_takes_the_deepest_ticket_to_another_dataset(run, cwd):
     [
         ("export results/digits --level 7", 2, "level must be one of 0, 1, 2; got"),
         ("export results/digits --level 1 --trial 9", 2, "trial must be one of 0, 1; got"),
-        ("export results/nothing --level 1", 2, "study must be the folder of a study"),
         ("export results/digits --level 1 --out x.pt", 2, "--out must be a .safetensors file"),
         ("export results/digits", 2, "what is exported must be given by one of --level, --optuna"),
         ("export results/digits --level 1 --csv", 2, "--deepcave, got ['level', 'csv']"),
@@ -185,7 +194,6 @@ def test_transfer_takes_the_deepest_ticket_to_another_dataset(run, cwd):
             2,
             "--optuna must be given without flags of one ticket, got ['form', 'trial']",
         ),
-        ("export --optuna results/nothing", 2, "study must be the folder of a study, got"),
         ("masks results/digits:0/0/1", 2, "TICKETS must be at least two"),
         ("masks results/digits:0/0/1 nowhere", 2, "a ticket must be a file or results/NAME:"),
         (
@@ -214,6 +222,23 @@ def test_what_cannot_be_is_one_message(run, command, code, message):
     assert message in text
     assert text.startswith("lttune: error: ")
     assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "export N --level 1",
+        "export --optuna N",
+        "masks N:0/0/1 results/digits:0/0/1",
+        "transfer N",
+        "importance N",
+        "report N",
+        "claims check N",
+    ],
+)
+def test_no_study_there_is_one_line_and_code_for_every_command(run, command):
+    expected = "lttune: error: results/nothing is no study: it has no study.json\n"
+    assert run(command.replace("N", "results/nothing")) == (74, expected)
 
 
 DOCS = Path(__file__).parents[2] / "docs" / "exchange.md"

@@ -28,6 +28,13 @@ def test_what_was_written_in_nine_places_is_what_the_table_says():
     assert phase_names(lambda p: not p.is_known_beforehand) == ("search", "random", "confirm")
     assert phase_names(lambda p: not p.is_candidate) == ("confirm",)
     assert phase_names(lambda p: p.is_read_by_claims) == ("anchor", "sweep")
+    assert phase_names(lambda p: p.is_base) == ("anchor",)
+    assert phase_names(lambda p: p.is_swept) == ("sweep",)
+    assert phase_names(lambda p: p.is_design) == ("design",)
+    assert phase_names(lambda p: p.is_tuning) == ("tune",)
+    assert phase_names(lambda p: p.is_proposed) == ("search",)
+    assert phase_names(lambda p: p.is_drawn) == ("random",)
+    assert phase_names(lambda p: p.confirms) == ("confirm",)
     assert {phase.origin for phase in PHASES.values()} == set(get_args(Origin))
 
 

@@ -50,17 +50,21 @@ def test_a_linear_model_learns_next_to_nothing(scenes):
 def test_a_small_convolutional_network_learns_them(scenes):
     train, test = resident(scenes)
     torch.manual_seed(0)
-    channels = [(3, 16), (16, 16), None, (16, 32), (32, 32), None]
     layers: list[nn.Module] = []
-    for pair in channels:
-        layers += [nn.Conv2d(*pair, 3, padding=1), nn.ReLU()] if pair else [nn.MaxPool2d(2)]
-    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 64), nn.ReLU(), nn.Linear(64, 10))
-    optimizer, rng = torch.optim.Adam(network.parameters(), 2e-3), np.random.default_rng(0)
-    for _ in range(1000):
+    for pair in (3, 16), (16, 32), (32, 64):
+        layers += [nn.Conv2d(*pair, 3, padding=1), nn.BatchNorm2d(pair[1]), nn.ReLU()]
+        layers += [nn.MaxPool2d(2)]
+    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 10))
+    steps, rng = 300, np.random.default_rng(0)
+    optimizer = torch.optim.Adam(network.parameters())
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
+    for _ in range(steps):
         x, y = train.batch(torch.from_numpy(rng.integers(0, len(train), 64)))
         optimizer.zero_grad()
         nn.functional.cross_entropy(network(x), y).backward()
         optimizer.step()
+        rates.step()
+    network.eval()
     with torch.no_grad():
         x, y = test.slice(0, len(test))
         assert (network(x).argmax(1) == y).float().mean() > 0.93

@@ -17,7 +17,7 @@ from lttune.config.seeding import stream
 from lttune.data import Dataset, load
 from lttune.data.drawn import mislabelled, subsample
 from lttune.data.resident import resident
-from lttune.data.transforms import enlarged, outline, pooled, prepared
+from lttune.data.transforms import as_asked, enlarged, outline, pooled
 from lttune.errors import ConfigError
 from lttune.store.store import Store
 from lttune.training.engines import make
@@ -67,7 +67,7 @@ def test_a_white_square_stays_white():
 
 
 def test_blurred_pictures_are_squares_of_pooled_ones(colours):
-    found = prepared(colours, DataConfig(name="digits", blur=2))
+    found = as_asked(colours, DataConfig(name="digits", blur=2))
     assert found.shape == colours.shape
     np.testing.assert_array_equal(found.train_x[..., ::2, ::2], pooled(colours.train_x, 2))
     np.testing.assert_array_equal(found.test_x[..., 1::2, 1::2], pooled(colours.test_x, 2))
@@ -76,7 +76,7 @@ def test_blurred_pictures_are_squares_of_pooled_ones(colours):
 
 def test_inputs_of_pooled_pictures_are_means_of_inputs(colours):
     whole, _ = resident(colours)
-    small, _ = resident(prepared(colours, DataConfig(name="digits", pool=2)))
+    small, _ = resident(as_asked(colours, DataConfig(name="digits", pool=2)))
     x = whole.slice(0, 40)[0]
     means = x.reshape(40, 3, 4, 2, 6, 2).mean((3, 5))
     # Half a pixel value is lost at most: 0.5 / 16 / std.
@@ -93,7 +93,7 @@ def test_inputs_of_pooled_pictures_are_means_of_inputs(colours):
     ],
 )
 def test_what_does_not_fit_the_pictures_is_refused(colours, fields, message):
-    for of in (outline, prepared):
+    for of in (outline, as_asked):
         with pytest.raises(ConfigError) as refusal:
             of(colours, DataConfig(name="digits", **fields))
         assert str(refusal.value) == message
@@ -110,7 +110,7 @@ def test_the_outline_is_what_is_prepared(digits, fields, channels):
         x, y = (np.stack([of] * channels, 1) for of in (digits.train_x, digits.test_x))
         data = dataclasses.replace(digits, train_x=x, test_x=y)
     config = DataConfig(name="digits", **fields)
-    found = prepared(data, config)
+    found = as_asked(data, config)
     assert outline(data, config) == (found.shape, found.classes)
     assert found.test_x.shape[1:] == found.shape
     assert found.train_x.dtype == np.uint8
@@ -120,7 +120,7 @@ def test_the_outline_is_what_is_prepared(digits, fields, channels):
 
 
 def test_every_picture_is_turned_by_four_angles(digits):
-    found = prepared(digits, DataConfig(name="digits", task="rotation"))
+    found = as_asked(digits, DataConfig(name="digits", task="rotation"))
     assert found.classes == 4
     count = len(digits.train_y)
     for k in range(4):
@@ -135,7 +135,7 @@ def test_every_picture_is_turned_by_four_angles(digits):
 def test_channels_are_turned_alike(digits):
     x = np.stack([digits.train_x] * 3, 1)
     data = dataclasses.replace(digits, train_x=x, test_x=x[:5], test_y=digits.train_y[:5])
-    found = prepared(data, DataConfig(name="digits", task="rotation")).train_x
+    found = as_asked(data, DataConfig(name="digits", task="rotation")).train_x
     assert (found[:, 0] == found[:, 1]).all()
     np.testing.assert_array_equal(found[len(x) : len(x) + 9, 2], np.rot90(x[:9, 0], 1, (1, 2)))
 
@@ -259,7 +259,7 @@ def test_arrays_that_cannot_be_written_will_do(tmp_path, digits):
         warnings.simplefilter("error")
         found = material(tmp_path, dataset=frozen, **fields)
         found.pool.batch(torch.arange(9), np.random.default_rng(0))
-        prepared(frozen, DataConfig(name="digits", task="rotation"))
+        as_asked(frozen, DataConfig(name="digits", task="rotation"))
     np.testing.assert_array_equal(frozen.train_y, digits.train_y)
     same = material(tmp_path, **fields)
     assert same.pool.y.equal(found.pool.y)

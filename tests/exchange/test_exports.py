@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,7 @@ from lttune.commands.export import Flags
 from lttune.errors import ConfigError, StorageError
 from lttune.exchange.studies import EXPORTS, Folder, write_csv, write_deepcave, write_optuna
 from lttune.exchange.studies.trial_sets import contains, distribution
+from lttune.exchange.tickets import Place, find
 from lttune.records import schema
 from lttune.store.files import read_json, write_json
 from lttune.study.declared import describe_space
@@ -124,5 +126,29 @@ def test_a_damaged_study_is_one_line(study):
     with pytest.raises(StorageError, match=r"study\.json lacks space"):
         Folder.read(study)
     (study / "trials.json").write_text('{"trials": [')
-    with pytest.raises(StorageError, match=r"digits cannot be read: JSONDecodeError"):
+    with pytest.raises(StorageError, match=r"trials\.json cannot be read: Expecting value"):
         Folder.read(study)
+
+
+@pytest.mark.parametrize("change_of", [{"trials": [{"number": 0}]}, {"trials": 3}, {}])
+def test_a_list_of_other_trials_is_told_without_python(study, change_of):
+    write_json(study / "trials.json", change_of)
+    for read in (Folder.read, lambda path: find(Place(study=path))):
+        with pytest.raises(StorageError, match=r"json must hold a list of trials") as error:
+            read(study)
+        assert not re.search(r"Error|__init__|Trial\(", str(error.value))
+
+
+def test_records_of_a_trial_that_is_not_listed_are_told(study):
+    listed = read_json(study / "trials.json")
+    write_json(study / "trials.json", {**listed, "trials": listed["trials"][1:]})
+    with pytest.raises(StorageError, match=r"trials\.json lacks trial 0 of the records"):
+        Folder.read(study)
+
+
+def test_a_damaged_table_is_told_for_a_study_and_for_a_ticket(study):
+    (study / "records.parquet").write_text("oh no")
+    for read in (Folder.read, lambda path: find(Place(study=path))):
+        with pytest.raises(StorageError, match=r"records\.parquet cannot be read: ") as error:
+            read(study)
+        assert "\n" not in str(error.value)

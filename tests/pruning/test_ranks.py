@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lttune.pruning import ranks
-from lttune.pruning.ranks import quantiles, ranked
+from lttune.pruning.ranks import of_ranks, quantiles
 
 SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -34,7 +34,7 @@ def test_ranks_are_those_of_a_sort(kind, count):
     wanted = np.random.default_rng(0).integers(0, count, 12)
     wanted[:2] = 0, count - 1
     before = values.copy()
-    assert np.array_equal(ranked(values, wanted), np.sort(values)[wanted])
+    assert np.array_equal(of_ranks(values, wanted), np.sort(values)[wanted])
     assert np.array_equal(values, before)
 
 
@@ -47,7 +47,7 @@ def test_counting_is_right_for_all_numbers(values, rank):
     values = np.array(values, np.float32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranks, "_FEW", 0)
-        assert ranked(values, [rank % len(values)])[0] == np.sort(values)[rank % len(values)]
+        assert of_ranks(values, [rank % len(values)])[0] == np.sort(values)[rank % len(values)]
 
 
 @pytest.mark.parametrize("kind", KINDS[:-1])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lttune.records.interpolation import between, falling, interpolated
+from lttune.records.interpolation import between, falling, interpolated, nearest_place
 
 
 @st.composite
@@ -86,3 +86,10 @@ def test_a_place_says_its_levels_and_how_far_it_is():
     assert found.left.tolist() == [1, 1, 2, -1]
     assert found.right[:2].tolist() == [2, 2]
     assert found.share == pytest.approx([0, 0.25, 0, 0])
+
+
+def test_the_nearest_density_is_so_by_ratio_and_of_equals_the_first():
+    # 0.3 is nearer by difference, 0.72 by ratio.
+    assert nearest_place([1.0, 0.72, 0.3], 0.5) == 1
+    assert nearest_place([1.0, 0.25, 0.5, 0.25], 0.2) == 1
+    assert nearest_place([1.0, 0.25], 0.5) == 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from digits_study import LOTTERY, SMOKE, STUDY
-from searching import LR, ledger, report, searcher
+from searching import LR, ledger, play, report, searcher
 
 from lttune.config.design import Point
 from lttune.config.phase import PHASES, Phase
@@ -94,3 +94,30 @@ def test_a_phase_without_a_single_point_is_refused():
     study = dataclasses.replace(STUDY, points={"smoke": {"sweep": []}})
     with pytest.raises(ConfigError, match="without 'sweep': the study declares none"):
         study.points_of(dataclasses.replace(SMOKE, phases=("sweep",)))
+
+
+def test_two_rows_of_winners_train_each_on_replicates_of_its_own(added, tmp_path):
+    name = added(origin="winners")
+    config = dataclasses.replace(SMOKE, phases=("search", "confirm", name), confirm_replicates=2)
+    book = Ledger(path=tmp_path / "trials.json")
+    plan_trials(book, config, STUDY)
+    assert book.planned == {"search": config.trials, "confirm": 4, name: 4}
+    book.planned["search"] = 1
+    search = searcher(book, space=LR, replicates=1)
+    assert search.suggest("a")["phase"] == "search"
+    assert search.suggest("not yet") is None
+    play(search, book, "a", objective=0.5)
+    asked = [search.suggest(f"{n}") for n in range(8)]
+    assert search.suggest("no more") == "FINISHED"
+    assert [(one["phase"], one["replicates"]) for one in asked] == [
+        (phase, [100_000 + replicate])
+        for phase, replicates in (("confirm", (0, 1)), (name, (2, 3)))
+        for replicate in replicates
+        for _ in ("search trial 0", "base")
+    ]
+    for trial in book.trials:
+        trial.state, trial.values = "complete", [0.5]
+    # Run again, both have what they lack: nothing.
+    plan_trials(book, dataclasses.replace(config, trials=1), STUDY)
+    assert book.planned == {"search": 1, "confirm": 4, name: 4}
+    assert len(book.trials) == 9

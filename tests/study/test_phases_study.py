@@ -181,7 +181,8 @@ def test_the_winners_are_confirmed_on_fresh_replicates_in_full_depth(whole):
 def test_a_search_that_grows_confirms_its_new_winner_beside_the_old(whole):
     before, known = whole.trials("confirm"), best(whole.trials("search"))
     whole.events.clear()
-    assert whole.run(replace(WHOLE, trials=5), DESIGNED, "--scale", "smoke") == 0
+    more = replace(WHOLE, trials=5, max_concurrent=1)
+    assert whole.run(more, DESIGNED, "--scale", "smoke") == 0
     assert [len(whole.trials(phase)) for phase in ("search", "random")] == [5, 5]
     after = whole.trials("confirm")
     assert after[: len(before)] == before
@@ -192,7 +193,7 @@ def test_a_search_that_grows_confirms_its_new_winner_beside_the_old(whole):
     assert known["objective"] <= best(whole.trials("search"))["objective"]
     # Finished: nothing is started again.
     whole.events.clear()
-    assert whole.run(replace(WHOLE, trials=5), DESIGNED, "--scale", "smoke") == 0
+    assert whole.run(more, DESIGNED, "--scale", "smoke") == 0
     assert whole.events == []
 
 
@@ -205,6 +206,7 @@ def test_two_numbers_have_a_front_that_is_confirmed(tmp_path, ray_address, capsy
         trials=7,
         confirm_replicates=1,
         objective=ObjectiveConfig(name="pareto", margin=0.02),
+        max_concurrent=1,
     )
     assert place.run(config) == 0
     sheet = read_json(place.folder / "study.json")["objective"]
@@ -280,7 +282,9 @@ def test_optional_factors_are_searched(tmp_path, ray_address, capsys):
     }
     place = Place(tmp_path, ray_address)
     lottery = LOTTERY.override({"model.init": "normal", "model.init_std": 0.1})
-    config = replace(SMOKE, phases=("search",), trials=STARTUP + 3, lottery=lottery)
+    config = replace(
+        SMOKE, phases=("search",), trials=STARTUP + 3, lottery=lottery, max_concurrent=1
+    )
     assert place.run(config, replace(STUDY, space=space)) == 0
     assert "engine: sparse" in capsys.readouterr().out
     trials = place.trials("search")

@@ -80,7 +80,8 @@ def test_a_study_grows_by_as_many_trials_as_are_asked_for(place, tmp_path, cwd):
 def test_phases_are_added_to_a_study_that_is_there(place, tmp_path, cwd):
     more = place.copy(tmp_path)
     phases = ("anchor", "search", "random", "confirm")
-    more.run("--phases", *phases[2:], "--trials", "2", "--confirm-replicates", "1")
+    flags = ("--trials", "2", "--confirm-replicates", "1", "--max-concurrent", "1")
+    more.run("--phases", *phases[2:], *flags)
     assert more.exit_code == 0
     found = [trial["phase"] for trial in more.trials()]
     assert [found.count(phase) for phase in phases] == [2, 4, 2, 3]

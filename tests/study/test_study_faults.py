@@ -93,7 +93,7 @@ def test_a_study_that_cannot_start_is_failed_in_mlflow(place, tmp_path, monkeypa
     assert began.states() == ["complete"] * 6
 
 
-def test_a_worker_that_dies_costs_nothing(place, tmp_path, monkeypatch, cwd):
+def test_a_worker_that_dies_costs_nothing(place, tmp_path, monkeypatch, cwd, ray_address):
     killed: list[int] = []
     level = Conductor.level
 
@@ -104,7 +104,7 @@ def test_a_worker_that_dies_costs_nothing(place, tmp_path, monkeypatch, cwd):
             os.kill(report["pid"], signal.SIGKILL)
 
     monkeypatch.setattr(Conductor, "level", deadly)
-    ended = Place(tmp_path).run()
+    ended = Place(tmp_path, ray_address).run("--max-concurrent", "1")
     assert len(killed) == 1
     assert killed[0] != os.getpid()
     assert (ended.exit_code, ended.states()) == (0, ["complete"] * 6)
@@ -147,11 +147,12 @@ class Driver:
         return self.process.returncode, out, err
 
 
-def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys):
+def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys, ray_address):
     place = Place(tmp_path)
     longer = {"train.steps": 2000, "train.eval_every": 200, "levels": 3}
     flags = [f"--lottery.{name.replace('_', '-')}={value}" for name, value in longer.items()]
     flags += ["--controls", "reinit", "--trials", "2", "--replicates", "1"]
+    flags += ["--max-concurrent", "1"]
 
     # Ctrl-C reaches every process of the terminal; kill, docker and Slurm stop the driver alone.
     for send, signum, code in ((os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGTERM, 143)):
@@ -177,6 +178,7 @@ def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys
     assert (tmp_path / ".ray/auth_token").stat().st_mode & 0o777 == 0o600
 
     before = place.cells()
+    place.address = ray_address
     place.run(*flags)
     assert (place.exit_code, place.states()) == (0, ["complete"] * 3)
     assert {key: place.cells()[key] for key in before} == before

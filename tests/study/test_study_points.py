@@ -30,7 +30,7 @@ def test_the_points_of_a_design_are_trained_exactly_as_they_are(tmp_path, ray_ad
     )
     design[0] = dataclasses.replace(design[0], controls=("reinit",))
     study = dataclasses.replace(STUDY, points={"smoke": {"design": design}}, prepare=lock_claims)
-    flags = ("--scale", "smoke", "--phases", "design", "anchor")
+    flags = ("--scale", "smoke", "--phases", "design", "anchor", "--max-concurrent", "1")
     place = Place(tmp_path, ray_address).run(*flags, study=study)
     assert place.exit_code == 0, place.printed
     locked = read_json(place.folder / "claims.lock.json")

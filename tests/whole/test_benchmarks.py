@@ -1,8 +1,8 @@
 """What the benchmarks do and measure; nothing here depends on how fast the machine is."""
 
-import subprocess
+import pickle
+import runpy
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +11,13 @@ from benchmark_results import NAMES, made_up
 
 from benchmarks import __main__ as command
 from benchmarks import (
+    alone,
     bars,
     baselines,
     dataloader,
     loops,
     measurement,
+    pair,
     trajectory,
 )
 from lttune.config import LotteryConfig, TrainConfig
@@ -25,8 +27,6 @@ from lttune.models.masks import density
 from lttune.store.files import read_json
 from lttune.training.schedule import evaluation_steps
 from lttune.trajectory.lottery import planned_densities
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -211,28 +211,79 @@ def test_an_error_is_one_line_and_an_exit_code(monkeypatch, capsys):
     assert capsys.readouterr().err.strip() == "sparse was asked for, but numba is not installed"
 
 
+class Here:
+    """A pool that does the work in this process, of what another process would be sent."""
+
+    def __init__(self, count, *, mp_context, initializer):
+        assert mp_context.get_start_method() == "spawn"
+        pickle.loads(pickle.dumps(initializer))()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def map(self, act, *arguments):
+        act, arguments = pickle.loads(pickle.dumps((act, arguments)))
+        return pickle.loads(pickle.dumps(list(map(act, *arguments))))
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Pictures of MNIST's shape, so few that to look at all of them takes no time.
+
+    The memory of each loop, the training alone and the study have the real ones.
+    """
+    rng = np.random.default_rng(0)
+    pictures = {
+        name: rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        for name, count in (("train_x", 130), ("test_x", 10))
+    }
+    noise = Dataset(
+        name="noise",
+        **pictures,
+        train_y=np.arange(130) % 10,
+        test_y=np.arange(10),
+        classes=10,
+        scale=255.0,
+        mean=0.5,
+        std=0.3,
+        validation=10,
+        source="drawn here",
+    )
+    monkeypatch.setattr(loops, "load", lambda name: noise)
+    for module in (alone, pair):
+        monkeypatch.setattr(module, "ProcessPoolExecutor", Here)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    for made in (loops.course, loops.loop, alone.dataset):
+        made.cache_clear()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_everything_is_measured(tmp_path):
-    options = {"--steps": 1, "--repetitions": 1, "--study-trials": 2, "--study-steps": 10}
+def test_everything_is_measured(tmp_path, small, monkeypatch, capsys):
+    options = {"--steps": 1, "--repetitions": 1, "--study-trials": 1, "--study-steps": 2}
     words = [str(word) for option in options.items() for word in option]
     out = tmp_path / "latest.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *words, "--out", out, "--figures", tmp_path],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+    monkeypatch.setattr(
+        sys, "argv", ["benchmarks", *words, "--out", str(out), "--figures", str(tmp_path)]
     )
-    assert done.returncode == 0, done.stderr
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(command.__file__, run_name="__main__")
+    printed = capsys.readouterr()
+    assert ended.value.code == 0, printed.err
     found = read_json(out)
     assert found["bars"].keys() == bars.BARS.keys()
     assert all(isinstance(found[key], float) for key in bars.BARS)
-    assert found["orchestration"]["trials"] == 2
-    assert found["orchestration"]["networks"] == 30
+    assert found["orchestration"]["trials"] == 1
+    assert found["orchestration"]["networks"] == 15
     assert len(found["orchestration"]["trajectory_alone_s"]) == 2
     assert found["orchestration"]["beyond_training_alone"] > -1
     assert found["orchestration"]["worker_peak_mb"] > 50
     assert all(mb["peak"] > mb["imports"] > 100 for mb in found["memory_mb"].values())
     assert len(found["two_trials"]["eager"]["together_s"]) == 1
     assert (tmp_path / "speed.svg").exists()
-    assert "What lttune promises" in done.stdout
+    assert "What lttune promises" in printed.out

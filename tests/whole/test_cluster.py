@@ -22,12 +22,15 @@ from lttune.study.workers import cluster as ray_cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
+BARE = {"include_dashboard": False}
+"""A node without the servers that a browser would ask."""
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """Two nodes with one core each."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    cluster.add_node(num_cpus=1)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **BARE})
+    cluster.add_node(num_cpus=1, **BARE)
     cluster.wait_for_nodes()
     yield cluster
     ray.shutdown()

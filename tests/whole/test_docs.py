@@ -4,6 +4,7 @@ import ast
 import functools
 import importlib
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -93,18 +94,38 @@ def test_imports_point_one_way():
     assert "0 broken" in done.stdout
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("study", sorted((ROOT / "studies").glob("*.py")), ids=lambda p: p.stem)
-def test_every_study_explains_itself(study):
-    done = subprocess.run(
-        [sys.executable, study, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0
-    text = " ".join(done.stdout.split())
+STUDIES = sorted((ROOT / "studies").glob("*.py"))
+
+
+def explains_itself(text: str) -> None:
+    text = " ".join(text.split())
     for word in ("?", "Source:", "Cost on", "--scale", "--lottery.train.lr", "Learning rate, > 0"):
         assert word in text
     flags = "name out trials replicates seed phases tracking-uri address max-concurrent"
     assert all(f"--{flag}" in text for flag in flags.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", STUDIES, ids=lambda p: p.stem)
+def test_every_study_explains_itself(study, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(study), "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(study), run_name="__main__")
+    assert ended.value.code == 0
+    explains_itself(capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_a_study_explains_itself_in_a_process_of_its_own():
+    done = subprocess.run(
+        [sys.executable, STUDIES[0], "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    explains_itself(done.stdout)
 
 
 def test_the_readmes_results_are_those_of_the_committed_records():

@@ -62,7 +62,7 @@ def test_the_console_shows_the_front(folder, tmp_path):
 
 def test_the_front_is_confirmed(folder):
     ledger = Ledger.open(folder / "trials.json")
-    Confirmation(objective=PARETO, replicates=1).add_missing(ledger)
+    Confirmation(objective=PARETO, replicates=1).add_missing(ledger, "confirm")
     labels = [f"search trial {number} replicate=100000" for number in FRONT]
     assert [one.label for one in ledger.of("confirm")] == [*labels, "base replicate=100000"]
 

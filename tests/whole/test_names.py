@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
+from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
 
@@ -104,3 +107,18 @@ def falsified(value, field, name):
 def test_an_unknown_name_is_never_the_last_branch(path, use):
     with pytest.raises(ConfigError, match=f"^{path} must be one of"):
         use()
+
+
+ROOT = Path(config.__file__).parents[2]
+ONE_MEANING = {"prepared", "ranked", "front", "nearest", "BRANCHES", "MAIN", "ACCURACY", "MEASURES"}
+ONE_MEANING |= {"FEWEST", "AS_IT_WENT", "SPREAD"}
+
+
+def test_each_of_these_names_has_one_meaning():
+    places = defaultdict(list)
+    for path in [p for top in ("lttune", "analysis") for p in (ROOT / top).rglob("*.py")]:
+        found = re.findall(r"^(?:def )?(\w+)(?:\(|\[|:| =|, \w+ =)", path.read_text(), re.M)
+        for name in ONE_MEANING.intersection(found):
+            places[name].append(path.name)
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+    assert {"prepared", "ranked", "front", "BRANCHES", "MEASURES"} <= places.keys()

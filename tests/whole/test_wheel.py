@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,23 @@ import stored_study
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
+
+
+COMMANDS = """
+import contextlib, io, json, sys
+from lttune.__main__ import main
+found = []
+for words in json.loads(sys.argv[1]):
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+        try:
+            code = main(words)
+        except SystemExit as end:
+            code = end.code
+    found.append((code, text.getvalue()))
+print(json.dumps(found))
+"""
+"""Runs several commands in one Python: each would import PyTorch or matplotlib anew."""
 
 
 @pytest.fixture(scope="module")
@@ -67,23 +85,39 @@ def test_every_command_is_there(run):
     assert code == 0
     names = [line.split()[0] for line in printed.splitlines()[3:]]
     assert {"claims", "data", "export", "importance", "masks", "report", "transfer"} == set(names)
-    for name in names:
-        code, printed = run("lttune", name, "--help")
+    for name, (code, printed) in zip(
+        names, commands(run, *([name, "--help"] for name in names)), strict=True
+    ):
         assert (code, f"lttune {name}" in printed) == (0, True), printed
 
 
+def commands(run, *lines: list[str]) -> list[tuple[int, str]]:
+    """Returns the exit code of each command of ``lttune`` and what it printed."""
+    code, printed = run("python", "-c", COMMANDS, json.dumps(lines))
+    assert code == 0, printed
+    return [(code, text) for code, text in json.loads(printed)]
+
+
 def test_commands_do_their_work(run, tmp_path):
-    study = stored_study.make(tmp_path / "results")
+    study = str(stored_study.make(tmp_path / "results"))
+    page = Path(study) / "report.html"
     assert run("lttune", "data", "digits")[0] == 0
-    assert run("lttune", "claims", "list")[1].count("\n") > 100
-    assert (run("lttune", "report", study)[0], (study / "report.html").exists()) == (0, True)
-    assert run("lttune", "export", study, "--level", "1", "--out", "ticket.safetensors")[0] == 0
-    assert run("lttune", "masks", f"{study}:0/0/1", f"{study}:0/0/1")[0] == 0
-    code, printed = run("lttune", "importance", study)
-    assert code == 2
-    assert "study must have a design" in printed
+    listed, report, export, masks, importance = commands(
+        run,
+        ["claims", "list"],
+        ["report", study],
+        ["export", study, "--level", "1", "--out", "ticket.safetensors"],
+        ["masks", f"{study}:0/0/1", f"{study}:0/0/1"],
+        ["importance", study],
+    )
+    assert listed[1].count("\n") > 100
+    assert (report[0], export[0], masks[0], importance[0]) == (0, 0, 0, 2)
+    assert page.exists()
+    assert "study must have a design" in importance[1]
+    page.unlink()
     assert run("python", "-m", "analysis.report", study)[0] == 0
-    five = f"from analysis import load; print(len(load({str(study)!r}).records))"
+    assert page.exists()
+    five = f"from analysis import load; print(len(load({study!r}).records))"
     assert int(run("python", "-c", five)[1]) > 0
 
 
@@ -92,6 +126,7 @@ def test_a_study_file_that_lies_elsewhere_runs(run, tmp_path):
     with_report = text.replace("main(STUDY, report,", "main(STUDY, analysis.write_report,")
     file = tmp_path / "mine.py"
     file.write_text(with_report.replace("import sys\n", "import sys\n\nimport analysis\n", 1))
-    code, printed = run("python", file, "--trials", "1", "--replicates", "1", "--engine", "torch")
+    flags = ("--trials", "1", "--replicates", "1", "--engine", "torch", "--max-concurrent", "1")
+    code, printed = run("python", file, *flags)
     assert code == 0, printed
     assert "<svg" in (tmp_path / "results" / "digits" / "report.html").read_text()

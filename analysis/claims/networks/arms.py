@@ -7,7 +7,7 @@ but for the hyperparameters that make its regime.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,28 @@ class Trials:
     """Path -> the same values as text that is equal where they are."""
     branches: Mapping[str, frozenset[int]]
     """Branch -> keys of the trials that have it."""
+    matched: dict[str, np.ndarray] = field(default_factory=dict)
+    """What ``matches`` has found: claims ask for the same arms."""
+    sized: dict[tuple[str, str, tuple[str, ...]], list[tuple[Any, ...]]] = field(
+        default_factory=dict
+    )
+    """What ``sizes`` has found."""
+
+    def matches(self, at: Mapping[str, Any]) -> np.ndarray:
+        """Returns which trials have the setting's values but for these, whatever their regime."""
+        key = repr(sorted(at.items()))
+        if key not in self.matched:
+            self.matched[key] = _matches(self, at)
+        return self.matched[key]
+
+    def sizes(self, arm: Arm, paths: tuple[str, ...]) -> list[tuple[Any, ...]]:
+        """Returns the values of some hyperparameters at which there are networks of an arm."""
+        key = (arm.branch, repr(sorted(arm.at.items())), paths)
+        if key not in self.sized:
+            ok = self.matches(arm.at) & self.raw.index.isin(self.branches.get(arm.branch, ()))
+            values = self.raw.loc[ok, list(paths)].drop_duplicates()
+            self.sized[key] = list(values.itertuples(index=False, name=None))
+        return self.sized[key]
 
 
 def trials(rows: pd.DataFrame, setting: LotteryConfig) -> Trials:
@@ -80,11 +102,10 @@ def regimes(found: Trials, claim: Claim) -> list[Regime]:
     """Returns the regimes in which there are networks of a claim, those with most arms only."""
     arms = [arm for question in claim.questions for arm in question.arms]
     varied = tuple(path for path in REGIME if any(path in arm.at for arm in arms))
-    fixed = [path for path in REGIME if path not in varied]
+    fixed = tuple(path for path in REGIME if path not in varied)
     held: dict[Regime, set[tuple[str, str]]] = {}
     for arm in arms:
-        ok = _matches(found, arm.at) & found.raw.index.isin(found.branches.get(arm.branch, ()))
-        for values in found.raw.loc[ok, fixed].drop_duplicates().itertuples(index=False, name=None):
+        for values in found.sizes(arm, fixed):
             if _is_of_kind(dict(zip(fixed, values, strict=True)), found.setting):
                 shared = tuple((p, native(v)) for p, v in zip(fixed, values, strict=True))
                 key = Regime(values=shared, varied=varied)
@@ -98,7 +119,7 @@ def select(rows: pd.DataFrame, found: Trials, arm: Arm, regime: Regime) -> pd.Da
 
     Where several trials trained the same unit, the anchor's counts, else the first.
     """
-    ok = _matches(found, arm.at)
+    ok = found.matches(arm.at).copy()
     for path, value in regime.values:
         ok &= found.text[path] == canonical(value)
     mine = rows[rows["key"].isin(found.raw.index[ok]) & rows["branch"].isin(["trunk", arm.branch])]

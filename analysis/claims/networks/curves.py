@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from analysis.claims.file.question import WHOLE, Question
@@ -56,8 +55,10 @@ class ArmCurves:
     networks, dense or pruned, had theirs in the last tenth of training, too short for them."""
 
 
-def responses(rows: pd.DataFrame, reads: str, densities: Sequence[float]) -> pd.DataFrame:
-    """Returns the response table of an arm's rows, the trunk's among them.
+def responses(
+    rows: pd.DataFrame, branch: str, reads: str, densities: Sequence[float]
+) -> pd.DataFrame:
+    """Returns the response table of an arm's branch, whose rows have the trunk's among them.
 
     It is read at the fixed grid, at the densities, and at every other's share of this network's
     weights if the density is a number of weights, above 1.
@@ -73,7 +74,7 @@ def responses(rows: pd.DataFrame, reads: str, densities: Sequence[float]) -> pd.
     rows = rows[list(dict.fromkeys(name for name in (*READ, reads) if name in rows))]
     # One trial with a replicate for each unit: what response_table tells trajectories by.
     rows = rows.assign(phase="cell", trial=0, replicate=rows["unit"])
-    return response_table(rows, accuracy=reads, grid=grid)
+    return response_table(rows, accuracy=reads, grid=grid, branch=branch)
 
 
 def curves(
@@ -81,7 +82,7 @@ def curves(
 ) -> ArmCurves:
     """Returns what a question reads of an arm's rows, the trunk's among them.
 
-    ``respond`` returns the arm's ``responses`` of a column, at the question's densities too.
+    ``respond`` returns the arm's ``responses`` in a column, at the question's densities too.
 
     Raises:
         KeyError: if the records hold no such column.
@@ -89,16 +90,12 @@ def curves(
     trained = rows.loc[rows["branch"] == branch, "unit"].nunique()
     prunable = float(rows["prunable"].iloc[0])
 
-    def of_branch(reads: str) -> pd.DataFrame:
-        table = respond(reads)
-        return table[table["branch"] == branch]
-
     grid: Sequence[float] = (0.0,)
     if question.measure in WHOLE:
-        values, higher, lower = _whole(question, of_branch(question.reads), prunable)
+        values, higher, lower = _whole(question, respond(question.reads), prunable)
     else:
         grid = question.densities or tuple(count / prunable for count in question.survivors)
-        values, higher, lower = _points(question, of_branch, grid)
+        values, higher, lower = _points(question, respond, grid)
     unfinished = _unfinished(question, rows, branch, grid, respond)
     return ArmCurves(
         values=values,
@@ -117,21 +114,19 @@ def _unfinished(
     grid: Sequence[float],
     respond: Callable[[str], pd.DataFrame],
 ) -> list[bool]:
-    """Returns ``Curves.unfinished``; of a whole trajectory, that of most of its networks."""
+    """Returns ``ArmCurves.unfinished``; of a whole trajectory, that of most of its networks."""
     of_accuracy = question.measure not in ("steps", "steps_ratio") and question.reads in AT_STOP
     if not of_accuracy:
         return [False] * len(grid)
-    dense = rows[(rows["branch"] == "trunk") & (rows["level"] == 0)]
+    late = pd.Series(is_censored(rows), rows.index)
+    dense = late[(rows["branch"] == "trunk") & (rows["level"] == 0)]
     needs_dense = question.measure != "accuracy"
-    dense_late = needs_dense and bool(is_censored(dense).mean() > 0.5)
+    dense_late = needs_dense and bool(dense.mean() > 0.5)
     if question.measure in WHOLE:
-        pruned = rows[(rows["branch"] == branch) & (rows["level"] > 0)]
-        return [dense_late or bool(is_censored(pruned).mean() > 0.5)]
-    late = respond("late")
-    return [
-        dense_late or bool(share > 0.5)
-        for share in _read(late[late["branch"] == branch], "accuracy", grid).mean()
-    ]
+        pruned = late[(rows["branch"] == branch) & (rows["level"] > 0)]
+        return [dense_late or bool(pruned.mean() > 0.5)]
+    shares = _read(respond("late"), "accuracy", grid).mean()
+    return [dense_late or bool(share > 0.5) for share in shares]
 
 
 def _points(
@@ -156,9 +151,8 @@ def _points(
 
 def _read(table: pd.DataFrame, column: str, grid: Sequence[float]) -> pd.DataFrame:
     """Returns a row per unit and a column per density, NaN above the dense network's."""
-    found = matrix(table[table["density"].isin(grid)], column)
-    columns = [found[d] if d in found else pd.Series(np.nan, found.index) for d in grid]
-    return pd.concat(columns, axis=1, keys=range(len(grid)))
+    found = matrix(table, column).reindex(columns=list(grid))
+    return found.set_axis(range(len(grid)), axis=1)
 
 
 def _whole(

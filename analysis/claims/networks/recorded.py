@@ -82,10 +82,11 @@ class Recorded:
         if rows.empty:
             none = pd.DataFrame()
             return ArmCurves(values=none, higher=none, lower=none, trained=0)
+        branch = arm.branch
         if (*where, *what) not in self._read:
             try:
                 self._read[(*where, *what)] = curves(
-                    rows, arm.branch, question, lambda reads: self._responses(where, reads)
+                    rows, branch, question, lambda reads: self._responses(where, branch, reads)
                 )
             except KeyError as column:
                 raise MissingError(f"The records have no column {column}.") from None
@@ -98,8 +99,8 @@ class Recorded:
             self._selected[where] = networks.select(self.rows, found, arm, regime)
         return where, self._selected[where]
 
-    def _responses(self, where: Key, reads: str) -> pd.DataFrame:
+    def _responses(self, where: Key, branch: str, reads: str) -> pd.DataFrame:
         if (*where, reads) not in self._responded:
             rows = self._selected[where]
-            self._responded[(*where, reads)] = responses(rows, reads, self._densities)
+            self._responded[(*where, reads)] = responses(rows, branch, reads, self._densities)
         return self._responded[(*where, reads)]

@@ -51,8 +51,8 @@ def _draw_index(ax: Axes, table: pd.DataFrame, index: str, shown: dict[str, Look
     x = 100 * table["density"].astype(float)
     inert = table[table["factor"] == INERT]
     if len(inert):
-        ends = (x[inert.index], np.minimum(inert[f"{index}_low"], 0), inert[f"{index}_high"])
-        ax.fill_between(*ends, color=palette.PALE, alpha=0.55, linewidth=0, label="inert factor")
+        low, high = inert[f"{index}_low"].clip(upper=0), inert[f"{index}_high"]
+        lines.draw_band(ax, x[inert.index], low, high, palette.PALE, 0.55, "inert factor")
     if index == "total":
         floor = table.drop_duplicates("density")
         look = {"color": palette.DARK, "linestyle": ":", "linewidth": 1.4}
@@ -60,8 +60,7 @@ def _draw_index(ax: Axes, table: pd.DataFrame, index: str, shown: dict[str, Look
     for factor, look in shown.items():
         mine = table[table["factor"] == factor]
         at = x[mine.index]
-        ends = (at, mine[f"{index}_low"], mine[f"{index}_high"])
-        ax.fill_between(*ends, color=look.color, alpha=0.15, linewidth=0)
+        lines.draw_band(ax, at, mine[f"{index}_low"], mine[f"{index}_high"], look.color, 0.15)
         ax.plot(at, mine[index], label=str(factor), **look._asdict(), markersize=4.5)
 
 

@@ -18,6 +18,7 @@ from analysis.tables.responses import response_table
 from analysis.tables.sweeps import point_name
 from analysis.tables.trials import settings
 from lttune.config.fields import is_number
+from lttune.config.phase import phase_names
 from lttune.records.objectives import GRID
 
 LR, FRACTION = "train.lr", "prune.fraction"
@@ -40,7 +41,7 @@ def map_table(study: StudyFrame) -> tuple[pd.DataFrame, str]:
     network. Empty if nothing varies both.
     """
     base = settings(study)
-    for phase in ("design", "search"):
+    for phase in (*phase_names(lambda p: p.is_design), *phase_names(lambda p: p.is_proposed)):
         trials = study.trials[study.trials["phase"] == phase]
         values = [{**base, **(hparams or {})} for hparams in trials["hparams"]]
         fractions = sorted({name for one in values for name in one if name.startswith(FRACTION)})
@@ -116,7 +117,13 @@ def _draw_map(figure: Figure, table: pd.DataFrame, study: StudyFrame) -> None:
         (known & wins, "o", 85, f"at most {100 * margin:.2g} points below dense"),
         (known & ~wins, "v", 60, "further below dense"),
     ):
-        style = {"marker": marker, "s": size, "edgecolors": "black", "linewidths": 0.8, **look}
+        style = {
+            "marker": marker,
+            "s": size,
+            "edgecolors": palette.BLACK,
+            "linewidths": 0.8,
+            **look,
+        }
         label = f"{text} (n = {chosen.sum()})"
         ax.scatter(
             table["lr"][chosen], table["fraction"][chosen], c=gain[chosen], label=label, **style

@@ -17,7 +17,7 @@ def width(study: StudyFrame, subtitle: str, table: pd.DataFrame) -> Drawing | No
     known = table[table.groupby(["source", "factor"])["width"].transform("count") > 0]
     if known.empty:
         return None
-    labels = known["factor"] + known["source"].map({"sweep": " (sweep)", "design": " (design)"})
+    labels = known["factor"] + known["source"].map(" ({})".format)
     known = known.assign(label=labels)
     shown = lines.looks(list(dict.fromkeys(labels)))
     title = "How wide is good: share of the range that was looked at"

@@ -10,20 +10,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures import canvas, palette
+from analysis.figures import canvas, lines, palette
 from analysis.figures.canvas import Drawing
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.statistics.best_of_k import best_of_k, expected_best
+from analysis.tables.design.points import SPREAD
 from analysis.tables.objective import directions, is_minimized, objective_name
 from analysis.tables.sweeps import point_name
 from analysis.tables.trials import settings
 from lttune.config.fields import is_number
-from lttune.config.phase import phase_names
+from lttune.config.phase import PHASES, Phase
 
 BUDGET_COLUMNS = ["curve", "k", "value", "low", "high", "n"]
 """Columns of ``budget_table``."""
 
-FEWEST = 2
+AS_IT_WENT, EXPECTED = "search", "random"
+"""The curves: the search's own, and what trials drawn at random lead to expect."""
+
+FEWEST_DRAWN = 2
 """Random trials from which there is a curve."""
 
 DEPTH = ("levels", "min_density")
@@ -41,7 +45,7 @@ def budget_table(study: StudyFrame) -> pd.DataFrame:
     objective of several values, which has no best one.
     """
     drawn, source = random_trials(study)
-    if len(drawn) < FEWEST or len(directions(study)) > 1:
+    if len(drawn) < FEWEST_DRAWN or len(directions(study)) > 1:
         return pd.DataFrame(columns=pd.Index(BUDGET_COLUMNS))
     sign = -1.0 if is_minimized(study) else 1.0
     curve = best_of_k(sign * drawn, rng=np.random.default_rng(0))
@@ -50,7 +54,7 @@ def budget_table(study: StudyFrame) -> pd.DataFrame:
     ends = [sign * curve.low, sign * curve.high]
     unknown = np.full(len(rest), np.nan)
     random = {
-        "curve": "random",
+        "curve": EXPECTED,
         "k": np.arange(1, len(drawn) + 1),
         "value": sign * np.append(curve.expected, rest),
         "low": np.append(np.minimum(*ends), unknown),
@@ -58,30 +62,37 @@ def budget_table(study: StudyFrame) -> pd.DataFrame:
         "n": len(drawn),
     }
     tables = [pd.DataFrame(random)]
-    if source != "search":
+    if not source.is_proposed:
         tables.append(_search(study, sign))
     return pd.concat([table for table in tables if len(table)], ignore_index=True)[BUDGET_COLUMNS]
 
 
-def random_trials(study: StudyFrame) -> tuple[np.ndarray, str]:
-    """Returns the objectives of the trials drawn at random, and which phase they are of.
+def random_trials(study: StudyFrame) -> tuple[np.ndarray, Phase]:
+    """Returns the objectives of the trials drawn at random, and the phase that they are of.
 
     The control of the search if it was run, else the points of a space-filling design, each once,
     else the search itself if its sampler was random.
     """
     trials = study.trials
     done = trials[(trials["state"] == "complete") & trials["objective"].notna()]
-    design = done[(done["phase"] == "design") & done["role"].isin(["design", "repeat"])]
-    # A point counts once, with its first replicate: more of one are no more draws of the factors.
-    points = design["label"].astype(str).map(point_name)
-    sampler = (study.info.get("config") or {}).get("sampler")
-    found = {
-        "random": done[done["phase"] == "random"],
-        "design": design[~points.duplicated()],
-        "search": done[(done["phase"] == "search") & (sampler == "random")],
-    }
-    source = next((name for name, mine in found.items() if len(mine)), "random")
-    return found[source]["objective"].to_numpy(float), source
+    phases = list(PHASES.values())
+    sources = [phase for phase in phases if phase.is_drawn]
+    sources += [phase for phase in phases if phase.is_design]
+    sources += [phase for phase in phases if phase.is_proposed and _samples_at_random(study)]
+    found: dict[str, pd.DataFrame] = {}
+    for phase in sources:
+        mine = done[done["phase"] == phase.name]
+        if phase.is_design:
+            # A point counts once, with its first replicate: more of one are no more draws.
+            mine = mine[mine["role"].isin(SPREAD)]
+            mine = mine[~mine["label"].astype(str).map(point_name).duplicated()]
+        found[phase.name] = mine
+    source = next((phase for phase in sources if len(found[phase.name])), sources[0])
+    return found[source.name]["objective"].to_numpy(float), source
+
+
+def _samples_at_random(study: StudyFrame) -> bool:
+    return (study.info.get("config") or {}).get("sampler") == "random"
 
 
 def told_points(study: StudyFrame) -> int:
@@ -91,9 +102,9 @@ def told_points(study: StudyFrame) -> int:
     random sampler learns nothing.
     """
     space, base = study.info.get("space") or {}, settings(study)
-    if not space or (study.info.get("config") or {}).get("sampler") == "random":
+    if not space or _samples_at_random(study):
         return 0
-    learned = study.trials["phase"].isin(phase_names(lambda phase: phase.is_learned_from))
+    learned = in_phases(study.trials, lambda phase: phase.is_learned_from)
     done = study.trials[(study.trials["state"] == "complete") & learned]
     found: set[tuple[str, ...]] = set()
     for hparams in done["hparams"]:
@@ -111,13 +122,14 @@ def _is_in(value: object, declared: Mapping[str, Any]) -> bool:
 
 
 def _search(study: StudyFrame, sign: float) -> pd.DataFrame:
-    trials = study.trials[study.trials["phase"] == "search"].sort_values("number")
+    trials = study.trials[in_phases(study.trials, lambda phase: phase.is_proposed)]
+    trials = trials.sort_values("number")
     complete = (trials["state"] == "complete") & trials["objective"].notna()
     begun = trials[complete | (trials["state"] == "stopped")]
     own = sign * begun["objective"].where(complete).to_numpy(float)
     best = sign * np.fmax.accumulate(own) if len(own) else own
     k = np.arange(1, len(own) + 1)
-    return pd.DataFrame({"curve": "search", "k": k, "value": best, "n": int(complete.sum())})
+    return pd.DataFrame({"curve": AS_IT_WENT, "k": k, "value": best, "n": int(complete.sum())})
 
 
 def best_of_k_figure(study: StudyFrame, subtitle: str) -> Drawing | None:
@@ -130,7 +142,7 @@ def best_of_k_figure(study: StudyFrame, subtitle: str) -> Drawing | None:
     with canvas.style():
         figure = canvas.new_figure(title, subtitle, study.incomplete, 4.6)
         ax = figure.subplots()
-        random, search = (table[table["curve"] == curve] for curve in ("random", "search"))
+        random, search = (table[table["curve"] == curve] for curve in (EXPECTED, AS_IT_WENT))
         _draw_random(ax, random, random_trials(study)[1])
         if len(search):
             label = f"search, as it went (n = {search['n'].iloc[0]})"
@@ -143,12 +155,10 @@ def best_of_k_figure(study: StudyFrame, subtitle: str) -> Drawing | None:
     return Drawing(name="best_of_k", title=title, figure=figure, table=table)
 
 
-def _draw_random(ax: Axes, random: pd.DataFrame, source: str) -> None:
-    ax.fill_between(
-        random["k"], random["low"], random["high"], color=palette.GREY, alpha=0.2, linewidth=0
-    )
-    words = {"random": "random control", "design": "the design's points", "search": "random search"}
-    label = f"{words[source]}, expected (n = {random['n'].iloc[0]})"
+def _draw_random(ax: Axes, random: pd.DataFrame, source: Phase) -> None:
+    lines.draw_band(ax, random["k"], random["low"], random["high"], palette.GREY, 0.2)
+    drawn = f"random {source.title}" if source.is_proposed else source.title
+    label = f"{drawn}, expected (n = {random['n'].iloc[0]})"
     known = random["low"].notna()
     style = {"color": palette.DARK, "linewidth": 2.0}
     ax.plot(random["k"][known], random["value"][known], label=label, linestyle="--", **style)

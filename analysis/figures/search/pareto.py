@@ -7,22 +7,28 @@ from matplotlib.axes import Axes
 
 from analysis.figures import axes, canvas, palette
 from analysis.figures.canvas import Drawing
+from analysis.figures.lines import Look
 from analysis.figures.search.search import ANCHOR
 from analysis.frame import StudyFrame
 from analysis.tables.objective import directions
 from analysis.tables.trials import search_table
+from lttune.config.phase import PHASES, Phase, phase_names
 from lttune.records.best import non_dominated
 from lttune.records.objectives import Direction
 
 PARETO_COLUMNS = ["phase", "trial", "label", "accuracy", "density", "is_front"]
 """Columns of ``pareto_table``."""
 
+SOUGHT = Look(palette.BLUE, "o", "-", 1.8)
+DRAWN = Look(palette.PALE, "s", "--", 1.8)
+"""Of trials that a sampler proposed, and of those that chance drew: these are hollow."""
+
 WANTED: list[Direction] = ["maximize", "minimize"]
 """Of accuracy and of density: the objective whose front is drawn."""
 
 
 def pareto_table(study: StudyFrame) -> pd.DataFrame:
-    """Returns the two values of each complete trial of search, random control and anchor.
+    """Returns the two values of each complete trial of the space's phases and of the base's.
 
     ``accuracy`` is the validation accuracy at the ticket's density, which is ``density``; means
     over the trial's replicates. ``is_front`` is true on the Pareto front of its phase; the anchor
@@ -35,7 +41,7 @@ def pareto_table(study: StudyFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=pd.Index(PARETO_COLUMNS))
     pairs = pd.DataFrame(list(table["values"]), columns=["accuracy", "density"], index=table.index)
     table = table.join(pairs.astype(float)).assign(is_front=False)
-    for phase in ("search", "random"):
+    for phase in phase_names(lambda phase: phase.is_of_space):
         mine = table.index[table["phase"] == phase]
         found = non_dominated(pairs.loc[mine].to_numpy(float).tolist(), WANTED)
         table.loc[mine.take(found), "is_front"] = True
@@ -51,18 +57,14 @@ def pareto(study: StudyFrame, subtitle: str) -> Drawing | None:
     with canvas.style():
         figure = canvas.new_figure(title, subtitle, study.incomplete)
         ax = figure.subplots()
-        look = {"color": palette.PALE, "facecolor": "none", "marker": "s", "size": 26.0}
-        _draw_phase(ax, table[table["phase"] == "random"], "random control", "--", look)
-        look = {"color": palette.BLUE, "facecolor": palette.BLUE, "marker": "o", "size": 40.0}
-        _draw_phase(ax, table[table["phase"] == "search"], "search", "-", look)
-        base = table[table["phase"] == "anchor"]
-        if len(base):
-            label = f"base configuration (n = {len(base)})"
-            star = {"s": 150, "label": label, "zorder": 5, **ANCHOR}
-            ax.scatter(100 * base["density"], 100 * base["accuracy"], **star)
+        # The trials of chance lie below those that were sought.
+        for phase in sorted(PHASES.values(), key=lambda p: (p.is_base, not p.is_drawn)):
+            mine = table[table["phase"] == phase.name]
+            if len(mine):
+                (_draw_base if phase.is_base else _draw_phase)(ax, mine, phase)
         axes.density_axis(ax, 100 * table["density"])
-        ax.set_xlabel("Density of the ticket (%), log scale")
-        ax.set_ylabel("Its validation accuracy (%)")
+        ax.set_xlabel(axes.TICKET_DENSITY)
+        ax.set_ylabel(axes.TICKET_ACCURACY)
         bottom = axes.floor(table["accuracy"])
         if bottom is not None:
             cut = int((table["accuracy"] < bottom).sum())
@@ -73,15 +75,23 @@ def pareto(study: StudyFrame, subtitle: str) -> Drawing | None:
     return Drawing(name="pareto", title=title, figure=figure, table=table)
 
 
-def _draw_phase(ax: Axes, mine: pd.DataFrame, name: str, dash: str, look: dict) -> None:
-    if mine.empty:
-        return
-    style = {"marker": look["marker"], "s": look["size"], "facecolors": look["facecolor"]}
-    style |= {"edgecolors": look["color"], "alpha": 0.75}
-    label = f"{name} (n = {len(mine)})"
+def _draw_base(ax: Axes, mine: pd.DataFrame, phase: Phase) -> None:
+    label = f"{phase.title} (n = {len(mine)})"
+    star = {"s": 150, "label": label, "zorder": 5, **ANCHOR}
+    ax.scatter(100 * mine["density"], 100 * mine["accuracy"], **star)
+
+
+def _draw_phase(ax: Axes, mine: pd.DataFrame, phase: Phase) -> None:
+    look = DRAWN if phase.is_drawn else SOUGHT
+    fill = look.color if look is SOUGHT else "none"
+    size = 40.0 if look is SOUGHT else 26.0
+    style = {"marker": look.marker, "s": size, "facecolors": fill}
+    style |= {"edgecolors": look.color, "alpha": 0.75}
+    label = f"{phase.title} (n = {len(mine)})"
     ax.scatter(100 * mine["density"], 100 * mine["accuracy"], label=label, **style)
     front = mine[mine["is_front"]].sort_values(["density", "accuracy"])
     # A trial of this density or less is as accurate as the step says.
-    style = {"where": "post", "color": look["color"], "linestyle": dash, "linewidth": 1.8}
-    label = f"front of the {name} (n = {len(front)})"
+    style = {"where": "post", "color": look.color, "linestyle": look.linestyle}
+    style |= {"linewidth": look.linewidth}
+    label = f"front of the {phase.title} (n = {len(front)})"
     ax.step(100 * front["density"], 100 * front["accuracy"], label=label, **style)

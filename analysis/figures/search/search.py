@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib
@@ -14,14 +15,15 @@ from matplotlib.figure import Figure
 
 from analysis.figures import axes, canvas, palette
 from analysis.figures.canvas import Drawing
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.tables.objective import objective_name
 from analysis.tables.trials import is_searched, search_table
 from lttune.config.fields import is_number
+from lttune.config.phase import PHASES, Phase
 
 # From 50 colours on, matplotlib would paint the bar as a bitmap, which a page without images lacks.
 COLOUR_MAP = matplotlib.colormaps["viridis"].resampled(40)
-ANCHOR = {"marker": "*", "color": palette.VERMILION, "edgecolors": "black", "linewidths": 0.6}
+ANCHOR = {"marker": "*", "color": palette.VERMILION, "edgecolors": palette.BLACK, "linewidths": 0.6}
 PlainSpace = dict[str, dict[str, Any]]
 
 
@@ -95,7 +97,7 @@ def draw_search(
     """
     x, ticks = _positions(table, factor, space)
     y = table["objective"]
-    is_search = table["phase"] == "search"
+    is_search = in_phases(table, lambda phase: phase.is_proposed)
     shown, lost = is_search & y.notna(), is_search & y.isna()
     # Where less is better the lowest are no failures: nothing is cut off.
     best = table["is_best"]
@@ -108,7 +110,7 @@ def draw_search(
     if more_is_better and (bottom := axes.floor(y)) is not None:
         cut = y < bottom
         y = y.clip(lower=bottom)
-        at = {"s": 90, "marker": "v", "facecolors": "none", "edgecolors": "black"}
+        at = {"s": 90, "marker": "v", "facecolors": "none", "edgecolors": palette.BLACK}
         label = f"below the frame (n = {cut.sum()}, lowest {table['objective'].min():.3g})"
         ax.scatter(x[cut], y[cut], label=label, zorder=4, **at)
     if colour:
@@ -116,25 +118,34 @@ def draw_search(
     else:
         ax.scatter(x[shown], y[shown], s=38, color=palette.BLUE, label=f"trial (n = {shown.sum()})")
     ax.margins(y=0.12)  # Room for the ring and the star, which are wider than a point.
-    control = (table["phase"] == "random") & y.notna()
-    if control.any():
-        label = f"random control (n = {control.sum()})"
+    for phase, control in _with_objective(table, lambda phase: phase.is_drawn):
+        label = f"{phase.title} (n = {control.sum()})"
         look = {"marker": "s", "facecolors": "none", "edgecolors": palette.GREY, "zorder": 1.5}
         ax.scatter(x[control], y[control], s=24, label=label, **look)
-    ring = {"facecolors": "none", "edgecolors": "black", "linewidths": 1.8}
+    ring = {"facecolors": "none", "edgecolors": palette.BLACK, "linewidths": 1.8}
     label = "best trial" if best.sum() < 2 else f"on the Pareto front (n = {best.sum()})"
     ax.scatter(x[best], y[best], s=190, label=label, zorder=4, **ring)
     bad = shown & (table["diverged"] > 0)
     if bad.any():
-        ax.scatter(x[bad], y[bad], marker="x", color="black", s=60, label="a network diverged")
+        ax.scatter(
+            x[bad], y[bad], marker="x", color=palette.BLACK, s=60, label="a network diverged"
+        )
     stopped = lost & (table["state"] == "stopped")
     _draw_on_axis(ax, x[stopped], _stopped(table[stopped]), {"marker": "|", "color": palette.DARK})
     label = f"no objective: failed (n = {(lost & ~stopped).sum()})"
     _draw_on_axis(ax, x[lost & ~stopped], label, {"marker": "X", "color": palette.ALARM})
-    anchor = (table["phase"] == "anchor") & y.notna()
-    if anchor.any():
-        label = f"base configuration (n = {anchor.sum()})"
+    for phase, anchor in _with_objective(table, lambda phase: phase.is_base):
+        label = f"{phase.title} (n = {anchor.sum()})"
         ax.scatter(x[anchor], y[anchor], s=150, label=label, zorder=5, **ANCHOR)
+
+
+def _with_objective(
+    table: pd.DataFrame, which: Callable[[Phase], bool]
+) -> list[tuple[Phase, pd.Series]]:
+    """Returns such phases with a trial that has an objective, and which rows those trials are."""
+    found = [(phase, table["phase"] == phase.name) for phase in PHASES.values() if which(phase)]
+    known = [(phase, mine & table["objective"].notna()) for phase, mine in found]
+    return [(phase, mine) for phase, mine in known if mine.any()]
 
 
 def _draw_on_axis(ax: Axes, x: pd.Series, label: str, look: dict[str, Any]) -> None:
@@ -159,7 +170,12 @@ def _draw_coloured(
     high = float(factor.get("high") or values.max())
     log = low > 0 and (colour.name == "train.batch_size" or bool(factor.get("log")))
     norm = LogNorm(low, high) if log else Normalize(low, high)
-    look = {"s": 70, "edgecolors": "black", "linewidths": 0.5, "label": f"trial (n = {len(x)})"}
+    look = {
+        "s": 70,
+        "edgecolors": palette.BLACK,
+        "linewidths": 0.5,
+        "label": f"trial (n = {len(x)})",
+    }
     points = ax.scatter(x, y, c=values, cmap=COLOUR_MAP, norm=norm, **look)
     figure = ax.get_figure()
     assert isinstance(figure, Figure)

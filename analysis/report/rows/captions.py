@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis.figures.search.budget import random_trials, told_points
+from analysis.frame import in_phases
 from analysis.report.section import Subject
 from analysis.tables.trials import search_table
 
@@ -27,7 +28,7 @@ def of_map(subject: Subject) -> str:
         "Colour is the gain over the own dense network; round points keep within the margin, "
         "triangles do not, × diverged; + learned little to begin with, so its gain says nothing."
     )
-    designed = (subject.study.records["phase"] == "design").any()
+    designed = in_phases(subject.study.records, lambda phase: phase.is_design).any()
     return text if designed else f"{text} A search samples where it hopes for the best."
 
 
@@ -52,6 +53,6 @@ def of_budget(subject: Subject) -> str:
             " A trial that was stopped is one of the k, but is never the best: it did not reach "
             "the density that the objective reads."
         )
-    if random_trials(study)[1] == "design":
+    if random_trials(study)[1].is_design:
         text += " A design’s ranges may be others than the search’s."
     return text

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.report.answer import DENSITY
 from analysis.report.formats import percent
 from analysis.report.section import Subject, Tabled
 from lttune.errors import StorageError
+from lttune.records.interpolation import nearest_place
 
 SURE = 0.975
 """Share of the draws from which a factor is said to matter most."""
@@ -24,7 +24,7 @@ question, n, factor, importance, rank and unknown."""
 def by_factor(subject: Subject, tables: Tabled) -> dict[str, Any]:
     """Returns what the design says beside its indices; nothing without a design."""
     study, design = subject.study, subject.design
-    if not (study.records["phase"] == "design").any():
+    if not in_phases(study.records, lambda phase: phase.is_design).any():
         return {}
     notes = [subject.note, design.divergence if design else ""]
     return {
@@ -111,8 +111,8 @@ def noise_rows(table: pd.DataFrame, density: float) -> list[dict[str, Any]]:
     """Returns a row for each source at the density nearest to the wanted one, of its own."""
     rows: list[dict[str, Any]] = []
     for source, mine in table.groupby("source", sort=False):
-        apart = (np.log(mine["density"].astype(float)) - np.log(density)).abs()
-        here = mine[mine["density"] == mine.loc[apart.idxmin(), "density"]]
+        at = mine["density"].iloc[nearest_place(mine["density"], density)]
+        here = mine[mine["density"] == at]
         parts = {row["component"]: row for row in here.to_dict("records")}
         first = here.iloc[0]
         shared = {name: first[name] for name in ("density", "n", "kept_by_pairing")}

@@ -16,7 +16,7 @@ def searched(subject: Subject, tables: Tabled) -> dict[str, Any]:
     return {"stopped": int((search_table(subject.study)["state"] == "stopped").sum())}
 
 
-def front(subject: Subject, tables: Tabled) -> dict[str, Any]:
+def on_front(subject: Subject, tables: Tabled) -> dict[str, Any]:
     """Returns ``front`` of two values, else ``best`` trials; nothing without a search."""
     if not is_searched(subject.study):
         return {}

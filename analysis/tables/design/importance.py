@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.importance import (
     change_table,
     divergence,
@@ -42,7 +42,9 @@ def importance_tables(study: StudyFrame) -> Importances | str:
     sample = design_sample(study)
     if isinstance(sample, str):
         return sample
-    dense = study.records[(study.records["phase"] == "anchor") & (study.records["level"] == 0)]
+    dense = study.records[
+        in_phases(study.records, lambda phase: phase.is_base) & (study.records["level"] == 0)
+    ]
     options = {"margin": margin_of(study), "reference": reference_of(sample.responses, dense)}
     path = study.folder / saved.NAME
     key = saved.key_of(sample.points, sample.responses, sample.factors, **options)
@@ -58,7 +60,7 @@ def design_tables(study: StudyFrame) -> tuple[Importances | None, str]:
 
     None and an empty text for a study without a design.
     """
-    if not (study.records["phase"] == "design").any():
+    if not in_phases(study.records, lambda phase: phase.is_design).any():
         return None, ""
     found = importance_tables(study)
     if isinstance(found, str):

@@ -6,19 +6,23 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import DENSITIES as WIDTH_DENSITIES
 from analysis.tables.sweeps import point_name
 from analysis.tables.trials import settings
 from lttune.config.design import INERT, Factor
+from lttune.config.design.points import Role
 from lttune.records.objectives import GRID
 
 DENSITIES = GRID[::2]
 """Densities at which importances are estimated, every other of the grid: each takes seconds."""
 
-FEWEST = 16
+FEWEST_POINTS = 16
 """Points of a design below which a surrogate is not tried."""
+
+SPREAD: list[Role] = ["design", "repeat"]
+"""Roles of the points that a design spreads over its factors; the paper's own point is none."""
 
 RESPONSE = "accuracy"
 """Test accuracy: gain is zero at density 1 by definition, and has nothing to share there."""
@@ -48,10 +52,12 @@ def design_points(study: StudyFrame) -> pd.DataFrame:
     Replicates of a point are trials of their own; ``trial`` is the first, ``trials`` lists all.
     """
     base = settings(study)
-    rows: dict[str, dict[str, object]] = {}
+    rows: dict[tuple[str, str], dict[str, object]] = {}
     inert = study.records.groupby("trial")["inert"].first() if "inert" in study.records else {}
-    for trial in study.trials[study.trials["phase"] == "design"].to_dict("records"):
-        name, number = point_name(str(trial["label"])), trial["number"]
+    for trial in study.trials[in_phases(study.trials, lambda phase: phase.is_design)].to_dict(
+        "records"
+    ):
+        name, number = (trial["phase"], point_name(str(trial["label"]))), trial["number"]
         values = {**base, **(trial["hparams"] or {}), INERT: inert.get(number)}
         row = rows.setdefault(name, {**values, "trial": number, "role": trial["role"]})
         row.setdefault("trials", []).append(number)  # type: ignore[attr-defined]
@@ -68,15 +74,17 @@ def design_sample(study: StudyFrame) -> DesignSample | str:
     points = design_points(study)
     first = {number: row["trial"] for row in points.to_dict("records") for number in row["trials"]}
     tickets = study.records[
-        (study.records["phase"] == "design") & (study.records["branch"] == "trunk")
+        in_phases(study.records, lambda phase: phase.is_design)
+        & (study.records["branch"] == "trunk")
     ]
     grid = sorted({*DENSITIES, *WIDTH_DENSITIES}, reverse=True)
     responses = response_table(tickets, grid=grid)
     responses = responses.assign(trial=responses["trial"].map(first), value=responses[RESPONSE])
     points = points[points["trial"].isin(responses["trial"])]
-    drawn = points["role"].isin(["design", "repeat"]).sum()
-    if drawn < FEWEST:
-        return f"{drawn} points of the design are trained: importances take {FEWEST} or more."
-    chosen = points["role"].isin(["design", "repeat"])
+    chosen = points["role"].isin(SPREAD)
+    if (drawn := chosen.sum()) < FEWEST_POINTS:
+        return (
+            f"{drawn} points of the design are trained: importances take {FEWEST_POINTS} or more."
+        )
     responses = responses[responses["trial"].isin(points.loc[chosen, "trial"])]
     return DesignSample(points=points[chosen], responses=responses, factors=declared)

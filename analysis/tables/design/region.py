@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.frame import StudyFrame
+from analysis.frame import StudyFrame, in_phases
 from analysis.tables.design.points import declared_factors, design_points
 from lttune.config.design import INERT, Categorical
 
@@ -18,7 +18,7 @@ PURITY = 0.95
 """Share of sane points at which a region is good enough."""
 PEEL = 0.1
 """Share of a region's points that is taken from one side at a time."""
-FEWEST = 8
+FEWEST_INSIDE = 8
 """Points that a region keeps at the least."""
 
 
@@ -34,7 +34,7 @@ def is_sane(study: StudyFrame, margin: float = MARGIN) -> pd.Series:
     points = design_points(study)
     first = {number: row["trial"] for row in points.to_dict("records") for number in row["trials"]}
     dense = study.records[
-        (study.records["phase"] == "design")
+        in_phases(study.records, lambda phase: phase.is_design)
         & (study.records["branch"] == "trunk")
         & (study.records["level"] == 0)
     ]
@@ -76,7 +76,7 @@ def sane_region(study: StudyFrame, margin: float = MARGIN) -> dict[str, tuple[fl
             part
             for path in peeled
             for part in _peeled(values.loc[inside, path])
-            if FEWEST <= len(part) < inside.sum()
+            if FEWEST_INSIDE <= len(part) < inside.sum()
         ]
         best = max(kept, key=lambda part: (sane[part.index].mean(), len(part)), default=None)
         if best is None or sane[best.index].mean() <= sane[inside].mean():

@@ -20,8 +20,11 @@ WIDTH = ["source", "factor", "density", "reading", "width", "low", "high", "whol
 WIDTH_COLUMNS = [*WIDTH, "n", "reason"]
 """Columns of ``width_table``."""
 
-FEWEST = 3
+FEWEST_VALUES = 3
 """Values of a sweep from which there is a width."""
+
+OF_SWEEPS, OF_DESIGN = "sweep", "design"
+"""Sources of a width."""
 
 DECADE = 10.0
 """Ratio of the ends of a sweep from which its values count on a log scale."""
@@ -48,7 +51,7 @@ def _of_sweeps(study: StudyFrame) -> list[dict[str, Any]]:
         marked = swept[(swept["mark"] != "") & (swept["level"] == 0)]
         mine = swept[swept["value"].map(is_numeral).astype(bool)]
         values = sorted({float(value) for value in mine["value"]})
-        if len(values) < FEWEST:
+        if len(values) < FEWEST_VALUES:
             continue
         log = values[0] > 0 and values[-1] / values[0] >= DECADE
         responses = response_table(mine, grid=DENSITIES)
@@ -68,7 +71,7 @@ def _of_sweeps(study: StudyFrame) -> list[dict[str, Any]]:
                     one = sweep_width(table, margin=lost, log=log)
                 except ValueError:  # No replicate has all values.
                     continue
-                key = {"source": "sweep", "factor": str(factor), "density": density}
+                key = {"source": OF_SWEEPS, "factor": str(factor), "density": density}
                 unit = "decades" if log else str(factor)
                 rows.append({**key, "reading": name, "unit": unit, **_plain(vars(one))})
     return rows
@@ -83,7 +86,7 @@ def _of_design(study: StudyFrame, widths: pd.DataFrame) -> list[dict[str, Any]]:
     }
     return [
         {
-            "source": "design",
+            "source": OF_DESIGN,
             "unit": "decades" if logs.get(row["factor"]) else row["factor"],
             **_plain(row),
         }

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scipy.stats import qmc
-
 from lttune.config import require
 from lttune.config.design.distributions import Floats
 from lttune.config.design.factors import INERT, Factor, check, with_inert
@@ -24,6 +22,9 @@ def sobol(dimensions: int, n: int, seed: int, purpose: str) -> Floats:
     """
     ok = type(n) is int and n >= 1 and n & (n - 1) == 0
     require(ok, "points of a Sobol' design", "a power of two", n)
+    # SciPy's statistics take long to import: a worker draws no design and should not wait.
+    from scipy.stats import qmc
+
     sequence = qmc.Sobol(dimensions, scramble=True, rng=integer(seed, purpose))
     return sequence.random(n)
 

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import flatten
-from lttune.errors import ConfigError, StorageError
-from lttune.records import schema
+from lttune.errors import StorageError
+from lttune.records.folder import read_object, read_table, read_trials
 from lttune.records.ledger import Trial
 from lttune.records.tables import Row
-from lttune.store.files import read_json
 
 ABOUT = ("name", "question", "source", "command", "created", "dataset")
 NEEDED = (*ABOUT, "lottery", "space", "objective")
@@ -40,24 +39,19 @@ class Folder:
         """Returns the study in a folder.
 
         Raises:
-            ConfigError: if there is no study.
-            StorageError: if a file of it cannot be read.
+            StorageError: if there is no study, or a file of it cannot be read.
         """
-        try:
-            sheet, listed = read_json(path / "study.json"), read_json(path / "trials.json")
-            trials = sorted((Trial(**t) for t in listed["trials"]), key=lambda t: t.number)
-            rows = schema.read(path / "records.parquet")
-            tickets: dict[int, list[Row]] = {trial.number: [] for trial in trials}
-            for row in sorted(rows, key=lambda row: row["level"]):
-                if row["branch"] == "trunk":
-                    tickets[row["trial"]].append(row)
-            if missing := [name for name in NEEDED if name not in sheet]:
-                raise StorageError(f"{path / 'study.json'} lacks {', '.join(missing)}")
-        except (FileNotFoundError, NotADirectoryError):
-            raise ConfigError(f"study must be the folder of a study, got {str(path)!r}") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise StorageError(f"the study {path} cannot be read: {reason}") from error
+        sheet, trials = read_object(path, "study.json"), read_trials(path)
+        if missing := [name for name in NEEDED if name not in sheet]:
+            raise StorageError(f"{path / 'study.json'} lacks {', '.join(missing)}")
+        rows = read_table(path / "records.parquet")
+        tickets: dict[int, list[Row]] = {trial.number: [] for trial in trials}
+        for row in sorted(rows, key=lambda row: row["level"]):
+            if row["trial"] not in tickets:
+                text = f"{path / 'trials.json'} lacks trial {row['trial']} of the records"
+                raise StorageError(text)
+            if row["branch"] == "trunk":
+                tickets[row["trial"]].append(row)
         return cls(path=path, sheet=sheet, trials=trials, rows=rows, tickets=tickets)
 
     @property

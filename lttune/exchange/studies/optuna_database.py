@@ -27,7 +27,7 @@ STATES = {
 }
 """State in the ledger -> Optuna's."""
 
-MEASURES = ("density", "val_accuracy", "test_accuracy")
+SHOWN_BY_LEVEL = ("density", "val_accuracy", "test_accuracy")
 """Measures of the records that are user attributes: a list, one mean over replicates a level."""
 
 
@@ -70,7 +70,7 @@ def _frozen(
 ) -> FrozenTrial:
     """Returns a trial as Optuna has it, which knows no curves if there are several objectives."""
     curves = level_means(folder, trial)
-    about = {name: list(curves[name].values()) for name in MEASURES if curves[name]}
+    about = {name: list(curves[name].values()) for name in SHOWN_BY_LEVEL if curves[name]}
     facts = {name: getattr(trial, name) for name in ("phase", "role", "label", "seconds", "error")}
     facts = {name: value for name, value in facts.items() if value is not None}
     state = STATES[trial.state]
@@ -96,5 +96,5 @@ def level_means(folder: Folder, trial: Trial) -> dict[str, dict[int, float]]:
         at[row["level"]].append(row)
     return {
         name: {level: fmean(row[name] for row in rows) for level, rows in at.items()}
-        for name in MEASURES
+        for name in SHOWN_BY_LEVEL
     }

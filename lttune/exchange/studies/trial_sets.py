@@ -64,19 +64,19 @@ def trial_sets(folder: Folder, flag: str) -> list[TrialSet]:
     Raises:
         ConfigError: if no trial that has ended is a point of the study's space.
     """
-    learned = phase_names(lambda phase: phase.is_learned_from or phase.origin == "proposed")
+    learned = phase_names(lambda phase: phase.is_learned_from or phase.is_proposed)
     search = [trial for trial in folder.trials if trial.phase in learned]
     found = [_within(folder, folder.name, search, _space(folder, []))]
     for phase in PHASES.values():
         if phase.exported_over is not None:
-            base = phase.exported_over == "tried"
+            base = phase.is_swept
             trials = [
                 trial
                 for trial in folder.trials
-                if trial.phase == phase.name or (base and phase_of(trial.phase).origin == "base")
+                if trial.phase == phase.name or (base and phase_of(trial.phase).is_base)
             ]
             space = SPACES[phase.exported_over](folder, trials)
-            points = _points if phase.exported_over == "factors" else _within
+            points = _points if phase.is_design else _within
             found.append(points(folder, f"{folder.name}-{phase.name}", trials, space))
     filled = [chosen for chosen in found if chosen.space and chosen.points]
     rule = "of a study with trials in its space"

@@ -21,10 +21,8 @@ from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Study
 from lttune.study.settings import MOST, StudyConfig
 
-PHASE = "confirm"
-"""The phase of these trials."""
 FRESH = MOST
-"""First replicate id of the phase: no other phase counts that far."""
+"""First replicate id of the phases that confirm: no other phase counts that far."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +38,11 @@ class Confirmed:
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """What the phase trains in a study."""
+    """What a phase that confirms trains in a study.
+
+    Of two such phases each has replicates of its own, so that the second tests anew what the first
+    has found.
+    """
 
     objective: ObjectiveConfig
     """By which the best are chosen."""
@@ -58,7 +60,7 @@ class Confirmation:
         """Returns what the settings ask for."""
         points = study.points_of(config)
         chosen = [PHASES[name] for name in _chosen_from() if name in config.phases]
-        tuned = [p for phase in chosen if phase.best_of == "value" for p in points[phase.name]]
+        tuned = [p for phase in chosen if phase.is_tuning for p in points[phase.name]]
         values = {point.hparams.get(study.compared or "") for point in tuned}
         whole = sum(phase.best_of == "phase" for phase in chosen)
         each = 1 if len(config.objective.measures) == 1 else FRONT
@@ -72,29 +74,30 @@ class Confirmation:
         )
 
     def is_due(self, ledger: Ledger) -> bool:
-        """Whether the phase is run and the winners are known: no other candidate is to come."""
-        return PHASE in ledger.active and not any(map(ledger.pending, _chosen_from()))
+        """Whether the winners are known: no other candidate is to come."""
+        return not any(map(ledger.pending, _chosen_from()))
 
-    def add_missing(self, ledger: Ledger) -> None:
-        """Adds the trials that the winners so far lack, and counts what makes the phase complete.
+    def add_missing(self, ledger: Ledger, phase: str) -> None:
+        """Adds the trials that the winners so far lack, and counts what makes a phase complete.
 
         Trials of earlier winners stay: a search that grew may have another one.
 
         Args:
             ledger: of a study whose other phases have ended (``is_due``).
+            phase: one that confirms, and is run.
         """
-        used = {r for t in ledger.trials if t.phase != PHASE for r in t.replicates}
+        used = {r for t in ledger.trials if t.phase != phase for r in t.replicates}
         last = FRESH + self.replicates + len(used)
         fresh = [r for r in range(FRESH, last) if r not in used][: self.replicates]
-        known = {trial.label for trial in ledger.of(PHASE)}
+        known = {trial.label for trial in ledger.of(phase)}
         # Replicate by replicate, so that an early look has every configuration once.
         for replicate in fresh:
             for arm in self._arms(ledger):
                 name = f"{arm.label} replicate={replicate}"
                 if name not in known:
                     controls = list(self.controls)
-                    ledger.add(PHASE, name, arm.hparams, [replicate], controls, arm.role)
-        ledger.planned[PHASE] = len(ledger.of(PHASE))
+                    ledger.add(phase, name, arm.hparams, [replicate], controls, arm.role)
+        ledger.planned[phase] = len(ledger.of(phase))
 
     def _arms(self, ledger: Ledger) -> Iterator[Confirmed]:
         for phase in _chosen_from():
@@ -108,7 +111,7 @@ class Confirmation:
         """Returns the trials of a phase by the value that is compared; "" if none is."""
         found: dict[str, list[Trial]] = {}
         for trial in trials:
-            tuned = phase_of(trial.phase).best_of == "value" and self.compared
+            tuned = phase_of(trial.phase).is_tuning and self.compared
             value = str(trial.hparams[self.compared]) if tuned and self.compared else ""
             found.setdefault(value, []).append(trial)
         return found

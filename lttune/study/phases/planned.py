@@ -61,7 +61,9 @@ def plan_trials(ledger: Ledger, config: StudyConfig, study: Study) -> None:
         ledger.planned[name] = max(len(planned), len(ledger.of(name)))
     confirmation = Confirmation.of(config, study)
     if confirmation.is_due(ledger):
-        confirmation.add_missing(ledger)
+        for name in ledger.only:
+            if PHASES[name].confirms:
+                confirmation.add_missing(ledger, name)
     ledger.planned = {phase: ledger.planned[phase] for phase in PHASES if phase in ledger.planned}
     ledger.save()
 

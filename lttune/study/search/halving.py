@@ -42,7 +42,7 @@ class SearchHalving(AsyncHyperBandScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Judges a trial at the depths that lie between its last level and this one."""
-        if phase_of(trial.config["phase"]).origin != "proposed" or "depth" not in result:
+        if not phase_of(trial.config["phase"]).is_proposed or "depth" not in result:
             return TrialScheduler.CONTINUE
         # By depth: a trial that Ray repeats after a machine died replays levels seen before.
         curve = self._curves.setdefault(trial.trial_id, {})

@@ -60,7 +60,7 @@ class StudySearcher(Searcher):
             "drawn": self._draw,
             "winners": self._confirm,
         }
-        own = phase_names(lambda phase: phase.origin == "proposed")
+        own = phase_names(lambda phase: phase.is_proposed)
         self.proposals.remember([trial for trial in ledger.trials if trial.phase in own])
 
     def suggest(self, trial_id: str) -> Any:
@@ -68,7 +68,7 @@ class StudySearcher(Searcher):
         trial = self._waiting() or self._added()
         if trial is None:
             return None if self._more_to_come() else Searcher.FINISHED
-        if phase_of(trial.phase).origin == "proposed":
+        if phase_of(trial.phase).is_proposed:
             self.proposals.resume(trial)
         trial.state, trial.objective, trial.values = "running", None, None
         self.ledger.save()
@@ -123,15 +123,13 @@ class StudySearcher(Searcher):
     def _confirm(self, phase: str) -> Trial | None:
         if not self._confirmation.is_due(self.ledger):
             return None
-        self._confirmation.add_missing(self.ledger)
+        self._confirmation.add_missing(self.ledger, phase)
         return self._waiting()
 
     def _more_to_come(self) -> bool:
         """Whether the end of a running trial will make room for another one."""
         return any(
-            not self._confirmation.is_due(self.ledger)
-            if phase.origin == "winners"
-            else self._room(phase.name)
+            not self._confirmation.is_due(self.ledger) if phase.confirms else self._room(phase.name)
             for phase in self._growing()
         )
 

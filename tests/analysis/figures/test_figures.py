@@ -39,7 +39,7 @@ def test_a_sweep_on_another_network_is_compared_with_its_own_base(tmp_path):
     networks = sweeps.sweep_networks(study)
     assert set(networks["factor"]) == {"criterion"}  # The paper's point is no sweep of one value.
     base = networks[networks["mark"] == "base"]
-    assert set(base["value"]) == {sweeps.BASE}
+    assert set(base["value"]) == {sweeps.BASE_VALUE}
     assert set(base["model.name"]) == {"lenet-9-5"}
     assert set(base["phase"]) == {"sweep"}
     (figure,) = sweep_figures.sweeps(study, "")
@@ -67,7 +67,7 @@ def test_a_sweep_of_networks_keeps_a_base_on_the_same_data(tmp_path):
     assert networks.groupby("value", sort=False)["mark"].first().to_dict() == {
         "4-2": "",
         "8-4": "",
-        sweeps.BASE: "base",
+        sweeps.BASE_VALUE: "base",
     }
     found = places.proxy_table(dataclasses.replace(study, records=records))
     assert found.to_dict("list") == {
@@ -86,12 +86,12 @@ def test_points_are_sorted_into_factors_with_the_papers_value_marked(swept):
     assert values == {
         "lr": ["1e-3", "0.01", "0.1"],
         "criterion": ["snip", "large_final"],
-        "rewind_step": ["late", sweeps.BASE],
+        "rewind_step": ["late", sweeps.BASE_VALUE],
     }
     marks = networks.groupby(["factor", "value"])["mark"].first()
     assert marks["lr", "0.01"] == "base"
     assert marks["criterion", "large_final"] == "paper"
-    assert marks["rewind_step", sweeps.BASE] == "base"
+    assert marks["rewind_step", sweeps.BASE_VALUE] == "base"
     assert set(marks) == {"", "base", "paper"}
     assert marks["lr", "0.1"] == marks["criterion", "snip"] == ""
 

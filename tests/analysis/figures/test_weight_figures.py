@@ -19,7 +19,7 @@ def layer_rows(names, replicates=2):
         row |= {"study": "s", "phase": "anchor", "trial": replicate, "replicate": replicate}
         row |= {"level": level, "layer": layer, "kind": kind, "size": 100 * (place + 1)}
         row |= {"surviving": 10 * (place + 1), "moved": 0.1 * (place + 1) + 0.01 * replicate}
-        rows.append(row | {name: 1.0 for name in weight_figures.MEASURES if name != "moved"})
+        rows.append(row | {name: 1.0 for name in weight_figures.OF_LAYERS if name != "moved"})
     return rows
 
 

@@ -10,7 +10,7 @@ from test_report import words_of
 
 from analysis import load
 from analysis.figures import lines
-from analysis.figures.anchor import ACCURACY, draw_curves
+from analysis.figures.anchor import BY_ACCURACY, draw_curves
 from analysis.report import write as report
 from analysis.report.answer import answer
 from analysis.tables.curves import curve_table, difference_table
@@ -50,7 +50,7 @@ def test_no_line_crosses_levels_without_a_control(gapped):
 
 def test_the_first_figure_breaks_there_too(gapped):
     ax = Figure().subplots()
-    draw_curves(ax, curve_table(gapped.records, "test_accuracy"), ACCURACY)
+    draw_curves(ax, curve_table(gapped.records, "test_accuracy"), BY_ACCURACY)
     drawn = {line.get_label(): line.get_ydata() for line in ax.lines}
     assert np.isnan(drawn["reinitialised ticket (n = 3)"]).tolist() == [False, False, True, False]
     assert not np.isnan(drawn["ticket (n = 3)"]).any()

@@ -140,31 +140,70 @@ def test_a_working_numba_is_no_obstacle():
     assert sparse.obstacle() == ""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("code", [MISSING, BROKEN, ""], ids=["missing", "broken", "empty"])
-def test_a_fresh_process_falls_back_with_one_line(code, tmp_path):
-    (tmp_path / "numba").mkdir()
-    (tmp_path / "numba" / "__init__.py").write_text(code)
-    falls_back({"PYTHONPATH": str(tmp_path)})
+FALLS_BACK = """
+name, reason = chosen()
+print(make(name, 'cpu').numerics.partition('-')[0], reason)
+"""
+DOES_WITHOUT = """
+made = chosen({0!r}), make({0!r}, 'cpu'), warm({0!r})
+print('numba' in sys.modules)
+"""
+STUBS = {"missing": MISSING, "broken": BROKEN, "empty": ""}
+FRESH = """
+import os, sys, traceback
+from tests.training.engines.test_choice import DOES_WITHOUT, FALLS_BACK, STUBS, chosen
+from lttune.training.engines import make, warm
+
+def act(case):
+    if case in STUBS:
+        sys.path.insert(0, f"{sys.argv[1]}/{case}")
+    elif case == "disabled":
+        os.environ["NUMBA_DISABLE_JIT"] = "1"
+    else:
+        return DOES_WITHOUT.format(case)
+    return FALLS_BACK
+
+for case in (*STUBS, "disabled", "torch", "stacked"):
+    if not (child := os.fork()):
+        os.dup2(os.open(f"{sys.argv[1]}/{case}.txt", os.O_CREAT | os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        try:
+            exec(act(case))
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+"""Does each case as a process does that has imported all but numba; writes what it says."""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    """What is said on either stream in fresh processes, which share what they import first."""
+    folder = tmp_path_factory.mktemp("said")
+    for name, code in STUBS.items():
+        (folder / name / "numba").mkdir(parents=True)
+        (folder / name / "numba" / "__init__.py").write_text(code)
+    done = ran(FRESH, {}, str(folder))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return lambda case: (folder / f"{case}.txt").read_text()
 
 
 @pytest.mark.slow
-def test_a_numba_that_is_there_and_cannot_compile_is_none():
-    pytest.importorskip("numba")
-    falls_back({"NUMBA_DISABLE_JIT": "1"})
+@pytest.mark.parametrize("case", [*STUBS, "disabled"])
+def test_a_fresh_process_falls_back_with_one_line(case, said):
+    """Where numba is no numba, and where it is one that cannot compile."""
+    if case == "disabled":
+        pytest.importorskip("numba")
+    assert said(case).startswith("torch numba ")
+    assert said(case).count("\n") == 1
 
 
-def falls_back(environment):
-    done = ran(
-        "from tests.training.engines.test_choice import chosen\n"
-        "from lttune.training.engines import make\n"
-        "name, reason = chosen()\n"
-        "print(make(name, 'cpu').numerics.partition('-')[0], reason)",
-        environment,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("torch numba ")
-    assert done.stdout.count("\n") == 1
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["torch", "stacked"])
+def test_numba_is_not_imported_where_the_sparse_engine_is_not_chosen(name, said):
+    assert said(name) == "False\n"
 
 
 @pytest.mark.slow
@@ -181,16 +220,17 @@ def test_kernels_are_compiled_where_nothing_can_be_kept(tmp_path):
         "make(name, 'cpu')\n"
         "warm(name)\n"
         "print(name, repr(reason))",
-        {},
+        # What is compiled is not looked at, and to optimise it takes most of the time.
+        {"NUMBA_OPT": "0"},
     )
     assert (done.returncode, done.stdout) == (0, "sparse ''\n"), done.stderr
     assert "every process compiles its kernels anew" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def ran(code, environment):
+def ran(code, environment, *arguments):
     return subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", code, *arguments],
         env=os.environ | environment,
         cwd=Path(__file__).parents[3],
         capture_output=True,
@@ -216,19 +256,6 @@ def test_an_unknown_device_is_none(name):
         make(name, "mps")
     with pytest.raises(ResourceError, match="computes on the CPU only"):
         make("sparse", "cuda")
-
-
-@pytest.mark.parametrize("name", ["torch", "stacked"])
-def test_numba_is_not_imported_where_the_sparse_engine_is_not_chosen(name):
-    done = ran(
-        "import sys\n"
-        "from tests.training.engines.test_choice import chosen\n"
-        "from lttune.training.engines import make, warm\n"
-        f"made = chosen({name!r}), make({name!r}, 'cpu'), warm({name!r})\n"
-        "print('numba' in sys.modules)",
-        {},
-    )
-    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
 
 
 def test_an_engine_is_made_for_its_device():
