@@ -74,7 +74,7 @@ def response_table(
         name: pd.Series(records[name].iloc[firsts].tolist()).repeat(len(wanted)).array
         for name in TRAJECTORY
     }
-    read = {name: np.concatenate([one[name] for one in found]) for name in MEASURES}
+    read = {name: np.concatenate([one[name] for one in found]) for name in RESPONSES}
     return pd.DataFrame({**named, "density": np.tile(wanted, len(found)), **read})
 
 
