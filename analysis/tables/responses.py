@@ -32,6 +32,10 @@ SUMMARY = ["ticket_density", "is_censored", "gain_auc", "lowest_density", "diver
 TRAJECTORY_COLUMNS = [*TRAJECTORY, *SUMMARY]
 """Columns of ``trajectory_table``."""
 
+NEAR = 0.01
+"""Share by which a trajectory may end above a density, or a control begin below it, and is read
+there all the same: a twentieth of a level."""
+
 MISSING = ["not reached", "diverged above", "not trained", "no dense network"]
 """Reasons why a density has no accuracy, or no gain."""
 NOT_REACHED, DIVERGED_ABOVE, NOT_TRAINED, NO_DENSE = MISSING
@@ -52,7 +56,8 @@ def response_table(
     where a step that it rests on is censored, ``steps_bound`` says on which side the true value
     lies: ">=" or "<=", or "?" if it may be either. ``ok`` is false where a network that the gain
     rests on diverged: the numbers are then those before the divergence, and ``matrix`` leaves them
-    out. ``missing`` is empty or one of ``MISSING``. With ``branch`` only its rows are returned;
+    out. Between levels it is linear in log density; beyond a trajectory's ends nothing is read but
+    within ``NEAR`` of them. ``missing`` is empty or one of ``MISSING``. With ``branch`` only its rows are returned;
     the records hold the trunk that it left all the same.
     """
     wanted = np.asarray(grid, float)
@@ -190,7 +195,7 @@ def _groups(records: pd.DataFrame, keys: Sequence[str]) -> list[np.ndarray]:
 def _trajectory(networks: _Networks, trunk: _Networks, grid: np.ndarray) -> dict[str, np.ndarray]:
     places = falling(networks.density)
     density = networks.density[places]
-    found = between(density, grid)
+    found = between(density, grid, NEAR)
     left, right, share = found
     gap = _gaps(density, left, right, trunk.density) & (share > 0)
     reached = (left >= 0) & ~gap

@@ -253,3 +253,15 @@ def test_a_study_without_networks_has_empty_tables():
     assert table.empty
     assert list(table.columns) == RESPONSE_COLUMNS
     assert trajectory_table(table).empty
+
+
+def test_a_trajectory_that_ends_a_rounding_above_a_density_has_it():
+    """Three levels of LeNet-300-100, a fifth of the hidden layers and a tenth of the output's."""
+    densities = [1.0, 0.80038, 0.64067, 0.51288]
+    rows = [network(level, d, line(d)) for level, d in enumerate(densities)]
+    table = response_table(frame(rows)).set_index("density")
+    assert table.loc[GRID[3], "accuracy"] == line(densities[3])
+    assert table.loc[GRID[3], "missing"] == ""
+    assert table.loc[GRID[4], "missing"] == "not reached"
+    rows[-1] |= {"density": 0.52, "test_accuracy": line(0.52)}
+    assert response_table(frame(rows)).set_index("density").loc[GRID[3], "missing"] == "not reached"

@@ -93,3 +93,16 @@ def test_the_nearest_density_is_so_by_ratio_and_of_equals_the_first():
     assert nearest_place([1.0, 0.72, 0.3], 0.5) == 1
     assert nearest_place([1.0, 0.25, 0.5, 0.25], 0.2) == 1
     assert nearest_place([1.0, 0.25], 0.5) == 0
+
+
+def test_a_density_just_beyond_an_end_is_that_end():
+    densities, values = np.array([0.8, 0.64, 0.5128]), np.array([3.0, 2.0, 1.0])
+    wanted = np.array([0.81, 0.801, 0.8, 0.512, 0.5])
+    plain = between(densities, wanted).read(values)
+    np.testing.assert_array_equal(plain, [np.nan, np.nan, 3.0, np.nan, np.nan])
+    near = between(densities, wanted, 0.01).read(values)
+    np.testing.assert_array_equal(near, [np.nan, 3.0, 3.0, 1.0, np.nan])
+    inside = np.array([0.7, 0.6])
+    np.testing.assert_array_equal(
+        between(densities, inside, 0.01).read(values), between(densities, inside).read(values)
+    )
