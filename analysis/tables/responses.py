@@ -57,8 +57,8 @@ def response_table(
     lies: ">=" or "<=", or "?" if it may be either. ``ok`` is false where a network that the gain
     rests on diverged: the numbers are then those before the divergence, and ``matrix`` leaves them
     out. Between levels it is linear in log density; beyond a trajectory's ends nothing is read but
-    within ``NEAR`` of them. ``missing`` is empty or one of ``MISSING``. With ``branch`` only its rows are returned;
-    the records hold the trunk that it left all the same.
+    within ``NEAR`` of them. ``missing`` is empty or one of ``MISSING``. With ``branch`` only its
+    rows are returned; the records hold the trunk that it left all the same.
     """
     wanted = np.asarray(grid, float)
     recorded = _recorded(records, accuracy)
