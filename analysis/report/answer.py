@@ -9,16 +9,28 @@ from analysis.statistics import Estimate
 from analysis.tables.confirmation import confirmation_table
 from analysis.tables.controls import LABELS, on_target
 from analysis.tables.curves import curve_table, difference_table, nearest
+from analysis.tables.objective import reading_density
 from analysis.tables.same_setting import elsewhere
 from analysis.tables.sweeps import extremes, gain_table, sweep_networks
 from analysis.tables.trials import settings
 from lttune.config.phase import phase_names
 
-DENSITY = 0.211
-"""Share of weights at which the answer is given: where the paper's tickets learn fastest.
+PAPERS_DENSITY = 0.211
+"""Share of weights at which the answer is given where the study names none of its own: where the
+paper's tickets learn fastest.
 
 Its most accurate tickets keep about 13.5 % (Frankle & Carbin 2019, Figures 3 and 4a).
 """
+
+
+def answer_density(study: StudyFrame) -> float:
+    """Returns the share of weights at which the answer is given, in (0, 1).
+
+    A study that searches is asked about the density that its objective reads.
+    """
+    run = (study.info.get("config") or {}).get("phases") or ()
+    searched = not set(run).isdisjoint(phase_names(lambda phase: phase.ends_with_objective))
+    return (reading_density(study) if searched else None) or PAPERS_DENSITY
 
 
 def scale_line(study: StudyFrame) -> str:
@@ -99,7 +111,7 @@ def _size(estimate: Estimate) -> str:
 def _sweeps(study: StudyFrame) -> list[str]:
     text: list[str] = []
     networks, base = sweep_networks(study), settings(study)
-    for factor, (worst, best) in extremes(gain_table(networks), DENSITY).items():
+    for factor, (worst, best) in extremes(gain_table(networks), answer_density(study)).items():
         place = elsewhere(networks[networks["factor"] == factor], base)
         name = f"{factor} on {place}" if place else factor
         low, high = (
@@ -119,8 +131,8 @@ def _anchor(study: StudyFrame) -> list[str]:
     if curves.empty:
         return ["No anchor trial has trained a network yet, so the ticket cannot be judged."]
     means = curves[curves["statistic"] == "mean"]
-    whole = difference_table(study.records, "test_accuracy")
-    table = nearest(whole, DENSITY)
+    whole, wanted = difference_table(study.records, "test_accuracy"), answer_density(study)
+    table = nearest(whole, wanted)
     if not ((means["curve"] == "trunk") & (means["level"] > 0)).any():
         return [_dense_only(means)]
     level = table["level"].iloc[0]
@@ -128,12 +140,12 @@ def _anchor(study: StudyFrame) -> list[str]:
     ticket = here.loc["trunk"]
     text = [
         f"At {100 * ticket['density']:.1f} % of the weights (level {level}, the nearest there is "
-        f"to {100 * DENSITY:.1f} %) the ticket's mean test accuracy at the early-stopping step is "
+        f"to {100 * wanted:.1f} %) the ticket's mean test accuracy at the early-stopping step is "
         f"{100 * ticket['value']:.2f} % (n = {ticket['n']})."
     ]
     # The others stand in the table.
     for versus in ("dense", "reinit"):
-        for row in nearest(whole[whole["versus"] == versus], DENSITY).to_dict("records"):
+        for row in nearest(whole[whole["versus"] == versus], wanted).to_dict("records"):
             text.append(_difference(row, "" if row["level"] == level else _where(row)))
     text += _speed(study)
     if table["diverged"].sum():
@@ -152,7 +164,8 @@ def _anchor(study: StudyFrame) -> list[str]:
 
 
 def _target(study: StudyFrame) -> list[str]:
-    found = nearest(difference_table(on_target(study.records), "test_accuracy"), DENSITY)
+    table = difference_table(on_target(study.records), "test_accuracy")
+    found = nearest(table, answer_density(study))
     rows = found[found["versus"].isin(["dense", "reinit"]) & (found["n"] > 0)].to_dict("records")
     return [f"On the target: {_difference(row).replace('Ticket', 'ticket', 1)}" for row in rows]
 
@@ -200,7 +213,8 @@ def _difference(row: dict, where: str = "") -> str:
 
 
 def _speed(study: StudyFrame) -> list[str]:
-    table = nearest(difference_table(study.records, "early_stop_step"), DENSITY)
+    table = difference_table(study.records, "early_stop_step")
+    table = nearest(table, answer_density(study))
     dense = table[(table["versus"] == "dense") & (table["n"] > 0)]
     if dense.empty:
         return []

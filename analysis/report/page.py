@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from analysis.figures.canvas import Drawing
-from analysis.report.answer import DENSITY, answer, scale_line
+from analysis.report.answer import answer, answer_density, scale_line
 from analysis.report.formats import FILTERS, plain
 from analysis.report.runs import later_runs, numerics, provenance
 from analysis.report.section import Section, Subject, said
@@ -93,7 +93,7 @@ def _facts(subject: Subject) -> dict[str, Any]:
         "incomplete": study.incomplete,
         "scale": scale_line(study),
         "searched": is_searched(study),
-        "density": DENSITY,
+        "density": answer_density(study),
         "space": info.get("space", {}),
         "objective": info.get("objective", {}),
         "fixed": subject.fixed,

@@ -24,7 +24,7 @@ from analysis.figures.search.pareto import pareto
 from analysis.figures.search.search import search, search_factors
 from analysis.figures.sweeps import sweeps
 from analysis.figures.weights import connectivity, weights
-from analysis.report.answer import DENSITY
+from analysis.report.answer import answer_density
 from analysis.report.rows import captions, differences, trials, values
 from analysis.report.rows import importance as estimated
 from analysis.report.section import (
@@ -250,7 +250,7 @@ SECTIONS = (
     Section(
         name="trials",
         heading="All trials",
-        tables={"trials": lambda s: trial_table(s.study, DENSITY)},
+        tables={"trials": lambda s: trial_table(s.study, answer_density(s.study))},
         rows=trials.everything,
     ),
     Section(

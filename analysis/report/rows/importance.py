@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frame import StudyFrame, in_phases
-from analysis.report.answer import DENSITY
+from analysis.report.answer import answer_density
 from analysis.report.formats import percent
 from analysis.report.section import Subject, Tabled
 from lttune.errors import StorageError
@@ -55,7 +55,7 @@ def widths(subject: Subject, tables: Tabled) -> dict[str, Any]:
 
 def noise(subject: Subject, tables: Tabled) -> dict[str, Any]:
     """Returns ``noise``: where it comes from, at the density of the answer."""
-    found = noise_rows(tables["noise"], DENSITY)
+    found = noise_rows(tables["noise"], answer_density(subject.study))
     return {"noise": found} if found else {}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.report.answer import DENSITY
+from analysis.report.answer import answer_density
 from analysis.report.section import Subject, Tabled
 from analysis.tables.trials import best_table, is_searched, problem_table, search_table
 
@@ -22,7 +22,7 @@ def on_front(subject: Subject, tables: Tabled) -> dict[str, Any]:
         return {}
     return {
         "front": tables["front"].to_dict("records"),
-        "best": best_table(subject.study, DENSITY).to_dict("records"),
+        "best": best_table(subject.study, answer_density(subject.study)).to_dict("records"),
         "confirmed": len(tables["confirmed"]) > 0,
     }
 
