@@ -119,7 +119,8 @@ def svg(drawing: Drawing) -> str:
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with mpl.rc_context({**STYLE, "svg.hashsalt": drawing.name}):
         settle(drawing.figure)
-        drawing.figure.savefig(buffer, format="svg", metadata=nothing)
+        # Not savefig, which draws twice to lay out what is settled.
+        FigureCanvasSVG(drawing.figure).print_svg(buffer, metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{drawing.name}-", text)

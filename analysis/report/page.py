@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,7 @@ class Shown:
 
 def page(subject: Subject, shown: Sequence[Shown]) -> str:
     """Returns the page; sections with neither figure nor rows are left out."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= FILTERS
+    environment = _templates()
     facts = _facts(subject)
     script = (TEMPLATES / "table.js").read_text(encoding="utf-8")
     shown = [one for one in shown if (one.figures or one.rows) and one.section.stands(subject)]
@@ -55,6 +50,19 @@ def page(subject: Subject, shown: Sequence[Shown]) -> str:
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    """Returns the templates, each compiled once for all reports."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FILTERS
+    return environment
 
 
 def _bodies(

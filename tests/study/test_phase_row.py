@@ -117,7 +117,10 @@ def test_two_rows_of_winners_train_each_on_replicates_of_its_own(added, tmp_path
     ]
     for trial in book.trials:
         trial.state, trial.values = "complete", [0.5]
-    # Run again, both have what they lack: nothing.
-    plan_trials(book, dataclasses.replace(config, trials=1), STUDY)
-    assert book.planned == {"search": 1, "confirm": 4, name: 4}
-    assert len(book.trials) == 9
+    # Run again for a replicate more, both have what they lack, and nobody is trained twice.
+    plan_trials(book, dataclasses.replace(config, trials=1, confirm_replicates=3), STUDY)
+    assert book.planned == {"search": 1, "confirm": 6, name: 6}
+    assert [(t.phase, t.replicates) for t in book.trials[9:]] == [
+        *[("confirm", [100_004])] * 2,
+        *[(name, [100_005])] * 2,
+    ]

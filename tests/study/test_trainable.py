@@ -1,6 +1,8 @@
 """What a Ray worker runs, without Ray."""
 
 import errno
+import subprocess
+import sys
 import time
 
 import pytest
@@ -123,3 +125,11 @@ def test_an_error_is_a_report_and_the_next_trial_goes_on(stops, tmp_path):
     assert "test_trainable" not in failed["traceback"]
     assert made.reset_config(CONFIG)
     assert reports(made)[-1]["values"]
+
+
+@pytest.mark.slow
+def test_a_worker_imports_with_its_package_no_library_of_the_search():
+    heavy = "optuna", "scipy.stats", "pandas", "torch", "ray", "mlflow"
+    code = f"import sys, lttune.study; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

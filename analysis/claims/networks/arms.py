@@ -119,9 +119,9 @@ def select(rows: pd.DataFrame, found: Trials, arm: Arm, regime: Regime) -> pd.Da
 
     Where several trials trained the same unit, the anchor's counts, else the first.
     """
-    ok = found.matches(arm.at).copy()
+    ok = found.matches(arm.at)
     for path, value in regime.values:
-        ok &= found.text[path] == canonical(value)
+        ok = ok & (found.text[path] == canonical(value))
     mine = rows[rows["key"].isin(found.raw.index[ok]) & rows["branch"].isin(["trunk", arm.branch])]
     mine = mine.assign(place=mine["unit"] + " " + mine["key"].astype(str))
     has = mine[mine["branch"] == arm.branch].sort_values("key", kind="stable")

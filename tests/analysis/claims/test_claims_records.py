@@ -102,6 +102,8 @@ def test_scales_are_never_mixed():
     whole = records(short, trial(2, n=2, first=4, at={"train.steps": 3_000}, **GOOD), long)
     found = verdicts(whole, registry(claim(question())))
     assert sorted(words(found)) == ["not tested", "supported"]
+    both = records(trial(n=6, at={"train.steps": 3_000}, **GOOD), trial(1, n=6, **GOOD))
+    assert words(verdicts(both, registry(claim(question())))) == ["supported", "supported"]
     row = found[found["verdict"] == "supported"].iloc[0]
     assert row["scale"] == "3,000 steps, lenet-300-100, mnist, batch 60"
     assert row["deviates"] == ["train.steps 3,000 instead of 50,000"]
