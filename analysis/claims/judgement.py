@@ -14,7 +14,7 @@ from analysis.claims.file.reader import Registry
 from analysis.claims.judge import all_of, judged
 from analysis.claims.lock import Lock
 from analysis.claims.networks import arms as networks
-from analysis.claims.networks.estimand import pieces
+from analysis.claims.networks.estimand import Piece, pieces
 from analysis.claims.networks.recorded import MissingError, Recorded
 from analysis.claims.networks.regime import Regime
 from analysis.claims.networks.shares import KeptImportances, judged_by_importance
@@ -108,6 +108,35 @@ class Judgement:
             verdict = judged_by_importance(self.importances, question, claim.alpha)
             return [(question.name, verdict)]
         assert regime is not None
+        n = claim.n if self.lock is None else self.lock.n.get(claim.id, claim.n)
+        return [
+            (
+                f"{question.name}{SEPARATOR}{piece.label}" if piece.label else question.name,
+                judged(
+                    question,
+                    piece,
+                    alpha=claim.alpha,
+                    name=f"{claim.id} {question.name} {piece.label}",
+                    factor=self.reading.factor,
+                ),
+            )
+            for piece in self.pieces(claim, question, regime, n)
+        ]
+
+    def pieces(
+        self, claim: Claim, question: Question, regime: Regime, n: int | None = None
+    ) -> list[Piece]:
+        """Returns the decisions of a question about networks.
+
+        Args:
+            claim: whose question it is.
+            question: of networks, not of importances.
+            regime: of its networks.
+            n: replicates, the first ones; None is all there are.
+
+        Raises:
+            MissingError: if the records lack a cell, or have fewer replicates.
+        """
         if question.is_of_counts and (other := regime.other_inputs(self._setting(claim))):
             raise MissingError(
                 f"It counts weights of networks with the source's inputs, here {other}."
@@ -129,25 +158,12 @@ class Judgement:
                     "to survive."
                 )
         units = sorted(set.intersection(*(set(one.values.index) for one in read)))
-        n = claim.n if self.lock is None else self.lock.n.get(claim.id, claim.n)
-        if len(units) < n:
+        if n is not None and len(units) < n:
             raise MissingError(
                 f"{len(units)} of {n} planned replicates are there, {n - len(units)} are missing."
             )
-        return [
-            (
-                f"{question.name}{SEPARATOR}{piece.label}" if piece.label else question.name,
-                judged(
-                    question,
-                    piece,
-                    alpha=claim.alpha,
-                    name=f"{claim.id} {question.name} {piece.label}",
-                    factor=self.reading.factor,
-                ),
-            )
-            # The replicates that were planned, and not as many more as it took.
-            for piece in pieces(question, read, units[:n])
-        ]
+        # The replicates that were planned, and not as many more as it took.
+        return pieces(question, read, units[:n])
 
     def _presuming(self, claim: Claim, regime: Regime | None, verdict: Verdict) -> Verdict:
         """Returns the verdict, inconclusive where what the claim presumes is not found."""

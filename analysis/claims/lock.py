@@ -6,6 +6,7 @@ study starts and kept in its folder; a claims file that was changed since then d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,13 +64,19 @@ class Lock:
         )
 
 
-def lock(registry: Registry, n: int | None = None, date: str | None = None) -> Lock:
+def lock(
+    registry: Registry,
+    n: int | None = None,
+    date: str | None = None,
+    needs: Mapping[str, int] | None = None,
+) -> Lock:
     """Returns the lock of a claims file as of now.
 
     Args:
         registry: the claims.
         n: replicates planned for every claim; None is each claim's own.
         date: another time, in ISO 8601.
+        needs: claim -> replicates that decide it; one that plans fewer is locked with as many.
 
     Raises:
         ConfigError: if n is below 2.
@@ -79,7 +86,11 @@ def lock(registry: Registry, n: int | None = None, date: str | None = None) -> L
         sha256=registry.sha256,
         version=registry.version,
         date=date or datetime.now(UTC).isoformat(timespec="seconds"),
-        n={claim.id: n or claim.n for claim in registry.claims if claim.questions},
+        n={
+            claim.id: max(n or claim.n, (needs or {}).get(claim.id, 0))
+            for claim in registry.claims
+            if claim.questions
+        },
     )
 
 

@@ -12,6 +12,8 @@ from lttune.config.fields import is_number, require
 from lttune.errors import ConfigError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analysis.claims import Claim, Registry
 
 
@@ -23,7 +25,8 @@ class Flags:
     """list prints every claim; lock fixes the claims file before a study starts; power says which
     claims a number of replicates can decide; check prints the verdicts on studies."""
     studies: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Of check: folders of studies, results/NAME."""
+    """Folders of studies, results/NAME: of check what is judged, of power and lock a pilot, whose
+    replicates say how many a claim needs. A lock counts no network of its pilot as evidence."""
     file: Path | None = None
     """The claims file; None is the one that is shipped."""
     out: Path | None = None
@@ -32,21 +35,21 @@ class Flags:
     lock: Path | None = None
     """Of check: the lock; None is claims.lock.json in the folder of the first study."""
     sd: float = 0.15
-    """Of power: standard deviation over replicates of a paired difference, in percentage points."""
+    """Of power: standard deviation over replicates of a paired difference, in percentage points;
+    the pilot's counts before it."""
     sd_log: float = 0.2
     """Of power: the same of a logarithm of steps or densities."""
     n: int | None = None
-    """Of power and lock: replicates of every claim; None is what each plans."""
+    """Of power and lock: replicates of every claim; None is what each plans. With a pilot the lock
+    plans as many more as a claim needs."""
     sensitivity: bool = False
     """Of check: also the verdicts at half and twice the margins and on validation accuracy."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        given = bool(self.studies)
-        rule = "given with check" if self.action == "check" else "left out, they are for check"
-        require(
-            given == (self.action == "check"), "STUDIES", rule, " ".join(map(str, self.studies))
-        )
+        given = " ".join(map(str, self.studies))
+        require(bool(given) or self.action != "check", "STUDIES", "given with check", given)
+        require(not given or self.action != "list", "STUDIES", "left out of list", given)
         for name in ("sd", "sd_log"):
             value = getattr(self, name)
             require(is_number(value) and value > 0, f"--{name}", "a number > 0", value)
@@ -77,22 +80,46 @@ def _list(claims: tuple[Claim, ...]) -> None:
 
 
 def _lock(flags: Flags, registry: Registry) -> None:
+    import pandas as pd
+
     from analysis.claims import lock
 
     path = flags.out or Path(lock.NAME)
-    locked = lock.lock(registry, flags.n)
+    needs = _table(flags, registry).set_index("claim")["needs"] if flags.studies else {}
+    needs = {str(name): int(n) for name, n in dict(needs).items() if pd.notna(n)}
+    locked = lock.lock(registry, flags.n, needs=needs)
     lock.write_lock(path, locked)
     print(f"{path}: {len(registry.claims)} claims, SHA-256 {locked.sha256}, {locked.date}")
+    plain = lock.lock(registry, flags.n, locked.date).n
+    for name, n in locked.n.items():
+        if n > plain[name]:
+            print(f"{name}: {n} replicates instead of {plain[name]}, by the pilot")
 
 
 def _power(flags: Flags, registry: Registry) -> None:
-    from analysis.claims import power_table
+    import pandas as pd
 
-    table = power_table(registry, sd=flags.sd / 100, sd_log=flags.sd_log, n=flags.n)
-    print(f"{'claim':18}{'form':14}{'n':>3}  power  in its family")
+    table = _table(flags, registry)
+    print(f"{'claim':18}{'form':14}{'n':>3}  power  in its family  needs  spread")
     for row in table.to_dict("records"):
         alone, family = (f"{row[name]:5.2f}" for name in ("power", "power_holm"))
-        print(f"{row['claim']:18}{row['form']:14}{row['n']:3}  {alone}  {family}  {row['warning']}")
+        needs = "-" if pd.isna(row["needs"]) else row["needs"]
+        print(
+            f"{row['claim']:18}{row['form']:14}{row['n']:3}  {alone}  {family}          "
+            f"{needs:>5}  {row['spread']:7}  {row['warning']}".rstrip()
+        )
+
+
+def _table(flags: Flags, registry: Registry) -> pd.DataFrame:
+    """Returns the table of power, with the noise of the pilot where there is one."""
+    from analysis.claims import evidence, pilot_spreads, power_table
+    from analysis.frame import load
+
+    pilot = None
+    if flags.studies:
+        found = evidence([load(folder) for folder in flags.studies])
+        pilot = pilot_spreads(found["records"], registry, found["layers"])
+    return power_table(registry, sd=flags.sd / 100, sd_log=flags.sd_log, n=flags.n, pilot=pilot)
 
 
 def _check(flags: Flags, registry: Registry) -> None:

@@ -1,5 +1,6 @@
 """``lttune claims``: list, lock, power and check."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -26,6 +27,23 @@ def test_power_warns(capsys):
     assert "power below 0.8: probably inconclusive" in out
     assert main(["claims", "power", "--sd", "0.03", "--sd-log", "0.03", "--n", "20"]) == 0
     assert "inconclusive" not in capsys.readouterr().out
+
+
+def test_a_pilot_says_how_many_replicates_a_claim_needs(tmp_path, capsys):
+    assert main(["claims", "power", str(RESULTS)]) == 0
+    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert rows["FC-TRAIN-ES"][6] == "pilot"
+    assert rows["G-SIZE-SPEED"][6] == "assumed"
+    needs = int(rows["FC-TRAIN-ES"][5])
+    assert needs > int(rows["FC-TRAIN-ES"][2])
+    out = tmp_path / "claims.lock.json"
+    assert main(["claims", "lock", str(RESULTS), "--out", str(out)]) == 0
+    assert f"FC-TRAIN-ES: {needs} replicates instead of 5, by the pilot" in capsys.readouterr().out
+    locked = json.loads(out.read_text())["n"]
+    assert locked["FC-TRAIN-ES"] == needs
+    assert locked["FC-SPEED"] >= 10
+    with pytest.raises(SystemExit):
+        main(["claims", "list", str(RESULTS)])
 
 
 @pytest.mark.slow
