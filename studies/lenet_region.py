@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import write_report
-from lttune.config.design import LENET_FACTORS, LENET_PAPER, nested, space_filling
+from lttune.config.design import LENET_FACTORS, LENET_PAPER, Point, nested, reaching, space_filling
 from lttune.config.presets import DIGITS, LENET_300_100, SHORTENED
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study import Scale, Study, StudyConfig, main
@@ -26,7 +26,9 @@ from lttune.study import Scale, Study, StudyConfig, main
 REGION = {"train.lr": (1.4e-4, 3.7e-3), "train.batch_size": (36, 200)}
 """Where they learn, to two digits of the learning rate."""
 FACTORS = nested(LENET_FACTORS, REGION)
-SIZES = {"smoke": (4, 1), "quick": (64, 16), "paper": (128, 16)}
+FLOOR = 0.018
+"""Density to which its points are pruned."""
+SIZES: dict[Scale, tuple[int, int]] = {"smoke": (4, 1), "quick": (64, 16), "paper": (128, 16)}
 """Scale -> points, and how many of them have three replicates."""
 
 
@@ -41,6 +43,13 @@ def config(scale: Scale, density: float, **lottery: Any) -> StudyConfig:
     )
 
 
+def design(scale: Scale) -> list[Point]:
+    """Returns the design of a scale; but for smoke all its points end at the same density."""
+    points, repeats = SIZES[scale]
+    found = space_filling(FACTORS, points=points, seed=0, paper=LENET_PAPER, repeats=repeats)
+    return found if scale == "smoke" else reaching(found, FLOOR)
+
+
 STUDY = Study(
     question="Which hyperparameters matter for LeNet-300-100's tickets among settings that learn?",
     source="Frankle & Carbin (2019), Appendix G",
@@ -52,14 +61,7 @@ STUDY = Study(
     space={},
     factors=FACTORS,
     file=Path(__file__),
-    points={
-        scale: {
-            "design": space_filling(
-                FACTORS, points=points, seed=0, paper=LENET_PAPER, repeats=repeats
-            )
-        }
-        for scale, (points, repeats) in SIZES.items()
-    },
+    points={scale: {"design": design(scale)} for scale in SIZES},
 )
 
 if __name__ == "__main__":

@@ -66,14 +66,17 @@ BRIEF = {
     "train.eval_test": False,
     "train.eval_train": 1_000,
 }
+FLOOR = 0.018
+"""Density to which all points of the design are pruned: those that stopped at a level would end at
+densities of their own, and which ones lack a low density would depend on the fractions."""
 ENDS = ("adam-lr=0.0002", "rate=0.4")
 POINTS: dict[str, dict[PhaseName, list[Point]]] = {
     "smoke": {
         "sweep": [point for point in sweep(1, 0.55) if point.label in ENDS],
         "design": design(4, 1),
     },
-    "quick": {"sweep": sweep(5, 0.05), "design": design(64, 16)},
-    "paper": {"sweep": sweep(10, 0.019, beyond=True), "design": design(128, 16)},
+    "quick": {"sweep": sweep(5, 0.05), "design": reaching(design(64, 16), FLOOR)},
+    "paper": {"sweep": sweep(10, 0.019, beyond=True), "design": reaching(design(128, 16), FLOOR)},
 }
 
 STUDY = Study(

@@ -9,12 +9,18 @@ import pytest
 
 from lttune.config import LotteryConfig
 from lttune.config.design import (
+    LENET_FACTORS,
+    LENET_PAPER,
     SWEEPS,
     levels_to,
     reaching,
+    space_filling,
 )
 from lttune.config.presets import LENET_300_100
 from lttune.errors import ConfigError
+from lttune.models import build
+from lttune.pruning.densities import planned_densities
+from lttune.records.objectives import GRID
 
 # Grids as printed in the legends of the paper's Figures 26 to 31.
 GRIDS = {
@@ -112,7 +118,7 @@ def density(level: int, rate: float, output: float) -> float:
 @pytest.mark.parametrize("rate", [0.025, 0.1, 0.2, 0.4, 0.8])
 @pytest.mark.parametrize("floor", [0.5, 0.036, 0.0115])
 def test_every_rate_gets_the_levels_that_its_density_needs(rate, floor):
-    levels = levels_to(floor, rate, rate / 2)
+    levels = levels_to(floor, {"fc1": rate, "fc2": rate, "out": rate / 2})
     assert density(levels, rate, rate / 2) <= floor
     assert density(levels - 2, rate, rate / 2) > floor
 
@@ -127,6 +133,17 @@ def test_slow_pruning_gets_more_levels():
     assert {p.hparams["levels"] for p in other} == {levels[1]}
 
 
+def test_all_points_of_a_design_come_down_to_the_same_density():
+    """However unevenly they prune the layers: who ended early would not be missing at random."""
+    points = reaching(space_filling(LENET_FACTORS, points=64, seed=0, paper=LENET_PAPER), GRID[18])
+    for point in points:
+        config = LENET_300_100.override(point.hparams)
+        ends = planned_densities(config, build(config.model, (28, 28), 10))
+        assert ends[-1] <= GRID[18] < ends[-2]
+        assert len(ends) <= config.levels + 1
+    assert len({point.hparams["levels"] for point in points}) > 5
+
+
 def test_a_density_that_cannot_be_reached_is_refused():
     with pytest.raises(ConfigError, match="200 levels"):
-        levels_to(0.001, 0.01, 0.005)
+        levels_to(0.001, {"fc1": 0.01, "fc2": 0.01, "out": 0.005})

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lttune.config import require
 from lttune.config.design.points import Point
 
-OUTPUT_SHARE = 1_000 / 266_200
-"""Share of LeNet-300-100's weights that its output layer holds."""
+SHARES = {"fc1": 235_200 / 266_200, "fc2": 30_000 / 266_200, "out": 1_000 / 266_200}
+"""Layer -> share of LeNet-300-100's weights that it holds."""
 
 
-def levels_to(density: float, fraction: float, output_fraction: float) -> int:
+def levels_to(density: float, fractions: Mapping[str, float]) -> int:
     """Returns the first level of LeNet-300-100 at or below a density.
 
-    Each level removes ``fraction`` of the survivors, ``output_fraction`` in the output layer.
     Counts are rounded down to whole weights in training, hence a level in reserve.
 
+    Args:
+        density: in (0, 1).
+        fractions: layer of ``SHARES`` -> share of its survivors that each level removes, in [0, 1).
+
     Raises:
-        ConfigError: if a number is not in (0, 1), or 200 levels do not suffice.
+        ConfigError: if a number is out of range, or 200 levels do not suffice.
     """
-    for name, value in (("density", density), ("fraction", fraction)):
-        require(0 < value < 1, name, "in (0, 1)", value)
-    require(0 <= output_fraction < 1, "output_fraction", "in [0, 1)", output_fraction)
+    require(0 < density < 1, "density", "in (0, 1)", density)
+    for layer in SHARES:
+        require(0 <= fractions[layer] < 1, layer, "in [0, 1)", fractions[layer])
     for level in range(1, 200):
-        hidden = (1 - OUTPUT_SHARE) * (1 - fraction) ** level
-        if hidden + OUTPUT_SHARE * (1 - output_fraction) ** level <= density:
+        if sum(share * (1 - fractions[one]) ** level for one, share in SHARES.items()) <= density:
             return level + 1
     require(False, "density", "reached within 200 levels", density)
     raise AssertionError
@@ -42,6 +44,7 @@ def reaching(points: Iterable[Point], density: float, fraction: float = 0.2) -> 
         points: of any design.
         density: where all trajectories end, in (0, 1).
         fraction: pruning rate of points that do not set ``prune.fraction``; outputs at half of it.
+            A layer's own fraction counts before both.
 
     Raises:
         ConfigError: if a density cannot be reached.
@@ -49,7 +52,8 @@ def reaching(points: Iterable[Point], density: float, fraction: float = 0.2) -> 
     ready: list[Point] = []
     for point in points:
         rate = point.hparams.get("prune.fraction", fraction)
-        output = point.hparams.get("prune.fractions.out", rate / 2)
-        ends = {"levels": levels_to(density, rate, output), "min_density": density}
+        plain = {"fc1": rate, "fc2": rate, "out": rate / 2}
+        own = {n: point.hparams.get(f"prune.fractions.{n}", value) for n, value in plain.items()}
+        ends = {"levels": levels_to(density, own), "min_density": density}
         ready.append(dataclasses.replace(point, hparams={**point.hparams, **ends}))
     return ready
