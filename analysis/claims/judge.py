@@ -43,13 +43,24 @@ def judged(question: Question, piece: Piece, *, alpha: float, name: str, factor:
     planned = len(piece.values)
     there = ~np.isnan(piece.values if piece.values.ndim == 2 else piece.values[:, None])
     sound = int((there.all(axis=1) if form.needs_whole_rows else there.any(axis=1)).sum())
-    if sound < LEAST_SOUND * planned:
-        reason = f"{planned - sound} of {planned} replicates have no sound network at some density."
-        return not_tested(reason, n=sound, alpha=alpha)
     chance = {} if form.takes == "number" else {"rng": stream(0, 0, f"claim {name}")}
     options = form.options(terms(question, factor))
     verdict = form.rule(piece.values, **options, alpha=alpha, **chance)
+    if sound < LEAST_SOUND * planned:
+        reason = f"{planned - sound} of {planned} replicates have no sound network at some density."
+        if verdict.verdict != "not tested":
+            # Of those that diverged least is known: a verdict without them is no verdict on all.
+            reason += (
+                f" The other {sound} alone would make it {verdict.verdict}; of "
+                f"{_least_sound(planned - sound)} planned replicates or more that many may be lost."
+            )
+        return not_tested(reason, n=sound, alpha=alpha)
     return _shown(question, _finished(_bounded(verdict, piece, form), piece), piece.values)
+
+
+def _least_sound(lost: int) -> int:
+    """Returns how many planned replicates may lack as many sound ones."""
+    return math.ceil(round(lost / (1 - LEAST_SOUND), 6))
 
 
 def all_of(verdicts: Sequence[tuple[str, Verdict]], alpha: float) -> tuple[str, Verdict]:

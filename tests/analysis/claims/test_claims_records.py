@@ -149,9 +149,17 @@ def test_diverged_and_unreached_networks_are_counted_and_decide_nothing():
     rows.loc[(rows["replicate"] < 3) & (rows["level"] > 3), "diverged"] = True
     row = only(rows, question(), n=10)
     assert row["verdict"] == "not tested"
-    assert row["reason"].startswith("3 of 10 replicates have no sound network at some density.")
+    assert row["reason"].startswith(
+        "3 of 10 replicates have no sound network at some density. The other 7 alone would make it "
+        "supported; of 30 planned replicates or more that many may be lost."
+    )
     shallow = only(trial(levels=6, **GOOD), question())
     assert shallow["reason"].startswith("6 of 6 replicates have no sound network")
+    assert "alone" not in shallow["reason"]
+    six = trial(n=6, **GOOD)
+    six.loc[(six["replicate"] < 1) & (six["level"] > 3), "diverged"] = True
+    reason = only(six, question(), n=6)["reason"]
+    assert "The other 5 alone would make it supported; of 10 planned replicates" in reason
 
 
 def test_short_trainings_say_nothing_about_a_claim_of_long_ones():
