@@ -51,25 +51,48 @@ def importances(folder: Path) -> list[str]:
             else "-"
             for f in FACTORS
         ]
-        spreads = [f"{100 * one[v] ** 0.5:.2f}" for v in ("signal_variance", "seed_variance")]
-        rows.append(row(percent(float(str(density))), *shares, *spreads, f"{one['q2']:.2f}"))
+        spreads = [
+            f"{100 * one[v] ** 0.5:.2f}" if one[v] == one[v] else "-"
+            for v in ("signal_variance", "seed_variance")
+        ]
+        cells = (percent(float(str(density))), *shares, *spreads, f"{one['q2']:.2f}")
+        rows.append(row(*cells, int(one["trajectories"])))
     return rows
+
+
+def led_by(folder: Path, factor: str) -> list[float]:
+    """Returns the densities at which a factor has the largest total index, from dense down."""
+    figure = pd.read_csv(folder / "figures" / "importance.csv").dropna(subset=["factor"])
+    leaders = figure.loc[figure.groupby("density", sort=False)["total"].idxmax()]
+    return leaders.loc[leaders["factor"] == factor, "density"].tolist()
+
+
+def undecided(folder: Path) -> list[float]:
+    """Returns the densities at which the surrogate is too poor for shares."""
+    figure = pd.read_csv(folder / "figures" / "importance.csv")
+    return figure.loc[figure["status"] == "inconclusive", "density"].drop_duplicates().tolist()
 
 
 def imbalance(study: StudyFrame) -> list[str]:
     """Returns mean test accuracy by how much faster the second layer is pruned."""
     records = study.records
     chosen = (records["phase"] == "design") & (records["role"] != "paper")
-    found: dict[int, list[list[float]]] = {}
+    found: dict[int, list[np.ndarray]] = {}
     for _, mine in records[chosen].groupby(["trial", "replicate"]):
         faster = mine["prune.fractions.fc2"].iloc[0] - mine["prune.fractions.fc1"].iloc[0]
         values = interpolated(mine["density"], mine["test_accuracy"], (0.107, 0.044, 0.028))
-        if not np.isnan(values).any():  # Else it ends before the last density.
-            found.setdefault(int(np.floor(faster / 0.2)), []).append(list(values))
+        found.setdefault(int(np.floor(faster / 0.2)), []).append(values)
     return [
-        row(text, len(found[place]), *map(percent, np.mean(found[place], axis=0)))
+        row(text, len(found[place]), *map(_counted, np.array(found[place]).T))
         for place, text in IMBALANCES.items()
     ]
+
+
+def _counted(values: np.ndarray) -> str:
+    """Returns the mean of those that there are, and their number where some are missing."""
+    known = values[~np.isnan(values)]
+    lacks = "" if len(known) == len(values) else f" (n = {len(known)})"
+    return f"{percent(known.mean())}{lacks}"
 
 
 def compared(study: StudyFrame) -> list[str]:
