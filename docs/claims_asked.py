@@ -159,7 +159,7 @@ def _shared(arms: Sequence[Arm]) -> dict[str, Any]:
 
 def _named(arm: Arm, shared: Mapping[str, Any]) -> str:
     last = arm.name.split()[-1]
-    own = {p: v for p, v in arm.at.items() if p not in shared and _plain(v) != last}
+    own = {p: v for p, v in arm.at.items() if p not in shared and last not in (_plain(v), str(v))}
     is_told = arm.branch in ("trunk", re.sub(r"[ -]", "_", arm.name))
     branch = "" if is_told else f"`{arm.branch}`"
     details = ", ".join(part for part in (branch, _values(own)) if part)
