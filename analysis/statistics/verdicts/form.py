@@ -52,6 +52,9 @@ class Form:
 
     says: str
     """The claim in its shortest words."""
+    asks: str = ""
+    """What must be shown of the number or row, a format of the words of ``docs.claims_asked``;
+    empty: as ``says``."""
     rule: Callable[..., Verdict]
     """Decides: takes the array, its options, ``alpha``, and ``rng`` unless it takes a number."""
     takes: Literal["number", "row", "either", "indices"]
@@ -118,6 +121,7 @@ def _agrees(terms: Terms, *, alpha: float, **plan: Any) -> float:
 FORMS: dict[str, Form] = {
     "superiority": Form(
         says="A is better than B",
+        asks="is {more} {null}, by {smallest} or more",
         rule=superiority,
         takes="number",
         one_sided=True,
@@ -127,6 +131,7 @@ FORMS: dict[str, Form] = {
     ),
     "no_worse": Form(
         says="A matches B",
+        asks="is not {less} {null} by {margin} or more",
         rule=no_worse,
         takes="number",
         one_sided=True,
@@ -136,6 +141,7 @@ FORMS: dict[str, Form] = {
     ),
     "robust": Form(
         says="robust to X over a range",
+        asks="{alike} within {margin}",
         rule=robust,
         takes="either",
         shows="size",
@@ -144,6 +150,7 @@ FORMS: dict[str, Form] = {
     ),
     "sensitive": Form(
         says="sensitive to X over a range",
+        asks="{apart} by more than {margin}",
         rule=sensitive,
         takes="either",
         factors=1,
@@ -153,6 +160,7 @@ FORMS: dict[str, Form] = {
     ),
     "best_value": Form(
         says="the best value of X is v",
+        asks="is {most} with {value}{rivals}",
         rule=best_value,
         takes="row",
         fewest=2,
@@ -163,6 +171,7 @@ FORMS: dict[str, Form] = {
     ),
     "matters_more": Form(
         says="X matters more than Y",
+        asks="is larger for the first",
         rule=matters_more,
         takes="indices",
         factors=2,
@@ -172,6 +181,7 @@ FORMS: dict[str, Form] = {
     ),
     "numeric": Form(
         says="it is v",
+        asks="it is {number}, give or take {tolerance} %",
         rule=numeric,
         takes="number",
         states="number",
@@ -181,6 +191,7 @@ FORMS: dict[str, Form] = {
     ),
     "existence": Form(
         says="there are tickets at a density or below",
+        asks="is not {less} {null} by {margin} or more at one of them",
         rule=existence,
         takes="row",
         needs_whole_rows=False,
@@ -191,6 +202,7 @@ FORMS: dict[str, Form] = {
     ),
     "interaction": Form(
         says="A helps more here than there",
+        asks="is {more} {null}, by {smallest} or more",
         rule=superiority,
         takes="number",
         one_sided=True,
@@ -200,6 +212,7 @@ FORMS: dict[str, Form] = {
     ),
     "trend": Form(
         says="it rises with X",
+        asks="{trend} in this order",
         rule=trend,
         takes="row",
         fewest=3,
