@@ -27,9 +27,10 @@ def lock_claims(folder: Path, replicates: int) -> None:
         folder: the study's.
         replicates: planned for every claim; with fewer than two nothing can be decided or locked.
     """
+    from analysis import frame
     from analysis.claims import lock, read
 
-    path = folder / lock.NAME
+    path = folder / frame.LOCK_FILE
     if replicates >= 2 and lock.read_lock(path) is None:
         lock.write_lock(path, lock.lock(read(), replicates))
 

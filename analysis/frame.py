@@ -18,6 +18,9 @@ from lttune.records.folder import read_object, read_table
 KEY = ["phase", "trial", "replicate", "branch", "level"]
 """What names one row of the records: one trained network."""
 
+LOCK_FILE = "claims.lock.json"
+"""The file in it that says which claims the study was planned for."""
+
 TRIAL = ["number", "phase", "label", "hparams", "replicates", "state", "objective", "seconds"]
 TRIAL_COLUMNS = [*TRIAL, "values", "error", "role"]
 """Columns of ``StudyFrame.trials``; ``hparams`` holds a mapping, ``replicates`` a list and

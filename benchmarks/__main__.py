@@ -51,7 +51,7 @@ class BenchmarkConfig:
 
 def run(config: BenchmarkConfig, say: Callable[[str], object]) -> dict[str, Any]:
     """Returns everything that ``latest.json`` holds; ``say`` is told what is being measured."""
-    course = loops.course()
+    workload = loops.workload()
     if obstacle := sparse.obstacle():
         raise ResourceError(f"the benchmark measures the sparse engine, and {obstacle}")
     # It imports numba.
@@ -62,7 +62,7 @@ def run(config: BenchmarkConfig, say: Callable[[str], object]) -> dict[str, Any]
     rate_before = product_rate()
     first, times, walls = measurement.measure(
         {name: loops.loop(name) for name in loops.TITLES},
-        course,
+        workload,
         config.steps,
         config.repetitions,
     )

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LR, Course, Timed
+from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LR, Timed, Workload
 from lttune.models.masks import density
 from lttune.trajectory.task import Ticket
 
@@ -37,10 +37,10 @@ def lenet(inputs: int, classes: int) -> nn.Module:
     )
 
 
-def resident(course: Course, x: np.ndarray) -> Tensor:
+def resident(workload: Workload, x: np.ndarray) -> Tensor:
     """Returns the pictures as network inputs, one row each."""
-    mean, std = course.scaling
-    floats = torch.from_numpy(x).float().div_(course.dataset.scale)
+    mean, std = workload.scaling
+    floats = torch.from_numpy(x).float().div_(workload.dataset.scale)
     return floats.sub_(mean).div_(std).flatten(1)
 
 
@@ -105,11 +105,11 @@ def train(
 class Eager:
     """The plain loop over a resident dataset."""
 
-    def __init__(self, course: Course) -> None:
-        dataset = course.dataset
-        self._x, self._y = resident(course, dataset.train_x), torch.from_numpy(dataset.train_y)
-        held_out = torch.from_numpy(course.indices[1])
-        test = resident(course, dataset.test_x), torch.from_numpy(dataset.test_y)
+    def __init__(self, workload: Workload) -> None:
+        dataset = workload.dataset
+        self._x, self._y = resident(workload, dataset.train_x), torch.from_numpy(dataset.train_y)
+        held_out = torch.from_numpy(workload.indices[1])
+        test = resident(workload, dataset.test_x), torch.from_numpy(dataset.test_y)
         self._held_out = [
             list(zip(x.split(EVAL_BATCH_SIZE), y.split(EVAL_BATCH_SIZE), strict=True))
             for x, y in ((self._x[held_out], self._y[held_out]), test)

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Subset, SubsetRandomSampler
 from torchvision import transforms
 
 from benchmarks.baselines import BATCH_SIZE, EVAL_BATCH_SIZE, train
-from benchmarks.trajectory import Course, Timed
+from benchmarks.trajectory import Timed, Workload
 from lttune.trajectory.task import Ticket
 
 
@@ -41,11 +41,11 @@ class Tutorial:
     It evaluates after its last step only: an evaluation takes seconds, and each costs the same.
     """
 
-    def __init__(self, course: Course) -> None:
-        data = course.dataset
-        self._pictures = Pictures(data.train_x, data.train_y, *course.scaling)
-        test = Pictures(data.test_x, data.test_y, *course.scaling)
-        validation = Subset(self._pictures, course.indices[1].tolist())
+    def __init__(self, workload: Workload) -> None:
+        data = workload.dataset
+        self._pictures = Pictures(data.train_x, data.train_y, *workload.scaling)
+        test = Pictures(data.test_x, data.test_y, *workload.scaling)
+        validation = Subset(self._pictures, workload.indices[1].tolist())
         self._held_out = [DataLoader(part, EVAL_BATCH_SIZE) for part in (validation, test)]
 
     def level(self, ticket: Ticket, train_on: np.ndarray, steps: int) -> Timed:

@@ -38,7 +38,7 @@ Times = tuple[float, float]
 """Microseconds of a step, and of an evaluation divided by the steps between two."""
 
 
-class Eager:
+class EagerSteps:
     """A plain loop: float tensors in memory, autograd, default Adam, weights times mask."""
 
     def __init__(self, network: Network, start: Mapping[str, Tensor], mask: Mask) -> None:
@@ -116,7 +116,7 @@ class Bench:
         start = apply(start, mask)
         config = TrainConfig(lr=LR, batch_size=BATCH_SIZE)
         opened = {n: e.open(self.network, start, mask, config) for n, e in self.engines.items()}
-        eager, count = Eager(self.network, start, mask), len(self.batches)
+        eager, count = EagerSteps(self.network, start, mask), len(self.batches)
         runs: dict[str, Callable[[], object]] = {
             name: lambda s=session: s.run(self.pool, self.batches, [LR] * count)
             for name, session in opened.items()

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from benchmarks.trajectory import Course, Loop
+from benchmarks.trajectory import Loop, Workload
 from lttune.data import load
 
 LoopName = Literal["sparse", "torch", "eager", "dataloader"]
@@ -20,31 +20,31 @@ TITLES: dict[LoopName, str] = {
 }
 
 
-def make(name: LoopName, course: Course) -> Loop:
-    """Returns a loop over the examples of a course."""
+def make(name: LoopName, workload: Workload) -> Loop:
+    """Returns a loop over the examples of a workload."""
     match name:
         case "eager":
             from benchmarks.baselines import Eager
 
-            return Eager(course)
+            return Eager(workload)
         case "dataloader":
             from benchmarks.dataloader import Tutorial
 
-            return Tutorial(course)
+            return Tutorial(workload)
         case engine:
             from benchmarks.ours import Ours
 
-            return Ours(course, engine)
+            return Ours(workload, engine)
 
 
 @cache
-def course() -> Course:
+def workload() -> Workload:
     """Returns this process's examples, MNIST; it computes on one thread from now on."""
     torch.set_num_threads(1)
-    return Course(load("mnist"))
+    return Workload(load("mnist"))
 
 
 @cache
 def loop(name: LoopName) -> Loop:
     """Returns this process's loop of a name, which is made once."""
-    return make(name, course())
+    return make(name, workload())

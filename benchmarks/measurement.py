@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.loops import LoopName
-from benchmarks.trajectory import EVAL_EVERY, LEVELS, Course, Loop, Walked, walk
+from benchmarks.trajectory import EVAL_EVERY, LEVELS, Loop, Walked, Workload, walk
 from lttune.models.masks import density
 
 SHOWN = (0, 3, 7, 12, 15, 20)
@@ -42,26 +42,28 @@ def rounds(repetitions: int) -> list[list[LoopName]]:
 
 
 def measure(
-    loops: Mapping[LoopName, Loop], course: Course, steps: int, repetitions: int
+    loops: Mapping[LoopName, Loop], workload: Workload, steps: int, repetitions: int
 ) -> tuple[Walked, Times, Walls]:
     """Returns a first trajectory, which is not counted, and the times of the repetitions.
 
     The DataLoader loop trains the shown levels of the first trajectory only.
     """
-    first = walk(loops["sparse"], course, steps)
+    first = walk(loops["sparse"], workload, steps)
     for name in loops.keys() - {"sparse"}:
-        loops[name].level(first.tickets[0], course.part(0, 1), 1)
+        loops[name].level(first.tickets[0], workload.part(0, 1), 1)
     times: Times = {name: {} for name in loops}
     walls: Walls = {name: [] for name in WHOLE}
     for names in rounds(repetitions):
         for name in names:
             if name in WHOLE:
-                walked = walk(loops[name], course, steps)
+                walked = walk(loops[name], workload, steps)
                 walls[name].append((walked.wall_s, walked.between_s))
                 timed = dict(enumerate(walked.levels))
             else:
                 timed = {
-                    level: loops[name].level(first.tickets[level], course.part(level, steps), steps)
+                    level: loops[name].level(
+                        first.tickets[level], workload.part(level, steps), steps
+                    )
                     for level in SHOWN
                 }
             for level, each in timed.items():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from benchmarks import workers
-from benchmarks.loops import LoopName, course, loop
+from benchmarks.loops import LoopName, loop, workload
 from benchmarks.trajectory import LEVELS, walk
 from lttune.errors import ResourceError
 
@@ -43,5 +43,5 @@ if __name__ == "__main__":
     print(peak_mb())
     # All levels of the engine, whose layers change; the plain loop's are alike.
     chosen = cast(LoopName, sys.argv[1])
-    walk(loop(chosen), course(), STEPS, LEVELS if chosen == "sparse" else 2)
+    walk(loop(chosen), workload(), STEPS, LEVELS if chosen == "sparse" else 2)
     print(peak_mb())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LR, Course, Timed
+from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LR, Timed, Workload
 from lttune.config import TrainConfig
 from lttune.config.seeding import stream
 from lttune.data.resident import resident
@@ -16,12 +16,12 @@ from lttune.trajectory.task import Ticket
 class Ours:
     """An engine that trains by the protocol, as in a study."""
 
-    def __init__(self, course: Course, engine: str) -> None:
-        self._network = course.network
+    def __init__(self, workload: Workload, engine: str) -> None:
+        self._network = workload.network
         self._engine = engines.make(engine, "cpu")
-        self._pool, self._test = resident(course.dataset)
-        self._validation = self._pool.take(course.indices[1])
-        self._classes = course.dataset.classes
+        self._pool, self._test = resident(workload.dataset)
+        self._validation = self._pool.take(workload.indices[1])
+        self._classes = workload.dataset.classes
 
     def level(self, ticket: Ticket, train_on: np.ndarray, steps: int) -> Timed:
         """Trains a level; the protocol measures before the first step as well."""

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from statistics import median
 from typing import Any
 
-from benchmarks.loops import LoopName, course, loop
+from benchmarks.loops import LoopName, loop, workload
 from benchmarks.trajectory import LEVELS, walk
 
 WORK: dict[LoopName, int] = {"sparse": LEVELS, "eager": 6}
@@ -22,7 +22,7 @@ AHEAD_S = 0.1
 def prepare() -> None:
     """Makes a worker ready: imports, examples, compiled kernels."""
     for name in WORK:
-        walk(loop(name), course(), steps=1, levels=2)
+        walk(loop(name), workload(), steps=1, levels=2)
 
 
 def work(name: LoopName, steps: int, at: float) -> float:
@@ -33,7 +33,7 @@ def work(name: LoopName, steps: int, at: float) -> float:
     """
     time.sleep(max(0.0, at - time.monotonic()))
     began = time.perf_counter()
-    walk(loop(name), course(), steps, WORK[name])
+    walk(loop(name), workload(), steps, WORK[name])
     return time.perf_counter() - began
 
 

@@ -52,7 +52,7 @@ class Loop(Protocol):
 
 
 @dataclass(frozen=True)
-class Course:
+class Workload:
     """The examples and the network of all loops."""
 
     dataset: Dataset
@@ -98,17 +98,17 @@ class Walked:
     tickets: list[Ticket]
 
 
-def walk(loop: Loop, course: Course, steps: int, levels: int = LEVELS) -> Walked:
+def walk(loop: Loop, workload: Workload, steps: int, levels: int = LEVELS) -> Walked:
     """Walks a trajectory of so many levels with a loop."""
-    parts = [course.part(level, steps) for level in range(levels)]
-    ticket = dense = course.dense()
+    parts = [workload.part(level, steps) for level in range(levels)]
+    ticket = dense = workload.dense()
     timed, tickets = list[Timed](), list[Ticket]()
     began, between_s = time.perf_counter(), 0.0
     for level, part in enumerate(parts):
         ended = time.perf_counter()
         if level > 0:
             weights = timed[-1].weights
-            evidence = evidence_of(weights, ticket.mask, course.network)
+            evidence = evidence_of(weights, ticket.mask, workload.network)
             mask = prune(evidence, LENET_300_100.prune)
             ticket = Ticket(mask=mask, start=apply(dense.start, mask))
         between_s += time.perf_counter() - ended

@@ -15,7 +15,7 @@ from analysis.claims import Registry, read
 from analysis.claims.file.arm import Arm
 from analysis.claims.file.claim import Claim
 from analysis.claims.file.question import Question
-from analysis.claims.table import SHARES
+from analysis.claims.table import SHARE_ENDINGS
 from analysis.statistics.verdicts.form import FORMS
 
 PAGE = Path(__file__).with_name("claims-asked.md")
@@ -210,7 +210,7 @@ def _size(question: Question, size: float) -> str:
     """Returns a margin in the unit of a question's numbers."""
     if question.is_ratio:
         return f"a factor of {_short(size)}"
-    if question.reads.endswith(SHARES):
+    if question.reads.endswith(SHARE_ENDINGS):
         return f"{_short(100 * size)} points"
     return _short(size)
 
@@ -219,7 +219,11 @@ def _number(question: Question) -> str:
     number = question.number or 0.0
     if question.is_ratio:
         return _short(number)
-    return f"{_short(100 * number)} points" if question.reads.endswith(SHARES) else _short(number)
+    return (
+        f"{_short(100 * number)} points"
+        if question.reads.endswith(SHARE_ENDINGS)
+        else _short(number)
+    )
 
 
 def _densities(densities: Sequence[float]) -> str:

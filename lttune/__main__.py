@@ -17,7 +17,7 @@ from lttune import __version__
 from lttune.config.command_line import parsed
 from lttune.errors import LttuneError, unknown
 
-GROUP = "lttune.commands"
+ENTRY_POINTS = "lttune.commands"
 """The group of entry points; each names a module (``lttune.commands`` says what is in one)."""
 
 
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def commands() -> Mapping[str, str]:
     """Returns command -> the name of its module, in the order of their names."""
-    found = entry_points(group=GROUP)
+    found = entry_points(group=ENTRY_POINTS)
     return {name: found[name].value for name in sorted(found.names)}
 
 

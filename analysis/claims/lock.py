@@ -16,9 +16,6 @@ from lttune.config import require
 from lttune.errors import ConfigError, StorageError
 from lttune.store.files import read_json, write_json
 
-NAME = "claims.lock.json"
-"""The lock's file in a study's folder."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:

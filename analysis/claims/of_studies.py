@@ -13,7 +13,7 @@ from analysis.claims.file.reader import Registry, read
 from analysis.claims.lock import Lock
 from analysis.claims.networks.shares import Kept
 from analysis.claims.verdicts import verdicts
-from analysis.frame import StudyFrame
+from analysis.frame import LOCK_FILE, StudyFrame
 from analysis.importance import saved
 from lttune.store.files import read_json
 
@@ -44,7 +44,7 @@ def evidence(studies: Sequence[StudyFrame], lock: Lock | None = None) -> dict[st
     return {
         "records": [study.records for study in studies],
         "layers": pd.concat(layers, ignore_index=True) if layers else None,
-        "lock": lock or locks.read_lock(studies[0].folder / locks.NAME),
+        "lock": lock or locks.read_lock(studies[0].folder / LOCK_FILE),
         "created": min(created, default=None),
         "importances": kept_importances(studies),
     }

@@ -22,7 +22,7 @@ from analysis.statistics.verdicts.form import FORMS
 ENOUGH = 0.8
 """Power below which a claim probably ends inconclusive."""
 WEAK = f"power below {ENOUGH:g}: probably inconclusive"
-MOST = 1_000
+MOST_REPLICATES = 1_000
 """Replicates above which nobody would train as many."""
 POWERS = ["power", "power_holm", "needs", "spread", "warning"]
 POWER_COLUMNS = ["claim", "form", "family", "role", "n", *POWERS]
@@ -48,7 +48,8 @@ def power_table(
     ``power_holm`` is at the level of Holm's first step, for confirmatory claims. NaN where there is
     no formula: a question about another column than an accuracy, or an index. ``needs`` is the
     least number of replicates at which ``power_holm`` is ``ENOUGH``, missing where it is above
-    ``MOST`` or unknown; ``spread`` says whose deviations it is of, "pilot" if all are the pilot's.
+    ``MOST_REPLICATES`` or unknown; ``spread`` says whose deviations it is of, "pilot" if all
+    are the pilot's.
 
     Raises:
         ValueError: if a deviation is not positive or n below 2.
@@ -85,7 +86,7 @@ def power_table(
 
 def _needs(claim: Claim, alpha: float, spreads: Spreads) -> int | None:
     """Returns the least n at which a claim's power is enough; power grows with n."""
-    few, enough = 1, MOST
+    few, enough = 1, MOST_REPLICATES
     if not _power(claim, enough, alpha, spreads) >= ENOUGH:
         return None
     while enough - few > 1:

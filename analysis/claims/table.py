@@ -43,9 +43,9 @@ contradiction where it is "contradicted", else of the claim. ``deviates`` is a l
 the question that decided, ``omits`` says what of the claim none asks."""
 DISCOVERY = 0.1
 """Share of false ones among exploratory findings that is put up with."""
-COUNTED = {"ticket_density": "density", "ticket_weights": "weights"}
+COUNT_UNITS = {"ticket_density": "density", "ticket_weights": "weights"}
 """Measure -> its unit where it is compared with a number and not with another network's."""
-SHARES = ("accuracy", "_gap", "_error")
+SHARE_ENDINGS = ("accuracy", "_gap", "_error")
 """How columns end whose values are shares of examples."""
 
 
@@ -79,8 +79,8 @@ def unit(question: Question) -> str:
     if question.measure == "importance":
         return "share of variance"
     if question.is_ratio:
-        return COUNTED.get(question.measure, "ratio") if shows == "number" else "ratio"
-    return "share" if question.reads.endswith(SHARES) else question.reads
+        return COUNT_UNITS.get(question.measure, "ratio") if shows == "number" else "ratio"
+    return "share" if question.reads.endswith(SHARE_ENDINGS) else question.reads
 
 
 def _corrected(rows: list[Finding]) -> list[Finding]:

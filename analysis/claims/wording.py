@@ -6,17 +6,17 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-UNITS = {"share": ("points", 100.0)}
+VERDICT_UNITS = {"share": ("points", 100.0)}
 """Unit of a verdict -> its name for people, and what its numbers are multiplied by."""
-NONE = "–"
+DASH = "–"
 
 
 def estimate_text(row: Mapping[Any, Any]) -> str:
     """Returns estimate, interval and unit of a row of ``verdicts``; a dash if there is none."""
-    name, factor = UNITS.get(str(row["unit"]), (str(row["unit"]), 1.0))
+    name, factor = VERDICT_UNITS.get(str(row["unit"]), (str(row["unit"]), 1.0))
     estimate, low, high = (factor * float(row[column]) for column in ("estimate", "low", "high"))
     if not math.isfinite(estimate):
-        return NONE
+        return DASH
     return f"{_number(estimate)} [{_number(low)}, {_number(high)}] {name}"
 
 
@@ -27,7 +27,7 @@ def p_text(row: Mapping[Any, Any]) -> str:
     """
     p = float(row["p_given"])
     if math.isnan(p):
-        return NONE
+        return DASH
     return f"{p:.2g} against" if row["verdict"] == "contradicted" else f"{p:.2g}"
 
 

@@ -67,11 +67,11 @@ def main(flags: Flags) -> int:
 
 def _by_density(responses: pd.DataFrame) -> dict[str, tuple[pd.Series, bool]]:
     """Returns, for a few densities, accuracies by trial, the mean over its sound replicates."""
-    from analysis.tables.design.points import DENSITIES
+    from analysis.tables.design.points import IMPORTANCE_DENSITIES
 
     sound = responses[responses["ok"].astype(bool)].dropna(subset=["value"])
     found: dict[str, tuple[pd.Series, bool]] = {}
-    for density in DENSITIES[::3]:
+    for density in IMPORTANCE_DENSITIES[::3]:
         here = sound[sound["density"] == density]
         means = here.groupby("trial")["value"].mean()
         if _is_enough(means):

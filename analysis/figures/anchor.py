@@ -16,11 +16,11 @@ from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look, Pen
 from analysis.frame import StudyFrame
-from analysis.tables.controls import LABELS, MAIN, families, on_target
+from analysis.tables.controls import LABELS, MAIN, on_target, shown_families
 from analysis.tables.curves import anchor, curve_table
 from analysis.tables.lines import line_table
 
-LOOKS = {
+BRANCH_LOOKS = {
     "trunk": Look(palette.BLUE, "o", "-", 2.2),
     "reinit": Look(palette.VERMILION, "s", (0, (6, 2)), 2.2),
     "random": Look(palette.GREEN, "^", (0, (1.5, 1.5)), 2.2),
@@ -37,7 +37,7 @@ class Ordinate:
     factor: float
     """What a value is multiplied with on the axis: 100 for percent."""
     flags: Mapping[str, str]
-    """Which counts stand in the legend, as for ``lines.counted``."""
+    """Which counts stand in the legend, as for ``lines.with_counts``."""
 
 
 BY_ACCURACY = Ordinate("test_accuracy", axes.ACCURACY, 100.0, lines.FLAGS)
@@ -93,7 +93,7 @@ def controls(study: StudyFrame, subtitle: str) -> Drawing | None:
     if not set(networks["branch"]) - set(MAIN):
         return None
     table = line_table(networks, "test_accuracy", "branch")
-    panels = families(set(networks["branch"]))
+    panels = shown_families(set(networks["branch"]))
     title = "Test accuracy of every control"
     with canvas.style():
         height = 1.3 + 2.5 * len(panels)
@@ -115,7 +115,7 @@ def controls(study: StudyFrame, subtitle: str) -> Drawing | None:
 def _counted_names(table: pd.DataFrame) -> dict[str, str]:
     means = table[table["statistic"] == "mean"]
     return {
-        str(branch): lines.counted(LABELS.get(str(branch), str(branch)), mine)
+        str(branch): lines.with_counts(LABELS.get(str(branch), str(branch)), mine)
         for branch, mine in means.groupby("curve")
     }
 
@@ -170,7 +170,7 @@ def _density_figure(
 
 def draw_curves(ax: Axes, table: pd.DataFrame, ordinate: Ordinate, small: bool = False) -> None:
     """Draws a curve table: its branches, and the dense network dashed."""
-    pen, looks = lines.BOLD, LOOKS
+    pen, looks = lines.BOLD, BRANCH_LOOKS
     if small:
         pen = pen._replace(marker=3)
         looks = {branch: look._replace(linewidth=1.4) for branch, look in looks.items()}

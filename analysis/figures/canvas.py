@@ -30,7 +30,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": palette.GRID,
+    "grid.color": palette.GRID_LINES,
     "grid.linewidth": 0.7,
     "legend.frameon": False,
     "legend.fontsize": 10,

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from analysis.figures import canvas, palette
 from analysis.figures.canvas import Drawing
 
-LOOKS: dict[str, dict[str, Any]] = {
+VERDICT_LOOKS: dict[str, dict[str, Any]] = {
     "supported": {"marker": "o", "markerfacecolor": palette.BLUE, "color": palette.BLUE},
     "supported, smaller": {"marker": "o", "markerfacecolor": palette.PAPER, "color": palette.BLUE},
     "contradicted": {
@@ -43,7 +43,7 @@ def forest(rows: list[dict[str, Any]], subtitle: str, incomplete: str) -> Drawin
 def _draw_panel(ax: Axes, unit: str, rows: list[dict[str, Any]]) -> None:
     for place, row in enumerate(rows):
         at = row["factor"] * row["estimate"]
-        look = LOOKS.get(row["verdict"], LOOKS["inconclusive"])
+        look = VERDICT_LOOKS.get(row["verdict"], VERDICT_LOOKS["inconclusive"])
         ends = [row["factor"] * end for end in (row["low"], row["high"])]
         if any(math.isfinite(end) for end in ends):
             ends = [end if math.isfinite(end) else at for end in ends]

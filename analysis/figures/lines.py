@@ -104,7 +104,7 @@ def draw_lines(
     """Draws the curves of a line table: replicates thin, means thick, intervals of those named.
 
     ``factor`` multiplies values, 100 for percent. Intervals are bands where at least ``fewest``
-    replicates are behind them. × is a network that diverged; ``flags`` is as for ``counted``.
+    replicates are behind them. × is a network that diverged; ``flags`` is as for ``with_counts``.
     """
     values = table.assign(
         x=100 * table["density"].astype(float),
@@ -123,7 +123,7 @@ def draw_lines(
             draw_band(ax, wide["x"], wide["low"], wide["high"], look.color, pen.band_alpha)
         bad = networks[networks["diverged"] > 0]
         ax.plot(bad["x"], bad["value"], "x", color=look.color, markersize=pen.cross)
-        label = counted((names or {}).get(curve, str(curve)), mean, flags)
+        label = with_counts((names or {}).get(curve, str(curve)), mean, flags)
         line = broken(mean)
         style = {**look._asdict(), "markersize": pen.marker}
         ax.plot(line["x"], line["value"], label=label, **style, zorder=3)
@@ -144,7 +144,7 @@ def draw_band(
     ax.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0, label=label)
 
 
-def counted(name: str, mean: pd.DataFrame, flags: Mapping[str, str] = FLAGS) -> str:
+def with_counts(name: str, mean: pd.DataFrame, flags: Mapping[str, str] = FLAGS) -> str:
     """Returns a curve's name with its number of replicates, and how many networks are flagged.
 
     ``flags`` says in words what each column of counts means that is told.

@@ -38,7 +38,7 @@ def _missing(value: Any) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
-def plain(values: Mapping[str, Any]) -> dict[str, str]:
+def as_texts(values: Mapping[str, Any]) -> dict[str, str]:
     """Returns values as text, nested ones as JSON."""
     return {
         str(name): value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

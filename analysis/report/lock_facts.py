@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.frame import LOCK_FILE
 from lttune.errors import StorageError
 from lttune.store.files import read_json
 
 if TYPE_CHECKING:
     from analysis.claims import Registry
-
-NAME = "claims.lock.json"
-"""The lock's file in a study's folder, of ``analysis.claims.lock``."""
 
 
 def lock_facts(folder: Path, registry: Registry | None = None) -> dict[str, str]:
@@ -28,7 +26,7 @@ def lock_facts(folder: Path, registry: Registry | None = None) -> dict[str, str]
     facts: dict[str, str] = {}
     if registry is not None:
         facts["claims file"] = f"version {registry.version}, SHA-256 {registry.sha256}"
-    path = folder / NAME
+    path = folder / LOCK_FILE
     if not path.exists():
         return {**facts, "locked": "no: nothing was fixed before the study"} if facts else {}
     try:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from analysis.figures.canvas import Drawing
 from analysis.report.answer import answer, answer_density, scale_line
-from analysis.report.formats import FILTERS, plain
+from analysis.report.formats import FILTERS, as_texts
 from analysis.report.runs import later_runs, numerics, provenance
 from analysis.report.section import Section, Subject, said
 from analysis.tables.same_setting import proxy_table
@@ -106,8 +106,8 @@ def _facts(subject: Subject) -> dict[str, Any]:
         "objective": info.get("objective", {}),
         "fixed": subject.fixed,
         "proxies": proxy_table(study).to_dict("records"),
-        "settings": plain(settings(study)),
-        "config": plain(info.get("config", {})),
+        "settings": as_texts(settings(study)),
+        "config": as_texts(info.get("config", {})),
         "provenance": provenance(study),
         "runs": later_runs(study),
         "numerics": numerics(study),

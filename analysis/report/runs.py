@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.frame import StudyFrame
-from analysis.report.formats import plain
+from analysis.report.formats import as_texts
 from lttune.config import differences, flatten
 
 COMPARED = ("code", "packages", "machine", "numerics")
@@ -34,7 +34,7 @@ def later_runs(study: StudyFrame) -> list[dict[str, Any]]:
 def provenance(study: StudyFrame) -> dict[str, dict[str, str]]:
     """Returns what the first run was made with, under the headings of the page."""
     groups = {"Code": "code", "Dataset": "dataset", "Machine": "machine", "Packages": "packages"}
-    return {title: plain(study.info.get(key) or {}) for title, key in groups.items()}
+    return {title: as_texts(study.info.get(key) or {}) for title, key in groups.items()}
 
 
 def numerics(study: StudyFrame) -> list[str]:

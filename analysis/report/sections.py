@@ -83,7 +83,7 @@ SECTIONS = (
         name="differences",
         heading="Differences per density",
         tables={"differences": lambda s: difference_table(s.study.records, "test_accuracy")},
-        rows=differences.at_home,
+        rows=differences.differences_at_home,
     ),
     Section(
         name="controls",
@@ -103,7 +103,7 @@ SECTIONS = (
                 on_target(s.study.records), "test_accuracy"
             )
         },
-        rows=differences.at_target,
+        rows=differences.differences_on_target,
     ),
     Section(
         name="connectivity",
@@ -181,7 +181,7 @@ SECTIONS = (
         "place on a log axis and is not drawn. Where points diverge or never learn, their noise is "
         "most of what is left. Few groups make a component rough.",
         tables={"noise": lambda s: noise_table(s.study)},
-        rows=estimated.noise,
+        rows=estimated.sources_of_noise,
     ),
     Section(
         name="search",
@@ -229,7 +229,7 @@ SECTIONS = (
         "bands hold for all densities of a curve at once (95 %, from 3 replicates on). The dotted "
         "line is the density that the objective reads.",
         tables={"confirmed": lambda s: confirmation_table(s.study)},
-        rows=trials.confirmed,
+        rows=trials.confirmed_rows,
     ),
     Section(
         name="fair",

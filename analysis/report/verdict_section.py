@@ -27,9 +27,12 @@ GLYPHS = {
 
 UNTESTED = "not tested"
 ALONE = "For a reason of its own."
-UNITS = {"share": ("percentage points", 100.0), "share of variance": ("share of variance", 1.0)}
+AXIS_UNITS = {
+    "share": ("percentage points", 100.0),
+    "share of variance": ("share of variance", 1.0),
+}
 """Unit of the claim engine -> its name on an axis, and what values are multiplied with."""
-COLUMNS = ("text", "form", "family", "role", "scale", "reason", "part", "unit")
+TEXT_COLUMNS = ("text", "form", "family", "role", "scale", "reason", "part", "unit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +130,7 @@ def _plain(row: dict[Hashable, Any]) -> dict[str, Any]:
             "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
         )
 
-    found: dict[str, Any] = {name: text(name) for name in COLUMNS}
+    found: dict[str, Any] = {name: text(name) for name in TEXT_COLUMNS}
     for name in NUMBERS:
         value = row.get(name)
         found[name] = math.nan if value is None else float(value)
@@ -141,7 +144,7 @@ def _plain(row: dict[Hashable, Any]) -> dict[str, Any]:
     against = row.get("p_against_adjusted")
     if verdict == "contradicted" and against is not None and math.isfinite(against):
         found["p_adjusted"] = float(against)  # The other one is of the claim being true.
-    name, factor = UNITS.get(found["unit"], (found["unit"], 1.0))
+    name, factor = AXIS_UNITS.get(found["unit"], (found["unit"], 1.0))
     shown = {"id": str(row["id"] if "id" in row else row["claim"]), "verdict": verdict}
     shown |= {"glyph": GLYPHS.get(verdict, "·"), "axis": name, "factor": factor}
     return found | shown

@@ -18,7 +18,7 @@ from analysis.tables.lines import LINE_COLUMNS, line_table
 from analysis.tables.objective import directions, reading_density
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import point_name
-from lttune.records.objectives import GRID
+from lttune.records.objectives import DENSITY_GRID
 
 CONFIRMATION = ["name", "role", "at", "accuracy", "low", "high", "n"]
 CONFIRMATION_COLUMNS = [*CONFIRMATION, "difference", "difference_low", "difference_high", "pairs"]
@@ -117,11 +117,12 @@ def _sound(networks: pd.DataFrame, grid: Sequence[float]) -> pd.DataFrame:
 def difference_curves(networks: pd.DataFrame) -> pd.DataFrame:
     """Returns the line table of test accuracy minus the base configuration's, by replicate.
 
-    Of the networks of ``confirmed_networks``, on ``lttune.records.objectives.GRID``; ``level`` is
-    the place in it. Densities that either did not reach, or where one diverged, are left out.
+    Of the networks of ``confirmed_networks``, on ``lttune.records.objectives.DENSITY_GRID``;
+    ``level`` is the place in it. Densities that either did not reach, or where one diverged, are
+    left out.
     """
     tables = {
-        name: _sound(mine, GRID).set_index(["replicate", "density"])["accuracy"]
+        name: _sound(mine, DENSITY_GRID).set_index(["replicate", "density"])["accuracy"]
         for name, mine in networks.groupby("name", sort=False)
     }
     bases = networks.loc[networks["is_base"], "name"].unique()
@@ -134,6 +135,6 @@ def difference_curves(networks: pd.DataFrame) -> pd.DataFrame:
     if not sum(len(part) for part in parts):
         return pd.DataFrame(columns=pd.Index(LINE_COLUMNS))
     table = pd.concat(parts, ignore_index=True)
-    places = {density: place for place, density in enumerate(GRID)}
+    places = {density: place for place, density in enumerate(DENSITY_GRID)}
     table = table.assign(level=table["density"].map(places), diverged=False)
     return line_table(table, "difference", "name")

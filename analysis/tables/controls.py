@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lttune.config.control import CONTROLS
-from lttune.config.control import families as grouped
+from lttune.config.control import CONTROLS, families
 
 LABELS = {
     "trunk": "ticket",
@@ -21,33 +20,36 @@ LABELS = {
 MAIN = ("trunk", "reinit", "random")
 """Branches of the paper's own figures, listed and drawn first; the trunk is the ticket."""
 
-TARGET = {name: control.plays for name, control in CONTROLS.items() if control.plays}
+TARGET_PARTS = {name: control.plays for name, control in CONTROLS.items() if control.plays}
 """Branch on the target -> the branch whose part it plays there."""
 
-FAMILIES = {title: names for title, names in grouped().items() if TARGET.keys().isdisjoint(names)}
+HOME_FAMILIES = {
+    title: names for title, names in families().items() if TARGET_PARTS.keys().isdisjoint(names)
+}
 """What a group of controls changes -> the controls."""
 
 
 def at_home(records: pd.DataFrame) -> pd.DataFrame:
     """Returns the networks that were trained on the study's own task; level 0 is the trunk's."""
-    rows = records[~records["branch"].isin(list(TARGET))]
+    rows = records[~records["branch"].isin(list(TARGET_PARTS))]
     return rows[(rows["branch"] == "trunk") | (rows["level"] > 0)]
 
 
 def on_target(records: pd.DataFrame) -> pd.DataFrame:
     """Returns the networks trained on the target, each under the name whose part it plays."""
-    rows = records[records["branch"].isin(list(TARGET))]
-    return rows.assign(branch=rows["branch"].map(TARGET))
+    rows = records[records["branch"].isin(list(TARGET_PARTS))]
+    return rows.assign(branch=rows["branch"].map(TARGET_PARTS))
 
 
-def families(branches: set[str]) -> dict[str, list[str]]:
+def shown_families(branches: set[str]) -> dict[str, list[str]]:
     """Returns the families with a branch that is none of ``MAIN``, and all of their branches.
 
     Unknown branches, of other versions, come last.
     """
     found = {
-        title: [name for name in names if name in branches] for title, names in FAMILIES.items()
+        title: [name for name in names if name in branches]
+        for title, names in HOME_FAMILIES.items()
     }
-    known = {name for names in FAMILIES.values() for name in names} | {"trunk", *TARGET}
+    known = {name for names in HOME_FAMILIES.values() for name in names} | {"trunk", *TARGET_PARTS}
     found["Others"] = sorted(branches - known)
     return {title: names for title, names in found.items() if set(names) - set(MAIN)}

@@ -17,18 +17,18 @@ from analysis.statistics import mean_interval, paired_difference
 from analysis.statistics.intervals import t_test
 from analysis.statistics.verdicts.multiplicity import holm
 from analysis.tables.responses import response_table
-from analysis.tables.sweeps import DENSITIES, is_numeral
+from analysis.tables.sweeps import TABLE_DENSITIES, is_numeral
 
 CHOICE_COLUMNS = ["value", "trial", "factor", "tried", "objective", "chosen", "at_edge"]
 """Columns of ``choice_table``."""
 VALUE_COLUMNS = ["value", "density", "measure", "mean", "low", "high", "n"]
 """Columns of ``value_table``."""
-PAIR_COLUMNS = ["first", "second", *VALUE_COLUMNS[1:], "p", "p_adjusted"]
+VALUE_PAIR_COLUMNS = ["first", "second", *VALUE_COLUMNS[1:], "p", "p_adjusted"]
 """Columns of ``pair_table``."""
 
 GAP = "ticket - "
 """Begins the name of a measure that is the ticket's accuracy minus a control's."""
-WITH_DENSE = (1.0, *DENSITIES)
+WITH_DENSE = (1.0, *TABLE_DENSITIES)
 
 
 def choice_table(study: StudyFrame) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def pair_table(study: StudyFrame) -> pd.DataFrame:
             p = t_test((by_value[first] - by_value[second]).dropna())
             key = {"first": first, "second": second, "density": density, "measure": measure}
             rows.append({**key, **estimate._asdict(), "p": p})
-    table = pd.DataFrame(rows, columns=pd.Index(PAIR_COLUMNS))
+    table = pd.DataFrame(rows, columns=pd.Index(VALUE_PAIR_COLUMNS))
     adjusted = table.groupby("measure")["p"].transform(lambda p: holm(p.astype(float).to_numpy()))
     return table.assign(p_adjusted=adjusted.astype(float) if len(table) else math.nan)
 

@@ -15,10 +15,10 @@ import pandas as pd
 from analysis.frame import StudyFrame, in_phases
 from analysis.statistics.components import RESIDUAL, variance_components
 from analysis.tables.responses import response_table
-from analysis.tables.sweeps import DENSITIES, point_name
+from analysis.tables.sweeps import TABLE_DENSITIES, point_name
 
-NOISE = ["source", "density", "component", "variance", "share", "groups", "n"]
-NOISE_COLUMNS = [*NOISE, "kept_by_pairing"]
+COMPONENT_COLUMNS = ["source", "density", "component", "variance", "share", "groups", "n"]
+NOISE_COLUMNS = [*COMPONENT_COLUMNS, "kept_by_pairing"]
 """Columns of ``noise_table``."""
 
 FEWEST_TRAJECTORIES = 8
@@ -33,7 +33,7 @@ WORDS = {
 
 
 def noise_table(
-    study: StudyFrame, densities: tuple[float, ...] = (1.0, *DENSITIES)
+    study: StudyFrame, densities: tuple[float, ...] = (1.0, *TABLE_DENSITIES)
 ) -> pd.DataFrame:
     """Returns the variance components of each phase with points and replicates, by density.
 

@@ -19,7 +19,7 @@ import pandas as pd
 
 from analysis.tables.censoring import is_censored
 from lttune.records.interpolation import SAME, between, falling
-from lttune.records.objectives import GRID
+from lttune.records.objectives import DENSITY_GRID
 
 TRAJECTORY = ["phase", "trial", "replicate", "branch"]
 """What names a trajectory."""
@@ -45,7 +45,7 @@ def response_table(
     records: pd.DataFrame,
     *,
     accuracy: str = "test_accuracy",
-    grid: Sequence[float] = GRID,
+    grid: Sequence[float] = DENSITY_GRID,
     branch: str | None = None,
 ) -> pd.DataFrame:
     """Returns a row for each trajectory and density of the grid.
@@ -84,7 +84,7 @@ def response_table(
 
 
 def trajectory_table(
-    responses: pd.DataFrame, *, margin: float = 0.002, floor: float = GRID[-1]
+    responses: pd.DataFrame, *, margin: float = 0.002, floor: float = DENSITY_GRID[-1]
 ) -> pd.DataFrame:
     """Returns a row for each trajectory with what it says as a whole.
 

@@ -20,12 +20,12 @@ from analysis.tables.responses import response_table
 from analysis.tables.same_setting import is_same
 from analysis.tables.trials import settings
 from lttune.records.interpolation import nearest_place
-from lttune.records.objectives import GRID
+from lttune.records.objectives import DENSITY_GRID
 
 BASE_VALUE = "base configuration"
 """Value of the networks beside a sweep, where none of its own points has the paper's value."""
 
-DENSITIES = tuple(GRID[k] for k in (3, 7, 11, 15, 19))
+TABLE_DENSITIES = tuple(DENSITY_GRID[k] for k in (3, 7, 11, 15, 19))
 """Densities of the table of gains: 51.2, 21.0, 8.6, 3.5 and 1.4 %."""
 
 GAIN = ["factor", "value", "mark", "density", "mean", "low", "high", "n"]
@@ -115,7 +115,9 @@ def sweep_table(networks: pd.DataFrame, measure: str) -> pd.DataFrame:
     return line_table(networks, measure, "value")
 
 
-def gain_table(networks: pd.DataFrame, densities: tuple[float, ...] = DENSITIES) -> pd.DataFrame:
+def gain_table(
+    networks: pd.DataFrame, densities: tuple[float, ...] = TABLE_DENSITIES
+) -> pd.DataFrame:
     """Returns the gain of each value of each factor at given densities, with 95 % t-intervals.
 
     Between levels it is linear in log density. ``n`` counts the replicates behind a mean; those of

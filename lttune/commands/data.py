@@ -12,7 +12,7 @@ from lttune.config.fields import require
 from lttune.config.lottery.data import DatasetName, is_path
 from lttune.errors import ConfigError
 
-NAMES = (
+DATASET_HELP = (
     f"Dataset: {', '.join(get_args(DatasetName))}, or a path of your own: an .npz file or a folder "
     "of pictures in one folder a class."
 )
@@ -22,7 +22,7 @@ NAMES = (
 class Flags:
     """What is fetched, and where it is kept."""
 
-    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help=NAMES)]
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(help=DATASET_HELP)]
     """Dataset: a name, or a path of your own."""
     folder: Path | None = None
     """Where datasets are kept. None is LTTUNE_DATA, else a cache folder of the user."""

@@ -89,10 +89,10 @@ def _ticket(flags: Flags, level: int) -> int:
     from lttune.exchange.description import described
     from lttune.exchange.studies.folder import require_absent
     from lttune.exchange.tensors import TENSOR_FORMS, mask_tensors, write
-    from lttune.exchange.tickets import Place, find
+    from lttune.exchange.tickets import Place, find_network
     from lttune.models import masks
 
-    found = find(
+    found = find_network(
         Place(
             study=flags.study,
             trial=flags.trial,

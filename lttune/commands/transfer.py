@@ -58,7 +58,7 @@ class Flags:
 def main(flags: Flags) -> int:
     """Trains what the store lacks, prints and writes the table, and returns the exit code."""
     from lttune.data import load
-    from lttune.exchange.tickets import Place, deepest, find
+    from lttune.exchange.tickets import Place, deepest, find_network
     from lttune.exchange.transfer import imported, junctions, train_on_target
     from lttune.exchange.transfer_table import lines, transfer_lines
     from lttune.records import schema
@@ -67,7 +67,9 @@ def main(flags: Flags) -> int:
     from lttune.training.engines import Needs, choose, make
     from lttune.trajectory.lab import Lab
 
-    found = find(Place(study=flags.study, trial=flags.trial, replicate=flags.replicate, level=0))
+    found = find_network(
+        Place(study=flags.study, trial=flags.trial, replicate=flags.replicate, level=0)
+    )
     source = found.config.data.name
     name = flags.target.data or source
     dataset = found.dataset if name == source else load(name)

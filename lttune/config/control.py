@@ -44,11 +44,11 @@ Family = Literal[
 ]
 """What a group of controls changes: the title of their panel in the report."""
 
-WEIGHTS: Family = "Other weights in the ticket's mask"
-MASKS: Family = "Other masks"
+OTHER_WEIGHTS: Family = "Other weights in the ticket's mask"
+OTHER_MASKS: Family = "Other masks"
 WAYS: Family = "Other ways to train on"
 HELD: Family = "Pruned weights not at zero"
-TARGET: Family = "On the target"
+ON_TARGET: Family = "On the target"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,30 +65,32 @@ class Control:
 
 
 CONTROLS: dict[str, Control] = {
-    "reinit": Control(family=WEIGHTS, label="reinitialised ticket", told="new weights"),
+    "reinit": Control(family=OTHER_WEIGHTS, label="reinitialised ticket", told="new weights"),
     "random": Control(
-        family=MASKS,
+        family=OTHER_MASKS,
         label="random mask",
         told="new weights at random places, of the ticket's density in each layer",
     ),
     "random_global": Control(
-        family=MASKS,
+        family=OTHER_MASKS,
         label="random mask over all layers",
         told="as random, of its density over all, layers as chance has it",
     ),
     "random_even": Control(
-        family=MASKS, label="random mask, layers alike", told="likewise, layers of equal density"
+        family=OTHER_MASKS,
+        label="random mask, layers alike",
+        told="likewise, layers of equal density",
     ),
     "random_erk": Control(
-        family=MASKS,
+        family=OTHER_MASKS,
         label="random mask, ERK layers",
         told="likewise, layers of Erdos-Renyi-Kernel densities",
     ),
     "shuffle": Control(
-        family=MASKS, label="shuffled mask", told="as random, with their initial weights"
+        family=OTHER_MASKS, label="shuffled mask", told="as random, with their initial weights"
     ),
     "one_shot": Control(
-        family=MASKS, label="pruned at once", told="the dense network pruned at once"
+        family=OTHER_MASKS, label="pruned at once", told="the dense network pruned at once"
     ),
     "finetune": Control(
         family=WAYS, label="fine-tuned", told="the trained weights, at the last learning rate"
@@ -102,13 +104,13 @@ CONTROLS: dict[str, Control] = {
         family=WAYS, label="rewound each level", told="rewound where the trunk goes on"
     ),
     "permute": Control(
-        family=WEIGHTS, label="permuted weights", told="the ticket's own in another order"
+        family=OTHER_WEIGHTS, label="permuted weights", told="the ticket's own in another order"
     ),
     "keep_sign": Control(
-        family=WEIGHTS, label="new weights, same signs", told="new weights of the same signs"
+        family=OTHER_WEIGHTS, label="new weights, same signs", told="new weights of the same signs"
     ),
     "signed_constant": Control(
-        family=WEIGHTS, label="signed constants", told="one size for all, the same signs"
+        family=OTHER_WEIGHTS, label="signed constants", told="one size for all, the same signs"
     ),
     "freeze": Control(family=HELD, label="pruned weights frozen", told="held where they started"),
     "zero_if_shrinking": Control(
@@ -117,21 +119,21 @@ CONTROLS: dict[str, Control] = {
         told="as freeze, but for those that training made smaller",
     ),
     "noise_0.5": Control(
-        family=WEIGHTS,
+        family=OTHER_WEIGHTS,
         label="noise of 0.5 deviations",
         told="noise of half a standard deviation of the layer's initial weights added",
     ),
-    "noise_1": Control(family=WEIGHTS, label="noise of 1 deviation", told="of one"),
-    "noise_2": Control(family=WEIGHTS, label="noise of 2 deviations", told="of two"),
-    "noise_3": Control(family=WEIGHTS, label="noise of 3 deviations", told="of three"),
+    "noise_1": Control(family=OTHER_WEIGHTS, label="noise of 1 deviation", told="of one"),
+    "noise_2": Control(family=OTHER_WEIGHTS, label="noise of 2 deviations", told="of two"),
+    "noise_3": Control(family=OTHER_WEIGHTS, label="noise of 3 deviations", told="of three"),
     "sibling": Control(
         family=WAYS,
         label="another data order",
         told="the ticket in another data order, with the error barrier to the trunk",
     ),
-    "transfer": Control(family=TARGET, told="the ticket", plays="trunk"),
-    "transfer_random": Control(family=TARGET, told="as random", plays="random"),
-    "transfer_reinit": Control(family=TARGET, told="as reinit", plays="reinit"),
+    "transfer": Control(family=ON_TARGET, told="the ticket", plays="trunk"),
+    "transfer_random": Control(family=ON_TARGET, told="as random", plays="random"),
+    "transfer_reinit": Control(family=ON_TARGET, told="as reinit", plays="reinit"),
 }
 """Name -> control."""
 
@@ -144,7 +146,7 @@ def families() -> dict[str, list[str]]:
     return found
 
 
-def told() -> str:
+def controls_told() -> str:
     """Returns what a person reads of all controls, in one line."""
     return ". ".join(
         f"{family}: " + ", ".join(f"{name} ({CONTROLS[name].told})" for name in names)

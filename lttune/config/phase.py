@@ -189,6 +189,6 @@ def phase_names(which: Callable[[Phase], object]) -> tuple[PhaseName, ...]:
     return tuple(phase.name for phase in PHASES.values() if which(phase))
 
 
-def told() -> str:
+def phases_told() -> str:
     """Returns what a person reads of all phases, in one line."""
     return "; ".join(f"{phase.name}: {phase.told}" for phase in PHASES.values())

@@ -12,7 +12,7 @@ import numpy as np
 from lttune.config.seeding import stream
 from lttune.data.dataset import Dataset, statistics
 
-TEST = 360
+TEST_PICTURES = 360
 """Pictures set aside for testing, the same ones for every seed and replicate."""
 SCALE = 16
 
@@ -26,7 +26,7 @@ def load(folder: Path) -> Dataset:
     x = np.asarray(pixels, np.uint8).reshape(-1, 8, 8)
     y = np.asarray(classes, np.int64)
     order = stream(0, 0, "digits-test").permutation(len(y))
-    test, train = np.sort(order[:TEST]), np.sort(order[TEST:])
+    test, train = np.sort(order[:TEST_PICTURES]), np.sort(order[TEST_PICTURES:])
     mean, std = statistics(x[train], SCALE)
     return Dataset(
         name="digits",

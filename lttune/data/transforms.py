@@ -54,13 +54,13 @@ def as_asked(dataset: Dataset, config: DataConfig) -> Dataset:
     """
     outline(dataset, config)
     if config.pool > 1:
-        dataset = _mapped(dataset, lambda x: pooled(x, config.pool))
+        dataset = _mapped(dataset, lambda x: shrunk(x, config.pool))
     if config.blur > 1:
-        dataset = _mapped(dataset, lambda x: enlarged(pooled(x, config.blur), config.blur))
+        dataset = _mapped(dataset, lambda x: enlarged(shrunk(x, config.blur), config.blur))
     return rotations(dataset) if config.task == "rotation" else dataset
 
 
-def pooled(x: np.ndarray, factor: int) -> np.ndarray:
+def shrunk(x: np.ndarray, factor: int) -> np.ndarray:
     """Returns pictures (uint8, [N, ..., H, W]) averaged over squares, halves rounded to even."""
     *lead, height, width = x.shape
     squares = x.reshape(*lead, height // factor, factor, width // factor, factor)

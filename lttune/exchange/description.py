@@ -10,7 +10,7 @@ from lttune.data.transforms import as_asked
 from lttune.exchange.tickets import Found
 from lttune.models import masks
 
-MEASURED = (
+TICKET_MEASURES = (
     "early_stop_step",
     "val_accuracy",
     "test_accuracy",
@@ -35,7 +35,7 @@ def described(found: Found) -> dict[str, str]:
             "seed": found.row["seed"],
         },
         "config": found.config.nested(),
-        "measures": {name: found.row[name] for name in MEASURED},
+        "measures": {name: found.row[name] for name in TICKET_MEASURES},
         "density": masks.density(found.mask),
         "layer_densities": masks.layer_densities(found.mask),
         "shapes": {name: list(size) for name, size in shape.items()},

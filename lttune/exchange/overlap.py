@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lttune.exchange.tensors import masks_in, read
-from lttune.exchange.tickets import find, place
+from lttune.exchange.tickets import find_network, place
 from lttune.models import masks
 from lttune.models.masks import Mask
 
@@ -14,7 +14,7 @@ from lttune.models.masks import Mask
 def masks_of(tickets: Sequence[str]) -> list[Mask]:
     """Returns the masks under the names of the first that is of a study, else of the first."""
     files = {text: masks_in(read(Path(text)), text) for text in tickets if Path(text).is_file()}
-    stored = {text: find(place(text)).mask for text in tickets if text not in files}
+    stored = {text: find_network(place(text)).mask for text in tickets if text not in files}
     first = files.get(tickets[0])
     ordered = bool(stored) or (first is not None and first.ordered)
     reference = next(iter(stored.values())) if stored else next(iter(files.values())).masks

@@ -115,7 +115,7 @@ class Found:
         return level.ticket.start, level.junction.first_step
 
 
-def find(at: Place) -> Found:
+def find_network(at: Place) -> Found:
     """Returns a network of a study.
 
     Raises:

@@ -27,7 +27,7 @@ from lttune.trajectory.starts import Junction
 from lttune.trajectory.task import Task, Ticket, weights_of
 from lttune.trajectory.trial import row_of
 
-TICKET, CONTROLS = "transfer", ("transfer_reinit", "transfer_random")
+TRANSFERRED, TARGET_CONTROLS = "transfer", ("transfer_reinit", "transfer_random")
 """Branches of a study that do the same with its own replicates."""
 
 
@@ -50,8 +50,10 @@ def train_on_target(
     Raises:
         ConfigError: if source and target together break a rule.
     """
-    leaving = [(TICKET, 0, dense)]
-    leaving += [(n, level, at) for level, at in tickets.items() for n in (TICKET, *CONTROLS)]
+    leaving = [(TRANSFERRED, 0, dense)]
+    leaving += [
+        (n, level, at) for level, at in tickets.items() for n in (TRANSFERRED, *TARGET_CONTROLS)
+    ]
     each = [(name, level, r, at) for name, level, at in leaving for r in replicates]
     tasks = [_task(name, level, r, _aimed(at, target), lab) for name, level, r, at in each]
     rows = []

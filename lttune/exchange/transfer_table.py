@@ -10,10 +10,10 @@ from typing import Any
 
 from scipy import stats
 
-from lttune.exchange.transfer import CONTROLS, TICKET
+from lttune.exchange.transfer import TARGET_CONTROLS, TRANSFERRED
 
 CONFIDENCE = 0.95
-NAMES = ("dense", *(name.removeprefix("transfer_") for name in CONTROLS))
+COMPARISONS = ("dense", *(name.removeprefix("transfer_") for name in TARGET_CONTROLS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +48,13 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> list[Line]:
         return [r["test_accuracy"] for r in sorted(mine, key=lambda r: r["replicate"])]
 
     found = []
-    levels = {r["level"]: r["density"] for r in rows if r["branch"] in CONTROLS}
+    levels = {r["level"]: r["density"] for r in rows if r["branch"] in TARGET_CONTROLS}
     for level, density in levels.items():
-        ticket = accuracies(TICKET, level)
-        others = {"dense": accuracies(TICKET, 0)}
-        others |= {name.removeprefix("transfer_"): accuracies(name, level) for name in CONTROLS}
+        ticket = accuracies(TRANSFERRED, level)
+        others = {"dense": accuracies(TRANSFERRED, 0)}
+        others |= {
+            name.removeprefix("transfer_"): accuracies(name, level) for name in TARGET_CONTROLS
+        }
         line = Line(
             level=level,
             density=density,
@@ -77,14 +79,14 @@ def paired(one: Sequence[float], other: Sequence[float]) -> PairedMean:
 def transfer_lines(found: list[Line]) -> list[str]:
     """Returns the printed lines: accuracies, then differences in percentage points."""
     head = f"{'level':>5} {'density':>8} {'ticket':>7}"
-    head += "".join(f" {name:>7}" for name in NAMES)
-    head += "".join(f" {'ticket - ' + name:>18}" for name in NAMES)
+    head += "".join(f" {name:>7}" for name in COMPARISONS)
+    head += "".join(f" {'ticket - ' + name:>18}" for name in COMPARISONS)
     printed = [head]
     for line in found:
         text = f"{line.level:>5} {line.density:>8.4f}"
         text += f" {line.accuracy:>7.4f}"
-        text += "".join(f" {line.others[name]:>7.4f}" for name in NAMES)
-        for name in NAMES:
+        text += "".join(f" {line.others[name]:>7.4f}" for name in COMPARISONS)
+        for name in COMPARISONS:
             gap = line.differences[name]
             half = "" if gap.half is None else f" +- {100 * gap.half:.2f}"
             text += f" {f'{100 * gap.mean:+.2f}{half}':>18}"

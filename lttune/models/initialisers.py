@@ -98,7 +98,9 @@ NORM_INITIALISERS: dict[str, Initialiser] = {
 """Value of ``model.norm_init`` -> batch norm's scale."""
 
 
-def draw(config: ModelConfig, role: str, shape: Shape, rng: np.random.Generator) -> Tensor:
+def initial_values(
+    config: ModelConfig, role: str, shape: Shape, rng: np.random.Generator
+) -> Tensor:
     """Returns a parameter's initial values.
 
     Args:

@@ -13,7 +13,7 @@ from torch import nn
 from lttune.models.layers import Dropout, Output
 from lttune.models.pictures import picture_shape, with_channels
 
-EDGE = 5
+KERNEL_EDGE = 5
 """Pixels of the edge of LeNet-5's convolutions."""
 
 
@@ -45,14 +45,14 @@ def lenet5(shape: tuple[int, ...], classes: int, dropout: float = 0.0) -> nn.Seq
     """
     channels, height, width = picture_shape(shape, least=8)
     height, width = height // 2, width // 2
-    padding = 0 if min(height, width) > EDGE else EDGE // 2
-    height, width = ((edge + 2 * padding - EDGE + 1) // 2 for edge in (height, width))
+    padding = 0 if min(height, width) > KERNEL_EDGE else KERNEL_EDGE // 2
+    height, width = ((edge + 2 * padding - KERNEL_EDGE + 1) // 2 for edge in (height, width))
     fully_connected = lenet((16, height, width), classes, [120, 84], dropout)
     layers: OrderedDict[str, nn.Module] = OrderedDict(with_channels(shape))
-    layers["conv1"] = nn.Conv2d(channels, 6, EDGE, padding=EDGE // 2)
+    layers["conv1"] = nn.Conv2d(channels, 6, KERNEL_EDGE, padding=KERNEL_EDGE // 2)
     layers["conv_relu1"] = nn.ReLU()
     layers["pool1"] = nn.MaxPool2d(2)
-    layers["conv2"] = nn.Conv2d(6, 16, EDGE, padding=padding)
+    layers["conv2"] = nn.Conv2d(6, 16, KERNEL_EDGE, padding=padding)
     layers["conv_relu2"] = nn.ReLU()
     layers["pool2"] = nn.MaxPool2d(2)
     return nn.Sequential(layers | OrderedDict(fully_connected.named_children()))

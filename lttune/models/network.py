@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lttune.config import ModelConfig
 from lttune.errors import ConfigError, unknown
 from lttune.models.architectures import architecture
-from lttune.models.initialisers import draw
+from lttune.models.initialisers import initial_values
 from lttune.models.layers import NORMS, Dropout, kind
 
 
@@ -62,7 +62,7 @@ class Network:
         for name, shape in self.shapes.items():
             # Batch norm's shift is a bias by its parameter, its scale is not.
             role = "bias" if name.endswith(".bias") else self.roles[name]
-            drawn[name] = draw(self.config, role, shape, rng)
+            drawn[name] = initial_values(self.config, role, shape, rng)
         return drawn | {
             name: torch.ones(shape) if name.endswith("running_var") else torch.zeros(shape)
             for name, shape in self.buffers.items()

@@ -10,7 +10,7 @@ from lttune.errors import ConfigError
 from lttune.models import Network
 from lttune.pruning.rule import Group, competing_groups, planned_removals, removed
 
-LEARNED = 0.5
+LEARNED_DENSITY = 0.5
 """Density planned for a learned mask: with logits at zero, half of the weights are drawn."""
 
 
@@ -28,7 +28,7 @@ def planned_densities(config: LotteryConfig, network: Network) -> list[float]:
             prunable weight may go.
     """
     if config.method == "supermask":
-        return [1.0, LEARNED][: config.levels + 1]
+        return [1.0, LEARNED_DENSITY][: config.levels + 1]
     groups = competing_groups(config.prune, network.kinds)
     if config.levels > 0 and not any(group.fraction for group in groups):
         raise ConfigError(

@@ -23,7 +23,7 @@ from lttune.records.interpolation import interpolated
 ObjectiveName = Literal["accuracy_auc", "accuracy_at", "ticket_density", "pareto"]
 Direction = Literal["minimize", "maximize"]
 
-GRID: tuple[float, ...] = tuple(0.8**k for k in range(21))
+DENSITY_GRID: tuple[float, ...] = tuple(0.8**k for k in range(21))
 """Densities on which trajectories are compared: 1, 0.8, 0.64, ... 0.0115, as the paper prunes."""
 
 Rows = Sequence[Mapping[str, Any]]
@@ -81,7 +81,7 @@ class ObjectiveConfig:
     @property
     def floor(self) -> float:
         """Smallest density that the objective reads."""
-        return GRID[-1] if "ticket_density" in self.measures else self.density
+        return DENSITY_GRID[-1] if "ticket_density" in self.measures else self.density
 
     @property
     def directions(self) -> tuple[Direction, ...]:
@@ -129,7 +129,7 @@ def _curve(rows: Rows, densities: Sequence[float], classes: int) -> list[float]:
 
 def accuracy_auc(rows: Rows, classes: int, config: ObjectiveConfig) -> float:
     """Returns the mean validation accuracy over log density, from dense to ``config.density``."""
-    grid = [d for d in GRID if d > config.density] + [config.density]
+    grid = [d for d in DENSITY_GRID if d > config.density] + [config.density]
     y = _curve(rows, grid, classes)
     x = np.log(grid)
     return float(np.trapezoid(y, x) / (x[-1] - x[0]))
@@ -153,7 +153,7 @@ def ticket_accuracy(rows: Rows, classes: int, config: ObjectiveConfig) -> float:
 def _ticket(rows: Rows, classes: int, config: ObjectiveConfig) -> tuple[float, float]:
     # Chance would be within the margin of a dense network that is itself at chance.
     sound = [row for row in rows if not row["diverged"]]
-    accuracies = dict(zip(GRID, _at(sound, GRID, "val_accuracy"), strict=True))
+    accuracies = dict(zip(DENSITY_GRID, _at(sound, DENSITY_GRID, "val_accuracy"), strict=True))
     dense = accuracies[1.0]
     if dense is None:
         return 1 / classes, 1.0

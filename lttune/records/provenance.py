@@ -11,7 +11,7 @@ from typing import Any
 
 import lttune
 
-PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "scikit-learn", "safetensors")
+RECORDED_PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "scikit-learn", "safetensors")
 
 
 def _git(*arguments: str) -> str | None:
@@ -37,7 +37,7 @@ def code() -> dict[str, Any]:
 
 def packages() -> dict[str, str]:
     """Returns the versions of the packages that numbers depend on."""
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES}
 
 
 def machine() -> dict[str, Any]:

@@ -28,7 +28,7 @@ SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databrick
 MOST = 100_000
 """The largest count of anything: replicate ids of all phases but confirm are below it."""
 COUNTS = ("trials", "replicates", "search_replicates", "confirm_replicates")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 FREE = (
     "plan",
     "engine",
@@ -55,7 +55,7 @@ class StudyConfig:
     out: Path = Path("results")
     """Folder of all studies and of the store of trained networks that they share."""
     phases: Annotated[
-        tuple[PhaseName, ...], tyro.conf.arg(help=f"What is run. {phase.told()}.")
+        tuple[PhaseName, ...], tyro.conf.arg(help=f"What is run. {phase.phases_told()}.")
     ] = ("anchor", "search")
     """What is run: names of ``lttune.config.phase.PHASES``."""
     trials: int = 12
@@ -68,7 +68,9 @@ class StudyConfig:
     """Fresh replicates of each configuration that is confirmed, one a trial."""
     controls: Annotated[
         tuple[ControlName, ...],
-        tyro.conf.arg(help=f"Controls trained at every level of the anchor. {control.told()}."),
+        tyro.conf.arg(
+            help=f"Controls trained at every level of the anchor. {control.controls_told()}."
+        ),
     ] = ("reinit", "random")
     """Controls trained at every level of the anchor: names of ``control.CONTROLS``."""
     control_densities: tuple[float, ...] = ()
@@ -108,7 +110,9 @@ class StudyConfig:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        ok = isinstance(self.name, str) and NAME.fullmatch(self.name) and ".." not in self.name
+        ok = (
+            isinstance(self.name, str) and STUDY_NAME.fullmatch(self.name) and ".." not in self.name
+        )
         rule = "1 to 64 letters, digits, '_', '-' or '.', starting with a letter or digit"
         require(bool(ok) and self.name != "cells", "name", f"{rule}, and not 'cells'", self.name)
         for name, choices in (

@@ -69,7 +69,7 @@ def _measured(task: Task, ends: Sequence[Stored], lab: Lab) -> Cell:
         samples["train"] = material.train_sample
     errors: dict[str, list[float]] = {name: [] for name in samples}
     for point in range(POINTS):
-        weights = between(one, other, point / (POINTS - 1))
+        weights = weights_between(one, other, point / (POINTS - 1))
         module = loaded(network, weights, lab.device, moments)
         for name, examples in samples.items():
             errors[name].append(error(module, examples))
@@ -77,7 +77,7 @@ def _measured(task: Task, ends: Sequence[Stored], lab: Lab) -> Cell:
     return Cell(record={"barriers": NONE | found, "errors": errors})
 
 
-def between(one: Weights, other: Weights, share: float) -> Weights:
+def weights_between(one: Weights, other: Weights, share: float) -> Weights:
     """Returns the weights at a share of the way from one network to another; 0 and 1 are they."""
     return {name: torch.lerp(value, other[name], share) for name, value in one.items()}
 

@@ -51,7 +51,7 @@ class Lab:
     seed: int = 0
     device: str = "cpu"
     _networks: dict[tuple[Any, ...], Network] = field(default_factory=dict, init=False, repr=False)
-    _prepared: dict[tuple[Any, ...], _Prepared] = field(
+    _prepared: dict[tuple[Any, ...], _UsedDataset] = field(
         default_factory=dict, init=False, repr=False
     )
     _materials: dict[tuple[Any, ...], Material] = field(
@@ -152,11 +152,11 @@ class Lab:
             snapshot_step=task.snapshot_step,
         )
 
-    def _prepare(self, data: DataConfig) -> _Prepared:
+    def _prepare(self, data: DataConfig) -> _UsedDataset:
         key = _source(data)
         if key not in self._prepared:
             dataset = as_asked(self.datasets[data.name], data)
-            self._prepared[key] = _Prepared(
+            self._prepared[key] = _UsedDataset(
                 dataset=dataset, digest=dataset.digest(), resident=resident(dataset, self.device)
             )
         return self._prepared[key]
@@ -201,7 +201,7 @@ def _source(data: DataConfig) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Prepared:
+class _UsedDataset:
     """A dataset as one configuration uses it."""
 
     dataset: Dataset

@@ -19,7 +19,7 @@ from lttune.models.masks import Mask, Weights
 from lttune.store.store import Stored
 from lttune.trajectory.task import weights_of
 
-MOMENTUM = 0.9
+LOGIT_MOMENTUM = 0.9
 
 
 def training(config: LotteryConfig) -> TrainConfig:
@@ -27,7 +27,7 @@ def training(config: LotteryConfig) -> TrainConfig:
     return dataclasses.replace(
         config.train,
         optimizer="momentum",
-        momentum=MOMENTUM,
+        momentum=LOGIT_MOMENTUM,
         lr=config.supermask.lr,
         weight_decay=0.0,
         frozen=(),

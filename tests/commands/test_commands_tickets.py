@@ -15,7 +15,7 @@ from lttune.__main__ import commands, main
 from lttune.data.files import npz
 from lttune.exchange.overlap import overlap_lines
 from lttune.exchange.tensors import masks_in, read
-from lttune.exchange.tickets import Place, find
+from lttune.exchange.tickets import Place, find_network
 from lttune.models import masks
 from lttune.records import schema
 
@@ -46,7 +46,7 @@ def test_export_writes_the_ticket_and_its_mask(run, study, cwd):
     code, text = run(
         "export results/digits --trial 1 --replicate 1 --level 2 --out OUT/t.safetensors"
     )
-    found = find(Place(study=study, trial=1, replicate=1, level=2))
+    found = find_network(Place(study=study, trial=1, replicate=1, level=2))
     assert code == 0
     assert f"test accuracy {found.row['end_test_accuracy']:.4f}" in text
     tensors = read(cwd / "t.safetensors").tensors
@@ -63,7 +63,7 @@ def test_export_writes_the_start_for_torch_prune(run, study, cwd):
     )
     assert code == 0
     assert [path.name for path in cwd.iterdir()] == ["t.safetensors"]
-    tensors, found = read(cwd / "t.safetensors").tensors, find(Place(study=study, level=1))
+    tensors, found = read(cwd / "t.safetensors").tensors, find_network(Place(study=study, level=1))
     for name, value in found.weights("start")[0].items():
         masked = name in found.mask
         assert torch.equal(tensors[f"{name}_orig" if masked else name], value)
@@ -95,7 +95,7 @@ def test_masks_combines(run, study, cwd, word):
         f"masks results/digits:0/0/2 results/digits:0/1/2 --combine {word} --out OUT/u.safetensors"
     )
     assert code == 0
-    one, other = (find(Place(study=study, replicate=r, level=2)) for r in (0, 1))
+    one, other = (find_network(Place(study=study, replicate=r, level=2)) for r in (0, 1))
     joined = masks_in(read(cwd / "u.safetensors")).of(one.network)
     for name, keep in joined.items():
         a, b = one.mask[name], other.mask[name]
@@ -153,7 +153,7 @@ def test_transfer_prints_and_writes_a_table_and_trains_once(run, study):
 
 
 def test_transfer_takes_a_mask_from_a_file(run, study, cwd):
-    mask = find(Place(study=study, replicate=1, level=1)).mask
+    mask = find_network(Place(study=study, replicate=1, level=1)).mask
     names = ("fc_layers.0.weight", "fc_layers.1.weight", "fc.weight")
     theirs = {n: keep.int() for n, keep in zip(names, mask.values(), strict=True)}
     torch.save(theirs, cwd / "mask.pth")
@@ -172,7 +172,7 @@ def test_transfer_takes_a_mask_from_a_file(run, study, cwd):
 
 def test_transfer_takes_the_deepest_ticket_to_another_dataset(run, cwd):
     data = stored_study.load("digits")
-    arrays = {name: getattr(data, name)[:500] for name in npz.NAMES}
+    arrays = {name: getattr(data, name)[:500] for name in npz.ARRAYS}
     npz.write(cwd / "few.npz", arrays)
     code, text = run("transfer results/digits --data OUT/few.npz --out OUT/t.parquet --steps 20")
     assert code == 0, text

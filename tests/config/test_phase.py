@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from lttune.config.phase import PHASES, Origin, PhaseName, phase_names, phase_of, told
+from lttune.config.phase import PHASES, Origin, PhaseName, phase_names, phase_of, phases_told
 from lttune.errors import ConfigError
 
 
@@ -16,7 +16,7 @@ def test_the_names_that_a_command_line_takes_are_those_of_the_table():
 
 
 def test_each_phase_is_told_to_a_person():
-    assert all(f"{name}: {phase.told}" in told() for name, phase in PHASES.items())
+    assert all(f"{name}: {phase.told}" in phases_told() for name, phase in PHASES.items())
 
 
 def test_what_was_written_in_nine_places_is_what_the_table_says():

@@ -20,7 +20,7 @@ from lttune.config.presets import LENET_300_100
 from lttune.errors import ConfigError
 from lttune.models import build
 from lttune.pruning.densities import planned_densities
-from lttune.records.objectives import GRID
+from lttune.records.objectives import DENSITY_GRID
 
 # Grids as printed in the legends of the paper's Figures 26 to 31.
 GRIDS = {
@@ -135,11 +135,13 @@ def test_slow_pruning_gets_more_levels():
 
 def test_all_points_of_a_design_come_down_to_the_same_density():
     """However unevenly they prune the layers: who ended early would not be missing at random."""
-    points = reaching(space_filling(LENET_FACTORS, points=64, seed=0, paper=LENET_PAPER), GRID[18])
+    points = reaching(
+        space_filling(LENET_FACTORS, points=64, seed=0, paper=LENET_PAPER), DENSITY_GRID[18]
+    )
     for point in points:
         config = LENET_300_100.override(point.hparams)
         ends = planned_densities(config, build(config.model, (28, 28), 10))
-        assert ends[-1] <= GRID[18] < ends[-2]
+        assert ends[-1] <= DENSITY_GRID[18] < ends[-2]
         assert len(ends) <= config.levels + 1
     assert len({point.hparams["levels"] for point in points}) > 5
 

@@ -17,7 +17,7 @@ from lttune.config.seeding import stream
 from lttune.data import Dataset, load
 from lttune.data.drawn import mislabelled, subsample
 from lttune.data.resident import resident
-from lttune.data.transforms import as_asked, enlarged, outline, pooled
+from lttune.data.transforms import as_asked, enlarged, outline, shrunk
 from lttune.errors import ConfigError
 from lttune.store.store import Store
 from lttune.training.engines import make
@@ -54,7 +54,7 @@ def test_pooled_pixels_are_rounded_means_halves_to_even(factor):
     x = rng.integers(0, 256, (5, 3, 6, 12)).astype(np.uint8)
     x[0, 0, :2, :2] = [[0, 1], [0, 1]]  # A half below an even number, and one above.
     x[0, 0, :2, 2:4] = [[1, 2], [1, 2]]
-    found = pooled(x, factor)
+    found = shrunk(x, factor)
     assert (found.shape, found.dtype) == ((5, 3, 6 // factor, 12 // factor), np.uint8)
     for at in np.ndindex(found.shape):
         *lead, row, column = at
@@ -63,14 +63,14 @@ def test_pooled_pixels_are_rounded_means_halves_to_even(factor):
 
 
 def test_a_white_square_stays_white():
-    assert (pooled(np.full((2, 64, 64), 255, np.uint8), 64) == 255).all()
+    assert (shrunk(np.full((2, 64, 64), 255, np.uint8), 64) == 255).all()
 
 
 def test_blurred_pictures_are_squares_of_pooled_ones(colours):
     found = as_asked(colours, DataConfig(name="digits", blur=2))
     assert found.shape == colours.shape
-    np.testing.assert_array_equal(found.train_x[..., ::2, ::2], pooled(colours.train_x, 2))
-    np.testing.assert_array_equal(found.test_x[..., 1::2, 1::2], pooled(colours.test_x, 2))
+    np.testing.assert_array_equal(found.train_x[..., ::2, ::2], shrunk(colours.train_x, 2))
+    np.testing.assert_array_equal(found.test_x[..., 1::2, 1::2], shrunk(colours.test_x, 2))
     np.testing.assert_array_equal(enlarged(np.array([[[1, 2]]]), 2), [[[1, 1, 2, 2]] * 2])
 
 

@@ -28,7 +28,7 @@ from lttune.exchange.tensors import (
     weights_in,
     write,
 )
-from lttune.exchange.tickets import Place, find
+from lttune.exchange.tickets import Place, find_network
 
 # To plain PyTorch.
 
@@ -79,7 +79,7 @@ def test_plain_pytorch_finds_the_accuracy_of_the_records(study, tmp_path):
         flags = f"--replicate {replicate} --level {level} --out {path}"
         assert main(["export", str(study), *flags.split()]) == 0
         paths.append(path)
-        row = find(Place(study=study, replicate=replicate, level=level)).row
+        row = find_network(Place(study=study, replicate=replicate, level=level)).row
         expected.append(row["end_test_accuracy"])
     done = subprocess.run(
         [sys.executable, "plain.py", *paths],
@@ -95,7 +95,7 @@ def test_plain_pytorch_finds_the_accuracy_of_the_records(study, tmp_path):
 
 
 def test_a_plain_state_dict_is_zero_exactly_outside_the_mask(study):
-    found = find(Place(study=study, level=2))
+    found = find_network(Place(study=study, level=2))
     tensors = plain(*found.weights("trained")[:1], found.mask, found.network, 40)
     for name, keep in found.mask.items():
         assert (tensors[name][~keep] == 0).all()
@@ -109,7 +109,7 @@ def test_batch_norm_comes_along_whole(tmp_path):
         model=ModelConfig(name="vgg-11-4"),
         train=TrainConfig(lr=0.01, steps=6, eval_every=3, eval_train=0, batch_size=200),
     )
-    found = find(Place(study=stored_study.make(tmp_path / "results", lottery), level=1))
+    found = find_network(Place(study=stored_study.make(tmp_path / "results", lottery), level=1))
     weights, steps = found.weights("trained")
     write(tmp_path / "x.safetensors", plain(weights, found.mask, found.network, steps), {})
     module = found.network.make()

@@ -19,7 +19,7 @@ from lttune.commands.export import Flags
 from lttune.errors import ConfigError, StorageError
 from lttune.exchange.studies import EXPORTS, Folder, write_csv, write_deepcave, write_optuna
 from lttune.exchange.studies.trial_sets import contains, distribution
-from lttune.exchange.tickets import Place, find
+from lttune.exchange.tickets import Place, find_network
 from lttune.records import schema
 from lttune.store.files import read_json, write_json
 from lttune.study.declared import describe_space
@@ -133,7 +133,7 @@ def test_a_damaged_study_is_one_line(study):
 @pytest.mark.parametrize("change_of", [{"trials": [{"number": 0}]}, {"trials": 3}, {}])
 def test_a_list_of_other_trials_is_told_without_python(study, change_of):
     write_json(study / "trials.json", change_of)
-    for read in (Folder.read, lambda path: find(Place(study=path))):
+    for read in (Folder.read, lambda path: find_network(Place(study=path))):
         with pytest.raises(StorageError, match=r"json must hold a list of trials") as error:
             read(study)
         assert not re.search(r"Error|__init__|Trial\(", str(error.value))
@@ -148,7 +148,7 @@ def test_records_of_a_trial_that_is_not_listed_are_told(study):
 
 def test_a_damaged_table_is_told_for_a_study_and_for_a_ticket(study):
     (study / "records.parquet").write_text("oh no")
-    for read in (Folder.read, lambda path: find(Place(study=path))):
+    for read in (Folder.read, lambda path: find_network(Place(study=path))):
         with pytest.raises(StorageError, match=r"records\.parquet cannot be read: ") as error:
             read(study)
         assert "\n" not in str(error.value)

@@ -20,7 +20,7 @@ from lttune.exchange.tensors import (
     pruned_module,
     read,
 )
-from lttune.exchange.tickets import Place, find
+from lttune.exchange.tickets import Place, find_network
 from lttune.models import masks
 
 
@@ -32,7 +32,7 @@ def study(tmp_path_factory):
 
 def test_the_start_is_the_initial_draw_under_the_mask(study):
     for replicate in (0, 1):
-        found = find(Place(study=study, replicate=replicate, level=2))
+        found = find_network(Place(study=study, replicate=replicate, level=2))
         weights, steps = found.weights("start")
         drawn = found.network.initial_weights(stream(0, replicate, "init"))
         assert same(weights, masks.apply(drawn, found.mask))
@@ -42,9 +42,9 @@ def test_the_start_is_the_initial_draw_under_the_mask(study):
 def test_a_rewound_start_is_the_dense_networks_at_that_step(tmp_path):
     lottery = stored_study.digits_study.LOTTERY.override({"rewind_step": 20})
     study = stored_study.make(tmp_path / "results", lottery)
-    found = find(Place(study=study, level=2))
+    found = find_network(Place(study=study, level=2))
     short = lottery.override({"train.steps": 20, "rewind_step": 0, "levels": 0})
-    other = find(Place(study=stored_study.make(tmp_path / "short", short)))
+    other = find_network(Place(study=stored_study.make(tmp_path / "short", short)))
     weights, steps = found.weights("start")
     # A training of 20 steps ends where one of 40 is rewound to.
     assert same(weights, masks.apply(other.weights("trained")[0], found.mask))
@@ -52,7 +52,7 @@ def test_a_rewound_start_is_the_dense_networks_at_that_step(tmp_path):
 
 
 def test_trained_from_its_exported_start_a_ticket_ends_as_it_did(study):
-    found = find(Place(study=study, level=1))
+    found = find_network(Place(study=study, level=1))
     weights, _ = found.weights("start")
     module = pruned_module(weights, found.mask, found.network, 0)
     data = load("digits")
@@ -80,7 +80,7 @@ def test_a_file_says_what_it_is(study, tmp_path):
     path = tmp_path / "x.safetensors"
     assert main(["export", str(study), "--level", "2", "--out", str(path)]) == 0
     said = read(path).metadata
-    row = find(Place(study=study, level=2)).row
+    row = find_network(Place(study=study, level=2)).row
     assert said["form"] == "state-dict"
     assert said["weights"] == "trained"
     assert json.loads(said["density"]) == row["density"]
@@ -102,12 +102,12 @@ def test_a_file_says_what_it_is(study, tmp_path):
 )
 def test_a_network_that_is_not_there_is_named(study, changes, message):
     with pytest.raises(ConfigError, match=message):
-        find(Place(study=study, **changes))
+        find_network(Place(study=study, **changes))
 
 
 def test_a_branch_that_keeps_its_weights_has_no_start(study):
-    found = find(Place(study=study, level=1, branch="sibling"))
-    assert same(found.mask, find(Place(study=study, level=1)).mask)
+    found = find_network(Place(study=study, level=1, branch="sibling"))
+    assert same(found.mask, find_network(Place(study=study, level=1)).mask)
     assert found.weights("trained")[1] == 40
     with pytest.raises(ConfigError, match="weights must be trained for a branch"):
         found.weights("start")
@@ -115,14 +115,14 @@ def test_a_branch_that_keeps_its_weights_has_no_start(study):
 
 def test_a_lost_network_is_named(tmp_path):
     study = stored_study.make(tmp_path / "results")
-    found = find(Place(study=study, level=2))
-    first = find(Place(study=study, level=1)).row["cell"]
+    found = find_network(Place(study=study, level=2))
+    first = find_network(Place(study=study, level=1)).row["cell"]
     (tmp_path / "results" / "cells" / first[:2] / first / "record.json").write_text("{}")
     assert found.weights("trained")
     with pytest.raises(StorageError, match="store lacks a network on the way"):
         found.weights("start")
     with pytest.raises(StorageError, match="has no sound network"):
-        find(Place(study=study, level=1))
+        find_network(Place(study=study, level=1))
 
 
 def test_a_start_that_is_not_the_stored_networks_own_is_refused(tmp_path):
@@ -131,7 +131,7 @@ def test_a_start_that_is_not_the_stored_networks_own_is_refused(tmp_path):
     ledger["trials"][0]["hparams"] = {"train.lr": 0.003}
     (study / "trials.json").write_text(json.dumps(ledger))
     with pytest.raises(StorageError, match="was trained by another lttune"):
-        find(Place(study=study, level=1)).weights("start")
+        find_network(Place(study=study, level=1)).weights("start")
 
 
 def test_another_dataset_of_the_name_is_refused(tmp_path):
@@ -140,12 +140,12 @@ def test_another_dataset_of_the_name_is_refused(tmp_path):
     sheet["dataset"]["digest"] = "0" * 64
     (study / "study.json").write_text(json.dumps(sheet))
     with pytest.raises(DataError, match="digits here is not the dataset of the study"):
-        find(Place(study=study))
+        find_network(Place(study=study))
 
 
 def test_a_learned_mask_has_a_start_only(tmp_path):
     lottery = stored_study.digits_study.LOTTERY.override({"method": "supermask", "levels": 1})
-    found = find(Place(study=stored_study.make(tmp_path / "results", lottery), level=1))
+    found = find_network(Place(study=stored_study.make(tmp_path / "results", lottery), level=1))
     assert 0 < masks.density(found.mask) < 1
     drawn = found.network.initial_weights(stream(0, 0, "init"))
     assert same(found.weights("start")[0], masks.apply(drawn, found.mask))

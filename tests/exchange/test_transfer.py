@@ -12,7 +12,7 @@ from lttune.config import TargetConfig
 from lttune.data import load
 from lttune.data.files import npz
 from lttune.exchange.tensors import mask_tensors, plain, torch_prune, write
-from lttune.exchange.tickets import Place, find
+from lttune.exchange.tickets import Place, find_network
 from lttune.exchange.transfer import imported, junctions, ticket_digest, train_on_target
 from lttune.exchange.transfer_table import lines, paired, transfer_lines
 from lttune.models import masks
@@ -51,7 +51,7 @@ def moved(study, store, target, levels=(1, 2), replicates=(0, 1), replicate=0, d
     """Returns the rows of a transfer, and by branch, level and replicate what was trained."""
     engine = Watched()
     lab = Lab(datasets or {"digits": DIGITS}, engine, Store(store), 0)
-    found = find(Place(study=study, replicate=replicate))
+    found = find_network(Place(study=study, replicate=replicate))
     rows = train_on_target(*junctions(found, levels), target, replicates, lab)
     new = [row for row in rows if not row["reused"]]
     keys = [(row["branch"], row["level"], row["replicate"]) for row in new]
@@ -64,7 +64,7 @@ def test_the_ticket_is_the_sources_in_every_replicate_and_controls_have_its_dens
     rows, trained = moved(study, tmp_path, LOWER)
     assert len(rows) == len(trained) == 2 * (1 + 2 * 3)
     for level in (0, 1, 2):
-        source = find(Place(study=study, level=level))
+        source = find_network(Place(study=study, level=level))
         start, mask = source.weights("start")[0], source.mask
         for replicate in (0, 1):
             member, _ = trained["transfer", level, replicate]
@@ -96,7 +96,7 @@ def test_the_dense_network_on_its_own_ground_is_the_sources_own(study, tmp_path)
     for replicate in (0, 1):
         rows, _ = moved(study, tmp_path, TargetConfig(), (1,), (replicate,), replicate)
         dense = next(row for row in rows if row["level"] == 0)
-        own = find(Place(study=study, replicate=replicate)).row
+        own = find_network(Place(study=study, replicate=replicate)).row
         names = ("val_loss", "test_accuracy", "end_test_accuracy", "early_stop_step")
         assert [dense[name] for name in names] == [own[name] for name in names]
 
@@ -118,7 +118,7 @@ def test_a_rewound_ticket_trains_all_of_the_targets_steps(tmp_path):
     rewound = stored_study.make(tmp_path / "results", lottery)
     rows, trained = moved(rewound, tmp_path / "cells", LOWER, (1,), (0,))
     assert {row["steps_trained"] for row in rows} == {30}
-    source = find(Place(study=rewound, level=1))
+    source = find_network(Place(study=rewound, level=1))
     start = trained["transfer", 1, 0][0].start
     assert torch.equal(start["fc1.weight"], source.weights("start")[0]["fc1.weight"])
 
@@ -143,7 +143,7 @@ def test_a_short_target_is_evaluated_at_its_end(study, tmp_path, steps, every):
 
 def test_another_dataset_is_learned(study, tmp_path):
     # Digits mirrored: pictures of the same shape that the ticket was not found on.
-    arrays = {name: getattr(DIGITS, name) for name in npz.NAMES}
+    arrays = {name: getattr(DIGITS, name) for name in npz.ARRAYS}
     arrays |= {name: arrays[name][..., ::-1].copy() for name in ("train_x", "test_x")}
     npz.write(tmp_path / "mirrored.npz", arrays)
     name = str(tmp_path / "mirrored.npz")
@@ -154,7 +154,7 @@ def test_another_dataset_is_learned(study, tmp_path):
 
 
 def test_a_mask_from_a_file_is_a_ticket(study, tmp_path):
-    found, level = find(Place(study=study)), find(Place(study=study, level=2))
+    found, level = find_network(Place(study=study)), find_network(Place(study=study, level=2))
     write(tmp_path / "mask.safetensors", mask_tensors(level.mask), {})
     start, steps = level.weights("start")
     form = torch_prune(start, level.mask, level.network, steps)
@@ -177,8 +177,8 @@ def test_a_mask_from_a_file_is_a_ticket(study, tmp_path):
 
 
 def test_every_byte_of_a_ticket_is_in_its_name(study):
-    at = junctions(find(Place(study=study)), (1,))[1][1]
-    ticket = find(Place(study=study, level=1))
+    at = junctions(find_network(Place(study=study)), (1,))[1][1]
+    ticket = find_network(Place(study=study, level=1))
     names = set()
     for name in ("fc1.weight", "out.bias", "mask"):
         start = {n: value.clone() for n, value in at.start.items()}
@@ -246,7 +246,7 @@ def test_the_table_of_the_networks_has_the_records_columns(study, tmp_path):
 def test_a_mask_from_a_file_starts_where_it_is_told(tmp_path):
     lottery = stored_study.digits_study.LOTTERY.override({"rewind_step": 20})
     rewound = stored_study.make(tmp_path / "results", lottery)
-    found, level = find(Place(study=rewound)), find(Place(study=rewound, level=1))
+    found, level = find_network(Place(study=rewound)), find_network(Place(study=rewound, level=1))
     trained, steps = found.weights("trained")
     write(tmp_path / "mask.safetensors", mask_tensors(level.mask), {})
     form = plain(trained, found.mask, found.network, steps)

@@ -12,14 +12,14 @@ from torch import nn
 
 from lttune.config import ModelConfig
 from lttune.config.lottery.model import InitName
-from lttune.models.initialisers import INITIALISERS, draw, fans, glorot_std, he_std
+from lttune.models.initialisers import INITIALISERS, fans, glorot_std, he_std, initial_values
 
 LAYERS = [(300, 784), (10, 100), (128, 64, 3, 3), (64, 32, 1, 1)]
 CUT = stats.truncnorm(-2, 2)
 
 
 def drawn(shape, seed=0, role="fc", **config):
-    values = draw(ModelConfig(**config), role, shape, np.random.default_rng(seed))
+    values = initial_values(ModelConfig(**config), role, shape, np.random.default_rng(seed))
     assert values.dtype == torch.float32
     assert values.shape == shape
     return values

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lttune.records.objectives import (
-    GRID,
+    DENSITY_GRID,
     ObjectiveConfig,
     ObjectiveName,
     accuracy_at,
@@ -37,9 +37,9 @@ LINE = [(1.0, 0.95), (0.5, 0.96), (0.25, 0.97), (0.1, 0.93), (0.05, 0.80)]
 
 
 def test_the_grid_is_the_papers_20_percent_a_level():
-    assert len(GRID) == 21
-    assert GRID[0] == 1.0
-    assert GRID[-1] == pytest.approx(0.0115, abs=1e-4)
+    assert len(DENSITY_GRID) == 21
+    assert DENSITY_GRID[0] == 1.0
+    assert DENSITY_GRID[-1] == pytest.approx(0.0115, abs=1e-4)
 
 
 def test_between_levels_accuracy_is_linear_in_log_density():
@@ -83,18 +83,18 @@ def test_a_density_that_was_not_reached_counts_as_chance():
 
 
 def test_ticket_density_is_the_smallest_within_the_margin_of_its_own_dense_network():
-    points = [(d, 0.95 if d > 0.2 else 0.90) for d in GRID]
+    points = [(d, 0.95 if d > 0.2 else 0.90) for d in DENSITY_GRID]
     config = ObjectiveConfig(name="ticket_density", margin=0.01)
     assert ticket_density(rows(points), 10, config) == pytest.approx(
-        min(d for d in GRID if d > 0.2)
+        min(d for d in DENSITY_GRID if d > 0.2)
     )
-    none = [(d, 0.95 if d == 1 else 0.5) for d in GRID]
+    none = [(d, 0.95 if d == 1 else 0.5) for d in DENSITY_GRID]
     assert ticket_density(rows(none), 10, config) == 1.0
 
 
 def test_a_ticket_may_lose_the_margin_against_its_dense_network():
-    points = [(d, 0.95 if d == 1 else 0.945) for d in GRID]
-    for margin, smallest in ((0.01, GRID[-1]), (0.001, 1.0)):
+    points = [(d, 0.95 if d == 1 else 0.945) for d in DENSITY_GRID]
+    for margin, smallest in ((0.01, DENSITY_GRID[-1]), (0.001, 1.0)):
         config = ObjectiveConfig(name="ticket_density", margin=margin)
         assert ticket_density(rows(points), 10, config) == smallest
 
@@ -109,11 +109,11 @@ def test_a_level_that_diverged_counts_as_chance_whatever_it_measured_before():
 @pytest.mark.parametrize("name", get_args(ObjectiveName))
 def test_the_floor_is_the_smallest_density_that_changes_the_numbers(name):
     config = ObjectiveConfig(name=name, density=0.1)
-    whole = [(density, 0.9) for density in GRID]
+    whole = [(density, 0.9) for density in DENSITY_GRID]
 
     def numbers(end):
         """The objective of a trajectory whose levels end at the first one of ``end`` or less."""
-        last = next(i for i, density in enumerate(GRID) if density <= end)
+        last = next(i for i, density in enumerate(DENSITY_GRID) if density <= end)
         return objectives(rows(whole[: last + 1]), 10, config)
 
     assert numbers(config.floor) == pytest.approx(objectives(rows(whole), 10, config))
@@ -121,10 +121,12 @@ def test_the_floor_is_the_smallest_density_that_changes_the_numbers(name):
 
 
 def test_pareto_is_the_accuracy_at_the_smallest_ticket_and_its_density():
-    points = [(d, 0.95 if d > 0.2 else 0.90) for d in GRID]
+    points = [(d, 0.95 if d > 0.2 else 0.90) for d in DENSITY_GRID]
     config = ObjectiveConfig(name="pareto", margin=0.01)
     both = rows(points) + rows([(d, a - 0.02) for d, a in points], replicate=1)
-    assert objectives(both, 10, config) == pytest.approx([0.94, min(d for d in GRID if d > 0.2)])
+    assert objectives(both, 10, config) == pytest.approx(
+        [0.94, min(d for d in DENSITY_GRID if d > 0.2)]
+    )
     assert (config.directions, config.direction) == (("maximize", "minimize"), "maximize")
     assert len(config.texts) == 2
     assert objectives(rows(LINE[:1], diverged=True), 10, config) == [0.1, 1.0]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
-from lttune.study.console.outcome import BEST, Outcome, show
+from lttune.study.console.outcome import BEST_SHOWN, Outcome, show
 from lttune.study.settings import StudyConfig
 
 
@@ -52,7 +52,7 @@ def test_a_complete_study_says_what_is_best_and_where_everything_is(ledger):
     text = printed(ledger, outcome())
     assert "best trials by accuracy_auc (validation)" in text
     assert order(text) == ["005", "004", "003", "002", "001"]
-    assert len(order(text)) == BEST
+    assert len(order(text)) == BEST_SHOWN
     best = next(line for line in text.splitlines() if "005" in line)
     assert [part for part in best.split() if part not in "│"][-5:] == [
         "0.5000",

@@ -11,7 +11,7 @@ from lttune.data import load
 from lttune.errors import ConfigError, ResourceError
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.conductor import run_study
-from lttune.study.phases.estimate import DENSITIES, Pace, measured, plan
+from lttune.study.phases.estimate import PACE_DENSITIES, Pace, measured, plan
 
 DATASETS = {"digits": load("digits")}
 PACE = Pace(densities=(0.1, 1.0), step_s=(0.001, 0.01), evaluation_s=(0.5, 0.5))
@@ -81,7 +81,7 @@ def test_time_is_that_of_the_densities_batches_and_sizes():
 @pytest.mark.parametrize("engine", ["torch", "sparse"])
 def test_the_pace_is_measured(engine):
     pace = measured(LOTTERY, DATASETS, engine, "cpu")
-    assert pace.densities == DENSITIES[::-1]
+    assert pace.densities == PACE_DENSITIES[::-1]
     assert all(0 < seconds < 1 for seconds in (*pace.step_s, *pace.evaluation_s))
 
 

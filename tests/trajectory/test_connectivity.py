@@ -18,7 +18,7 @@ from lttune.models import build
 from lttune.models.layers import Output
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
-from lttune.trajectory.connectivity import barrier, between, error, loaded
+from lttune.trajectory.connectivity import barrier, error, loaded, weights_between
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.task import weights_of
 from lttune.trajectory.trial import run_trial
@@ -58,8 +58,8 @@ def test_a_barrier_is_the_same_either_way_and_between_0_and_1(errors):
 def test_the_ends_of_the_way_are_the_networks_to_the_bit():
     one, other = (NETWORK.initial_weights(stream(seed, 0, "init")) for seed in (0, 1))
     for share, end in ((0.0, one), (1.0, other)):
-        assert all(torch.equal(between(one, other, share)[n], end[n]) for n in end)
-    half = between(one, other, 0.5)["fc1.weight"]
+        assert all(torch.equal(weights_between(one, other, share)[n], end[n]) for n in end)
+    half = weights_between(one, other, 0.5)["fc1.weight"]
     assert torch.allclose(half, (one["fc1.weight"] + other["fc1.weight"]) / 2)
 
 

@@ -30,9 +30,9 @@ from lttune.trajectory.lottery import planned_densities
 
 
 @pytest.fixture
-def course():
+def workload():
     rng = np.random.default_rng(0)
-    return trajectory.Course(
+    return trajectory.Workload(
         Dataset(
             name="noise",
             train_x=rng.integers(0, 256, (250, 4, 5), dtype=np.uint8),
@@ -49,21 +49,21 @@ def course():
     )
 
 
-def test_levels_see_one_part_of_the_training_set_after_another(course):
-    parts = [course.part(level, steps=1) for level in range(4)]
+def test_levels_see_one_part_of_the_training_set_after_another(workload):
+    parts = [workload.part(level, steps=1) for level in range(4)]
     assert [len(part) for part in parts] == [60] * 4
     assert len(np.unique(np.concatenate(parts[:3]))) == 180
     assert set(parts[3][:20]).isdisjoint(np.concatenate(parts[:3]))  # 200 examples, then again.
     assert set(parts[3][20:]) <= set(parts[0])
-    assert set(course.part(0, steps=100)) == set(course.indices[0])
+    assert set(workload.part(0, steps=100)) == set(workload.indices[0])
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "sparse"])
-def test_a_trajectory_prunes_and_rewinds_as_a_study_does(name, course):
-    walked = trajectory.walk(loops.make(name, course), course, steps=2, levels=3)
-    planned = planned_densities(LotteryConfig(levels=2), course.network)
+def test_a_trajectory_prunes_and_rewinds_as_a_study_does(name, workload):
+    walked = trajectory.walk(loops.make(name, workload), workload, steps=2, levels=3)
+    planned = planned_densities(LotteryConfig(levels=2), workload.network)
     assert [density(ticket.mask) for ticket in walked.tickets] == pytest.approx(planned)
-    initial = course.dense().start
+    initial = workload.dense().start
     for ticket, timed in zip(walked.tickets, walked.levels, strict=True):
         for weight, keep in ticket.mask.items():
             assert torch.equal(ticket.start[weight], initial[weight] * keep)
@@ -76,10 +76,10 @@ def test_a_trajectory_prunes_and_rewinds_as_a_study_does(name, course):
 
 @pytest.mark.parametrize("name", ["eager", "dataloader"])
 @pytest.mark.parametrize("level", [0, 2])
-def test_a_step_of_a_baseline_is_one_of_ours(name, level, course):
-    walked = trajectory.walk(loops.make("torch", course), course, steps=1, levels=3)
-    ticket, train = walked.tickets[level], course.part(level, steps=1)
-    timed = loops.make(name, course).level(ticket, train, steps=1)
+def test_a_step_of_a_baseline_is_one_of_ours(name, level, workload):
+    walked = trajectory.walk(loops.make("torch", workload), workload, steps=1, levels=3)
+    ticket, train = walked.tickets[level], workload.part(level, steps=1)
+    timed = loops.make(name, workload).level(ticket, train, steps=1)
     for weight, ours in walked.levels[level].weights.items():
         torch.testing.assert_close(timed.weights[weight], ours, rtol=1e-3, atol=1e-5)
 
@@ -87,23 +87,23 @@ def test_a_step_of_a_baseline_is_one_of_ours(name, level, course):
 @pytest.mark.parametrize("steps", [1, 2, 3])
 @pytest.mark.parametrize(("name", "once"), [("eager", False), ("dataloader", True)])
 def test_a_baseline_evaluates_when_the_protocol_does_or_once(
-    name, once, steps, course, monkeypatch
+    name, once, steps, workload, monkeypatch
 ):
     monkeypatch.setattr(baselines, "EVAL_EVERY", 2)
     seen = []
     monkeypatch.setattr(
         baselines, "evaluate", lambda model, batches: seen.append(sum(len(y) for _, y in batches))
     )
-    loops.make(name, course).level(course.dense(), course.part(0, steps), steps)
+    loops.make(name, workload).level(workload.dense(), workload.part(0, steps), steps)
     config = TrainConfig(steps=steps, eval_every=min(2, steps))
     evaluations = 1 if once else len(dict.fromkeys(evaluation_steps(config, 0)))
     assert seen == [50, 10] * evaluations
 
 
-def test_all_baselines_see_the_same_pictures(course):
-    data = course.dataset
-    flat = baselines.resident(course, data.train_x)
-    pictures = dataloader.Pictures(data.train_x, data.train_y, *course.scaling)
+def test_all_baselines_see_the_same_pictures(workload):
+    data = workload.dataset
+    flat = baselines.resident(workload, data.train_x)
+    pictures = dataloader.Pictures(data.train_x, data.train_y, *workload.scaling)
     assert len(pictures) == 250
     for index in (0, 7):
         picture, target = pictures[index]
@@ -126,12 +126,12 @@ def test_repetitions_are_interleaved_and_the_first_loop_changes():
     ]
 
 
-def test_every_loop_is_measured_as_often_as_promised(course, monkeypatch):
+def test_every_loop_is_measured_as_often_as_promised(workload, monkeypatch):
     monkeypatch.setattr(measurement, "SHOWN", (0, 2))
     monkeypatch.setattr(measurement, "walk", lambda *args: trajectory.walk(*args, levels=3))
-    engine, eager = loops.make("torch", course), loops.make("eager", course)
+    engine, eager = loops.make("torch", workload), loops.make("eager", workload)
     every = {"sparse": engine, "torch": engine, "eager": eager, "dataloader": eager}
-    first, times, walls = measurement.measure(every, course, steps=1, repetitions=2)
+    first, times, walls = measurement.measure(every, workload, steps=1, repetitions=2)
     assert len(first.tickets) == 3
     assert {name: len(values) for name, values in walls.items()} == {
         "sparse": 6,
@@ -159,9 +159,9 @@ def test_a_trajectory_is_the_sum_of_its_levels():
     assert found["median_s"]["dataloader"] == pytest.approx(whole + 0.25)
 
 
-def test_levels_have_medians_and_their_share_of_the_dense_product(course):
+def test_levels_have_medians_and_their_share_of_the_dense_product(workload):
     times, _ = made_up()
-    tickets = [course.dense()] * trajectory.LEVELS
+    tickets = [workload.dense()] * trajectory.LEVELS
     first = trajectory.Walked(wall_s=1.0, between_s=0.1, levels=[], tickets=tickets)
     flops = [4_000_000 - 100_000 * level for level in range(trajectory.LEVELS)]
     dense, *_, deepest = measurement.level_summary(times, first, flops, 20.0)
@@ -175,7 +175,7 @@ def test_levels_have_medians_and_their_share_of_the_dense_product(course):
 
 
 def test_the_shown_levels_are_those_of_the_bars():
-    course = trajectory.Course(
+    workload = trajectory.Workload(
         Dataset(
             name="zeros",
             train_x=np.zeros((2, 28, 28), np.uint8),
@@ -190,7 +190,7 @@ def test_the_shown_levels_are_those_of_the_bars():
             source="made here",
         )
     )
-    planned = planned_densities(LotteryConfig(levels=trajectory.LEVELS - 1), course.network)
+    planned = planned_densities(LotteryConfig(levels=trajectory.LEVELS - 1), workload.network)
     shown = [planned[level] for level in measurement.SHOWN]
     assert [round(d, 3) for d in shown] == [1.0, 0.513, 0.211, 0.07, 0.036, 0.012]
 
@@ -258,7 +258,7 @@ def small(monkeypatch):
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
-    for made in (loops.course, loops.loop, alone.dataset):
+    for made in (loops.workload, loops.loop, alone.dataset):
         made.cache_clear()
 
 

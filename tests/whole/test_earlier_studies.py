@@ -1,6 +1,6 @@
 """What an earlier version wrote is still read: cells, ledger, records, the study's sheet.
 
-``data/written-by-0.1.0`` is a study of ``digits_study.py`` by lttune 0.1.0 before its modules had
+``written-by-0.1.0`` is a study of ``digits_study.py`` by lttune 0.1.0 before its modules had
 folders: all phases that need no points, one replicate, one control, the torch engine.
 """
 
@@ -29,7 +29,7 @@ from lttune.study.phases.planned import phase_config
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
 
-WRITTEN = Path(__file__).parents[1] / "data" / "written-by-0.1.0"
+WRITTEN = Path(__file__).parent / "written-by-0.1.0"
 OF_THIS_READING = {"reused"}
 """What a row says of the run that found its network, not of the network."""
 

@@ -29,7 +29,7 @@ from lttune.commands import export
 from lttune.config import from_dict
 from lttune.config.design import Point
 from lttune.data import load
-from lttune.exchange.tickets import Place, find
+from lttune.exchange.tickets import Place, find_network
 from lttune.records.ledger import Ledger
 from lttune.records.schema import read
 from lttune.store.store import Store
@@ -89,7 +89,7 @@ def test_a_criterion_prunes(add, tmp_path):
     for name, scope in (("relative", "layer"), ("magnitude", "layer"), ("relative", "global")):
         changes = {"prune.criterion": name, "prune.scope": scope, "levels": 1}
         study = stored_study.make(tmp_path / name / scope, LOTTERY.override(changes))
-        masks[name, scope] = find(
+        masks[name, scope] = find_network(
             Place(study=study, trial=0, replicate=0, level=1, branch="trunk")
         ).mask
     layer = masks["relative", "layer"]
@@ -101,7 +101,7 @@ def test_a_control_is_trained_and_shown(add, tmp_path, monkeypatch):
     add("A control")
     # The names for readers are taken from the table when the module is read.
     anew = runpy.run_path(controls.__file__)
-    for name in ("LABELS", "FAMILIES"):
+    for name in ("LABELS", "HOME_FAMILIES"):
         for key, value in anew[name].items():
             monkeypatch.setitem(vars(controls)[name], key, value)
     assert asked("--controls", "mirrored").config.controls == ("mirrored",)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
 
@@ -29,7 +26,7 @@ from lttune.pruning.criteria import CRITERIA
 from lttune.pruning.rule import SCOPES, competing_groups
 from lttune.study import settings
 from lttune.study.search.proposals import SAMPLERS
-from lttune.training.engines.plain import RULES as PLAIN
+from lttune.training.engines.plain import PLAIN_RULES as PLAIN
 from lttune.training.engines.stacked.rules import RULES as STACKED
 from lttune.training.engines.torch.engine import PRECISIONS, set_precision
 from lttune.training.engines.torch.optimizers import OPTIMIZERS, optimizer
@@ -58,7 +55,7 @@ def test_the_names_of_the_fields_are_those_of_the_tables(names, table):
 
 def test_plain_rules_are_those_that_both_engines_have():
     kernels = pytest.importorskip("lttune.training.engines.sparse.kernels.optimizers")
-    assert set(PLAIN) == set(STACKED) == set(kernels.KINDS) < set(OPTIMIZERS)
+    assert set(PLAIN) == set(STACKED) == set(kernels.RULE_KINDS) < set(OPTIMIZERS)
 
 
 def test_every_family_makes_a_network():
@@ -107,18 +104,3 @@ def falsified(value, field, name):
 def test_an_unknown_name_is_never_the_last_branch(path, use):
     with pytest.raises(ConfigError, match=f"^{path} must be one of"):
         use()
-
-
-ROOT = Path(config.__file__).parents[2]
-ONE_MEANING = {"prepared", "ranked", "front", "nearest", "BRANCHES", "MAIN", "ACCURACY", "MEASURES"}
-ONE_MEANING |= {"FEWEST", "AS_IT_WENT", "SPREAD"}
-
-
-def test_each_of_these_names_has_one_meaning():
-    places = defaultdict(list)
-    for path in [p for top in ("lttune", "analysis") for p in (ROOT / top).rglob("*.py")]:
-        found = re.findall(r"^(?:def )?(\w+)(?:\(|\[|:| =|, \w+ =)", path.read_text(), re.M)
-        for name in ONE_MEANING.intersection(found):
-            places[name].append(path.name)
-    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
-    assert {"prepared", "ranked", "front", "BRANCHES", "MEASURES"} <= places.keys()

@@ -20,7 +20,7 @@ from lttune.errors import ConfigError, StorageError, unknown
 
 FILE = Path(__file__).with_name("claims.yaml")
 """The claims that are shipped."""
-SCHEMA = 1
+CLAIMS_SCHEMA = 1
 """Version of the file's form."""
 ARMS = "cells"
 """Key of a question's arms."""
@@ -80,7 +80,7 @@ def as_registry(tree: Any, sha256: str = "") -> Registry:
     """
     require(isinstance(tree, Mapping), "claims file", "a mapping", type(tree).__name__)
     _known("claims file", tree, TOP)
-    require(tree.get("schema") == SCHEMA, "schema", f"{SCHEMA}", tree.get("schema"))
+    require(tree.get("schema") == CLAIMS_SCHEMA, "schema", f"{CLAIMS_SCHEMA}", tree.get("schema"))
     defaults = tree.get("defaults", {})
     settings = {
         name: _named(f"settings.{name}", LotteryConfig(), values)

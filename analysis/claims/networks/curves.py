@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.claims.file.question import WHOLE, Question
 from analysis.tables.censoring import is_censored
 from analysis.tables.responses import matrix, response_table, trajectory_table
-from lttune.records.objectives import GRID
+from lttune.records.objectives import DENSITY_GRID
 
 AT_STOP = ("test_accuracy", "val_accuracy", "train_accuracy")
 """Columns of accuracies at the early stop, which a longer training may raise."""
@@ -70,7 +70,7 @@ def responses(
         raise KeyError(reads)
     prunable = float(rows["prunable"].iloc[0])
     places = {d if d <= 1 else d / prunable for d in densities}
-    grid = tuple(sorted({*GRID, *(p for p in places if p <= 1)}, reverse=True))
+    grid = tuple(sorted({*DENSITY_GRID, *(p for p in places if p <= 1)}, reverse=True))
     rows = rows[list(dict.fromkeys(name for name in (*READ, reads) if name in rows))]
     # One trial with a replicate for each unit: what response_table tells trajectories by.
     rows = rows.assign(phase="cell", trial=0, replicate=rows["unit"])
@@ -158,8 +158,8 @@ def _read(table: pd.DataFrame, column: str, grid: Sequence[float]) -> pd.DataFra
 def _whole(
     question: Question, table: pd.DataFrame, prunable: float
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    floor = question.densities[0] if question.densities else GRID[-1]
-    table = table[table["density"].isin([*GRID, floor])]
+    floor = question.densities[0] if question.densities else DENSITY_GRID[-1]
+    table = table[table["density"].isin([*DENSITY_GRID, floor])]
     whole = trajectory_table(table, margin=question.within, floor=floor).set_index("replicate")
     never = pd.Series(False, whole.index)
     if question.measure == "gain_auc":

@@ -31,7 +31,7 @@ class Kept:
 
 KeptImportances = Mapping[str, Importance | Kept]
 """Column that the response was read of -> its indices: with draws, or as a study kept them."""
-SAME = 0.02
+SAME_ON_GRID = 0.02
 """Relative difference below which two densities are one: those of a grid are a fifth apart."""
 WIDE = float(stats.norm.isf(0.025))
 """Standard deviations from the middle of a 95 % interval to its end."""
@@ -107,7 +107,7 @@ def _p(lead: float, deviation: float) -> float:
 
 def _at(table: pd.DataFrame, question: Question) -> pd.DataFrame:
     density = question.densities[0] if question.densities else 1.0
-    near = np.isclose(table["density"].to_numpy(float), density, rtol=SAME, atol=0)
+    near = np.isclose(table["density"].to_numpy(float), density, rtol=SAME_ON_GRID, atol=0)
     return table[near]
 
 

@@ -19,10 +19,10 @@ from analysis.tables.sweeps import point_name
 from analysis.tables.trials import settings
 from lttune.config.fields import is_number
 from lttune.config.phase import phase_names
-from lttune.records.objectives import GRID
+from lttune.records.objectives import DENSITY_GRID
 
 LR, FRACTION = "train.lr", "prune.fraction"
-DENSITY = GRID[7]
+GAIN_DENSITY = DENSITY_GRID[7]
 """Share of weights at which the gain is read, 21.0 %."""
 
 LEARNED = 0.5
@@ -36,9 +36,9 @@ def map_table(study: StudyFrame) -> tuple[pd.DataFrame, str]:
     """Returns gain by learning rate and pruning fraction, and which fraction it is.
 
     Points of a design if they vary both, else the trials of the search. ``fraction`` is the first
-    fraction that varies; ``gain`` the mean over replicates at ``DENSITY``, NaN without a sound one;
-    ``dense`` the mean accuracy of the dense networks; ``diverged`` the replicates with a diverged
-    network. Empty if nothing varies both.
+    fraction that varies; ``gain`` the mean over replicates at ``GAIN_DENSITY``, NaN without a sound
+    one; ``dense`` the mean accuracy of the dense networks; ``diverged`` the replicates with a
+    diverged network. Empty if nothing varies both.
     """
     base = settings(study)
     for phase in (*phase_names(lambda p: p.is_design), *phase_names(lambda p: p.is_proposed)):
@@ -51,7 +51,7 @@ def map_table(study: StudyFrame) -> tuple[pd.DataFrame, str]:
         tickets = study.records[
             (study.records["phase"] == phase) & (study.records["branch"] == "trunk")
         ]
-        responses = response_table(tickets, grid=(DENSITY,))
+        responses = response_table(tickets, grid=(GAIN_DENSITY,))
         diverged = tickets[tickets["diverged"].astype(bool)].groupby("trial")["replicate"].nunique()
         rows = [
             {
@@ -89,7 +89,7 @@ def lr_fraction(study: StudyFrame, subtitle: str) -> Drawing | None:
     table, name = map_table(study)
     if table.empty:
         return None
-    title = f"Gain at {100 * DENSITY:.1f} % of the weights over {LR} and {name}"
+    title = f"Gain at {100 * GAIN_DENSITY:.1f} % of the weights over {LR} and {name}"
     with canvas.style():
         figure = canvas.new_figure(title, subtitle, study.incomplete)
         ax = figure.subplots()

@@ -11,7 +11,7 @@ from analysis.figures.lines import Look
 from analysis.frame import StudyFrame
 from analysis.tables.noise import WORDS
 
-LOOKS = dict(
+COMPONENT_LOOKS = dict(
     zip(
         WORDS.values(),
         (
@@ -38,7 +38,7 @@ def noise(study: StudyFrame, subtitle: str, table: pd.DataFrame) -> Drawing | No
         grid = list(figure.subplots(rows, columns, squeeze=False).flat)
         for ax, source in zip(grid, sources, strict=False):
             mine = table[table["source"] == source]
-            for component, look in LOOKS.items():
+            for component, look in COMPONENT_LOOKS.items():
                 one = mine[mine["component"] == component].sort_values("density")
                 # Zero, which restricted likelihood often finds, has no place on a log axis.
                 spread = 100 * np.sqrt(one["variance"].astype(float).where(one["variance"] > 1e-10))

@@ -13,11 +13,11 @@ from analysis.importance.estimate import MIN_Q2
 from analysis.importance.saved import Importances
 from analysis.tables.design.points import RESPONSE
 
-PANELS = 4
+MOST_PANELS = 4
 """Densities that are drawn, evenly over all; the CSV has every one."""
 
 
-def shown_densities(strip: pd.DataFrame, most: int = PANELS) -> list[float]:
+def shown_densities(strip: pd.DataFrame, most: int = MOST_PANELS) -> list[float]:
     """Returns a few of the densities of a strip, the first and the last among them."""
     densities = sorted(strip["density"].astype(float), reverse=True)
     places = np.linspace(0, len(densities) - 1, min(most, len(densities))).round().astype(int)

@@ -19,6 +19,7 @@ from analysis.tables.objective import directions, is_minimized, objective_name
 from analysis.tables.sweeps import point_name
 from analysis.tables.trials import settings
 from lttune.config.fields import is_number
+from lttune.config.lottery.lottery import DEPTH
 from lttune.config.phase import PHASES, Phase
 
 BUDGET_COLUMNS = ["curve", "k", "value", "low", "high", "n"]
@@ -29,9 +30,6 @@ AS_IT_WENT, EXPECTED = "search", "random"
 
 FEWEST_DRAWN = 2
 """Random trials from which there is a curve."""
-
-DEPTH = ("levels", "min_density")
-"""What a point of theirs may set beside the space."""
 
 
 def budget_table(study: StudyFrame) -> pd.DataFrame:

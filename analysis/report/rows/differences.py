@@ -11,7 +11,7 @@ from analysis.report.formats import percent
 from analysis.report.section import Subject, Tabled
 from analysis.tables.controls import LABELS
 from analysis.tables.curves import nearest
-from analysis.tables.sweeps import DENSITIES
+from analysis.tables.sweeps import TABLE_DENSITIES
 
 MOST_COLUMNS = 4
 """Comparisons up to which each is a column of the table of differences; of more, densities are."""
@@ -32,7 +32,7 @@ def comparison(table: pd.DataFrame) -> dict[str, Any]:
     # Controls may be trained at some levels only: where most are, there is most to compare.
     held = table.groupby("level")["versus"].transform("size")
     most = table[held == held.max()]
-    levels = dict.fromkeys(int(nearest(most, d)["level"].iloc[0]) for d in DENSITIES)
+    levels = dict.fromkeys(int(nearest(most, d)["level"].iloc[0]) for d in TABLE_DENSITIES)
     few = table[table["level"].isin(list(levels))]
     heads = [(level, percent(mine["density"].iloc[0], 1)) for level, mine in few.groupby("level")]
     rows = [
@@ -55,13 +55,13 @@ def _by_level(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def at_home(subject: Subject, tables: Tabled) -> dict[str, Any]:
+def differences_at_home(subject: Subject, tables: Tabled) -> dict[str, Any]:
     """Returns ``differences`` of the base configuration on its own task."""
     table = tables["differences"]
     return {"differences": comparison(table)} if len(table) else {}
 
 
-def at_target(subject: Subject, tables: Tabled) -> dict[str, Any]:
+def differences_on_target(subject: Subject, tables: Tabled) -> dict[str, Any]:
     """Returns ``on_target``, the differences there, and ``target``, what it is."""
     table = tables["differences_target"]
     shown = {"on_target": comparison(table), "target": target_text(subject.study)}

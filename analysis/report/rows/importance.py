@@ -53,7 +53,7 @@ def widths(subject: Subject, tables: Tabled) -> dict[str, Any]:
     return {"widths": found} if found else {}
 
 
-def noise(subject: Subject, tables: Tabled) -> dict[str, Any]:
+def sources_of_noise(subject: Subject, tables: Tabled) -> dict[str, Any]:
     """Returns ``noise``: where it comes from, at the density of the answer."""
     found = noise_rows(tables["noise"], answer_density(subject.study))
     return {"noise": found} if found else {}

@@ -27,7 +27,7 @@ def on_front(subject: Subject, tables: Tabled) -> dict[str, Any]:
     }
 
 
-def confirmed(subject: Subject, tables: Tabled) -> dict[str, Any]:
+def confirmed_rows(subject: Subject, tables: Tabled) -> dict[str, Any]:
     """Returns ``confirmed`` configurations."""
     table = tables["confirmed"]
     return {"confirmed": table.to_dict("records")} if len(table) else {}

@@ -24,12 +24,12 @@ from analysis.importance import (
 )
 from analysis.importance.missing import missing_text
 from analysis.importance.saved import Importances
-from analysis.tables.design.points import DENSITIES, DesignSample, design_sample
+from analysis.tables.design.points import IMPORTANCE_DENSITIES, DesignSample, design_sample
 from analysis.tables.design.readings import READINGS, reference_of
 from analysis.tables.objective import margin_of
-from analysis.tables.sweeps import DENSITIES as WIDTH_DENSITIES
+from analysis.tables.sweeps import TABLE_DENSITIES
 
-GIVEN_OK = DENSITIES[3::4]
+GIVEN_OK = IMPORTANCE_DENSITIES[3::4]
 """Densities at which importances among sound trajectories are asked for: Shapley effects visit all
 subsets of the factors, which takes half a minute each."""
 
@@ -72,7 +72,7 @@ def design_tables(study: StudyFrame) -> tuple[Importances | None, str]:
 
 
 def _estimated(sample: DesignSample, margin: float, reference: float) -> Importances:
-    at_grid = sample.responses["density"].isin(list(DENSITIES))
+    at_grid = sample.responses["density"].isin(list(IMPORTANCE_DENSITIES))
     curves = importance_by_density(sample.points, sample.responses[at_grid], sample.factors)
     diverges, given_ok, text = _two_parts(sample)
     return Importances(
@@ -93,7 +93,7 @@ def _estimated(sample: DesignSample, margin: float, reference: float) -> Importa
 
 def _widths(sample: DesignSample, margin: float, reference: float) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
-    for density in WIDTH_DENSITIES:
+    for density in TABLE_DENSITIES:
         here = sample.responses[sample.responses["density"] == density]
         here = here[here["ok"].astype(bool) & here["gain"].notna()]
         for name, reading in READINGS.items() if len(here) else ():

@@ -8,14 +8,13 @@ import pandas as pd
 
 from analysis.frame import StudyFrame, in_phases
 from analysis.tables.responses import response_table
-from analysis.tables.sweeps import DENSITIES as WIDTH_DENSITIES
-from analysis.tables.sweeps import point_name
+from analysis.tables.sweeps import TABLE_DENSITIES, point_name
 from analysis.tables.trials import settings
 from lttune.config.design import INERT, Factor
 from lttune.config.design.points import Role
-from lttune.records.objectives import GRID
+from lttune.records.objectives import DENSITY_GRID
 
-DENSITIES = GRID[::2]
+IMPORTANCE_DENSITIES = DENSITY_GRID[::2]
 """Densities at which importances are estimated, every other of the grid: each takes seconds."""
 
 FEWEST_POINTS = 16
@@ -35,8 +34,8 @@ class DesignSample:
     points: pd.DataFrame
     """As ``design_points``."""
     responses: pd.DataFrame
-    """As ``response_table`` on ``DENSITIES`` and those of widths; replicates of a point belong to
-    one ``trial``, and ``value`` is the column ``RESPONSE``."""
+    """As ``response_table`` on ``IMPORTANCE_DENSITIES`` and those of widths; replicates of a point
+    belong to one ``trial``, and ``value`` is the column ``RESPONSE``."""
     factors: list[Factor]
     """The declared distributions."""
 
@@ -77,7 +76,7 @@ def design_sample(study: StudyFrame) -> DesignSample | str:
         in_phases(study.records, lambda phase: phase.is_design)
         & (study.records["branch"] == "trunk")
     ]
-    grid = sorted({*DENSITIES, *WIDTH_DENSITIES}, reverse=True)
+    grid = sorted({*IMPORTANCE_DENSITIES, *TABLE_DENSITIES}, reverse=True)
     responses = response_table(tickets, grid=grid)
     responses = responses.assign(trial=responses["trial"].map(first), value=responses[RESPONSE])
     points = points[points["trial"].isin(responses["trial"])]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-NEAR = 0.01
+KEPT_WITHIN = 0.01
 """Accuracy that may be lost to the reference network."""
 
 
@@ -17,7 +17,7 @@ def keeps(responses: pd.DataFrame, margin: float, reference: float) -> tuple[pd.
 
 def is_near(responses: pd.DataFrame, margin: float, reference: float) -> tuple[pd.Series, float]:
     """Returns the lead over a fixed dense network, and what may be lost to it."""
-    return responses["accuracy"].astype(float) - reference, NEAR
+    return responses["accuracy"].astype(float) - reference, KEPT_WITHIN
 
 
 READINGS: dict[str, Callable[[pd.DataFrame, float, float], tuple[pd.Series, float]]] = {

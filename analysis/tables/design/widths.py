@@ -14,7 +14,7 @@ from analysis.tables.design.points import declared_factors
 from analysis.tables.design.readings import READINGS, reference_of
 from analysis.tables.objective import margin_of
 from analysis.tables.responses import response_table
-from analysis.tables.sweeps import DENSITIES, is_numeral, sweep_networks
+from analysis.tables.sweeps import TABLE_DENSITIES, is_numeral, sweep_networks
 
 WIDTH = ["source", "factor", "density", "reading", "width", "low", "high", "whole", "unit", "open"]
 WIDTH_COLUMNS = [*WIDTH, "n", "reason"]
@@ -54,13 +54,13 @@ def _of_sweeps(study: StudyFrame) -> list[dict[str, Any]]:
         if len(values) < FEWEST_VALUES:
             continue
         log = values[0] > 0 and values[-1] / values[0] >= DECADE
-        responses = response_table(mine, grid=DENSITIES)
+        responses = response_table(mine, grid=TABLE_DENSITIES)
         of_trial = mine.drop_duplicates("trial").set_index("trial")["value"].astype(float)
         responses = responses.assign(swept=responses["trial"].map(of_trial))
         # What ended by divergence is bad; what was not trained that deep is unknown.
         known = responses[responses["missing"].isin(["", "diverged above"])]
         reference = reference_of(responses[np.isfinite(responses["accuracy"])], marked)
-        for density in DENSITIES:
+        for density in TABLE_DENSITIES:
             here = known[np.isclose(known["density"], density)]
             if here["swept"].nunique() < len(values):
                 continue

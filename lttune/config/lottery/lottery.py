@@ -29,6 +29,9 @@ KeptName = Literal[
 ]
 PrunedName = Literal["zero", "freeze", "zero_if_shrinking"]
 
+DEPTH = ("levels", "min_density")
+"""How deep a trajectory goes: what a point may set beside the space that is searched."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LotteryConfig:

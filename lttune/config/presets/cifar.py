@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lttune.config import DataConfig, PruneConfig, TrainConfig
 
-CIFAR10 = DataConfig(name="cifar10", validation=5_000)
+UNAUGMENTED = DataConfig(name="cifar10", validation=5_000)
 """45,000 training and 5,000 validation examples, as they are (section 3)."""
 
 AUGMENTED = DataConfig(name="cifar10", validation=5_000, augment="flip-crop")

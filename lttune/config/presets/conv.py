@@ -7,7 +7,7 @@ paper states neither padding nor activation: 'same' and ReLU give its counts for
 from __future__ import annotations
 
 from lttune.config import LotteryConfig, ModelConfig, PruneConfig, TrainConfig
-from lttune.config.presets.cifar import CIFAR10
+from lttune.config.presets.cifar import UNAUGMENTED
 
 
 def _conv(
@@ -15,7 +15,7 @@ def _conv(
 ) -> LotteryConfig:
     return LotteryConfig(
         levels=levels,
-        data=CIFAR10,
+        data=UNAUGMENTED,
         model=ModelConfig(name=f"conv-{depth}", init="glorot_normal", dropout=dropout),
         train=TrainConfig(optimizer="adam", lr=lr, batch_size=60, steps=steps, eval_every=100),
         prune=PruneConfig(

@@ -16,7 +16,7 @@ from lttune.config.seeding import stream
 from lttune.errors import DataError, StorageError
 from lttune.store.files import write_atomically
 
-NAMES = ("train_x", "train_y", "test_x", "test_y")
+ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -40,14 +40,14 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _arrays(path: Path, file: np.lib.npyio.NpzFile) -> dict[str, np.ndarray]:
-    turned = {name: "_".join(reversed(name.split("_"))) for name in NAMES}
-    for names in ({name: name for name in NAMES}, turned):
+    turned = {name: "_".join(reversed(name.split("_"))) for name in ARRAYS}
+    for names in ({name: name for name in ARRAYS}, turned):
         if all(stored in file for stored in names.values()):
             return {name: file[stored] for name, stored in names.items()}
     if "x" in file and "y" in file:
         return with_test_part(path, file["x"], file["y"])
     found = ", ".join(sorted(file.files)) or "nothing"
-    raise DataError(f"{path} must hold the arrays {', '.join(NAMES)}, or x and y; found {found}")
+    raise DataError(f"{path} must hold the arrays {', '.join(ARRAYS)}, or x and y; found {found}")
 
 
 def with_test_part(path: Path, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:

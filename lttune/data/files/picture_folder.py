@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
-GREY = {"1", "L", "LA"}
+GREY_MODES = {"1", "L", "LA"}
 """Pillow's modes without colours."""
 
 
@@ -82,7 +82,7 @@ def _files(path: Path, names: list[str]) -> tuple[list[Path], list[int]]:
 def _decoded(files: list[Path], size: int | None) -> np.ndarray:
     # A first pass reads the heads alone: only then is the one array known, and room made for it.
     heads = {file: _head(file) for file in files}
-    mode = "L" if all(mode in GREY for mode, _ in heads.values()) else "RGB"
+    mode = "L" if all(mode in GREY_MODES for mode, _ in heads.values()) else "RGB"
     width, height = (size, size) if size else heads[files[0]][1]
     for file, (_, found) in heads.items():
         if not size and found != (width, height):

@@ -25,10 +25,10 @@ from lttune.records.ledger import Trial
 
 SUCCESS, CRASHED, PRUNED = 1, 4, 8
 """DeepCAVE's numbers for how a trial ended."""
-ENDS = {"failed": CRASHED, "stopped": PRUNED}
+LEVEL_STATES = {"failed": CRASHED, "stopped": PRUNED}
 """State in the ledger -> how the level after the last trained one ended."""
 
-MORE = ("test_accuracy", "diverged", "train_time_s")
+MORE_MEASURES = ("test_accuracy", "diverged", "train_time_s")
 """Measures of the records that are told beside the objectives."""
 OBJECTIVES = [
     {"name": name, "lower": 0.0, "upper": 1.0, "lock_lower": True, "lock_upper": True} | better
@@ -90,12 +90,12 @@ def _history(folder: Folder, trial: Trial) -> list[list[Any]]:
         own = [row for row in folder.tickets[trial.number] if row["replicate"] == replicate]
         for row in own:
             costs = [row[objective["name"]] for objective in OBJECTIVES]
-            more = about | {name: row[name] for name in MORE}
+            more = about | {name: row[name] for name in MORE_MEASURES}
             rows.append([row["level"], replicate, costs, 0.0, 0.0, SUCCESS, more])
-        if trial.state in ENDS:
+        if trial.state in LEVEL_STATES:
             more = about if trial.error is None else {**about, "traceback": trial.error}
             none = [None] * len(OBJECTIVES)
-            rows.append([len(own), replicate, none, 0.0, 0.0, ENDS[trial.state], more])
+            rows.append([len(own), replicate, none, 0.0, 0.0, LEVEL_STATES[trial.state], more])
     return rows
 
 

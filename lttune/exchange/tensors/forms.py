@@ -12,7 +12,7 @@ from lttune.errors import ConfigError
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
 
-COUNT = "num_batches_tracked"
+BATCH_COUNTER = "num_batches_tracked"
 """Batch norm's own step counter, which is neither a weight nor a moment."""
 
 TensorForm = Callable[[Weights, Mask, Network, int], dict[str, Tensor]]
@@ -31,7 +31,7 @@ def plain(weights: Weights, mask: Mask, network: Network, steps: int) -> dict[st
     with torch.device("meta"):
         names = list(network.make().state_dict())
     return {
-        name: torch.tensor(steps) if name.endswith(COUNT) else weights[name].contiguous()
+        name: torch.tensor(steps) if name.endswith(BATCH_COUNTER) else weights[name].contiguous()
         for name in names
     }
 

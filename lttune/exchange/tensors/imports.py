@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lttune.errors import DataError
 from lttune.exchange.tensors.files import Contents
-from lttune.exchange.tensors.forms import COUNT
+from lttune.exchange.tensors.forms import BATCH_COUNTER
 from lttune.exchange.tensors.matching import matched
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
@@ -86,7 +86,7 @@ def weights_in(contents: Contents, network: Network, source: str = "the weights"
     kept = {
         name.removesuffix(ORIGINAL): value
         for name, value in contents.tensors.items()
-        if not name.startswith(PREFIX) and not name.endswith((SUFFIX, COUNT))
+        if not name.startswith(PREFIX) and not name.endswith((SUFFIX, BATCH_COUNTER))
     }
     shapes = network.shapes | network.buffers
     weights = matched(kept, shapes, contents.ordered, source)

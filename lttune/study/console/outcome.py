@@ -32,7 +32,7 @@ class Outcome:
     """What MLflow lacks; empty if nothing."""
 
 
-BEST = 5
+BEST_SHOWN = 5
 
 
 def show(
@@ -81,7 +81,7 @@ def _best(
     objective = config.objective
     candidates = [trial for trial in ledger.trials if phase_of(trial.phase).is_candidate]
     alone = len(objective.measures) == 1
-    best = ranked(candidates, objective)[:BEST] if alone else front(candidates, objective)
+    best = ranked(candidates, objective)[:BEST_SHOWN] if alone else front(candidates, objective)
     if not best:
         return None
     title = "best trials by {} (validation)" if alone else "Pareto front by {} (validation)"

@@ -22,7 +22,7 @@ from lttune.pruning.densities import planned_densities
 from lttune.store.store import Store
 from lttune.study.console.progress import clock
 from lttune.study.declared import Study
-from lttune.study.phases.planned import phase_config, planned_trials, trajectories
+from lttune.study.phases.planned import phase_config, planned_trials, trajectory_counts
 from lttune.study.settings import StudyConfig
 from lttune.training.engines import make, warm
 from lttune.training.schedule import evaluation_steps
@@ -30,11 +30,11 @@ from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.task import Task, Ticket
 from lttune.trajectory.trial import networks as trained
 
-DENSITIES = (1.0, 0.3, 0.1, 0.03)
+PACE_DENSITIES = (1.0, 0.3, 0.1, 0.03)
 """Where the pace is measured; between them it is linear in density."""
-STEPS = 40
+PACE_STEPS = 40
 """Steps of each measurement."""
-ROUNDS = 3
+PACE_ROUNDS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,16 +71,18 @@ def measured(
     """Trains the base network for some steps at some densities and returns its pace."""
     warm(engine)
     train = dataclasses.replace(
-        lottery.train, steps=STEPS, eval_every=STEPS, warmup_steps=0, milestones=()
+        lottery.train, steps=PACE_STEPS, eval_every=PACE_STEPS, warmup_steps=0, milestones=()
     )
     brief = dataclasses.replace(lottery, train=train, rewind_step=0)
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(datasets, make(engine, device), Store(Path(folder)), device=device)
         # The best of some: the first also loads what stays loaded, and machines have other work.
-        rounds = [[_brief(brief, lab, d, number) for d in DENSITIES] for number in range(ROUNDS)]
+        rounds = [
+            [_brief(brief, lab, d, number) for d in PACE_DENSITIES] for number in range(PACE_ROUNDS)
+        ]
     best = [tuple(map(min, zip(*times, strict=True))) for times in zip(*rounds, strict=True)]
     steps, evaluations = zip(*reversed(best), strict=True)
-    return Pace(densities=DENSITIES[::-1], step_s=steps, evaluation_s=evaluations)
+    return Pace(densities=PACE_DENSITIES[::-1], step_s=steps, evaluation_s=evaluations)
 
 
 def _brief(config: LotteryConfig, lab: Lab, density: float, number: int) -> tuple[float, float]:
@@ -105,7 +107,7 @@ def _brief(config: LotteryConfig, lab: Lab, density: float, number: int) -> tupl
     times = lab.train([task])[0].cell.times
     # Validation and test before the first step and after the last, some of it again at the end.
     evaluation = times["eval_time_s"] / 3
-    return (times["train_time_s"] - times["eval_time_s"]) / STEPS, evaluation
+    return (times["train_time_s"] - times["eval_time_s"]) / PACE_STEPS, evaluation
 
 
 def plan(
@@ -117,7 +119,7 @@ def plan(
         cut = phase_config(name, config.lottery, config.objective)
         planned = planned_trials(PHASES[name], config, study)
         total = [0.0, 0.0, 0.0]
-        for trial, count in trajectories(planned):
+        for trial, count in trajectory_counts(planned):
             one = _trajectory(
                 cut.override(trial.hparams),
                 config.lottery,

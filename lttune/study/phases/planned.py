@@ -120,7 +120,7 @@ TRIALS: dict[Origin, Callable[[Phase, StudyConfig, Study], list[PlannedTrial]]] 
 """Where points come from -> the trials of such a phase."""
 
 
-def trajectories(planned: Sequence[PlannedTrial]) -> list[tuple[PlannedTrial, int]]:
+def trajectory_counts(planned: Sequence[PlannedTrial]) -> list[tuple[PlannedTrial, int]]:
     """Returns the trials that train different things, each with its number of trajectories.
 
     Replicates of a point train the same number of networks for as long.
@@ -146,7 +146,7 @@ def work(config: StudyConfig, study: Study, datasets: Mapping[str, Dataset]) -> 
         base = phase_config(name, config.lottery, config.objective)
         planned = planned_trials(PHASES[name], config, study)
         total = 0
-        for trial, count in trajectories(planned):
+        for trial, count in trajectory_counts(planned):
             densities = _planned(base.override(trial.hparams), datasets)
             total += count * sum(networks(densities, trial.controls, config.control_densities))
         found[name] = total / len(planned)

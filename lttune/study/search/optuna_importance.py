@@ -33,7 +33,7 @@ QUESTIONS: dict[str, str] = {
 }
 """Column -> the question that it answers."""
 
-BEST = 0.1
+BEST_SHARE = 0.1
 """Share of the trials that PED-ANOVA asks about."""
 REGIONS = {"ped_anova": (1.0, "all trials"), "ped_anova_local": (0.5, "the better half")}
 """Column -> the share of the trials that the best are compared with, and its name."""
@@ -117,7 +117,7 @@ def _unknown(name: str, losses: np.ndarray) -> str:
     share, words = REGIONS[name]
     best, region = (
         int((losses <= np.quantile(losses, quantile, method="inverted_cdf")).sum())
-        for quantile in (BEST, share)
+        for quantile in (BEST_SHARE, share)
     )
     if best == region:
         return f"the best tenth and {words} are the same {best} of {n} trials: they are tied"
@@ -131,7 +131,7 @@ def _unknown(name: str, losses: np.ndarray) -> str:
 def _evaluators(seed: int) -> dict[str, BaseImportanceEvaluator]:
     return {
         **{
-            name: PedAnovaImportanceEvaluator(target_quantile=BEST, region_quantile=share)
+            name: PedAnovaImportanceEvaluator(target_quantile=BEST_SHARE, region_quantile=share)
             for name, (share, _) in REGIONS.items()
         },
         "optuna_fanova": FanovaImportanceEvaluator(seed=seed),

@@ -17,6 +17,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from lttune.config import LotteryConfig
+from lttune.config.lottery.lottery import DEPTH
 from lttune.config.phase import phase_names
 from lttune.config.seeding import integer
 from lttune.records.ledger import Ledger, Trial
@@ -34,9 +35,6 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=STARTUP),
     "random": lambda seed: RandomSampler(seed=seed),
 }
-
-DEPTH = ("levels", "min_density")
-"""What a point may set beside the space: how deep its trajectory goes."""
 
 
 class Proposals:
@@ -159,7 +157,7 @@ class Proposals:
         return tuple(params.values())
 
 
-def draw(space: Space, seed: int, index: int) -> dict[str, Any]:
+def random_values(space: Space, seed: int, index: int) -> dict[str, Any]:
     """Returns draw ``index`` of the random control: uniform in the space, independent of all else.
 
     Where a distribution is logarithmic, it is uniform in the logarithm.

@@ -17,7 +17,7 @@ from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Space
 from lttune.study.phases.confirmation import Confirmation
 from lttune.study.phases.planned import phase_config
-from lttune.study.search.proposals import Proposals, draw
+from lttune.study.search.proposals import Proposals, random_values
 
 
 class StudySearcher(Searcher):
@@ -115,7 +115,7 @@ class StudySearcher(Searcher):
         """Adds the control's next trial: also while the search waits, so that no core does."""
         if not self._room(phase):
             return None
-        return self._add(phase, draw(self.space, self._seed, len(self.ledger.of(phase))))
+        return self._add(phase, random_values(self.space, self._seed, len(self.ledger.of(phase))))
 
     def _add(self, phase: str, params: Mapping[str, Any]) -> Trial:
         return self.ledger.add(phase, label(params), params, list(range(self._replicates)), [])

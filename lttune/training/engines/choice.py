@@ -31,7 +31,7 @@ class Offer(Protocol):
 ENGINES: dict[str, Offer] = {"sparse": sparse, "torch": torch, "stacked": stacked}
 """Name of an engine -> what its folder offers."""
 
-FAST, REFERENCE = "sparse", "torch"
+FAST, FALLBACK = "sparse", "torch"
 """What "auto" takes where it can, and where it cannot. (The stacked engine is worth its while only
 where a GPU has many members at once.)"""
 
@@ -52,9 +52,9 @@ def choose(name: str, needs: Needs) -> tuple[str, str]:
     if not lack:
         return engine, ""
     if name != "auto":
-        raise ResourceError(f"engine must be {REFERENCE} here: {name} was asked for, but {lack}")
+        raise ResourceError(f"engine must be {FALLBACK} here: {name} was asked for, but {lack}")
     subject, _, predicate = lack.partition(" ")
-    return REFERENCE, f"the {engine} engine {predicate}" if subject == "it" else lack
+    return FALLBACK, f"the {engine} engine {predicate}" if subject == "it" else lack
 
 
 def make(name: str, device: str) -> Engine:

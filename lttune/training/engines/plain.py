@@ -11,7 +11,7 @@ from lttune.config import TrainConfig
 from lttune.models import Network
 from lttune.training.engines.needs import Needs
 
-RULES = ("sgd", "momentum", "adam", "adamw")
+PLAIN_RULES = ("sgd", "momentum", "adam", "adamw")
 """Their update rules."""
 
 NETWORKS = "trains fully connected networks only, without dropout, all layers prunable"
@@ -37,7 +37,7 @@ def fully_connected(network: Network) -> bool:
 
 def beyond(config: TrainConfig) -> str:
     """Returns what of a training only the torch engine can do, as a predicate, "" if nothing."""
-    if config.optimizer not in RULES:
+    if config.optimizer not in PLAIN_RULES:
         return f"has no {config.optimizer}"
     if config.precision != "float32":
         return f"computes in float32 only, not in {config.precision}"

@@ -7,6 +7,7 @@ from planted import claim, question, records, registry, rising, trial, words
 
 from analysis.claims import lock as locks
 from analysis.claims import verdicts
+from analysis.frame import LOCK_FILE
 from analysis.statistics.verdicts.multiplicity import benjamini_hochberg, holm
 from lttune.errors import ConfigError, StorageError
 
@@ -104,7 +105,7 @@ def test_a_lock_is_written_once(tmp_path):
     one = registry(
         confirmatory("A", question()), claim(why="No.", questions=[], setting="", id="B")
     )
-    path = tmp_path / locks.NAME
+    path = tmp_path / LOCK_FILE
     assert locks.read_lock(path) is None
     locks.write_lock(path, locks.lock(one, date=BEFORE))
     found = locks.read_lock(path)

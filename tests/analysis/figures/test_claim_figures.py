@@ -17,7 +17,7 @@ def test_tested_claims_come_first_with_a_glyph_of_their_own():
         ("–", "not tested", 1),
     ]
     assert len(set(verdict_section.GLYPHS.values())) == len(verdict_section.GLYPHS)
-    markers = {(v["marker"], v["markerfacecolor"]) for v in claim_figures.LOOKS.values()}
+    markers = {(v["marker"], v["markerfacecolor"]) for v in claim_figures.VERDICT_LOOKS.values()}
     assert len(markers) == 4
 
 

@@ -161,14 +161,14 @@ def test_the_target_has_its_own_dense_network_and_controls(tmp_path):
 
 
 def test_controls_stand_in_families_and_unknown_ones_last():
-    found = controls.families({"trunk", "reinit", "random", "shuffle", "newer", "transfer"})
+    found = controls.shown_families({"trunk", "reinit", "random", "shuffle", "newer", "transfer"})
     assert found == {"Other masks": ["random", "shuffle"], "Others": ["newer"]}
-    assert controls.families({"trunk", "reinit", "random"}) == {}
+    assert controls.shown_families({"trunk", "reinit", "random"}) == {}
 
 
 def test_every_control_has_a_name_and_a_place():
-    placed = {name for names in controls.FAMILIES.values() for name in names}
-    assert placed | set(controls.TARGET) == set(get_args(ControlName))
+    placed = {name for names in controls.HOME_FAMILIES.values() for name in names}
+    assert placed | set(controls.TARGET_PARTS) == set(get_args(ControlName))
     assert placed <= controls.LABELS.keys()
 
 

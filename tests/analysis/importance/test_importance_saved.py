@@ -70,7 +70,7 @@ def counted(monkeypatch):
         )
 
     monkeypatch.setattr(design_importance, "importance_by_density", estimate)
-    monkeypatch.setattr(design_importance, "WIDTH_DENSITIES", ())
+    monkeypatch.setattr(design_importance, "TABLE_DENSITIES", ())
     return calls
 
 
@@ -105,7 +105,9 @@ def test_other_factors_and_options_are_other_importances(tmp_path):
 def test_a_second_report_has_the_same_bytes(tmp_path, monkeypatch):
     quick = partial(importance_by_density, draws=8, permutations=4, base=64)
     monkeypatch.setattr(design_importance, "importance_by_density", quick)
-    monkeypatch.setattr(design_importance, "DENSITIES", design_points.DENSITIES[:3:2])
+    monkeypatch.setattr(
+        design_importance, "IMPORTANCE_DENSITIES", design_points.IMPORTANCE_DENSITIES[:3:2]
+    )
     folder = design_study(tmp_path).folder
 
     def files():

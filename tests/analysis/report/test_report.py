@@ -86,7 +86,7 @@ def test_incomplete_is_marked_in_the_page_and_on_every_figure(tmp_path):
     write_study(tmp_path, **FULL | {"planned": {"anchor": 3, "search": 12}})
     assert "Incomplete: 11 of 15 trials" in words(tmp_path)
     drawn = list((tmp_path / "figures").glob("*.svg"))
-    assert len(drawn) == 4
+    assert {path.stem for path in drawn} == FIGURES
     assert all("INCOMPLETE: 11 OF 15 TRIALS" in path.read_text() for path in drawn)
 
 

@@ -18,7 +18,7 @@ from analysis.figures.search import budget as budget_figures
 from analysis.report import write as report
 from analysis.report.rows.importance import OPTUNA, lead_text
 from analysis.tables.design import importance as design_importance
-from analysis.tables.design.points import DENSITIES, design_sample
+from analysis.tables.design.points import IMPORTANCE_DENSITIES, design_sample
 from analysis.tables.design.widths import width_table
 from analysis.tables.noise import noise_table
 from lttune.__main__ import main
@@ -191,7 +191,7 @@ def test_where_trajectories_diverge_the_two_questions_are_asked_apart(tmp_path, 
     records = study.records[~(bad & (study.records["level"] > 2))]
     records = records.assign(diverged=bad & (records["level"] == 2))
     study = dataclasses.replace(study, records=records)
-    dense, _, deep = DENSITIES[:3]
+    dense, _, deep = IMPORTANCE_DENSITIES[:3]
     monkeypatch.setattr(design_importance, "GIVEN_OK", (dense, deep))
     diverges, given_ok, text = design_importance._two_parts(design_sample(study))
     share = (lr > -2.6).mean()

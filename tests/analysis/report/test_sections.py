@@ -16,3 +16,4 @@ def test_a_section_says_nothing_of_a_study_that_has_nothing(section, tmp_path):
     tables = {name: make(subject) for one in SECTIONS for name, make in one.tables.items()}
     assert [drawn for drawn in section.figures(subject, tables) if drawn is not None] == []
     assert all(len(tables[name]) == 0 for name in section.tables)
+    assert dict(section.rows(subject, tables)) == {}

@@ -17,11 +17,11 @@ from scipy.stats import kstest, uniform
 from searching import BASE, SPACE, ledger, lottery_of, play, points, report, searcher
 
 from lttune.records.objectives import ObjectiveConfig
-from lttune.study.search.proposals import SAMPLERS, STARTUP, draw
+from lttune.study.search.proposals import SAMPLERS, STARTUP, random_values
 
 
 def test_the_control_is_drawn_by_number_and_seed_alone(tmp_path):
-    drawn = [draw(SPACE, 0, n) for n in range(3)]
+    drawn = [random_values(SPACE, 0, n) for n in range(3)]
     book = ledger(tmp_path, search=2)
     book.planned["random"] = 3
     search = searcher(book)
@@ -30,11 +30,11 @@ def test_the_control_is_drawn_by_number_and_seed_alone(tmp_path):
         play(search, book, f"ray-{n}", objective=0.1 * n)
     assert [trial.hparams for trial in book.of("random")] == drawn
     assert len(search.proposals.study.trials) == 2
-    assert draw(SPACE, 1, 0) != drawn[0]
+    assert random_values(SPACE, 1, 0) != drawn[0]
 
 
 def test_the_control_is_uniform_where_the_space_is():
-    draws = [draw(SPACE, 3, n) for n in range(400)]
+    draws = [random_values(SPACE, 3, n) for n in range(400)]
     for path, low, high in (("train.lr", -4, -1), ("prune.fractions.fc1", 0.2, 0.6)):
         values = [d[path] if low > 0 else math.log10(d[path]) for d in draws]
         assert kstest(values, uniform(low, high - low).cdf).pvalue > 0.01

@@ -16,7 +16,7 @@ from lttune.errors import ConfigError, ResourceError
 from lttune.models import build
 from lttune.training.engines import Needs, choose, make, sparse, warm
 from lttune.training.engines.choice import ENGINES
-from lttune.training.engines.plain import RULES
+from lttune.training.engines.plain import PLAIN_RULES
 from lttune.training.engines.stacked import GANGS, StackedEngine
 from lttune.training.engines.torch import TorchEngine
 
@@ -70,7 +70,7 @@ def stub(tmp_path, monkeypatch):
     return install
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", PLAIN_RULES)
 def test_the_sparse_engine_is_chosen_where_it_can_train(rule):
     changes = {"train.optimizer": rule}
     assert chosen(changes=changes) == chosen("sparse", changes=changes) == ("sparse", "")

@@ -15,7 +15,7 @@ from lttune.data.resident import resident
 from lttune.errors import ResourceError
 from lttune.models import Network, build, masks
 from lttune.store.store import Store
-from lttune.training.engines.sparse.network import MOST_INPUTS, beyond
+from lttune.training.engines.sparse.network import MOST_INPUTS, beyond_kernels
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.lottery import trajectories
 
@@ -33,7 +33,7 @@ from sparse_steps import (
     trained,
 )
 
-from lttune.training.engines.sparse.engine import SparseEngine, warm
+from lttune.training.engines.sparse.engine import SparseEngine, compile_kernels
 from lttune.training.engines.sparse.kernels import program
 from lttune.training.engines.sparse.plan import Plan
 
@@ -165,7 +165,7 @@ def test_numerics_name_what_determines_bytes():
 
 
 def test_warm_compiles_all_that_training_needs(network, examples):
-    warm()
+    compile_kernels()
     session = SparseEngine().open(
         network, start_of(network), random_mask(network, 0.5), OPTIMIZERS[2]
     )
@@ -175,7 +175,7 @@ def test_warm_compiles_all_that_training_needs(network, examples):
 
 
 def test_only_fully_connected_networks_are_supported(network):
-    assert beyond(network) == ""
+    assert beyond_kernels(network) == ""
     other = Network(
         make=lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Tanh(), nn.Linear(10, 10)),
         shapes={},
@@ -192,8 +192,8 @@ def test_pictures_of_more_pixels_than_a_place_can_name_are_refused():
         build(ModelConfig(name="lenet-2"), (1, pixels), 10)
         for pixels in (MOST_INPUTS, MOST_INPUTS + 1)
     )
-    assert beyond(most) == ""
-    assert beyond(more) == "reads pictures of at most 65,536 pixels"
+    assert beyond_kernels(most) == ""
+    assert beyond_kernels(more) == "reads pictures of at most 65,536 pixels"
     with pytest.raises(ResourceError, match="the sparse engine reads pictures of at most"):
         SparseEngine().open(more, {}, {}, OPTIMIZERS[0])
 

@@ -23,7 +23,9 @@ def lack(needs: Needs) -> str:
     """
     if needs.device != "cpu":
         return "it computes on the CPU only"
-    if reason := plain.lack(needs) or next(filter(None, map(network.beyond, needs.networks)), ""):
+    if reason := plain.lack(needs) or next(
+        filter(None, map(network.beyond_kernels, needs.networks)), ""
+    ):
         return f"it {reason}"
     if not all(isinstance(dataset.mean, float) for dataset in needs.datasets):
         return "it scales all pixels alike"
@@ -46,6 +48,6 @@ def make(device: str) -> Engine:
 
 def warm() -> None:
     """Compiles the kernels of all networks, or loads them from numba's cache."""
-    from lttune.training.engines.sparse.engine import warm as compile_kernels
+    from lttune.training.engines.sparse.engine import compile_kernels
 
     compile_kernels()

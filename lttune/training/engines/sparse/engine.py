@@ -18,7 +18,7 @@ from lttune.training.engines import plain
 from lttune.training.engines.sparse.instructions import cpu
 from lttune.training.engines.sparse.instructions.cache import is_kept
 from lttune.training.engines.sparse.kernels import program
-from lttune.training.engines.sparse.network import beyond
+from lttune.training.engines.sparse.network import beyond_kernels
 from lttune.training.engines.sparse.pixels import PixelLists
 from lttune.training.engines.sparse.plan import CROSSOVER
 from lttune.training.engines.sparse.session import SparseSession
@@ -43,7 +43,7 @@ class SparseEngine:
         torch.set_num_threads(threads)
         crossover = "-".join(f"{share:g}" for share in CROSSOVER)
         self.numerics = (
-            f"sparse-{KERNELS}/numba-{numba.__version__}/{cpu.described()}/float32/threads=1"
+            f"sparse-{KERNELS}/numba-{numba.__version__}/{cpu.cpu_name()}/float32/threads=1"
             f"/crossover={crossover}{'' if is_kept(program.train) else '/uncached'}"
         )
         self._pixels = PixelLists()
@@ -68,18 +68,18 @@ class SparseEngine:
         """Returns a session that trains ``network`` from ``start`` under ``mask``.
 
         Raises:
-            ResourceError: if ``beyond`` finds something in the network, or ``plain.beyond`` in the
-                training.
+            ResourceError: if ``beyond_kernels`` finds something in the network, or ``plain.beyond``
+                in the training.
         """
         if lack := plain.beyond(config):
             raise ResourceError(f"the sparse engine {lack}; use the torch engine")
-        if network is not self._approved and (lack := beyond(network)):
+        if network is not self._approved and (lack := beyond_kernels(network)):
             raise ResourceError(f"the sparse engine {lack}; use the torch engine")
         self._approved = network
         return SparseSession(network, start, mask, config, self._pixels)
 
 
-def warm() -> None:
+def compile_kernels() -> None:
     """Compiles the kernels of all networks, or loads them from numba's cache.
 
     That takes about 20 seconds the first time on a machine, a fraction of one later. ``obstacle``

@@ -9,7 +9,7 @@ import numpy as np
 WEIGHT_SPARSE, INPUT_SPARSE = range(2)
 """Kinds of a layer."""
 (KIND, INPUTS, OUTPUTS, COUNT, WEIGHTS, TILES, BIAS) = range(7)
-(ENDS, COLUMNS, FOURS, IN_ENDS, ROWS, PLACES) = range(7, 13)
+(ENDS, WEIGHT_COLUMNS, FOURS, IN_ENDS, WEIGHT_ROWS, WEIGHT_PLACES) = range(7, 13)
 COLUMN_COUNT = 13
 """Columns of ``Parameters.layers``: the kind; units; the room of the surviving weights; where they
 begin in ``values`` and in ``tiles``; where the biases begin; where in ``pattern`` its parts begin:

@@ -9,7 +9,7 @@ MOST_INPUTS = 1 << 16
 """A lit pixel's place is a uint16."""
 
 
-def beyond(network: Network) -> str:
+def beyond_kernels(network: Network) -> str:
     """Returns what of a network is not for this engine, as a predicate, "" if nothing."""
     if not plain.fully_connected(network):
         return plain.NETWORKS

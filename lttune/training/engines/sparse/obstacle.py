@@ -11,9 +11,9 @@ def obstacle() -> str:
     spares every worker doing the same; later they come from numba's cache, in a second.
     """
     try:
-        from lttune.training.engines.sparse.engine import warm
+        from lttune.training.engines.sparse.engine import compile_kernels
 
-        warm()
+        compile_kernels()
     except ModuleNotFoundError as error:
         if error.name == "numba":
             return "numba is not installed"

@@ -45,7 +45,7 @@ def _extent(labels: Tensor) -> tuple[int, int]:
     return (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
 
 
-class _Kept(Generic[T]):
+class _Remembered(Generic[T]):
     """What was found out about tensors that are in use and do not change."""
 
     def __init__(self, find: Callable[[Tensor], T]) -> None:
@@ -64,7 +64,7 @@ class PixelLists:
     """Lists of lit pixels of the tensors of pictures that are in use."""
 
     def __init__(self) -> None:
-        self._lists, self._extents = _Kept(_lists), _Kept(_extent)
+        self._lists, self._extents = _Remembered(_lists), _Remembered(_extent)
 
     def of(self, examples: Examples, classes: int) -> Pixels:
         """Returns the lists of examples, whose pictures and labels do not change while they live.

@@ -36,7 +36,7 @@ class LayerPlace:
     bias: int
 
 
-def kind(keep: np.ndarray, *, first: bool) -> int:
+def kind_of(keep: np.ndarray, *, first: bool) -> int:
     """Returns how a layer with this mask ([outputs, inputs]) is computed."""
     outputs, inputs = keep.shape
     share = np.count_nonzero(keep) / (inputs * memory.stride(outputs))
@@ -80,9 +80,9 @@ class Plan:
         layers = np.zeros((len(keeps), memory.COLUMN_COUNT), np.int64)
         for layer, keep in zip(layers, keeps.values(), strict=True):
             first = keep is next(iter(keeps.values()))
-            layer[:3] = kind(keep, first=first), keep.shape[1], keep.shape[0]
+            layer[:3] = kind_of(keep, first=first), keep.shape[1], keep.shape[0]
         pattern, entries, size, tiles = [np.zeros(0, np.int32)], 0, 0, 0
-        lists: dict[str, _Lists] = {}
+        lists: dict[str, _SparseLayer] = {}
         for layer, (name, keep) in zip(layers, keeps.items(), strict=True):
             if layer[memory.KIND] == memory.WEIGHT_SPARSE:
                 layer[memory.WEIGHTS] = size
@@ -151,7 +151,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class _Lists:
+class _SparseLayer:
     """One weight-sparse layer."""
 
     survivors: np.ndarray
@@ -161,7 +161,7 @@ class _Lists:
     """Its parts of the pattern in the order of the columns of ``Parameters.layers``."""
 
 
-def _listed(keep: np.ndarray) -> _Lists:
+def _listed(keep: np.ndarray) -> _SparseLayer:
     """Returns the lists of a layer; the weights of each unit are filled up to fours."""
     outputs, inputs = keep.shape
     survivors = np.flatnonzero(keep)
@@ -180,4 +180,4 @@ def _listed(keep: np.ndarray) -> _Lists:
     turned = np.argsort(column.astype(np.min_scalar_type(inputs - 1)), kind="stable")
     in_ends = np.cumsum(np.bincount(column, minlength=inputs))
     pattern = (ends, columns, units, in_ends, row[turned], at[turned])
-    return _Lists(survivors, at, [part.astype(np.int32) for part in pattern])
+    return _SparseLayer(survivors, at, [part.astype(np.int32) for part in pattern])

@@ -13,7 +13,7 @@ from lttune.data.resident import Examples
 from lttune.models import Network
 from lttune.models.masks import Mask
 from lttune.training.engines.sparse.kernels import program
-from lttune.training.engines.sparse.kernels.optimizers import KINDS
+from lttune.training.engines.sparse.kernels.optimizers import RULE_KINDS
 from lttune.training.engines.sparse.memory import Scratch, scratch
 from lttune.training.engines.sparse.pixels import PixelLists
 from lttune.training.engines.sparse.plan import Plan
@@ -59,7 +59,7 @@ class SparseSession:
             np.concatenate([[0], np.cumsum(sizes)]),
             np.array(rates, np.float64),
             self._done,
-            KINDS[self._config.optimizer],
+            RULE_KINDS[self._config.optimizer],
             float(self._config.weight_decay),
             float(self._config.momentum),
         )

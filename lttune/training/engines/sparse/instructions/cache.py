@@ -74,7 +74,11 @@ def _fill() -> None:
     """Compiles all entries in another process; what fails there will be raised here."""
     paths = [str(Path(lttune.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     subprocess.run(
-        [sys.executable, "-c", "from lttune.training.engines.sparse.engine import warm; warm()"],
+        [
+            sys.executable,
+            "-c",
+            "from lttune.training.engines.sparse.engine import compile_kernels; compile_kernels()",
+        ],
         env={**os.environ, COMPILING: "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

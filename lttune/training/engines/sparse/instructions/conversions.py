@@ -11,7 +11,7 @@ from lttune.training.engines.sparse.instructions.registers import (
     address,
     constant,
     instruction,
-    shuffle,
+    shuffled_lanes,
 )
 
 _FLOATS, _INTS = ir.VectorType(ir.FloatType(), 16), ir.VectorType(ir.IntType(32), 16)
@@ -110,7 +110,7 @@ def turn_pixels(_typing: Any, pixels: Any, start: Any, row: Any, x: Any, to: Any
 
         def join(a: Any, b: Any) -> Any:
             count = 2 * a.type.count
-            return shuffle(builder, a, b, list(range(count)))
+            return shuffled_lanes(builder, a, b, list(range(count)))
 
         # Byte k of word w becomes the pixel of example 16 k + w: widening is then shifting.
         rows = []
@@ -127,7 +127,7 @@ def turn_pixels(_typing: Any, pixels: Any, start: Any, row: Any, x: Any, to: Any
                         for part in range(4)
                         for k in range(16)
                     ]
-                    mixed.append(shuffle(builder, a, b, order))
+                    mixed.append(shuffled_lanes(builder, a, b, order))
             rows = mixed
         for r, row in enumerate(rows):
             words = builder.bitcast(row, _INTS)

@@ -13,7 +13,7 @@ from lttune.training.engines.sparse.instructions.registers import (
     address,
     halves,
     instruction,
-    shuffle,
+    shuffled_lanes,
 )
 
 _FLOAT, _I32, _I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
@@ -116,11 +116,11 @@ def dots(
             step, count = 0, weight + 1
             while count % 2 == 0:
                 b, a = sums.pop(), sums.pop()
-                left, right = (shuffle(builder, a, b, order) for order in _STEPS[step])
+                left, right = (shuffled_lanes(builder, a, b, order) for order in _STEPS[step])
                 sums.append(builder.fadd(left, right))
                 step, count = step + 1, count // 2
         order = _order()
-        return shuffle(builder, sums[0], sums[0], order)
+        return shuffled_lanes(builder, sums[0], sums[0], order)
 
     o = types.int64
     return Register(_LANES)(delta, o, begins, o, rows, x, o, columns, o), emit

@@ -65,7 +65,7 @@ def address(context: Any, builder: Any, array: Any, value: Any, offset: Any, to:
     return builder.bitcast(builder.gep(data, [offset]), to.as_pointer())
 
 
-def shuffle(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
+def shuffled_lanes(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
     """Emits a vector of the lanes of ``a`` and ``b``, counted through, that ``order`` names."""
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(order)), order))
 
@@ -241,7 +241,9 @@ def fold(_typing: Any, a: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vector = arguments[0]
-        parts = [shuffle(builder, vector, vector, list(range(k, k + 16))) for k in (0, 16, 32, 48)]
+        parts = [
+            shuffled_lanes(builder, vector, vector, list(range(k, k + 16))) for k in (0, 16, 32, 48)
+        ]
         halves = builder.fadd(parts[0], parts[1]), builder.fadd(parts[2], parts[3])
         return builder.fadd(*halves)
 

@@ -13,7 +13,6 @@ from lttune.training.engines.sparse.memory import (
     ACTIVE_BLOCKS,
     ACTIVE_ROWS,
     BIAS,
-    COLUMNS,
     COUNT,
     FOURS,
     IN_ENDS,
@@ -23,10 +22,11 @@ from lttune.training.engines.sparse.memory import (
     LIST,
     LIST_ENDS,
     OUTPUTS,
-    PLACES,
-    ROWS,
     TILE,
     TILES,
+    WEIGHT_COLUMNS,
+    WEIGHT_PLACES,
+    WEIGHT_ROWS,
     WEIGHTS,
 )
 
@@ -112,8 +112,8 @@ def backward(net, room, examples, gain, dark, kind):
                     inputs,
                     outputs,
                     net.pattern[layer[IN_ENDS] :],
-                    net.pattern[layer[ROWS] :],
-                    net.pattern[layer[PLACES] :],
+                    net.pattern[layer[WEIGHT_ROWS] :],
+                    net.pattern[layer[WEIGHT_PLACES] :],
                     net.values[layer[WEIGHTS] :],
                     x,
                     dy,
@@ -121,7 +121,7 @@ def backward(net, room, examples, gain, dark, kind):
                 )
                 if before == INPUT_SPARSE:
                     to_rows(examples, inputs, dx, dx_rows, padded(inputs))
-            fours, columns = net.pattern[layer[FOURS] :], net.pattern[layer[COLUMNS] :]
+            fours, columns = net.pattern[layer[FOURS] :], net.pattern[layer[WEIGHT_COLUMNS] :]
             one, none = np.float32(1), np.float32(0)
             if number == 0:
                 weight_sparse.train(

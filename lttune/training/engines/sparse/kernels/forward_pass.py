@@ -13,7 +13,6 @@ from lttune.training.engines.sparse.memory import (
     ACTIVE_BLOCKS,
     ACTIVE_ROWS,
     BIAS,
-    COLUMNS,
     ENDS,
     INPUT_SPARSE,
     INPUTS,
@@ -23,6 +22,7 @@ from lttune.training.engines.sparse.memory import (
     OUTPUTS,
     TILE,
     TILES,
+    WEIGHT_COLUMNS,
     WEIGHTS,
 )
 
@@ -68,7 +68,7 @@ def forward(net, room, examples, gain, dark):
             if next_kind != INPUT_SPARSE:
                 to_blocks(examples, outputs, y_rows, stride, y)
         else:
-            ends, columns = net.pattern[layer[ENDS] :], net.pattern[layer[COLUMNS] :]
+            ends, columns = net.pattern[layer[ENDS] :], net.pattern[layer[WEIGHT_COLUMNS] :]
             values, one, none = net.values[layer[WEIGHTS] :], np.float32(1), np.float32(0)
             if number == 0:
                 weight_sparse.forward(

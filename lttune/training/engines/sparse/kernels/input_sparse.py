@@ -28,7 +28,7 @@ from lttune.training.engines.sparse.kernels.optimizers import update
 from lttune.training.engines.sparse.kernels.packing import pack, unpack
 from lttune.training.engines.sparse.memory import GROUP, TILE
 
-STRIP = 96
+UNIT_STRIP = 96
 """Input units whose weights, 64 lanes each, stay in the first-level cache (24 KiB)."""
 
 
@@ -74,7 +74,7 @@ def forward(
     for example in range(examples):
         cursor[example] = ends[example]
         store(y, example * stride, begin)
-    for limit in range(STRIP, inputs + STRIP, STRIP):
+    for limit in range(UNIT_STRIP, inputs + UNIT_STRIP, UNIT_STRIP):
         for example in range(examples):
             acc, q, end = load(begin, y, example * stride), cursor[example], ends[example + 1]
             while q < end:

@@ -40,7 +40,7 @@ def softmax(classes, logits, start, delta, sums):
 
 
 @kernel()
-def gradient(examples, classes, logits, labels, delta, sums):
+def loss_gradient(examples, classes, logits, labels, delta, sums):
     """Writes the gradient of the mean cross-entropy; lanes without an example get zero."""
     share = np.float32(1.0 / examples)
     for block in range((examples + BLOCK - 1) // BLOCK):
@@ -56,7 +56,7 @@ def gradient(examples, classes, logits, labels, delta, sums):
 
 
 @kernel()
-def measure(examples, classes, logits, labels, powers, sums, largest):
+def loss_and_right(examples, classes, logits, labels, powers, sums, largest):
     """Returns the sum of the cross-entropies (nats, float64) and the number of right answers."""
     loss, right = 0.0, 0
     for block in range((examples + BLOCK - 1) // BLOCK):

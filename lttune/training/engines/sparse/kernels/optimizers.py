@@ -10,7 +10,7 @@ from lttune.training.engines.sparse.instructions.cache import kernel
 from lttune.training.engines.sparse.instructions.registers import load, root, splat, store, zeros16
 
 SGD, MOMENTUM, ADAM, ADAMW = range(4)
-KINDS = {"sgd": SGD, "momentum": MOMENTUM, "adam": ADAM, "adamw": ADAMW}
+RULE_KINDS = {"sgd": SGD, "momentum": MOMENTUM, "adam": ADAM, "adamw": ADAMW}
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 RATE, DECAY, MOMENTUM_FACTOR, STEP_SIZE, ROOT_CORRECTION = range(5)
 """Places in the float32 array of what a step needs."""

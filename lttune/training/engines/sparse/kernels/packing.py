@@ -19,14 +19,14 @@ from lttune.training.engines.sparse.instructions.registers import (
     call,
     constant,
     instruction,
-    shuffle,
+    shuffled_lanes,
 )
 
 _FLOAT, _I16, _I64 = ir.FloatType(), ir.IntType(16), ir.IntType(64)
 _FLAGS, _INTS = ir.VectorType(ir.IntType(1), 16), ir.VectorType(ir.IntType(32), 16)
 _SIXTEEN = ir.VectorType(_FLOAT, 16)
 _I8, _I32, _EIGHT = ir.IntType(8), ir.IntType(32), ir.VectorType(_FLOAT, 8)
-_, _FEATURES = cpu.target()
+_, _FEATURES = cpu.compiled_for()
 _BY_TABLE = "avx2" in _FEATURES and "avx512f" not in _FEATURES
 
 
@@ -94,7 +94,7 @@ def pack(_typing: Any, register: Any, alive: Any, word: Any, run: Any, at: Any) 
             table = _orders(builder, "packed", _packed)
             patterns = _patterns(context, builder, kinds[1], alive_value, first)
             for k, (pattern, count) in enumerate(patterns):
-                part = shuffle(builder, vector, vector, list(range(8 * k, 8 * k + 8)))
+                part = shuffled_lanes(builder, vector, vector, list(range(8 * k, 8 * k + 8)))
                 pointer = address(context, builder, kinds[3], run_value, end, _EIGHT)
                 builder.store(_permuted(builder, table, pattern, part), pointer, align=4)
                 end = builder.add(end, count)

@@ -16,7 +16,7 @@ from lttune.training.engines.sparse.kernels.lists import (
     gather,
     to_columns,
 )
-from lttune.training.engines.sparse.kernels.loss import gradient, measure
+from lttune.training.engines.sparse.kernels.loss import loss_and_right, loss_gradient
 from lttune.training.engines.sparse.kernels.optimizers import prepare, update
 from lttune.training.engines.sparse.kernels.weight_sparse import BLOCK
 from lttune.training.engines.sparse.memory import (
@@ -70,7 +70,7 @@ def _compiled(sources: str):
             announce(net, pixels, following)
             prepare(kind, rates[step], decay, momentum, done + step + 1, room.settings)
             forward(net, room, len(batch), gain, dark)
-            gradient(len(batch), classes, logits, room.labels, deltas, room.small)
+            loss_gradient(len(batch), classes, logits, room.labels, deltas, room.small)
             backward(net, room, len(batch), gain, dark, kind)
             begin, count = net.layers[0][BIAS], len(net.gradient)
             update(
@@ -98,7 +98,7 @@ def _compiled(sources: str):
             inputs(net, room, pixels, batch)
             announce(net, pixels, indices[start + chunk : start + 2 * chunk])
             forward(net, room, len(batch), np.float32(pixels.gain), pixels.dark)
-            part, count = measure(
+            part, count = loss_and_right(
                 len(batch),
                 classes,
                 logits,

@@ -70,7 +70,7 @@ def input_gradient(blocks, inputs, outputs, ends, rows, places, values, x, delta
 
 
 @kernel(forceinline=True)
-def gradients(blocks, inputs, outputs, fours, columns, x, gain, delta, offsets, at):
+def weight_gradients(blocks, inputs, outputs, fours, columns, x, gain, delta, offsets, at):
     """Returns the gradients of 16 weights from ``at``, counted from the layer's first."""
     result = zeros16()
     for block in range(blocks):
@@ -117,9 +117,11 @@ def train(
         return
     # An update waits for divisions. Those of 16 weights are done while the next 16 are summed.
     needs = numbers(settings)
-    ready = gradients(blocks, inputs, outputs, fours, columns, x, gain, delta, offsets, 0)
+    ready = weight_gradients(blocks, inputs, outputs, fours, columns, x, gain, delta, offsets, 0)
     for weight in range(16, count, 16):
         g = ready
-        ready = gradients(blocks, inputs, outputs, fours, columns, x, gain, delta, offsets, weight)
+        ready = weight_gradients(
+            blocks, inputs, outputs, fours, columns, x, gain, delta, offsets, weight
+        )
         step(kind, needs, values, first, second, at + weight - 16, g)
     step(kind, needs, values, first, second, at + (count - 1) // 16 * 16, ready)

@@ -15,7 +15,7 @@ from analysis.tables.responses import (
     response_table,
     trajectory_table,
 )
-from lttune.records.objectives import GRID, ObjectiveConfig, accuracy_auc, ticket_density
+from lttune.records.objectives import DENSITY_GRID, ObjectiveConfig, accuracy_auc, ticket_density
 
 
 def network(level, density, accuracy, **changes):
@@ -57,7 +57,7 @@ def test_a_density_that_was_reached_has_its_recorded_value():
 @pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5, 0.7])
 def test_trajectories_are_compared_by_density_and_not_by_level(fraction):
     table = response_table(frame(path(fraction, levels=50 if fraction < 0.2 else 20, curve=line)))
-    np.testing.assert_allclose(table["gain"], 0.01 * np.log(GRID), atol=1e-12)
+    np.testing.assert_allclose(table["gain"], 0.01 * np.log(DENSITY_GRID), atol=1e-12)
 
 
 def test_nothing_is_extrapolated_and_what_is_missing_is_counted():
@@ -166,8 +166,8 @@ def test_summaries_agree_with_the_objectives_of_the_search():
         found = trajectory_table(table, margin=0.002).iloc[0]
         config = ObjectiveConfig(margin=0.002)
         assert found["ticket_density"] == pytest.approx(ticket_density(rows, 10, config))
-        area = trajectory_table(table, floor=GRID[10]).iloc[0]["gain_auc"]
-        level = accuracy_auc(rows, 10, ObjectiveConfig(density=GRID[10]))
+        area = trajectory_table(table, floor=DENSITY_GRID[10]).iloc[0]["gain_auc"]
+        level = accuracy_auc(rows, 10, ObjectiveConfig(density=DENSITY_GRID[10]))
         assert area == pytest.approx(level - rows[0]["val_accuracy"], abs=1e-12)
 
 
@@ -245,7 +245,7 @@ def test_rows_may_come_in_any_order_and_trials_do_not_mix():
         matrix(table)
     wide = matrix(table, "accuracy", index=["trial", "replicate"])
     assert wide.shape == (4, 21)
-    assert list(wide.columns) == sorted(GRID, reverse=True)
+    assert list(wide.columns) == sorted(DENSITY_GRID, reverse=True)
 
 
 def test_a_study_without_networks_has_empty_tables():
@@ -260,8 +260,11 @@ def test_a_trajectory_that_ends_a_rounding_above_a_density_has_it():
     densities = [1.0, 0.80038, 0.64067, 0.51288]
     rows = [network(level, d, line(d)) for level, d in enumerate(densities)]
     table = response_table(frame(rows)).set_index("density")
-    assert table.loc[GRID[3], "accuracy"] == line(densities[3])
-    assert table.loc[GRID[3], "missing"] == ""
-    assert table.loc[GRID[4], "missing"] == "not reached"
+    assert table.loc[DENSITY_GRID[3], "accuracy"] == line(densities[3])
+    assert table.loc[DENSITY_GRID[3], "missing"] == ""
+    assert table.loc[DENSITY_GRID[4], "missing"] == "not reached"
     rows[-1] |= {"density": 0.52, "test_accuracy": line(0.52)}
-    assert response_table(frame(rows)).set_index("density").loc[GRID[3], "missing"] == "not reached"
+    assert (
+        response_table(frame(rows)).set_index("density").loc[DENSITY_GRID[3], "missing"]
+        == "not reached"
+    )

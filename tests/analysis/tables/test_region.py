@@ -11,7 +11,7 @@ from analysis import load
 from analysis.tables.design.region import PURITY, is_sane, sane_region
 from lttune.config.design import INERT, Factor, LogUniform, Uniform, nested
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FACTORS = [
     Factor(path="train.lr", distribution=LogUniform(low=1e-4, high=1e-1)),
     Factor(path="train.momentum", distribution=Uniform(low=0.0, high=0.9)),
