@@ -77,7 +77,7 @@ def _depends(
             _, place = np.unique(column, return_inverse=True)
             counts = np.zeros((2, place.max() + 1), int)
             np.add.at(counts, (lacks.astype(int), place), 1)
-            p.append(float(stats.fisher_exact(counts).pvalue) if counts.shape[1] > 1 else 1.0)
+            p.append(float(stats.fisher_exact(counts)[1]) if counts.shape[1] > 1 else 1.0)
             sides.append("")
         else:
             p.append(float(stats.mannwhitneyu(some, others).pvalue))
