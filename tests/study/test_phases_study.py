@@ -9,6 +9,7 @@ from typing import Any
 import digits_study
 import pytest
 from digits_study import LOTTERY, SMOKE, STUDY
+from one_process import one_process
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from lttune.config.design import Categorical, Factor, Uniform, space_filling
@@ -208,7 +209,8 @@ def test_two_numbers_have_a_front_that_is_confirmed(tmp_path, ray_address, capsy
         objective=ObjectiveConfig(name="pareto", margin=0.02),
         max_concurrent=1,
     )
-    assert place.run(config) == 0
+    with one_process():
+        assert place.run(config) == 0
     sheet = read_json(place.folder / "study.json")["objective"]
     assert sheet["directions"] == ["maximize", "minimize"]
     assert len(sheet["texts"]) == 2
@@ -285,7 +287,8 @@ def test_optional_factors_are_searched(tmp_path, ray_address, capsys):
     config = replace(
         SMOKE, phases=("search",), trials=STARTUP + 3, lottery=lottery, max_concurrent=1
     )
-    assert place.run(config, replace(STUDY, space=space)) == 0
+    with one_process():
+        assert place.run(config, replace(STUDY, space=space)) == 0
     assert "engine: sparse" in capsys.readouterr().out
     trials = place.trials("search")
     assert {trial["state"] for trial in trials} == {"complete"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from digits_place import lasting
+from one_process import one_process
 
 from lttune.records.schema import read
 from lttune.study import conductor
@@ -54,7 +55,8 @@ def test_lost_layers_are_measured_again_without_any_training(place, tmp_path, cw
     again = place.copy(tmp_path)
     (again.folder / "layers.parquet").unlink()
     cells = again.cells()
-    again.run("--max-concurrent", "1")
+    with one_process():
+        again.run("--max-concurrent", "1")
     assert (again.exit_code, again.cells()) == (0, cells)
     for table in ("layers", "records"):
         found, before = (read(at.folder / f"{table}.parquet") for at in (again, place))
@@ -81,7 +83,8 @@ def test_phases_are_added_to_a_study_that_is_there(place, tmp_path, cwd):
     more = place.copy(tmp_path)
     phases = ("anchor", "search", "random", "confirm")
     flags = ("--trials", "2", "--confirm-replicates", "1", "--max-concurrent", "1")
-    more.run("--phases", *phases[2:], *flags)
+    with one_process():
+        more.run("--phases", *phases[2:], *flags)
     assert more.exit_code == 0
     found = [trial["phase"] for trial in more.trials()]
     assert [found.count(phase) for phase in phases] == [2, 4, 2, 3]

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 from digits_place import Place
 from digits_study import LOTTERY, SMOKE, STUDY
+from one_process import one_process
 
 from analysis import lock_claims
 from lttune.config.design import Categorical, Factor, LogUniform, space_filling
@@ -15,7 +16,7 @@ from lttune.store.files import read_json
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-def test_the_points_of_a_design_are_trained_exactly_as_they_are(tmp_path, ray_address):
+def test_the_points_of_a_design_are_trained_exactly_as_they_are(tmp_path):
     # Also those that Optuna's space does not hold; a repeated point once for each replicate.
     design = space_filling(
         [
@@ -31,7 +32,9 @@ def test_the_points_of_a_design_are_trained_exactly_as_they_are(tmp_path, ray_ad
     design[0] = dataclasses.replace(design[0], controls=("reinit",))
     study = dataclasses.replace(STUDY, points={"smoke": {"design": design}}, prepare=lock_claims)
     flags = ("--scale", "smoke", "--phases", "design", "anchor", "--max-concurrent", "1")
-    place = Place(tmp_path, ray_address).run(*flags, study=study)
+    place = Place(tmp_path)
+    with one_process():
+        place.run(*flags, study=study)
     assert place.exit_code == 0, place.printed
     locked = read_json(place.folder / "claims.lock.json")
     assert set(locked["n"].values()) == {SMOKE.replicates}

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from markupsafe import escape
+from one_process import one_process
 
 from lttune.config import LotteryConfig
 from lttune.data import load
@@ -36,6 +37,9 @@ FLAGS = {
     "resnet_rewinding": ["--lottery.train.steps", "40", "--lottery.train.milestones", "30", "35"],
 }
 """Flags of the studies whose smoke scale would train for long, or fetch a dataset."""
+
+ON_RAY = ("lenet_sensitivity",)
+"""That of all phases, which Ray runs; the others are run by this process."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ def _run(name: str, place: Path, address: str) -> Run:
     flags = ["--scale", "smoke", "--address", address, "--max-concurrent", "1"]
     printed = io.StringIO()
     with (
+        contextlib.nullcontext() if name in ON_RAY else one_process(),
         pytest.MonkeyPatch.context() as patch,
         contextlib.chdir(place),
         contextlib.redirect_stdout(printed),
