@@ -7,6 +7,7 @@ them in a factor, the shares are of another distribution than the design's: a re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,7 +78,7 @@ def _depends(
             _, place = np.unique(column, return_inverse=True)
             counts = np.zeros((2, place.max() + 1), int)
             np.add.at(counts, (lacks.astype(int), place), 1)
-            p.append(float(stats.fisher_exact(counts)[1]) if counts.shape[1] > 1 else 1.0)
+            p.append(_fisher(counts) if counts.shape[1] > 1 else 1.0)
             sides.append("")
         else:
             p.append(float(stats.mannwhitneyu(some, others).pvalue))
@@ -85,3 +86,9 @@ def _depends(
     adjusted = holm(p)
     least = int(np.argmin(adjusted))
     return factors[least].path, sides[least], float(adjusted[least])
+
+
+def _fisher(counts: np.ndarray) -> float:
+    # SciPy's own types know the result of tables of two by two alone.
+    found: Any = stats.fisher_exact(counts)
+    return float(found.pvalue)
