@@ -14,7 +14,7 @@ from pathlib import Path
 from analysis.claims.file.reader import Registry
 from lttune.config import require
 from lttune.errors import ConfigError, StorageError
-from lttune.store.files import read_json, write_json
+from lttune.store.files import read_json, write_errors, write_json
 
 NAME = "claims.lock.json"
 """The lock's file in a study's folder."""
@@ -99,10 +99,12 @@ def write_lock(path: Path, locked: Lock) -> None:
 
     Raises:
         ConfigError: if the file exists: a lock that can be renewed locks nothing.
+        StorageError: if it cannot be written.
     """
-    if path.exists():
-        raise ConfigError(f"{path} exists: a lock is written once")
-    write_json(path, asdict(locked))
+    with write_errors(path):
+        if path.exists():
+            raise ConfigError(f"{path} exists: a lock is written once")
+        write_json(path, asdict(locked))
 
 
 def read_lock(path: Path) -> Lock | None:

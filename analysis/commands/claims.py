@@ -126,6 +126,7 @@ def _check(flags: Flags, registry: Registry) -> None:
     from analysis.claims import evidence, lock, of_studies, sensitivity
     from analysis.claims.wording import estimate_text, p_text
     from analysis.frame import load
+    from lttune.store.files import write_atomically, write_errors
 
     studies = [load(folder) for folder in flags.studies]
     locked = lock.read_lock(flags.lock) if flags.lock else None
@@ -148,7 +149,7 @@ def _check(flags: Flags, registry: Registry) -> None:
         found = sensitivity(registry=registry, **evidence(studies, locked))
         print(found[(found.iloc[:, 2:] != "not tested").any(axis=1)].to_string(index=False))
     if flags.out is not None:
-        table.assign(deviates=["; ".join(one) for one in table["deviates"]]).to_csv(
-            flags.out, index=False
-        )
+        plain = table.assign(deviates=["; ".join(one) for one in table["deviates"]])
+        with write_errors(flags.out), write_atomically(flags.out) as temporary:
+            plain.to_csv(temporary, index=False)
         print(f"{flags.out}: {len(table)} verdicts")
