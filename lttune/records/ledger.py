@@ -22,6 +22,9 @@ TrialState = Literal["waiting", "running", "complete", "stopped", "failed"]
 ENDED: tuple[TrialState, ...] = ("complete", "stopped")
 """States that a study run again leaves as they are."""
 
+OVER: tuple[TrialState, ...] = (*ENDED, "failed")
+"""States that this run of a study leaves as they are; a failed trial is tried by the next."""
+
 
 @dataclass
 class Trial:

@@ -14,10 +14,11 @@ from analysis.figures import canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.frame import StudyFrame, in_phases
 from analysis.statistics.best_of_k import best_of_k, expected_best
-from analysis.tables.design.points import SPREAD
 from analysis.tables.objective import directions, is_minimized, objective_name
 from analysis.tables.sweeps import point_name
 from analysis.tables.trials import settings
+from lttune.config import DEPTH
+from lttune.config.design import SPREAD
 from lttune.config.fields import is_number
 from lttune.config.phase import PHASES, Phase
 
@@ -29,9 +30,6 @@ AS_IT_WENT, EXPECTED = "search", "random"
 
 FEWEST_DRAWN = 2
 """Random trials from which there is a curve."""
-
-DEPTH = ("levels", "min_density")
-"""What a point of theirs may set beside the space."""
 
 
 def budget_table(study: StudyFrame) -> pd.DataFrame:

@@ -11,8 +11,7 @@ from analysis.tables.responses import response_table
 from analysis.tables.sweeps import DENSITIES as WIDTH_DENSITIES
 from analysis.tables.sweeps import point_name
 from analysis.tables.trials import settings
-from lttune.config.design import INERT, Factor
-from lttune.config.design.points import Role
+from lttune.config.design import INERT, SPREAD, Factor
 from lttune.records.objectives import GRID
 
 DENSITIES = GRID[::2]
@@ -20,9 +19,6 @@ DENSITIES = GRID[::2]
 
 FEWEST_POINTS = 16
 """Points of a design below which a surrogate is not tried."""
-
-SPREAD: list[Role] = ["design", "repeat"]
-"""Roles of the points that a design spreads over its factors; the paper's own point is none."""
 
 RESPONSE = "accuracy"
 """Test accuracy: gain is zero at density 1 by definition, and has nothing to share there."""

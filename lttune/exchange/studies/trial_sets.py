@@ -17,15 +17,13 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from lttune.config import DEPTH
 from lttune.config.design import INERT, Factor
 from lttune.config.phase import PHASES, phase_names, phase_of
 from lttune.errors import ConfigError
 from lttune.exchange.studies.folder import Folder, scalar
-from lttune.records.ledger import Trial
+from lttune.records.ledger import OVER, Trial
 from lttune.study.search.space import distribution_of
-
-ENDED = ("complete", "stopped", "failed")
-"""States of the trials that are exported; others will change yet."""
 
 DISTRIBUTIONS: dict[str, Callable[[Mapping[str, Any]], BaseDistribution]] = {
     "float": lambda d: FloatDistribution(d["low"], d["high"], log=d["log"], step=d["step"]),
@@ -33,9 +31,6 @@ DISTRIBUTIONS: dict[str, Callable[[Mapping[str, Any]], BaseDistribution]] = {
     "categorical": lambda d: CategoricalDistribution([scalar(c) for c in d["choices"]]),
 }
 """Kind in the space of ``study.json`` -> its distribution."""
-
-DEPTH = {"levels", "min_density"}
-"""What a point may set beside the space: how deep its trajectory goes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +120,7 @@ def _within(
     folder: Folder, name: str, trials: Iterable[Trial], space: dict[str, BaseDistribution]
 ) -> TrialSet:
     """Returns the set of the trials that set nothing beside a space."""
-    alone = [trial for trial in trials if trial.hparams.keys() <= space.keys() | DEPTH]
+    alone = [trial for trial in trials if trial.hparams.keys() <= {*space, *DEPTH}]
     return _points(folder, name, alone, space)
 
 
@@ -138,6 +133,6 @@ def _points(
         values = folder.values(trial) | {INERT: trial.inert}
         point = {path: values.get(path) for path in space}
         inside = all(contains(space[path], point[path]) for path in space)
-        if inside and trial.state in ENDED:
+        if inside and trial.state in OVER:  # Others will change yet.
             points.append((trial, point))
     return TrialSet(name=name, space=space, points=points)

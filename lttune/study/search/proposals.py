@@ -16,7 +16,7 @@ import optuna
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
-from lttune.config import LotteryConfig
+from lttune.config import DEPTH, LotteryConfig
 from lttune.config.phase import phase_names
 from lttune.config.seeding import integer
 from lttune.records.ledger import Ledger, Trial
@@ -34,9 +34,6 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "gp": lambda seed: GPSampler(seed=seed, n_startup_trials=STARTUP),
     "random": lambda seed: RandomSampler(seed=seed),
 }
-
-DEPTH = ("levels", "min_density")
-"""What a point may set beside the space: how deep its trajectory goes."""
 
 
 class Proposals:
