@@ -20,6 +20,7 @@ from analysis.claims import Registry, of_studies, read, verdicts
 from analysis.claims.markdown import markdown_page
 from analysis.claims.of_studies import evidence
 from analysis.frame import StudyFrame
+from analysis.statistics.verdicts.verdict import JUDGED
 from analysis.tables.design.region import is_sane
 from analysis.tables.fair_comparison import choice_table, pair_table
 from docs import results_tables
@@ -29,7 +30,6 @@ RESULTS = Path(__file__).parent / "results"
 TEMPLATE = "README.md.jinja"
 CURRENT = Path(__file__).parent.parent / "analysis" / "claims" / "file" / "claims.yaml"
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-JUDGED = ("supported", "supported, smaller", "contradicted", "inconclusive")
 
 
 class Page:

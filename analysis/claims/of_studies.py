@@ -15,6 +15,7 @@ from analysis.claims.networks.shares import Kept
 from analysis.claims.verdicts import verdicts
 from analysis.frame import StudyFrame
 from analysis.importance import saved
+from analysis.statistics.verdicts.verdict import UNTESTED
 from lttune.store.files import read_json
 
 FIGURE = Path("figures") / "importance.csv"
@@ -81,5 +82,5 @@ def _drawn(path: Path) -> Kept | None:
 
 
 def is_any_tested(table: pd.DataFrame) -> bool:
-    """Returns whether a table of verdicts has one that is not "not tested"."""
-    return bool((table["verdict"] != "not tested").any())
+    """Returns whether a table of verdicts has one on a claim that was tested."""
+    return bool((table["verdict"] != UNTESTED).any())
