@@ -13,6 +13,7 @@ from pathlib import Path
 
 from analysis.claims.file.reader import Registry
 from lttune.config import require
+from lttune.config.fields import is_int
 from lttune.errors import ConfigError, StorageError
 from lttune.store.files import read_json, write_errors, write_json
 
@@ -118,7 +119,10 @@ def read_lock(path: Path) -> Lock | None:
     try:
         found = Lock(**read_json(path))
         _time(found.date)
-    except (OSError, ValueError, TypeError) as error:
+        for name in ("sha256", "version"):
+            require(isinstance(getattr(found, name), str), name, "a text", getattr(found, name))
+        require(all(map(is_int, found.n.values())), "n", "a whole number for each claim", found.n)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise StorageError(f"{path} is no lock: {' '.join(str(error).split())}") from None
     return found
 

@@ -125,7 +125,7 @@ def find(at: Place) -> Found:
             network.
     """
     (row,) = _rows(at, ("trial", "replicate", "branch", "level"))
-    sheet = read_sheet(at.study, ("lottery", "dataset"))
+    sheet = read_sheet(at.study, ("lottery", "dataset.name", "dataset.digest"))
     hparams = next((t.hparams for t in read_trials(at.study) if t.number == at.trial), None)
     if hparams is None:
         raise StorageError(f"{at.study / 'trials.json'} lacks trial {at.trial} of the records")

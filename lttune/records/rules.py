@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ OBJECTS = _list_of("objects", OBJECT[1])
 COUNTS = _list_of("whole numbers", is_int)
 
 SHEET: dict[str, Rule] = {
-    **dict.fromkeys(("name", "question", "source", "scale", "command", "created"), TEXT),
+    **dict.fromkeys(("name", "question", "source", "scale", "command"), TEXT),
+    "created": ("a time in ISO 8601", lambda value: _is_time(value)),
     **dict.fromkeys(("lottery", "objective", "code", "packages", "machine", "dataset"), OBJECT),
     **dict.fromkeys(("lottery.data", "lottery.train", "lottery.prune", "config"), OBJECT),
     **dict.fromkeys(("lottery.target", "config.objective"), _or_null(OBJECT)),
@@ -67,8 +69,8 @@ TRIAL: dict[str, Rule] = {
 
 
 def require_sheet(path: Path, values: Mapping[str, Any], needed: Collection[str]) -> None:
-    """Raises ``StorageError`` if a sheet lacks a field, or one breaks its rule."""
-    if missing := [name for name in needed if name not in values]:
+    """Raises ``StorageError`` if a sheet lacks a field (a dotted name), or one breaks its rule."""
+    if missing := [name for name in needed if not _has(values, name.split("."))]:
         raise StorageError(f"{path} lacks {', '.join(missing)}")
     _require(f"{path}: ", values, SHEET)
 
@@ -93,12 +95,26 @@ def require_listing(path: Path, values: Mapping[str, Any], needed: Collection[st
         raise StorageError(f"{path}: planned must be a whole number for each phase")
 
 
+def _has(values: Any, names: Sequence[str]) -> bool:
+    if not names:
+        return True
+    return isinstance(values, dict) and names[0] in values and _has(values[names[0]], names[1:])
+
+
 def _require(where: str, values: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
     for name, (words, fits) in rules.items():
         *groups, field = name.split(".")
         inside = functools.reduce(lambda at, group: at.get(group) or {}, groups, values)
         if field in inside and not fits(inside[field]):
             raise StorageError(f"{where}{name} must be {words}, got {repr(inside[field])[:80]}")
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _is_space(value: Any) -> bool:

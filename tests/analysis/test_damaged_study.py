@@ -57,6 +57,7 @@ def test_a_plan_of_no_numbers_is_one_line(tmp_path, capsys):
         ({"objective": "x"}, "objective must be an object, got 'x'"),
         ({"config": {"phases": 3}}, "config.phases must be a list of texts, got 3"),
         ({"config": {"objective": 3}}, "config.objective must be an object or null, got 3"),
+        ({"created": "today"}, "created must be a time in ISO 8601, got 'today'"),
         ({"runs": [1]}, "runs must be a list of objects, got [1]"),
         ({"factors": 3}, "factors must be a list of objects, got 3"),
     ],
@@ -87,3 +88,25 @@ def test_what_is_left_out_of_an_older_study_is_no_fault(tmp_path):
     (folder / "study.json").write_text(json.dumps({"lottery": {}}))
     with pytest.raises(StorageError, match="lacks name"):
         load(folder)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", '"'])
+def test_a_damaged_figure_of_importances_is_one_line_for_claims(tmp_path, capsys, text):
+    folder = write_study(tmp_path)
+    (folder / "figures").mkdir()
+    (folder / "figures" / "importance.csv").write_text(text)
+    assert main(["claims", "check", str(folder)]) == 74
+    told = capsys.readouterr().err
+    assert told.startswith(f"lttune: error: {folder}/figures/importance.csv cannot be read: ")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("change", [{"n": 3}, {"n": {"a": "x"}}, {"sha256": 3}, {"version": None}])
+def test_a_lock_of_other_types_is_one_line(tmp_path, capsys, change):
+    folder = write_study(tmp_path)
+    lock = {"sha256": "0", "version": "1", "date": "2026-11-23", "n": {"a": 3}}
+    (folder / "claims.lock.json").write_text(json.dumps(lock | change))
+    assert main(["claims", "check", str(folder)]) == 74
+    told = capsys.readouterr().err
+    assert told.startswith(f"lttune: error: {folder}/claims.lock.json is no lock: ")
+    assert told.count("\n") == 1

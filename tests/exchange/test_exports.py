@@ -160,6 +160,20 @@ def test_a_damaged_table_of_layers_is_told(study, capsys):
     assert "layers.parquet cannot be read: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("space", [{"low": 0, "high": 1}, {"kind": "float", "choices": []}])
+def test_a_space_of_no_distributions_is_told(study, capsys, space):
+    change(study / "study.json", space={"train.lr": space})
+    assert main(["export", "--optuna", str(study)]) == 74
+    assert "study.json: space must be of distributions, got {" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["dataset", "objective"])
+def test_a_sheet_without_what_an_export_names_is_told(study, capsys, name):
+    change(study / "study.json", **{name: {}})
+    assert main(["export", "--optuna", str(study)]) == 74
+    assert f"study.json lacks {name}.name" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["lottery", "dataset"])
 def test_a_sheet_without_what_a_ticket_needs_is_told(study, name):
     sheet = read_json(study / "study.json")

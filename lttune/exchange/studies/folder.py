@@ -15,8 +15,8 @@ from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.records.ledger import Trial
 from lttune.records.tables import Row
 
-ABOUT = ("name", "question", "source", "command", "created", "dataset")
-NEEDED = (*ABOUT, "lottery", "space", "objective")
+ABOUT = ("name", "question", "source", "command", "created", "dataset.name")
+NEEDED = (*ABOUT, "lottery", "space", "objective.name", "objective.text")
 """What an export reads of ``study.json``."""
 RECORDED = ("trial", "replicate", "branch", "level")
 """What it reads of each row of ``records.parquet`` to tell networks apart."""

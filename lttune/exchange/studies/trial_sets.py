@@ -20,7 +20,7 @@ from optuna.distributions import (
 from lttune.config import DEPTH
 from lttune.config.design import INERT, Factor
 from lttune.config.phase import PHASES, phase_names, phase_of
-from lttune.errors import ConfigError
+from lttune.errors import ConfigError, StorageError
 from lttune.exchange.studies.folder import Folder, scalar
 from lttune.records.ledger import OVER, Trial
 from lttune.study.search.space import distribution_of
@@ -81,8 +81,16 @@ def trial_sets(folder: Folder, flag: str) -> list[TrialSet]:
 
 
 def distribution(described: Mapping[str, Any]) -> BaseDistribution:
-    """Returns the distribution that an entry of the space in ``study.json`` describes."""
-    return DISTRIBUTIONS[described["kind"]](described)
+    """Returns the distribution that an entry of the space in ``study.json`` describes.
+
+    Raises:
+        StorageError: if it describes none.
+    """
+    try:
+        return DISTRIBUTIONS[described["kind"]](described)
+    except (KeyError, TypeError, ValueError):
+        text = f"study.json: space must be of distributions, got {dict(described)}"
+        raise StorageError(text) from None
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:
