@@ -13,7 +13,8 @@ from lttune.config import flatten
 from lttune.config.phase import Phase, phase_names
 from lttune.errors import StorageError
 from lttune.records import schema
-from lttune.records.folder import read_object, read_table
+from lttune.records.folder import read_listing, read_sheet, read_table
+from lttune.records.ledger import ENDED
 
 KEY = ["phase", "trial", "replicate", "branch", "level"]
 """What names one row of the records: one trained network."""
@@ -26,6 +27,11 @@ TRIAL_COLUMNS = [*TRIAL, "values", "error", "role"]
 """Columns of ``StudyFrame.trials``; ``hparams`` holds a mapping, ``replicates`` a list and
 ``values`` a list of all values of the objective, None without one. ``role`` is missing where a
 point has no part in a comparison."""
+
+NEEDED = ("name", "lottery")
+"""Fields of ``study.json`` without which nothing can be said of a study."""
+NEEDED_OF_TRIAL = ("number", "phase", "label", "hparams", "state")
+"""Likewise, of each trial in ``trials.json``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +76,9 @@ def load(folder: Path | str) -> StudyFrame:
         StorageError: if the folder holds no study, or a file of it cannot be read.
     """
     folder = Path(folder)
-    info = read_object(folder, "study.json")
-    listing = read_object(folder, "trials.json")
-    trials = pd.DataFrame(listing.get("trials", []), columns=pd.Index(TRIAL_COLUMNS))
+    info = read_sheet(folder, NEEDED)
+    listing = read_listing(folder, NEEDED_OF_TRIAL)
+    trials = pd.DataFrame(listing["trials"], columns=pd.Index(TRIAL_COLUMNS))
     trials["objective"] = trials["objective"].astype(float)
     trials["values"] = _values(trials)
     return StudyFrame(
@@ -86,7 +92,7 @@ def load(folder: Path | str) -> StudyFrame:
 
 
 def _table(path: Path, columns: schema.Columns) -> pd.DataFrame:
-    rows = read_table(path)
+    rows = read_table(path, [name for name in KEY if name in columns])
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(columns)))
 
 
@@ -112,7 +118,7 @@ def _values(trials: pd.DataFrame) -> pd.Series:
 
 def _incomplete(planned: dict[str, int], trials: pd.DataFrame) -> str:
     # A trial that its search stopped has ended: it is not run again.
-    ended = trials["state"].isin(["complete", "stopped"])
+    ended = trials["state"].isin(ENDED)
     counts = trials.loc[ended, "phase"].value_counts()
     # A phase with more trials than planned does not make up for one with fewer.
     done = sum(min(int(counts.get(phase, 0)), number) for phase, number in planned.items())

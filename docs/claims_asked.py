@@ -1,7 +1,8 @@
 """The page of what each claim says, what is asked of it and what is not.
 
 Its table comes from the claims file alone, each question in words that are made of its fields:
-``python -m docs.claims_asked``. A test compares.
+``python -m docs.claims_asked``. So does the table of the forms in ``docs/claims.md``, from
+``FORMS``. A test compares.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from analysis.claims.table import SHARE_ENDINGS
 from analysis.statistics.verdicts.form import FORMS
 
 PAGE = Path(__file__).with_name("claims-asked.md")
+GUIDE = Path(__file__).with_name("claims.md")
+FORMS_HEAD = "| form | says | takes of each replicate |\n|---|---|---|\n"
+"""Head of the table of forms in the guide."""
 HEAD = """\
 # What each claim says, and what is asked
 
@@ -84,6 +88,14 @@ def page(registry: Registry) -> str:
     rows = [(claim.id, claim.text, asked(claim), not_asked(claim)) for claim in claims]
     lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
     return head + "\n".join(lines) + "\n"
+
+
+def guide(text: str) -> str:
+    """Returns the guide's text with the table of the forms as they are."""
+    before, head, after = text.partition(FORMS_HEAD)
+    rows = [f"| `{name}` | {form.says} | {form.takes} |\n" for name, form in FORMS.items()]
+    rest = after[after.index("\n\n") + 1 :]
+    return before + head + "".join(rows) + rest
 
 
 def asked(claim: Claim) -> str:
@@ -241,3 +253,4 @@ def _short(number: float) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(read()))
+    GUIDE.write_text(guide(GUIDE.read_text()))

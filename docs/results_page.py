@@ -20,7 +20,8 @@ from analysis.claims import Registry, of_studies, read, verdicts
 from analysis.claims.markdown import markdown_page
 from analysis.claims.of_studies import evidence
 from analysis.frame import StudyFrame
-from analysis.tables.design.region import is_sane
+from analysis.statistics.verdicts.verdict import JUDGED
+from analysis.tables.design.region import is_sane, sane_region
 from analysis.tables.fair_comparison import choice_table, pair_table
 from docs import results_tables
 from docs.results_format import FILTERS, points, short
@@ -29,7 +30,8 @@ RESULTS = Path(__file__).parent / "results"
 TEMPLATE = "README.md.jinja"
 CURRENT = Path(__file__).parent.parent / "analysis" / "claims" / "file" / "claims.yaml"
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-JUDGED = ("supported", "supported, smaller", "contradicted", "inconclusive")
+PEELED = {"train.lr": "learning rate", "train.batch_size": "batch size"}
+"""Factors of the region, as the page calls them."""
 
 
 class Page:
@@ -181,16 +183,26 @@ class Page:
         return points({"mean": confirmed["difference"], **ends})
 
     def region(self) -> str:
-        """Returns the region of the second design."""
+        """Returns the region of the second design: of what was peeled from the wide one."""
         factors = {one["path"]: one for one in self.studies["region"].info["factors"]}
-        lr, batch = factors["train.lr"], factors["train.batch_size"]
-        rates = f"learning rate {short(lr['low'])} to {short(lr['high'])}"
-        return f"{rates}, batch size {batch['low']} to {batch['high']}"
+        ends = {
+            path: [_end(factors[path][name]) for name in ("low", "high")] for path in self.peeled()
+        }
+        return ", ".join(f"{PEELED[path]} {' to '.join(told)}" for path, told in ends.items())
+
+    def peeled(self) -> dict[str, tuple[float, float]]:
+        """Returns the box that is peeled from the wide design: path -> (low, high)."""
+        return sane_region(self.studies["sensitivity"])
 
     def sane(self) -> tuple[int, int]:
         """Returns how many points of the wide design learn, and how many there are."""
         found = is_sane(self.studies["sensitivity"])
         return int(found.sum()), len(found)
+
+
+def _end(value: float) -> str:
+    """Returns a whole number as it is, any other in two digits."""
+    return str(value) if isinstance(value, int) else short(value)
 
 
 def render(results: Page) -> str:

@@ -14,8 +14,8 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from lttune import __version__
-from lttune.config.command_line import parsed
-from lttune.errors import LttuneError, unknown
+from lttune.config.command_line import parsed, unread_output
+from lttune.errors import LttuneError, StorageError, unknown
 
 ENTRY_POINTS = "lttune.commands"
 """The group of entry points; each names a module (``lttune.commands`` says what is in one)."""
@@ -27,7 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the command's name and its flags; None is the command line's.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    with unread_output():
+        return _main(list(sys.argv[1:] if argv is None else argv))
+
+
+def _main(arguments: list[str]) -> int:
     match arguments[:1]:
         case [] | ["-h"] | ["--help"]:
             print(overview(), file=sys.stdout if arguments else sys.stderr)
@@ -40,6 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LttuneError as error:
         print(f"lttune: error: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print(f"lttune: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return StorageError.exit_code
     except KeyboardInterrupt:
         print("lttune: interrupted", file=sys.stderr)
         return 130

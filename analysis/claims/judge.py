@@ -12,7 +12,7 @@ from analysis.claims.file.question import Question
 from analysis.claims.networks.estimand import Piece
 from analysis.claims.terms import terms
 from analysis.statistics.verdicts.form import FORMS, Form
-from analysis.statistics.verdicts.verdict import Verdict, not_tested
+from analysis.statistics.verdicts.verdict import UNTESTED, Verdict, not_tested
 from lttune.config.seeding import stream
 
 CENSORED = {
@@ -48,7 +48,7 @@ def judged(question: Question, piece: Piece, *, alpha: float, name: str, factor:
     verdict = form.rule(piece.values, **options, alpha=alpha, **chance)
     if sound < LEAST_SOUND * planned:
         reason = f"{planned - sound} of {planned} replicates have no sound network at some density."
-        if verdict.verdict != "not tested":
+        if verdict.verdict != UNTESTED:
             # Of those that diverged least is known: a verdict without them is no verdict on all.
             reason += (
                 f" The other {sound} alone would make it {verdict.verdict}; of "
@@ -83,7 +83,7 @@ def all_of(verdicts: Sequence[tuple[str, Verdict]], alpha: float) -> tuple[str, 
         label, one = min(refuted, key=lambda pair: pair[1].p_against)
         return label, replace(one, p=p, p_against=against, n=n)
     for label, one in verdicts:
-        if one.verdict == "not tested":
+        if one.verdict == UNTESTED:
             return label, one
     if all(one.is_supported for _, one in verdicts):
         label, one = max(verdicts, key=lambda pair: (pair[1].verdict != "supported", pair[1].p))

@@ -19,7 +19,7 @@ from analysis.claims.networks.recorded import MissingError, Recorded
 from analysis.claims.networks.regime import Regime
 from analysis.claims.networks.shares import KeptImportances, judged_by_importance
 from analysis.claims.table import Finding, table, unit
-from analysis.statistics.verdicts.verdict import Verdict, not_tested
+from analysis.statistics.verdicts.verdict import SUPPORTED, UNTESTED, Verdict, not_tested
 from lttune.config import LotteryConfig
 
 VALIDATION = {"test_accuracy": "val_accuracy", "end_test_accuracy": "end_val_accuracy"}
@@ -83,7 +83,7 @@ class Judgement:
         short: list[str] = []
         for question in claim.questions:
             if reason := _too_short(question.least_steps, regime):
-                short.append(f"'{question.name}' is not tested: {reason}")
+                short.append(f"'{question.name}' is {UNTESTED}: {reason}")
                 continue
             try:
                 found += self._question(claim, question, regime)
@@ -92,7 +92,7 @@ class Judgement:
         if not found:
             return self._untested(claim, regime, " ".join(short))
         part, verdict = all_of(found, claim.alpha)
-        if verdict.verdict == "not tested":
+        if verdict.verdict == UNTESTED:
             return self._untested(claim, regime, verdict.reason, part)
         verdict = self._presuming(claim, regime, _without(verdict, short))
         asked = {question.name: question for question in claim.questions}
@@ -177,8 +177,8 @@ class Judgement:
             _, given = all_of(found, other.alpha)
             word, reason = given.verdict, given.reason
         except MissingError as missing:
-            word, reason = "not tested", str(missing)
-        if word in ("supported", "supported, smaller"):
+            word, reason = UNTESTED, str(missing)
+        if word in SUPPORTED:
             return verdict
         text = f"At the source's own setting '{asked}' of {name} is {word} here. {reason}"
         if verdict.verdict != "inconclusive":

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from analysis.claims.file.reader import Registry
 from lttune.config import require
+from lttune.config.fields import is_int
 from lttune.errors import ConfigError, StorageError
-from lttune.store.files import read_json, write_json
+from lttune.store.files import read_json, write_errors, write_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +97,12 @@ def write_lock(path: Path, locked: Lock) -> None:
 
     Raises:
         ConfigError: if the file exists: a lock that can be renewed locks nothing.
+        StorageError: if it cannot be written.
     """
-    if path.exists():
-        raise ConfigError(f"{path} exists: a lock is written once")
-    write_json(path, asdict(locked))
+    with write_errors(path):
+        if path.exists():
+            raise ConfigError(f"{path} exists: a lock is written once")
+        write_json(path, asdict(locked))
 
 
 def read_lock(path: Path) -> Lock | None:
@@ -113,7 +116,10 @@ def read_lock(path: Path) -> Lock | None:
     try:
         found = Lock(**read_json(path))
         _time(found.date)
-    except (OSError, ValueError, TypeError) as error:
+        for name in ("sha256", "version"):
+            require(isinstance(getattr(found, name), str), name, "a text", getattr(found, name))
+        require(all(map(is_int, found.n.values())), "n", "a whole number for each claim", found.n)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise StorageError(f"{path} is no lock: {' '.join(str(error).split())}") from None
     return found
 

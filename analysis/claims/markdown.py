@@ -9,10 +9,9 @@ import pandas as pd
 
 from analysis.claims.file.reader import Registry
 from analysis.claims.wording import DASH, estimate_text, p_text
+from analysis.statistics.verdicts.verdict import JUDGED, UNTESTED
 
-VERDICT_ORDER = ("supported", "supported, smaller", "contradicted", "inconclusive")
-"""Verdicts in the order of their tables."""
-UNTESTED_COLUMNS = ("claim", "text", "reason")
+LACKS = ("claim", "text", "reason")
 """Columns of what was not tested."""
 HEAD = (
     "| claim | says | decided by | estimate [interval] | n | p | role | scale; deviations | why |",
@@ -35,19 +34,17 @@ def markdown_page(table: pd.DataFrame, registry: Registry) -> str:
         "several questions, or several networks or densities in one, is decided by the part that "
         "is named. p is adjusted; of a contradiction it is the p against the claim.",
     ]
-    for verdict in VERDICT_ORDER:
+    for verdict in JUDGED:
         rows = table[table["verdict"] == verdict].to_dict("records")
         if rows:
             lines += ["", f"## {verdict.capitalize()} ({len(rows)})", "", *HEAD]
             lines += [_line(row) for row in rows]
     # At several scales a claim may lack the same.
-    untested = table[table["verdict"] == "not tested"].drop_duplicates(list(UNTESTED_COLUMNS))
+    untested = table[table["verdict"] == UNTESTED].drop_duplicates(list(LACKS))
     rows = untested.to_dict("records")
     if rows:
         lines += ["", f"## Not tested ({len(rows)})", "", "| claim | says | why |", "|---|---|---|"]
-        lines += [
-            f"| {' | '.join(_cell(row[name]) for name in UNTESTED_COLUMNS)} |" for row in rows
-        ]
+        lines += [f"| {' | '.join(_cell(row[name]) for name in LACKS)} |" for row in rows]
     omitted = table[table["omits"] != ""].drop_duplicates("claim").to_dict("records")
     if omitted:
         lines += ["", "## What no question asks", "", "| claim | left out |", "|---|---|"]

@@ -15,6 +15,8 @@ from analysis.claims.networks.shares import Kept
 from analysis.claims.verdicts import verdicts
 from analysis.frame import LOCK_FILE, StudyFrame
 from analysis.importance import saved
+from analysis.statistics.verdicts.verdict import UNTESTED
+from lttune.errors import StorageError
 from lttune.store.files import read_json
 
 FIGURE = Path("figures") / "importance.csv"
@@ -32,7 +34,7 @@ def of_studies(
         lock: None is the one in the folder of the first study, if there is one.
 
     Raises:
-        StorageError: if a file there is no lock.
+        StorageError: if a file there is no lock, or the figure of importances cannot be read.
     """
     return verdicts(registry=registry or read(), **evidence(studies, lock))
 
@@ -74,12 +76,16 @@ def _saved(path: Path) -> Kept | None:
 def _drawn(path: Path) -> Kept | None:
     if not path.exists():
         return None
-    both = pd.read_csv(path)
-    both = both.assign(reason=both["reason"].astype(object).where(both["reason"].notna(), ""))
-    strip = both.drop_duplicates("density")
-    return Kept(table=both[both["factor"].notna()], strip=strip)
+    try:
+        both = pd.read_csv(path)
+        both = both.assign(reason=both["reason"].astype(object).where(both["reason"].notna(), ""))
+        strip = both.drop_duplicates("density")
+        return Kept(table=both[both["factor"].notna()], strip=strip)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise StorageError(f"{path} cannot be read: {reason}") from None
 
 
 def is_any_tested(table: pd.DataFrame) -> bool:
-    """Returns whether a table of verdicts has one that is not "not tested"."""
-    return bool((table["verdict"] != "not tested").any())
+    """Returns whether a table of verdicts has one on a claim that was tested."""
+    return bool((table["verdict"] != UNTESTED).any())

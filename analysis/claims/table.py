@@ -13,7 +13,7 @@ from analysis.claims.file.reader import Registry
 from analysis.claims.networks.regime import Regime
 from analysis.statistics.verdicts.form import FORMS
 from analysis.statistics.verdicts.multiplicity import benjamini_hochberg
-from analysis.statistics.verdicts.verdict import Verdict, adjusted
+from analysis.statistics.verdicts.verdict import UNTESTED, Verdict, adjusted
 
 VERDICT_COLUMNS = [
     "claim",
@@ -111,7 +111,7 @@ def _plain(row: Finding, registry: Registry) -> dict[str, object]:
         setting = registry.settings[row.claim.setting]
         scale, deviates = row.regime.described(setting), row.regime.deviations(setting)
     numbers = ("estimate", "low", "high", "n", "p", "p_adjusted")
-    tested = one.verdict != "not tested"
+    tested = one.verdict != UNTESTED
     return {
         "claim": row.claim.id,
         "text": row.claim.text,

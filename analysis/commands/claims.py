@@ -127,13 +127,15 @@ def _check(flags: Flags, registry: Registry) -> None:
     from analysis.claims import evidence, lock, of_studies, sensitivity
     from analysis.claims.wording import estimate_text, p_text
     from analysis.frame import load
+    from analysis.statistics.verdicts.verdict import UNTESTED
+    from lttune.store.files import write_atomically, write_errors
 
     studies = [load(folder) for folder in flags.studies]
     locked = lock.read_lock(flags.lock) if flags.lock else None
     if flags.lock is not None and locked is None:
         raise ConfigError(f"--lock must be a file that exists, got {str(flags.lock)!r}")
     table = of_studies(studies, registry, locked)
-    tested = table["verdict"] != "not tested"
+    tested = table["verdict"] != UNTESTED
     for row in table[tested].to_dict("records"):
         numbers = f"{estimate_text(row)}, n {row['n']}, p {p_text(row)}"
         print(f"{row['claim']}: {row['verdict']}; {numbers}")
@@ -143,13 +145,13 @@ def _check(flags: Flags, registry: Registry) -> None:
         if row["omits"]:
             print(f"  not asked: {row['omits']}")
     for row in table[~tested].to_dict("records"):
-        print(f"{row['claim']}: not tested. {row['reason']}")
+        print(f"{row['claim']}: {UNTESTED}. {row['reason']}")
     print(", ".join(f"{count} {word}" for word, count in table["verdict"].value_counts().items()))
     if flags.sensitivity:
         found = sensitivity(registry=registry, **evidence(studies, locked))
-        print(found[(found.iloc[:, 2:] != "not tested").any(axis=1)].to_string(index=False))
+        print(found[(found.iloc[:, 2:] != UNTESTED).any(axis=1)].to_string(index=False))
     if flags.out is not None:
-        table.assign(deviates=["; ".join(one) for one in table["deviates"]]).to_csv(
-            flags.out, index=False
-        )
+        plain = table.assign(deviates=["; ".join(one) for one in table["deviates"]])
+        with write_errors(flags.out), write_atomically(flags.out) as temporary:
+            plain.to_csv(temporary, index=False)
         print(f"{flags.out}: {len(table)} verdicts")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from lttune.errors import ConfigError, StorageError
+from lttune.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ def main(flags: Flags) -> int:
     from analysis import load
     from analysis.report.rows.importance import OPTUNA
     from analysis.tables.design.points import design_sample
-    from lttune.store.files import write_atomically
+    from lttune.store.files import write_atomically, write_errors
 
     study = load(flags.study)
     sample = design_sample(study)
@@ -55,12 +55,8 @@ def main(flags: Flags) -> int:
             print(f"not known of {response}: {reason}")
         print()
     path = flags.study / "figures" / OPTUNA
-    try:
-        path.parent.mkdir(exist_ok=True)
-        with write_atomically(path) as temporary:
-            table.to_csv(temporary, index=False, lineterminator="\n")
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+    with write_errors(path), write_atomically(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
     print(f"{path}: lttune report {flags.study} shows it")
     return 0
 

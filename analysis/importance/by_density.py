@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.importance.estimate import importance
 from analysis.importance.missing import missing_table
 from analysis.importance.result import Importance
-from lttune.config.design import Factor
+from lttune.config.design import SPREAD, Factor
 
 MAX_MISSING = 0.1
 """Share of trajectories that may lack a density; at one that more of them lack, the curves end."""
@@ -86,7 +86,7 @@ def importance_by_density(
     if responses.duplicated(["trial", "replicate", "density"]).any():
         raise ValueError("responses list a trajectory twice at one density")
     if "role" in points:
-        points = points[points["role"].isin(["design", "repeat"])]
+        points = points[points["role"].isin(SPREAD)]
         responses = responses[responses["trial"].isin(points["trial"])]
     value = responses["value"].astype(float)
     if diverged == "missing":

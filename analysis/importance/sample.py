@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from lttune.config.design import Factor
+from lttune.config.design import SPREAD, Factor
 from lttune.config.design.distributions import Floats
 from lttune.config.design.factors import encode
 
@@ -112,7 +112,7 @@ def sample(
     """
     if "role" in points:
         # The paper's own point and the cells of sweeps are no draws of the distributions.
-        points = points[points["role"].isin(["design", "repeat"])]
+        points = points[points["role"].isin(SPREAD)]
         responses = responses[responses["trial"].isin(points["trial"])]
     paths = [factor.path for factor in factors]
     if missing := [path for path in paths if path not in points]:

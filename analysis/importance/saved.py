@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +25,6 @@ NAME = "importance.json"
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas")
 """Packages whose versions are part of the estimator."""
-
-
-FRAMES = (
-    "table",
-    "strip",
-    "left_out",
-    "missing",
-    "ranks",
-    "leads",
-    "changes",
-    "widths",
-    "diverges",
-    "given_ok",
-)
-"""Those of ``Importances`` that are tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +57,12 @@ class Importances:
     """What there is to say of divergence, empty if no trajectory diverged."""
 
 
+FRAMES = tuple(field.name for field in fields(Importances) if field.type == "pd.DataFrame")
+"""Its tables."""
+TEXTS = tuple(field.name for field in fields(Importances) if field.name not in FRAMES)
+"""Its texts."""
+
+
 def key_of(
     points: pd.DataFrame, responses: pd.DataFrame, factors: Sequence[Factor], **options: Any
 ) -> str:
@@ -100,16 +91,16 @@ def find(path: Path, key: str) -> Importances | None:
         values = read_json(path)
         if values["key"] != key or values["digest"] != _digest(values):
             return None
-        frames = {name: _frame(values[name]) for name in FRAMES}
-        ended, divergence = str(values["ended"]), str(values["divergence"])
-        return Importances(**frames, ended=ended, divergence=divergence)
+        found: dict[str, Any] = {name: _frame(values[name]) for name in FRAMES}
+        found |= {name: str(values[name]) for name in TEXTS}
+        return Importances(**found)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def save(path: Path, key: str, found: Importances) -> None:
     """Writes the tables."""
-    values = {"key": key, "ended": found.ended, "divergence": found.divergence}
+    values: dict[str, Any] = {"key": key, **{name: getattr(found, name) for name in TEXTS}}
     values |= {name: _plain(getattr(found, name)) for name in FRAMES}
     write_json(path, {**values, "digest": _digest(values)})
 

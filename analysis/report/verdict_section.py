@@ -15,17 +15,17 @@ import pandas as pd
 
 from analysis.figures.canvas import Drawing
 from analysis.figures.claims import NUMBERS, forest
+from analysis.statistics.verdicts.verdict import UNTESTED
 
 GLYPHS = {
     "supported": "✔",
     "supported, smaller": "(✔)",
     "contradicted": "✘",
     "inconclusive": "?",
-    "not tested": "–",
+    UNTESTED: "–",
 }
 """Verdict -> the sign beside its word: form, not colour, tells them apart."""
 
-UNTESTED = "not tested"
 ALONE = "For a reason of its own."
 AXIS_UNITS = {
     "share": ("percentage points", 100.0),

@@ -71,16 +71,14 @@ def main(flags: Flags) -> int:
 
 
 def _study(flags: Flags) -> int:
-    from lttune.errors import StorageError
     from lttune.exchange import studies
+    from lttune.store.files import write_errors
 
     (form,) = (studies.EXPORTS[name] for name, is_asked in flags.whole().items() if is_asked)
     folder = studies.Folder.read(flags.study)
     out = flags.out or flags.study / form.place
-    try:
+    with write_errors(out):
         lines = form.write(folder, out)
-    except OSError as error:
-        raise StorageError(f"{out} cannot be written: {error.strerror or error}") from error
     print("\n".join([f"{out}: the study {folder.name}", *lines]))
     return 0
 

@@ -62,6 +62,7 @@ def main(flags: Flags) -> int:
     from lttune.exchange.transfer import imported, junctions, train_on_target
     from lttune.exchange.transfer_table import lines, transfer_lines
     from lttune.records import schema
+    from lttune.store.files import write_errors
     from lttune.store.store import Store, require_writable
     from lttune.study.checks import check_fit
     from lttune.training.engines import Needs, choose, make
@@ -89,7 +90,7 @@ def main(flags: Flags) -> int:
     )
     engine, reason = choose(flags.engine, needs)
     if reason:
-        print(f"trained by the torch engine: {reason}")
+        print(f"trained by the {engine} engine: {reason}")
     lab = Lab(
         {name: dataset},
         make(engine, flags.device),
@@ -106,7 +107,8 @@ def main(flags: Flags) -> int:
         "source_mask": None if flags.mask is None else str(flags.mask),
     }
     out = flags.out or flags.study / "transfer.parquet"
-    schema.write(out, [row | origin for row in rows])
+    with write_errors(out):
+        schema.write(out, [row | origin for row in rows])
     print("\n".join(transfer_lines(lines(rows))))
     new = sum(not row["reused"] for row in rows)
     print(f"{out}: {len(rows)} networks, {new} trained now, {len(rows) - new} from the store")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from typing import TypeVar
 
@@ -13,6 +15,43 @@ T = TypeVar("T")
 
 REFUSED = 2
 """Exit code of a command line that cannot be understood."""
+
+UNREAD = 141
+"""Exit code where the output's reader has gone: what a shell reports of a filter that it ends."""
+
+
+@contextlib.contextmanager
+def unread_output() -> Iterator[None]:
+    """Ends the process without a word where nobody reads its output any more, as in ``| head``.
+
+    Raises:
+        SystemExit: ``UNREAD`` then.
+    """
+    try:
+        try:
+            yield
+        finally:
+            # A short output fails only here, or at the interpreter's end, which nobody can catch.
+            _flush()
+    except BrokenPipeError:
+        _drop_rest()
+        raise SystemExit(UNREAD) from None
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _drop_rest() -> None:
+    """Sends to nowhere what is still buffered: the interpreter would complain of it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def parsed(parse: Callable[[], T], command: str) -> T:

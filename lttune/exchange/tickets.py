@@ -19,7 +19,7 @@ from lttune.data import Dataset, load
 from lttune.errors import ConfigError, DataError, StorageError
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
-from lttune.records.folder import read_object, read_table, read_trials
+from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.cells import Cell
 from lttune.store.store import Store, Stored
 from lttune.training.protocol import Member
@@ -125,7 +125,7 @@ def find_network(at: Place) -> Found:
             network.
     """
     (row,) = _rows(at, ("trial", "replicate", "branch", "level"))
-    sheet = read_object(at.study, "study.json")
+    sheet = read_sheet(at.study, ("lottery", "dataset.name", "dataset.digest"))
     hparams = next((t.hparams for t in read_trials(at.study) if t.number == at.trial), None)
     if hparams is None:
         raise StorageError(f"{at.study / 'trials.json'} lacks trial {at.trial} of the records")
@@ -192,8 +192,8 @@ def _require_same(level: Level, found: Found) -> None:
 
 def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
     """Returns the rows of the records at a place, or names its first part that has none."""
-    read_object(at.study, "study.json")
-    rows = read_table(at.study / "records.parquet")
+    read_sheet(at.study)
+    rows = read_table(at.study / "records.parquet", names)
     for name in names:
         there = sorted({row[name] for row in rows})
         rows = [row for row in rows if row[name] == getattr(at, name)]

@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lttune.errors import StorageError
+from lttune.records import rules
 from lttune.store.files import read_json, write_json
 
 TrialState = Literal["waiting", "running", "complete", "stopped", "failed"]
 
 ENDED: tuple[TrialState, ...] = ("complete", "stopped")
 """States that a study run again leaves as they are."""
+
+OVER: tuple[TrialState, ...] = (*ENDED, "failed")
+"""States that this run of a study leaves as they are; a failed trial is tried by the next."""
 
 
 @dataclass
@@ -77,9 +81,10 @@ class Ledger:
             return cls(path=path)
         try:
             values = read_json(path)
+            rules.require_listing(path, values, ())
             trials = [Trial(**trial) for trial in values["trials"]]
             planned, wall_s = dict(values["planned"]), float(values["wall_s"])
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, StorageError) as error:
             raise StorageError(
                 f"{path} is damaged ({type(error).__name__}): move it away"
             ) from error

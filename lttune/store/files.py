@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from lttune.errors import StorageError
 
 
 def flush(path: Path) -> None:
@@ -22,7 +25,13 @@ def flush(path: Path) -> None:
 
 @contextlib.contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
-    """Yields a temporary path; what is written there replaces ``path`` in one step."""
+    """Yields a temporary path; what is written there replaces ``path`` in one step.
+
+    Raises:
+        IsADirectoryError: before anything is written, if ``path`` is a folder.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -32,6 +41,19 @@ def write_atomically(path: Path) -> Iterator[Path]:
         flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Has an error of writing told in one line.
+
+    Raises:
+        StorageError: for an ``OSError`` inside, with the path and the reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def write_json(path: Path, values: Any) -> None:

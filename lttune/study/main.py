@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tyro
 
-from lttune.config.command_line import parsed
+from lttune.config.command_line import parsed, unread_output
 from lttune.errors import LttuneError
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
@@ -33,10 +33,11 @@ def main(
     began = time.monotonic()
     arguments = sys.argv[1:] if argv is None else argv
     default = study.scales[_scale(arguments, study)]
-    config = parsed(
-        lambda: tyro.cli(StudyConfig, default=default, description=doc, args=arguments),
-        f"python {study.file.parent.name}/{study.file.name}",
-    )
+    with unread_output():
+        config = parsed(
+            lambda: tyro.cli(StudyConfig, default=default, description=doc, args=arguments),
+            f"python {study.file.parent.name}/{study.file.name}",
+        )
     try:
         # PyTorch, Ray and MLflow take seconds to import: help and mistakes should not wait.
         from lttune.study.conductor import run_study

@@ -104,7 +104,9 @@ def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:
     if not path.exists():
         return
     try:
-        old = fixed(read_json(path))
+        found = read_json(path)
+        old = fixed(found)
+        continued(found, new)  # A sheet that lacks what this adds to is damaged as well.
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise StorageError(f"{path} is damaged ({type(error).__name__}): move it away") from error
     if changed := differences(old, fixed(new)):

@@ -26,7 +26,7 @@ MoreName = Literal["optimizer", "momentum", "weight_decay", "init_scale", "width
 SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
 """Stores that MLflow keeps up; its folder of files (./mlruns) it does not."""
 MOST = 100_000
-"""The largest count of anything: replicate ids of all phases but confirm are below it."""
+"""The largest count of anything: replicate ids of phases that confirm no others are below it."""
 COUNTS = ("trials", "replicates", "search_replicates", "confirm_replicates")
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 FREE = (

@@ -74,6 +74,12 @@ def test_the_design_is_the_one_that_was_declared(name, results):
     assert json.dumps(results.studies[name].info["factors"]).count('"path"') == 6
 
 
+def test_the_region_is_what_is_peeled_from_the_wide_design(results, monkeypatch):
+    assert f"({results.region()}), asks" in " ".join((RESULTS / "README.md").read_text().split())
+    monkeypatch.setattr(results, "peeled", lambda: {"train.batch_size": (36, 200)})
+    assert results.region() == "batch size 36 to 200"
+
+
 def test_every_figure_has_its_table():
     missing = [
         figure.relative_to(RESULTS)

@@ -13,6 +13,7 @@ import tyro
 
 from lttune.__main__ import commands, main
 from lttune.data.files import npz
+from lttune.errors import ResourceError
 from lttune.exchange.overlap import overlap_lines
 from lttune.exchange.tensors import masks_in, read
 from lttune.exchange.tickets import Place, find_network
@@ -150,6 +151,26 @@ def test_transfer_prints_and_writes_a_table_and_trains_once(run, study):
     }
     _, text = run(f"{flags} --out OUT/again.parquet")
     assert "14 networks, 0 trained now, 14 from the store" in text
+
+
+def test_a_table_of_transfer_that_cannot_be_written_is_one_line(run, cwd):
+    (cwd / "a").write_text("kept")
+    code, text = run("transfer results/digits --replicates 1 --out OUT/a/t.parquet")
+    assert code == 74
+    complaint = f"lttune: error: {cwd / 'a/t.parquet'} cannot be written: File exists\n"
+    assert text.endswith(complaint)
+
+
+def test_transfer_names_the_engine_that_it_was_given(run, monkeypatch):
+    def make(*_):
+        raise ResourceError("no further")
+
+    engines = "lttune.training.engines"
+    monkeypatch.setattr(f"{engines}.choose", lambda *_: ("stacked", "for a reason"))
+    monkeypatch.setattr(f"{engines}.make", make)
+    code, text = run("transfer results/digits")
+    assert code == 5
+    assert text.startswith("trained by the stacked engine: for a reason\n")
 
 
 def test_transfer_takes_a_mask_from_a_file(run, study, cwd):

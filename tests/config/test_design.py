@@ -45,6 +45,23 @@ def test_a_factor_survives_json(factor):
     assert Factor.from_plain(json.loads(json.dumps(factor.plain()))) == factor
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"path": "a"},
+        {"path": "a", "kind": "uniform"},
+        {"path": "a", "kind": ["uniform"]},
+        {"path": "a", "kind": "uniform", "low": "x", "high": 1},
+        {"path": "a", "kind": "categorical", "choices": 3},
+        {"path": 3, "kind": "uniform", "low": 0, "high": 1},
+    ],
+)
+def test_other_values_are_no_factor(values):
+    with pytest.raises(ConfigError):
+        Factor.from_plain(values)
+
+
 def test_an_unknown_kind_of_factor_is_named():
     with pytest.raises(ConfigError, match="uniform"):
         Factor.from_plain({"path": "a", "kind": "unifrom", "low": 0, "high": 1})

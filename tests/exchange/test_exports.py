@@ -121,10 +121,10 @@ def test_a_study_of_no_space_is_sent_to_csv(study, tmp_path, write):
 
 def test_a_damaged_study_is_one_line(study):
     sheet = read_json(study / "study.json")
-    del sheet["space"]
-    write_json(study / "study.json", sheet)
+    write_json(study / "study.json", {n: v for n, v in sheet.items() if n != "space"})
     with pytest.raises(StorageError, match=r"study\.json lacks space"):
         Folder.read(study)
+    write_json(study / "study.json", sheet)
     (study / "trials.json").write_text('{"trials": [')
     with pytest.raises(StorageError, match=r"trials\.json cannot be read: Expecting value"):
         Folder.read(study)
@@ -152,3 +152,31 @@ def test_a_damaged_table_is_told_for_a_study_and_for_a_ticket(study):
         with pytest.raises(StorageError, match=r"records\.parquet cannot be read: ") as error:
             read(study)
         assert "\n" not in str(error.value)
+
+
+def test_a_damaged_table_of_layers_is_told(study, capsys):
+    (study / "layers.parquet").write_text("oh no")
+    assert main(["export", "--csv", str(study)]) == 74
+    assert "layers.parquet cannot be read: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("space", [{"low": 0, "high": 1}, {"kind": "float", "choices": []}])
+def test_a_space_of_no_distributions_is_told(study, capsys, space):
+    change(study / "study.json", space={"train.lr": space})
+    assert main(["export", "--optuna", str(study)]) == 74
+    assert "study.json: space must be of distributions, got {" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["dataset", "objective"])
+def test_a_sheet_without_what_an_export_names_is_told(study, capsys, name):
+    change(study / "study.json", **{name: {}})
+    assert main(["export", "--optuna", str(study)]) == 74
+    assert f"study.json lacks {name}.name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["lottery", "dataset"])
+def test_a_sheet_without_what_a_ticket_needs_is_told(study, name):
+    sheet = read_json(study / "study.json")
+    write_json(study / "study.json", {n: v for n, v in sheet.items() if n != name})
+    with pytest.raises(StorageError, match=rf"study\.json lacks {name}"):
+        find_network(Place(study=study))

@@ -119,7 +119,15 @@ def test_a_study_is_complete_when_every_planned_trial_is(tmp_path, states, plann
     assert book.complete is complete
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"trials": [{"x": 1}]}', '{"trials": 3}', "\xff"])
+WRONG = (
+    '{"planned": {}, "wall_s": 0, "trials": [{"number": 0, "phase": "anchor", "label": "", '
+    '"hparams": 3, "replicates": [0], "controls": []}]}'
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"trials": [{"x": 1}]}', '{"trials": 3}', "\xff", WRONG]
+)
 def test_a_damaged_file_is_named_and_kept(tmp_path, text):
     path = tmp_path / "trials.json"
     path.write_bytes(text.encode("latin-1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -179,6 +180,16 @@ def test_a_damaged_file_of_a_study_is_named_and_left(refused, cwd, monkeypatch, 
     assert code == 74
     assert f"out/digits/{name} is damaged" in one_line(text)
     assert file.read_bytes() == b"\x00 nonsense"
+
+
+@pytest.mark.parametrize("change", [{"runs": 3}, {"machine": None, "runs": None}, {"space": 3}])
+def test_a_sheet_that_cannot_be_continued_is_damaged(refused, cwd, monkeypatch, change):
+    finished_start(cwd, monkeypatch)
+    file = cwd / "out/digits/study.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    code, text = refused("--out", "out")
+    assert code == 74
+    assert "out/digits/study.json is damaged" in one_line(text)
 
 
 def test_a_second_driver_of_one_study_is_turned_away(refused, cwd, monkeypatch):

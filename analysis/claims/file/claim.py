@@ -74,6 +74,11 @@ class Claim:
         for name in ("source", "text", "network", "dataset", "densities", "family", "cost"):
             require_text(f"{self.id}: {name}", getattr(self, name))
         require_text(f"{self.id}: study", self.study)
+        for name in ("says", "setting", "why", "omits", "presumes", "note"):
+            value = getattr(self, name)
+            require(isinstance(value, str), f"{self.id}: {name}", "text", value)
+        ok = isinstance(self.conflicts, tuple)
+        require(ok, f"{self.id}: conflicts", "a list of claims", self.conflicts)
         require_one_of(f"{self.id}: form", self.form, FORMS)
         for name, choices in (("role", ClaimRole), ("tier", Tier)):
             require_choice(f"{self.id}: {name}", getattr(self, name), choices)

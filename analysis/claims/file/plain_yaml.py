@@ -20,7 +20,10 @@ def plain_values(text: bytes) -> Any:
     """
     try:
         return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ConfigError:
+        raise
+    # No date (2026-13-01) is a ValueError, a key that is a list a TypeError.
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"the claims file is no YAML: {' '.join(str(error).split())}") from None
 
 

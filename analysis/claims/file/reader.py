@@ -57,14 +57,17 @@ def read(path: Path | None = None) -> Registry:
 
     Raises:
         StorageError: if it cannot be read.
-        ConfigError: if a claim breaks a rule; one line with claim, field, rule and value.
+        ConfigError: if a claim breaks a rule; one line with file, claim, field, rule and value.
     """
     path = FILE if path is None else path
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}") from None
-    return _parsed(text)
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from None
+    try:
+        return _parsed(text)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 @cache
@@ -81,10 +84,11 @@ def as_registry(tree: Any, sha256: str = "") -> Registry:
     require(isinstance(tree, Mapping), "claims file", "a mapping", type(tree).__name__)
     _known("claims file", tree, TOP)
     require(tree.get("schema") == CLAIMS_SCHEMA, "schema", f"{CLAIMS_SCHEMA}", tree.get("schema"))
-    defaults = tree.get("defaults", {})
+    defaults, named = (tree.get(name, {}) for name in ("defaults", "settings"))
+    for name, group in (("defaults", defaults), ("settings", named)):
+        require(isinstance(group, Mapping), name, "a mapping", group)
     settings = {
-        name: _named(f"settings.{name}", LotteryConfig(), values)
-        for name, values in tree.get("settings", {}).items()
+        name: _named(f"settings.{name}", LotteryConfig(), values) for name, values in named.items()
     }
     listed = tree.get("claims")
     require(isinstance(listed, list) and bool(listed), "claims", "a list of one or more", listed)

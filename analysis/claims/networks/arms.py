@@ -16,10 +16,10 @@ import pandas as pd
 from analysis.claims.file.arm import Arm
 from analysis.claims.file.claim import Claim
 from analysis.claims.networks.regime import REGIME, Regime, canonical, native
-from lttune.config import LotteryConfig
+from lttune.config import DEPTH, LotteryConfig
 from lttune.config.phase import phase_names
 
-UNREAD = ("levels", "min_density", "train.eval_test", "train.eval_train", "prune.scoring_examples")
+UNREAD = (*DEPTH, "train.eval_test", "train.eval_train", "prune.scoring_examples")
 """Hyperparameters that change no network at a given density."""
 UNREAD_GROUPS = ("supermask.", "target.")
 """Groups that change none either, unless an arm names one of them."""
@@ -34,8 +34,8 @@ ONLY_WITH = {
 def planned(records: pd.DataFrame) -> pd.DataFrame:
     """Returns the rows of the phases that were planned, with columns ``key`` and ``unit``.
 
-    What a search tried is no sample of anything. The key numbers trials over all studies, the
-    anchor's first. The unit names what is independent: the replicate of a seed. The same replicate
+    What a search tried is no sample of anything. The key numbers trials over all studies, phase by
+    phase. The unit names what is independent: the replicate of a seed. The same replicate
     in another study of the same seed is the same random numbers, and no further replicate.
     """
     rows = records[records["phase"].isin(phase_names(lambda phase: phase.is_read_by_claims))].copy()
@@ -117,7 +117,7 @@ def regimes(found: Trials, claim: Claim) -> list[Regime]:
 def select(rows: pd.DataFrame, found: Trials, arm: Arm, regime: Regime) -> pd.DataFrame:
     """Returns the networks of an arm: its branch and the trunk it left, one trajectory a unit.
 
-    Where several trials trained the same unit, the anchor's counts, else the first.
+    Where several trials trained the same unit, the first counts.
     """
     ok = found.matches(arm.at)
     for path, value in regime.values:

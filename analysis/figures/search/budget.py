@@ -14,12 +14,12 @@ from analysis.figures import canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.frame import StudyFrame, in_phases
 from analysis.statistics.best_of_k import best_of_k, expected_best
-from analysis.tables.design.points import SPREAD
 from analysis.tables.objective import directions, is_minimized, objective_name
 from analysis.tables.sweeps import point_name
 from analysis.tables.trials import settings
+from lttune.config import DEPTH
+from lttune.config.design import SPREAD
 from lttune.config.fields import is_number
-from lttune.config.lottery.lottery import DEPTH
 from lttune.config.phase import PHASES, Phase
 
 BUDGET_COLUMNS = ["curve", "k", "value", "low", "high", "n"]

@@ -16,6 +16,7 @@ import numpy as np
 from analysis.statistics.intervals import Estimate, mean_interval, present, t_test
 from analysis.statistics.ratios import ratio_interval, zone
 from analysis.statistics.verdicts.verdict import (
+    UNTESTED,
     Values,
     Verdict,
     Word,
@@ -154,7 +155,7 @@ def influential(
     """
     x = present(draws)
     found = matters_more(x - max(floor, share), n=n, alpha=alpha)
-    if found.verdict == "not tested":
+    if found.verdict == UNTESTED:
         return found
     low, high = np.quantile(x, [alpha / 2, 1 - alpha / 2])
     reasons: dict[Word, str] = {

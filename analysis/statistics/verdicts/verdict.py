@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,13 @@ STILL = "The replicates do not differ at all, so there is no noise to judge a di
 OPEN = "The interval leaves room for the claim and for its contradiction."
 
 Word = Literal["supported", "supported, smaller", "contradicted", "inconclusive", "not tested"]
+
+UNTESTED: Final = "not tested"
+"""The word where there are no data, or not enough of them."""
+JUDGED: tuple[Word, ...] = tuple(word for word in get_args(Word) if word != UNTESTED)
+"""The words of what was tested, in the order in which they are told."""
+SUPPORTED: tuple[Word, ...] = ("supported", "supported, smaller")
+"""The words for a claim that holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +67,14 @@ class Verdict:
     @property
     def is_supported(self) -> bool:
         """Returns whether the claim holds, at least in direction."""
-        return self.verdict in ("supported", "supported, smaller")
+        return self.verdict in SUPPORTED
 
 
 def not_tested(reason: str, *, n: int = 0, alpha: float = 0.05) -> Verdict:
     """Returns the verdict on a claim for which there are no data, or not enough of them."""
     nan = math.nan
     verdict = decided(Estimate(nan, nan, nan, n), 1 - alpha, nan, nan, alpha, {})
-    return replace(verdict, verdict="not tested", reason=reason)
+    return replace(verdict, verdict=UNTESTED, reason=reason)
 
 
 def undecidable(columns: Sequence[Values], alpha: float) -> Verdict | None:

@@ -10,8 +10,7 @@ from analysis.frame import StudyFrame, in_phases
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import TABLE_DENSITIES, point_name
 from analysis.tables.trials import settings
-from lttune.config.design import INERT, Factor
-from lttune.config.design.points import Role
+from lttune.config.design import INERT, SPREAD, Factor
 from lttune.records.objectives import DENSITY_GRID
 
 IMPORTANCE_DENSITIES = DENSITY_GRID[::2]
@@ -19,9 +18,6 @@ IMPORTANCE_DENSITIES = DENSITY_GRID[::2]
 
 FEWEST_POINTS = 16
 """Points of a design below which a surrogate is not tried."""
-
-SPREAD: list[Role] = ["design", "repeat"]
-"""Roles of the points that a design spreads over its factors; the paper's own point is none."""
 
 RESPONSE = "accuracy"
 """Test accuracy: gain is zero at density 1 by definition, and has nothing to share there."""

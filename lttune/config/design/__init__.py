@@ -15,7 +15,7 @@ from lttune.config.design.distributions import (
 from lttune.config.design.factors import INERT, PRUNING_RATE, Factor, nested
 from lttune.config.design.lenet import LENET_FACTORS, LENET_PAPER
 from lttune.config.design.levels import levels_to, reaching
-from lttune.config.design.points import Point, Role
+from lttune.config.design.points import SPREAD, Point, Role
 from lttune.config.design.space_filling import space_filling
 from lttune.config.design.sweeps import SWEEPS, Sweep
 
@@ -24,6 +24,7 @@ __all__ = [
     "LENET_FACTORS",
     "LENET_PAPER",
     "PRUNING_RATE",
+    "SPREAD",
     "SWEEPS",
     "Categorical",
     "Distribution",

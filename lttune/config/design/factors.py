@@ -18,7 +18,7 @@ from lttune.config.design.distributions import (
     LogUniform,
     Uniform,
 )
-from lttune.errors import unknown
+from lttune.errors import ConfigError, unknown
 
 INERT = "inert"
 """Name of the control factor that nothing reads. What an estimator finds for it is its error."""
@@ -68,13 +68,18 @@ class Factor:
         """Returns the factor of plain values.
 
         Raises:
-            ConfigError: if the kind is unknown or a value breaks its rule.
+            ConfigError: if the kind is unknown, a value is missing or breaks its rule.
         """
         rest = dict(values)
-        path, kind, linked = rest.pop("path"), rest.pop("kind"), rest.pop("linked", {})
-        if kind not in KINDS:
+        path, kind, linked = rest.pop("path", None), rest.pop("kind", None), rest.pop("linked", {})
+        require(isinstance(path, str), "factor.path", "a text", path)
+        if kind not in [*KINDS]:
             raise unknown("factor.kind", kind, KINDS)
-        return cls(path=path, distribution=KINDS[kind](**rest), linked=linked)
+        try:
+            return cls(path=path, distribution=KINDS[kind](**rest), linked=linked)
+        except (TypeError, AttributeError):
+            rule = "of the fields and types of its kind"
+            raise ConfigError(f"factor {path} must be {rule}, got {dict(values)}") from None
 
 
 def check(factors: Sequence[Factor]) -> None:

@@ -15,6 +15,9 @@ Role = Literal["paper", "sweep", "beyond", "design", "repeat", "tune", "fresh"]
 or outside it; design: space-filling; repeat: space-filling with several replicates, for the pure
 error; tune: nuisance search of a fair comparison; fresh: its winner on untouched replicates."""
 
+SPREAD: tuple[Role, ...] = ("design", "repeat")
+"""Roles of the points that a design spreads over its factors; the paper's own point is none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Point:

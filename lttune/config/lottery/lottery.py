@@ -30,7 +30,8 @@ KeptName = Literal[
 PrunedName = Literal["zero", "freeze", "zero_if_shrinking"]
 
 DEPTH = ("levels", "min_density")
-"""How deep a trajectory goes: what a point may set beside the space that is searched."""
+"""Fields that say how deep a trajectory goes and change none of its networks: what a point may set
+beside the space that it is one of."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from lttune.config.seeding import stream
 from lttune.errors import DataError, StorageError
-from lttune.store.files import write_atomically
+from lttune.store.files import write_atomically, write_errors
 
 ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 
@@ -69,8 +69,5 @@ def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     Raises:
         StorageError: if it cannot be written.
     """
-    try:
-        with write_atomically(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}") from error
+    with write_errors(path), write_atomically(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lttune.exchange.studies.folder import Folder, new_folder, require_absent, scalar
 from lttune.records import schema
+from lttune.records.folder import read_table
 
 FACTS = ("number", "phase", "role", "label", "state", "replicates", "controls", "inert")
 OUTCOMES = ("objective", "values", "seconds", "error")
@@ -22,10 +23,10 @@ def write_csv(folder: Folder, path: Path) -> list[str]:
     Cells that are null stay empty; numbers are written with all their digits.
 
     Raises:
-        StorageError: if the folder is there already.
+        StorageError: if the folder is there already, or the table of layers cannot be read.
     """
     require_absent(path)
-    layers = schema.read(folder.path / "layers.parquet")
+    layers = read_table(folder.path / "layers.parquet")
     tables = {
         "records.csv": _table(folder.rows, list(schema.MEASURES)),
         "layers.csv": _table(layers, list(schema.LAYERS)),

@@ -11,13 +11,15 @@ from typing import Any
 
 from lttune.config import flatten
 from lttune.errors import StorageError
-from lttune.records.folder import read_object, read_table, read_trials
+from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.records.ledger import Trial
 from lttune.records.tables import Row
 
-ABOUT = ("name", "question", "source", "command", "created", "dataset")
-NEEDED = (*ABOUT, "lottery", "space", "objective")
+ABOUT = ("name", "question", "source", "command", "created", "dataset.name")
+NEEDED = (*ABOUT, "lottery", "space", "objective.name", "objective.text")
 """What an export reads of ``study.json``."""
+RECORDED = ("trial", "replicate", "branch", "level")
+"""What it reads of each row of ``records.parquet`` to tell networks apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +43,8 @@ class Folder:
         Raises:
             StorageError: if there is no study, or a file of it cannot be read.
         """
-        sheet, trials = read_object(path, "study.json"), read_trials(path)
-        if missing := [name for name in NEEDED if name not in sheet]:
-            raise StorageError(f"{path / 'study.json'} lacks {', '.join(missing)}")
-        rows = read_table(path / "records.parquet")
+        sheet, trials = read_sheet(path, NEEDED), read_trials(path)
+        rows = read_table(path / "records.parquet", RECORDED)
         tickets: dict[int, list[Row]] = {trial.number: [] for trial in trials}
         for row in sorted(rows, key=lambda row: row["level"]):
             if row["trial"] not in tickets:

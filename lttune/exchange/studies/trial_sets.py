@@ -17,16 +17,13 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from lttune.config import DEPTH
 from lttune.config.design import INERT, Factor
-from lttune.config.lottery.lottery import DEPTH
 from lttune.config.phase import PHASES, phase_names, phase_of
-from lttune.errors import ConfigError
+from lttune.errors import ConfigError, StorageError
 from lttune.exchange.studies.folder import Folder, scalar
-from lttune.records.ledger import Trial
+from lttune.records.ledger import OVER, Trial
 from lttune.study.search.space import distribution_of
-
-EXPORTED_STATES = ("complete", "stopped", "failed")
-"""States of the trials that are exported; others will change yet."""
 
 DISTRIBUTIONS: dict[str, Callable[[Mapping[str, Any]], BaseDistribution]] = {
     "float": lambda d: FloatDistribution(d["low"], d["high"], log=d["log"], step=d["step"]),
@@ -84,8 +81,16 @@ def trial_sets(folder: Folder, flag: str) -> list[TrialSet]:
 
 
 def distribution(described: Mapping[str, Any]) -> BaseDistribution:
-    """Returns the distribution that an entry of the space in ``study.json`` describes."""
-    return DISTRIBUTIONS[described["kind"]](described)
+    """Returns the distribution that an entry of the space in ``study.json`` describes.
+
+    Raises:
+        StorageError: if it describes none.
+    """
+    try:
+        return DISTRIBUTIONS[described["kind"]](described)
+    except (KeyError, TypeError, ValueError):
+        text = f"study.json: space must be of distributions, got {dict(described)}"
+        raise StorageError(text) from None
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:
@@ -136,6 +141,6 @@ def _points(
         values = folder.values(trial) | {INERT: trial.inert}
         point = {path: values.get(path) for path in space}
         inside = all(contains(space[path], point[path]) for path in space)
-        if inside and trial.state in EXPORTED_STATES:
+        if inside and trial.state in OVER:  # Others will change yet.
             points.append((trial, point))
     return TrialSet(name=name, space=space, points=points)

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lttune.records.ledger import ENDED, Ledger, Trial
+from lttune.records.ledger import ENDED, OVER, Ledger, Trial
 
 
 def clock(seconds: float) -> str:
@@ -94,7 +94,7 @@ class Progress:
         todo = 0.0
         for phase in self._ledger.active:
             planned = self._ledger.planned.get(phase, 0)
-            done = sum(t.state in ("complete", "failed", "stopped") for t in self._ledger.of(phase))
+            done = sum(t.state in OVER for t in self._ledger.of(phase))
             todo += max(planned - done, 0) * self._work[phase]
         running = {t.number: t.phase for t in self._ledger.trials if t.state == "running"}
         todo -= sum(self._share.get(n, 0) * self._work[phase] for n, phase in running.items())

@@ -16,8 +16,7 @@ import optuna
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
-from lttune.config import LotteryConfig
-from lttune.config.lottery.lottery import DEPTH
+from lttune.config import DEPTH, LotteryConfig
 from lttune.config.phase import phase_names
 from lttune.config.seeding import integer
 from lttune.records.ledger import Ledger, Trial

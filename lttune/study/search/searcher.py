@@ -31,7 +31,7 @@ class StudySearcher(Searcher):
         sampler: a name of ``proposals.SAMPLERS``.
         seed: root of the proposals and of the control's draws.
         replicates: replicates of a trial of the search, and of its control.
-        confirmation: whom the last phase trains.
+        confirmation: whom the phases that confirm others train.
         control_densities: where controls are trained; empty is at every level.
     """
 

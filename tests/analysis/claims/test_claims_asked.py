@@ -9,7 +9,7 @@ import pytest
 from analysis.claims import read
 from analysis.claims.file.question import Quantity, Question
 from analysis.statistics.verdicts.form import FORMS
-from docs.claims_asked import COLUMNS, MEASURES, PAGE, not_asked, page, question_words
+from docs.claims_asked import COLUMNS, GUIDE, MEASURES, PAGE, guide, not_asked, page, question_words
 
 CLAIMS = read().claims
 ASKED = [(claim, question) for claim in CLAIMS for question in claim.questions]
@@ -18,6 +18,15 @@ MODELS = r"\b(?:conv|resnet|vgg)-?\d*|\bGNMT|\binception|\bmobilenet"
 
 def test_the_page_is_that_of_the_file():
     assert PAGE.read_text() == page(read()), "run python -m docs.claims_asked"
+
+
+def test_the_forms_of_the_guide_are_those_of_the_table(monkeypatch):
+    text = GUIDE.read_text()
+    assert guide(text) == text, "run python -m docs.claims_asked"
+    changed = dataclasses.replace(FORMS["trend"], says="it goes up", takes="either")
+    monkeypatch.setitem(FORMS, "trend", changed)
+    assert "| `trend` | it goes up | either |\n\n" in guide(text)
+    assert len(guide(text).splitlines()) == len(text.splitlines())
 
 
 def test_every_claim_has_a_row_without_an_empty_cell():

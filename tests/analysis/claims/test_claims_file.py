@@ -8,6 +8,7 @@ from typing import get_args
 import pandas as pd
 import pytest
 from planted import records, trial
+from preset_rows import PRESETS
 from scipy.stats import ttest_1samp
 
 from analysis.claims import power_table, read, verdicts
@@ -15,7 +16,6 @@ from analysis.claims.lock import lock
 from analysis.statistics.verdicts.power import equivalence_power, superiority_power
 from lttune.config.control import ControlName
 from lttune.config.design import SWEEPS
-from lttune.config.presets import PRESETS
 
 RECORDS = Path(__file__).parents[3] / "docs" / "results" / "sensitivity" / "records.parquet"
 REGISTRY = read()

@@ -23,7 +23,6 @@ from planted import (
 )
 
 from analysis.claims import as_registry, power_table, verdicts
-from analysis.claims.file.reader import FILE
 from analysis.claims.judge import judged
 from analysis.claims.networks.estimand import Piece
 from analysis.statistics.verdicts.form import FORMS
@@ -182,10 +181,3 @@ def test_a_row_is_all_that_a_new_form_takes(monkeypatch):
     for size, word in ((0.02, "supported"), (0.005, "supported, smaller"), (-0.02, "contradicted")):
         assert words(verdicts(trial(accuracy=rising(size)), found)) == [word]
     assert power_table(found, sd=0.001)["power"].item() > 0.9
-
-
-def test_the_forms_of_the_docs_are_those_of_the_table():
-    text = (FILE.parents[3] / "docs" / "claims.md").read_text()
-    rows = [line.split("|")[1:4] for line in text.splitlines() if line.startswith("| `")]
-    told = {name.strip(" `"): (says.strip(), takes.strip()) for name, says, takes in rows}
-    assert told == {name: (form.says, form.takes) for name, form in FORMS.items()}

@@ -8,6 +8,7 @@ from planted import claim, lr, question, tree
 from analysis.claims import as_registry, read
 from analysis.claims.file import plain_yaml
 from analysis.claims.file.reader import FILE
+from lttune.__main__ import main
 from lttune.errors import ConfigError, StorageError
 
 ONE = f"claims: [{json.dumps(claim(why='No.', questions=[], setting=''))}]\ndefaults: " + (
@@ -91,6 +92,8 @@ WRONG = {
     ),
     "text": (claim(question(), text=""), ["X: text", "one line", "''"]),
     "tier": (claim(question(), tier="D"), ["X: tier", "A-", "'D'"]),
+    "a setting's type": (claim(question(), setting=["s"]), ["X: setting", "text", "['s']"]),
+    "conflicts": (claim(question(), conflicts=3), ["X: conflicts", "a list of claims", "3"]),
 }
 
 
@@ -138,6 +141,25 @@ def test_numbers_are_those_of_yaml_1_2_and_keys_stand_once(tmp_path):
         read(path)
     with pytest.raises(StorageError, match="cannot be read"):
         read(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("claims: []", "schema must be 1, got None"),
+        ("3", "claims file must be a mapping, got 'int'"),
+        ("schema: 1\ndefaults: 3", "defaults must be a mapping, got 3"),
+        ("schema: 1\nsettings: [s]", "settings must be a mapping, got ['s']"),
+        ("version: 2026-13-01", "the claims file is no YAML: month must be in 1..12"),
+        ("? [a]\n: 1", "the claims file is no YAML: unhashable type: 'list'"),
+        ("a: 1\na: 2", "line 1 of the claims file: 'a' must be given once"),
+    ],
+)
+def test_a_mistake_names_its_file(tmp_path, capsys, text, expected):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    assert main(["claims", "list", "--file", str(path)]) == 2
+    assert capsys.readouterr().err == f"lttune: error: {path}: {expected}\n"
 
 
 def test_the_hash_is_that_of_the_bytes():

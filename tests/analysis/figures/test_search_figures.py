@@ -4,12 +4,13 @@ import itertools
 import statistics
 
 import pytest
-from sample_study import search_trials, write_study
+from sample_study import SPACE, search_trials, trial, write_study
 from sample_sweeps import LOTTERY, sweep, swept_study
 
 from analysis import load
 from analysis.figures.design import map as map_figures
 from analysis.figures.search import budget as budget_figures
+from lttune.config import DEPTH
 
 
 @pytest.fixture
@@ -37,6 +38,18 @@ def test_expected_best_of_random_trials_is_that_of_all_subsets(tmp_path, directi
     found = [t["objective"] for t in trials[-3:]]
     search = table[table["curve"] == "search"]["value"].tolist()
     assert search == pytest.approx([pick(found[: k + 1]) for k in range(3)])
+
+
+@pytest.mark.parametrize("depth", ["levels", "min_density"])
+def test_a_search_is_told_points_that_only_end_elsewhere(tmp_path, depth):
+    own = {"train.lr": 2e-3}
+    inside = trial(0, "sweep", hparams=own), trial(1, "sweep", hparams=own | {depth: 0.5})
+    other = trial(2, "sweep", hparams=own | {"train.momentum": 0.5})
+    assert DEPTH == ("levels", "min_density")
+    space = {"train.lr": SPACE["train.lr"]}
+    for number, trials in ((1, [inside[0]]), (1, [inside[1]]), (0, [other])):
+        study = load(write_study(tmp_path, trials=trials, space=space))
+        assert budget_figures.told_points(study) == number
 
 
 def test_a_search_alone_has_no_random_control_unless_it_was_random(tmp_path):

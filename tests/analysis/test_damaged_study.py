@@ -1,0 +1,112 @@
+"""A study whose files hold other things than they should: one line with file, field and value."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sample_study import search_trials, trial, write_study
+
+from analysis import load
+from lttune.__main__ import main
+from lttune.errors import StorageError
+
+ROW = trial(0)
+
+
+def complaint(capsys, folder, command="report"):
+    assert main([command, str(folder)]) == 74
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1
+    assert not (folder / "report.html").exists()
+    return text.removeprefix(f"lttune: error: {folder}/").rstrip()
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        (3, " must hold a list of trials, each with number, phase, label, hparams, state"),
+        ([3], " must hold a list of trials, each with number, phase, label, hparams, state"),
+        ([{"number": 0}], " must hold a list of trials, each with number, phase, label,"),
+        ([ROW, ROW | {"hparams": 3}], ": trials[1].hparams must be an object, got 3"),
+        ([ROW | {"objective": "x"}], ": trials[0].objective must be a number or null, got 'x'"),
+        ([ROW | {"values": [1, "x"]}], ": trials[0].values must be a list of numbers or null"),
+    ],
+)
+@pytest.mark.parametrize("command", ["report", "importance"])
+def test_other_trials_are_one_line(tmp_path, capsys, command, listed, expected):
+    folder = write_study(tmp_path)
+    (folder / "trials.json").write_text(json.dumps({"trials": listed}))
+    assert complaint(capsys, folder, command).startswith(f"trials.json{expected}")
+
+
+def test_a_plan_of_no_numbers_is_one_line(tmp_path, capsys):
+    folder = write_study(tmp_path, planned={"anchor": "many"})
+    expected = "trials.json: planned must be a whole number for each phase"
+    assert complaint(capsys, folder) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"name": 3}, "name must be a text, got 3"),
+        ({"lottery": [1]}, "lottery must be an object, got [1]"),
+        ({"lottery": {"train": 3}}, "lottery.train must be an object, got 3"),
+        ({"lottery": {"train": {"steps": "x"}}}, "lottery.train.steps must be a whole number"),
+        ({"space": {"train.lr": {}}}, "space must be an object of choices, or of low and high"),
+        ({"objective": "x"}, "objective must be an object, got 'x'"),
+        ({"config": {"phases": 3}}, "config.phases must be a list of texts, got 3"),
+        ({"config": {"objective": 3}}, "config.objective must be an object or null, got 3"),
+        ({"created": "today"}, "created must be a time in ISO 8601, got 'today'"),
+        ({"runs": [1]}, "runs must be a list of objects, got [1]"),
+        ({"factors": 3}, "factors must be a list of objects, got 3"),
+    ],
+)
+def test_a_sheet_of_other_types_is_one_line(tmp_path, capsys, change, expected):
+    folder = write_study(tmp_path, trials=[trial(0), *search_trials(2)], **change)
+    assert complaint(capsys, folder).startswith(f"study.json: {expected}")
+
+
+def test_a_sheet_that_says_nothing_is_no_page_of_nothing(tmp_path, capsys):
+    folder = write_study(tmp_path)
+    (folder / "study.json").write_text("{}")
+    assert complaint(capsys, folder) == "study.json lacks name, lottery"
+
+
+def test_records_of_other_columns_are_one_line(tmp_path, capsys):
+    folder = write_study(tmp_path)
+    pq.write_table(pa.table({"phase": ["anchor"], "x": [1]}), folder / "records.parquet")
+    expected = "records.parquet lacks trial, replicate, branch, level"
+    assert complaint(capsys, folder) == expected
+
+
+def test_what_is_left_out_of_an_older_study_is_no_fault(tmp_path):
+    folder = write_study(tmp_path)
+    sheet = json.loads((folder / "study.json").read_text())
+    (folder / "study.json").write_text(json.dumps({n: sheet[n] for n in ("name", "lottery")}))
+    assert load(folder).info["name"] == "sample"
+    (folder / "study.json").write_text(json.dumps({"lottery": {}}))
+    with pytest.raises(StorageError, match="lacks name"):
+        load(folder)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", '"'])
+def test_a_damaged_figure_of_importances_is_one_line_for_claims(tmp_path, capsys, text):
+    folder = write_study(tmp_path)
+    (folder / "figures").mkdir()
+    (folder / "figures" / "importance.csv").write_text(text)
+    assert main(["claims", "check", str(folder)]) == 74
+    told = capsys.readouterr().err
+    assert told.startswith(f"lttune: error: {folder}/figures/importance.csv cannot be read: ")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("change", [{"n": 3}, {"n": {"a": "x"}}, {"sha256": 3}, {"version": None}])
+def test_a_lock_of_other_types_is_one_line(tmp_path, capsys, change):
+    folder = write_study(tmp_path)
+    lock = {"sha256": "0", "version": "1", "date": "2026-11-23", "n": {"a": 3}}
+    (folder / "claims.lock.json").write_text(json.dumps(lock | change))
+    assert main(["claims", "check", str(folder)]) == 74
+    told = capsys.readouterr().err
+    assert told.startswith(f"lttune: error: {folder}/claims.lock.json is no lock: ")
+    assert told.count("\n") == 1

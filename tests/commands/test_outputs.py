@@ -1,0 +1,85 @@
+"""What a command cannot write, or nobody reads: one line and an exit code, or no word at all."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sample_study import write_study
+
+from lttune.__main__ import main
+from lttune.store.files import write_atomically
+
+PIPED = """
+import os, sys
+reading, writing = os.pipe()
+os.close(reading)
+os.dup2(writing, 1)
+{call}
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    return write_study(tmp_path / "results" / "sample")
+
+
+@pytest.mark.parametrize(
+    ("command", "out", "reason"),
+    [
+        ("check", "a file/x.csv", errno.EEXIST),
+        ("check", "a folder", errno.EISDIR),
+        ("check", ".", errno.EISDIR),
+        ("lock", "a file/x.json", errno.EEXIST),
+    ],
+)
+def test_claims_that_cannot_be_written_are_one_line(study, cwd, capsys, command, out, reason):
+    (cwd / "a file").write_text("kept")
+    (cwd / "a folder").mkdir()
+    studies = [str(study)] if command == "check" else []
+    code = main(["claims", command, *studies, "--out", out])
+    complaint = f"lttune: error: {out} cannot be written: {os.strerror(reason)}\n"
+    assert (code, capsys.readouterr().err) == (74, complaint)
+    assert (cwd / "a file").read_text() == "kept"
+    assert sorted(path.name for path in cwd.iterdir()) == ["a file", "a folder"]
+
+
+def test_verdicts_go_into_a_new_folder(study, cwd):
+    assert main(["claims", "check", str(study), "--out", "new/x.csv"]) == 0
+    assert (cwd / "new/x.csv").read_text().startswith("claim,")
+
+
+@pytest.mark.parametrize("name", [".", "folder", "folder/.."])
+def test_a_folder_is_no_place_for_a_file(cwd, name):
+    (cwd / "folder").mkdir()
+    with pytest.raises(IsADirectoryError), write_atomically(Path(name)):
+        pytest.fail("something was written")
+
+
+def test_any_other_error_of_the_machine_is_one_line(monkeypatch, capsys):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("lttune.data.load", fail)
+    assert main(["data", "digits"]) == 74
+    assert capsys.readouterr().err == f"lttune: error: [Errno 28] {os.strerror(errno.ENOSPC)}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "call",
+    [
+        "from lttune.__main__ import main; sys.exit(main(['--version']))",
+        "from lttune.__main__ import main; sys.exit(main(['claims', 'list']))",
+        "from lttune.__main__ import main; sys.exit(main(['report', '--help']))",
+        "sys.argv[1:] = ['--help']; import runpy\n"
+        "runpy.run_path('studies/find_best_ticket.py', run_name='__main__')",
+    ],
+)
+def test_an_output_that_nobody_reads_ends_a_command_without_a_word(call):
+    words = [sys.executable, "-c", PIPED.format(call=call)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
