@@ -85,12 +85,19 @@ def continued(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str
 
     Settings that may grow are the new ones; who made the first numbers, and how, never changes.
     """
-    run = {name: new[name] for name in RUN}
-    run["started"] = run.pop("created")
     if old is None:
-        return {**new, "runs": [run]}
+        return {**new, "runs": [_run(new)]}
     origin = {name: old[name] for name in RUN}
-    return {**new, **origin, "runs": [*old["runs"], run]}
+    # A sheet of an older version lists no runs: it is of the first.
+    before = old["runs"] if "runs" in old else [_run(old)]
+    return {**new, **origin, "runs": [*before, _run(new)]}
+
+
+def _run(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a sheet says of the run that wrote it."""
+    run = {name: values[name] for name in RUN}
+    run["started"] = run.pop("created")
+    return run
 
 
 def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:

@@ -61,6 +61,14 @@ def test_another_numerics_class_is_refused_not_mixed(tmp_path, digits):
         refuse_other(written(tmp_path, digits), sheet(SMOKE, STUDY, digits, "sparse/cpu"))
 
 
+def test_a_sheet_of_a_version_without_runs_is_of_the_first(digits):
+    old = sheet(SMOKE, STUDY, digits, "numerics")
+    new = {**old, "command": "again", "created": "2026-11-29T00:00:00+00:00"}
+    runs = continued(old, new)["runs"]
+    assert [run["command"] for run in runs] == [old["command"], "again"]
+    assert [run["started"] for run in runs] == [old["created"], new["created"]]
+
+
 def test_a_study_that_goes_on_keeps_its_origin_and_lists_its_runs(digits):
     first = continued(None, sheet(SMOKE, STUDY, digits, "torch/cpu"))
     more = sheet(config_with(trials=9), STUDY, digits, "torch/cpu") | {"command": "again"}
