@@ -28,9 +28,9 @@ TRIAL_COLUMNS = [*TRIAL, "values", "error", "role"]
 ``values`` a list of all values of the objective, None without one. ``role`` is missing where a
 point has no part in a comparison."""
 
-NEEDED = ("name", "lottery")
+LOADED_OF_SHEET = ("name", "lottery")
 """Fields of ``study.json`` without which nothing can be said of a study."""
-NEEDED_OF_TRIAL = ("number", "phase", "label", "hparams", "state")
+LOADED_OF_TRIAL = ("number", "phase", "label", "hparams", "state")
 """Likewise, of each trial in ``trials.json``."""
 
 
@@ -76,8 +76,8 @@ def load(folder: Path | str) -> StudyFrame:
         StorageError: if the folder holds no study, or a file of it cannot be read.
     """
     folder = Path(folder)
-    info = read_sheet(folder, NEEDED)
-    listing = read_listing(folder, NEEDED_OF_TRIAL)
+    info = read_sheet(folder, LOADED_OF_SHEET)
+    listing = read_listing(folder, LOADED_OF_TRIAL)
     trials = pd.DataFrame(listing["trials"], columns=pd.Index(TRIAL_COLUMNS))
     trials["objective"] = trials["objective"].astype(float)
     trials["values"] = _values(trials)

@@ -16,7 +16,7 @@ T = TypeVar("T")
 REFUSED = 2
 """Exit code of a command line that cannot be understood."""
 
-UNREAD = 141
+UNREAD_OUTPUT = 141
 """Exit code where the output's reader has gone: what a shell reports of a filter that it ends."""
 
 
@@ -25,7 +25,7 @@ def unread_output() -> Iterator[None]:
     """Ends the process without a word where nobody reads its output any more, as in ``| head``.
 
     Raises:
-        SystemExit: ``UNREAD`` then.
+        SystemExit: ``UNREAD_OUTPUT`` then.
     """
     try:
         try:
@@ -35,7 +35,7 @@ def unread_output() -> Iterator[None]:
             _flush()
     except BrokenPipeError:
         _drop_rest()
-        raise SystemExit(UNREAD) from None
+        raise SystemExit(UNREAD_OUTPUT) from None
 
 
 def _flush() -> None:

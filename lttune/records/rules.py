@@ -11,59 +11,59 @@ from typing import Any
 from lttune.config.fields import is_int, is_number
 from lttune.errors import StorageError
 
-Rule = tuple[str, Callable[[Any], bool]]
+FieldRule = tuple[str, Callable[[Any], bool]]
 """What a value must be, in words and as a test."""
 
 
-def _list_of(what: str, fits: Callable[[Any], bool]) -> Rule:
+def _list_of(what: str, fits: Callable[[Any], bool]) -> FieldRule:
     return f"a list of {what}", lambda value: isinstance(value, list) and all(map(fits, value))
 
 
-def _or_null(rule: Rule) -> Rule:
+def _or_null(rule: FieldRule) -> FieldRule:
     words, fits = rule
     return f"{words} or null", lambda value: value is None or fits(value)
 
 
-TEXT: Rule = "a text", lambda value: isinstance(value, str)
-OBJECT: Rule = "an object", lambda value: isinstance(value, dict)
-NUMBER: Rule = "a number", is_number
-COUNT: Rule = "a whole number", is_int
-TEXTS = _list_of("texts", TEXT[1])
-OBJECTS = _list_of("objects", OBJECT[1])
-COUNTS = _list_of("whole numbers", is_int)
+_TEXT: FieldRule = "a text", lambda value: isinstance(value, str)
+_OBJECT: FieldRule = "an object", lambda value: isinstance(value, dict)
+_NUMBER: FieldRule = "a number", is_number
+_COUNT: FieldRule = "a whole number", is_int
+_TEXTS = _list_of("texts", _TEXT[1])
+_OBJECTS = _list_of("objects", _OBJECT[1])
+_COUNTS = _list_of("whole numbers", is_int)
 
-SHEET: dict[str, Rule] = {
-    **dict.fromkeys(("name", "question", "source", "scale", "command"), TEXT),
+SHEET_RULES: dict[str, FieldRule] = {
+    **dict.fromkeys(("name", "question", "source", "scale", "command"), _TEXT),
     "created": ("a time in ISO 8601", lambda value: _is_time(value)),
-    **dict.fromkeys(("lottery", "objective", "code", "packages", "machine", "dataset"), OBJECT),
-    **dict.fromkeys(("lottery.data", "lottery.train", "lottery.prune", "config"), OBJECT),
-    **dict.fromkeys(("lottery.target", "config.objective"), _or_null(OBJECT)),
-    "lottery.train.steps": COUNT,
-    "config.phases": TEXTS,
-    "config.objective.density": _or_null(NUMBER),
+    **dict.fromkeys(("lottery", "objective", "code", "packages", "machine", "dataset"), _OBJECT),
+    **dict.fromkeys(("lottery.data", "lottery.train", "lottery.prune", "config"), _OBJECT),
+    **dict.fromkeys(("lottery.target", "config.objective"), _or_null(_OBJECT)),
+    "lottery.train.steps": _COUNT,
+    "config.phases": _TEXTS,
+    "config.objective.density": _or_null(_NUMBER),
     "space": ("an object of choices, or of low and high", lambda value: _is_space(value)),
-    "factors": OBJECTS,
-    "runs": OBJECTS,
-    "controls": TEXTS,
-    "compared": _or_null(TEXT),
-    "objective.directions": TEXTS,
+    "factors": _OBJECTS,
+    "runs": _OBJECTS,
+    "controls": _TEXTS,
+    "compared": _or_null(_TEXT),
+    "objective.directions": _TEXTS,
 }
 """Dotted field of ``study.json`` -> its rule."""
 
-TRIAL: dict[str, Rule] = {
-    "number": COUNT,
-    "phase": TEXT,
-    "label": TEXT,
-    "hparams": OBJECT,
-    "replicates": COUNTS,
-    "controls": TEXTS,
-    "role": _or_null(TEXT),
-    "inert": _or_null(NUMBER),
-    "state": TEXT,
-    "objective": _or_null(NUMBER),
+TRIAL_RULES: dict[str, FieldRule] = {
+    "number": _COUNT,
+    "phase": _TEXT,
+    "label": _TEXT,
+    "hparams": _OBJECT,
+    "replicates": _COUNTS,
+    "controls": _TEXTS,
+    "role": _or_null(_TEXT),
+    "inert": _or_null(_NUMBER),
+    "state": _TEXT,
+    "objective": _or_null(_NUMBER),
     "values": _or_null(_list_of("numbers", is_number)),
-    "seconds": _or_null(NUMBER),
-    "error": _or_null(TEXT),
+    "seconds": _or_null(_NUMBER),
+    "error": _or_null(_TEXT),
 }
 """Field of a trial in ``trials.json`` -> its rule."""
 
@@ -72,7 +72,7 @@ def require_sheet(path: Path, values: Mapping[str, Any], needed: Collection[str]
     """Raises ``StorageError`` if a sheet lacks a field (a dotted name), or one breaks its rule."""
     if missing := [name for name in needed if not _has(values, name.split("."))]:
         raise StorageError(f"{path} lacks {', '.join(missing)}")
-    _require(f"{path}: ", values, SHEET)
+    _require(f"{path}: ", values, SHEET_RULES)
 
 
 def require_listing(path: Path, values: Mapping[str, Any], needed: Collection[str]) -> None:
@@ -89,7 +89,7 @@ def require_listing(path: Path, values: Mapping[str, Any], needed: Collection[st
     ):
         raise StorageError(f"{path} must hold a list of trials, each with {', '.join(needed)}")
     for place, one in enumerate(trials):
-        _require(f"{path}: trials[{place}].", one, TRIAL)
+        _require(f"{path}: trials[{place}].", one, TRIAL_RULES)
     planned = values.get("planned", {})
     if not isinstance(planned, dict) or not all(map(is_int, planned.values())):
         raise StorageError(f"{path}: planned must be a whole number for each phase")
@@ -101,7 +101,7 @@ def _has(values: Any, names: Sequence[str]) -> bool:
     return isinstance(values, dict) and names[0] in values and _has(values[names[0]], names[1:])
 
 
-def _require(where: str, values: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
+def _require(where: str, values: Mapping[str, Any], rules: Mapping[str, FieldRule]) -> None:
     for name, (words, fits) in rules.items():
         *groups, field = name.split(".")
         inside = functools.reduce(lambda at, group: at.get(group) or {}, groups, values)

@@ -16,7 +16,7 @@ from lttune.records.ledger import Trial
 from lttune.records.tables import Row
 
 ABOUT = ("name", "question", "source", "command", "created", "dataset.name")
-NEEDED = (*ABOUT, "lottery", "space", "objective.name", "objective.text")
+EXPORTED_OF_SHEET = (*ABOUT, "lottery", "space", "objective.name", "objective.text")
 """What an export reads of ``study.json``."""
 RECORDED = ("trial", "replicate", "branch", "level")
 """What it reads of each row of ``records.parquet`` to tell networks apart."""
@@ -43,7 +43,7 @@ class Folder:
         Raises:
             StorageError: if there is no study, or a file of it cannot be read.
         """
-        sheet, trials = read_sheet(path, NEEDED), read_trials(path)
+        sheet, trials = read_sheet(path, EXPORTED_OF_SHEET), read_trials(path)
         rows = read_table(path / "records.parquet", RECORDED)
         tickets: dict[int, list[Row]] = {trial.number: [] for trial in trials}
         for row in sorted(rows, key=lambda row: row["level"]):
