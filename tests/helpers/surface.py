@@ -94,3 +94,20 @@ def sample_of(
         for r in range(3 if i < repeats else 1)
     ]
     return points, pd.DataFrame(rows), factors
+
+
+GRID = (1.0, 0.512, 0.211, 0.087)
+"""Densities of ``by_density``."""
+
+
+def by_density(n=32, noise=0.02, **options):
+    """Returns a response in which x0 decides above a density of 0.4, and x1 below."""
+    points, responses, factors = sample_of(lambda u: u[:, 0], 3, n, **options)
+    u = points.set_index("trial").loc[responses["trial"], ["x0", "x1"]].to_numpy()
+    rng = np.random.default_rng(0)
+    rows = []
+    for density in GRID:
+        share = 1.0 if density > 0.4 else 0.2
+        value = share * u[:, 0] + (1 - share) * u[:, 1] + noise * rng.standard_normal(len(u))
+        rows.append(responses.assign(density=density, value=value))
+    return points, pd.concat(rows, ignore_index=True), factors
