@@ -102,16 +102,21 @@ def test_commands_do_their_work(run, tmp_path):
     study = str(stored_study.make(tmp_path / "results"))
     page = Path(study) / "report.html"
     assert run("lttune", "data", "digits")[0] == 0
-    listed, report, export, masks, importance = commands(
+    listed, checked, report, export, masks, transfer, importance = commands(
         run,
         ["claims", "list"],
+        ["claims", "check", study],
         ["report", study],
         ["export", study, "--level", "1", "--out", "ticket.safetensors"],
         ["masks", f"{study}:0/0/1", f"{study}:0/0/1"],
+        ["transfer", study, "--replicates", "1", "--steps", "20", "--engine", "torch"],
         ["importance", study],
     )
     assert listed[1].count("\n") > 100
-    assert (report[0], export[0], masks[0], importance[0]) == (0, 0, 0, 2)
+    assert "not tested" in checked[1]
+    assert (Path(study) / "transfer.parquet").exists(), transfer[1]
+    codes = (checked[0], report[0], export[0], masks[0], transfer[0], importance[0])
+    assert codes == (0, 0, 0, 0, 0, 2)
     assert page.exists()
     assert "study must have a design" in importance[1]
     page.unlink()
