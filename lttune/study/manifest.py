@@ -89,7 +89,7 @@ def continued(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str
         return {**new, "runs": [_run(new)]}
     origin = {name: old[name] for name in RUN}
     # A sheet of an older version lists no runs: it is of the first.
-    before = old["runs"] if "runs" in old else [_run(old)]
+    before = old.get("runs") or [_run(old)]
     return {**new, **origin, "runs": [*before, _run(new)]}
 
 

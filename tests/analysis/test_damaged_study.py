@@ -58,7 +58,7 @@ def test_a_plan_of_no_numbers_is_one_line(tmp_path, capsys):
         ({"config": {"phases": 3}}, "config.phases must be a list of texts, got 3"),
         ({"config": {"objective": 3}}, "config.objective must be an object or null, got 3"),
         ({"created": "today"}, "created must be a time in ISO 8601, got 'today'"),
-        ({"runs": [1]}, "runs must be a list of objects, got [1]"),
+        ({"runs": [1]}, "runs must be a list of objects or null, got [1]"),
         ({"factors": 3}, "factors must be a list of objects, got 3"),
     ],
 )
