@@ -223,8 +223,24 @@ def _speed(study: StudyFrame) -> list[str]:
     steps = f"{abs(estimate.mean):,.0f} steps {'earlier' if estimate.mean < 0 else 'later'} than"
     size = steps if abs(estimate.mean) >= 0.5 else "the same as"
     text = f"The ticket's early-stopping step is {size} the dense network's"
+    bounds = _bounds(study, int(row["level"]))
     if estimate.verdict == "unknown":
-        return [f"{text}, in one replicate."]
+        return [f"{text}, in one replicate.{bounds}"]
     interval = f"95 % interval {signed(estimate.low, 0)} to {signed(estimate.high, 0)} steps"
     end = ", which cannot be told apart from no change" if estimate.verdict == "unclear" else ""
-    return [f"{text} ({interval}, n = {estimate.n}){end}."]
+    return [f"{text} ({interval}, n = {estimate.n}){end}.{bounds}"]
+
+
+def _bounds(study: StudyFrame, level: int) -> str:
+    """Returns how many stops of the ticket at a level, and of the dense network, are bounds."""
+    table = curve_table(study.records, "early_stop_step")
+    trunk = table[(table["statistic"] == "mean") & (table["curve"] == "trunk")].set_index("level")
+    places = (("ticket", level), ("dense network", 0))
+    late = {name: int(trunk["censored"].get(place, 0)) for name, place in places}
+    if not any(late.values()):
+        return ""
+    whose = [f"{count} of the {name}'s" for name, count in late.items() if count]
+    return (
+        f" In the last tenth of training are {' and '.join(whose)}: there a true stop may come "
+        "later than was trained."
+    )

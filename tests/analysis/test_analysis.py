@@ -248,3 +248,26 @@ def test_a_curve_is_by_level_with_the_mean_first_and_networks_lose_nobody(tmp_pa
         assert mine["level"].is_monotonic_increasing
         assert mine.groupby("level")["statistic"].first().eq("mean").all()
     assert table.loc[table["statistic"] == "replicate", "ended"].eq(0).all()
+
+
+def test_a_stop_that_only_bounds_the_true_one_is_told(tmp_path):
+    rows = anchor_rows(levels=9)
+    study = load(write_study(tmp_path / "a", rows))
+    [said] = [
+        text for text in answer.answer(study) if text.startswith("The ticket's early-stopping")
+    ]
+    assert "last tenth" not in said
+    for row in rows:
+        late = row["branch"] == "trunk" and row["level"] == 7 and row["replicate"] < 2
+        row["early_stop_at_end"] = late
+    study = load(write_study(tmp_path / "b", rows))
+    [said] = [
+        text for text in answer.answer(study) if text.startswith("The ticket's early-stopping")
+    ]
+    assert "In the last tenth of training are 2 of the ticket's: there a true stop may" in said
+    rows[0]["early_stop_at_end"] = True
+    study = load(write_study(tmp_path / "c", rows))
+    [said] = [
+        text for text in answer.answer(study) if text.startswith("The ticket's early-stopping")
+    ]
+    assert "are 2 of the ticket's and 1 of the dense network's: there" in said
