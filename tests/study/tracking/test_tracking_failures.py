@@ -102,12 +102,12 @@ def _die_at(point: str, uri: str) -> None:
         if str(next(statements)) == point:
             die()
 
-    def publish(*names: Any) -> None:
+    def publish(self: Path, target: Any) -> None:
         if point == "linked":
-            link(*names)
+            link(self, target)
         if not point.isdigit():
             die()
-        link(*names)
+        link(self, target)
 
     event.listen(Engine, "before_cursor_execute", count)
     Path.hardlink_to = publish
