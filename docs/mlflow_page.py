@@ -79,12 +79,12 @@ def browser(width: int = 1400, height: int = 900, scale: float = 1) -> Iterator[
     path = chromium()
     with sync_playwright() as playwright:
         program = playwright.chromium.launch(executable_path=path)
-        page = program.new_page(
+        context = program.new_context(
             viewport={"width": width, "height": height}, device_scale_factor=scale
         )
-        page.set_default_timeout(WAIT_MS)
+        context.set_default_timeout(WAIT_MS)
         expect.set_options(timeout=WAIT_MS)
-        yield page
+        yield context.new_page()
         program.close()
 
 

@@ -66,7 +66,8 @@ def test_lost_layers_are_measured_again_without_any_training(place, tmp_path, cw
 def test_a_study_grows_by_as_many_trials_as_are_asked_for(place, tmp_path, cwd):
     grown = place.copy(tmp_path)
     cells = grown.cells()
-    grown.run("--trials", "6", "--max-concurrent", "1")
+    with one_process():
+        grown.run("--trials", "6", "--max-concurrent", "1")
     assert grown.exit_code == 0
     assert "complete: 8 of 8 trials" in grown.printed
     assert grown.trials()[:6] == place.trials()

@@ -1,6 +1,7 @@
 """Every study of ``studies/`` at scale smoke, in an empty folder, without a download.
 
-Each file is run as ``python FILE`` runs it, but by this Python, which has imported all already.
+Each file is run as ``python FILE`` runs it, but by this Python, which has imported all already and
+trains as well. That such a file runs by itself, on Ray's workers, is what ``test_wheel`` sees.
 """
 
 import contextlib
@@ -37,9 +38,6 @@ FLAGS = {
     "resnet_rewinding": ["--lottery.train.steps", "40", "--lottery.train.milestones", "30", "35"],
 }
 """Flags of the studies whose smoke scale would train for long, or fetch a dataset."""
-
-ON_RAY = ("lenet_sensitivity",)
-"""That of all phases, which Ray runs; the others are run by this process."""
 
 
 @dataclass(frozen=True)
@@ -87,26 +85,25 @@ def declared(path: Path) -> Study:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, ray_address):
+def runs(tmp_path_factory):
     """Returns what runs a study, once."""
 
     @functools.cache
     def found(name: str) -> Run:
-        return _run(name, tmp_path_factory.mktemp(name), ray_address)
+        return _run(name, tmp_path_factory.mktemp(name))
 
     return found
 
 
-def _run(name: str, place: Path, address: str) -> Run:
+def _run(name: str, place: Path) -> Run:
     [path] = [path for path in FILES if path.stem == name]
     # A folder without data: what a study had to fetch would lie in it.
     data = place / "data"
     data.mkdir()
-    # One trial at a time: a second worker would import for as long as it could train.
-    flags = ["--scale", "smoke", "--address", address, "--max-concurrent", "1"]
+    flags = ["--scale", "smoke", "--max-concurrent", "1"]
     printed = io.StringIO()
     with (
-        contextlib.nullcontext() if name in ON_RAY else one_process(),
+        one_process(),
         pytest.MonkeyPatch.context() as patch,
         contextlib.chdir(place),
         contextlib.redirect_stdout(printed),

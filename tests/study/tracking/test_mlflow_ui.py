@@ -70,10 +70,21 @@ def address(place):
         yield address
 
 
-@pytest.fixture
-def page():
+@pytest.fixture(scope="module")
+def window():
+    """The first page of a browser that all tests share: to compile MLflow's scripts takes long."""
     with mlflow_page.browser() as page:
         yield page
+
+
+@pytest.fixture
+def page(window, address):
+    """A page of its own, in a browser that remembers nothing of an earlier one."""
+    page = window.context.new_page()
+    yield page
+    page.evaluate("localStorage.clear(); sessionStorage.clear()")
+    page.close()
+    window.context.clear_cookies()
 
 
 @pytest.fixture(scope="module")

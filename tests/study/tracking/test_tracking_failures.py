@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import http.server
 import importlib
+import itertools
+import multiprocessing
 import os
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 from tracked import Store, run_study, run_trial, start
 
 from lttune.study.tracking.tracker import Tracker
@@ -88,48 +91,41 @@ def test_a_server_that_refuses_the_login_is_named(tmp_path):
     assert "hunter2" not in said
 
 
-DIES = """
-import os, signal, sys
-from pathlib import Path
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
-from lttune.study.tracking.tracker import Tracker
+def _die_at(point: str, uri: str) -> None:
+    """Kills this process at a statement, or before or after a whole database has its name."""
+    link, statements = Path.hardlink_to, itertools.count(1)
 
-uri, point = sys.argv[1:]
-link = Path.hardlink_to
-statements = 0
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
+    def count(*_: object) -> None:
+        if str(next(statements)) == point:
+            die()
 
-def count(*_):
-    global statements
-    statements += 1
-    if str(statements) == point:
-        die()
+    def publish(self: Path, target: Any) -> None:
+        if point == "linked":
+            link(self, target)
+        if not point.isdigit():
+            die()
+        link(self, target)
 
-def publish(*names):
-    if point == "linked":
-        link(*names)
-    if not point.isdigit():
-        die()
-    link(*names)
-
-event.listen(Engine, "before_cursor_execute", count)
-Path.hardlink_to = publish
-tracker = Tracker(uri, "dies")
-tracker.start(description="", params={}, tags={}, files=[], dataset=None)
-tracker.close(60)
-"""
+    event.listen(Engine, "before_cursor_execute", count)
+    Path.hardlink_to = publish
+    tracker = Tracker(uri, "dies")
+    tracker.start(description="", params={}, tags={}, files=[], dataset=None)
+    tracker.close(60)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["1", "1660", "whole", "linked"])
 def test_a_process_killed_at_its_first_use_breaks_nothing(point, tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    # The process that dies has imported MLflow already: to import it would take longer than to use.
+    importlib.import_module("lttune.study.tracking.mirror")
     uri, database = f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "mlflow.db"
-    done = subprocess.run([sys.executable, "-c", DIES, uri, point], cwd=tmp_path, env=environment)
-    assert done.returncode == -signal.SIGKILL
+    dies = multiprocessing.get_context("fork").Process(target=_die_at, args=(point, uri))
+    dies.start()
+    dies.join()
+    assert dies.exitcode == -signal.SIGKILL
     drafts = list(tmp_path.glob(".mlflow.db.*.draft*"))
     assert drafts
     assert database.exists() == (point == "linked")
