@@ -263,6 +263,7 @@ def test_the_command_needs_a_design_and_enough_points(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_caption_says_how_much_a_search_was_told(tmp_path):
     point = {"train.lr": 1e-3, "train.batch_size": 16, "prune.scope": "layer"}
     design = [
