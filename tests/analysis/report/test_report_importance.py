@@ -227,6 +227,7 @@ def test_the_command_prints_what_each_method_answers_and_the_report_shows_it(tmp
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_shows_the_table_of_the_command(tmp_path):
     study = design_study(tmp_path, points=24, factors=[])
     (study.folder / "figures").mkdir()
