@@ -18,6 +18,7 @@ Shape suffixes: R replicates, L densities or other comparisons, F sign flips.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -101,11 +102,17 @@ def sign_patterns(
 ) -> tuple[np.ndarray, bool]:
     """Returns sign patterns, shape (F, n), and whether they were drawn and not enumerated."""
     if n <= EXACT:
-        bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
-        return 1.0 - 2.0 * bits, False
+        return _all_signs(n), False
     if rng is None:
         raise ValueError(f"beyond {EXACT} replicates signs are drawn: a generator is needed")
     return rng.choice([-1.0, 1.0], size=(flips, n)), True
+
+
+@cache  # At most ``EXACT`` arrays, which every band of as many replicates reads.
+def _all_signs(n: int) -> np.ndarray:
+    signs = 1.0 - 2.0 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
+    signs.setflags(write=False)
+    return signs
 
 
 def _least_p(

@@ -10,6 +10,8 @@ Shape suffixes: R replicates, V ordered values.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import lru_cache
 from itertools import permutations
 from typing import NamedTuple
 
@@ -17,10 +19,13 @@ import numpy as np
 from scipy import stats
 
 from analysis.statistics.intervals import Estimate
-from analysis.statistics.rank_interval import tilted_interval
+from analysis.statistics.rank_interval import Ends, tilted_interval
 
 MOST_ENUMERATED = 7
 """Values up to which all orders of a replicate's ranks are enumerated: 5,040 of them."""
+
+Ranks = tuple[tuple[float, ...], ...]
+"""For each replicate, its ranks from the lowest to the highest."""
 
 
 class Trend(NamedTuple):
@@ -70,23 +75,28 @@ def page_trend(
     rank_RV = stats.rankdata(x_RV, axis=1)
     statistic = float((rank_RV @ np.arange(1, k + 1)).sum())
     exact = k <= MOST_ENUMERATED
-    null = _exact(rank_RV) if exact else _drawn(rank_RV, rng, draws)
     seen = round(2 * statistic)
+    if exact:
+        ranks = tuple(map(tuple, np.sort(rank_RV, axis=1).tolist()))
+        null, (low, high) = _exact(ranks), _exact_interval(ranks, seen, level)
+    else:
+        null = _drawn(rank_RV, rng, draws)
+        low, high = tilted_interval(null, seen, level)
     rising = sum(share for value, share in null.items() if value >= seen)
     falling = sum(share for value, share in null.items() if value <= seen)
     # Between the L of equal ranks and that of n rising orders: 0 and 1.
     middle, reach = n * k * (k + 1) ** 2 / 4, n * k * (k * k - 1) / 12
-    low, high = tilted_interval(null, seen, level)
     found = [(one - middle) / reach for one in (statistic, low / 2, high / 2)]
     correlation = Estimate(found[0], max(found[1], -1.0), min(found[2], 1.0), n)
     return Trend(statistic, min(rising, 1.0), min(falling, 1.0), correlation, n, exact)
 
 
-def _exact(ranks: np.ndarray) -> dict[int, float]:
+@lru_cache(maxsize=64)  # Without ties it is the same for all studies of a size.
+def _exact(ranks: Ranks) -> Mapping[int, float]:
     """Returns the null distribution of 2 L: mean ranks are halves, so 2 L is whole."""
     total = {0: 1.0}
     orders: dict[tuple[float, ...], dict[int, float]] = {}
-    for row in map(tuple, np.sort(ranks, axis=1)):
+    for row in ranks:
         if row not in orders:
             sums = 2 * np.array(list(permutations(row))) @ np.arange(1, len(row) + 1)
             found, counts = np.unique(sums.round().astype(int), return_counts=True)
@@ -97,6 +107,11 @@ def _exact(ranks: np.ndarray) -> dict[int, float]:
                 grown[left + right] = grown.get(left + right, 0.0) + share * other
         total = grown
     return total
+
+
+@lru_cache(maxsize=1024)
+def _exact_interval(ranks: Ranks, seen: int, level: float) -> Ends:
+    return tilted_interval(_exact(ranks), seen, level)
 
 
 def _drawn(ranks: np.ndarray, rng: np.random.Generator | None, draws: int) -> dict[int, float]:

@@ -39,10 +39,12 @@ class Recorded:
             self.rows["trained"] = pd.to_datetime(
                 self.rows["trained"], utc=True, errors="coerce", format="ISO8601"
             )
+        # Of a setting that no claim is about, nobody asks for trials.
+        about = {claim.setting for claim in registry.claims}
         self.trials = {
             name: networks.trials(self.rows, setting)
             for name, setting in registry.settings.items()
-            if len(self.rows)
+            if len(self.rows) and name in about
         }
         paths = {path for found in self.trials.values() for path in found.raw} - {*READ}
         # Arms are found by ``trials``; without its columns their rows are quick to take.

@@ -70,6 +70,7 @@ def test_full_report_answers_in_numbers(full):
     assert {path.stem for path in (full / "figures").glob("*.csv")} == FIGURES | tables
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_intervals_that_hold_zero_cannot_be_told_apart(tmp_path):
     accuracy = {"trunk": [0.95, 0.97], "reinit": [0.96, 0.96]}
     rows = [
@@ -186,6 +187,7 @@ def test_any_space_has_its_report(tmp_path, changes):
     assert "How this was made" in words(write_study(tmp_path, **FULL, **changes))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_replicates_that_ended_by_divergence_are_said_to_be_missing(tmp_path):
     said = words(write_study(tmp_path, ended_rows()))
     # Two levels have three differences each; the third replicate has none there.
@@ -203,6 +205,7 @@ def test_a_study_without_divergence_has_no_ended_replicate(full):
     assert "ends its replicate: the means at lower densities are without it" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_tickets_that_diverged_before_any_pruning_are_said_to_be_lost(tmp_path):
     rows = [row | {"diverged": row["replicate"] < 2} for row in anchor_rows(levels=0)]
     said = words(write_study(tmp_path, rows))
@@ -216,6 +219,7 @@ def test_anchor_is_called_the_base_configuration(full):
     assert "paper's setting" not in html.unescape(page)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_later_runs_stand_below_the_first_command(tmp_path):
     first = run(command="python studies/sample.py")
     later = run(
@@ -233,12 +237,14 @@ def test_later_runs_stand_below_the_first_command(tmp_path):
 
 
 @pytest.mark.parametrize("info", [{}, {"runs": [run()]}])
+@pytest.mark.usefixtures("undrawn")
 def test_a_study_of_one_run_lists_no_others(tmp_path, info):
     said = words(write_study(tmp_path, **info))
     assert "python studies/sample.py" in said
     assert "later run" not in said
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_mixed_numerics_are_a_limit(tmp_path, full):
     rows = [row | {"numerics": f"torch/{row['replicate'] % 2}"} for row in anchor_rows()]
     said = words(write_study(tmp_path, rows))
@@ -246,6 +252,7 @@ def test_mixed_numerics_are_a_limit(tmp_path, full):
     assert "different numerics" not in (full / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_failed_trials_are_listed_with_their_error(tmp_path):
     failed = trial(3, "search", None, state="failed", error="out of memory")
     said = words(write_study(tmp_path, trials=[trial(0), failed]))
@@ -253,6 +260,7 @@ def test_failed_trials_are_listed_with_their_error(tmp_path):
     assert "No trial of the search has an objective yet." in said
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_command_prints_the_page(tmp_path, capsys):
     assert command(["report", str(write_study(tmp_path))]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'report.html'}\n"

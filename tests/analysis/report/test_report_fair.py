@@ -111,6 +111,7 @@ def test_the_report_shows_the_comparison_and_warns_of_the_edge(folder):
     assert confirmation_table(load(folder))["role"].tolist() == ["fresh", "fresh", "paper"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_study_that_compares_nothing_has_no_such_section(tmp_path):
     assert "Fair comparison" not in report.write(write_study(tmp_path)).read_text()
     assert choice_table(load(tmp_path)).empty

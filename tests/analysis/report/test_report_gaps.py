@@ -100,6 +100,7 @@ def test_the_answer_goes_to_the_nearest_control(tmp_path):
     assert f"{100 * table['mean'].iloc[1]:+.2f} percentage points" in said
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_table_of_many_controls_shows_the_levels_that_have_them(tmp_path):
     names = ("shuffle", "permute", "freeze", "one_shot", "keep_sign")
     rows = rows_with_gaps()

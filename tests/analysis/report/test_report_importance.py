@@ -227,6 +227,7 @@ def test_the_command_prints_what_each_method_answers_and_the_report_shows_it(tmp
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_shows_the_table_of_the_command(tmp_path):
     study = design_study(tmp_path, points=24, factors=[])
     (study.folder / "figures").mkdir()
@@ -263,6 +264,7 @@ def test_the_command_needs_a_design_and_enough_points(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_caption_says_how_much_a_search_was_told(tmp_path):
     point = {"train.lr": 1e-3, "train.batch_size": 16, "prune.scope": "layer"}
     design = [

@@ -212,6 +212,7 @@ def test_confirmation_is_the_paired_t_test_against_the_base_configuration(tmp_pa
     assert "confirmation.svg" in {path.name for path in (tmp_path / "figures").iterdir()}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_density_of_the_trial_is_where_its_confirmation_is_read(tmp_path):
     trials, rows = confirm()
     search = search_trials(3)

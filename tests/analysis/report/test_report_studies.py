@@ -134,6 +134,7 @@ def test_a_sweep_needs_no_anchor(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_no_heading_stands_alone(tmp_path):
     pages = [report.write(write_study(tmp_path / "full", **FULL)).read_text()]
     trials, rows = sweep([("lr=1", {"train.lr": 1.0}, "sweep", 0.0)])
@@ -146,6 +147,7 @@ def test_no_heading_stands_alone(tmp_path):
     assert "declares no factors" in words_of(pages[2])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_design_without_anchor_or_sweep_says_what_there_is(tmp_path):
     study = design_study(tmp_path, config={"phases": ["design"]}, factors=[])
     said = words_of(report.write(study.folder).read_text())
@@ -174,6 +176,7 @@ def test_verdicts_stand_below_the_answer_and_are_escaped(tmp_path):
     assert "The claims" not in report.write(folder).read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_other_scales_of_a_claim_are_folded_below_it(tmp_path):
     other = {"claim": "b", "verdict": "inconclusive", "estimate": 0.5, "unit": "share", "n": 3}
     other |= {"low": 0.1, "high": 0.9, "deviates": ["a", "b"], "scale": "<proxy>"}
@@ -185,6 +188,7 @@ def test_other_scales_of_a_claim_are_folded_below_it(tmp_path):
     assert "50 [10, 90] percentage points, n = 3" in words_of(folded.group())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_says_which_claims_were_fixed_when_and_for_how_many(tmp_path):
     folder = write_study(tmp_path)
     lock = {"sha256": Claims.sha256, "version": "7", "date": "2026-11-20T08:00:00+00:00"}
@@ -210,6 +214,7 @@ def test_a_damaged_lock_is_one_line(tmp_path, text):
         report.write(tmp_path)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_limits_name_the_proxies(tmp_path):
     study = study_on_a_proxy(tmp_path, [("lr=0.1", {"train.lr": 0.1}, "sweep", 0.0)])
     said = words_of(report.write(study.folder).read_text()).partition("Limits")[2]
@@ -228,6 +233,7 @@ def test_labels_that_are_markup_or_files_stay_text(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"s"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_table_of_trials_sorts_by_numbers_and_not_by_their_text(tmp_path):
     folder = write_study(tmp_path, trials=[trial(0, objective=0.123456789), trial(1, seconds=None)])
     page = report.write(folder).read_text()
