@@ -15,7 +15,7 @@ from lttune.config.passwords import masked
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.errors import RefusedError, StorageError
-from lttune.records import provenance
+from lttune.records import provenance, rules
 from lttune.store.files import read_json
 from lttune.study.declared import Study, describe_space
 from lttune.study.settings import FREE, StudyConfig
@@ -112,6 +112,7 @@ def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:
         return
     try:
         found = read_json(path)
+        rules.require_sheet(path, found, ())
         old = fixed(found)
         continued(found, new)  # A sheet that lacks what this adds to is damaged as well.
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:

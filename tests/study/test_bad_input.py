@@ -182,14 +182,22 @@ def test_a_damaged_file_of_a_study_is_named_and_left(refused, cwd, monkeypatch, 
     assert file.read_bytes() == b"\x00 nonsense"
 
 
-@pytest.mark.parametrize("change", [{"runs": 3}, {"machine": None, "runs": None}, {"space": 3}])
-def test_a_sheet_that_cannot_be_continued_is_damaged(refused, cwd, monkeypatch, change):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"runs": 3}, "runs must be a list of objects or null, got 3"),
+        ({"machine": None, "runs": None}, "machine must be an object, got None"),
+        ({"space": 3}, "space must be an object of choices, or of low and high, got 3"),
+        ({"runs": [3]}, "runs must be a list of objects or null, got [3]"),
+    ],
+)
+def test_a_sheet_that_cannot_be_continued_is_told(refused, cwd, monkeypatch, change, told):
     finished_start(cwd, monkeypatch)
     file = cwd / "out/digits/study.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     code, text = refused("--out", "out")
     assert code == 74
-    assert "out/digits/study.json is damaged" in one_line(text)
+    assert one_line(text) == f"out/digits/study.json: {told}"
 
 
 def test_a_second_driver_of_one_study_is_turned_away(refused, cwd, monkeypatch):
