@@ -6,9 +6,10 @@ import pandas as pd
 
 from analysis.frame import StudyFrame, in_phases
 from analysis.statistics import Estimate
+from analysis.tables.censoring import is_censored
 from analysis.tables.confirmation import confirmation_table
 from analysis.tables.controls import LABELS, on_target
-from analysis.tables.curves import curve_table, difference_table, nearest
+from analysis.tables.curves import anchor, curve_table, difference_table, nearest
 from analysis.tables.objective import reading_density
 from analysis.tables.same_setting import elsewhere
 from analysis.tables.sweeps import extremes, gain_table, sweep_networks
@@ -233,10 +234,10 @@ def _speed(study: StudyFrame) -> list[str]:
 
 def _bounds(study: StudyFrame, level: int) -> str:
     """Returns how many stops of the ticket at a level, and of the dense network, are bounds."""
-    table = curve_table(study.records, "early_stop_step")
-    trunk = table[(table["statistic"] == "mean") & (table["curve"] == "trunk")].set_index("level")
+    networks = anchor(study.records)
+    trunk = networks[networks["branch"] == "trunk"]
     places = (("ticket", level), ("dense network", 0))
-    late = {name: int(trunk["censored"].get(place, 0)) for name, place in places}
+    late = {name: int(is_censored(trunk[trunk["level"] == k]).sum()) for name, k in places}
     if not any(late.values()):
         return ""
     whose = [f"{count} of the {name}'s" for name, count in late.items() if count]

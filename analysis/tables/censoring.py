@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.tables.controls import TARGET_PARTS
+
 LAST = 0.1
 """Share of training, at its end, in which a minimum of the validation loss is not taken for the
 true one: a loss that still falls has its minimum at one of the last evaluations, and which of them
@@ -22,5 +24,15 @@ def is_censored(networks: pd.DataFrame) -> np.ndarray:
     at_end = networks["early_stop_at_end"].to_numpy(bool)
     if "train.steps" not in networks:
         return at_end
+    stops = networks["early_stop_step"].to_numpy(float)
+    return at_end | (stops > (1 - LAST) * _steps(networks))
+
+
+def _steps(networks: pd.DataFrame) -> np.ndarray:
+    """Returns the step at which each training ended: on the target it may be another."""
     steps = networks["train.steps"].to_numpy(float)
-    return at_end | (networks["early_stop_step"].to_numpy(float) > (1 - LAST) * steps)
+    if "target.steps" not in networks:
+        return steps
+    there = networks["target.steps"].to_numpy(float)
+    is_there = networks["branch"].isin(list(TARGET_PARTS)).to_numpy(bool) & ~np.isnan(there)
+    return np.where(is_there, there, steps)

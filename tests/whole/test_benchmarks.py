@@ -29,24 +29,28 @@ from lttune.training.schedule import evaluation_steps
 from lttune.trajectory.lottery import planned_densities
 
 
+def noise(*shape: int, train: int, validation: int) -> Dataset:
+    """Returns random pictures of a shape, and as many of each of ten classes."""
+    rng = np.random.default_rng(0)
+    train_x, test_x = (rng.integers(0, 256, (n, *shape), dtype=np.uint8) for n in (train, 10))
+    return Dataset(
+        name="noise",
+        train_x=train_x,
+        train_y=np.arange(train) % 10,
+        test_x=test_x,
+        test_y=np.arange(10),
+        classes=10,
+        scale=255.0,
+        mean=0.1307,
+        std=0.3081,
+        validation=validation,
+        source="drawn here",
+    )
+
+
 @pytest.fixture
 def workload():
-    rng = np.random.default_rng(0)
-    return trajectory.Workload(
-        Dataset(
-            name="noise",
-            train_x=rng.integers(0, 256, (250, 4, 5), dtype=np.uint8),
-            train_y=rng.integers(0, 10, 250),
-            test_x=rng.integers(0, 256, (10, 4, 5), dtype=np.uint8),
-            test_y=rng.integers(0, 10, 10),
-            classes=10,
-            scale=255.0,
-            mean=0.1307,
-            std=0.3081,
-            validation=50,
-            source="drawn here",
-        )
-    )
+    return trajectory.Workload(noise(4, 5, train=250, validation=50))
 
 
 def test_levels_see_one_part_of_the_training_set_after_another(workload):
@@ -235,25 +239,9 @@ def small(monkeypatch):
 
     The memory of each loop and the study have the real ones.
     """
-    rng = np.random.default_rng(0)
-    pictures = {
-        name: rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        for name, count in (("train_x", 130), ("test_x", 10))
-    }
-    noise = Dataset(
-        name="noise",
-        **pictures,
-        train_y=np.arange(130) % 10,
-        test_y=np.arange(10),
-        classes=10,
-        scale=255.0,
-        mean=0.5,
-        std=0.3,
-        validation=10,
-        source="drawn here",
-    )
+    few = noise(28, 28, train=130, validation=10)
     for module in (loops, alone):
-        monkeypatch.setattr(module, "load", {"mnist": noise}.__getitem__)
+        monkeypatch.setattr(module, "load", {"mnist": few}.__getitem__)
     for module in (alone, pair):
         monkeypatch.setattr(module, "ProcessPoolExecutor", Here)
     threads = torch.get_num_threads()

@@ -24,6 +24,7 @@ READ = (
     "early_stop_step",
     "early_stop_at_end",
     "train.steps",
+    "target.steps",
     "diverged",
     "test_accuracy",
     "log_step",
