@@ -2,8 +2,9 @@
 
 PYTHON ?= python3
 ARGS ?=
-# Test processes at a time; a file's tests stay in one, so that what they share is made once.
-WORKERS ?= 2
+# Test processes at a time; a file's tests stay in one, so that what they share is made once. One
+# more than a small machine has cores: tests wait for Ray, servers and browsers a quarter of the time.
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

@@ -22,7 +22,7 @@ for name in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_T
 
 LONGEST = (
     *("benchmarks", "studies", "phases", "study", "mlflow", "choice", "cache", "cluster"),
-    *("tracking", "results", "importance", "report"),
+    *("wheel", "tracking", "results", "importance", "report"),
 )
 """Words in the names of the files that take longest."""
 
