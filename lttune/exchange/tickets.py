@@ -126,7 +126,8 @@ def find_network(at: Place) -> Found:
     """
     (row,) = _rows(at, ("trial", "replicate", "branch", "level"))
     sheet = read_sheet(at.study, ("lottery", "dataset.name", "dataset.digest"))
-    hparams = next((t.hparams for t in read_trials(at.study) if t.number == at.trial), None)
+    trials = read_trials(at.study, sheet.get("study_id"))
+    hparams = next((trial.hparams for trial in trials if trial.number == at.trial), None)
     if hparams is None:
         raise StorageError(f"{at.study / 'trials.json'} lacks trial {at.trial} of the records")
     config = from_dict(sheet["lottery"]).override(hparams)
@@ -134,7 +135,7 @@ def find_network(at: Place) -> Found:
     known = sheet["dataset"]
     if known["name"] == dataset.name and known["digest"] != dataset.digest():
         raise DataError(f"{dataset.name} here is not the dataset of the study {at.study}")
-    cell = Store(at.study.parent / "cells").read(row["cell"])
+    cell = Store(at.study.parent / "cells", writes=False).read(row["cell"])
     if cell is None:
         raise StorageError(
             f"{at.study.parent / 'cells'} has no sound network {row['cell'][:12]} of {at}; "
@@ -157,7 +158,7 @@ def walked(found: Found, levels: Collection[int]) -> dict[int, Level]:
     lab = Lab(
         {found.config.data.name: found.dataset},
         _Archive(found.row["numerics"]),
-        Store(at.study.parent / "cells"),
+        Store(at.study.parent / "cells", writes=False),
         found.row["seed"],
     )
     wanted: dict[int, Level] = {}
@@ -192,8 +193,8 @@ def _require_same(level: Level, found: Found) -> None:
 
 def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
     """Returns the rows of the records at a place, or names its first part that has none."""
-    read_sheet(at.study)
-    rows = read_table(at.study / "records.parquet", names)
+    study_id = read_sheet(at.study).get("study_id")
+    rows = read_table(at.study / "records.parquet", (*names, *_USED), study_id)
     for name in names:
         there = sorted({row[name] for row in rows})
         rows = [row for row in rows if row[name] == getattr(at, name)]
@@ -201,6 +202,10 @@ def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
             known = ", ".join(map(str, there)) or "none yet"
             raise ConfigError(f"{name} must be one of {known}; got {at}")
     return rows
+
+
+_USED = ("cell", "numerics", "seed")
+"""Columns of a network's row that say where it is and how it came about."""
 
 
 class _Archive:
