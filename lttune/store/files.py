@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lttune.errors import StorageError
+from lttune.store.failpoint import reach
 
 
 def flush(path: Path) -> None:
@@ -38,8 +39,11 @@ def write_atomically(path: Path) -> Iterator[Path]:
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
         try:
             yield temporary
+            reach(f"{path.name}.written")
             flush(temporary)
+            reach(f"{path.name}.flushed")
             temporary.replace(path)
+            reach(f"{path.name}.named")
             flush(path.parent)
         finally:
             temporary.unlink(missing_ok=True)

@@ -32,6 +32,7 @@ from lttune.errors import StorageError
 from lttune.store import cells
 from lttune.store.cells import Cell
 from lttune.store.locks import acquire
+from lttune.store.failpoint import reach
 from lttune.store.files import flush, reason, require_inside, subfolder, write_errors
 
 SCHEMA = 1
@@ -121,6 +122,7 @@ class Store:
                 todo = [keys.index(key) for key in dict.fromkeys(keys) if found[key] is None]
                 if todo:
                     computed = list(zip(todo, compute(todo), strict=True))
+                    reach("cell.computed")
                     found |= {keys[index]: cell for index, cell in computed}
                     writing = [(keys[i], inputs[i], cell) for i, cell in computed]
                     if self.writes and self.behind:
@@ -190,10 +192,13 @@ class Store:
         draft = subfolder(self.folder, "drafts") / uuid.uuid4().hex
         try:
             cells.write(draft, key, inputs, cell)
+            reach("cell.drafted")
             # At once: each waits for the file system's next commit, which serves all of them.
             deque(self._flushers.map(flush, [draft, *draft.iterdir()]), maxlen=0)
             final.parent.mkdir(parents=True, exist_ok=True)
+            reach("cell.flushed")
             draft.rename(final)
+            reach("cell.named")
         except BaseException:
             # On a full disk, what is left of it would keep the next cell out too.
             shutil.rmtree(draft, ignore_errors=True)
