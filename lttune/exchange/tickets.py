@@ -157,7 +157,7 @@ def walked(found: Found, levels: Collection[int]) -> dict[int, Level]:
     at = found.place
     lab = Lab(
         {found.config.data.name: found.dataset},
-        _Archive(found.row["numerics"]),
+        Archive(found.row["numerics"]),
         Store(at.study.parent / "cells", writes=False),
         found.row["seed"],
     )
@@ -208,7 +208,7 @@ _USED = ("cell", "numerics", "seed")
 """Columns of a network's row that say where it is and how it came about."""
 
 
-class _Archive:
+class Archive:
     """Stands where the engine is that trained a study; trains nothing."""
 
     def __init__(self, numerics: str) -> None:
