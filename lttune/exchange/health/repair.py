@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lttune.config import from_dict
 from lttune.data import load
@@ -57,10 +59,10 @@ def repair(folder: Path) -> tuple[int, list[str]]:
     return made, left
 
 
-def _walk(trial: Trial, sheet: dict, tables: Tables, store: Store) -> None:
+def _walk(trial: Trial, sheet: Mapping[str, Any], tables: Tables, store: Store) -> None:
     """Keeps the rows of a trial, all levels or none."""
     config = sheet["config"]
-    objective = ObjectiveConfig(**config["objective"])
+    objective = ObjectiveConfig(**(config["objective"] or {}))
     lottery = phase_config(trial.phase, from_dict(sheet["lottery"]), objective)
     lottery = lottery.override(trial.hparams)
     names = {lottery.data.name, *filter(None, (lottery.target.data, lottery.pretrain.data))}
