@@ -77,7 +77,8 @@ def load(folder: Path | str) -> StudyFrame:
     """
     folder = Path(folder)
     info = read_sheet(folder, LOADED_OF_SHEET)
-    listing = read_listing(folder, LOADED_OF_TRIAL)
+    study_id = info.get("study_id")
+    listing = read_listing(folder, LOADED_OF_TRIAL, study_id)
     trials = pd.DataFrame(listing["trials"], columns=pd.Index(TRIAL_COLUMNS))
     trials["objective"] = trials["objective"].astype(float)
     trials["values"] = _values(trials)
@@ -85,19 +86,19 @@ def load(folder: Path | str) -> StudyFrame:
         folder=folder,
         info=info,
         trials=trials.sort_values("number", ignore_index=True),
-        records=_records(folder / "records.parquet"),
-        layers=_table(folder / "layers.parquet", schema.LAYERS),
+        records=_records(folder / "records.parquet", study_id),
+        layers=_table(folder / "layers.parquet", schema.LAYERS, study_id),
         incomplete=_incomplete(listing.get("planned", {}), trials),
     )
 
 
-def _table(path: Path, columns: schema.Columns) -> pd.DataFrame:
-    rows = read_table(path, [name for name in KEY if name in columns])
+def _table(path: Path, columns: schema.Columns, study_id: str | None) -> pd.DataFrame:
+    rows = read_table(path, [name for name in KEY if name in columns], study_id)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(columns)))
 
 
-def _records(path: Path) -> pd.DataFrame:
-    frame = _table(path, schema.MEASURES).sort_values(KEY, ignore_index=True)
+def _records(path: Path, study_id: str | None) -> pd.DataFrame:
+    frame = _table(path, schema.MEASURES, study_id).sort_values(KEY, ignore_index=True)
     # A network that is listed twice would count twice in every mean and break the pairing.
     if frame.duplicated(KEY).any():
         twice = frame.loc[frame.duplicated(KEY), KEY].iloc[0]

@@ -45,6 +45,10 @@ class StorageError(LttuneError):
     exit_code = 74
 
 
+class DamagedError(StorageError):
+    """A file is not what was written there; one that merely cannot be read is none of these."""
+
+
 class LockedError(LttuneError):
     """Another driver owns the study."""
 

@@ -15,7 +15,8 @@ from analysis.claims.file.reader import Registry
 from lttune.config import require
 from lttune.config.fields import is_int
 from lttune.errors import ConfigError, StorageError
-from lttune.store.files import read_json, write_errors, write_json
+from lttune.store.files import reason, write_errors
+from lttune.store.sealed import read_object, write_object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,25 +103,28 @@ def write_lock(path: Path, locked: Lock) -> None:
     with write_errors(path):
         if path.exists():
             raise ConfigError(f"{path} exists: a lock is written once")
-        write_json(path, asdict(locked))
+        write_object(path, asdict(locked))
 
 
 def read_lock(path: Path) -> Lock | None:
     """Returns the lock in a file, None if there is no file.
 
     Raises:
-        StorageError: if the file is no lock.
+        StorageError: if the file cannot be read, or is no lock.
+        RefusedError: if a newer lttune wrote it.
     """
-    if not path.exists():
+    try:
+        values = read_object(path)
+    except FileNotFoundError:
         return None
     try:
-        found = Lock(**read_json(path))
+        found = Lock(**values)
         _time(found.date)
         for name in ("sha256", "version"):
             require(isinstance(getattr(found, name), str), name, "a text", getattr(found, name))
         require(all(map(is_int, found.n.values())), "n", "a whole number for each claim", found.n)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise StorageError(f"{path} is no lock: {' '.join(str(error).split())}") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StorageError(f"{path} is no lock: {reason(error)}") from None
     return found
 
 

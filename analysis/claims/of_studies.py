@@ -17,7 +17,6 @@ from analysis.frame import LOCK_FILE, StudyFrame
 from analysis.importance import saved
 from analysis.statistics.verdicts.verdict import UNTESTED
 from lttune.errors import StorageError
-from lttune.store.files import read_json
 
 FIGURE = Path("figures") / "importance.csv"
 """The CSV of the figure of importances in a study's folder."""
@@ -66,10 +65,8 @@ def kept_importances(studies: Sequence[StudyFrame]) -> dict[str, Kept]:
 
 
 def _saved(path: Path) -> Kept | None:
-    try:
-        found = saved.find(path, str(read_json(path)["key"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    values = saved.kept(path) or {}
+    found = saved.find(path, str(values.get("key")))
     return Kept(table=found.table, strip=found.strip) if found else None
 
 

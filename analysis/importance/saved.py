@@ -18,7 +18,8 @@ import pandas as pd
 
 from lttune.config import design
 from lttune.config.design import Factor
-from lttune.store.files import read_json, write_json
+from lttune.store.files import parse_json, write_json
+from lttune.store.sealed import read_bytes
 
 NAME = "importance.json"
 """The file in a study's folder."""
@@ -86,16 +87,35 @@ def key_of(
 
 
 def find(path: Path, key: str) -> Importances | None:
-    """Returns the tables of a file, None without a whole file of this key."""
+    """Returns the tables of a file, None without a whole file of this key.
+
+    Raises:
+        StorageError: if it is there and cannot be read.
+    """
     try:
-        values = read_json(path)
+        values = kept(path)
+        if values is None:
+            return None
         if values["key"] != key or values["digest"] != _digest(values):
             return None
         found: dict[str, Any] = {name: _frame(values[name]) for name in FRAMES}
         found |= {name: str(values[name]) for name in TEXTS}
         return Importances(**found)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return None
+
+
+def kept(path: Path) -> dict[str, Any] | None:
+    """Returns what a file holds, whatever its key; None if there is no file, or a damaged one.
+
+    Raises:
+        StorageError: if it is there and cannot be read.
+    """
+    try:
+        values = parse_json(read_bytes(path))
+    except (FileNotFoundError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def save(path: Path, key: str, found: Importances) -> None:

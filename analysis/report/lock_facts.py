@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from analysis.frame import LOCK_FILE
 from lttune.errors import StorageError
-from lttune.store.files import read_json
+from lttune.store.files import reason
+from lttune.store.sealed import read_object
 
 if TYPE_CHECKING:
     from analysis.claims import Registry
@@ -27,15 +28,16 @@ def lock_facts(folder: Path, registry: Registry | None = None) -> dict[str, str]
     if registry is not None:
         facts["claims file"] = f"version {registry.version}, SHA-256 {registry.sha256}"
     path = folder / LOCK_FILE
-    if not path.exists():
+    try:
+        locked = read_object(path)
+    except FileNotFoundError:
         return {**facts, "locked": "no: nothing was fixed before the study"} if facts else {}
     try:
-        locked = read_json(path)
         sha256, date = str(locked["sha256"]), str(locked["date"])
         planned = sorted({int(n) for n in locked["n"].values()})
         claims = len(locked["n"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StorageError(f"{path} is no lock: {' '.join(str(error).split())}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StorageError(f"{path} is no lock: {reason(error)}") from None
     same = registry is not None and registry.sha256 == sha256
     which = "that file" if same else f"version {locked.get('version', '?')}, SHA-256 {sha256}"
     facts["locked"] = f"{which}, on {date}"

@@ -16,7 +16,7 @@ from analysis.report.sections import SECTIONS
 from analysis.report.verdict_section import verdict_section
 from analysis.tables.design.importance import design_tables
 from lttune.errors import StorageError
-from lttune.store.files import write_atomically
+from lttune.store.files import subfolder, write_atomically
 
 if TYPE_CHECKING:
     from analysis.claims import Registry
@@ -57,7 +57,7 @@ def write(
 
 
 def _write(subject: Subject, path: Path) -> None:
-    figures = path.parent / "figures"
+    figures = subfolder(path.parent, "figures")
     tables = {name: table(subject) for one in SECTIONS for name, table in one.tables.items()}
     shown: list[Shown] = []
     for section in SECTIONS:

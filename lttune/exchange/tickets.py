@@ -126,7 +126,8 @@ def find_network(at: Place) -> Found:
     """
     (row,) = _rows(at, ("trial", "replicate", "branch", "level"))
     sheet = read_sheet(at.study, ("lottery", "dataset.name", "dataset.digest"))
-    hparams = next((t.hparams for t in read_trials(at.study) if t.number == at.trial), None)
+    trials = read_trials(at.study, sheet.get("study_id"))
+    hparams = next((trial.hparams for trial in trials if trial.number == at.trial), None)
     if hparams is None:
         raise StorageError(f"{at.study / 'trials.json'} lacks trial {at.trial} of the records")
     config = from_dict(sheet["lottery"]).override(hparams)
@@ -134,7 +135,7 @@ def find_network(at: Place) -> Found:
     known = sheet["dataset"]
     if known["name"] == dataset.name and known["digest"] != dataset.digest():
         raise DataError(f"{dataset.name} here is not the dataset of the study {at.study}")
-    cell = Store(at.study.parent / "cells").read(row["cell"])
+    cell = Store(at.study.parent / "cells", writes=False).read(row["cell"])
     if cell is None:
         raise StorageError(
             f"{at.study.parent / 'cells'} has no sound network {row['cell'][:12]} of {at}; "
@@ -156,8 +157,8 @@ def walked(found: Found, levels: Collection[int]) -> dict[int, Level]:
     at = found.place
     lab = Lab(
         {found.config.data.name: found.dataset},
-        _Archive(found.row["numerics"]),
-        Store(at.study.parent / "cells"),
+        Archive(found.row["numerics"]),
+        Store(at.study.parent / "cells", writes=False),
         found.row["seed"],
     )
     wanted: dict[int, Level] = {}
@@ -192,8 +193,8 @@ def _require_same(level: Level, found: Found) -> None:
 
 def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
     """Returns the rows of the records at a place, or names its first part that has none."""
-    read_sheet(at.study)
-    rows = read_table(at.study / "records.parquet", names)
+    study_id = read_sheet(at.study).get("study_id")
+    rows = read_table(at.study / "records.parquet", (*names, *_USED), study_id)
     for name in names:
         there = sorted({row[name] for row in rows})
         rows = [row for row in rows if row[name] == getattr(at, name)]
@@ -203,16 +204,26 @@ def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
     return rows
 
 
-class _Archive:
-    """Stands where the engine is that trained a study; trains nothing."""
+_USED = ("cell", "numerics", "seed")
+"""Columns of a network's row that say where it is and how it came about."""
+
+
+class Archive:
+    """Stands where the engine is that trained a study; trains nothing.
+
+    Args:
+        numerics: that engine's, from the records.
+    """
 
     def __init__(self, numerics: str) -> None:
         self.numerics = numerics
 
     def groups(self, members: Sequence[Member]) -> list[list[int]]:
+        """Returns all members as one group."""
         return [list(range(len(members)))]
 
     def train(self, members: Sequence[Member]) -> NoReturn:
+        """Raises ``StorageError``: what would be trained is missing in the store."""
         raise StorageError(
             "the store lacks a network on the way to this level, or another version of lttune "
             "trained it; run the study again"

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from lttune.errors import StorageError
 from lttune.records import rules, schema
-from lttune.records.ledger import Trial
+from lttune.records.ledger import NEEDED_OF_TRIAL, Trial, listed_trials
+from lttune.records.schema import require_same_study
 from lttune.records.tables import Row
-from lttune.store.files import read_json
+from lttune.store.sealed import read_object
 
-
-def read_object(folder: Path, name: str) -> dict[str, Any]:
-    """Returns what a JSON file of a study holds, whatever its fields.
-
-    Raises:
-        StorageError: if the folder holds no study, or the file cannot be read.
-    """
-    try:
-        values = read_json(folder / name)
-    except (FileNotFoundError, NotADirectoryError):
-        raise StorageError(f"{folder} is no study: it has no {name}") from None
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{folder / name} cannot be read: {_line(error)}") from None
-    if not isinstance(values, dict):
-        raise StorageError(f"{folder / name} must hold a JSON object")
-    return values
+TABLES = ("records.parquet", "layers.parquet")
+PARTS = ("trials.json", *TABLES)
+"""Files that are nothing without the ``study.json`` beside them."""
 
 
 def read_sheet(folder: Path, needed: Collection[str] = ()) -> dict[str, Any]:
@@ -36,54 +23,70 @@ def read_sheet(folder: Path, needed: Collection[str] = ()) -> dict[str, Any]:
 
     Raises:
         StorageError: if the folder holds no study, or the file no such sheet.
+        RefusedError: if a newer lttune wrote it.
     """
-    values = read_object(folder, "study.json")
+    values = _object(folder, "study.json")
     rules.require_sheet(folder / "study.json", values, needed)
     return values
 
 
-def read_listing(folder: Path, needed: Collection[str]) -> dict[str, Any]:
+def read_listing(
+    folder: Path, needed: Collection[str], study_id: str | None = None
+) -> dict[str, Any]:
     """Returns ``trials.json`` of a study, each of whose trials has at least the needed fields.
 
+    Args:
+        folder: the study's.
+        needed: names of fields.
+        study_id: that of ``study.json``; None in studies of older versions.
+
     Raises:
-        StorageError: if the folder holds no study, or the file no such list.
+        StorageError: if the folder holds no study, or the file no such list, or that of another.
+        RefusedError: if a newer lttune wrote it.
     """
-    values = read_object(folder, "trials.json")
+    values = _object(folder, "trials.json")
     rules.require_listing(folder / "trials.json", values, needed)
+    require_same_study(folder / "trials.json", values.get("study_id"), study_id)
     return values
 
 
-def read_trials(folder: Path) -> list[Trial]:
+def read_trials(folder: Path, study_id: str | None = None) -> list[Trial]:
     """Returns the trials of a study as they stand, in the order of their numbers.
+
+    Args:
+        folder: the study's.
+        study_id: that of ``study.json``; None in studies of older versions.
 
     Raises:
         StorageError: if the folder holds no study, or its list cannot be read.
+        RefusedError: if a newer lttune wrote it.
     """
-    needed = [f.name for f in dataclasses.fields(Trial) if f.default is dataclasses.MISSING]
-    listed = read_listing(folder, needed)
-    try:
-        return sorted((Trial(**one) for one in listed["trials"]), key=lambda t: t.number)
-    except TypeError as error:
-        known = ", ".join(f.name for f in dataclasses.fields(Trial))
-        raise StorageError(
-            f"{folder / 'trials.json'} must hold a list of trials with no fields but {known}"
-        ) from error
+    listed = read_listing(folder, NEEDED_OF_TRIAL, study_id)
+    return listed_trials(folder / "trials.json", listed["trials"])
 
 
-def read_table(path: Path, needed: Collection[str] = ()) -> list[Row]:
+def read_table(
+    path: Path, needed: Collection[str] = (), study_id: str | None = None
+) -> list[Row]:
     """Returns the rows of a table; none if the study has not written it yet.
 
+    Args:
+        path: the file.
+        needed: names of columns.
+        study_id: that of ``study.json``; None in studies of older versions.
+
     Raises:
-        StorageError: if it cannot be read, or lacks a needed column.
+        StorageError: if it cannot be read, is of another study, or lacks a needed column.
+        RefusedError: if a newer lttune wrote it.
     """
-    try:
-        rows = schema.read(path)
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path} cannot be read: {_line(error)}") from None
+    rows = schema.read(path, study_id)
     if rows and (missing := [name for name in needed if name not in rows[0]]):
         raise StorageError(f"{path} lacks {', '.join(missing)}")
     return rows
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _object(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        return read_object(folder / name)
+    except FileNotFoundError:
+        raise StorageError(f"{folder} is no study: it has no {name}") from None

@@ -8,14 +8,15 @@ where it stopped: a trial that was running counts as waiting.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lttune.errors import StorageError
+from lttune.errors import DamagedError, RefusedError
 from lttune.records import rules
-from lttune.store.files import read_json, write_json
+from lttune.records.schema import require_same_study
+from lttune.store.sealed import read_object, write_object
 
 TrialState = Literal["waiting", "running", "complete", "stopped", "failed"]
 
@@ -69,31 +70,34 @@ class Ledger:
     """Wall seconds of all runs of the study so far."""
     only: tuple[str, ...] | None = None
     """Phases that this run works on, None for all; others keep their plan and their trials."""
+    study_id: str | None = None
+    """What ``study.json`` beside it is known by; None in studies of older versions."""
 
     @classmethod
-    def open(cls, path: Path) -> Ledger:
+    def open(cls, path: Path, study_id: str | None = None) -> Ledger:
         """Returns the ledger of a file, or an empty one; interrupted trials wait again.
 
         Raises:
-            StorageError: if the file cannot be read.
+            StorageError: if the file cannot be read, or is of another study.
+            DamagedError: if it is not what was written.
+            RefusedError: if a newer lttune wrote it.
         """
-        if not path.exists():
-            return cls(path=path)
         try:
-            values = read_json(path)
-            rules.require_listing(path, values, ())
-            trials = [Trial(**trial) for trial in values["trials"]]
-            planned, wall_s = dict(values["planned"]), float(values["wall_s"])
-        except (ValueError, KeyError, TypeError, AttributeError, OSError, StorageError) as error:
-            raise StorageError(
-                f"{path} is damaged ({type(error).__name__}): move it away"
-            ) from error
+            values = read_object(path)
+        except FileNotFoundError:
+            return cls(path=path, study_id=study_id)
+        rules.require_listing(path, values, NEEDED_OF_TRIAL)
+        require_same_study(path, values.get("study_id"), study_id)
+        trials = listed_trials(path, values["trials"])
+        if [trial.number for trial in trials] != list(range(len(trials))):
+            raise DamagedError(f"{path} must number its trials from 0, each once")
         for trial in trials:
             if trial.values is None and trial.objective is not None:
                 trial.values = [trial.objective]  # The ledgers of older studies know one number.
             if trial.state in ("running", "failed"):
                 trial.state, trial.error = "waiting", None
-        return cls(path=path, planned=planned, trials=trials, wall_s=wall_s)
+        planned, wall_s = dict(values.get("planned", {})), float(values.get("wall_s", 0.0))
+        return cls(path=path, planned=planned, trials=trials, wall_s=wall_s, study_id=study_id)
 
     def add(
         self,
@@ -156,6 +160,32 @@ class Ledger:
         return not any(self.open_slots(phase) for phase in self.active)
 
     def save(self) -> None:
-        """Writes the file."""
+        """Writes the file.
+
+        Raises:
+            StorageError: if it cannot be written.
+        """
+        whose = {"study_id": self.study_id} if self.study_id else {}
         trials = [dataclasses.asdict(trial) for trial in self.trials]
-        write_json(self.path, {"planned": self.planned, "wall_s": self.wall_s, "trials": trials})
+        values = {**whose, "planned": self.planned, "wall_s": self.wall_s, "trials": trials}
+        write_object(self.path, values)
+
+
+_FIELDS = {field.name: field for field in dataclasses.fields(Trial)}
+
+NEEDED_OF_TRIAL = [n for n, field in _FIELDS.items() if field.default is dataclasses.MISSING]
+"""Fields that every trial in ``trials.json`` has, whatever version wrote it."""
+
+
+def listed_trials(path: Path, listed: Sequence[Mapping[str, Any]]) -> list[Trial]:
+    """Returns the trials of a file, in the order of their numbers.
+
+    Raises:
+        RefusedError: if one has a field that this lttune does not know.
+    """
+    if more := sorted(set().union(*listed) - _FIELDS.keys()):
+        raise RefusedError(
+            f"{path} was written by a newer lttune: its trials have {', '.join(more)}; use that "
+            "version or a later one"
+        )
+    return sorted((Trial(**one) for one in listed), key=lambda trial: trial.number)

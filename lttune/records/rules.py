@@ -33,7 +33,8 @@ _OBJECTS = _list_of("objects", _OBJECT[1])
 _COUNTS = _list_of("whole numbers", is_int)
 
 SHEET_RULES: dict[str, FieldRule] = {
-    **dict.fromkeys(("name", "question", "source", "scale", "command"), _TEXT),
+    **dict.fromkeys(("name", "question", "source", "scale", "command", "study_id"), _TEXT),
+    "config.name": _TEXT,
     "created": ("a time in ISO 8601", lambda value: _is_time(value)),
     **dict.fromkeys(("lottery", "objective", "code", "packages", "machine", "dataset"), _OBJECT),
     **dict.fromkeys(("lottery.data", "lottery.train", "lottery.prune", "config"), _OBJECT),
@@ -49,6 +50,9 @@ SHEET_RULES: dict[str, FieldRule] = {
     "objective.directions": _TEXTS,
 }
 """Dotted field of ``study.json`` -> its rule."""
+
+LISTING_RULES: dict[str, FieldRule] = {"wall_s": _NUMBER, "study_id": _TEXT}
+"""Field of ``trials.json`` besides its trials -> its rule."""
 
 TRIAL_RULES: dict[str, FieldRule] = {
     "number": _COUNT,
@@ -93,6 +97,7 @@ def require_listing(path: Path, values: Mapping[str, Any], needed: Collection[st
     planned = values.get("planned", {})
     if not isinstance(planned, dict) or not all(map(is_int, planned.values())):
         raise StorageError(f"{path}: planned must be a whole number for each phase")
+    _require(f"{path}: ", values, LISTING_RULES)
 
 
 def _has(values: Any, names: Sequence[str]) -> bool:

@@ -4,7 +4,7 @@
 columns of ``MEASURES`` below, one column for each field of the trial's configuration under its
 dotted path (``train.lr``, ``prune.fractions.fc1``), and one ``density.<layer>`` for each prunable
 layer. ``layers.parquet`` has a row for each (trial, replicate, level, layer) of the trunk: the
-columns of ``LAYERS``.
+columns of ``LAYERS``. Both carry the SHA-256 of their bytes, and name the study that they are of.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lttune.store.files import write_atomically
+from lttune.errors import DamagedError, StorageError
+from lttune.store.files import reason, write_atomically
+from lttune.store.sealed import BLANK, SCHEMA, read_bytes, require_known, seal, verify
 
 MEASURES: dict[str, tuple[pa.DataType, str]] = {
     "study": (pa.string(), "Name of the study."),
@@ -120,18 +122,35 @@ _TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string
 Columns = Mapping[str, tuple[pa.DataType, str]]
 
 
-def write(path: Path, rows: Sequence[Mapping[str, Any]], columns: Columns = MEASURES) -> None:
+def write(
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    columns: Columns = MEASURES,
+    study_id: str | None = None,
+) -> None:
     """Writes a table, its rows in the order of ``ORDER``, in one atomic replacement.
 
     The documented columns come first, then the others in sorted order.
+
+    Args:
+        path: the file.
+        rows: the table's.
+        columns: those that are documented.
+        study_id: what ``study.json`` of the same study is known by; None for a table of its own.
+
+    Raises:
+        StorageError: if it cannot be written.
     """
     order = [name for name in ORDER if name in columns]
     values = _by_column(sorted(rows, key=itemgetter(*order)), columns)
     fields = [pa.field(n, t, metadata={"doc": doc}) for n, (t, doc) in columns.items()]
     fields += [pa.field(name, _type(values[name])) for name in sorted(values.keys() - columns)]
     arrays = [pa.array(values[field.name], field.type) for field in fields]
+    about = {_SCHEMA: str(SCHEMA), _SEAL: BLANK, **({_STUDY: study_id} if study_id else {})}
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=about)), sink)
     with write_atomically(path) as temporary:
-        pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), temporary)
+        temporary.write_bytes(seal(sink.getvalue().to_pybytes()))
 
 
 def _by_column(rows: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, tuple[Any, ...]]:
@@ -151,6 +170,47 @@ def _type(values: Sequence[Any]) -> pa.DataType:
     return _TYPES[float if types == {int, float} else next(iter(types), str)]
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """Returns the rows of a table; none if the file does not exist yet."""
-    return pq.read_table(path).to_pylist() if path.exists() else []
+def read(path: Path, study_id: str | None = None) -> list[dict[str, Any]]:
+    """Returns the rows of a table; none if the file does not exist yet.
+
+    Args:
+        path: the file.
+        study_id: of the study that it must be of; None is any.
+
+    Raises:
+        StorageError: if it cannot be read, or is of another study.
+        DamagedError: if it is not what was written.
+        RefusedError: if a newer lttune wrote it.
+    """
+    try:
+        data = read_bytes(path)
+    except FileNotFoundError:
+        return []
+    is_sealed = verify(path, data)
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        about = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
+        # Ours have a byte or more a row; a file that promises more would be waited for.
+        if file.metadata.num_rows > len(data):
+            raise ValueError(f"it promises {file.metadata.num_rows:,} rows")
+        schema = int(about[_SCHEMA]) if _SCHEMA in about else None
+        rows = file.read().to_pylist()
+    # Whatever a reader raises on bytes that it was given is about the bytes.
+    except Exception as error:
+        raise DamagedError(f"{path} is damaged: {reason(error)}") from None
+    require_known(path, schema, is_sealed)
+    require_same_study(path, about.get(_STUDY), study_id)
+    return rows
+
+
+def require_same_study(path: Path, found: str | None, study_id: str | None) -> None:
+    """Raises ``StorageError`` if a file names another study than its folder's ``study.json``."""
+    if found and study_id and found != study_id:
+        raise StorageError(
+            f"{path} is of another study than the study.json beside it: put the files of one study "
+            "back, or move the folder away and run the study again"
+        )
+
+
+_SCHEMA, _SEAL, _STUDY = "lttune.schema", "lttune.seal", "lttune.study"
+"""What a table's metadata are named."""

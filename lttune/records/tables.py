@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lttune.errors import StorageError
+from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.ledger import ENDED, Ledger, Trial
 
@@ -18,30 +18,41 @@ class Tables:
     Args:
         folder: of the study.
         study: its name, in every row.
+        study_id: what its ``study.json`` is known by; None in studies of older versions.
     """
 
-    def __init__(self, folder: Path, study: str) -> None:
-        self._folder, self._study = folder, study
+    def __init__(self, folder: Path, study: str, study_id: str | None = None) -> None:
+        self._folder, self._study, self._study_id = folder, study, study_id
         self._rows: dict[int, dict[tuple[int, str, int], Row]] = {}
         self._layers: dict[int, dict[tuple[int, int, str], Row]] = {}
 
-    def read(self, ledger: Ledger) -> None:
+    def read(self, ledger: Ledger) -> list[Path]:
         """Keeps the rows of trials that have ended; one without rows waits again.
 
-        Its networks are in the store, so that it costs no training.
+        Its networks are in the store, so that it costs no training. That holds for a damaged file
+        too, which is set aside.
+
+        Returns:
+            Where damaged files were set aside.
 
         Raises:
-            StorageError: if a file cannot be read.
+            StorageError: if a file cannot be read, or is of another study.
+            RefusedError: if a newer lttune wrote one.
         """
         ended = {trial.number for trial in ledger.trials if trial.state in ENDED}
-        for row in self._table("records"):
-            if row["trial"] in ended:
-                self._keep_row(row)
-        for row in self._table("layers"):
-            if row["trial"] in ended:
-                self._keep_layer(row)
+        damaged: list[Path] = []
+        for name, keep in (("records", self._keep_row), ("layers", self._keep_layer)):
+            path = self._folder / f"{name}.parquet"
+            try:
+                rows = schema.read(path, self._study_id)
+                for row in rows:
+                    if row["trial"] in ended:
+                        keep(row)
+            except (DamagedError, KeyError):
+                damaged.append(path.replace(path.with_name(f"{path.name}.damaged")))
         for number in ended - (self._rows.keys() & self._layers.keys()):
             ledger.trials[number].state = "waiting"
+        return damaged
 
     def keep(self, trial: Trial, rows: list[Row], layers: list[Row]) -> None:
         """Keeps the rows of a level of a trial in place of those that it had."""
@@ -63,8 +74,8 @@ class Tables:
     def write(self) -> None:
         """Writes both files, each in one atomic replacement."""
         layers = [row for mine in self._layers.values() for row in mine.values()]
-        schema.write(self._folder / "layers.parquet", layers, schema.LAYERS)
-        schema.write(self._folder / "records.parquet", self.rows)
+        schema.write(self._folder / "layers.parquet", layers, schema.LAYERS, self._study_id)
+        schema.write(self._folder / "records.parquet", self.rows, study_id=self._study_id)
 
     def _keep_row(self, row: Row) -> None:
         key = (row["replicate"], row["branch"], row["level"])
@@ -73,12 +84,3 @@ class Tables:
     def _keep_layer(self, row: Row) -> None:
         key = (row["replicate"], row["level"], row["layer"])
         self._layers.setdefault(row["trial"], {})[key] = row
-
-    def _table(self, name: str) -> list[Row]:
-        path = self._folder / f"{name}.parquet"
-        try:
-            return schema.read(path)
-        except (OSError, ValueError) as error:
-            raise StorageError(
-                f"{path} is damaged ({type(error).__name__}): move it away"
-            ) from error

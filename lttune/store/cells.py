@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 from torch import Tensor
 
-from lttune.store.files import read_json, write_draft
+from lttune.store.files import parse_json, read_json, read_whole, write_draft
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,12 @@ class Cell:
     """Wall seconds, and when it was trained; kept apart because they differ every time."""
 
 
+_RECORD, _TIMES, _TENSORS = "record.json", "times.json", "tensors.safetensors"
+
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP)
+"""Errors that say what is there, or is not; all others say only that it cannot be read now."""
+
+
 def write(folder: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None:
     """Writes a cell's files into a new folder, the seal last; nothing is flushed.
 
@@ -35,37 +43,40 @@ def write(folder: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None
         cell: what is written.
     """
     folder.mkdir(parents=True)
-    write_draft(folder / "record.json", cell.record)
-    write_draft(folder / "times.json", cell.times)
+    write_draft(folder / _RECORD, cell.record)
+    write_draft(folder / _TIMES, cell.times)
     if cell.tensors:
-        save_file(cell.tensors, folder / "tensors.safetensors")
-    files = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+        save_file(cell.tensors, folder / _TENSORS)
+    files = {path.name: _sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
     write_draft(folder / "seal.json", {"key": key, "files": files, "inputs": dict(inputs)})
 
 
 def read(folder: Path, key: str) -> Cell | None:
-    """Returns the cell in a folder, or None if its seal or one of its files is not sound."""
-    files = _sealed_files(folder, key)
-    if files is None:
-        return None
-    tensors = folder / "tensors.safetensors"
-    return Cell(
-        record=read_json(folder / "record.json"),
-        tensors=load_file(tensors) if tensors.name in files else {},
-        times=read_json(folder / "times.json"),
-    )
+    """Returns the cell in a folder, or None if its seal or one of its files is not sound.
 
-
-def _sealed_files(folder: Path, key: str) -> set[str] | None:
+    Raises:
+        OSError: if a file is there and cannot be read: that says nothing of what it holds.
+    """
     try:
         seal = read_json(folder / "seal.json")
-        files: dict[str, str] = seal["files"]
-        sound = seal["key"] == key and {"record.json", "times.json"} <= files.keys()
-        sound = sound and all(_sha256(folder / name) == sha for name, sha in files.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        files = seal["files"]
+        if seal["key"] != key or files.keys() - {_TENSORS} != {_RECORD, _TIMES}:
+            return None
+        found = {name: read_whole(folder / name) for name in files}
+        if any(_sha256(found[name]) != sha for name, sha in files.items()):
+            return None
+        return Cell(
+            record=parse_json(found[_RECORD]),
+            tensors=load(found[_TENSORS]) if _TENSORS in files else {},
+            times=parse_json(found[_TIMES]),
+        )
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError):
         return None
-    return set(files) if sound else None
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -6,12 +6,14 @@ import contextlib
 import errno
 import json
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lttune.errors import StorageError
+from lttune.store.failpoint import reach
 
 
 def flush(path: Path) -> None:
@@ -28,19 +30,23 @@ def write_atomically(path: Path) -> Iterator[Path]:
     """Yields a temporary path; what is written there replaces ``path`` in one step.
 
     Raises:
-        IsADirectoryError: before anything is written, if ``path`` is a folder.
+        StorageError: if it cannot be written, also by who writes it; what was there stays.
     """
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        yield temporary
-        flush(temporary)
-        temporary.replace(path)
-        flush(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with write_errors(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+        try:
+            yield temporary
+            reach(f"{path.name}.written")
+            flush(temporary)
+            reach(f"{path.name}.flushed")
+            temporary.replace(path)
+            reach(f"{path.name}.named")
+            flush(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -48,18 +54,61 @@ def write_errors(path: Path) -> Iterator[None]:
     """Has an error of writing told in one line.
 
     Raises:
-        StorageError: for an ``OSError`` inside, with the path and the reason.
+        StorageError: for an ``OSError`` inside, with the path, the reason, and what is free where
+            that is the reason.
     """
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
+        room = f"; {_room(path)}" if error.errno in _FULL else ""
+        raise StorageError(f"{path} cannot be written: {reason(error)}{room}") from error
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors that go away when there is room."""
+
+
+def _room(path: Path) -> str:
+    """Returns what is free where a path is, and what to do."""
+    place = next(parent for parent in path.absolute().parents if parent.exists())
+    there = os.statvfs(place)
+    free = there.f_bavail * there.f_frsize / 1e6
+    return (
+        f"{free:,.1f} MB and {there.f_favail:,} files are free there; make room and run the same "
+        "command again"
+    )
+
+
+def reason(error: Exception) -> str:
+    """Returns what an error says, in one line."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def subfolder(root: Path, name: str) -> Path:
+    """Makes a folder in another one, and returns it.
+
+    Raises:
+        StorageError: if it cannot be made, or is a link to somewhere else: what a stranger's folder
+            links to is not written to.
+    """
+    path = root / name
+    with write_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+    require_inside(path, root)
+    return path
+
+
+def require_inside(path: Path, root: Path) -> None:
+    """Raises ``StorageError`` if a path leads out of a folder, be it by a link."""
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise StorageError(f"{path} must lie in {root}, but leads to {path.resolve()}")
 
 
 def write_json(path: Path, values: Any) -> None:
     """Writes plain values as readable JSON in one atomic replacement."""
     with write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+        write_draft(temporary, values)
 
 
 def write_draft(path: Path, values: Any) -> None:
@@ -68,5 +117,42 @@ def write_draft(path: Path, values: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Returns the plain values of a JSON file."""
-    return json.loads(path.read_text())
+    """Returns the plain values of a JSON file.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is no JSON.
+    """
+    return parse_json(read_whole(path))
+
+
+def parse_json(data: bytes) -> Any:
+    """Returns the plain values of the bytes of a JSON file.
+
+    Raises:
+        ValueError: if they are no JSON; NaN and infinities, which ours never holds, are none.
+    """
+    try:
+        return json.loads(data, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("its lists are nested too deeply") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"it holds {constant}, which is no JSON")
+
+
+def read_whole(path: Path) -> bytes:
+    """Returns the bytes of a file; of a regular one, because a pipe would be waited for.
+
+    Raises:
+        OSError: if it cannot be read, or is none.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(handle, "rb") as file:
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
+            code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+            text = os.strerror(code) if stat.S_ISDIR(mode) else "it is no regular file"
+            raise OSError(code, text, str(path))
+        return file.read()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
 import uuid
@@ -30,10 +31,14 @@ from lttune.config import digest
 from lttune.errors import StorageError
 from lttune.store import cells
 from lttune.store.cells import Cell
-from lttune.store.files import flush
+from lttune.store.locks import acquire
+from lttune.store.failpoint import reach
+from lttune.store.files import flush, reason, require_inside, subfolder, write_errors
 
 SCHEMA = 1
 """Version of what a cell means; raise it when the same inputs would give other bytes."""
+
+_KEY = re.compile("[0-9a-f]{64}")
 
 _TOGETHER = 5
 """Files of a cell and their folder, which are flushed at once."""
@@ -61,17 +66,28 @@ class Store:
         behind: whether ``obtain`` returns while the cells that it computed are being written. Who
             asks for that calls ``settle`` in the end, has no second store of that folder in the
             same thread, and uses this one in one thread at a time.
+        writes: whether what is computed is stored. False for who only reads, and may be allowed no
+            more: then nothing is locked, written or moved.
     """
 
-    def __init__(self, folder: Path, *, behind: bool = False) -> None:
-        self.folder, self.behind = folder, behind
+    def __init__(self, folder: Path, *, behind: bool = False, writes: bool = True) -> None:
+        self.folder, self.behind, self.writes = folder, behind, writes
         self._flushers = ThreadPoolExecutor(_TOGETHER, thread_name_prefix="flush")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="seal")
         self._unsealed: tuple[Future[None], set[str]] | None = None
 
     def path(self, key: str) -> Path:
-        """Returns the directory of a cell."""
-        return self.folder / key[:2] / key
+        """Returns the directory of a cell.
+
+        Raises:
+            StorageError: if the key is none, or leads out of the store.
+        """
+        # A key may come from a stranger's table, where it can be any path.
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            raise StorageError(f"a cell's key must be 64 hexadecimal digits, got {key!r:.80}")
+        path = self.folder / key[:2] / key
+        require_inside(path, self.folder)
+        return path
 
     def obtain(
         self,
@@ -87,8 +103,8 @@ class Store:
             compute: given the indices of the missing ones, returns their cells in that order.
 
         Raises:
-            StorageError: if a cell cannot be locked or written; if cells are written behind, those
-                of the call before.
+            StorageError: if a cell cannot be read, locked or written; if cells are written behind,
+                those of the call before.
         """
         keys = [digest({"schema": SCHEMA, **values}) for values in inputs]
         if self._unsealed and not self._unsealed[1].isdisjoint(keys):
@@ -98,18 +114,20 @@ class Store:
         there = found.keys() - missing
         if missing:
             with contextlib.ExitStack() as locks:
-                # Sorted, so that two processes can never hold what the other waits for.
-                for key in sorted(missing):
-                    locks.enter_context(self._locked(key))
-                there |= self._look_again(found, missing)
+                if self.writes:
+                    # Sorted, so that two processes can never hold what the other waits for.
+                    for key in sorted(missing):
+                        locks.enter_context(self._locked(key))
+                    there |= self._look_again(found, missing)
                 todo = [keys.index(key) for key in dict.fromkeys(keys) if found[key] is None]
                 if todo:
                     computed = list(zip(todo, compute(todo), strict=True))
+                    reach("cell.computed")
                     found |= {keys[index]: cell for index, cell in computed}
                     writing = [(keys[i], inputs[i], cell) for i, cell in computed]
-                    if self.behind:
+                    if self.writes and self.behind:
                         self._seal_behind(writing, locks)
-                    else:
+                    elif self.writes:
                         self._seal(writing, locks)
         return [Stored(key=key, cell=_sure(found[key]), reused=key in there) for key in keys]
 
@@ -125,43 +143,38 @@ class Store:
 
     @contextlib.contextmanager
     def _locked(self, key: str) -> Iterator[None]:
-        with self._writing():
-            (self.folder / "locks").mkdir(parents=True, exist_ok=True)
-            # The thread that seals the cell gives the lock back.
-            lock = FileLock(self.folder / "locks" / f"{key}.lock", thread_local=False)
-            lock.acquire()
+        locks = subfolder(self.folder, "locks")
+        # The thread that seals the cell gives the lock back.
+        lock = FileLock(locks / f"{key}.lock", thread_local=False)
+        acquire(lock)
         try:
             yield
         finally:
             lock.release()
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StorageError(f"cannot write the cell store {self.folder}: {error}") from error
-
     def _look_again(self, found: dict[str, Cell | None], missing: set[str]) -> set[str]:
-        """Reads the cells that another process may have sealed meanwhile; returns which it did."""
+        """Reads the cells that another process may have sealed meanwhile; returns which it did.
+
+        What is no cell, and lies where one will be written, is moved to ``damaged/``.
+        """
         for key in missing:
             found[key] = self.read(key)
+            if found[key] is None:
+                with write_errors(self.folder):
+                    self._set_aside(self.path(key))
         return {key for key in missing if found[key] is not None}
 
     def read(self, key: str) -> Cell | None:
-        """Returns a sealed cell, or None; an invalid one is moved to ``damaged/``.
+        """Returns a sealed cell, or None where there is none or a damaged one; changes nothing.
 
         Raises:
-            StorageError: if an invalid one cannot be moved.
+            StorageError: if the key is none, or the cell is there and cannot be read.
         """
         folder = self.path(key)
-        if not folder.exists():
-            return None
-        cell = cells.read(folder, key)
-        if cell is None:
-            with self._writing():
-                self._set_aside(folder)
-        return cell
+        try:
+            return cells.read(folder, key)
+        except OSError as error:
+            raise StorageError(f"{folder} cannot be read: {reason(error)}") from error
 
     def _seal_behind(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
         """Has cells sealed and their locks given back; waits only for the cells before."""
@@ -171,18 +184,21 @@ class Store:
             raise error
 
     def _seal(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
-        with locks, self._writing():
+        with locks, write_errors(self.folder):
             for key, inputs, cell in computed:
                 self._write(self.path(key), key, inputs, cell)
 
     def _write(self, final: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None:
-        draft = self.folder / "drafts" / uuid.uuid4().hex
+        draft = subfolder(self.folder, "drafts") / uuid.uuid4().hex
         try:
             cells.write(draft, key, inputs, cell)
+            reach("cell.drafted")
             # At once: each waits for the file system's next commit, which serves all of them.
             deque(self._flushers.map(flush, [draft, *draft.iterdir()]), maxlen=0)
             final.parent.mkdir(parents=True, exist_ok=True)
+            reach("cell.flushed")
             draft.rename(final)
+            reach("cell.named")
         except BaseException:
             # On a full disk, what is left of it would keep the next cell out too.
             shutil.rmtree(draft, ignore_errors=True)
@@ -190,10 +206,9 @@ class Store:
         flush(final.parent)
 
     def _set_aside(self, folder: Path) -> None:
-        aside = self.folder / "damaged" / f"{folder.name}.{time.time_ns()}"
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        # Another process may have set it aside in this moment: then there is nothing to do.
-        if folder.exists():
+        """Moves what is at a cell's place, which is locked, out of its way."""
+        if os.path.lexists(folder):
+            aside = subfolder(self.folder, "damaged") / f"{folder.name}.{time.time_ns()}"
             shutil.move(folder, aside)
 
 

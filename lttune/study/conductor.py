@@ -12,23 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from lttune.data.transforms import outline
-from lttune.errors import LockedError
+from lttune.errors import LttuneError, StorageError
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
-from lttune.store.files import read_json, write_json
+from lttune.store.locks import only_driver
+from lttune.store.files import require_inside, subfolder, write_atomically
+from lttune.store.sealed import write_object
 from lttune.store.store import require_writable
 from lttune.study.console.outcome import Outcome, show
 from lttune.study.console.progress import Progress
 from lttune.study.declared import Study
-from lttune.study.manifest import continued, refuse_other, sheet
+from lttune.study.manifest import continued, earlier, refuse_other, sheet
 from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.confirmation import Confirmation
 from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.phases.planned import levels, phase_config, plan_trials, work
+from lttune.study.phases.room import require_room
 from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
@@ -85,13 +87,14 @@ def _locked(config: StudyConfig) -> Iterator[None]:
     """Makes the study's folders and keeps other drivers out of them."""
     require_writable(config.store)
     require_writable(config.folder)
-    lock = FileLock(config.folder / "lock")
-    try:
-        held = lock.acquire(timeout=0)
-    except Timeout:
-        raise LockedError(f"another driver is running the study {config.folder}") from None
-    with held:
+    for name in WRITTEN:
+        require_inside(config.folder / name, config.folder)
+    with only_driver(config.folder):
         yield
+
+
+WRITTEN = ("ray", "failures", "figures")
+"""Folders that a run makes in its study's."""
 
 
 class Conductor:
@@ -116,14 +119,18 @@ class Conductor:
         self._interrupts = list[Interrupted]()
         self._console = Console(highlight=False)
         folder = config.folder
-        path = folder / "study.json"
-        self._sheet = continued(read_json(path) if path.exists() else None, sheet)
-        write_json(path, self._sheet)
-        shutil.copyfile(study.file, folder / study.file.name)
-        self._ledger = Ledger.open(folder / "trials.json")
-        self._tables = Tables(folder, config.name)
-        self._tables.read(self._ledger)
+        self._sheet = continued(earlier(folder), sheet)
+        study_id = self._sheet.get("study_id")
+        self._ledger = Ledger.open(folder / "trials.json", study_id)
+        self._tables = Tables(folder, config.name, study_id)
+        for path in self._tables.read(self._ledger):
+            text = f"{path.with_suffix('').name} was damaged: it is made anew, and kept as {path}"
+            self._console.print(text, soft_wrap=True, markup=False)
         plan_trials(self._ledger, config, study)
+        require_room(config, study, datasets, self._ledger)
+        write_object(folder / "study.json", self._sheet)
+        with write_atomically(folder / study.file.name) as copy:
+            shutil.copyfile(study.file, copy)
         self._tracked = TrackedStudy(
             config, study, needed.dataset, self._sheet, self._ledger, self._tables
         )
@@ -156,7 +163,12 @@ class Conductor:
                 ray.shutdown()
                 # Ray's state files are scratch; networks and ledger are what a study is.
                 shutil.rmtree(self._config.folder / "ray", ignore_errors=True)
-        return self._finish(interrupts[0] if interrupts else None)
+        try:
+            return self._finish(interrupts[0] if interrupts else None)
+        except StorageError:
+            self._tracked.tracker.finish("FAILED")
+            self._tracked.tracker.close(timeout_s=15)
+            raise
 
     def started(self, trial: Trial) -> None:
         """A trial begins."""
@@ -179,9 +191,9 @@ class Conductor:
 
     def failed(self, trial: Trial, traceback: str) -> None:
         """A trial raised: keep where, for whoever mends it."""
-        path = self._config.folder / "failures" / f"trial-{trial.number:03d}.txt"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(traceback)
+        failures = subfolder(self._config.folder, "failures")
+        with write_atomically(failures / f"trial-{trial.number:03d}.txt") as path:
+            path.write_text(traceback, encoding="utf-8")
 
     def _stop_if_interrupted(self) -> None:
         # Where an exception cannot be raised, as in a callback from C, Python drops it.
@@ -207,7 +219,11 @@ class Conductor:
         )
         concurrent = min(config.max_concurrent or cores, cores)
         engine = self._needed.engine
-        run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
+        try:
+            run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
+        except Exception as error:
+            # Tune wraps what a callback raises, as at a disk that is full.
+            raise next(filter(_is_ours, _causes(error)), error) from None
 
     def _share(self, trial: Trial, level: int) -> float:
         if trial.number not in self._levels:
@@ -244,3 +260,14 @@ class Conductor:
         rows = self._tables.rows
         show(outcome, self._ledger, rows, self._config, self._classes, self._console)
         return outcome
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields an error and those behind it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_ours(error: BaseException) -> bool:
+    return isinstance(error, LttuneError)

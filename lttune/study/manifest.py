@@ -9,19 +9,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lttune.config import differences, flatten
+from lttune.config import differences, digest, flatten
 from lttune.config.design.factors import with_inert
 from lttune.config.passwords import masked
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
-from lttune.errors import RefusedError, StorageError
-from lttune.records import provenance, rules
-from lttune.store.files import read_json
+from lttune.errors import RefusedError
+from lttune.records import provenance
+from lttune.records.folder import PARTS, read_sheet
+from lttune.store import store
 from lttune.study.declared import Study, describe_space
 from lttune.study.settings import FREE, StudyConfig
 
 RUN = ("command", "created", "code", "packages", "machine", "numerics")
 """What a sheet says of one run of a study."""
+
+IDENTITY = ("config.name", "lottery", "space", "dataset.digest", *RUN)
+"""What a sheet must say for its study to be continued."""
 
 
 def sheet(config: StudyConfig, study: Study, dataset: Dataset, numerics: str) -> dict[str, Any]:
@@ -37,6 +41,7 @@ def sheet(config: StudyConfig, study: Study, dataset: Dataset, numerics: str) ->
         ),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "numerics": numerics,
+        "store_schema": store.SCHEMA,
         "config": {**config.plain(), "tracking_uri": masked(config.tracking_uri or "") or None},
         "lottery": config.lottery.nested(),
         "space": describe_space(study.space),
@@ -77,6 +82,8 @@ def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
         **{f"space.{path}": described for path, described in values["space"].items()},
         "dataset": values["dataset"]["digest"],
         "numerics": values["numerics"],
+        # Under another one, all that is trained again would differ from what is in the tables.
+        "store_schema": values.get("store_schema", 1),
     }
 
 
@@ -84,10 +91,11 @@ def continued(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str
     """Returns the sheet of a study that is run (again): its origin stays, the run is added.
 
     Settings that may grow are the new ones; who made the first numbers, and how, never changes.
+    Nor does ``study_id``, by which the other files of a study know that they belong to it.
     """
     if old is None:
-        return {**new, "runs": [_run(new)]}
-    origin = {name: old[name] for name in RUN}
+        return {**new, "study_id": digest(new), "runs": [_run(new)]}
+    origin = {name: old[name] for name in (*RUN, "study_id") if name in old}
     # A sheet of an older version lists no runs: it is of the first.
     before = old.get("runs") or [_run(old)]
     return {**new, **origin, "runs": [*before, _run(new)]}
@@ -100,24 +108,32 @@ def _run(values: Mapping[str, Any]) -> dict[str, Any]:
     return run
 
 
+def earlier(folder: Path) -> dict[str, Any] | None:
+    """Returns the sheet of the study in a folder, None if there is no study.
+
+    Raises:
+        StorageError: if it cannot be read, or cannot be continued.
+        RefusedError: if a newer lttune wrote it, or other files of a study lack theirs.
+    """
+    if (folder / "study.json").exists():
+        return read_sheet(folder, IDENTITY)
+    if parts := [name for name in PARTS if (folder / name).exists()]:
+        raise RefusedError(
+            f"{folder} holds {', '.join(parts)} but no study.json, without which nobody knows how "
+            "they were made: put it back, or move the folder away"
+        )
+    return None
+
+
 def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:
     """Checks that a study in ``folder``, if there is one, is the one of the new sheet.
 
     Raises:
-        RefusedError: with every field that differs.
+        RefusedError: with every field that differs, or because a file is missing or newer.
         StorageError: if the old sheet cannot be read.
     """
-    path = folder / "study.json"
-    if not path.exists():
-        return
-    try:
-        found = read_json(path)
-        rules.require_sheet(path, found, ())
-        old = fixed(found)
-        continued(found, new)  # A sheet that lacks what this adds to is damaged as well.
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise StorageError(f"{path} is damaged ({type(error).__name__}): move it away") from error
-    if changed := differences(old, fixed(new)):
+    old = earlier(folder)
+    if old is not None and (changed := differences(fixed(old), fixed(new))):
         texts = [f"{name}: {before!r} -> {after!r}" for name, (before, after) in changed.items()]
         raise RefusedError(
             f"the study {folder} exists with another configuration ({'; '.join(texts)}); "

@@ -10,7 +10,7 @@ import stored_study
 from exported_study import LOTTERY, TRIALS, last
 
 from lttune.records import schema
-from lttune.store.files import read_json, write_json
+from lttune.store.sealed import read_object, write_object
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +18,10 @@ def made(tmp_path_factory):
     out = tmp_path_factory.mktemp("study") / "results"
     hparams = tuple(trial["hparams"] for trial in TRIALS)
     path = stored_study.make(out, LOTTERY, hparams, replicates=(0, 1), controls=("reinit",))
-    ledger = read_json(path / "trials.json")
+    ledger = read_object(path / "trials.json")
     for trial, facts in zip(ledger["trials"], TRIALS, strict=True):
         trial |= {"phase": "search", "seconds": 1.5 + trial["number"], "label": "a b"} | facts
-    write_json(path / "trials.json", ledger)
+    write_object(path / "trials.json", ledger)
     rows = [r for r in schema.read(path / "records.parquet") if r["level"] <= last(r["trial"])]
     schema.write(path / "records.parquet", rows)
     return path

@@ -21,7 +21,7 @@ from lttune.exchange.studies import EXPORTS, Folder, write_csv, write_deepcave, 
 from lttune.exchange.studies.trial_sets import contains, distribution
 from lttune.exchange.tickets import Place, find_network
 from lttune.records import schema
-from lttune.store.files import read_json, write_json
+from lttune.store.sealed import read_object, write_object
 from lttune.study.declared import describe_space
 
 
@@ -110,29 +110,29 @@ def test_what_cannot_be_written_is_one_line(study, capsys, form):
 @pytest.mark.parametrize("write", [write_optuna, write_deepcave])
 def test_a_study_of_no_space_is_sent_to_csv(study, tmp_path, write):
     change(study / "study.json", space={})
-    ledger = read_json(study / "trials.json")
+    ledger = read_object(study / "trials.json")
     for trial in ledger["trials"]:
         trial["hparams"] = {}
-    write_json(study / "trials.json", ledger)
+    write_object(study / "trials.json", ledger)
     with pytest.raises(ConfigError, match=r"trials in its space, got .*: --csv has all of it"):
         write(Folder.read(study), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_damaged_study_is_one_line(study):
-    sheet = read_json(study / "study.json")
-    write_json(study / "study.json", {n: v for n, v in sheet.items() if n != "space"})
+    sheet = read_object(study / "study.json")
+    write_object(study / "study.json", {n: v for n, v in sheet.items() if n != "space"})
     with pytest.raises(StorageError, match=r"study\.json lacks space"):
         Folder.read(study)
-    write_json(study / "study.json", sheet)
+    write_object(study / "study.json", sheet)
     (study / "trials.json").write_text('{"trials": [')
-    with pytest.raises(StorageError, match=r"trials\.json cannot be read: Expecting value"):
+    with pytest.raises(StorageError, match=r"trials\.json is damaged: Expecting value"):
         Folder.read(study)
 
 
 @pytest.mark.parametrize("change_of", [{"trials": [{"number": 0}]}, {"trials": 3}, {}])
 def test_a_list_of_other_trials_is_told_without_python(study, change_of):
-    write_json(study / "trials.json", change_of)
+    write_object(study / "trials.json", change_of)
     for read in (Folder.read, lambda path: find_network(Place(study=path))):
         with pytest.raises(StorageError, match=r"json must hold a list of trials") as error:
             read(study)
@@ -140,8 +140,8 @@ def test_a_list_of_other_trials_is_told_without_python(study, change_of):
 
 
 def test_records_of_a_trial_that_is_not_listed_are_told(study):
-    listed = read_json(study / "trials.json")
-    write_json(study / "trials.json", {**listed, "trials": listed["trials"][1:]})
+    listed = read_object(study / "trials.json")
+    write_object(study / "trials.json", {**listed, "trials": listed["trials"][1:]})
     with pytest.raises(StorageError, match=r"trials\.json lacks trial 0 of the records"):
         Folder.read(study)
 
@@ -149,7 +149,7 @@ def test_records_of_a_trial_that_is_not_listed_are_told(study):
 def test_a_damaged_table_is_told_for_a_study_and_for_a_ticket(study):
     (study / "records.parquet").write_text("oh no")
     for read in (Folder.read, lambda path: find_network(Place(study=path))):
-        with pytest.raises(StorageError, match=r"records\.parquet cannot be read: ") as error:
+        with pytest.raises(StorageError, match=r"records\.parquet is damaged: ") as error:
             read(study)
         assert "\n" not in str(error.value)
 
@@ -157,7 +157,7 @@ def test_a_damaged_table_is_told_for_a_study_and_for_a_ticket(study):
 def test_a_damaged_table_of_layers_is_told(study, capsys):
     (study / "layers.parquet").write_text("oh no")
     assert main(["export", "--csv", str(study)]) == 74
-    assert "layers.parquet cannot be read: " in capsys.readouterr().err
+    assert "layers.parquet is damaged: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("space", [{"low": 0, "high": 1}, {"kind": "float", "choices": []}])
@@ -176,7 +176,7 @@ def test_a_sheet_without_what_an_export_names_is_told(study, capsys, name):
 
 @pytest.mark.parametrize("name", ["lottery", "dataset"])
 def test_a_sheet_without_what_a_ticket_needs_is_told(study, name):
-    sheet = read_json(study / "study.json")
-    write_json(study / "study.json", {n: v for n, v in sheet.items() if n != name})
+    sheet = read_object(study / "study.json")
+    write_object(study / "study.json", {n: v for n, v in sheet.items() if n != name})
     with pytest.raises(StorageError, match=rf"study\.json lacks {name}"):
         find_network(Place(study=study))

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from lttune.config import from_dict
 from lttune.config.design import INERT, Categorical, Factor, Integer, LogUniform, Uniform
 from lttune.exchange.studies import Folder, write_csv, write_deepcave, write_optuna
-from lttune.store.files import read_json, write_json
+from lttune.store.sealed import read_object, write_object
 
 
 def test_optuna_has_the_ended_trials_of_the_space_as_the_ledger_has_them(study):
@@ -48,7 +48,7 @@ def test_optuna_has_the_curve_of_each_trial(study):
 
 def test_optuna_knows_objective_direction_and_origin(study):
     found = exported(study)
-    sheet = read_json(study / "study.json")
+    sheet = read_object(study / "study.json")
     assert found.direction.name == "MAXIMIZE"
     assert found.best_trial.user_attrs["trial"] == 1
     assert found.metric_names == ["accuracy_auc"]
@@ -65,7 +65,7 @@ def test_optunas_importances_of_a_real_study_are_those_of_its_ledger(tmp_path):
     few = dataclasses.replace(whole, trials=[t for t in whole.trials if t.number % 4 == 0])
     write_optuna(few, tmp_path / "optuna.db")
     found = database(tmp_path / "optuna.db", "lenet-sensitivity-quick")
-    base = from_dict(read_json(REAL / "study.json")["lottery"])
+    base = from_dict(read_object(REAL / "study.json")["lottery"])
     space = {
         "train.lr": FloatDistribution(1e-4, 1e-2, log=True),
         "train.batch_size": IntDistribution(20, 200, log=True),
@@ -92,13 +92,13 @@ def test_optunas_importances_of_a_real_study_are_those_of_its_ledger(tmp_path):
 
 
 def test_several_objectives_have_several_values(study):
-    sheet, ledger = (read_json(study / name) for name in ("study.json", "trials.json"))
+    sheet, ledger = (read_object(study / name) for name in ("study.json", "trials.json"))
     several = {"directions": ["maximize", "minimize"], "texts": ["accuracy", "density"]}
     change(study / "study.json", objective=sheet["objective"] | several)
     values = {1: [0.9, 0.5], 2: [0.8, 0.6], 3: [0.7, 0.1]}
     for trial in ledger["trials"]:
         trial["values"] = values.get(trial["number"], [0.5, 1.0])
-    write_json(study / "trials.json", ledger)
+    write_object(study / "trials.json", ledger)
     found = exported(study)
     complete = found.get_trials(states=[TrialState.COMPLETE])
     assert {t.user_attrs["trial"]: t.values for t in complete} == values
@@ -112,11 +112,11 @@ def test_several_objectives_have_several_values(study):
 
 
 def test_a_random_control_and_a_confirmation_are_studies_of_their_own(study):
-    ledger = read_json(study / "trials.json")
+    ledger = read_object(study / "trials.json")
     for number, phase in ((2, "random"), (3, "confirm")):
         ledger["trials"][number]["phase"] = phase
     ledger["trials"][1]["hparams"]["min_density"] = 0.1
-    write_json(study / "trials.json", ledger)
+    write_object(study / "trials.json", ledger)
     exported(study)
     numbers = {
         name: [t.user_attrs["trial"] for t in database(study / "optuna.db", name).trials]
@@ -137,7 +137,7 @@ FACTORS = [
 def designed(study):
     """The study with a design of two points, of which one stands for the base optimizer."""
     change(study / "study.json", factors=[factor.plain() for factor in FACTORS])
-    ledger = read_json(study / "trials.json")
+    ledger = read_object(study / "trials.json")
     points = {4: {"train.optimizer": "sgd"}, 5: {}}
     for number, more in points.items():
         # The fraction stands for one that is linked to a factor.
@@ -145,7 +145,7 @@ def designed(study):
         hparams = {"train.lr": 0.02, "train.batch_size": 32} | linked | more
         facts = {"phase": "design", "role": "design", "inert": 0.25, "hparams": hparams}
         ledger["trials"][number] |= facts
-    write_json(study / "trials.json", ledger)
+    write_object(study / "trials.json", ledger)
     return study
 
 
@@ -187,12 +187,12 @@ def test_a_design_is_a_study_of_its_own(designed):
 
 
 def test_choices_that_are_lists_are_text_as_in_the_records(study):
-    sheet, ledger = (read_json(study / name) for name in ("study.json", "trials.json"))
+    sheet, ledger = (read_object(study / name) for name in ("study.json", "trials.json"))
     choices = {"kind": "categorical", "choices": [[], [10, 20]]}
     change(study / "study.json", space={"train.milestones": choices})
     for trial in ledger["trials"]:
         trial["hparams"] = {"train.milestones": [10, 20]} if trial["number"] == 1 else {}
-    write_json(study / "trials.json", ledger)
+    write_object(study / "trials.json", ledger)
     assert sheet["lottery"]["train"]["milestones"] == []
     found = exported(study).trials
     assert found[0].params == {"train.milestones": ""}

@@ -127,18 +127,18 @@ def test_a_lost_network_is_named(tmp_path):
 
 def test_a_start_that_is_not_the_stored_networks_own_is_refused(tmp_path):
     study = stored_study.make(tmp_path / "results", trials=({}, {"train.lr": 0.003}))
-    ledger = json.loads((study / "trials.json").read_text())
+    ledger = read_object(study / "trials.json")
     ledger["trials"][0]["hparams"] = {"train.lr": 0.003}
-    (study / "trials.json").write_text(json.dumps(ledger))
+    write_object(study / "trials.json", ledger)
     with pytest.raises(StorageError, match="was trained by another lttune"):
         find_network(Place(study=study, level=1)).weights("start")
 
 
 def test_another_dataset_of_the_name_is_refused(tmp_path):
     study = stored_study.make(tmp_path / "results")
-    sheet = json.loads((study / "study.json").read_text())
+    sheet = read_object(study / "study.json")
     sheet["dataset"]["digest"] = "0" * 64
-    (study / "study.json").write_text(json.dumps(sheet))
+    write_object(study / "study.json", sheet)
     with pytest.raises(DataError, match="digits here is not the dataset of the study"):
         find_network(Place(study=study))
 

@@ -9,7 +9,7 @@ import digits_study
 import optuna
 
 from lttune.exchange.studies import Folder, write_optuna
-from lttune.store.files import read_json, write_json
+from lttune.store.sealed import read_object, write_object
 
 REAL = Path(__file__).parents[2] / "docs" / "results" / "sensitivity"
 FC1 = "prune.fractions.fc1"
@@ -37,7 +37,7 @@ def last(trial):
 
 
 def change(path, **values):
-    write_json(path, read_json(path) | values)
+    write_object(path, read_object(path) | values)
 
 
 def database(path, name="digits"):
@@ -51,4 +51,4 @@ def exported(study, name="digits"):
 
 
 def trials_of(study):
-    return {t["number"]: t for t in read_json(study / "trials.json")["trials"]}
+    return {t["number"]: t for t in read_object(study / "trials.json")["trials"]}

@@ -126,11 +126,22 @@ WRONG = (
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"trials": [{"x": 1}]}', '{"trials": 3}', "\xff", WRONG]
+    ("text", "told"),
+    [
+        ("", "is damaged: Expecting value"),
+        ("{", "is damaged: Expecting property name"),
+        ("[]", "must hold a JSON object"),
+        ('{"trials": [{"x": 1}]}', "must hold a list of trials, each with number, phase"),
+        ('{"trials": 3}', "must hold a list of trials"),
+        ('{"trials": [], "wall_s": "x"}', "wall_s must be a number, got 'x'"),
+        ("\xff", "is damaged: 'utf-8' codec"),
+        (WRONG, r"trials\[0\]\.hparams must be an object, got 3"),
+        (WRONG.replace("3", "{}").replace('"number": 0', '"number": 1'), "must number its trials"),
+    ],
 )
-def test_a_damaged_file_is_named_and_kept(tmp_path, text):
+def test_a_damaged_file_is_named_and_kept(tmp_path, text, told):
     path = tmp_path / "trials.json"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(StorageError, match=r"trials\.json is damaged .*move it away"):
+    with pytest.raises(StorageError, match=rf"trials\.json:? {told}"):
         Ledger.open(path)
     assert path.read_bytes() == text.encode("latin-1")

@@ -46,12 +46,12 @@ def test_an_unfinished_write_leaves_the_old_table(tmp_path, monkeypatch):
     schema.write(path, [row()])
     before = path.read_bytes()
 
-    def torn(table, where):
-        where.write_bytes(b"PAR1")
+    def torn(written):
+        written.write_bytes(b"PAR1")
         raise OSError("disk full")
 
-    monkeypatch.setattr(schema.pq, "write_table", torn)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr("lttune.store.files.flush", torn)
+    with pytest.raises(StorageError, match=r"records\.parquet cannot be written: disk full"):
         schema.write(path, [row(), row(trial=2)])
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["records.parquet"]

@@ -1,8 +1,19 @@
 """Files are whole or absent, also where writing them fails or somebody reads meanwhile."""
 
+import errno
+import os
+
 import pytest
 
-from lttune.store.files import read_json, write_atomically, write_json
+from lttune.errors import StorageError
+from lttune.store.files import (
+    read_json,
+    read_whole,
+    require_inside,
+    subfolder,
+    write_atomically,
+    write_json,
+)
 
 
 def write_half(path):
@@ -16,7 +27,7 @@ def test_a_file_that_cannot_be_written_stays_what_it_was_and_leaves_nothing(tmp_
     write_json(path, {"old": 1})
     with pytest.raises(ValueError, match="JSON"):
         write_json(path, {"new": float("nan")})
-    with pytest.raises(OSError, match="the disk is full"):
+    with pytest.raises(StorageError, match=r"values\.json cannot be written: the disk is full"):
         write_half(path)
     assert read_json(path) == {"old": 1}
     assert list(tmp_path.iterdir()) == [path]
@@ -40,3 +51,53 @@ def test_what_was_written_is_flushed_before_it_has_its_name(tmp_path, monkeypatc
     assert written.parent == path.parent
     assert (written != path, named) == (True, False)
     assert after == (path.parent, True)
+
+
+def test_a_full_disk_is_told_with_what_is_free_and_what_to_do(tmp_path, monkeypatch):
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("lttune.store.files.flush", full)
+    told = r"x\.json cannot be written: No space left on device; [\d,.]+ MB and [\d,]+ files are free"
+    with pytest.raises(StorageError, match=told) as error:
+        write_json(tmp_path / "x.json", 1)
+    assert "make room and run the same command again" in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["NaN", "[1, Infinity]", '{"a": -Infinity}', "[" * 100_000])
+def test_what_is_no_json_is_a_value_error(tmp_path, text):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(ValueError, match="it holds .*, which is no JSON|nested too deeply"):
+        read_json(tmp_path / "x.json")
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_or_a_folder_is_no_file_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is no regular file"):
+        read_whole(tmp_path / "pipe")
+    with pytest.raises(IsADirectoryError):
+        read_whole(tmp_path)
+
+
+def test_a_link_out_of_a_folder_is_refused_and_one_inside_is_not(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    for folder in (root / "real", outside):
+        folder.mkdir(parents=True)
+    (root / "inside").symlink_to(root / "real")
+    (root / "away").symlink_to(outside)
+    assert subfolder(root, "inside") == root / "inside"
+    assert subfolder(root, "new").is_dir()
+    for path in (root / "away", root / "away/x", root / "../outside", outside):
+        with pytest.raises(StorageError, match=r"must lie in .*root, but leads to .*outside"):
+            require_inside(path, root)
+    with pytest.raises(StorageError, match="must lie in"):
+        subfolder(root, "away")
+    assert list(outside.iterdir()) == []
+
+
+def test_a_folder_that_is_reached_by_a_link_itself_is_its_own(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert subfolder(tmp_path / "link", "new").is_dir()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import digits_study
 import pytest
 from digits_place import lasting
 from one_process import one_process
 
+from lttune.data import load
 from lttune.records.schema import read
 from lttune.study import conductor
 from lttune.study.conductor import Conductor
+from lttune.study.phases.room import stored_bytes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -61,6 +64,27 @@ def test_lost_layers_are_measured_again_without_any_training(place, tmp_path, cw
     for table in ("layers", "records"):
         found, before = (read(at.folder / f"{table}.parquet") for at in (again, place))
         assert lasting(found) == lasting(before)
+
+
+def test_a_damaged_table_is_rebuilt_from_the_store(place, tmp_path, cwd):
+    again = place.copy(tmp_path)
+    path = again.folder / "records.parquet"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    cells = again.cells()
+    with one_process():
+        again.run("--max-concurrent", "1")
+    assert (again.exit_code, again.cells()) == (0, cells)
+    assert "records.parquet was damaged: it is made anew" in again.printed
+    assert lasting(again.rows()) == lasting(place.rows())
+
+
+def test_the_room_that_is_asked_for_is_what_is_written(place):
+    needed = stored_bytes(digits_study.SMOKE, digits_study.STUDY, {"digits": load("digits")})
+    cells = place.folder.parent / "cells"
+    blocks = sum(p.stat().st_blocks * 512 for p in cells.glob("??/**/*"))
+    assert 0.7 * needed < blocks < 1.1 * needed
 
 
 def test_a_study_grows_by_as_many_trials_as_are_asked_for(place, tmp_path, cwd):

@@ -161,8 +161,10 @@ def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys
         if not before:
             driver.wait_for((place.folder / "trials.json").exists)
             assert main(STUDY, digits_study.report, "", [*place.flags, *flags]) == 75
-            message = f"lttune: error: another driver is running the study {place.folder}\n"
-            assert capsys.readouterr() == ("", message)
+            message = f"lttune: error: another driver is running the study {place.folder}: process "
+            printed = capsys.readouterr()
+            assert printed.out == ""
+            assert printed.err.startswith(f"{message}{driver.process.pid} on ")
 
         driver.wait_for(lambda before=before: len(place.cells()) > len(before))
         exit_code, out, err = driver.stop(send, signum)

@@ -26,7 +26,7 @@ def write_csv(folder: Folder, path: Path) -> list[str]:
         StorageError: if the folder is there already, or the table of layers cannot be read.
     """
     require_absent(path)
-    layers = read_table(folder.path / "layers.parquet")
+    layers = read_table(folder.path / "layers.parquet", study_id=folder.sheet.get("study_id"))
     tables = {
         "records.csv": _table(folder.rows, list(schema.MEASURES)),
         "layers.csv": _table(layers, list(schema.LAYERS)),

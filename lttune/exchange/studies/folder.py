@@ -43,8 +43,10 @@ class Folder:
         Raises:
             StorageError: if there is no study, or a file of it cannot be read.
         """
-        sheet, trials = read_sheet(path, EXPORTED_OF_SHEET), read_trials(path)
-        rows = read_table(path / "records.parquet", RECORDED)
+        sheet = read_sheet(path, EXPORTED_OF_SHEET)
+        study_id = sheet.get("study_id")
+        trials = read_trials(path, study_id)
+        rows = read_table(path / "records.parquet", RECORDED, study_id)
         tickets: dict[int, list[Row]] = {trial.number: [] for trial in trials}
         for row in sorted(rows, key=lambda row: row["level"]):
             if row["trial"] not in tickets:

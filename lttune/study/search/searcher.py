@@ -14,6 +14,7 @@ from lttune.config import LotteryConfig
 from lttune.config.phase import Origin, Phase, phase_names, phase_of
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
+from lttune.store.failpoint import reach
 from lttune.study.declared import Space
 from lttune.study.phases.confirmation import Confirmation
 from lttune.study.phases.planned import phase_config
@@ -71,6 +72,7 @@ class StudySearcher(Searcher):
         if phase_of(trial.phase).is_proposed:
             self.proposals.resume(trial)
         trial.state, trial.objective, trial.values = "running", None, None
+        reach("trial.proposed")
         self.ledger.save()
         self._by_ray_id[trial_id] = trial
         # The worker joins the two: values that do not go together then fail their trial alone.

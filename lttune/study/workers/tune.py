@@ -17,6 +17,7 @@ from ray import tune
 
 from lttune.data import Dataset
 from lttune.records.ledger import Ledger, Trial
+from lttune.store.failpoint import reach
 from lttune.study.search.halving import SearchHalving
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
@@ -99,6 +100,7 @@ class _Bridge(tune.Callback):
         # The records first: a driver killed in between repeats the trial, and reads its networks
         # from the store.
         self._listener.ended(trial)
+        reach("trial.recorded")
         self._ledger.save()
 
     def __getstate__(self) -> dict[str, Any]:

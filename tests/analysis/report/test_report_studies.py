@@ -210,7 +210,7 @@ def test_the_page_says_which_claims_were_fixed_when_and_for_how_many(tmp_path):
 @pytest.mark.parametrize("text", ["[]", "{", '{"sha256": "a", "date": "b", "n": 3}'])
 def test_a_damaged_lock_is_one_line(tmp_path, text):
     (write_study(tmp_path) / "claims.lock.json").write_text(text)
-    with pytest.raises(StorageError, match=r"claims\.lock\.json is no lock"):
+    with pytest.raises(StorageError, match=r"claims\.lock\.json (is no lock|is damaged|must hold)"):
         report.write(tmp_path)
 
 

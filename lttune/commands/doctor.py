@@ -1,0 +1,58 @@
+"""Look at the environment, a study or a cluster file: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from lttune.config.fields import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """What is looked at."""
+
+    what: Annotated[Path | None, tyro.conf.Positional] = None
+    """Folder of a study, results/NAME, or a .yaml file for `ray up`. None is this machine."""
+    repair: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Make a study's tables anew from its trials and the networks in the store; nothing is
+    trained."""
+    out: Path = Path("results")
+    """Where results go, for the room there."""
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field breaks its rule."""
+        is_study = self.what is not None and self.what.suffix not in (".yaml", ".yml")
+        require(is_study or not self.repair, "--repair", "given with a study's folder", self.what)
+
+
+def main(flags: Flags) -> int:
+    """Prints a line for each thing that was looked at; returns the exit code of the first fault."""
+    if flags.what is None:
+        from lttune.exchange.health.environment import environment_findings
+
+        found = environment_findings(flags.out)
+    elif flags.what.suffix in (".yaml", ".yml"):
+        from lttune.exchange.health.cluster import cluster_findings
+
+        found = cluster_findings(flags.what)
+    else:
+        from lttune.exchange.health.study import study_findings
+
+        if flags.repair:
+            _repair(flags.what)
+        found = study_findings(flags.what)
+    print("\n".join(one.line for one in found))
+    return next((one.exit_code for one in found if one.exit_code), 0)
+
+
+def _repair(study: Path) -> None:
+    from lttune.exchange.health.repair import repair
+
+    made, left = repair(study)
+    print(f"the rows of {made} trials were made anew")
+    for line in left:
+        print(f"left: {line}")

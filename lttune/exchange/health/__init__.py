@@ -1,0 +1,1 @@
+"""Is all well: the environment, a study with its networks, a cluster file."""

@@ -1,0 +1,135 @@
+"""What a file for Ray's cluster launcher leaves open.
+
+Whoever reaches a cluster's ports may run code there (Ray's documentation, "Security"): the token and
+the addresses that it listens on are all that stands between.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lttune.errors import ConfigError
+from lttune.exchange.health.finding import Finding
+from lttune.store.files import reason
+from lttune.store.sealed import read_bytes
+
+MOST_BYTES = 1_000_000
+"""A cluster file is some kilobytes."""
+
+_KEY = re.compile(r"-----BEGIN|\b(AKIA|ASIA)[0-9A-Z]{16}\b|RAY_AUTH_TOKEN\s*=", re.IGNORECASE)
+
+
+def cluster_findings(path: Path) -> list[Finding]:
+    """Returns what there is to say of a cluster file.
+
+    Raises:
+        ConfigError: if it is none.
+        StorageError: if it cannot be read.
+    """
+    config = _parsed(path)
+    starts = [
+        command
+        for name in ("head_start_ray_commands", "worker_start_ray_commands")
+        for command in config.get(name) or ()
+        if isinstance(command, str) and "ray start" in command
+    ]
+    return [
+        Finding(
+            what=rule,
+            trouble=trouble if is_broken(config, starts) else "",
+            mend=mend if is_broken(config, starts) else "",
+            exit_code=ConfigError.exit_code if is_broken(config, starts) else 0,
+        )
+        for rule, is_broken, trouble, mend in RULES
+    ]
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        data = read_bytes(path)
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is neither a study's folder nor a cluster file") from None
+    if len(data) > MOST_BYTES:
+        raise ConfigError(f"{path} must have at most {MOST_BYTES:,} bytes, got {len(data):,}")
+    try:
+        config = yaml.safe_load(data)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is no YAML: {reason(error)[:200]}") from None
+    if not isinstance(config, dict) or "provider" not in config:
+        raise ConfigError(f"{path} must be a file for `ray up`: it has no provider")
+    return config
+
+
+def _texts(tree: Any) -> Iterator[str]:
+    if isinstance(tree, Mapping):
+        for name, value in tree.items():
+            yield from (*_texts(name), *_texts(value))
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _texts(value)
+    elif isinstance(tree, str):
+        yield tree
+
+
+def _anywhere(config: Mapping[str, Any], starts: list[str]) -> bool:
+    return any("0.0.0.0" in text for text in _texts(config))
+
+
+def _default_starts(config: Mapping[str, Any], starts: list[str]) -> bool:
+    return len(starts) < 2
+
+
+def _without_token(config: Mapping[str, Any], starts: list[str]) -> bool:
+    before = [command.partition("ray start")[0] for command in starts]
+    return not all(re.search(r"\bRAY_AUTH_MODE=token\b", text) for text in before)
+
+
+def _open_dashboard(config: Mapping[str, Any], starts: list[str]) -> bool:
+    heads = [command for command in starts if "--head" in command]
+    return not all(re.search(r"--dashboard-host[= ]127\.0\.0\.1\b", text) for text in heads)
+
+
+def _with_key(config: Mapping[str, Any], starts: list[str]) -> bool:
+    return any(_KEY.search(text) for text in _texts(config))
+
+
+Broken = Callable[[Mapping[str, Any], list[str]], bool]
+
+RULES: tuple[tuple[str, Broken, str, str], ...] = (
+    (
+        "who may connect",
+        _anywhere,
+        "0.0.0.0 opens a port or a security group to everybody",
+        "name the addresses that need it, and use an ssh tunnel",
+    ),
+    (
+        "how Ray is started",
+        _default_starts,
+        "no `ray start` of its own for head and workers: Ray's defaults open the dashboard",
+        "take the commands of studies/cluster/onprem.yaml",
+    ),
+    (
+        "who may run code",
+        _without_token,
+        "Ray is started without a token",
+        "write `export RAY_AUTH_MODE=token;` before each `ray start`",
+    ),
+    (
+        "the dashboard",
+        _open_dashboard,
+        "the head does not bind it to its own machine",
+        "give --dashboard-host=127.0.0.1, and look at it through `ray dashboard`",
+    ),
+    (
+        "secrets",
+        _with_key,
+        "a key or token is written in the file",
+        "copy it by file_mounts from a file that only you can read",
+    ),
+)
+"""Rule, whether a file breaks it, what that means, and the mend."""

@@ -1,0 +1,76 @@
+"""The tables of a study made anew from its trials and the networks in its store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lttune.config import from_dict
+from lttune.data import load
+from lttune.errors import DataError, StorageError
+from lttune.exchange.tickets import Archive
+from lttune.records.folder import read_sheet
+from lttune.records.ledger import ENDED, Ledger, Trial
+from lttune.records.objectives import ObjectiveConfig
+from lttune.records.tables import Tables
+from lttune.store.locks import only_driver
+from lttune.store.store import Store
+from lttune.study.phases.planned import phase_config
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
+
+NEEDED = ("name", "lottery", "numerics", "config.objective", "config.seed", "dataset.digest")
+"""Fields of ``study.json`` that say how its rows come about."""
+
+
+def repair(folder: Path) -> tuple[int, list[str]]:
+    """Makes both tables anew where trials that have ended lack rows; nothing is trained.
+
+    A damaged table is kept as ``NAME.damaged``. A trial whose networks are not all in the store
+    stays without rows, until the study is run again.
+
+    Returns:
+        The number of trials whose rows were made, and a line for each whose could not be.
+
+    Raises:
+        LockedError: if the study is being run.
+        StorageError: if the folder holds no study, or its trials cannot be read.
+        DataError: if a dataset here is not the study's.
+    """
+    sheet = read_sheet(folder, NEEDED)
+    with only_driver(folder):
+        study_id = sheet.get("study_id")
+        ledger = Ledger.open(folder / "trials.json", study_id)
+        ended = [trial for trial in ledger.trials if trial.state in ENDED]
+        tables = Tables(folder, sheet["name"], study_id)
+        tables.read(ledger)
+        lacking = [trial for trial in ended if trial.state == "waiting"]
+        made, left = 0, []
+        for trial in lacking:
+            try:
+                _walk(trial, sheet, tables, Store(folder.parent / "cells", writes=False))
+            except StorageError as error:
+                left.append(f"trial {trial.name}: {error}")
+            else:
+                made += 1
+        if made:
+            tables.write()
+    return made, left
+
+
+def _walk(trial: Trial, sheet: Mapping[str, Any], tables: Tables, store: Store) -> None:
+    """Keeps the rows of a trial, all levels or none."""
+    config = sheet["config"]
+    objective = ObjectiveConfig(**(config["objective"] or {}))
+    lottery = phase_config(trial.phase, from_dict(sheet["lottery"]), objective)
+    lottery = lottery.override(trial.hparams)
+    names = {lottery.data.name, *filter(None, (lottery.target.data, lottery.pretrain.data))}
+    datasets = {name: load(name) for name in names}
+    known = sheet["dataset"]
+    if known["name"] in datasets and datasets[known["name"]].digest() != known["digest"]:
+        raise DataError(f"{known['name']} here is not the dataset of the study {sheet['name']}")
+    lab = Lab(datasets, Archive(sheet["numerics"]), store, config["seed"])
+    densities = config.get("control_densities", ())
+    for report in list(run_trial(lottery, trial.replicates, trial.controls, lab, densities)):
+        tables.keep(trial, report["rows"], report["layers"])

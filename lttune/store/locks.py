@@ -1,0 +1,68 @@
+"""Locks: of a file, and of a study's folder for one driver at a time, with a note of who it is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lttune.errors import LockedError, StorageError
+from lttune.store.files import read_json, reason, write_json
+
+NOTE = "driver.json"
+"""The file that names who holds the lock; one that a killed driver left says nothing."""
+
+
+@contextlib.contextmanager
+def only_driver(folder: Path) -> Iterator[None]:
+    """Keeps other drivers out of a study's folder; the lock of a process that dies is free.
+
+    Raises:
+        LockedError: if another one has it.
+        StorageError: if it cannot be locked.
+    """
+    lock, note = FileLock(folder / "lock"), folder / NOTE
+    try:
+        acquire(lock, timeout_s=0)
+    except Timeout:
+        text = f"another driver is running the study {folder}{_holder(note)}"
+        raise LockedError(text) from None
+    try:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        write_json(note, {"pid": os.getpid(), "host": socket.gethostname(), "since": now})
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            note.unlink(missing_ok=True)
+        lock.release()
+
+
+def acquire(lock: FileLock, timeout_s: float = -1) -> None:
+    """Takes a lock; waits for ever where no time is given.
+
+    Raises:
+        Timeout: if somebody else has it all the time.
+        StorageError: if it cannot be locked, as on a file system that has no locks.
+    """
+    try:
+        lock.acquire(timeout=timeout_s)
+    except Timeout:
+        raise
+    except (OSError, NotImplementedError) as error:
+        raise StorageError(
+            f"{lock.lock_file} cannot be locked: {reason(error)}; out must be a folder that can be "
+            "written to, on a file system with locks"
+        ) from error
+
+
+def _holder(note: Path) -> str:
+    try:
+        who = read_json(note)
+        return f": process {who['pid']} on {who['host']}, since {who['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,132 @@
+"""Files that carry the SHA-256 of their own bytes: what changed since they were written is told.
+
+The digest is of all bytes of a file, with zeros where it stands itself. It guards against disks,
+copies and editors, not against who can compute it too. A file of a version before there were seals
+has neither ``schema`` nor ``seal``, and is read as it is.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lttune.errors import DamagedError, RefusedError, StorageError
+from lttune.store.files import parse_json, read_whole, reason, write_atomically
+
+SCHEMA = 1
+"""Version of a study's files; raise it when an older lttune would read them wrongly."""
+
+_MARK = b"lttune-sha256:"
+_DIGITS = 64
+
+BLANK = (_MARK + b"0" * _DIGITS).decode()
+"""Stands in a file, nearer its end than any other, where ``seal`` puts the digest."""
+
+
+def seal(data: bytes) -> bytes:
+    """Returns a file's bytes with their digest in the place of ``BLANK``."""
+    at = _place(data)
+    return data[:at] + _digest(data, at) + data[at + _DIGITS :]
+
+
+def verify(path: Path, data: bytes) -> bool:
+    """Returns whether a file carries its digest.
+
+    Raises:
+        DamagedError: if it carries another one than that of its bytes.
+    """
+    at = _place(data)
+    if at < 0:
+        return False
+    if data[at : at + _DIGITS] != _digest(data, at):
+        raise DamagedError(
+            f"{path} is damaged: its checksum is not that of its bytes; put a copy of it back, or "
+            "move it away and run the study again: networks that are in the store stay trained"
+        )
+    return True
+
+
+def require_known(path: Path, schema: object, is_sealed: bool) -> None:
+    """Checks a file's version.
+
+    Raises:
+        RefusedError: if a newer lttune wrote it.
+        DamagedError: if it must carry a digest, and does not.
+    """
+    if schema is None and not is_sealed:
+        return
+    if not isinstance(schema, int) or not is_sealed:
+        raise DamagedError(f"{path} is damaged: it lacks its checksum or its schema")
+    if schema > SCHEMA:
+        raise RefusedError(
+            f"{path} was written by a newer lttune: its schema is {schema}, this one reads up to "
+            f"{SCHEMA}; use that version or a later one"
+        )
+
+
+def write_object(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes a JSON object with its schema and its digest, in one atomic replacement.
+
+    Raises:
+        StorageError: if it cannot be written.
+    """
+    text = json.dumps({**values, "schema": SCHEMA, "seal": BLANK}, indent=1, allow_nan=False)
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(seal(text.encode() + b"\n"))
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Returns what ``write_object`` was given, or an older version wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        StorageError: if it cannot be read.
+        DamagedError: if it is not what was written.
+        RefusedError: if a newer lttune wrote it.
+    """
+    data = read_bytes(path)
+    is_sealed = verify(path, data)
+    try:
+        values = parse_json(data)
+    except ValueError as error:
+        raise DamagedError(f"{path} is damaged: {reason(error)}") from None
+    if not isinstance(values, dict):
+        raise DamagedError(f"{path} must hold a JSON object")
+    require_known(path, values.pop("schema", None), is_sealed)
+    values.pop("seal", None)
+    return values
+
+
+def read_bytes(path: Path) -> bytes:
+    """Returns a file's bytes.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        StorageError: if it cannot be read, which says nothing of what it holds.
+    """
+    try:
+        return read_whole(path)
+    except NotADirectoryError as error:
+        raise FileNotFoundError(errno.ENOENT, error.strerror, str(path)) from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {reason(error)}") from error
+
+
+def _place(data: bytes) -> int:
+    """Returns where the digest begins; -1 if there is none."""
+    at = data.rfind(_MARK)
+    return at + len(_MARK) if at >= 0 else -1
+
+
+def _digest(data: bytes, at: int) -> bytes:
+    whole = memoryview(data)
+    found = hashlib.sha256(whole[:at])
+    found.update(b"0" * _DIGITS)
+    found.update(whole[at + _DIGITS :])
+    return found.hexdigest().encode()

@@ -1,0 +1,196 @@
+"""What the doctor finds, and what it can mend: with every fault it must be able to see."""
+
+import importlib.metadata
+from pathlib import Path
+
+import pytest
+import stored_study
+import yaml
+from digits_place import lasting
+
+from lttune.__main__ import main
+from lttune.exchange.health import environment
+from lttune.exchange.health.cluster import RULES, cluster_findings
+from lttune.exchange.health.environment import environment_findings
+from lttune.exchange.health.repair import repair
+from lttune.exchange.health.study import study_findings
+from lttune.records import schema
+from lttune.store.locks import only_driver
+
+CLUSTERS = Path(__file__).parents[2] / "studies" / "cluster"
+
+
+def troubles(found):
+    return [(one.what, one.trouble) for one in found if one.trouble]
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study with both tables; the second was never written, so that it is made from the store."""
+    folder = stored_study.make(
+        tmp_path / "results", trials=({}, {"train.lr": 0.003}), controls=("reinit",)
+    )
+    assert repair(folder) == (2, [])
+    return folder
+
+
+def test_this_machine_can_run_studies(tmp_path):
+    found = environment_findings(tmp_path / "results")
+    assert [one for one in found if one.exit_code] == []
+    assert {one.what.split()[0] for one in found} >= {"Python", "torch", "ray", "mlflow", "optuna"}
+
+
+def test_packages_that_are_missing_or_old_are_faults(tmp_path, monkeypatch):
+    wanted = ["nosuchpackage>=1", "numpy<1", "pandas>=2", "oldpy; python_version < '3'"]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: wanted)
+    found = troubles(environment_findings(tmp_path))
+    assert found[0] == ("nosuchpackage", "is not installed")
+    assert found[1][0].startswith("numpy 2") and found[1][1] == "must be <1"
+    assert len([one for one in environment_findings(tmp_path) if one.exit_code == 5]) == 2
+
+
+def test_a_token_that_others_can_read_is_a_fault(tmp_path, monkeypatch):
+    token = tmp_path / "token"
+    token.write_text("secret")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+    for mode, trouble in ((0o644, "others can read it (mode 644)"), (0o600, "")):
+        token.chmod(mode)
+        (last,) = (one for one in environment_findings(tmp_path) if "token" in one.what)
+        assert last.trouble == trouble
+        assert "secret" not in last.line
+
+
+def test_little_room_is_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "LEAST_FREE_MB", 10**12)
+    (room,) = (one for one in environment_findings(tmp_path) if "are free at" in one.what)
+    assert (room.exit_code, room.trouble.startswith("fewer than")) == (0, True)
+
+
+def test_a_sound_study_has_no_fault(study, capsys):
+    before = {path: path.stat().st_mtime_ns for path in study.parent.rglob("*")}
+    assert main(["doctor", str(study)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("ok ") for line in told), told
+    assert len(told) == 7
+    assert {path: path.stat().st_mtime_ns for path in study.parent.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", ["records", "layers"])
+@pytest.mark.parametrize("how", ["missing", "flipped", "nonsense", "fewer"])
+def test_a_table_is_found_wrong_and_made_anew(study, name, how, capsys):
+    path = study / f"{name}.parquet"
+    rows = {n: schema.read(study / f"{n}.parquet") for n in ("records", "layers")}
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    if how == "missing":
+        path.unlink()
+    elif how == "fewer":
+        columns = schema.MEASURES if name == "records" else schema.LAYERS
+        schema.write(path, [row for row in rows[name] if row["trial"] != 1], columns)
+    else:
+        path.write_bytes(data if how == "flipped" else b"oh no")
+    assert main(["doctor", str(study)]) == 74
+    assert "FAULT" in capsys.readouterr().out
+    assert main(["doctor", "--repair", str(study)]) == 0
+    assert "the rows of" in capsys.readouterr().out
+    for table, before in rows.items():
+        assert lasting(schema.read(study / f"{table}.parquet")) == lasting(before)
+
+
+def test_damaged_trials_or_another_studys_table_are_faults(study, capsys):
+    rows = schema.read(study / "records.parquet")
+    schema.write(study / "records.parquet", [row | {"trial": 7} for row in rows])
+    assert ("records.parquet beside trials.json") in dict(troubles(study_findings(study)))
+    (study / "trials.json").write_text("{")
+    assert main(["doctor", str(study)]) == 74
+    assert "trials.json: " in capsys.readouterr().out
+
+
+def test_a_lost_network_is_a_warning_and_its_trial_keeps_no_half_rows(study):
+    key = schema.read(study / "records.parquet")[-1]["cell"]
+    (study.parent / "cells" / key[:2] / key / "record.json").write_text("{}")
+    (lost,) = troubles(study_findings(study))
+    assert lost[1] == "1 of them are missing or damaged"
+    assert [one for one in study_findings(study) if one.exit_code] == []
+    (study / "records.parquet").unlink()
+    made, left = repair(study)
+    assert made == 1
+    assert len(left) == 1
+    assert "the store lacks a network" in left[0]
+    assert {row["trial"] for row in schema.read(study / "records.parquet")} == {0}
+
+
+def test_a_study_that_runs_is_not_repaired(study, capsys):
+    with only_driver(study):
+        assert main(["doctor", "--repair", str(study)]) == 75
+    assert "another driver is running the study" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["onprem", "aws"])
+def test_the_cluster_files_that_are_shipped_leave_nothing_open(name):
+    assert troubles(cluster_findings(CLUSTERS / f"{name}.yaml")) == []
+
+
+def opened(config):
+    config["provider"]["security_group"] = {"IpPermissions": [{"CidrIp": "0.0.0.0/0"}]}
+
+
+def without_starts(config):
+    del config["head_start_ray_commands"]
+
+
+def replaced(old, new):
+    def change(config):
+        for name in ("head_start_ray_commands", "worker_start_ray_commands"):
+            config[name] = [command.replace(old, new) for command in config[name]]
+
+    return change
+
+
+def with_key(config):
+    config["setup_commands"].append("export RAY_AUTH_TOKEN=abc")
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (opened, "who may connect"),
+        (without_starts, "how Ray is started"),
+        (replaced("RAY_AUTH_MODE=token", ""), "who may run code"),
+        (replaced("--dashboard-host=127.0.0.1", ""), "the dashboard"),
+        (with_key, "secrets"),
+    ],
+)
+def test_what_a_cluster_file_leaves_open_is_a_fault(change, rule, tmp_path, capsys):
+    config = yaml.safe_load((CLUSTERS / "onprem.yaml").read_text())
+    change(config)
+    path = tmp_path / "cluster.yaml"
+    path.write_text(yaml.safe_dump(config))
+    assert [what for what, _ in troubles(cluster_findings(path))] == [rule]
+    assert main(["doctor", str(path)]) == 2
+    assert f"FAULT   {rule}: " in capsys.readouterr().out
+    assert rule in [name for name, *_ in RULES]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[", "is no YAML"),
+        ("a: 1", "has no provider"),
+        ("- 1", "has no provider"),
+        ("x" * 1_000_001, "at most 1,000,000 bytes"),
+        ("!!python/name:os.getcwd", "is no YAML"),
+    ],
+)
+def test_what_is_no_cluster_file_is_one_line(text, told, tmp_path, capsys):
+    path = tmp_path / "cluster.yaml"
+    path.write_text(text)
+    assert main(["doctor", str(path)]) == 2
+    printed = capsys.readouterr().err
+    assert told in printed
+    assert printed.count("\n") == 1
+
+
+def test_a_repair_is_of_a_study(capsys):
+    assert main(["doctor", "--repair"]) == 2
+    assert "--repair must be given with a study's folder" in capsys.readouterr().err

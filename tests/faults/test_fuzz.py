@@ -1,0 +1,172 @@
+"""Files of a study that somebody or something changed: read as they are, or one line and no more."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stored_study
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from small_cells import INPUTS, cell, obtain
+
+import analysis
+from analysis.claims.file.reader import FILE
+from analysis.claims.file.reader import read as read_claims
+from analysis.claims.lock import read_lock
+from lttune.errors import LttuneError
+from lttune.exchange.health.study import study_findings
+from lttune.exchange.studies import Folder
+from lttune.exchange.tickets import Place, find_network
+from lttune.records import schema
+from lttune.records.ledger import Ledger
+from lttune.store.files import read_json, write_json
+from lttune.store.store import Store
+from lttune.study.manifest import earlier
+
+SETTINGS = settings(
+    max_examples=60,
+    deadline=5_000,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+
+
+@st.composite
+def changed_bytes(draw: Any, data: bytes) -> bytes:
+    """Bytes with some cut out, put in, turned round or repeated."""
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(data)))
+        end = min(len(data), at + draw(st.sampled_from([0, 1, 4, 50, len(data)])))
+        data = data[:at] + draw(st.binary(max_size=20)) + data[end:]
+    return data
+
+
+@st.composite
+def changed_values(draw: Any, values: Any) -> Any:
+    """A copy of plain values with something somewhere in it replaced, or left out."""
+    values = copy.deepcopy(values)
+    at = values
+    while True:
+        names = list(at) if isinstance(at, dict) else list(range(len(at)))
+        name = draw(st.sampled_from(names))
+        inner = at[name]
+        if not isinstance(inner, dict | list) or not inner or draw(st.booleans()):
+            if draw(st.booleans()):
+                del at[name]
+            else:
+                at[name] = draw(JSON)
+            return values
+        at = inner
+
+
+def tried(*reads: Any) -> None:
+    """Reads in several ways; what fails does so in one line."""
+    for read in reads:
+        try:
+            read()
+        except LttuneError as error:
+            assert "\n" not in str(error)
+            assert len(str(error)) < 2_000
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return stored_study.make(tmp_path_factory.mktemp("study") / "results")
+
+
+def readers(study: Path) -> list[Any]:
+    return [
+        lambda: analysis.load(study),
+        lambda: Folder.read(study),
+        lambda: Ledger.open(study / "trials.json"),
+        lambda: earlier(study),
+        lambda: study_findings(study),
+        lambda: find_network(Place(study=study, level=1)),
+    ]
+
+
+@pytest.mark.parametrize("name", ["study.json", "trials.json"])
+@SETTINGS
+@given(data=st.data())
+def test_values_of_a_study(name, data, study):
+    path = study / name
+    whole = path.read_bytes()
+    plain = {n: v for n, v in json.loads(whole).items() if n not in ("schema", "seal")}
+    try:
+        write_json(path, data.draw(changed_values(plain)))
+        tried(*readers(study))
+    finally:
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("name", ["study.json", "trials.json", "records.parquet"])
+@SETTINGS
+@given(data=st.data())
+def test_bytes_of_a_study(name, data, study):
+    path = study / name
+    whole = path.read_bytes()
+    changed = data.draw(changed_bytes(whole))
+    try:
+        path.write_bytes(changed)
+        tried(*readers(study))
+        if changed != whole and name != "study.json":
+            with pytest.raises(LttuneError):
+                Ledger.open(path) if name == "trials.json" else schema.read(path)
+    finally:
+        path.write_bytes(whole)
+
+
+@SETTINGS
+@given(data=st.data(), name=st.sampled_from(["seal.json", "record.json", "tensors.safetensors"]))
+def test_bytes_of_a_cell(data, name, tmp_path_factory):
+    root = tmp_path_factory.mktemp("store")
+    store = Store(root)
+    key, before, _ = obtain(store, INPUTS, cell)
+    path = store.path(key) / name
+    path.write_bytes(data.draw(changed_bytes(path.read_bytes())))
+    found = store.read(key)
+    assert found is None or found.record == before.record
+    shutil.rmtree(root)
+
+
+@SETTINGS
+@given(data=st.data())
+def test_values_of_a_lock(data, tmp_path):
+    lock = {"sha256": "0" * 64, "version": "1", "date": "2026-11-23", "n": {"a": 3, "b": 4}}
+    path = tmp_path / "claims.lock.json"
+    write_json(path, data.draw(changed_values(lock)))
+    tried(lambda: read_lock(path))
+
+
+@settings(SETTINGS, max_examples=25)
+@given(data=st.data())
+def test_bytes_of_a_claims_file(data, tmp_path):
+    path = tmp_path / "claims.yaml"
+    text = FILE.read_bytes()
+    first = text[: text.index(b"  - id: FC-ORDER")]
+    path.write_bytes(data.draw(changed_bytes(first)))
+    tried(lambda: read_claims(path))
+
+
+def test_the_changes_change_something(study):
+    """Not every change may be one that is read as before."""
+    values = read_json(study / "trials.json")
+    seen = []
+
+    @settings(max_examples=30)
+    @given(data=st.data())
+    def draw(data):
+        seen.append(data.draw(changed_values(values)) != values)
+
+    draw()
+    assert sum(seen) > len(seen) / 2

@@ -1,0 +1,75 @@
+"""Killed anywhere, or out of room: run again, the study says what an uninterrupted one says."""
+
+from __future__ import annotations
+
+import os
+
+import micro_study
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+POINTS = [
+    ("study.json.named", 1),
+    ("trial.proposed", 3),
+    ("cell.computed", 4),
+    ("cell.drafted", 2),
+    ("cell.flushed", 3),
+    ("trials.json.flushed", 2),
+    ("records.parquet.named", 1),
+    ("trial.recorded", 2),
+]
+"""Failpoint, and the how manieth time that it is reached."""
+if os.environ.get("LTTUNE_ALL_FAULTS"):
+    SITES = ("cell.computed", "cell.drafted", "cell.flushed", "cell.named")
+    FILES = ("study.json", "trials.json", "records.parquet", "layers.parquet")
+    POINTS += [(site, number) for site in SITES for number in range(1, 8)]
+    POINTS += [
+        (f"{name}.{step}", number)
+        for name in FILES
+        for step in ("written", "flushed", "named")
+        for number in range(1, 2 if name == "study.json" else 4)
+    ]
+    POINTS += [("trial.proposed", 1), ("trial.recorded", 1), ("trial.recorded", 3)]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    root = tmp_path_factory.mktemp("uninterrupted")
+    assert micro_study.run(root) == 0
+    return micro_study.told(root)
+
+
+@pytest.mark.parametrize(("site", "number"), POINTS)
+def test_a_study_that_was_killed_says_the_same(site, number, uninterrupted, tmp_path):
+    assert micro_study.run(tmp_path, f"{site}:{number}:kill") == -9
+    assert micro_study.run(tmp_path) == 0
+    assert micro_study.told(tmp_path) == uninterrupted
+
+
+@pytest.mark.parametrize(
+    ("site", "number", "code"),
+    [
+        ("study.json.written", 1, 74),
+        ("trials.json.written", 2, 74),
+        ("records.parquet.written", 2, 74),
+        ("cell.drafted", 2, 1),
+    ],
+)
+def test_a_study_that_had_no_room_says_the_same_afterwards(
+    site, number, code, uninterrupted, tmp_path
+):
+    assert micro_study.run(tmp_path, f"{site}:{number}:full") == code
+    printed = (tmp_path / "printed.txt").read_text()
+    assert "No space left on device" in printed
+    assert "Traceback" not in printed
+    assert "make room and run the same command again" in " ".join(printed.split())
+    assert micro_study.run(tmp_path) == 0
+    assert micro_study.told(tmp_path) == uninterrupted
+
+
+def test_it_may_be_killed_again_and_again(uninterrupted, tmp_path):
+    for number in (1, 2, 3, 2):
+        assert micro_study.run(tmp_path, f"cell.named:{number}:kill") == -9
+    assert micro_study.run(tmp_path) == 0
+    assert micro_study.told(tmp_path) == uninterrupted

@@ -1,0 +1,62 @@
+"""A study of seconds in a process of its own, which a failpoint may end anywhere.
+
+The process is forked from one that has imported everything: to import takes longer than to train.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from digits_place import Place, lasting
+from one_process import one_process
+
+from lttune.records.schema import read
+from lttune.store.sealed import read_object
+
+FLAGS = ("--max-concurrent", "1", "--trials", "2", "--replicates", "1", "--controls", "reinit")
+"""Three trials: an anchor with a control, and two of a search that learns."""
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["micro_study", "lttune.study.conductor", "lttune.study.tracking.mirror"])
+
+
+def run(root: Path, fault: str = "") -> int:
+    """Runs what is missing of the study; returns the exit code, negative for a signal."""
+    process = _SERVER.Process(target=_run, args=(root, fault))
+    process.start()
+    process.join(120)
+    assert process.exitcode is not None, "the study hangs"
+    return process.exitcode
+
+
+def _run(root: Path, fault: str) -> None:
+    os.environ |= {"LTTUNE_FAULT": fault, "OMP_NUM_THREADS": "1"}
+    with one_process():
+        place = Place(root).run(*FLAGS)
+    (root / "printed.txt").write_text(place.printed)
+    sys.exit(place.exit_code)
+
+
+def told(root: Path) -> dict[str, Any]:
+    """Returns all that a study says, without what differs between two runs of it."""
+    place = Place(root)
+    cells = (root / "out" / "cells").glob("??/*")
+    kept = ("number", "label", "hparams", "state", "values", "error")
+    return {
+        "records": lasting(place.rows()),
+        "layers": read(place.folder / "layers.parquet"),
+        "trials": [{n: one[n] for n in kept} for one in place.trials()],
+        "planned": read_object(place.folder / "trials.json")["planned"],
+        "cells": {cell.name: _bytes(cell) for cell in cells},
+        "mlflow": {n: (run.info.status, run.data.metrics) for n, run in place.runs().items()},
+    }
+
+
+def _bytes(cell: Path) -> list[str]:
+    names = [name for name in ("record.json", "tensors.safetensors") if (cell / name).exists()]
+    return [hashlib.sha256((cell / name).read_bytes()).hexdigest() for name in names]
