@@ -6,12 +6,12 @@ import contextlib
 import errno
 import json
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lttune.errors import StorageError
+from lttune.store.temporary import remove_abandoned, temporary_beside
 
 
 def flush(path: Path) -> None:
@@ -27,13 +27,16 @@ def flush(path: Path) -> None:
 def write_atomically(path: Path) -> Iterator[Path]:
     """Yields a temporary path; what is written there replaces ``path`` in one step.
 
+    What writers of the same path left there that were killed is removed before.
+
     Raises:
         IsADirectoryError: before anything is written, if ``path`` is a folder.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    remove_abandoned(path.parent, path.name)
+    temporary = temporary_beside(path)
     try:
         yield temporary
         flush(temporary)

@@ -15,13 +15,16 @@ import ray
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.transforms import outline
 from lttune.errors import LockedError
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
 from lttune.store.files import read_json, write_json
 from lttune.store.store import require_writable
+from lttune.store.temporary import DRAFTS, remove_abandoned
 from lttune.study.console.outcome import Outcome, show
+from lttune.study.console.printing import PrintingConsole
 from lttune.study.console.progress import Progress
 from lttune.study.declared import Study
 from lttune.study.manifest import continued, refuse_other, sheet
@@ -33,8 +36,8 @@ from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.tracking.tracker import RunStatus
-from lttune.study.workers.cluster import start_ray
-from lttune.study.workers.tune import Interrupted, on_interrupt, run_trials
+from lttune.study.workers.cluster import require_cluster, start_ray
+from lttune.study.workers.tune import run_trials
 
 Report = Callable[[Path], Path]
 """Writes the report of a study's folder and returns its path."""
@@ -60,9 +63,11 @@ def run_study(
     needed = prepared(config, study)
     if config.plan:
         return _planned(needed)
+    require_cluster(config)
     numerics = needed.numerics
     refuse_other(config.folder, sheet(config, needed.study, needed.dataset, numerics))
     with _locked(config):
+        _remove_left_over(config)
         if study.prepare is not None:
             study.prepare(config.folder, config.replicates)
         # Made after what was prepared: its date is when the study began.
@@ -72,7 +77,7 @@ def run_study(
 
 def _planned(needed: Prepared) -> Outcome:
     """Prints what the study would train, and by which engine; nothing is written."""
-    config, console = needed.config, Console()
+    config, console = needed.config, PrintingConsole()
     needed.show_engine(console)
     pace = measured(config.lottery, needed.datasets, needed.engine, config.device)
     cores = config.max_concurrent or os.cpu_count() or 1
@@ -92,6 +97,14 @@ def _locked(config: StudyConfig) -> Iterator[None]:
         raise LockedError(f"another driver is running the study {config.folder}") from None
     with held:
         yield
+
+
+def _remove_left_over(config: StudyConfig) -> None:
+    """Removes what drivers and workers that were killed left of this study, which is locked."""
+    shutil.rmtree(config.folder / "ray", ignore_errors=True)
+    inside = [config.folder / name for name in ("figures", "failures")]
+    for folder in (config.folder, *inside, config.store, config.store / DRAFTS):
+        remove_abandoned(folder)
 
 
 class Conductor:
@@ -134,6 +147,10 @@ class Conductor:
         interrupts = self._interrupts
 
         def interrupt(signum: int) -> None:
+            if interrupts:
+                # Who asks twice does not want to wait for the end of what the first began.
+                restore()
+                signal.raise_signal(signum)
             interrupts.append(Interrupted(signum))
             raise interrupts[0]
 
@@ -143,10 +160,11 @@ class Conductor:
             restore = on_interrupt(interrupt)
             try:
                 with self._progress:
-                    self._run_trials(interrupt)
-            except KeyboardInterrupt:
+                    self._run_trials()
+            except KeyboardInterrupt as error:
                 # In the middle of a call of Ray, ours comes back as a plain one.
-                interrupts[:] = interrupts or [Interrupted(signal.SIGINT)]
+                ours = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+                interrupts[:] = interrupts or [ours]
             except BaseException:
                 self._tracked.tracker.finish("FAILED")
                 self._tracked.tracker.close(timeout_s=30)
@@ -188,11 +206,10 @@ class Conductor:
         if self._interrupts:
             raise self._interrupts[0]
 
-    def _run_trials(self, interrupt: Callable[[int], None]) -> None:
+    def _run_trials(self) -> None:
         config = self._config
         resources = start_ray(config)
         self._needed.show_engine(self._console)
-        on_interrupt(interrupt)  # Ray has taken SIGTERM for itself, and would end in SIGABRT.
         cores = max(1, int(resources.get("CPU", 1)))
         searcher = StudySearcher(
             self._ledger,

@@ -6,10 +6,8 @@ files are scratch: they are written under the study's folder and never read back
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import ray
@@ -21,14 +19,6 @@ from lttune.study.search.halving import SearchHalving
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.trainable import LotteryTrainable
-
-
-class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM; ``exit_code`` is 130 or 143."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__()
-        self.exit_code = 128 + signum
 
 
 class Listener(Protocol):
@@ -118,7 +108,7 @@ def run_trials(
     """Runs every trial that the searcher hands out, at most ``concurrent`` at once.
 
     Raises:
-        Interrupted: at SIGINT or SIGTERM; networks in training are lost, finished ones kept.
+        Interrupted: at SIGINT, SIGTERM or SIGHUP; networks in training are lost, finished ones kept.
     """
     trainable = tune.with_parameters(
         LotteryTrainable,
@@ -158,17 +148,3 @@ def run_trials(
 
 def _trial_name(trial: Any) -> str:
     return f"trial-{trial.config['trial']:03d}"
-
-
-def on_interrupt(action: Callable[[int], None]) -> Callable[[], None]:
-    """Calls ``action`` at SIGINT and SIGTERM; returns what puts the old handlers back."""
-    if threading.current_thread() is not threading.main_thread():
-        return lambda: None
-    signals = (signal.SIGINT, signal.SIGTERM)
-    old = {s: signal.signal(s, lambda signum, frame: action(signum)) for s in signals}
-
-    def restore() -> None:
-        for signum, handler in old.items():
-            signal.signal(signum, handler)
-
-    return restore
