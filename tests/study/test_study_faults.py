@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import digits_study
-import psutil
 import pytest
 from digits_place import TIMES, Place, lasting
 from digits_study import LOTTERY, SMOKE, STUDY
+from drivers import Driver
 from optuna.distributions import CategoricalDistribution
 
 from lttune.data import load
@@ -115,38 +110,6 @@ def test_a_worker_that_dies_costs_nothing(place, tmp_path, monkeypatch, cwd, ray
     assert ended.statuses() == place.statuses()
 
 
-class Driver:
-    """A driver in a process of its own, and all processes that it started."""
-
-    def __init__(self, flags: list[str], cwd: Path, home: Path) -> None:
-        ours = ("RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED", "MLFLOW_LOGGING_LEVEL")
-        users = {name: value for name, value in os.environ.items() if name not in ours}
-        self.process = subprocess.Popen(
-            [sys.executable, digits_study.__file__, *flags],
-            cwd=cwd,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            env={**users, "HOME": str(home)},
-        )
-
-    def wait_for(self, happened: Callable[[], bool]) -> None:
-        while not happened():
-            assert self.process.poll() is None, self.process.communicate()
-            time.sleep(0.02)
-
-    def stop(self, send: Callable[[int, int], None], signum: int) -> tuple[int, str, str]:
-        """Sends a signal; returns exit code, stdout and stderr once no process is left."""
-        family = psutil.Process(self.process.pid).children(recursive=True)
-        assert any(one.name().startswith("ray::") for one in family)
-        send(self.process.pid, signum)
-        out, err = self.process.communicate(timeout=60)
-        _, alive = psutil.wait_procs(family, timeout=30)
-        assert alive == []
-        return self.process.returncode, out, err
-
-
 def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys, ray_address):
     place = Place(tmp_path)
     longer = {"train.steps": 2000, "train.eval_every": 200, "levels": 3}
@@ -154,8 +117,11 @@ def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys
     flags += ["--controls", "reinit", "--trials", "2", "--replicates", "1"]
     flags += ["--max-concurrent", "1"]
 
-    # Ctrl-C reaches every process of the terminal; kill, docker and Slurm stop the driver alone.
-    for send, signum, code in ((os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGTERM, 143)):
+    # Ctrl-C and a terminal that is closed reach every process that it shows; kill, docker and Slurm
+    # stop the driver alone.
+    hangup = (os.killpg, signal.SIGHUP, 129)
+    asked = ((os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGTERM, 143), hangup)
+    for send, signum, code in asked:
         before = place.cells()
         driver = Driver([*place.flags, *flags], cwd, home=tmp_path)
         if not before:
@@ -165,6 +131,7 @@ def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys
             assert capsys.readouterr() == ("", message)
 
         driver.wait_for(lambda before=before: len(place.cells()) > len(before))
+        assert any(one.name().startswith("ray::") for one in driver.family())
         exit_code, out, err = driver.stop(send, signum)
         assert (exit_code, err) == (code, "")
         assert "interrupted: every finished network is kept" in out
