@@ -27,7 +27,7 @@ def umask(request) -> Iterator[int]:
     os.umask(before)
 
 
-@pytest.mark.parametrize("metadata", [None, {"format": "pt", "note": "é"}])
+@pytest.mark.parametrize("metadata", [None, {"note": "é"}])
 def test_the_bytes_are_those_of_safetensors(metadata, tmp_path):
     write_tensors(tmp_path / "ours", TENSORS, metadata)
     save_file(TENSORS, tmp_path / "theirs", metadata)
