@@ -36,7 +36,12 @@ def raise_interrupted(signum: int) -> NoReturn:
 
 
 def exit_at_once(signum: int) -> NoReturn:
-    """Says so in one line and ends the process without finalising anything.
+    """Ends the process as ``end_at_once`` does, with the signal's exit code."""
+    end_at_once(INTERRUPTED_LINE, INTERRUPTED + signum)
+
+
+def end_at_once(line: str, exit_code: int) -> NoReturn:
+    """Says why in one line and ends the process without finalising anything, from any thread.
 
     No file is left half-written: those of lttune are whole or absent, and what is temporary names
     its owner, so that the next run removes it.
@@ -45,8 +50,8 @@ def exit_at_once(signum: int) -> NoReturn:
     with contextlib.suppress(OSError):
         if os.isatty(1):
             os.write(1, _SHOW_CURSOR)
-        os.write(2, f"{INTERRUPTED_LINE}\n".encode())
-    os._exit(INTERRUPTED + signum)
+        os.write(2, f"{line}\n".encode())
+    os._exit(exit_code)
 
 
 def on_interrupt(action: Callable[[int], None]) -> Callable[[], None]:

@@ -25,7 +25,7 @@ from lttune.store.store import require_writable
 from lttune.store.temporary import DRAFTS, remove_abandoned
 from lttune.study.console.outcome import Outcome, show
 from lttune.study.console.printing import PrintingConsole
-from lttune.study.console.progress import Progress
+from lttune.study.console.progress import Progress, clock
 from lttune.study.declared import Study
 from lttune.study.manifest import continued, refuse_other, sheet
 from lttune.study.mirrored import TrackedStudy
@@ -38,13 +38,18 @@ from lttune.study.settings import StudyConfig
 from lttune.study.tracking.tracker import RunStatus
 from lttune.study.workers.cluster import require_cluster, start_ray
 from lttune.study.workers.tune import run_trials
+from lttune.study.workers.vital import vital_processes
 
 Report = Callable[[Path], Path]
 """Writes the report of a study's folder and returns its path."""
 
 
 def run_study(
-    config: StudyConfig, study: Study, report: Report, began: float | None = None
+    config: StudyConfig,
+    study: Study,
+    report: Report,
+    began: float | None = None,
+    lost: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Runs what is missing of a study and writes its report.
 
@@ -55,6 +60,8 @@ def run_study(
         study: what the study file declares.
         report: writes the report of a study's folder.
         began: monotonic time at which the command began; None is now.
+        lost: called in a thread with the name of a process of this machine's Ray that dies, after
+            which the main thread may wait for ever; None leaves that to Ray.
 
     Raises:
         LttuneError: before anything starts, if the study cannot be run as asked.
@@ -72,7 +79,7 @@ def run_study(
             study.prepare(config.folder, config.replicates)
         # Made after what was prepared: its date is when the study began.
         values = sheet(config, needed.study, needed.dataset, numerics)
-        return Conductor(needed, values, report, began).run()
+        return Conductor(needed, values, report, began, lost).run()
 
 
 def _planned(needed: Prepared) -> Outcome:
@@ -115,14 +122,20 @@ class Conductor:
         sheet: the values of ``study.json``.
         report: writes the report at the end.
         began: monotonic time at which the command began, from which wall time counts.
+        lost: as in ``run_study``.
     """
 
     def __init__(
-        self, needed: Prepared, sheet: Mapping[str, Any], report: Report, began: float
+        self,
+        needed: Prepared,
+        sheet: Mapping[str, Any],
+        report: Report,
+        began: float,
+        lost: Callable[[str], None] | None = None,
     ) -> None:
         config, study, datasets = needed.config, needed.study, needed.datasets
         self._needed, self._config, self._study, self._datasets = needed, config, study, datasets
-        self._report, self._began = report, began
+        self._report, self._began, self._lost = report, began, lost
         self._classes = outline(needed.dataset, config.lottery.data)[1]
         self._ran = False
         self._levels: dict[int, int] = {}
@@ -189,6 +202,11 @@ class Conductor:
         self._progress.level(trial, report, self._share(trial, report["level"]))
         self._tracked.level(trial, report["level"], report["rows"])
 
+    def silent(self, trial: Trial, seconds: float) -> None:
+        """A trial's worker hangs: say that its trial begins again."""
+        text = f"{trial.name}: no level for {clock(seconds)}; its worker is ended, and it is repeated"
+        self._console.print(text, soft_wrap=True, markup=False)
+
     def ended(self, trial: Trial) -> None:
         """A trial ended: write the records, close its run."""
         self._tables.write()
@@ -224,7 +242,8 @@ class Conductor:
         )
         concurrent = min(config.max_concurrent or cores, cores)
         engine = self._needed.engine
-        run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
+        with vital_processes(self._lost) if self._lost else contextlib.nullcontext():
+            run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
 
     def _share(self, trial: Trial, level: int) -> float:
         if trial.number not in self._levels:

@@ -15,12 +15,13 @@ from lttune.config.command_line import parsed, unread_output
 from lttune.config.signals import (
     INTERRUPTED,
     INTERRUPTED_LINE,
+    end_at_once,
     exit_at_once,
     exit_code_of,
     interrupts_call,
 )
 from lttune.config.unneeded import open_descriptors, unneeded_output
-from lttune.errors import LttuneError, StorageError
+from lttune.errors import LttuneError, ResourceError, StorageError
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
 
@@ -49,7 +50,7 @@ def main(
                 f"python {study.file.parent.name}/{study.file.name}",
             )
         with unread_output() if config.plan else unneeded_output():
-            code = _run(config, study, report, began)
+            code = _run(config, study, report, began, alone=argv is None)
         if code >= INTERRUPTED and argv is None:
             # Interrupted in the middle of a call, Ray (2.60) ends one interpreter in twelve with a
             # segmentation fault. Everything is written, so that nothing is lost by not ending it.
@@ -58,20 +59,31 @@ def main(
 
 
 def _run(
-    config: StudyConfig, study: Study, report: Callable[[Path], Path], began: float
+    config: StudyConfig,
+    study: Study,
+    report: Callable[[Path], Path],
+    began: float,
+    *,
+    alone: bool,
 ) -> int:
     try:
         _require_place()
         # PyTorch, Ray and MLflow take seconds to import: help and mistakes should not wait.
         from lttune.study.conductor import run_study
 
-        return run_study(config, study, report, began).exit_code
+        return run_study(config, study, report, began, _without_ray if alone else None).exit_code
     except LttuneError as error:
         print(f"lttune: error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt as error:
         print(INTERRUPTED_LINE, file=sys.stderr)
         return exit_code_of(error)
+
+
+def _without_ray(name: str) -> None:
+    """Ends the process: what waits for a process of Ray that is gone waits for ever."""
+    text = f"Ray's {name} has died; run the same command again to go on where it stopped"
+    end_at_once(f"lttune: error: {text}", ResourceError.exit_code)
 
 
 def _require_place() -> None:

@@ -21,6 +21,8 @@ from lttune.store.store import Store
 from lttune.study import conductor
 from lttune.study.conductor import Conductor
 from lttune.study.main import main
+from lttune.study.workers import tune
+from lttune.study.workers.watchdog import Watchdog
 from lttune.training.engines import Needs, choose, make
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
@@ -88,20 +90,29 @@ def test_a_study_that_cannot_start_is_failed_in_mlflow(place, tmp_path, monkeypa
     assert began.states() == ["complete"] * 6
 
 
-def test_a_worker_that_dies_costs_nothing(place, tmp_path, monkeypatch, cwd, ray_address):
+# Three times is once more than Ray repeats a trial whose workers fail.
+@pytest.mark.parametrize(
+    ("signum", "times"), [(signal.SIGKILL, 1), (signal.SIGTERM, 3), (signal.SIGSTOP, 1)]
+)
+def test_a_worker_that_ends_or_hangs_costs_nothing(
+    signum, times, place, tmp_path, monkeypatch, cwd, ray_address
+):
     killed: list[int] = []
     level = Conductor.level
 
     def deadly(self: Conductor, trial: Any, report: Any) -> None:
         level(self, trial, report)
-        if trial.number == 0 and report["level"] == 1 and not killed:
+        if trial.number == 0 and report["level"] == 1 and len(killed) < times:
             killed.append(report["pid"])
-            os.kill(report["pid"], signal.SIGKILL)
+            os.kill(report["pid"], signum)
 
     monkeypatch.setattr(Conductor, "level", deadly)
+    if signum == signal.SIGSTOP:
+        monkeypatch.setattr(tune, "Watchdog", lambda: Watchdog(least_s=4.0, levels=0.0))
     ended = Place(tmp_path, ray_address).run("--max-concurrent", "1")
-    assert len(killed) == 1
-    assert killed[0] != os.getpid()
+    assert len(killed) == times
+    assert ("its worker is ended" in ended.printed) is (signum == signal.SIGSTOP)
+    assert len({*killed, os.getpid()}) == times + 1
     assert (ended.exit_code, ended.states()) == (0, ["complete"] * 6)
     assert lasting(ended.rows()) == lasting(place.rows())
     assert [t["objective"] for t in ended.trials()] == [t["objective"] for t in place.trials()]

@@ -6,8 +6,10 @@ files are scratch: they are written under the study's folder and never read back
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import ray
@@ -19,6 +21,12 @@ from lttune.study.search.halving import SearchHalving
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.trainable import LotteryTrainable
+from lttune.study.workers.watchdog import Watchdog
+
+ASKED_TO_END = "receives a SIGTERM"
+"""What Ray (2.60) says of a worker that was ended by SIGTERM."""
+MOST_ASKED = 10
+"""Times that a trial's workers may be asked to end before each counts as a failure."""
 
 
 class Listener(Protocol):
@@ -33,6 +41,9 @@ class Listener(Protocol):
     def failed(self, trial: Trial, traceback: str) -> None:
         """A trial raised; ``ended`` follows."""
 
+    def silent(self, trial: Trial, seconds: float) -> None:
+        """A trial's worker has reported nothing for too long: it is ended, and repeated."""
+
     def ended(self, trial: Trial) -> None:
         """A trial ended; its state and objective are set."""
 
@@ -44,6 +55,8 @@ class _Bridge(tune.Callback):
         self._ledger, self._searcher, self._listener = ledger, searcher, listener
         self._trials: dict[str, Trial] = {}
         self._began: dict[int, float] = {}
+        self._watchdog = Watchdog()
+        self._asked_to_end: dict[str, int] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Notes the start."""
@@ -54,6 +67,8 @@ class _Bridge(tune.Callback):
     ) -> None:
         """Passes a level on."""
         mine = self._trials[trial.trial_id]
+        rows = result.get("rows", ())
+        self._watchdog.reported(mine.number, any(not row["reused"] for row in rows))
         if "error" in result:
             mine.error = result["error"]
             self._listener.failed(mine, result["traceback"])
@@ -77,13 +92,35 @@ class _Bridge(tune.Callback):
         mine.error = mine.error or "its worker died; out of memory is the usual cause"
         self._end(mine, "failed")
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial whose worker died will begin again."""
+        if mine := self._trials.get(trial.trial_id):
+            self._watchdog.ended(mine.number)
+        # A worker that was asked to end, as on a machine that is given back, failed in nothing.
+        with contextlib.suppress(OSError):
+            asked = Path(trial.error_file or "").read_text().count(ASKED_TO_END)
+            if self._asked_to_end.get(trial.trial_id, 0) < asked <= MOST_ASKED:
+                self._asked_to_end[trial.trial_id] = asked
+                trial.run_metadata.num_failures -= 1
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Ends the workers that hang: Ray repeats their trials as of those that died."""
+        silent = self._watchdog.silent()
+        for trial in trials:
+            mine = self._trials.get(trial.trial_id)
+            if mine and mine.number in silent and (actor := trial.temporary_state.ray_actor):
+                self._listener.silent(mine, silent[mine.number])
+                ray.kill(actor)
+
     def _start(self, trial: Any) -> Trial:
         mine = self._trials[trial.trial_id] = self._searcher.trial_of(trial.trial_id)
         self._began[mine.number] = time.monotonic()
+        self._watchdog.began(mine.number)
         self._listener.started(mine)
         return mine
 
     def _end(self, trial: Trial, state: Any) -> None:
+        self._watchdog.ended(trial.number)
         trial.state = state
         trial.seconds = time.monotonic() - self._began[trial.number]
         # The records first: a driver killed in between repeats the trial, and reads its networks

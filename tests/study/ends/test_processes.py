@@ -73,3 +73,18 @@ def test_a_driver_that_is_asked_to_end_while_ray_starts_says_so(place, cwd):
     assert "interrupted: every finished network is kept" in out
     assert place.states() == ["waiting"]
     assert not (place.folder / "ray").exists()
+
+
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_a_study_whose_ray_dies_ends_and_goes_on_when_it_is_run_again(name, place, cwd):
+    driver = Driver([*place.flags, *BRIEF, *LONG], cwd, home=place.root)
+    driver.wait_for(lambda: bool(place.cells()))
+    (vital,) = [one for one in driver.family() if one.name() == name]
+    code, out, err = driver.stop(lambda pid, signum: vital.send_signal(signum), signal.SIGKILL)
+    text = f"Ray's {name} has died; run the same command again to go on where it stopped"
+    assert (code, err) == (5, f"lttune: error: {text}\n"), out
+    before = place.cells()
+    with one_process():
+        place.run(*BRIEF, *LONG)
+    assert (place.exit_code, place.states()) == (0, ["complete"])
+    assert {key: place.cells()[key] for key in before} == before
