@@ -42,7 +42,7 @@ def test_a_silent_trial_is_found_once_and_then_anew(clock):
     assert after(dog, clock, 8) == {}
     dog.reported(1, trained=True)
     assert after(dog, clock, 16) == {}
-    assert after(dog, clock, 9) == {0: 25.0}
+    assert after(dog, clock, 8) == {0: 25.0}
     dog.reported(1, trained=True)
     dog.ended(1)
     assert after(dog, clock, 50) == {}
