@@ -50,12 +50,7 @@ def main(
                 f"python {study.file.parent.name}/{study.file.name}",
             )
         with unread_output() if config.plan else unneeded_output():
-            code = _run(config, study, report, began, alone=argv is None)
-        if code >= INTERRUPTED and argv is None:
-            # Interrupted in the middle of a call, Ray (2.60) ends one interpreter in twelve with a
-            # segmentation fault. Everything is written, so that nothing is lost by not ending it.
-            os._exit(code)
-        return code
+            return _run(config, study, report, began, alone=argv is None)
 
 
 def _run(
@@ -71,7 +66,15 @@ def _run(
         # PyTorch, Ray and MLflow take seconds to import: help and mistakes should not wait.
         from lttune.study.conductor import run_study
 
-        return run_study(config, study, report, began, _without_ray if alone else None).exit_code
+        lost = _without_ray if alone else None
+        code = run_study(config, study, report, began, lost).exit_code
+        if code >= INTERRUPTED and alone:
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                stream.flush()
+            # Interrupted in the middle of a call, Ray (2.60) ends one interpreter in twelve with a
+            # segmentation fault. Everything is written, so that nothing is lost by not ending it.
+            os._exit(code)
+        return code
     except LttuneError as error:
         print(f"lttune: error: {error}", file=sys.stderr)
         return error.exit_code

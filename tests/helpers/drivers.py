@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -91,6 +92,7 @@ class Driver:
 def listening(family: list[psutil.Process]) -> Iterator[tuple[str, str, int]]:
     """Yields name, address and port of every socket of some processes that takes connections."""
     for one in family:
-        for socket in one.net_connections(kind="inet"):
-            if socket.status == psutil.CONN_LISTEN:
-                yield one.name(), socket.laddr.ip, socket.laddr.port
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for socket in one.net_connections(kind="inet"):
+                if socket.status == psutil.CONN_LISTEN:
+                    yield one.name(), socket.laddr.ip, socket.laddr.port

@@ -106,7 +106,7 @@ class _Bridge(tune.Callback):
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Ends the workers that hang: Ray repeats their trials as of those that died."""
         silent = self._watchdog.silent()
-        for trial in trials:
+        for trial in trials if silent else ():
             mine = self._trials.get(trial.trial_id)
             if mine and mine.number in silent and (actor := trial.temporary_state.ray_actor):
                 self._listener.silent(mine, silent[mine.number])
