@@ -81,7 +81,7 @@ def _machine() -> str:
     """Returns what two processes share just where each can see whether the other is alive."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        parts = (boot, os.readlink("/proc/self/ns/pid"))
+        parts = (boot, str(Path("/proc/self/ns/pid").readlink()))
     except OSError:
         parts = (platform.node(), str(uuid.getnode()))
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:8]

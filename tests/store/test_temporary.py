@@ -1,4 +1,4 @@
-"""What killed processes left is removed, and nothing that a living one writes or anybody else has."""
+"""What killed processes left is removed, and nothing that a living one writes or others have."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def run_trials(
     """Runs every trial that the searcher hands out, at most ``concurrent`` at once.
 
     Raises:
-        Interrupted: at SIGINT, SIGTERM or SIGHUP; networks in training are lost, finished ones kept.
+        Interrupted: at SIGINT, SIGTERM or SIGHUP; networks in training are lost, others kept.
     """
     trainable = tune.with_parameters(
         LotteryTrainable,

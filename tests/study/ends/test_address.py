@@ -1,4 +1,4 @@
-"""The address of a cluster that does not answer: one line, before anything is made or waited for."""
+"""The address of a cluster that does not answer is one line, before anything is made."""
 
 from __future__ import annotations
 

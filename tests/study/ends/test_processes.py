@@ -53,7 +53,8 @@ def test_a_killed_driver_leaves_no_process_and_the_next_run_removes_the_rest(pla
     before = place.cells()
     assert (place.folder / "ray").exists()
     beside = [place.folder / "trials.json", place.folder / "figures" / "x.svg"]
-    beside += [place.root / "out" / "cells" / "mark", place.root / "out" / "cells" / DRAFTS / "cell"]
+    store = place.root / "out" / "cells"
+    beside += [store / "mark", store / DRAFTS / "cell"]
     left = [left_by(driver.process.pid, path) for path in beside]
     with one_process():
         place.run(*BRIEF, *LONG)
@@ -62,7 +63,7 @@ def test_a_killed_driver_leaves_no_process_and_the_next_run_removes_the_rest(pla
     assert len(place.cells()) == 7
     assert [path for path in left if path.exists()] == []
     assert not (place.folder / "ray").exists()
-    assert list((place.root / "out" / "cells" / DRAFTS).iterdir()) == []
+    assert list((store / DRAFTS).iterdir()) == []
 
 
 def test_a_driver_that_is_asked_to_end_while_ray_starts_says_so(place, cwd):
