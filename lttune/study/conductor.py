@@ -204,7 +204,7 @@ class Conductor:
 
     def silent(self, trial: Trial, seconds: float) -> None:
         """A trial's worker hangs: say that its trial begins again."""
-        text = f"{trial.name}: no level for {clock(seconds)}: its worker is ended and it begins again"
+        text = f"{trial.name}: no level for {clock(seconds)}: its worker is ended, it begins anew"
         self._console.print(text, soft_wrap=True, markup=False)
 
     def ended(self, trial: Trial) -> None:

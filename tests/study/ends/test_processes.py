@@ -63,7 +63,6 @@ def test_a_killed_driver_leaves_no_process_and_the_next_run_removes_the_rest(pla
     assert len(place.cells()) == 7
     assert [path for path in left if path.exists()] == []
     assert not (place.folder / "ray").exists()
-    assert list((store / DRAFTS).iterdir()) == []
 
 
 def test_a_driver_that_is_asked_to_end_while_ray_starts_says_so(place, cwd):
