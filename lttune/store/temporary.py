@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import hashlib
 import itertools
 import os
@@ -48,8 +49,9 @@ def remove_abandoned(folder: Path, name: str | None = None) -> None:
     """
     if folder.is_symlink():
         return
+    pattern = "*" if name is None else f".{glob.escape(name)}.*"
     with contextlib.suppress(OSError):
-        for path in list(folder.iterdir()):
+        for path in list(folder.glob(pattern)):
             if _is_abandoned(path, name):
                 _remove(path)
 
