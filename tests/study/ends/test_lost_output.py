@@ -15,7 +15,7 @@ from one_process import one_process
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 PLANNED = """
-import os, sys
+import sys
 from digits_study import STUDY, report
 from lttune.study.main import main
 sys.exit(main(STUDY, report, ""))
@@ -104,11 +104,11 @@ def open_to_others(path: Path) -> bool:
 
 
 def test_a_folder_that_is_gone_is_one_line(tmp_path, monkeypatch):
-    gone = tmp_path / "gone"
+    place, gone = ready(tmp_path), tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    place = Place(tmp_path).run(*BRIEF)
+    place.run(*BRIEF)
     line = "lttune: error: the folder that this was started in has been deleted: change to another"
     assert (place.exit_code, place.printed) == (74, f"{line} one\n")
     assert not (tmp_path / "out").exists()
