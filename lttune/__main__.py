@@ -7,6 +7,7 @@ those of other people, have commands without being imported here.
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,12 @@ from importlib.util import find_spec
 
 from lttune import __version__
 from lttune.config.command_line import parsed, unread_output
+from lttune.config.signals import (
+    INTERRUPTED_LINE,
+    exit_code_of,
+    interrupts_call,
+    raise_interrupted,
+)
 from lttune.errors import LttuneError, StorageError, unknown
 
 ENTRY_POINTS = "lttune.commands"
@@ -27,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the command's name and its flags; None is the command line's.
     """
-    with unread_output():
+    alone = interrupts_call(raise_interrupted) if argv is None else contextlib.nullcontext()
+    with alone, unread_output():
         return _main(list(sys.argv[1:] if argv is None else argv))
 
 
@@ -49,9 +57,9 @@ def _main(arguments: list[str]) -> int:
     except OSError as error:
         print(f"lttune: error: {' '.join(str(error).split())}", file=sys.stderr)
         return StorageError.exit_code
-    except KeyboardInterrupt:
-        print("lttune: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        print(INTERRUPTED_LINE, file=sys.stderr)
+        return exit_code_of(error)
 
 
 def commands() -> Mapping[str, str]:

@@ -11,7 +11,7 @@ class LttuneError(Exception):
 
     Exit codes: 2 bad configuration, 3 resume refused, 4 data, 5 environment or resources,
     74 input/output, 75 locked by another driver. 0 is complete, 1 is a study that finished with
-    failed trials, 130 and 143 are interrupts.
+    failed trials, 129 (hang-up), 130 (Ctrl-C) and 143 (SIGTERM) are interrupts.
     """
 
     exit_code = 2

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from typing import TypeVar
+
+from lttune.config.unneeded import send_nowhere
 
 T = TypeVar("T")
 
@@ -45,13 +46,11 @@ def _flush() -> None:
 
 def _drop_rest() -> None:
     """Sends to nowhere what is still buffered: the interpreter would complain of it at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except BrokenPipeError:
-            os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+            send_nowhere(stream)
 
 
 def parsed(parse: Callable[[], T], command: str) -> T:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load
 from torch import Tensor
 
 from lttune.store.files import parse_json, read_json, read_whole, write_draft
+from lttune.store.tensor_files import write_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ def write(folder: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None
     write_draft(folder / _RECORD, cell.record)
     write_draft(folder / _TIMES, cell.times)
     if cell.tensors:
-        save_file(cell.tensors, folder / _TENSORS)
+        write_tensors(folder / _TENSORS, cell.tensors)
     files = {path.name: _sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
     write_draft(folder / "seal.json", {"key": key, "files": files, "inputs": dict(inputs)})
 

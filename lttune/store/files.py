@@ -7,13 +7,13 @@ import errno
 import json
 import os
 import stat
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from lttune.errors import StorageError
 from lttune.store.failpoint import reach
+from lttune.store.temporary import remove_abandoned, temporary_beside
 
 
 def flush(path: Path) -> None:
@@ -29,6 +29,8 @@ def flush(path: Path) -> None:
 def write_atomically(path: Path) -> Iterator[Path]:
     """Yields a temporary path; what is written there replaces ``path`` in one step.
 
+    What writers of the same path left there that were killed is removed before.
+
     Raises:
         StorageError: if it cannot be written, also by who writes it; what was there stays.
     """
@@ -36,7 +38,8 @@ def write_atomically(path: Path) -> Iterator[Path]:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+        remove_abandoned(path.parent, path.name)
+        temporary = temporary_beside(path)
         try:
             yield temporary
             reach(f"{path.name}.written")

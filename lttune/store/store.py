@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,9 +30,10 @@ from lttune.config import digest
 from lttune.errors import StorageError
 from lttune.store import cells
 from lttune.store.cells import Cell
-from lttune.store.locks import acquire
 from lttune.store.failpoint import reach
 from lttune.store.files import flush, reason, require_inside, subfolder, write_errors
+from lttune.store.locks import acquire
+from lttune.store.temporary import DRAFTS, temporary_beside
 
 SCHEMA = 1
 """Version of what a cell means; raise it when the same inputs would give other bytes."""
@@ -189,7 +189,7 @@ class Store:
                 self._write(self.path(key), key, inputs, cell)
 
     def _write(self, final: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None:
-        draft = subfolder(self.folder, "drafts") / uuid.uuid4().hex
+        draft = temporary_beside(subfolder(self.folder, DRAFTS) / key[:12])
         try:
             cells.write(draft, key, inputs, cell)
             reach("cell.drafted")

@@ -7,23 +7,24 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import ray
 from rich.console import Console
 
+from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.transforms import outline
-from lttune.errors import LttuneError, StorageError
+from lttune.errors import StorageError
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
-from lttune.store.locks import only_driver
-from lttune.store.files import require_inside, subfolder, write_atomically
+from lttune.store.files import subfolder, write_atomically
 from lttune.store.sealed import write_object
-from lttune.store.store import require_writable
+from lttune.store.workplace import FAILURES, SCRATCH, workplace
 from lttune.study.console.outcome import Outcome, show
-from lttune.study.console.progress import Progress
+from lttune.study.console.printing import PrintingConsole
+from lttune.study.console.progress import Progress, clock
 from lttune.study.declared import Study
 from lttune.study.manifest import continued, earlier, refuse_other, sheet
 from lttune.study.mirrored import TrackedStudy
@@ -35,15 +36,20 @@ from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.tracking.tracker import RunStatus
-from lttune.study.workers.cluster import start_ray
-from lttune.study.workers.tune import Interrupted, on_interrupt, run_trials
+from lttune.study.workers.cluster import require_cluster, start_ray
+from lttune.study.workers.tune import run_trials
+from lttune.study.workers.vital import vital_processes
 
 Report = Callable[[Path], Path]
 """Writes the report of a study's folder and returns its path."""
 
 
 def run_study(
-    config: StudyConfig, study: Study, report: Report, began: float | None = None
+    config: StudyConfig,
+    study: Study,
+    report: Report,
+    began: float | None = None,
+    lost: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Runs what is missing of a study and writes its report.
 
@@ -54,6 +60,8 @@ def run_study(
         study: what the study file declares.
         report: writes the report of a study's folder.
         began: monotonic time at which the command began; None is now.
+        lost: called in a thread with the name of a process of this machine's Ray that dies, after
+            which the main thread may wait for ever; None leaves that to Ray.
 
     Raises:
         LttuneError: before anything starts, if the study cannot be run as asked.
@@ -62,39 +70,25 @@ def run_study(
     needed = prepared(config, study)
     if config.plan:
         return _planned(needed)
+    require_cluster(config)
     numerics = needed.numerics
     refuse_other(config.folder, sheet(config, needed.study, needed.dataset, numerics))
-    with _locked(config):
+    with workplace(config.folder, config.store):
         if study.prepare is not None:
             study.prepare(config.folder, config.replicates)
         # Made after what was prepared: its date is when the study began.
         values = sheet(config, needed.study, needed.dataset, numerics)
-        return Conductor(needed, values, report, began).run()
+        return Conductor(needed, values, report, began, lost).run()
 
 
 def _planned(needed: Prepared) -> Outcome:
     """Prints what the study would train, and by which engine; nothing is written."""
-    config, console = needed.config, Console()
+    config, console = needed.config, PrintingConsole()
     needed.show_engine(console)
     pace = measured(config.lottery, needed.datasets, needed.engine, config.device)
     cores = config.max_concurrent or os.cpu_count() or 1
     console.print(cost_table(plan(config, needed.study, needed.datasets, pace), cores))
     return Outcome(exit_code=0, report=config.folder / "report.html", tracking="", not_tracked="")
-
-
-@contextlib.contextmanager
-def _locked(config: StudyConfig) -> Iterator[None]:
-    """Makes the study's folders and keeps other drivers out of them."""
-    require_writable(config.store)
-    require_writable(config.folder)
-    for name in WRITTEN:
-        require_inside(config.folder / name, config.folder)
-    with only_driver(config.folder):
-        yield
-
-
-WRITTEN = ("ray", "failures", "figures")
-"""Folders that a run makes in its study's."""
 
 
 class Conductor:
@@ -105,14 +99,20 @@ class Conductor:
         sheet: the values of ``study.json``.
         report: writes the report at the end.
         began: monotonic time at which the command began, from which wall time counts.
+        lost: as in ``run_study``.
     """
 
     def __init__(
-        self, needed: Prepared, sheet: Mapping[str, Any], report: Report, began: float
+        self,
+        needed: Prepared,
+        sheet: Mapping[str, Any],
+        report: Report,
+        began: float,
+        lost: Callable[[str], None] | None = None,
     ) -> None:
         config, study, datasets = needed.config, needed.study, needed.datasets
         self._needed, self._config, self._study, self._datasets = needed, config, study, datasets
-        self._report, self._began = report, began
+        self._report, self._began, self._lost = report, began, lost
         self._classes = outline(needed.dataset, config.lottery.data)[1]
         self._ran = False
         self._levels: dict[int, int] = {}
@@ -141,6 +141,10 @@ class Conductor:
         interrupts = self._interrupts
 
         def interrupt(signum: int) -> None:
+            if interrupts:
+                # Who asks twice does not want to wait for the end of what the first began.
+                restore()
+                signal.raise_signal(signum)
             interrupts.append(Interrupted(signum))
             raise interrupts[0]
 
@@ -150,10 +154,11 @@ class Conductor:
             restore = on_interrupt(interrupt)
             try:
                 with self._progress:
-                    self._run_trials(interrupt)
-            except KeyboardInterrupt:
+                    self._run_trials()
+            except KeyboardInterrupt as error:
                 # In the middle of a call of Ray, ours comes back as a plain one.
-                interrupts[:] = interrupts or [Interrupted(signal.SIGINT)]
+                ours = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+                interrupts[:] = interrupts or [ours]
             except BaseException:
                 self._tracked.tracker.finish("FAILED")
                 self._tracked.tracker.close(timeout_s=30)
@@ -162,7 +167,7 @@ class Conductor:
                 restore()
                 ray.shutdown()
                 # Ray's state files are scratch; networks and ledger are what a study is.
-                shutil.rmtree(self._config.folder / "ray", ignore_errors=True)
+                shutil.rmtree(self._config.folder / SCRATCH, ignore_errors=True)
         try:
             return self._finish(interrupts[0] if interrupts else None)
         except StorageError:
@@ -183,6 +188,11 @@ class Conductor:
         self._progress.level(trial, report, self._share(trial, report["level"]))
         self._tracked.level(trial, report["level"], report["rows"])
 
+    def silent(self, trial: Trial, seconds: float) -> None:
+        """A trial's worker hangs: say that its trial begins again."""
+        text = f"{trial.name}: no level for {clock(seconds)}: its worker is ended, it begins anew"
+        self._console.print(text, soft_wrap=True, markup=False)
+
     def ended(self, trial: Trial) -> None:
         """A trial ended: write the records, close its run."""
         self._tables.write()
@@ -191,7 +201,7 @@ class Conductor:
 
     def failed(self, trial: Trial, traceback: str) -> None:
         """A trial raised: keep where, for whoever mends it."""
-        failures = subfolder(self._config.folder, "failures")
+        failures = subfolder(self._config.folder, FAILURES)
         with write_atomically(failures / f"trial-{trial.number:03d}.txt") as path:
             path.write_text(traceback, encoding="utf-8")
 
@@ -200,11 +210,10 @@ class Conductor:
         if self._interrupts:
             raise self._interrupts[0]
 
-    def _run_trials(self, interrupt: Callable[[int], None]) -> None:
+    def _run_trials(self) -> None:
         config = self._config
         resources = start_ray(config)
         self._needed.show_engine(self._console)
-        on_interrupt(interrupt)  # Ray has taken SIGTERM for itself, and would end in SIGABRT.
         cores = max(1, int(resources.get("CPU", 1)))
         searcher = StudySearcher(
             self._ledger,
@@ -219,11 +228,8 @@ class Conductor:
         )
         concurrent = min(config.max_concurrent or cores, cores)
         engine = self._needed.engine
-        try:
+        with vital_processes(self._lost) if self._lost else contextlib.nullcontext():
             run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
-        except Exception as error:
-            # Tune wraps what a callback raises, as at a disk that is full.
-            raise next(filter(_is_ours, _causes(error)), error) from None
 
     def _share(self, trial: Trial, level: int) -> float:
         if trial.number not in self._levels:
@@ -260,14 +266,3 @@ class Conductor:
         rows = self._tables.rows
         show(outcome, self._ledger, rows, self._config, self._classes, self._console)
         return outcome
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yields an error and those behind it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _is_ours(error: BaseException) -> bool:
-    return isinstance(error, LttuneError)

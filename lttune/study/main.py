@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -11,12 +12,18 @@ from pathlib import Path
 import tyro
 
 from lttune.config.command_line import parsed, unread_output
-from lttune.errors import LttuneError
+from lttune.config.signals import (
+    INTERRUPTED,
+    INTERRUPTED_LINE,
+    end_at_once,
+    exit_at_once,
+    exit_code_of,
+    interrupts_call,
+)
+from lttune.config.unneeded import open_descriptors, unneeded_output
+from lttune.errors import LttuneError, ResourceError, StorageError
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
-
-INTERRUPTED = 128
-"""Least exit code of an interrupted study."""
 
 
 def main(
@@ -28,34 +35,71 @@ def main(
         study: what the study file declares.
         report: writes the report of a study's folder and returns its path.
         doc: the study file's docstring: the help text.
-        argv: arguments; None is the command line's.
+        argv: arguments; None is the command line's, and this process is then the study's alone: a
+            signal ends it at once where no trial is running.
     """
     began = time.monotonic()
-    arguments = sys.argv[1:] if argv is None else argv
-    default = study.scales[_scale(arguments, study)]
-    with unread_output():
-        config = parsed(
-            lambda: tyro.cli(StudyConfig, default=default, description=doc, args=arguments),
-            f"python {study.file.parent.name}/{study.file.name}",
-        )
+    if argv is None:
+        open_descriptors()
+    with interrupts_call(exit_at_once) if argv is None else contextlib.nullcontext():
+        arguments = sys.argv[1:] if argv is None else argv
+        default = study.scales[_scale(arguments, study)]
+        with unread_output():
+            config = parsed(
+                lambda: tyro.cli(StudyConfig, default=default, description=doc, args=arguments),
+                f"python {study.file.parent.name}/{study.file.name}",
+            )
+        with unread_output() if config.plan else unneeded_output():
+            return _run(config, study, report, began, alone=argv is None)
+
+
+def _run(
+    config: StudyConfig,
+    study: Study,
+    report: Callable[[Path], Path],
+    began: float,
+    *,
+    alone: bool,
+) -> int:
     try:
+        _require_place()
         # PyTorch, Ray and MLflow take seconds to import: help and mistakes should not wait.
         from lttune.study.conductor import run_study
 
-        code = run_study(config, study, report, began).exit_code
-        if code >= INTERRUPTED and argv is None:
+        lost = _without_ray if alone else None
+        code = run_study(config, study, report, began, lost).exit_code
+        if code >= INTERRUPTED and alone:
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                stream.flush()
             # Interrupted in the middle of a call, Ray (2.60) ends one interpreter in twelve with a
             # segmentation fault. Everything is written, so that nothing is lost by not ending it.
-            sys.stdout.flush()
-            sys.stderr.flush()
             os._exit(code)
         return code
     except LttuneError as error:
         print(f"lttune: error: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("lttune: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        print(INTERRUPTED_LINE, file=sys.stderr)
+        return exit_code_of(error)
+
+
+def _without_ray(name: str) -> None:
+    """Ends the process: what waits for a process of Ray that is gone waits for ever."""
+    text = f"Ray's {name} has died; run the same command again to go on where it stopped"
+    end_at_once(f"lttune: error: {text}", ResourceError.exit_code)
+
+
+def _require_place() -> None:
+    """Raises ``StorageError`` where the folder that this process works in is gone.
+
+    Ray, MLflow and every relative path need one.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise StorageError(
+            "the folder that this was started in has been deleted: change to another one"
+        ) from None
 
 
 def _scale(arguments: list[str], study: Study) -> str:

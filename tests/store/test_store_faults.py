@@ -116,7 +116,7 @@ def test_a_lock_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):
     assert obtain(store, INPUTS, cell)[2] is False
 
 
-@pytest.mark.parametrize("failing", ["cells.write_draft", "cells.save_file", "store.flush"])
+@pytest.mark.parametrize("failing", ["cells.write_draft", "cells.write_tensors", "store.flush"])
 def test_a_cell_that_cannot_be_written_leaves_no_draft(failing, tmp_path, monkeypatch):
     store = Store(tmp_path)
     monkeypatch.setattr(f"lttune.store.{failing}", full)

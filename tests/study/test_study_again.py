@@ -47,7 +47,7 @@ def test_a_complete_trial_that_lost_its_records_is_run_again(table, place, tmp_p
     (again.folder / f"{table}.parquet").unlink()
     seen: list[str] = []
     monkeypatch.setattr(
-        Conductor, "_run_trials", lambda self, _: seen.extend(t.state for t in self._ledger.trials)
+        Conductor, "_run_trials", lambda self: seen.extend(t.state for t in self._ledger.trials)
     )
     again.run()
     assert seen == ["waiting"] * 6

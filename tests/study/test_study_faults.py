@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import digits_study
-import psutil
 import pytest
 from digits_place import TIMES, Place, lasting
 from digits_study import LOTTERY, SMOKE, STUDY
+from drivers import Driver
 from optuna.distributions import CategoricalDistribution
 
 from lttune.data import load
@@ -26,6 +21,8 @@ from lttune.store.store import Store
 from lttune.study import conductor
 from lttune.study.conductor import Conductor
 from lttune.study.main import main
+from lttune.study.workers import tune
+from lttune.study.workers.watchdog import Watchdog
 from lttune.training.engines import Needs, choose, make
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
@@ -93,58 +90,35 @@ def test_a_study_that_cannot_start_is_failed_in_mlflow(place, tmp_path, monkeypa
     assert began.states() == ["complete"] * 6
 
 
-def test_a_worker_that_dies_costs_nothing(place, tmp_path, monkeypatch, cwd, ray_address):
+# Three times is once more than Ray repeats a trial whose workers fail.
+@pytest.mark.parametrize(
+    ("signum", "times"), [(signal.SIGKILL, 1), (signal.SIGTERM, 3), (signal.SIGSTOP, 1)]
+)
+def test_a_worker_that_ends_or_hangs_costs_nothing(
+    signum, times, place, tmp_path, monkeypatch, cwd, ray_address
+):
     killed: list[int] = []
     level = Conductor.level
 
     def deadly(self: Conductor, trial: Any, report: Any) -> None:
         level(self, trial, report)
-        if trial.number == 0 and report["level"] == 1 and not killed:
+        if trial.number == 0 and report["level"] == 1 and len(killed) < times:
             killed.append(report["pid"])
-            os.kill(report["pid"], signal.SIGKILL)
+            os.kill(report["pid"], signum)
 
     monkeypatch.setattr(Conductor, "level", deadly)
+    if signum == signal.SIGSTOP:
+        monkeypatch.setattr(tune, "Watchdog", lambda: Watchdog(least_s=4.0, levels=0.0))
     ended = Place(tmp_path, ray_address).run("--max-concurrent", "1")
-    assert len(killed) == 1
-    assert killed[0] != os.getpid()
+    assert len(killed) == times
+    assert ("its worker is ended" in ended.printed) is (signum == signal.SIGSTOP)
+    assert len({*killed, os.getpid()}) == times + 1
     assert (ended.exit_code, ended.states()) == (0, ["complete"] * 6)
     assert lasting(ended.rows()) == lasting(place.rows())
     assert [t["objective"] for t in ended.trials()] == [t["objective"] for t in place.trials()]
     density = ended.series(ended.runs()[0], "density")
     assert density == place.series(place.runs()[0], "density")
     assert ended.statuses() == place.statuses()
-
-
-class Driver:
-    """A driver in a process of its own, and all processes that it started."""
-
-    def __init__(self, flags: list[str], cwd: Path, home: Path) -> None:
-        ours = ("RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED", "MLFLOW_LOGGING_LEVEL")
-        users = {name: value for name, value in os.environ.items() if name not in ours}
-        self.process = subprocess.Popen(
-            [sys.executable, digits_study.__file__, *flags],
-            cwd=cwd,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            env={**users, "HOME": str(home)},
-        )
-
-    def wait_for(self, happened: Callable[[], bool]) -> None:
-        while not happened():
-            assert self.process.poll() is None, self.process.communicate()
-            time.sleep(0.02)
-
-    def stop(self, send: Callable[[int, int], None], signum: int) -> tuple[int, str, str]:
-        """Sends a signal; returns exit code, stdout and stderr once no process is left."""
-        family = psutil.Process(self.process.pid).children(recursive=True)
-        assert any(one.name().startswith("ray::") for one in family)
-        send(self.process.pid, signum)
-        out, err = self.process.communicate(timeout=60)
-        _, alive = psutil.wait_procs(family, timeout=30)
-        assert alive == []
-        return self.process.returncode, out, err
 
 
 def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys, ray_address):
@@ -154,8 +128,11 @@ def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys
     flags += ["--controls", "reinit", "--trials", "2", "--replicates", "1"]
     flags += ["--max-concurrent", "1"]
 
-    # Ctrl-C reaches every process of the terminal; kill, docker and Slurm stop the driver alone.
-    for send, signum, code in ((os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGTERM, 143)):
+    # Ctrl-C and a terminal that is closed reach every process that it shows; kill, docker and Slurm
+    # stop the driver alone.
+    hangup = (os.killpg, signal.SIGHUP, 129)
+    asked = ((os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGTERM, 143), hangup)
+    for send, signum, code in asked:
         before = place.cells()
         driver = Driver([*place.flags, *flags], cwd, home=tmp_path)
         if not before:
@@ -167,6 +144,7 @@ def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys
             assert printed.err.startswith(f"{message}{driver.process.pid} on ")
 
         driver.wait_for(lambda before=before: len(place.cells()) > len(before))
+        assert any(one.name().startswith("ray::") for one in driver.family())
         exit_code, out, err = driver.stop(send, signum)
         assert (exit_code, err) == (code, "")
         assert "interrupted: every finished network is kept" in out

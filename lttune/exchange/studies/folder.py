@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from lttune.errors import StorageError
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.records.ledger import Trial
 from lttune.records.tables import Row
+from lttune.store.temporary import remove_abandoned, temporary_beside
 
 ABOUT = ("name", "question", "source", "command", "created", "dataset.name")
 EXPORTED_OF_SHEET = (*ABOUT, "lottery", "space", "objective.name", "objective.text")
@@ -93,8 +94,11 @@ def require_absent(path: Path) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yields a folder to write into, which is whole or absent at ``path`` afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as draft:
-        inside = Path(draft) / path.name
-        inside.mkdir()
-        yield inside
-        inside.rename(path)
+    remove_abandoned(path.parent, path.name)
+    draft = temporary_beside(path)
+    draft.mkdir()
+    try:
+        yield draft
+        draft.rename(path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

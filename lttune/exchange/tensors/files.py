@@ -9,11 +9,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from lttune.errors import DataError, StorageError
 from lttune.store.files import write_atomically
+from lttune.store.tensor_files import write_tensors
 
 JSON_BEGINS = 8
 """Bytes before the header of a safetensors file: its length."""
@@ -39,7 +39,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
     values = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     try:
         with write_atomically(path) as temporary:
-            save_file(values, temporary, {"format": "pt", **metadata})
+            write_tensors(temporary, values, {"format": "pt", **metadata})
     except (OSError, SafetensorError) as error:
         raise StorageError(f"cannot write {path}: {error}") from error
 

@@ -24,7 +24,7 @@ class Outcome:
     """How a run of a study ended."""
 
     exit_code: int
-    """0 complete, 1 finished with failed trials, 130 or 143 interrupted."""
+    """0 complete, 1 finished with failed trials, 129, 130 or 143 interrupted."""
     report: Path
     tracking: str
     """MLflow's address, without a password."""

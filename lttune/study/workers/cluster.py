@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import ray_constants, services
 from ray.exceptions import GetTimeoutError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from lttune.config.signals import Interrupted, interrupts_kept
 from lttune.errors import ResourceError, StorageError
+from lttune.store.temporary import temporary_beside
+from lttune.study.checks import check_address
 from lttune.study.settings import StudyConfig
 
 QUIET = {
@@ -31,8 +38,28 @@ QUIET = {
 }
 
 
+def require_cluster(config: StudyConfig) -> None:
+    """Checks that the cluster that Ray would find by itself answers.
+
+    Ray (2.60) would try for half a minute to reach one that has gone, and print lines of its own.
+
+    Raises:
+        ResourceError: if there is none, or it does not answer as ``check_address`` asks.
+    """
+    if config.address != "auto" or "://" in os.environ.get("RAY_ADDRESS", ""):
+        return  # An address is checked with the settings; one of Ray's client is Ray's to reach.
+    try:
+        address = services.canonicalize_bootstrap_address("auto")
+    except (ConnectionError, ValueError) as error:
+        text = f"no Ray cluster answers at address 'auto': {_first_line(error)}"
+        raise ResourceError(text) from error
+    check_address(address)
+
+
 def start_ray(config: StudyConfig) -> dict[str, Any]:
     """Starts Ray on this machine or joins a cluster; returns its resources.
+
+    A Ray of this machine alone listens on the loopback address, which no other machine reaches.
 
     Raises:
         ResourceError: if the cluster does not answer or lacks what a trial needs.
@@ -44,24 +71,46 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
         logging.getLogger(name).setLevel(logging.ERROR)
     local = config.address in (None, "local")
     try:
-        ray.init(
-            address="local" if local else config.address,
-            include_dashboard=False if local else None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with interrupts_kept(), _loopback_only() if local else contextlib.nullcontext():
+            ray.init(
+                address="local" if local else config.address,
+                include_dashboard=False if local else None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+    except SystemExit as end:
+        # What Ray, which takes SIGTERM for itself while it starts, makes of that.
+        raise Interrupted(signal.SIGTERM) from end
     # A node that does not come up in 30 s, on a machine that is too busy, is a bare ``Exception``.
     except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         where = f"no Ray cluster answers at address {config.address!r}"
         what = "Ray cannot be started on this machine" if local else where
-        raise ResourceError(f"{what}: {reason}") from error
+        raise ResourceError(f"{what}: {_first_line(error)}") from error
     _keep_token_private()
     resources = ray.cluster_resources()
     if config.device == "cuda" and not resources.get("GPU"):
         raise ResourceError("device must be cpu here: cuda was asked for, but Ray sees no GPU")
     _check_store(config.store.absolute())
     return resources
+
+
+@contextlib.contextmanager
+def _loopback_only() -> Iterator[None]:
+    """Has a Ray that starts inside listen on the loopback address alone.
+
+    So it does (2.60) on macOS and Windows, and by this setting of its own everywhere: else its
+    processes listen on all addresses. Its environment variable is read at Ray's first import only.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _keep_token_private() -> None:
@@ -73,7 +122,7 @@ def _keep_token_private() -> None:
 
 def _check_store(store: Path) -> None:
     """Has every other node see a mark of this one in the store, and write there too."""
-    mark = store / f".mark-{os.getpid()}"
+    mark = temporary_beside(store / "mark")
     mark.write_text("")
     here = ray.get_runtime_context().get_node_id()
     try_it = ray.remote(num_cpus=0)(_trouble_with)
@@ -100,7 +149,7 @@ def _trouble_with(mark: str) -> str:
     if not Path(mark).exists():
         return "does not see"
     try:
-        own = Path(f"{mark}.{os.getpid()}")
+        own = temporary_beside(Path(mark).with_name("answer"))
         own.write_text("")
         own.unlink()
     except OSError:

@@ -6,30 +6,30 @@ files are scratch: they are written under the study's folder and never read back
 
 from __future__ import annotations
 
-import signal
-import threading
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import ray
 from ray import tune
 
 from lttune.data import Dataset
+from lttune.errors import LttuneError
 from lttune.records.ledger import Ledger, Trial
 from lttune.store.failpoint import reach
+from lttune.store.workplace import SCRATCH
 from lttune.study.search.halving import SearchHalving
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.trainable import LotteryTrainable
+from lttune.study.workers.watchdog import Watchdog
 
-
-class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM; ``exit_code`` is 130 or 143."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__()
-        self.exit_code = 128 + signum
+ASKED_TO_END = "receives a SIGTERM"
+"""What Ray (2.60) says of a worker that was ended by SIGTERM."""
+MOST_ASKED = 10
+"""Times that a trial's workers may be asked to end before each counts as a failure."""
 
 
 class Listener(Protocol):
@@ -44,6 +44,9 @@ class Listener(Protocol):
     def failed(self, trial: Trial, traceback: str) -> None:
         """A trial raised; ``ended`` follows."""
 
+    def silent(self, trial: Trial, seconds: float) -> None:
+        """A trial's worker has reported nothing for too long: it is ended, and repeated."""
+
     def ended(self, trial: Trial) -> None:
         """A trial ended; its state and objective are set."""
 
@@ -55,6 +58,8 @@ class _Bridge(tune.Callback):
         self._ledger, self._searcher, self._listener = ledger, searcher, listener
         self._trials: dict[str, Trial] = {}
         self._began: dict[int, float] = {}
+        self._watchdog = Watchdog()
+        self._asked_to_end: dict[str, int] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Notes the start."""
@@ -65,6 +70,8 @@ class _Bridge(tune.Callback):
     ) -> None:
         """Passes a level on."""
         mine = self._trials[trial.trial_id]
+        rows = result.get("rows", ())
+        self._watchdog.reported(mine.number, any(not row["reused"] for row in rows))
         if "error" in result:
             mine.error = result["error"]
             self._listener.failed(mine, result["traceback"])
@@ -88,13 +95,35 @@ class _Bridge(tune.Callback):
         mine.error = mine.error or "its worker died; out of memory is the usual cause"
         self._end(mine, "failed")
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial whose worker died will begin again."""
+        if mine := self._trials.get(trial.trial_id):
+            self._watchdog.ended(mine.number)
+        # A worker that was asked to end, as on a machine that is given back, failed in nothing.
+        with contextlib.suppress(OSError):
+            asked = Path(trial.error_file or "").read_text().count(ASKED_TO_END)
+            if self._asked_to_end.get(trial.trial_id, 0) < asked <= MOST_ASKED:
+                self._asked_to_end[trial.trial_id] = asked
+                trial.run_metadata.num_failures -= 1
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Ends the workers that hang: Ray repeats their trials as of those that died."""
+        silent = self._watchdog.silent()
+        for trial in trials if silent else ():
+            mine = self._trials.get(trial.trial_id)
+            if mine and mine.number in silent and (actor := trial.temporary_state.ray_actor):
+                self._listener.silent(mine, silent[mine.number])
+                ray.kill(actor)
+
     def _start(self, trial: Any) -> Trial:
         mine = self._trials[trial.trial_id] = self._searcher.trial_of(trial.trial_id)
         self._began[mine.number] = time.monotonic()
+        self._watchdog.began(mine.number)
         self._listener.started(mine)
         return mine
 
     def _end(self, trial: Trial, state: Any) -> None:
+        self._watchdog.ended(trial.number)
         trial.state = state
         trial.seconds = time.monotonic() - self._began[trial.number]
         # The records first: a driver killed in between repeats the trial, and reads its networks
@@ -120,7 +149,7 @@ def run_trials(
     """Runs every trial that the searcher hands out, at most ``concurrent`` at once.
 
     Raises:
-        Interrupted: at SIGINT or SIGTERM; networks in training are lost, finished ones kept.
+        Interrupted: at SIGINT, SIGTERM or SIGHUP; networks in training are lost, others kept.
     """
     trainable = tune.with_parameters(
         LotteryTrainable,
@@ -148,29 +177,26 @@ def run_trials(
         ),
         run_config=tune.RunConfig(
             name=f"run-{time.time_ns()}",
-            storage_path=str((config.folder / "ray").absolute()),
+            storage_path=str((config.folder / SCRATCH).absolute()),
             verbose=0,
             callbacks=[_Bridge(ledger, searcher, listener)],
             failure_config=tune.FailureConfig(max_failures=2),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    except Exception as error:
+        # Tune wraps what a callback raises, as at a disk that is full.
+        raise next((one for one in _causes(error) if isinstance(one, LttuneError)), error) from None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields an error and those behind it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _trial_name(trial: Any) -> str:
     return f"trial-{trial.config['trial']:03d}"
-
-
-def on_interrupt(action: Callable[[int], None]) -> Callable[[], None]:
-    """Calls ``action`` at SIGINT and SIGTERM; returns what puts the old handlers back."""
-    if threading.current_thread() is not threading.main_thread():
-        return lambda: None
-    signals = (signal.SIGINT, signal.SIGTERM)
-    old = {s: signal.signal(s, lambda signum, frame: action(signum)) for s in signals}
-
-    def restore() -> None:
-        for signum, handler in old.items():
-            signal.signal(signum, handler)
-
-    return restore

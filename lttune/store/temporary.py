@@ -1,0 +1,114 @@
+"""Temporary files and folders, whose names say which process writes them.
+
+What no living process owns was left by one that was killed, and is removed by the next that comes
+by. Not a lock but the name tells: a lock would not survive that another library replaces the file,
+and many shared file systems have none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import glob
+import hashlib
+import itertools
+import os
+import platform
+import re
+import shutil
+import time
+import uuid
+from pathlib import Path
+
+DRAFTS = "drafts"
+"""Folder of a store in which cells are written."""
+
+UNKNOWN_OWNER_S = 3600.0
+"""Seconds since the last change after which what another machine or an older version of lttune
+wrote is taken to be left."""
+
+_NAME = re.compile(
+    r"\.(?P<name>.+)\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<began>\d+)-\d+\.tmp(-[a-z]+)?"
+)
+_OLDER_NAME = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.tmp")
+_OLDER_DRAFT = re.compile("(?P<name>[0-9a-f]{32})")
+_NUMBERS = itertools.count()
+
+
+def temporary_beside(path: Path) -> Path:
+    """Returns a path beside another one that this process may write to, different at each call."""
+    pid = os.getpid()
+    owner = f"{_machine()}-{pid}-{_began(pid)}-{next(_NUMBERS)}"
+    return path.with_name(f".{path.name}.{owner}.tmp")
+
+
+def remove_abandoned(folder: Path, name: str | None = None) -> None:
+    """Removes what killed processes left in a folder: of the path called ``name``, None for all.
+
+    Nothing else is touched, links are not followed, and what cannot be removed stays.
+    """
+    if folder.is_symlink():
+        return
+    pattern = "*" if name is None else f".{glob.escape(name)}.*"
+    with contextlib.suppress(OSError):
+        for path in list(folder.glob(pattern)):
+            if _is_abandoned(path, name):
+                _remove(path)
+
+
+def _is_abandoned(path: Path, name: str | None) -> bool:
+    known = _NAME.fullmatch(path.name)
+    older = _OLDER_DRAFT if path.parent.name == DRAFTS else _OLDER_NAME
+    found = known or older.fullmatch(path.name)
+    if found is None or name not in (None, found["name"]):
+        return False
+    if known and known["machine"] == _machine():
+        return not _lives(int(known["pid"]), known["began"])
+    try:
+        return time.time() - path.lstat().st_mtime > UNKNOWN_OWNER_S
+    except OSError:
+        return False  # Its owner has finished.
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+@functools.cache
+def _machine() -> str:
+    """Returns what two processes share just where each can see whether the other is alive."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        parts = (boot, str(Path("/proc/self/ns/pid").readlink()))
+    except OSError:
+        parts = (platform.node(), str(uuid.getnode()))
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:8]
+
+
+def _began(pid: int) -> str:
+    """Returns when a process began, in ticks since the machine did; 0 where that is not told.
+
+    With it a process is told from a later one that has the same number.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return "0"
+    # The program's name, in brackets, may hold anything; 19 fields lie between it and this one.
+    return text.rpartition(")")[2].split()[19]
+
+
+def _lives(pid: int, began: str) -> bool:
+    if os.name != "posix":
+        return True  # Elsewhere to ask by a signal would send one.
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # It is another user's.
+    return _began(pid) in (began, "0")

@@ -1,0 +1,90 @@
+"""The processes of a study on one machine: whom they listen to, and how long they live."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from digits_place import Place, _empty_database
+from drivers import BRIEF, Driver, listening
+from one_process import one_process
+
+from lttune.store.temporary import DRAFTS, temporary_beside
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+LONG = ("--lottery.train.steps=10000", "--lottery.train.eval-every=1000", "--lottery.levels=3")
+
+
+@pytest.fixture
+def place(tmp_path) -> Place:
+    (tmp_path / "mlflow.db").write_bytes(_empty_database())
+    return Place(tmp_path)
+
+
+def left_by(pid: int, path: Path) -> Path:
+    """Leaves what a process that was killed was writing beside a path; returns it."""
+    left = temporary_beside(path)
+    left = left.with_name(left.name.replace(f"-{os.getpid()}-", f"-{pid}-"))
+    left.parent.mkdir(exist_ok=True)
+    left.touch()
+    return left
+
+
+def test_a_killed_driver_leaves_no_process_and_the_next_run_removes_the_rest(place, cwd):
+    flags = [*place.flags, *BRIEF, *LONG]
+    driver = Driver(flags, cwd, home=place.root)
+    driver.wait_for(lambda: bool(place.cells()))
+
+    family = [psutil.Process(driver.process.pid), *driver.family()]
+    names = {one.name() for one in family}
+    assert {"raylet", "gcs_server"} <= names
+    assert any(name.startswith("ray::") for name in names)
+    # Nobody on another machine can reach them.
+    found = list(listening(family))
+    assert len(found) > 3
+    assert [socket for socket in found if socket[1] not in ("127.0.0.1", "::1")] == []
+
+    code, _, err = driver.stop(os.kill, signal.SIGKILL, within_s=10)
+    assert (code, err) == (-signal.SIGKILL, "")
+    before = place.cells()
+    assert (place.folder / "ray").exists()
+    beside = [place.folder / "trials.json", place.folder / "figures" / "x.svg"]
+    store = place.root / "out" / "cells"
+    beside += [store / "mark", store / DRAFTS / "cell"]
+    left = [left_by(driver.process.pid, path) for path in beside]
+    with one_process():
+        place.run(*BRIEF, *LONG)
+    assert (place.exit_code, place.states()) == (0, ["complete"])
+    assert {key: place.cells()[key] for key in before} == before
+    assert len(place.cells()) == 7
+    assert [path for path in left if path.exists()] == []
+    assert not (place.folder / "ray").exists()
+
+
+def test_a_driver_that_is_asked_to_end_while_ray_starts_says_so(place, cwd):
+    driver = Driver([*place.flags, *BRIEF], cwd, home=place.root)
+    driver.wait_for(lambda: any(one.name() == "gcs_server" for one in driver.family()))
+    code, out, err = driver.stop(os.kill, signal.SIGTERM)
+    assert (code, err) == (143, "")
+    assert "interrupted: every finished network is kept" in out
+    assert place.states() == ["waiting"]
+    assert not (place.folder / "ray").exists()
+
+
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_a_study_whose_ray_dies_ends_and_goes_on_when_it_is_run_again(name, place, cwd):
+    driver = Driver([*place.flags, *BRIEF, *LONG], cwd, home=place.root)
+    driver.wait_for(lambda: bool(place.cells()))
+    (vital,) = [one for one in driver.family() if one.name() == name]
+    code, out, err = driver.stop(lambda pid, signum: vital.send_signal(signum), signal.SIGKILL)
+    text = f"Ray's {name} has died; run the same command again to go on where it stopped"
+    assert (code, err) == (5, f"lttune: error: {text}\n"), out
+    before = place.cells()
+    with one_process():
+        place.run(*BRIEF, *LONG)
+    assert (place.exit_code, place.states()) == (0, ["complete"])
+    assert {key: place.cells()[key] for key in before} == before
