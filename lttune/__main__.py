@@ -15,6 +15,7 @@ from importlib.util import find_spec
 
 from lttune import __version__
 from lttune.config.command_line import parsed, unread_output
+from lttune.config.passwords import masked
 from lttune.errors import LttuneError, StorageError, unknown
 
 ENTRY_POINTS = "lttune.commands"
@@ -42,12 +43,13 @@ def _main(arguments: list[str]) -> int:
     try:
         return _run(arguments[0], arguments[1:])
     except LttuneError as error:
-        print(f"lttune: error: {error}", file=sys.stderr)
+        print(f"lttune: error: {masked(str(error), *arguments)}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         raise
     except OSError as error:
-        print(f"lttune: error: {' '.join(str(error).split())}", file=sys.stderr)
+        text = masked(" ".join(str(error).split()), *arguments)
+        print(f"lttune: error: {text}", file=sys.stderr)
         return StorageError.exit_code
     except KeyboardInterrupt:
         print("lttune: interrupted", file=sys.stderr)

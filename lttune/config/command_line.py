@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from typing import TypeVar
 
+from lttune.config.passwords import masked
+
 T = TypeVar("T")
 
 REFUSED = 2
@@ -70,7 +72,8 @@ def parsed(parse: Callable[[], T], command: str) -> T:
             return parse()
     except SystemExit as end:
         if end.code:
-            print(f"lttune: error: {_line(said.getvalue())}; see {command} --help", file=sys.stderr)
+            text = masked(_line(said.getvalue()), *sys.argv)
+            print(f"lttune: error: {text}; see {command} --help", file=sys.stderr)
             raise SystemExit(REFUSED) from None
         raise
 

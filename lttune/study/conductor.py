@@ -21,7 +21,7 @@ from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
 from lttune.store.files import read_json, write_json
 from lttune.store.store import require_writable
-from lttune.study.console.outcome import Outcome, show
+from lttune.study.console.outcome import Outcome, show, show_absence
 from lttune.study.console.progress import Progress
 from lttune.study.declared import Study
 from lttune.study.manifest import continued, refuse_other, sheet
@@ -32,7 +32,7 @@ from lttune.study.phases.planned import levels, phase_config, plan_trials, work
 from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
-from lttune.study.tracking.tracker import RunStatus
+from lttune.study.tracking.tracker import RunStatus, Tracker
 from lttune.study.workers.cluster import start_ray
 from lttune.study.workers.tune import Interrupted, on_interrupt, run_trials
 
@@ -124,8 +124,9 @@ class Conductor:
         self._tables = Tables(folder, config.name)
         self._tables.read(self._ledger)
         plan_trials(self._ledger, config, study)
+        self._tracker = Tracker(config.tracking_uri, config.name)
         self._tracked = TrackedStudy(
-            config, study, needed.dataset, self._sheet, self._ledger, self._tables
+            folder, self._sheet, self._ledger.trials, self._tables.of, self._tracker
         )
         self._progress = Progress(self._ledger, work(config, study, datasets), self._console)
 
@@ -137,7 +138,9 @@ class Conductor:
             interrupts.append(Interrupted(signum))
             raise interrupts[0]
 
-        self._tracked.open()
+        if reason := self._tracker.ask():
+            show_absence(self._tracker.address, reason, self._config, self._console)
+        self._tracked.open(is_running=True)
         self._ran = not self._ledger.finished
         if self._ran:
             restore = on_interrupt(interrupt)
@@ -148,8 +151,8 @@ class Conductor:
                 # In the middle of a call of Ray, ours comes back as a plain one.
                 interrupts[:] = interrupts or [Interrupted(signal.SIGINT)]
             except BaseException:
-                self._tracked.tracker.finish("FAILED")
-                self._tracked.tracker.close(timeout_s=30)
+                self._tracker.finish("FAILED")
+                self._tracker.close(timeout_s=30)
                 raise
             finally:
                 restore()
@@ -223,22 +226,18 @@ class Conductor:
         self._ledger.save()
         self._tables.write()
         page = self._report(self._config.folder)
-        figures = sorted((self._config.folder / "figures").glob("*"))
-        tables = [self._config.folder / f"{name}.parquet" for name in ("records", "layers")]
-        files = [page, *tables, *figures]
         status: RunStatus = "FAILED"
         if self._ledger.finished:
             status = "FINISHED" if self._ledger.complete else "KILLED"
-        tracker = self._tracked.tracker
-        tracker.finish("KILLED" if interrupted else status, files)
-        missing = tracker.close(timeout_s=15 if interrupted else 60)
+        self._tracked.finish("KILLED" if interrupted else status)
+        missing = self._tracker.close(timeout_s=15 if interrupted else 60)
         if self._ran:
             self._ledger.wall_s += time.monotonic() - self._began
             self._ledger.save()
         outcome = Outcome(
             exit_code=interrupted.exit_code if interrupted else int(not self._ledger.finished),
             report=page,
-            tracking=tracker.address,
+            tracking=self._tracker.address,
             not_tracked=missing,
         )
         rows = self._tables.rows

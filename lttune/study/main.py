@@ -11,6 +11,7 @@ from pathlib import Path
 import tyro
 
 from lttune.config.command_line import parsed, unread_output
+from lttune.config.passwords import masked
 from lttune.errors import LttuneError
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
@@ -51,7 +52,7 @@ def main(
             os._exit(code)
         return code
     except LttuneError as error:
-        print(f"lttune: error: {error}", file=sys.stderr)
+        print(f"lttune: error: {masked(str(error), *arguments)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("lttune: interrupted", file=sys.stderr)
