@@ -92,8 +92,8 @@ def sqlite_uri(path: Path) -> str:
 def database_server(uri: str) -> tuple[str, int] | None:
     """Returns host and port of the server behind a database's URI.
 
-    None where the driver looks for it in a way of its own, in a file of services or on a socket of
-    this machine, and where there is none.
+    None where the driver looks for it in a way of its own, such as in a file of services, on a
+    socket of this machine or on one host after the other, and where there is no server.
     """
     scheme, _, rest = uri.partition("://")
     port = _PORTS.get(scheme.partition("+")[0])
@@ -101,6 +101,6 @@ def database_server(uri: str) -> tuple[str, int] | None:
     if port is None or match is None or match[1] is None:
         return None
     options = urllib.parse.parse_qs(match[3] or "", keep_blank_values=True)
-    if {"host", "service", "unix_socket"} & options.keys():
+    if "," in match[1] or {"host", "service", "unix_socket"} & options.keys():
         return None
     return match[1].strip("[]"), int(match[2] or port)
