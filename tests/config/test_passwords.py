@@ -65,7 +65,7 @@ def test_what_is_known_to_be_secret_is_hidden_wherever_it_is_repeated(uri):
         ("sqlite:////home/me@work/a#b/mlflow.db", "sqlite:////home/me@work/a#b/mlflow.db"),
         ("PWD=x; token: y", "PWD=***; token: ***"),
         ('{"api_key": "x y", "port": 5}', '{"api_key": ***, "port": 5}'),
-        ("Authorization: Bearer abc.def", "Authorization: *** ***"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
         ("password authentication failed", "password authentication failed"),
         ("lr=0.01 replicate=0", "lr=0.01 replicate=0"),
         ("", ""),

@@ -21,8 +21,8 @@ from lttune.records.schema import read
 from lttune.store.files import read_json
 from lttune.study.declared import Study
 from lttune.study.main import main
+from lttune.study.tracking.database import settle_sqlite
 from lttune.study.tracking.store import open_store
-from lttune.study.tracking.uri import settle_sqlite
 
 Row = dict[str, Any]
 TIMES = ("train_time_s", "eval_time_s", "trained", "reused")

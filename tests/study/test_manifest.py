@@ -176,4 +176,4 @@ def test_a_sheet_holds_no_password(digits, monkeypatch):
     monkeypatch.setattr("sys.argv", ["study.py", "--tracking-uri", uri])
     values = sheet(config_with(tracking_uri=uri), STUDY, digits, "torch/cpu")
     assert "hunter2" not in json.dumps(values)
-    assert values["config"]["tracking_uri"] == "postgresql://me:***@db/mlflow"
+    assert values["config"]["tracking_uri"] == "postgresql://***@db/mlflow"
