@@ -63,7 +63,7 @@ class Place:
         database = self.root / "mlflow.db"
         if not database.exists():
             self.root.mkdir(parents=True, exist_ok=True)
-            database.write_bytes(_empty_database())
+            database.write_bytes(empty_database())
         text = io.StringIO()
         with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
             self.exit_code = main(study, report, "", [*self.flags, *flags])
@@ -110,7 +110,7 @@ class Place:
 
 
 @functools.cache
-def _empty_database() -> bytes:
+def empty_database() -> bytes:
     """Returns MLflow's tables without a run, which take longer to make than a study to fill.
 
     That a study makes them itself is what the tests of tracking see.

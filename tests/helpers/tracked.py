@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from lttune.study.tracking.examples import TrainingExamples
@@ -15,6 +17,14 @@ ENDS: dict[int, RunStatus] = {0: "FINISHED", 1: "FAILED", 2: "KILLED"}
 def tiny_dataset() -> TrainingExamples:
     source = "https://example.org/tiny"
     return TrainingExamples(name="tiny", digest="0123456789abcdef", source=source, shape=(2, 4, 4))
+
+
+def spoil(path: Path) -> None:
+    """Makes a database whose schema is neither SQL nor text: not even SQLite's complaint is."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE webhooks (id)")
+    pages = path.read_bytes().replace(b"CREATE TABLE", b"CREATE TABLX")
+    path.write_bytes(pages.replace(b"webhooks", b"\xff\xfehooks\xfd"))
 
 
 def start(tracker: Tracker, folder: Path, **params: object) -> None:

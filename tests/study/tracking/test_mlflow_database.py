@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock, Timeout
+from tracked import spoil
 
 from lttune.study.tracking.database import alone_while_made, prepare_sqlite, settle_sqlite
 from lttune.study.tracking.uri import sqlite_path
@@ -158,24 +159,15 @@ class TestAloneWhileMade:
             pytest.fail("it was written nevertheless")
 
 
-def spoilt(path: Path) -> Path:
-    """Makes a database whose schema is neither SQL nor text."""
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("CREATE TABLE webhooks (id)")
-        database.commit()
-    pages = path.read_bytes().replace(b"CREATE TABLE", b"CREATE TABLX")
-    path.write_bytes(pages.replace(b"webhooks", b"\xff\xfehooks\xfd"))
-    return path
-
-
 def test_python_cannot_even_read_what_sqlite_says_of_some_files(tmp_path):
     # Else the next test would be of another fault.
-    database = sqlite3.connect(spoilt(tmp_path / "mlflow.db"))
+    spoil(tmp_path / "mlflow.db")
+    database = sqlite3.connect(tmp_path / "mlflow.db")
     with closing(database), pytest.raises(UnicodeDecodeError):
         database.execute("SELECT count(*) FROM sqlite_master")
 
 
-@pytest.mark.parametrize("breaks", [spoilt, Path.mkdir, lambda path: path.write_bytes(b"x" * 999)])
+@pytest.mark.parametrize("breaks", [spoil, Path.mkdir, lambda path: path.write_bytes(b"x" * 999)])
 def test_settling_what_is_no_database_raises_nothing(tmp_path, breaks):
     path = tmp_path / "mlflow.db"
     breaks(path)

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tracked import ENDS, LEVEL_KEYS, LEVELS, Store, run_study, run_trial, start, tiny_dataset
+from tracked import ENDS, LEVEL_KEYS, LEVELS, Store, run_study, run_trial, spoil, start, tiny_dataset
 
 from lttune.study.tracking.tracker import Tracker
 from lttune.study.tracking.views import TAG, views
@@ -235,9 +235,7 @@ def no_database(path: Path, _: Path) -> None:
 
 
 def spoilt(path: Path, _: Path) -> None:
-    half_made(path, path)
-    pages = path.read_bytes().replace(b"CREATE TABLE", b"CREATE TABLX")
-    path.write_bytes(pages.replace(b"webhooks", b"\xff\xfehooks\xfd"))
+    spoil(path)
 
 
 def torn(path: Path, whole: Path) -> None:
