@@ -40,6 +40,8 @@ class Place:
     printed: str = ""
     running: list[int] = field(default_factory=list)
     """How many trials ran at the start of each, where that was noted."""
+    elsewhere: str = ""
+    """Tracking URI that is given to the study; empty is that of its own database."""
 
     @property
     def folder(self) -> Path:
@@ -52,7 +54,7 @@ class Place:
     @property
     def flags(self) -> list[str]:
         joined = ["--address", self.address] if self.address else []
-        return ["--out", str(self.root / "out"), "--tracking-uri", self.uri, *joined]
+        return ["--out", str(self.root / "out"), "--tracking-uri", self.elsewhere or self.uri, *joined]
 
     def run(
         self,

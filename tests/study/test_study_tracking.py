@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answering import Door, answering, free_port, silent
+from answering import answering, free_port, silent
 from digits_place import Place
 from one_process import one_process
 from tracked import spoil
@@ -21,9 +21,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 SMALL = ("--phases", "anchor", "--replicates", "1", "--controls", "reinit")
 
 
-def run(place: Place, *flags: str) -> Place:
+def run(place: Place) -> Place:
     with one_process():
-        return place.run(*SMALL, *flags)
+        return place.run(*SMALL)
 
 
 def lines(place: Place, word: str) -> list[str]:
@@ -35,8 +35,7 @@ def truncate(path: Path) -> None:
 
 
 def fill(path: Path) -> None:
-    for name in (path, Path(f"{path}-wal")):
-        name.write_bytes(b"\xff\xfe no pages " * 4000)
+    path.write_bytes(b"\xff\xfe no pages " * 4000)
 
 
 @pytest.mark.parametrize("breaks", [spoil, fill, Path.mkdir])
@@ -66,10 +65,10 @@ def test_a_database_that_is_damaged_meanwhile_ends_no_study(breaks, tmp_path, mo
 
 
 def test_no_exception_of_the_store_ends_a_study(tmp_path, monkeypatch):
-    """A hundred kinds of damage stand behind these: whatever a library may raise."""
-    def fail(self: Tracker, *_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
 
+    (tmp_path / "mlflow.db").touch()
     monkeypatch.setattr(Tracker, "_connect", fail)
     monkeypatch.setattr("lttune.study.tracking.database.sqlite3.connect", fail)
     place = run(Place(tmp_path))
@@ -80,42 +79,38 @@ def test_no_exception_of_the_store_ends_a_study(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["closed", "silent"])
 def test_a_server_that_is_away_costs_seconds_and_two_lines(kind, tmp_path):
-    there = run(Place(tmp_path / "with"))
+    place = run(Place(tmp_path))
     clock = time.monotonic()
-    run(there)  # Again, which trains nothing: what is left is mostly the tracker's time.
+    run(place)  # Trains nothing: what is left is the tracker's time, most of all.
     without_s = time.monotonic() - clock
-    there.address = None
-    with silent() as port:
-        port = port if kind == "silent" else free_port()
-        flags = ["--tracking-uri", f"http://s3cr3t@127.0.0.1:{port}"]
+    with silent() as silent_port:
+        port = silent_port if kind == "silent" else free_port()
+        place.elsewhere = f"http://s3cr3t@127.0.0.1:{port}"
         clock = time.monotonic()
-        run(there, *flags)
+        run(place)
         with_s = time.monotonic() - clock
-    assert with_s < without_s + (4.3 if kind == "silent" else 1.3)
-    assert (there.exit_code, there.states()) == (0, ["complete"])
-    first, last = lines(there, "127.0.0.1")[0], lines(there, "not in MLflow: ")
-    assert there.printed.startswith(first)
+    assert with_s < without_s + (4.6 if kind == "silent" else 1.6)
+    assert (place.exit_code, place.states()) == (0, ["complete"])
+    first = place.printed.splitlines()[0]
     assert first.startswith(f"MLflow does not answer at http://***@127.0.0.1:{port} (the server ")
-    assert f"`lttune sync {there.folder} --tracking-uri 'http://***@127.0.0.1:{port}'`" in first
-    assert len(last) == 1
-    assert "s3cr3t" not in there.printed
+    assert f"`lttune sync {place.folder} --tracking-uri 'http://***@127.0.0.1:{port}'`" in first
+    assert len(lines(place, "not in MLflow: ")) == 1
+    assert "s3cr3t" not in place.printed
 
 
-def test_a_server_that_answers_is_not_mentioned(tmp_path):
+def test_a_server_that_answers_is_not_mentioned_at_the_start(tmp_path):
     with answering(200) as port:
-        place = run(Place(tmp_path), "--tracking-uri", f"http://127.0.0.1:{port}")
+        place = run(Place(tmp_path, elsewhere=f"http://127.0.0.1:{port}"))
     assert lines(place, "does not answer") == []
-    assert "is no MLflow server" in lines(place, "not in MLflow: ")[0]
+    (line,) = lines(place, "not in MLflow: ")
+    assert "is no MLflow server" in line
 
 
-def test_a_study_whose_server_goes_and_stays_away_is_filled_in_later(tmp_path, capsys):
-    with answering(503) as port:
-        door = Door(port)
-        door.shut()
-        place = run(Place(tmp_path), "--tracking-uri", door.uri)
+def test_a_study_whose_server_stayed_away_is_filled_in_later(tmp_path):
+    place = run(Place(tmp_path, elsewhere=f"http://127.0.0.1:{free_port()}"))
     assert place.exit_code == 0
     assert "not in MLflow: " in place.printed
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    assert main(["sync", str(place.folder), "--tracking-uri", uri]) == 0
+    assert place.client().get_experiment_by_name("digits") is None
+    assert main(["sync", str(place.folder), "--tracking-uri", place.uri]) == 0
     assert place.statuses() == {None: "FINISHED", 0: "FINISHED"}
     assert [step for step, _ in place.series(place.runs()[0], "density")] == [0, 1, 2]

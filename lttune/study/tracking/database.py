@@ -74,7 +74,7 @@ def prepare_sqlite(path: Path, create_tables: Callable[[str], None]) -> None:
     the file's place meanwhile stays there. A caller holds a lock against its own kind.
 
     Raises:
-        sqlite3.DatabaseError: What exists is no database.
+        sqlite3.Error: What exists is no database, or cannot be read.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_old_drafts(path)
@@ -122,14 +122,15 @@ def _let_readers_in(path: Path) -> None:
     A file that another program holds just now, or a file system without shared memory, keeps its
     journal: slower, but right.
     """
-    try:
-        with contextlib.closing(sqlite3.connect(path)) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        with contextlib.suppress(sqlite3.Error):
             database.execute("PRAGMA journal_mode=WAL")
-            # MLflow would try for minutes to read a file that is none.
+        try:
+            # MLflow would try for minutes to read what cannot be read.
             database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        if sqlite_code(error) in DAMAGED:
-            raise
+        except sqlite3.Error as error:
+            if sqlite_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
 
 
 def _publish(draft: Path, path: Path) -> None:
