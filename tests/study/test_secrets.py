@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import digits_study
@@ -32,11 +32,8 @@ FORMS = (
 
 def output(run, *arguments) -> str:
     text = io.StringIO()
-    with redirect_stdout(text), redirect_stderr(text):
-        try:
-            run(*arguments)
-        except SystemExit:
-            pass
+    with redirect_stdout(text), redirect_stderr(text), suppress(SystemExit):
+        run(*arguments)
     return text.getvalue()
 
 
