@@ -34,6 +34,7 @@ def silent_port():
         yield port
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", ["closed_port", "silent_port"])
 @pytest.mark.parametrize("form", ["http://me:hunter2@127.0.0.1:{}", "http://hunter2@127.0.0.1:{}"])
 def test_an_unreachable_server_costs_no_time(server, form, request, tmp_path):
