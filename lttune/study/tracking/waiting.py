@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 Entry: TypeAlias = "tuple[str, tuple[Any, ...]]"
@@ -13,13 +12,6 @@ Entry: TypeAlias = "tuple[str, tuple[Any, ...]]"
 
 MOST_WAITING = 20_000
 """Entries that wait at most: tens of megabytes."""
-
-
-@dataclass
-class _Backlog:
-    steps: Iterator[None]
-    left: int
-    """Trials, each of which counts as one entry before it is noted."""
 
 
 class Waiting:
@@ -39,7 +31,7 @@ class Waiting:
         self.changed = threading.Condition()
         self.noted = self.missing = 0
         self.unreadable: Exception | None = None
-        self._entries: deque[Entry | _Backlog] = deque()
+        self._entries: deque[Entry | Iterator[None]] = deque()
         self._drawn: list[Entry] = []
         self._is_full = False
         self._taker: threading.Thread | None = None
@@ -68,10 +60,10 @@ class Waiting:
         Args:
             steps: each step notes the entries of one trial. The taker takes it when all before is
                 dealt with, so that however many trials there are cost no memory.
-            trials: how many steps there are.
+            trials: how many steps there are; each counts as one entry until it is taken.
         """
         with self.changed:
-            self._entries.append(_Backlog(steps, trials))
+            self._entries.append(steps)
             self.noted += trials
             self.missing += trials
             self.changed.notify_all()
@@ -85,7 +77,7 @@ class Waiting:
                 if not self._entries:
                     return None
                 first = self._entries[0]
-            if not isinstance(first, _Backlog):
+            if isinstance(first, tuple):
                 return first
             self._draw(first)
 
@@ -95,17 +87,16 @@ class Waiting:
             self._entries.popleft()
             self.missing -= 1
 
-    def _draw(self, backlog: _Backlog) -> None:
+    def _draw(self, backlog: Iterator[None]) -> None:
         """Puts the entries of a backlog's next trial before everything that waits."""
         over = object()
         self._drawn = []
         try:
-            is_drawn = next(backlog.steps, over) is not over
+            is_drawn = next(backlog, over) is not over
         except Exception as error:  # Files of another version, or that somebody changed.
             self.unreadable, is_drawn = error, False
         with self.changed:
             if is_drawn:
-                backlog.left -= 1
                 self.noted += len(self._drawn) - 1
                 self.missing += len(self._drawn) - 1
                 self._entries.extendleft(reversed(self._drawn))
