@@ -17,12 +17,13 @@ HARMLESS = frozenset({"charset", "connect_timeout", "driver", "sslmode", "timeou
 need them to see why it does not answer. None of them says who speaks."""
 
 _HIDDEN = "***"
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://")
+"""Bounded, as all that follows: a long text is masked in a time that grows with its length."""
 _URI = re.compile(rf"{_SCHEME.pattern}\S+")
 _PAGE = re.compile(r"/experiments/\d+(/runs)?")
 """Fragments of MLflow's own pages."""
-_NAME = r"(?i:[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key)[\w-]*)"
-_NAMED = re.compile(rf"""({_NAME}["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s"'&;,]+)""")
+_NAME = r"(?i:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key)[\w-]{0,30}"
+_NAMED = re.compile(rf"""({_NAME}["']?\s{{0,3}}[=:]\s{{0,3}})("[^"]*"|'[^']*'|[^\s"'&;,]+)""")
 _LOGIN = re.compile(r"(?i)\b(authorization\W{1,4}\w+\s+)[^\s'\"]+")
 
 
