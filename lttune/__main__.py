@@ -16,6 +16,7 @@ from importlib.util import find_spec
 
 from lttune import __version__
 from lttune.config.command_line import parsed, unread_output
+from lttune.config.passwords import masked
 from lttune.config.signals import (
     INTERRUPTED_LINE,
     exit_code_of,
@@ -50,12 +51,13 @@ def _main(arguments: list[str]) -> int:
     try:
         return _run(arguments[0], arguments[1:])
     except LttuneError as error:
-        print(f"lttune: error: {error}", file=sys.stderr)
+        print(f"lttune: error: {masked(str(error), *arguments)}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         raise
     except OSError as error:
-        print(f"lttune: error: {' '.join(str(error).split())}", file=sys.stderr)
+        text = masked(" ".join(str(error).split()), *arguments)
+        print(f"lttune: error: {text}", file=sys.stderr)
         return StorageError.exit_code
     except KeyboardInterrupt as error:
         print(INTERRUPTED_LINE, file=sys.stderr)

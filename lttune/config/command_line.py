@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from typing import TypeVar
 
+from lttune.config.passwords import masked
 from lttune.config.unneeded import send_nowhere
 
 T = TypeVar("T")
@@ -69,7 +70,8 @@ def parsed(parse: Callable[[], T], command: str) -> T:
             return parse()
     except SystemExit as end:
         if end.code:
-            print(f"lttune: error: {_line(said.getvalue())}; see {command} --help", file=sys.stderr)
+            text = masked(_line(said.getvalue()), *sys.argv)
+            print(f"lttune: error: {text}; see {command} --help", file=sys.stderr)
             raise SystemExit(REFUSED) from None
         raise
 

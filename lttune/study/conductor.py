@@ -22,7 +22,7 @@ from lttune.records.tables import Tables
 from lttune.store.files import subfolder, write_atomically
 from lttune.store.sealed import write_object
 from lttune.store.workplace import FAILURES, SCRATCH, workplace
-from lttune.study.console.outcome import Outcome, show
+from lttune.study.console.outcome import Outcome, show, show_absence
 from lttune.study.console.printing import PrintingConsole
 from lttune.study.console.progress import Progress, clock
 from lttune.study.declared import Study
@@ -35,7 +35,7 @@ from lttune.study.phases.room import require_room
 from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
-from lttune.study.tracking.tracker import RunStatus
+from lttune.study.tracking.tracker import RunStatus, Tracker
 from lttune.study.workers.cluster import require_cluster, start_ray
 from lttune.study.workers.tune import run_trials
 from lttune.study.workers.vital import vital_processes
@@ -131,8 +131,9 @@ class Conductor:
         write_object(folder / "study.json", self._sheet)
         with write_atomically(folder / study.file.name) as copy:
             shutil.copyfile(study.file, copy)
+        self._tracker = Tracker(config.tracking_uri, config.name)
         self._tracked = TrackedStudy(
-            config, study, needed.dataset, self._sheet, self._ledger, self._tables
+            folder, self._sheet, self._ledger.trials, self._tables.of, self._tracker
         )
         self._progress = Progress(self._ledger, work(config, study, datasets), self._console)
 
@@ -148,7 +149,9 @@ class Conductor:
             interrupts.append(Interrupted(signum))
             raise interrupts[0]
 
-        self._tracked.open()
+        if reason := self._tracker.ask():
+            show_absence(self._tracker.address, reason, self._config, self._console)
+        self._tracked.open(is_running=True)
         self._ran = not self._ledger.finished
         if self._ran:
             restore = on_interrupt(interrupt)
@@ -160,8 +163,8 @@ class Conductor:
                 ours = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
                 interrupts[:] = interrupts or [ours]
             except BaseException:
-                self._tracked.tracker.finish("FAILED")
-                self._tracked.tracker.close(timeout_s=30)
+                self._tracker.finish("FAILED")
+                self._tracker.close(timeout_s=30)
                 raise
             finally:
                 restore()
@@ -171,8 +174,8 @@ class Conductor:
         try:
             return self._finish(interrupts[0] if interrupts else None)
         except StorageError:
-            self._tracked.tracker.finish("FAILED")
-            self._tracked.tracker.close(timeout_s=15)
+            self._tracker.finish("FAILED")
+            self._tracker.close(timeout_s=15)
             raise
 
     def started(self, trial: Trial) -> None:
@@ -245,22 +248,18 @@ class Conductor:
         self._ledger.save()
         self._tables.write()
         page = self._report(self._config.folder)
-        figures = sorted((self._config.folder / "figures").glob("*"))
-        tables = [self._config.folder / f"{name}.parquet" for name in ("records", "layers")]
-        files = [page, *tables, *figures]
         status: RunStatus = "FAILED"
         if self._ledger.finished:
             status = "FINISHED" if self._ledger.complete else "KILLED"
-        tracker = self._tracked.tracker
-        tracker.finish("KILLED" if interrupted else status, files)
-        missing = tracker.close(timeout_s=15 if interrupted else 60)
+        self._tracked.finish("KILLED" if interrupted else status)
+        missing = self._tracker.close(timeout_s=15 if interrupted else 60)
         if self._ran:
             self._ledger.wall_s += time.monotonic() - self._began
             self._ledger.save()
         outcome = Outcome(
             exit_code=interrupted.exit_code if interrupted else int(not self._ledger.finished),
             report=page,
-            tracking=tracker.address,
+            tracking=self._tracker.address,
             not_tracked=missing,
         )
         rows = self._tables.rows

@@ -12,6 +12,7 @@ from pathlib import Path
 import tyro
 
 from lttune.config.command_line import parsed, unread_output
+from lttune.config.passwords import masked
 from lttune.config.signals import (
     INTERRUPTED,
     INTERRUPTED_LINE,
@@ -50,7 +51,7 @@ def main(
                 f"python {study.file.parent.name}/{study.file.name}",
             )
         with unread_output() if config.plan else unneeded_output():
-            return _run(config, study, report, began, alone=argv is None)
+            return _run(config, study, report, began, arguments, alone=argv is None)
 
 
 def _run(
@@ -58,6 +59,7 @@ def _run(
     study: Study,
     report: Callable[[Path], Path],
     began: float,
+    arguments: list[str],
     *,
     alone: bool,
 ) -> int:
@@ -76,7 +78,7 @@ def _run(
             os._exit(code)
         return code
     except LttuneError as error:
-        print(f"lttune: error: {error}", file=sys.stderr)
+        print(f"lttune: error: {masked(str(error), *arguments)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt as error:
         print(INTERRUPTED_LINE, file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,9 +10,11 @@ from typing import Any
 
 from lttune.config import differences, digest, flatten
 from lttune.config.design.factors import with_inert
-from lttune.config.passwords import masked
+from lttune.config.lottery.data import DataConfig
+from lttune.config.passwords import masked, masked_command, masked_uri
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
+from lttune.data.transforms import outline
 from lttune.errors import RefusedError
 from lttune.records import provenance
 from lttune.records.folder import PARTS, read_sheet
@@ -36,13 +37,13 @@ def sheet(config: StudyConfig, study: Study, dataset: Dataset, numerics: str) ->
         "question": study.question,
         "source": study.source,
         "scale": config.scale,
-        "command": masked(
-            shlex.join(["python", f"{study.file.parent.name}/{study.file.name}", *sys.argv[1:]])
+        "command": masked_command(
+            ["python", f"{study.file.parent.name}/{study.file.name}", *sys.argv[1:]]
         ),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "numerics": numerics,
         "store_schema": store.SCHEMA,
-        "config": {**config.plain(), "tracking_uri": masked(config.tracking_uri or "") or None},
+        "config": {**config.plain(), "tracking_uri": masked_uri(config.tracking_uri or "") or None},
         "lottery": config.lottery.nested(),
         "space": describe_space(study.space),
         "compared": study.compared,
@@ -65,8 +66,17 @@ def sheet(config: StudyConfig, study: Study, dataset: Dataset, numerics: str) ->
             "train": len(dataset.train_y) - validation,
             "validation": validation,
             "test": len(dataset.test_y),
+            **form(dataset, config.lottery.data),
         },
     }
+
+
+def form(dataset: Dataset, data: DataConfig) -> dict[str, Any]:
+    """Returns what a sheet says of a dataset's form, which sheets of older versions do not have.
+
+    It is the shape of a picture as it was loaded, and the number of classes that are told apart.
+    """
+    return {"shape": list(dataset.shape), "classes": outline(dataset, data)[1]}
 
 
 def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,8 +106,11 @@ def continued(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str
     if old is None:
         return {**new, "study_id": digest(new), "runs": [_run(new)]}
     origin = {name: old[name] for name in (*RUN, "study_id") if name in old}
+    # An older version showed of a command what this one hides.
+    origin["command"] = masked(old["command"])
     # A sheet of an older version lists no runs: it is of the first.
     before = old.get("runs") or [_run(old)]
+    before = [run | {"command": masked(str(run.get("command", "")))} for run in before]
     return {**new, **origin, "runs": [*before, _run(new)]}
 
 

@@ -1,90 +1,100 @@
-"""A study as MLflow shows it: what is sent of its settings and of each trial."""
+"""A study as MLflow shows it: what is sent of its settings and of each trial.
+
+All of it is read from the values of the study's files, so that a study that runs and ``lttune sync``
+send the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from lttune.data import Dataset
-from lttune.data.dataset import validation_size
-from lttune.data.transforms import outline
-from lttune.records.ledger import ENDED, Ledger, Trial
+from lttune.config import from_dict
+from lttune.records.ledger import Trial
+from lttune.records.objectives import ObjectiveConfig
 from lttune.records.summary import level_metrics, trial_metrics
-from lttune.records.tables import Tables
-from lttune.study.declared import Study
+from lttune.records.tables import Row
 from lttune.study.phases.planned import phase_config
-from lttune.study.settings import StudyConfig
+from lttune.study.tracking.examples import TrainingExamples
 from lttune.study.tracking.tracker import RunStatus, Tracker
 from lttune.study.tracking.views import POINT, View, views
 
 STATUS: dict[str, RunStatus] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 """State of an ended trial -> MLflow's."""
 
+MIRRORED = (
+    *("name", "question", "source", "scale", "command", "space", "lottery"),
+    *(f"dataset.{field}" for field in ("name", "digest", "source", "train", "validation")),
+    *("config.objective", "code.version", "code.commit", "code.dirty"),
+)
+"""Fields of ``study.json`` that are sent, or that what is sent is computed from."""
+
+_PARAMS = ("scale", "seed", "trials", "replicates", "sampler", "controls")
+"""Settings that are parameters of the study's run."""
+
 
 class TrackedStudy:
-    """One run of a study, mirrored trial by trial.
+    """One study, mirrored trial by trial.
 
     Args:
-        config: the settings.
-        study: what the study file declares.
-        dataset: the examples of the base configuration.
+        folder: of the study.
         sheet: the values of ``study.json``.
-        ledger: its trials.
-        tables: their records.
-
-    Attributes:
-        tracker: the thread that sends; whoever runs the study ends it.
+        trials: all of them, those that a study that runs adds later too.
+        rows_of: the records of a trial.
+        tracker: the thread that sends; whoever made it closes it.
     """
 
     def __init__(
         self,
-        config: StudyConfig,
-        study: Study,
-        dataset: Dataset,
+        folder: Path,
         sheet: Mapping[str, Any],
-        ledger: Ledger,
-        tables: Tables,
+        trials: Sequence[Trial],
+        rows_of: Callable[[Trial], Sequence[Row]],
+        tracker: Tracker,
     ) -> None:
-        self._config, self._study, self._dataset = config, study, dataset
-        self._sheet, self._ledger, self._tables = sheet, ledger, tables
-        self._classes = outline(dataset, config.lottery.data)[1]
-        self.tracker = Tracker(config.tracking_uri, config.name)
+        self._folder, self._sheet, self._tracker = folder, sheet, tracker
+        self._trials, self._rows_of = trials, rows_of
+        self._lottery = from_dict(sheet["lottery"])
+        self._objective = ObjectiveConfig(**sheet["config"]["objective"])
 
-    def open(self) -> None:
-        """Opens the study's run, and sends what MLflow lacks of earlier ones."""
-        config, code = self._config, self._sheet["code"]
+    def open(self, is_running: bool) -> None:
+        """Opens the study's run, and sends what MLflow lacks of trials that have records.
+
+        Args:
+            is_running: whether the study goes on now; else only what is missing is filled in.
+        """
+        sheet, code = self._sheet, self._sheet["code"]
+        file = self._file()
         tags = {
-            "lttune.scale": config.scale,
+            "lttune.scale": sheet["scale"],
             "lttune.version": code["version"],
-            "lttune.command": self._sheet["command"],
-            "mlflow.source.name": self._study.file.name,
+            "lttune.command": sheet["command"],
+            "mlflow.source.name": file.name,
         }
         if code["commit"]:
             tags["mlflow.source.git.commit"] = code["commit"]
             tags["lttune.dirty"] = str(code["dirty"]).lower()
-        self.tracker.start(
-            description=f"{self._study.question} ({self._study.source})",
-            params={**self._settings(), **config.lottery.flat()},
+        self._tracker.start(
+            description=f"{sheet['question']} ({sheet['source']})",
+            params={**self._settings(), **self._lottery.flat()},
             tags=tags,
-            files=[config.folder / "study.json", config.folder / self._study.file.name],
-            dataset=self._dataset,
+            files=self._own([self._folder / "study.json", file]),
+            dataset=TrainingExamples.of(sheet["dataset"]),
             views=self._views(),
+            is_running=is_running,
         )
-        # MLflow may lack what an earlier run could not send: what is there is not sent again.
-        for trial in self._ledger.trials:
-            if trial.state in ENDED:
-                self.show(trial)
-                rows = self._tables.of(trial)
-                for level in sorted({row["level"] for row in rows}):
-                    mine = [row for row in rows if row["level"] == level]
-                    self.level(trial, level, mine)
-                self.end(trial)
+        # Chosen now, because what runs later is sent as it comes.
+        ended = [trial for trial in self._trials if trial.state in STATUS or self._rows_of(trial)]
+        self._tracker.fill(self._filled(ended), len(ended))
 
-    def show(self, trial: Trial) -> None:
+    def show(self, trial: Trial, is_running: bool = True) -> None:
         """Opens the run of a trial."""
         # Not ``override``, which refuses the values of a trial that will fail.
-        base = phase_config(trial.phase, self._config.lottery, self._config.objective)
-        validation = validation_size(self._dataset, base.data.validation)
+        base = phase_config(trial.phase, self._lottery, self._objective)
+        validation = self._sheet["dataset"]["validation"]
         params = {**base.flat(), "data.validation": validation, **trial.hparams}
         replicate = f"replicate={trial.replicates[0]}"
         tags = {
@@ -94,36 +104,65 @@ class TrackedStudy:
         }
         if trial.role is not None:
             tags["lttune.role"] = trial.role
-        self.tracker.trial(trial.number, trial.name, params, tags)
+        self._tracker.trial(trial.number, trial.name, params, tags, is_running)
 
     def level(self, trial: Trial, level: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Sends the rows of a level's networks."""
-        self.tracker.level(trial.number, level, level_metrics(rows))
+        self._tracker.level(trial.number, level, level_metrics(rows))
 
     def end(self, trial: Trial) -> None:
         """Sends a trial's summary and state."""
-        rows = self._tables.of(trial)
+        rows = self._rows_of(trial)
         summary: dict[str, float] = {}
         if rows and trial.state == "complete":
-            summary = trial_metrics(rows, self._classes, self._config.objective)
+            summary = trial_metrics(rows, self._sheet["dataset"]["classes"], self._objective)
         # MLflow sorts parameters as text; as metrics they sort, and can be an axis, as numbers.
-        base = self._config.lottery.flat()
-        factors = {path: trial.hparams.get(path, base.get(path)) for path in self._study.space}
+        base = self._lottery.flat()
+        factors = {path: trial.hparams.get(path, base.get(path)) for path in self._sheet["space"]}
         numbers = {n: float(v) for n, v in factors.items() if isinstance(v, int | float)}
-        self.tracker.end_trial(trial.number, STATUS[trial.state], {**numbers, **summary})
+        self._tracker.end_trial(trial.number, STATUS[trial.state], {**numbers, **summary})
+
+    def finish(self, status: RunStatus) -> None:
+        """Sends report, tables and figures, and closes the study's run."""
+        folder = self._folder
+        names = ("report.html", "records.parquet", "layers.parquet")
+        files = [*(folder / name for name in names), *sorted((folder / "figures").glob("*"))]
+        self._tracker.finish(status, self._own(files))
+
+    def _filled(self, trials: Sequence[Trial]) -> Iterator[None]:
+        """Sends one trial a step: what MLflow has already is found there, and not sent again."""
+        for trial in trials:
+            self.show(trial, is_running=False)
+            rows = self._rows_of(trial)
+            for level in sorted({row["level"] for row in rows}):
+                self.level(trial, level, [row for row in rows if row["level"] == level])
+            if trial.state in STATUS:
+                self.end(trial)
+            yield
+
+    def _own(self, files: Sequence[Path]) -> list[Path]:
+        """Returns the files that are there, without links to what is not the study's."""
+        root = self._folder.resolve()
+        return [path for path in files if path.is_file() and root in path.resolve().parents]
+
+    def _file(self) -> Path:
+        """Returns the study file's copy, which its command names."""
+        words: list[str] = []
+        with contextlib.suppress(ValueError):  # Of a command that ends inside of quotes.
+            words = shlex.split(self._sheet["command"])
+        return self._folder / Path(words[1] if len(words) > 1 else "study.py").name
 
     def _views(self) -> list[View]:
-        trials, objective = self._ledger.trials, self._config.objective
+        trials, objective = self._trials, self._objective
         # A dictionary keeps the order, which a set would not.
-        factors = dict.fromkeys([*self._study.space, *(p for t in trials for p in t.hparams)])
+        factors = dict.fromkeys([*self._sheet["space"], *(p for t in trials for p in t.hparams)])
         controls = dict.fromkeys(control for trial in trials for control in trial.controls)
         return views(
             factors, objective.measures[0], objective.direction == "minimize", list(controls)
         )
 
     def _settings(self) -> dict[str, Any]:
-        names = ("scale", "seed", "trials", "replicates", "sampler", "controls")
-        values = self._config.plain()
+        config = self._sheet["config"]
         space = {f"space.{path}": text for path, text in self._sheet["space"].items()}
-        objective = {"objective": self._config.objective.name}
-        return {name: values[name] for name in names} | objective | space
+        shown = {name: config[name] for name in _PARAMS if name in config}
+        return shown | {"objective": self._objective.name} | space

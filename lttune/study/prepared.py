@@ -25,6 +25,7 @@ from lttune.study.checks import (
 from lttune.study.declared import Space, Study
 from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
+from lttune.study.tracking.uri import resolve
 from lttune.training.engines import Needs, choose, make
 from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.lab import network_of
@@ -74,6 +75,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
     if config.device == "cuda" and config.address is None and not torch.cuda.is_available():
         raise ResourceError("device must be cpu here: PyTorch sees no CUDA")
     check_address(config.address)
+    resolve(config.tracking_uri)  # The environment may name what no flag was checked for.
     if config.search_over:
         space = widened(study.space, config.search_over, config.lottery)
         study = dataclasses.replace(study, space=space)

@@ -14,17 +14,15 @@ from lttune.config import LotteryConfig, control, machine, phase, require
 from lttune.config.control import CONTROLS, ControlName
 from lttune.config.fields import is_number
 from lttune.config.machine import DeviceName, EngineName
-from lttune.config.passwords import masked
 from lttune.config.phase import PHASES, PhaseName
 from lttune.errors import unknown
 from lttune.records.objectives import ObjectiveConfig
+from lttune.study.tracking.uri import require_uri
 
 Scale = Literal["smoke", "quick", "paper"]
 SamplerName = Literal["tpe", "gp", "random"]
 MoreName = Literal["optimizer", "momentum", "weight_decay", "init_scale", "width", "warmup"]
 
-SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
-"""Stores that MLflow keeps up; its folder of files (./mlruns) it does not."""
 MOST = 100_000
 """The largest count of anything: replicate ids of phases that confirm no others are below it."""
 COUNTS = ("trials", "replicates", "search_replicates", "confirm_replicates")
@@ -143,10 +141,8 @@ class StudyConfig:
         ok = not (self.asha and len(self.objective.measures) > 1)
         rule = f"false with the objective {self.objective.name!r}, which no level can be judged by"
         require(ok, "asha", rule, self.asha)
-        scheme = (self.tracking_uri or "").partition("://")[0].partition("+")[0]
-        rule = f"a URI of {', '.join(SCHEMES)}, such as sqlite:///mlflow.db"
-        ok = self.tracking_uri is None or scheme in SCHEMES
-        require(ok, "tracking_uri", rule, masked(self.tracking_uri or ""))
+        if self.tracking_uri is not None:
+            require_uri("tracking_uri", self.tracking_uri)
         local = self.address in (None, "local", "auto")
         ok = local or re.fullmatch(r"[A-Za-z0-9_.-]+:\d{1,5}", self.address or "") is not None
         require(ok, "address", "auto or HOST:PORT", self.address)

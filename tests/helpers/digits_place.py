@@ -21,8 +21,8 @@ from lttune.records.schema import read
 from lttune.store.files import read_json
 from lttune.study.declared import Study
 from lttune.study.main import main
+from lttune.study.tracking.database import settle_sqlite
 from lttune.study.tracking.store import open_store
-from lttune.study.tracking.uri import settle_sqlite
 
 Row = dict[str, Any]
 TIMES = ("train_time_s", "eval_time_s", "trained", "reused")
@@ -40,6 +40,8 @@ class Place:
     printed: str = ""
     running: list[int] = field(default_factory=list)
     """How many trials ran at the start of each, where that was noted."""
+    elsewhere: str = ""
+    """Tracking URI that is given to the study; empty is that of its own database."""
 
     @property
     def folder(self) -> Path:
@@ -52,7 +54,7 @@ class Place:
     @property
     def flags(self) -> list[str]:
         joined = ["--address", self.address] if self.address else []
-        return ["--out", str(self.root / "out"), "--tracking-uri", self.uri, *joined]
+        return ["--out", str(self.root / "out"), "--tracking-uri", self.elsewhere or self.uri, *joined]
 
     def run(
         self,
@@ -63,7 +65,7 @@ class Place:
         database = self.root / "mlflow.db"
         if not database.exists():
             self.root.mkdir(parents=True, exist_ok=True)
-            database.write_bytes(_empty_database())
+            database.write_bytes(empty_database())
         text = io.StringIO()
         with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
             self.exit_code = main(study, report, "", [*self.flags, *flags])
@@ -110,7 +112,7 @@ class Place:
 
 
 @functools.cache
-def _empty_database() -> bytes:
+def empty_database() -> bytes:
     """Returns MLflow's tables without a run, which take longer to make than a study to fill.
 
     That a study makes them itself is what the tests of tracking see.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-import numpy as np
-
-from lttune.data.dataset import Dataset
+from lttune.study.tracking.examples import TrainingExamples
 from lttune.study.tracking.tracker import RunStatus, Tracker
 
 LEVELS = 3
@@ -14,21 +14,17 @@ LEVEL_KEYS = {"density", "test_accuracy"}
 ENDS: dict[int, RunStatus] = {0: "FINISHED", 1: "FAILED", 2: "KILLED"}
 
 
-def tiny_dataset() -> Dataset:
-    x, y = np.arange(32, dtype=np.uint8).reshape(2, 4, 4), np.arange(2)
-    return Dataset(
-        name="tiny",
-        train_x=x,
-        train_y=y,
-        test_x=x,
-        test_y=y,
-        classes=2,
-        scale=255,
-        mean=0.1,
-        std=0.3,
-        validation=1,
-        source="https://example.org/tiny",
-    )
+def tiny_dataset() -> TrainingExamples:
+    source = "https://example.org/tiny"
+    return TrainingExamples(name="tiny", digest="0123456789abcdef", source=source, shape=(2, 4, 4))
+
+
+def spoil(path: Path) -> None:
+    """Makes a database whose schema is neither SQL nor text: not even SQLite's complaint is."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE webhooks (id)")
+    pages = path.read_bytes().replace(b"CREATE TABLE", b"CREATE TABLX")
+    path.write_bytes(pages.replace(b"webhooks", b"\xff\xfehooks\xfd"))
 
 
 def start(tracker: Tracker, folder: Path, **params: object) -> None:

@@ -236,3 +236,30 @@ def test_only_its_owner_can_read_the_token_that_ray_writes(tmp_path, monkeypatch
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
     cluster._keep_token_private()
     assert token.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["http://", "http://localhost:notaport", "sqlite://x.db", "./mlruns", "garbage", "http://s3@h:x"],
+)
+@pytest.mark.parametrize("place", ["flag", "environment"])
+def test_a_malformed_tracking_uri_is_refused_wherever_it_comes_from(
+    refused, cwd, monkeypatch, uri, place
+):
+    if place == "environment":
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    code, text = refused(*(["--tracking-uri", uri] if place == "flag" else []))
+    assert code == 2
+    field = "tracking_uri" if place == "flag" else "MLFLOW_TRACKING_URI"
+    assert one_line(text).startswith(f"{field} must be ")
+    assert text.count("\n") == 1
+    assert "s3" not in text
+    assert list(cwd.iterdir()) == []
+
+
+def test_a_flag_outweighs_a_malformed_uri_of_the_environment(cwd, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "garbage")
+    flags = ["--out", "out", "--tracking-uri", "sqlite:///mlflow.db"]
+    with monkeypatch.context() as patch:
+        patch.setattr(conductor.Conductor, "run", lambda self: conductor.Outcome(**NOTHING))
+        assert main(digits_study.STUDY, digits_study.report, "", flags) == 0

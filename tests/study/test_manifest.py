@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -177,4 +178,31 @@ def test_a_sheet_holds_no_password(digits, monkeypatch):
     monkeypatch.setattr("sys.argv", ["study.py", "--tracking-uri", uri])
     values = sheet(config_with(tracking_uri=uri), STUDY, digits, "torch/cpu")
     assert "hunter2" not in json.dumps(values)
-    assert values["config"]["tracking_uri"] == "postgresql://me:***@db/mlflow"
+    assert values["config"]["tracking_uri"] == "postgresql://***@db/mlflow"
+
+
+@pytest.mark.parametrize("uri", ["http://hunter2@h", "http://h?key=hunter2", "http://m:a'/hunter2@h"])
+@pytest.mark.parametrize("joined", [True, False])
+def test_no_form_of_a_secret_is_in_a_sheet(digits, monkeypatch, uri, joined):
+    words = [f"--tracking-uri={uri}"] if joined else ["--tracking-uri", uri]
+    monkeypatch.setattr("sys.argv", ["study.py", *words, "--name", "a b"])
+    values = sheet(SMOKE, STUDY, digits, "torch/cpu")
+    assert "hunter2" not in json.dumps(values)
+    *_, shown, name, value = shlex.split(values["command"])
+    assert "***" in shown
+    assert (name, value) == ("--name", "a b")
+
+
+def test_what_an_older_version_showed_is_hidden_when_a_study_goes_on(digits):
+    old = sheet(SMOKE, STUDY, digits, "numerics")
+    shown = {**old, "command": "python x.py --tracking-uri http://hunter2@host"}
+    for before in (shown, continued(None, shown)):
+        assert "hunter2" not in json.dumps(continued(before, old))
+
+
+def test_a_sheet_describes_the_form_of_its_dataset(digits):
+    values = sheet(SMOKE, STUDY, digits, "torch/cpu")["dataset"]
+    assert (values["shape"], values["classes"]) == ([8, 8], 10)
+    turned = LOTTERY.override({"data.task": "rotation"})
+    values = sheet(config_with(lottery=turned), STUDY, digits, "torch/cpu")["dataset"]
+    assert values["classes"] == 4

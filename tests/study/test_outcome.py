@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
-from lttune.study.console.outcome import BEST_SHOWN, Outcome, show
+from lttune.study.console.outcome import BEST_SHOWN, Outcome, show, show_absence
 from lttune.study.settings import StudyConfig
 
 
@@ -136,5 +136,22 @@ def test_how_to_open_mlflow(ledger, uri, address, hint):
     assert hint in printed(ledger, outcome(tracking=address), config)
 
 
-def test_what_mlflow_lacks_is_said(ledger):
-    assert "not in MLflow: 3 of 9 entries" in printed(ledger, outcome(not_tracked="3 of 9 entries"))
+def test_what_mlflow_lacks_is_said_and_what_sends_it(ledger):
+    text = printed(ledger, outcome(not_tracked="3 of 9 entries."))
+    wanted = "not in MLflow: 3 of 9 entries. `lttune sync results/x` sends what is missing at any"
+    assert wanted in text
+    config = StudyConfig(name="x", tracking_uri="http://TOKEN@host")
+    text = printed(ledger, outcome(not_tracked="3 of 9 entries."), config)
+    assert "`lttune sync results/x --tracking-uri 'http://***@host'`" in text
+
+
+def test_a_server_that_is_away_is_one_line():
+    file = io.StringIO()
+    config = StudyConfig(name="x", tracking_uri="http://TOKEN@host")
+    console = Console(file=file, width=40)
+    show_absence("http://***@host", "no [b]answer[/b]", config, console)
+    assert file.getvalue() == (
+        "MLflow does not answer at http://***@host (no [b]answer[/b]); the study goes on. "
+        "`lttune sync results/x --tracking-uri 'http://***@host'` sends what is missing at any "
+        "later time.\n"
+    )

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from digits_place import empty_database
 from digits_study import LOTTERY, SPACE
+
+from lttune.__main__ import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -75,3 +78,27 @@ def test_mlflow_holds_the_studys_files(place):
     assert {path.name for path in (place.folder / "figures").iterdir()} == {
         Path(path).name for path in figures
     }
+
+
+def test_what_is_sent_later_is_what_a_study_sends_as_it_runs(place, tmp_path, capsys):
+    (tmp_path / "mlflow.db").write_bytes(empty_database())
+    later = place.copy(tmp_path)
+    assert main(["sync", str(later.folder), "--tracking-uri", later.uri]) == 0
+    mine, theirs = later.runs(), place.runs()
+    assert later.statuses() == place.statuses()
+    for number, run in theirs.items():
+        assert mine[number].data.params == run.data.params
+        assert mine[number].data.metrics == run.data.metrics
+        assert mine[number].info.run_name == run.info.run_name
+        own = {"mlflow.parentRunId"}
+        tags, expected = ({**r.data.tags} for r in (mine[number], run))
+        assert {k: tags[k] for k in tags.keys() - own} == {
+            k: expected[k] for k in expected.keys() - own
+        }
+        for metric in run.data.metrics:
+            assert later.series(mine[number], metric) == place.series(run, metric)
+    client, (one, other) = later.client(), (mine[None].info.run_id, theirs[None].info.run_id)
+    files = {file.path for file in client.list_artifacts(one)}
+    assert files == {file.path for file in place.client().list_artifacts(other)}
+    (used,), (wanted,) = (run[None].inputs.dataset_inputs for run in (mine, theirs))
+    assert vars(used.dataset) == vars(wanted.dataset)

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from lttune.config.passwords import masked_command
 from lttune.config.phase import phase_of
 from lttune.records.best import front, ranked
 from lttune.records.ledger import ENDED, Ledger
@@ -67,7 +68,22 @@ def show(
     else:
         console.print(f"MLflow: run `mlflow ui{uri}`, experiment {config.name}", soft_wrap=True)
     if outcome.not_tracked:
-        console.print(f"not in MLflow: {outcome.not_tracked}", soft_wrap=True, style="yellow")
+        text = f"not in MLflow: {outcome.not_tracked} {_mended(config)}"
+        console.print(text, markup=False, soft_wrap=True, style="yellow")
+
+
+def show_absence(address: str, reason: str, config: StudyConfig, console: Console) -> None:
+    """Prints, in one line, that MLflow's server does not answer at the start of a run."""
+    text = f"MLflow does not answer at {address} ({reason}); the study goes on. {_mended(config)}"
+    console.print(text, markup=False, soft_wrap=True, style="yellow")
+
+
+def _mended(config: StudyConfig) -> str:
+    """Returns what sends later what is missing; who is to type a secret knows it."""
+    words = ["lttune", "sync", str(config.folder)]
+    if config.tracking_uri is not None:
+        words += ["--tracking-uri", config.tracking_uri]
+    return f"`{masked_command(words)}` sends what is missing at any later time."
 
 
 def _best(

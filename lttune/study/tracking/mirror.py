@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import getpass
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from mlflow.data.schema import TensorDatasetSchema
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.types import Schema, TensorSpec
 
-from lttune.data.dataset import Dataset
+from lttune.study.tracking.examples import TrainingExamples
 from lttune.study.tracking.store import is_broken, is_refusal, open_store
 from lttune.study.tracking.views import TAG, View
 
@@ -69,6 +71,7 @@ class Mirror:
         params: Mapping[str, str],
         tags: Mapping[str, str],
         views: Sequence[View],
+        is_running: bool,
     ) -> None:
         """Opens the study's run; trials that a killed driver left RUNNING become KILLED."""
         links = ", ".join(view.link(self.experiment) for view in views)
@@ -81,18 +84,25 @@ class Mirror:
             self._client.set_experiment_tag(self.experiment, key, value)
         tags = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL", **tags}
         run = self._open(None, now, self._study, params, {**tags, "lttune.kind": "study"})
-        self._set_status(run, "RUNNING", now)
+        if is_running:
+            self._set_status(run, "RUNNING", now)
         self._end_trials(now)
 
     def trial(
-        self, now: int, number: int, name: str, params: Mapping[str, str], tags: Mapping[str, str]
+        self,
+        now: int,
+        number: int,
+        name: str,
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        is_running: bool,
     ) -> None:
         """Opens a trial's run. One that is FINISHED stays so until a new level arrives."""
         parent = self._run(None)
         source = {k: v for k, v in parent.tags.items() if re.match(r"mlflow\.(user|source)", k)}
         own = {_PARENT: parent.id, "lttune.kind": "trial", "lttune.trial": str(number)}
         run = self._open(number, now, name, params, {**source, **tags, **own})
-        if run.status != "FINISHED":
+        if is_running and run.status != "FINISHED":
             self._set_status(run, "RUNNING", now)
 
     def level(self, now: int, number: int, level: int, metrics: Mapping[str, float]) -> None:
@@ -132,19 +142,24 @@ class Mirror:
         folder = "figures" if path.parent.name == "figures" else None
         self._client.log_artifact(self._run(None).id, str(path), folder)
 
-    def dataset(self, dataset: Dataset) -> None:
+    def dataset(self, dataset: TrainingExamples) -> None:
         """Names the training examples as an input of the study's run.
 
-        MLflow's own ``from_numpy`` would hash and describe the pictures again. Its page has room
-        for the first 12 digits of the digest.
+        MLflow's own ``from_numpy`` would need, hash and describe the pictures again. Its page has
+        room for the first 12 digits of the digest.
         """
-        x, y = dataset.train_x, dataset.train_y
-        specs = [Schema([TensorSpec(a.dtype, (-1, *a.shape[1:]))]) for a in (x, y)]
-        shapes = {"features_shape": x.shape, "features_nbytes": x.nbytes, "targets_shape": y.shape}
+        number, *picture = dataset.shape
+        x, y = np.dtype(np.uint8), np.dtype(np.int64)
+        specs = [Schema([TensorSpec(x, (-1, *picture))]), Schema([TensorSpec(y, (-1,))])]
+        shapes = {
+            "features_shape": dataset.shape,
+            "features_nbytes": math.prod(dataset.shape) * x.itemsize,
+            "targets_shape": (number,),
+        }
         remote = dataset.source.startswith(("http://", "https://"))
         entity = DatasetEntity(
             name=dataset.name,
-            digest=dataset.digest()[:12],
+            digest=dataset.digest[:12],
             source_type="http" if remote else "local",
             source=json.dumps({"url" if remote else "uri": dataset.source}),
             schema=json.dumps(TensorDatasetSchema(*specs).to_dict()),
@@ -160,10 +175,10 @@ class Mirror:
             # latter. A server knows its own place.
             folder = re.sub(r"\W+", "-", self._study).strip("-") or "study"
             place = self._database and (self._database.parent / "mlruns" / folder).as_uri()
-            return self._client.create_experiment(self._study, place)
+            return _required(self._client.create_experiment(self._study, place))
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
-        return found.experiment_id
+        return _required(found.experiment_id)
 
     def _find_runs(self) -> None:
         token: str | None = ""
@@ -228,6 +243,17 @@ def _known(run: Run) -> _Run:
     info, data = run.info, run.data
     tags, metrics = dict(data.tags), dict(data.metrics)
     return _Run(info.run_id, info.run_name or "", info.status, tags, set(data.params), metrics)
+
+
+def _required(number: str) -> str:
+    """Returns MLflow's number of something unless it is empty.
+
+    Raises:
+        ConnectionError: if it is: a proxy or another server answers everything with nothing.
+    """
+    if not number:
+        raise ConnectionError("what answers there is no MLflow server")
+    return number
 
 
 def _user() -> str:

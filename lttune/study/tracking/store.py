@@ -5,25 +5,17 @@ Importing this module imports MLflow, which takes a second: only the tracker's t
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import sqlite3
-import tempfile
-from contextlib import nullcontext
 from pathlib import Path
 
-from filelock import FileLock
+from google.protobuf.json_format import ParseError
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 
-from lttune.study.tracking.uri import (
-    DAMAGED,
-    prepare_sqlite,
-    require_answer,
-    sqlite_code,
-    sqlite_path,
-)
+from lttune.study.tracking.database import DAMAGED, alone_while_made, prepare_sqlite, sqlite_code
+from lttune.study.tracking.uri import sqlite_path
 
 
 class BrokenDatabaseError(Exception):
@@ -41,7 +33,9 @@ def is_refusal(error: Exception) -> bool:
     if isinstance(error, MlflowException):
         status = error.get_http_status_code()
         return 400 <= status < 500 and status not in (401, 403, 408, 429)
-    return isinstance(error, FileNotFoundError) or not isinstance(error, OSError)
+    # What cannot be read comes from something between here and MLflow, which may go away.
+    is_passing = isinstance(error, OSError | ParseError)
+    return isinstance(error, FileNotFoundError) or not is_passing
 
 
 def open_store(uri: str) -> tuple[MlflowClient, Path | None]:
@@ -52,14 +46,15 @@ def open_store(uri: str) -> tuple[MlflowClient, Path | None]:
         Exception: whatever else MLflow or its driver says; ``is_refusal`` tells whether to retry.
     """
     path = sqlite_path(uri)
-    if uri.startswith(("http://", "https://")):
-        require_answer(uri)
+    if path is None:
+        return _client(uri, None), None
     # Two programs that create the tables of one file at a time break it.
-    name = hashlib.sha256(uri.encode()).hexdigest()[:16]
-    lock = Path(tempfile.gettempdir()) / f"lttune-{name}.lock"
-    with FileLock(lock, timeout=60) if path else nullcontext():
-        if path:
+    with alone_while_made(path):
+        try:
             prepare_sqlite(path, _create_tables)
+        except UnicodeDecodeError as error:
+            # SQLite quotes the bytes that it cannot read, and Python cannot read the quote.
+            raise BrokenDatabaseError(f"its schema is no text: {error}") from error
         return _client(uri, path), path
 
 

@@ -2,28 +2,29 @@
 
 An experiment holds one run for the study and below it one for each trial, whose metrics have the
 level as their step. What is missing in MLflow when a driver ends, because the server is away or
-the driver is killed, is filled in when the study is run again.
+the driver is killed, is in the study's files: they are what waits on the disk, and ``lttune sync``,
+or the study when it is run again, fills in from them.
 """
 
 from __future__ import annotations
 
 import importlib
 import math
-import numbers
 import os
-import posixpath
-import re
 import threading
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from lttune.config.passwords import masked
-from lttune.data.dataset import Dataset
-from lttune.study.tracking.uri import resolve, settle_sqlite, sqlite_path
+from lttune.config.passwords import masked, masked_uri
+from lttune.study.tracking import values
+from lttune.study.tracking.database import settle_sqlite
+from lttune.study.tracking.examples import TrainingExamples
+from lttune.study.tracking.server import require_answer, unanswered
+from lttune.study.tracking.uri import resolve, sqlite_path
 from lttune.study.tracking.views import View
+from lttune.study.tracking.waiting import MOST_WAITING, Waiting
 
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -38,23 +39,22 @@ _ENVIRONMENT = {
 }
 """How MLflow is kept quiet and quick, unless the user's environment says otherwise."""
 
-_MAX_KEY, _MAX_PARAM, _MAX_TAG, _MAX_NOTE = 250, 6000, 8000, 20_000
-"""Characters that MLflow stores."""
-
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 _LAST_TRIES = 2
+_LAST_PROBE_S = 1.0
 _PATIENCE = 4
 """Times its time-out that ``close`` waits at most, while entries arrive."""
 
-_NO_TIME = "there was no time; run the study again to fill the gap"
+_NO_TIME = "there was no time"
+_FULL = f"more than {MOST_WAITING} waited for it"
 
 
 class Tracker:
     """Mirrors a study into MLflow: the study is an experiment and its first run, a trial a child.
 
-    Every method but ``close`` returns at once and raises nothing: it notes an entry that a daemon
-    thread sends in order, again and again while the server is away. Metrics that are not finite
-    are left out, and what MLflow cannot store is counted in the sentence of ``close``.
+    Every method but ``ask`` and ``close`` returns at once, and none raises: it notes an entry that
+    a daemon thread sends in order, again and again while the server is away. Metrics that are not
+    finite are left out, and what MLflow cannot store is counted in the sentence of ``close``.
     """
 
     def __init__(self, uri: str | None, study: str) -> None:
@@ -63,26 +63,29 @@ class Tracker:
         self._module: Any = None
         self._mirror: Any = None
         self._experiment = ""
-        self._entries: deque[tuple[str, tuple[Any, ...]]] = deque()
-        self._noted = 0
+        self._waiting = Waiting()
         self._refused_keys: set[str] = set()
         self._refusals: list[str] = []
         self._gap = _NO_TIME
+        self._said: str | None = None
         self._timeout_s = self._last_moment = math.inf  # Finite once close() is called.
         self._moved = time.monotonic()
-        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="lttune-mlflow", daemon=True)
         self._thread.start()
 
     @property
     def address(self) -> str:
-        """The tracking URI for people, without a password; with the experiment once it is known."""
-        address = masked(self._uri)
+        """The tracking URI for people, without secrets; with the experiment once it is known."""
+        address = masked_uri(self._uri)
         if not self._experiment:
             return address
         if address.startswith("http"):
             return f"{address.rstrip('/')}/#/experiments/{self._experiment}/runs"
         return f"{address} (experiment {self._experiment})"
+
+    def ask(self) -> str:
+        """Returns why the server does not answer, within three seconds; empty if it does."""
+        return masked(unanswered(self._uri), self._uri)
 
     def start(
         self,
@@ -91,36 +94,53 @@ class Tracker:
         params: Mapping[str, Any],
         tags: Mapping[str, str],
         files: Sequence[Path],
-        dataset: Dataset | None,
+        dataset: TrainingExamples | None,
         views: Sequence[View] = (),
+        is_running: bool = True,
     ) -> None:
         """Opens the study's run, which is a continued one if the study was run before.
 
         ``mlflow.user`` and ``mlflow.source.*`` among the tags are given to every trial as well.
         Params are immutable in MLflow: those that a continued run has keep their values. The views
-        are those that MLflow's page offers under "Views"; its description links to them.
+        are those that MLflow's page offers under "Views"; its description links to them. A run that
+        is there becomes RUNNING only if the study is.
         """
-        note, texts = _text(description, _MAX_NOTE), self._texts(params, _MAX_PARAM)
-        self._note("study", _now(), note, texts, self._texts(tags, _MAX_TAG), views)
+        note = values.text(description, values.MAX_NOTE)
+        texts = self._params(params), self._tags(tags)
+        self._waiting.note("study", _now(), note, *texts, views, is_running)
         if dataset is not None:
-            self._note("dataset", dataset)
+            self._waiting.note("dataset", dataset)
         for path in files:
-            self._note("artifact", path)
+            self._waiting.note("artifact", path)
 
     def trial(
-        self, number: int, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
+        self,
+        number: int,
+        name: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        is_running: bool = True,
     ) -> None:
-        """Opens a trial's run, which appears as RUNNING."""
-        texts = self._texts(params, _MAX_PARAM)
-        self._note("trial", _now(), number, name, texts, self._texts(tags, _MAX_TAG))
+        """Opens a trial's run; one that is there becomes RUNNING only if the trial is."""
+        texts = self._params(params), self._tags(tags)
+        self._waiting.note("trial", _now(), number, name, *texts, is_running)
 
     def level(self, number: int, level: int, metrics: Mapping[str, float]) -> None:
         """Sends a level's metrics, among them ``density``, by which a sent level is recognised."""
-        self._note("level", _now(), number, level, self._finite(metrics))
+        self._waiting.note("level", _now(), number, level, self._metrics(metrics))
 
     def end_trial(self, number: int, status: RunStatus, summary: Mapping[str, float]) -> None:
         """Closes a trial's run; the summary's names are not those of its levels' metrics."""
-        self._note("end", _now(), number, status, self._finite(summary))
+        self._waiting.note("end", _now(), number, status, self._metrics(summary))
+
+    def fill(self, steps: Iterator[None], trials: int) -> None:
+        """Has earlier trials sent before what is noted after this call.
+
+        Args:
+            steps: each step notes the entries of one trial by the methods above, in the thread.
+            trials: how many steps there are.
+        """
+        self._waiting.fill(steps, trials)
 
     def finish(
         self,
@@ -133,34 +153,51 @@ class Tracker:
         A file from a folder ``figures`` is stored in a folder of that name.
         """
         for path in files:
-            self._note("artifact", path)
-        self._note("end", _now(), None, status, self._finite(metrics or {}))
+            self._waiting.note("artifact", path)
+        self._waiting.note("end", _now(), None, status, self._metrics(metrics or {}))
 
     def close(self, timeout_s: float = 30) -> str:
         """Waits until all is sent and returns what is missing.
 
-        A server that is away is tried twice more and then given up, at the latest when nothing
-        has moved for ``timeout_s``. A slow one that takes entry after entry gets up to four times
-        as long: the final status comes last. MLflow's import and opening count as movement.
+        A server that does not answer within a second is given up at once. One whose calls fail is
+        tried twice more and then given up, at the latest when nothing has moved for ``timeout_s``.
+        A slow one that takes entry after entry gets up to four times as long: the final status
+        comes last. MLflow's import and opening count as movement.
 
         Returns:
             An empty string, else a sentence that says what is missing in MLflow and why.
         """
-        with self._changed:
-            self._timeout_s, self._moved = timeout_s, time.monotonic()
-            self._last_moment = self._moved + _PATIENCE * timeout_s
-            self._changed.notify_all()
+        if self._said is None:
+            self._wait(timeout_s)
+            self._said = self._missing()
+        return self._said
+
+    def _wait(self, timeout_s: float) -> None:
+        with self._waiting.changed:
+            self._moved = began = time.monotonic()
+            self._timeout_s, self._last_moment = timeout_s, began + _PATIENCE * timeout_s
+            has_more = not self._waiting.is_empty
+            self._waiting.changed.notify_all()
+        reason = unanswered(self._uri, _LAST_PROBE_S) if has_more else ""
+        if reason and self._moved == began:
+            self._gap = masked(reason, self._uri)
+            self._last_moment = -math.inf
         while self._thread.is_alive() and (left_s := self._left_s()) > 0:
             self._thread.join(left_s)
         path = sqlite_path(self._uri)
         if path and not self._thread.is_alive():
             settle_sqlite(path)
-        with self._changed:
-            missing, noted = len(self._entries), self._noted
+
+    def _missing(self) -> str:
+        waiting = self._waiting
+        with waiting.changed:
+            missing, noted, gap = waiting.missing, waiting.noted, self._gap
+            if waiting.is_empty:
+                gap = self._reason(waiting.unreadable) if waiting.unreadable else _FULL
         parts = []
         if missing:
             parts.append(
-                f"{missing} of {noted} entries are missing in MLflow at {self.address}: {self._gap}"
+                f"{missing} of {noted} entries are missing in MLflow at {self.address}: {gap}"
             )
         if self._refusals:
             parts.append(f"MLflow refused {len(self._refusals)} entries: {self._refusals[0]}")
@@ -168,12 +205,6 @@ class Tracker:
             names = ", ".join(sorted(self._refused_keys))
             parts.append(f"MLflow cannot store values under these names: {names}")
         return "; ".join(parts) + "." if parts else ""
-
-    def _note(self, kind: str, *values: Any) -> None:
-        with self._changed:
-            self._entries.append((kind, values))
-            self._noted += 1
-            self._changed.notify_all()
 
     def _left_s(self) -> float:
         """Returns the seconds for which there is still hope: infinitely many before close()."""
@@ -184,88 +215,79 @@ class Tracker:
 
     def _work(self) -> None:
         wait_s, last_tries = _FIRST_WAIT_S, _LAST_TRIES
-        while last_tries:
-            with self._changed:
-                self._changed.wait_for(lambda: self._entries or self._is_closing())
-                if not self._entries or self._left_s() < 0:
-                    return
-                entry, is_closing = self._entries[0], self._is_closing()
+        while last_tries and (entry := self._waiting.first(self._is_closing)):
+            if self._left_s() < 0:
+                return
+            is_closing = self._is_closing()
             if self._send(*entry):
-                with self._changed:
-                    self._entries.popleft()
+                self._waiting.done()
                 self._moved, self._gap = time.monotonic(), _NO_TIME
                 wait_s, last_tries = _FIRST_WAIT_S, _LAST_TRIES
             elif is_closing:
                 last_tries -= 1
                 time.sleep(_FIRST_WAIT_S if last_tries else 0)
             else:
-                with self._changed:
-                    self._changed.wait_for(self._is_closing, wait_s)
+                with self._waiting.changed:
+                    self._waiting.changed.wait_for(self._is_closing, wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
-    def _send(self, kind: str, values: tuple[Any, ...]) -> bool:
+    def _send(self, kind: str, of_kind: tuple[Any, ...]) -> bool:
         """Returns whether the entry is dealt with; nothing that MLflow does may end the thread."""
         try:
             self._connect()
-            getattr(self._mirror, kind)(*values)
+            getattr(self._mirror, kind)(*of_kind)
         except Exception as error:
             return self._is_refusal(error)
         return True
 
     def _connect(self) -> None:
+        if self._mirror is not None:
+            return
+        require_answer(self._uri)
         if self._module is None:
             for name, value in _ENVIRONMENT.items():
                 os.environ.setdefault(name, value)
             # Imported here because MLflow takes seconds, and reads that environment on import.
             self._module = importlib.import_module("lttune.study.tracking.mirror")
             self._moved = time.monotonic()
-        if self._mirror is None:
-            self._mirror = self._module.Mirror(self._uri, self._study)
-            self._experiment = self._mirror.experiment
-            self._moved = time.monotonic()
+        self._mirror = self._module.Mirror(self._uri, self._study)
+        self._experiment = self._mirror.experiment
+        self._moved = time.monotonic()
 
     def _is_refusal(self, error: Exception) -> bool:
         """Notes why an entry is not sent; returns whether it never will be."""
         # What the store holds is found afresh: a call may fail here and succeed there.
         was_open, self._mirror = self._mirror is not None, None
-        reason = str(error).strip() or type(error).__name__
-        reason = masked(reason.splitlines()[0])[:300]
-        self._gap = f"{reason}; run the study again to fill the gap"
-        if self._module is None:
-            return False
-        if self._module.is_broken(error):
-            self._gap = (
+        reason = self._reason(error)
+        is_broken = self._module is not None and self._module.is_broken(error)
+        if is_broken:
+            reason = (
                 f"MLflow cannot open {sqlite_path(self._uri)}, which is half-made, "
-                f"damaged or of another version ({reason}); move that file away and run the "
-                "study again"
+                f"damaged or of another version ({reason}); move that file away"
             )
-            return False
-        is_refusal = was_open and self._module.is_refusal(error)
+        self._gap = reason
+        is_refusal = was_open and not is_broken and self._module.is_refusal(error)
         if is_refusal:
             self._refusals.append(reason)
         return is_refusal
 
-    def _texts(self, values: Mapping[str, Any], most: int) -> dict[str, str]:
-        return {key: _text(value, most) for key, value in values.items() if self._is_key(key)}
+    def _reason(self, error: Exception) -> str:
+        reason = str(error).strip() or type(error).__name__
+        return masked(reason.splitlines()[0], self._uri)[:300]
 
-    def _finite(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        return {
-            key: float(value)
-            for key, value in metrics.items()
-            if isinstance(value, numbers.Real) and math.isfinite(value) and self._is_key(key)
-        }
+    def _params(self, params: Mapping[str, Any]) -> dict[str, str]:
+        return values.texts(self._named(params), values.MAX_PARAM)
 
-    def _is_key(self, key: str) -> bool:
-        """Returns whether MLflow takes the name of a metric, param or tag; remembers if not."""
-        is_path = posixpath.normpath(key) == key and not key.startswith(("/", ".."))
-        ok = is_path and key != "." and re.fullmatch(rf"[\w.\-:/ ]{{1,{_MAX_KEY}}}", key)
-        if not ok:
-            self._refused_keys.add(key)
-        return bool(ok)
+    def _tags(self, tags: Mapping[str, str]) -> dict[str, str]:
+        return values.texts(self._named(tags), values.MAX_TAG)
 
+    def _metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        return values.finite(self._named(metrics))
 
-def _text(value: Any, most: int) -> str:
-    return masked(str(value))[:most]
+    def _named(self, named: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Remembers the names that MLflow does not take."""
+        self._refused_keys.update(name for name in named if not values.is_key(name))
+        return named
 
 
 def _now() -> int:

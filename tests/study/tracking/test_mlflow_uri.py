@@ -1,105 +1,97 @@
-"""Addresses of tracking stores, and how a new database is made."""
+"""Tracking URIs: where one leads, and which are refused before anything starts."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
 import pytest
 
-from lttune.config.passwords import masked
-from lttune.study.tracking.uri import prepare_sqlite, resolve, sqlite_path
+from lttune.errors import ConfigError
+from lttune.study.settings import StudyConfig
+from lttune.study.tracking.uri import SCHEMES, database_server, require_uri, resolve
+
+MALFORMED = {
+    "./mlruns": "a URI of sqlite, ",
+    "garbage": "a URI of sqlite, ",
+    "file:///mlruns": "a URI of sqlite, ",
+    "ftp://host/x": "a URI of sqlite, ",
+    "http+x://host": "http://HOST:PORT",
+    "http": "http://HOST:PORT",
+    "http:localhost:5000": "a URI of sqlite, ",
+    "http://": "http://HOST:PORT",
+    "http:///path": "http://HOST:PORT",
+    "http://:5000": "http://HOST:PORT",
+    "http://localhost:notaport": "http://HOST:PORT",
+    "http://localhost:0": "http://HOST:PORT",
+    "http://localhost:70000": "http://HOST:PORT",
+    "http://local host:5000": "http://HOST:PORT",
+    "http://host..org": "http://HOST:PORT",
+    "http://[::1:5000": "http://HOST:PORT",
+    "https://host\n": "https://HOST:PORT",
+    "sqlite": "sqlite:///PATH, with three slashes",
+    "sqlite://": "sqlite:///PATH, with three slashes",
+    "sqlite://x.db": "sqlite:///PATH, with three slashes",
+    "sqlite:///": "sqlite:///PATH, with three slashes",
+    "sqlite:///results/": "sqlite:///PATH, with three slashes",
+    "sqlite:////?timeout=5": "sqlite:///PATH, with three slashes",
+    "sqlite:/x.db": "a URI of sqlite, ",
+    "postgresql": "a URI of sqlite, ",
+    "postgresql://": "a URI of sqlite, ",
+    "postgresql://host:port/db": "a URI of sqlite, ",
+    "": "a URI of sqlite, ",
+}
+"""What is no tracking URI -> beginning of the rule that it breaks."""
+
+SOUND = (
+    "sqlite:///mlflow.db",
+    "sqlite:////data/my runs/mlflow.db?timeout=5",
+    "sqlite+pysqlite:///mlflow.db",
+    "postgresql+psycopg2://me:p@ss:/w@host/db",
+    "postgresql://me:x@host:5432/db?sslmode=require",
+    "postgresql:///db?host=/var/run/postgresql",
+    "mysql+pymysql://host/db",
+    "mssql+pyodbc:///?odbc_connect=DRIVER%3Dx",
+    "http://host",
+    "http://localhost:5000/",
+    "http://TOKEN@host:5000/prefix?access_token=x",
+    "https://me:x@[::1]:5000",
+    "databricks",
+    "databricks://profile",
+)
 
 
-class TestPrepareSqlite:
-    @pytest.fixture
-    def path(self, tmp_path):
-        return tmp_path / "new" / "my [db].db"
+@pytest.mark.parametrize(("uri", "rule"), MALFORMED.items())
+def test_a_malformed_uri_is_refused_with_the_form_that_it_misses(uri, rule):
+    with pytest.raises(ConfigError) as error:
+        require_uri("field", uri)
+    text = str(error.value)
+    assert text.startswith(f"field must be {rule}")
+    assert text.endswith(f"got {uri!r}")
 
-    def create(self, uri: str) -> None:
-        path = sqlite_path(uri)
-        assert path
-        with closing(sqlite3.connect(path)) as database:
-            assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-            database.execute("CREATE TABLE runs (id)")
 
-    def tables(self, path: Path) -> list[str]:
-        with closing(sqlite3.connect(path)) as database:
-            return [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
+@pytest.mark.parametrize("uri", SOUND)
+def test_a_sound_uri_is_taken(uri):
+    require_uri("field", uri)
+    assert StudyConfig(name="x", tracking_uri=uri).tracking_uri == uri
 
-    def is_alone(self, path: Path) -> bool:
-        return list(path.parent.iterdir()) == [path]
 
-    def test_creates_a_missing_file_in_one_step(self, path):
-        def create(uri: str) -> None:
-            self.create(uri)
-            assert not path.exists()
+def test_every_kind_of_store_has_a_sound_uri_here():
+    kinds = {uri.partition("://")[0].partition("+")[0] for uri in SOUND}
+    assert kinds == set(SCHEMES)
 
-        prepare_sqlite(path, create)
-        assert self.is_alone(path)
-        assert self.tables(path) == ["runs"]
 
-    def test_needs_no_hard_links(self, path, monkeypatch):
-        def refuse(*_: object) -> None:
-            raise PermissionError
+@pytest.mark.parametrize(
+    "uri", ["http://me:hunter2/x@host", "http://hunter2@host:x", "hunter2@host", "ftp://hunter2@h"]
+)
+def test_the_refusal_of_a_uri_does_not_repeat_its_secrets(uri):
+    with pytest.raises(ConfigError) as error:
+        require_uri("tracking_uri", uri)
+    assert "hunter2" not in str(error.value)
+    assert "***@h" in str(error.value)
 
-        monkeypatch.setattr(Path, "hardlink_to", refuse)
-        prepare_sqlite(path, self.create)
-        assert self.is_alone(path)
-        assert self.tables(path) == ["runs"]
 
-    @pytest.mark.parametrize("seen", [True, False])
-    def test_replaces_nothing(self, path, seen, monkeypatch):
-        def create(uri: str) -> None:
-            self.create(uri)
-            path.write_bytes(b"")
-            # The file may also appear after the last look.
-            monkeypatch.setattr(os.path, "lexists", lambda _: seen)
-
-        prepare_sqlite(path, create)
-        assert self.is_alone(path)
-        assert path.read_bytes() == b""
-
-    def test_a_failure_leaves_nothing(self, path):
-        def create(uri: str) -> None:
-            self.create(uri)
-            raise OSError("disk full")
-
-        with pytest.raises(OSError, match="disk full"):
-            prepare_sqlite(path, create)
-        assert not list(path.parent.iterdir())
-
-    def test_uses_an_empty_file_as_it_is(self, path):
-        path.parent.mkdir()
-        path.touch()
-        number = path.stat().st_ino
-        prepare_sqlite(path, lambda _: pytest.fail("a draft was made"))
-        assert path.stat().st_ino == number
-        assert self.tables(path) == []
-
-    def test_ignores_the_journal_of_a_file_that_was_moved_away(self, path):
-        path.parent.mkdir()
-        with closing(sqlite3.connect(path)) as old:
-            old.execute("PRAGMA journal_mode=WAL")
-            old.execute("CREATE TABLE ghosts (id)")
-            journal = Path(f"{path}-wal").read_bytes()
-        path.unlink()
-        Path(f"{path}-wal").write_bytes(journal)
-        prepare_sqlite(path, self.create)
-        assert self.tables(path) == ["runs"]
-
-    def test_removes_old_drafts_only(self, path):
-        path.parent.mkdir()
-        names = ("my [db].db.1.draft", "my [db].db.1.draft-wal", "my [db].db.2.draft", "d.3.draft")
-        drafts = [path.with_name(f".{name}") for name in names]
-        for draft in drafts:
-            draft.touch()
-        for draft in (*drafts[:2], drafts[3]):
-            os.utime(draft, (0, 0))
-        prepare_sqlite(path, self.create)
-        assert set(path.parent.iterdir()) == {path, *drafts[2:]}
+@pytest.mark.parametrize("uri", ["", "garbage", "http://"])
+def test_a_study_is_not_configured_with_a_malformed_uri(uri):
+    with pytest.raises(ConfigError, match="tracking_uri must be"):
+        StudyConfig(name="x", tracking_uri=uri)
 
 
 @pytest.mark.parametrize(
@@ -121,16 +113,29 @@ def test_resolve(uri, expected, tmp_path, monkeypatch):
 def test_resolve_reads_the_environment(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
     assert resolve(None) == "http://host:5000"
+    assert resolve("http://other") == "http://other"
+
+
+def test_what_the_environment_names_is_refused_as_what_a_flag_does(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "./mlruns")
+    with pytest.raises(ConfigError, match=r"MLFLOW_TRACKING_URI must be .* got './mlruns'"):
+        resolve(None)
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("uri", "address"),
     [
-        ("postgresql+psycopg2://me:p@ss:/w@host/db", "postgresql+psycopg2://me:***@host/db"),
-        ("at https://me:x@host/a failed", "at https://me:***@host/a failed"),
-        ("mysql://host/db?password=x&a=1", "mysql://host/db?password=***&a=1"),
-        ("http://host:5000/a", "http://host:5000/a"),
+        ("postgresql://me:p/w@host:6000/db?sslmode=require", ("host", 6000)),
+        ("postgresql+psycopg2://host/db", ("host", 5432)),
+        ("mysql+pymysql://me@[::1]/db", ("::1", 3306)),
+        ("postgresql:///db", None),
+        ("postgresql://host/db?host=/var/run", None),
+        ("postgresql://h1,h2/db", None),
+        ("mysql://host/db?unix_socket=/run/mysqld.sock", None),
+        ("mssql+pyodbc://me@source", None),
+        ("sqlite:///mlflow.db", None),
+        ("http://host:5000", None),
     ],
 )
-def test_masked(text, expected):
-    assert masked(text) == expected
+def test_the_server_behind_a_database(uri, address):
+    assert database_server(uri) == address

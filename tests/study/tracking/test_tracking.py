@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tracked import ENDS, LEVEL_KEYS, LEVELS, Store, run_study, run_trial, start, tiny_dataset
+from tracked import ENDS, LEVEL_KEYS, LEVELS, Store, run_study, run_trial, spoil, start, tiny_dataset
 
 from lttune.study.tracking.tracker import Tracker
 from lttune.study.tracking.views import TAG, views
@@ -101,7 +101,9 @@ class TestStore:
         assert run.data.metrics == {"trials_finished": 1.0}
         (used,) = run.inputs.dataset_inputs
         assert used.dataset.name == "tiny"
-        assert tiny_dataset().digest().startswith(used.dataset.digest)
+        shapes = {"features_shape": [2, 4, 4], "features_nbytes": 32, "targets_shape": [2]}
+        assert json.loads(used.dataset.profile) == shapes
+        assert tiny_dataset().digest.startswith(used.dataset.digest)
         assert {tag.key: tag.value for tag in used.tags} == {"mlflow.data.context": "training"}
         assert store.artifacts(run) == {"tiny_study.py", "report.html", "figures"}
         assert store.artifacts(run, "figures") == {"figures/curve.svg"}
@@ -199,7 +201,7 @@ class TestStore:
         start(tracker, folder, tracking="postgresql://me:hunter2@host/db")
         assert tracker.close(60) == ""
         params = store.runs("secret")["secret"].data.params
-        assert params["tracking"] == "postgresql://me:***@host/db"
+        assert params["tracking"] == "postgresql://***@host/db"
 
     def test_a_process_prints_nothing(self, tmp_path):
         code = (
@@ -232,6 +234,10 @@ def no_database(path: Path, _: Path) -> None:
     path.write_bytes(b"these are no pages " * 1000)
 
 
+def spoilt(path: Path, _: Path) -> None:
+    spoil(path)
+
+
 def torn(path: Path, whole: Path) -> None:
     pages = whole.read_bytes()
     path.write_bytes(pages[: len(pages) // 3])
@@ -250,6 +256,7 @@ def out_of_date(path: Path, whole: Path) -> None:
     [
         (half_made, "table webhooks already exists"),
         (no_database, "file is not a database"),
+        (spoilt, "its schema is no text"),
         (torn, "database disk image is malformed"),
         (out_of_date, "mlflow db upgrade"),
     ],
@@ -263,4 +270,4 @@ def test_a_broken_database_is_named(breaks, reason, store, folder, tmp_path):
     assert said.startswith("3 of 3 entries are missing")
     assert f"MLflow cannot open {path}," in said
     assert reason in said
-    assert said.endswith("move that file away and run the study again.")
+    assert said.endswith("move that file away.")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import http.server
 import importlib
 import itertools
 import multiprocessing
 import os
 import signal
-import socket
 import sqlite3
-import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from answering import answering, free_port, silent
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from tracked import Store, run_study, run_trial, start
@@ -26,26 +25,23 @@ from lttune.study.tracking.tracker import Tracker
 
 @pytest.fixture
 def closed_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture
 def silent_port():
-    """A server that accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
+    with silent() as port:
+        yield port
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("server", ["closed_port", "silent_port"])
-def test_an_unreachable_server_costs_no_time(server, request, tmp_path):
-    # While the thread imports MLflow, the interpreter is shared with it and the clock is not ours.
-    importlib.import_module("lttune.study.tracking.mirror")
+@pytest.mark.parametrize("form", ["http://me:hunter2@127.0.0.1:{}", "http://hunter2@127.0.0.1:{}"])
+def test_an_unreachable_server_costs_no_time(server, form, request, tmp_path):
     port = request.getfixturevalue(server)
+    uri = form.format(port)
     clock = time.perf_counter()
-    tracker = Tracker(f"http://me:hunter2@127.0.0.1:{port}", "away")
+    tracker = Tracker(uri, "away")
     costs = [time.perf_counter() - clock]
     calls = [
         lambda: start(tracker, tmp_path),
@@ -59,33 +55,25 @@ def test_an_unreachable_server_costs_no_time(server, request, tmp_path):
         costs.append(time.perf_counter() - clock)
     assert max(costs) < 0.05
     clock = time.perf_counter()
-    said = tracker.close(5)
-    assert time.perf_counter() - clock < 5.5
+    reason = tracker.ask()
+    assert reason.startswith("the server ")
+    assert time.perf_counter() - clock < 3.5
+    clock = time.perf_counter()
+    said = tracker.close(60)
+    assert time.perf_counter() - clock < 1.3
     assert said.startswith(
-        f"7 of 7 entries are missing in MLflow at http://me:***@127.0.0.1:{port}"
+        f"7 of 7 entries are missing in MLflow at http://***@127.0.0.1:{port}: the server "
     )
-    assert said.endswith("run the study again to fill the gap.")
-    assert "hunter2" not in said
+    assert "hunter2" not in said + reason + tracker.address
     assert tracker.close(5) == said
 
 
 @pytest.mark.slow
 def test_a_server_that_refuses_the_login_is_named(tmp_path):
-    class Login(http.server.BaseHTTPRequestHandler):
-        def _refuse(self) -> None:
-            self.send_error(401)
-
-        do_GET = do_POST = _refuse  # noqa: N815
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Login) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        tracker = Tracker(f"http://me:hunter2@127.0.0.1:{server.server_port}", "away")
+    with answering(401) as port:
+        tracker = Tracker(f"http://me:hunter2@127.0.0.1:{port}", "away")
         start(tracker, tmp_path)
         said = tracker.close(30)
-        server.shutdown()
     assert "3 of 3 entries are missing" in said
     assert "401" in said
     assert "hunter2" not in said
@@ -126,8 +114,8 @@ def test_a_process_killed_at_its_first_use_breaks_nothing(point, tmp_path):
     dies.start()
     dies.join()
     assert dies.exitcode == -signal.SIGKILL
-    drafts = list(tmp_path.glob(".mlflow.db.*.draft*"))
-    assert drafts
+    left = list(tmp_path.glob(".mlflow.db.*"))
+    assert [path for path in left if ".draft" in path.name]
     assert database.exists() == (point == "linked")
 
     assert run_study(uri, "after", tmp_path, finished=1) == ""
@@ -136,8 +124,8 @@ def test_a_process_killed_at_its_first_use_breaks_nothing(point, tmp_path):
         assert file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
-    for draft in drafts:
-        os.utime(draft, (0, 0))
+    for path in tmp_path.glob(".mlflow.db.*"):
+        os.utime(path, (0, 0))
     tracker = Tracker(uri, "after")
     start(tracker, tmp_path)
     assert tracker.close(60) == ""
@@ -159,4 +147,44 @@ def test_a_locked_database_is_not_called_broken(tmp_path, monkeypatch):
     tracker = Tracker(f"sqlite:///{path}", "locked")
     start(tracker, tmp_path)
     said = tracker.close(30)
-    assert said.endswith("database is locked; run the study again to fill the gap.")
+    assert said.endswith("database is locked.")
+
+
+@pytest.mark.slow
+def test_a_database_that_another_program_writes_loses_nothing(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    tracker = Tracker(uri, "busy")
+    start(tracker, tmp_path)
+    run_trial(tracker, 0, levels=1)
+    _wait_for(lambda: tracker._waiting.is_empty)
+    other = sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)
+    with closing(other):
+        other.execute("BEGIN IMMEDIATE")
+        run_trial(tracker, 0)
+        tracker.finish("FINISHED")
+        time.sleep(3)
+        assert not tracker._waiting.is_empty
+        other.execute("COMMIT")
+    assert tracker.close(60) == ""
+    store = Store(uri)
+    runs = store.runs("busy")
+    assert store.steps(runs["trial-000"], "density") == [0, 1, 2]
+    assert runs["busy"].info.status == "FINISHED"
+
+
+@pytest.mark.slow
+def test_who_does_not_speak_as_mlflow_does_is_never_taken_for_it(tmp_path):
+    for status, body in ((200, ""), (200, "{}"), (200, "<html>"), (429, "{}"), (500, "no"), (404, "")):
+        with answering(status, body) as port:
+            tracker = Tracker(f"http://127.0.0.1:{port}", "strange")
+            start(tracker, tmp_path)
+            said = tracker.close(20)
+        assert said.startswith("3 of 3 entries are missing"), (status, body, said)
+
+
+def _wait_for(happened: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if happened():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never happened")

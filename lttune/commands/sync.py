@@ -1,0 +1,115 @@
+"""Send to MLflow what it lacks of a study, at any later time; what is there is not sent again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from lttune.errors import ConfigError, DataError, LockedError, ResourceError, StorageError
+
+_RECORDED = ("trial", "branch", "level")
+"""What is read of each row of ``records.parquet`` to tell networks apart."""
+
+_SYNC_S = 300.0
+"""Seconds without any movement after which a store is given up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Which study, and where MLflow is."""
+
+    study: Annotated[Path, tyro.conf.Positional]
+    """Folder of the study: results/NAME."""
+    tracking_uri: str | None = None
+    """MLflow's tracking URI, as the study has it. None is MLFLOW_TRACKING_URI, else
+    sqlite:///mlflow.db."""
+
+
+def main(flags: Flags) -> int:
+    """Sends what is missing, says where to, and returns the exit code."""
+    from lttune.records.folder import read_listing, read_sheet, read_table, read_trials
+    from lttune.records.ledger import Ledger
+    from lttune.study.mirrored import MIRRORED, TrackedStudy
+    from lttune.study.tracking.tracker import Tracker
+
+    folder = flags.study
+    sheet = read_sheet(folder, MIRRORED)
+    _require_uri(flags, sheet)
+    with _alone(folder):
+        trials, rows = read_trials(folder), read_table(folder / "records.parquet", _RECORDED)
+        planned = read_listing(folder, ()).get("planned", {})
+        by_trial: dict[int, list[dict[str, Any]]] = {trial.number: [] for trial in trials}
+        for row in rows:
+            by_trial.setdefault(row["trial"], []).append(row)
+        tracker = Tracker(flags.tracking_uri, sheet["name"])
+        if reason := tracker.ask():
+            raise ResourceError(f"MLflow does not answer at {tracker.address}: {reason}")
+        try:
+            sheet = _complete(sheet, folder)
+            study = TrackedStudy(folder, sheet, trials, lambda t: by_trial[t.number], tracker)
+            study.open(is_running=False)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise StorageError(f"{folder / 'study.json'} cannot be read: {error}") from error
+        ledger = Ledger(path=folder / "trials.json", planned=planned, trials=trials)
+        has_failed = any(trial.state == "failed" for trial in trials)
+        study.finish("FINISHED" if ledger.complete else "FAILED" if has_failed else "KILLED")
+        missing = tracker.close(_SYNC_S)
+    if missing:
+        raise ResourceError(missing.removesuffix("."))
+    print(f"{tracker.address}: all {len(trials)} trials of the study {sheet['name']}")
+    return 0
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps the study's driver out, which sends all of it by itself; nothing is written.
+
+    Raises:
+        LockedError: if there is one.
+    """
+    from filelock import FileLock, Timeout
+
+    with contextlib.ExitStack() as held:
+        if (folder / "lock").is_file():
+            try:
+                held.enter_context(FileLock(folder / "lock").acquire(timeout=0))
+            except Timeout:
+                raise LockedError(f"another driver is running the study {folder}") from None
+            except OSError:
+                # Who may only read the folder is not who runs the study.
+                pass
+        yield
+
+
+def _require_uri(flags: Flags, sheet: dict[str, Any]) -> None:
+    """Raises ``ConfigError`` if the study was given a place and the command is not.
+
+    The sheet may be a stranger's: it is no authority for where anything is sent to.
+    """
+    uri = sheet["config"].get("tracking_uri")
+    if uri is not None and flags.tracking_uri is None:
+        raise ConfigError(f"--tracking-uri must be given: the study was run with {uri!r}")
+
+
+def _complete(sheet: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Returns a sheet with the form of the dataset, which older versions did not note.
+
+    Raises:
+        DataError: if it must be read of the dataset, and the one here is another.
+    """
+    from lttune.config import from_dict
+    from lttune.data import load
+    from lttune.study.manifest import form
+
+    data, noted = from_dict(sheet["lottery"]).data, sheet["dataset"]
+    if noted.keys() >= {"shape", "classes"}:
+        return sheet
+    dataset = load(data.name)
+    if dataset.digest() != noted["digest"]:
+        raise DataError(f"{dataset.name} here is not the dataset of the study {folder}")
+    return {**sheet, "dataset": {**noted, **form(dataset, data)}}
