@@ -15,7 +15,7 @@ from importlib.util import find_spec
 
 from lttune import __version__
 from lttune.config.command_line import parsed, unread_output
-from lttune.errors import LttuneError, StorageError, unknown
+from lttune.errors import LttuneError, StorageError, complaint, unknown
 
 ENTRY_POINTS = "lttune.commands"
 """The group of entry points; each names a module (``lttune.commands`` says what is in one)."""
@@ -42,12 +42,12 @@ def _main(arguments: list[str]) -> int:
     try:
         return _run(arguments[0], arguments[1:])
     except LttuneError as error:
-        print(f"lttune: error: {error}", file=sys.stderr)
+        print(complaint(error), file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         raise
     except OSError as error:
-        print(f"lttune: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(complaint(error), file=sys.stderr)
         return StorageError.exit_code
     except KeyboardInterrupt:
         print("lttune: interrupted", file=sys.stderr)
@@ -86,10 +86,13 @@ def _run(name: str, arguments: list[str]) -> int:
 
     command = importlib.import_module(modules[name])
     prog, text = f"lttune {name}", command.__doc__
-    flags = parsed(
-        lambda: tyro.cli(command.Flags, prog=prog, description=text, args=arguments), prog
+    return command.main(
+        parsed(
+            lambda words: tyro.cli(command.Flags, prog=prog, description=text, args=words),
+            arguments,
+            prog,
+        )
     )
-    return command.main(flags)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The one exception that a command line turns into a single line and an exit code."""
+"""The one exception that a command line turns into an exit code and a line, or a line a field."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class LttuneError(Exception):
-    """Something the user can mend; its text is one line, its ``exit_code`` is distinct.
+    """Something the user can mend; its text is one line, or one a field; ``exit_code`` is distinct.
 
     Exit codes: 2 bad configuration, 3 resume refused, 4 data, 5 environment or resources,
     74 input/output, 75 locked by another driver. 0 is complete, 1 is a study that finished with
@@ -18,7 +18,11 @@ class LttuneError(Exception):
 
 
 class ConfigError(LttuneError, ValueError):
-    """A field breaks its rule; the text names the field, the rule and the value."""
+    """Fields break their rules; the text has a line for each: the field, its rule and its value."""
+
+    def within(self, where: str) -> ConfigError:
+        """Returns the error whose every line says where."""
+        return ConfigError("\n".join(f"{where}: {line}" for line in str(self).splitlines()))
 
 
 class RefusedError(LttuneError):
@@ -57,3 +61,10 @@ def unknown(field: str, value: object, valid: Iterable[str]) -> ConfigError:
     nearest = difflib.get_close_matches(str(value), names, n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     return ConfigError(f"{field} must be one of {', '.join(names)}; got {value!r}{hint}")
+
+
+def complaint(error: Exception) -> str:
+    """Returns what a command line prints of an error: one line, of a ``ConfigError`` one a field."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    told = lines if isinstance(error, ConfigError) else [" ".join(line.strip() for line in lines)]
+    return "\n".join(f"lttune: error: {line}" for line in told)

@@ -11,7 +11,7 @@ from pathlib import Path
 import tyro
 
 from lttune.config.command_line import parsed, unread_output
-from lttune.errors import LttuneError
+from lttune.errors import LttuneError, complaint
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
 
@@ -35,7 +35,8 @@ def main(
     default = study.scales[_scale(arguments, study)]
     with unread_output():
         config = parsed(
-            lambda: tyro.cli(StudyConfig, default=default, description=doc, args=arguments),
+            lambda words: tyro.cli(StudyConfig, default=default, description=doc, args=words),
+            arguments,
             f"python {study.file.parent.name}/{study.file.name}",
         )
     try:
@@ -51,7 +52,7 @@ def main(
             os._exit(code)
         return code
     except LttuneError as error:
-        print(f"lttune: error: {error}", file=sys.stderr)
+        print(complaint(error), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("lttune: interrupted", file=sys.stderr)
