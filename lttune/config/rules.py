@@ -39,6 +39,11 @@ class Rules:
         self.unread: list[str] = []
         """Flags whose values could not be read: the fields are others than was asked for."""
 
+    @property
+    def all_read(self) -> bool:
+        """Whether every flag could be read; else what stands behind one may be left out too."""
+        return not self.unread and (self._outer is None or self._outer.all_read)
+
     def note(self, error: ConfigError) -> None:
         """Keeps what an error says."""
         self.broken += str(error).splitlines()
@@ -91,7 +96,8 @@ class Rules:
 
     def _is_broken(self, path: str) -> bool:
         mine = any(line.startswith(f"{path} must be ") for line in self.broken)
-        mine = mine or any(flag.replace("-", "_").endswith(path) for flag in self.unread)
+        plain = path.replace("-", "_")
+        mine = mine or any(flag.replace("-", "_").endswith(plain) for flag in self.unread)
         return mine or (self._outer is not None and self._outer._is_broken(path))
 
 
