@@ -67,7 +67,7 @@ def read(path: Path | None = None) -> Registry:
     try:
         return _parsed(text)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise error.within(str(path)) from None
 
 
 @cache
@@ -184,7 +184,7 @@ def _named(where: str, base: LotteryConfig, values: Any) -> LotteryConfig:
     try:
         return base.override(values)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        raise error.within(where) from None
 
 
 def _known(where: str, values: Mapping[str, Any], names: Any) -> None:
