@@ -51,10 +51,11 @@ def main(flags: Flags) -> int:
     """Prints a line each of what the dataset is, and returns the exit code."""
     from lttune.data import load
     from lttune.data.files import npz, picture_folder
+    from lttune.store.regular import expanded
 
     name = flags.name
     if flags.save is not None:
-        arrays = picture_folder.read(Path(name).expanduser(), flags.size)
+        arrays = picture_folder.read(expanded(name), flags.size)
         npz.write(flags.save, arrays)
         name = str(flags.save)
     dataset = load(name, flags.folder)

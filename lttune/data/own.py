@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from lttune.data.dataset import Dataset, statistics
 from lttune.data.files import npz, picture_folder
 from lttune.errors import DataError
+from lttune.store.regular import expanded
 
 Arrays = dict[str, np.ndarray]
 
@@ -20,7 +19,7 @@ def load(name: str) -> Dataset:
         DataError: if nothing is there, or it is not what it must be.
         StorageError: if it cannot be read.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.suffix == ".npz":
         return from_arrays(name, npz.read(path), "npz file")
     return from_arrays(name, picture_folder.read(path), "folder of pictures")
