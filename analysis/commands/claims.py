@@ -136,6 +136,7 @@ def _check(flags: Flags, registry: Registry) -> None:
     from analysis.claims.wording import estimate_text, p_text
     from analysis.frame import load
     from analysis.statistics.verdicts.verdict import UNTESTED
+    from lttune.records.spreadsheet import save_csv
     from lttune.store.files import write_atomically, write_errors
 
     studies = [load(folder) for folder in flags.studies]
@@ -161,5 +162,5 @@ def _check(flags: Flags, registry: Registry) -> None:
     if flags.out is not None:
         plain = table.assign(deviates=["; ".join(one) for one in table["deviates"]])
         with write_errors(flags.out), write_atomically(flags.out) as temporary:
-            plain.to_csv(temporary, index=False)
+            save_csv(plain, temporary)
         print(f"{flags.out}: {len(table)} verdicts")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -69,12 +70,18 @@ class PruneConfig:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
             as_tuple(self, "exclude")
+            ok = isinstance(self.exclude, tuple)
+            ok = ok and all(isinstance(name, str) for name in self.exclude)
+            rules.require(ok, "prune.exclude", "names of layers or kinds", self.exclude)
             rules.choice("prune.criterion", self.criterion, CriterionName)
             rules.choice("prune.scope", self.scope, ScopeName)
             rules.choice("prune.structure", self.structure, StructureName)
             ok = is_number(self.fraction) and 0 < self.fraction < 1
             rules.require(ok, "prune.fraction", "in (0, 1)", self.fraction)
-            for name, value in self.fractions.items():
+            named = isinstance(self.fractions, Mapping)
+            rule = "a fraction for each of some layers"
+            rules.require(named, "prune.fractions", rule, self.fractions)
+            for name, value in self.fractions.items() if named else ():
                 ok = is_number(value) and 0 <= value < 1
                 rules.require(ok, f"prune.fractions.{name}", "in [0, 1)", value)
             rules.whole("prune.rounds", self.rounds, least=1, most=MOST_PASSES, why=WHY_PASSES)
