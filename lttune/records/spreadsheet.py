@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell begins with that a spreadsheet computes instead of showing it (OWASP, CSV injection)."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a cell begins with that a spreadsheet may compute (OWASP, "CSV injection")."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -34,6 +34,12 @@ def save_csv(table: pd.DataFrame, path: Path) -> None:
 
 
 def shown_cell(value: Any) -> Any:
-    """Returns a value as a cell shows it; a spreadsheet does not show the apostrophe."""
-    is_formula = isinstance(value, str) and value.startswith(FORMULA)
-    return f"'{value}" if is_formula and not _NUMBER.fullmatch(value) else value
+    """Returns a value as a cell shows it; a spreadsheet does not show the apostrophe.
+
+    A carriage return becomes a line feed, within the cell: unquoted it would begin a new row.
+    """
+    if not isinstance(value, str):
+        return value
+    is_formula = value.startswith(FORMULA) and not _NUMBER.fullmatch(value)
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if is_formula else text

@@ -83,7 +83,7 @@ class TrainConfig:
             ok = isinstance(self.eval_test, bool)
             rules.require(ok, "train.eval_test", "a bool", self.eval_test)
             rules.require(isinstance(self.frozen, tuple), "train.frozen", "kinds", self.frozen)
-            for kind in self.frozen:
+            for kind in self.frozen if isinstance(self.frozen, tuple) else ():
                 rules.choice("train.frozen", kind, KindName)
             stones = self.milestones
             ok = isinstance(stones, tuple)
