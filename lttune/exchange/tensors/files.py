@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -84,7 +85,10 @@ def _safetensors(path: Path) -> Contents:
 def _saved_by_torch(path: Path) -> Contents:
     try:
         _require_unpacked(path)
-        values = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # What PyTorch says of kinds of tensors that are refused next.
+            warnings.simplefilter("ignore")
+            values = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(f"{path} must hold tensors only; it needs code to be read") from error
     except OSError as error:
