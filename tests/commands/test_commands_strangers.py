@@ -165,7 +165,6 @@ def test_a_name_that_is_a_path_names_no_file(study, refused, command, name):
         {"directions": ["up"]},
         {"directions": ["maximize", "minimize"]},
         {"directions": ["maximize", "minimize"], "texts": ["a", "b"]},
-
     ],
 )
 def test_an_objective_that_optuna_cannot_have(study, refused, change):
