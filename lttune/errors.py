@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 
@@ -58,9 +59,29 @@ class LockedError(LttuneError):
 def unknown(field: str, value: object, valid: Iterable[str]) -> ConfigError:
     """Returns the error for a name that does not exist: the valid names and the nearest one."""
     names = sorted(valid)
-    nearest = difflib.get_close_matches(str(value), names, n=1)
+    asked = value[:LONGEST_QUOTED] if isinstance(value, str) else ""
+    nearest = difflib.get_close_matches(asked, names, n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-    return ConfigError(f"{field} must be one of {', '.join(names)}; got {value!r}{hint}")
+    return ConfigError(f"{field} must be one of {', '.join(names)}; got {quoted(value)}{hint}")
+
+
+LONGEST_QUOTED = 200
+"""Characters of a value that a message shows; more would hide what it says."""
+
+_SHORT = reprlib.Repr()
+# A list of lists of lists of one YAML file can be written out to any length.
+_SHORT.maxlevel = 3
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = 20
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = LONGEST_QUOTED
+
+
+def quoted(value: object) -> str:
+    """Returns a value as a message shows it: in one line, cut where it is endless."""
+    try:
+        text = _SHORT.repr(value)
+    except ValueError:  # Python writes out no number of more than 4,300 digits.
+        return "a number of more than 4,300 digits"
+    return text if len(text) <= LONGEST_QUOTED else f"{text[: LONGEST_QUOTED - 3]}..."
 
 
 def complaint(error: Exception) -> str:

@@ -5,35 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import reprlib
 from collections.abc import Mapping
 from typing import Any, TypeGuard, get_args
 
-from lttune.errors import ConfigError, unknown
-
-LONGEST_SAID = 200
-"""Characters of a value that a message shows; more would hide what it says."""
-
-_SHORT = reprlib.Repr()
-# A list of lists of lists of one YAML file can be written out to any length.
-_SHORT.maxlevel = 3
-_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = 20
-_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = LONGEST_SAID
+from lttune.errors import ConfigError, quoted, unknown
 
 
 def require(ok: bool, path: str, rule: str, value: object) -> None:
     """Raises ``ConfigError`` naming the field, its rule and its value unless ``ok``."""
     if not ok:
-        raise ConfigError(f"{path} must be {rule}, got {said(value)}")
-
-
-def said(value: object) -> str:
-    """Returns a value as a message shows it: in one line, cut where it is endless."""
-    try:
-        text = _SHORT.repr(value)
-    except ValueError:  # Python writes out no number of more than 4,300 digits.
-        return "a number of more than 4,300 digits"
-    return text if len(text) <= LONGEST_SAID else f"{text[: LONGEST_SAID - 3]}..."
+        raise ConfigError(f"{path} must be {rule}, got {quoted(value)}")
 
 
 def is_int(value: object) -> TypeGuard[int]:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextvars import ContextVar
 from typing import Any, TypeVar, get_args
 
-from lttune.config.fields import is_int, said
-from lttune.errors import ConfigError, LttuneError, unknown
+from lttune.config.fields import is_int
+from lttune.errors import ConfigError, LttuneError, quoted, unknown
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Rules:
                 could not be read, nothing is said.
         """
         if not ok and not any(map(self._is_broken, given)):
-            self.broken.append(f"{path} must be {rule}, got {said(value)}")
+            self.broken.append(f"{path} must be {rule}, got {quoted(value)}")
 
     def choice(self, path: str, value: object, choices: Any) -> None:
         """Notes a value that is none of a Literal's, or none of some names."""

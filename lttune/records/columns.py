@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from lttune.config.fields import said
-from lttune.errors import StorageError
+
+from lttune.errors import StorageError, quoted
 from lttune.records.schema import MEASURES, Columns
 
 _HELD: dict[pa.DataType, tuple[str, set[type]]] = {
@@ -48,4 +48,4 @@ def require_columns(
         held = types | {NoneType} if gaps else types
         if not {type(row[name]) for row in rows} <= held:
             bad = next(row[name] for row in rows if type(row[name]) not in held)
-            raise StorageError(f"{path}: {name} must be {words}, got {said(bad)}")
+            raise StorageError(f"{path}: {name} must be {words}, got {quoted(bad)}")

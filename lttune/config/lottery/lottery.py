@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lttune.config.fields import flatten, is_int, is_number, said
+from lttune.config.fields import flatten, is_int, is_number
 from lttune.config.lottery.data import DataConfig
 from lttune.config.lottery.model import ModelConfig
 from lttune.config.lottery.pretrain import PretrainConfig
@@ -16,7 +16,7 @@ from lttune.config.lottery.supermask import SupermaskConfig
 from lttune.config.lottery.target import TargetConfig
 from lttune.config.lottery.train import TrainConfig
 from lttune.config.rules import every_rule
-from lttune.errors import unknown
+from lttune.errors import quoted, unknown
 
 MethodName = Literal["prune", "supermask"]
 KeptName = Literal[
@@ -72,15 +72,15 @@ class LotteryConfig:
             rules.choice("method", self.method, MethodName)
             rules.choice("kept", self.kept, KeptName)
             rules.choice("pruned", self.pruned, PrunedName)
-            late = self.method == "supermask" and self.rewind_step > 0
+            late = self.method == "supermask" and self.rewind_step != 0
             rule = "0 where method is 'supermask'"
             rules.require(not late, "rewind_step", rule, self.rewind_step)
             single = self.prune.one_shot is not None or self.method == "supermask"
             rule = "at most 1 where prune.one_shot is given or method is 'supermask'"
-            ok = not single or self.levels <= 1
+            ok = not single or (is_int(self.levels) and self.levels <= 1)
             rules.require(ok, "levels", rule, self.levels, ("levels", "prune.one_shot", "method"))
             ok = is_int(self.rewind_step) and 0 <= self.rewind_step < self.train.steps
-            rule = f"a whole number from 0 to below train.steps ({said(self.train.steps)})"
+            rule = f"a whole number from 0 to below train.steps ({quoted(self.train.steps)})"
             given = ("train.steps", "rewind_step")
             rules.require(ok, "rewind_step", rule, self.rewind_step, given)
 

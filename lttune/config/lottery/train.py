@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lttune.config.fields import as_tuple, is_int, is_number, said
+from lttune.config.fields import as_tuple, is_int, is_number
 from lttune.config.rules import (
     MOST_EXAMPLES,
     MOST_STEPS,
@@ -14,6 +14,7 @@ from lttune.config.rules import (
     Rules,
     every_rule,
 )
+from lttune.errors import quoted
 
 OptimizerName = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
 PrecisionName = Literal["float32", "tf32", "bfloat16"]
@@ -97,7 +98,7 @@ class TrainConfig:
         """Notes what goes by the number of steps."""
         given = ("train.steps", "train.eval_every")
         ok = is_int(self.warmup_steps) and 0 <= self.warmup_steps <= self.steps
-        rule = f"a whole number from 0 to train.steps ({said(self.steps)})"
+        rule = f"a whole number from 0 to train.steps ({quoted(self.steps)})"
         rules.require(ok, "train.warmup_steps", rule, self.warmup_steps, given[:1])
-        rule = f"at most train.steps ({said(self.steps)})"
+        rule = f"at most train.steps ({quoted(self.steps)})"
         rules.require(self.eval_every <= self.steps, "train.eval_every", rule, self.eval_every, given)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import flatten
-from lttune.config.fields import said
-from lttune.errors import StorageError
+
+from lttune.errors import StorageError, quoted
 from lttune.records.columns import require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.records.ledger import Trial
@@ -82,7 +82,7 @@ def _require_name(path: Path, name: str) -> None:
         StorageError: if it is none that a study can have.
     """
     if not STUDY_NAME.fullmatch(name) or ".." in name:
-        raise StorageError(f"{path}: name must be one that a study can have, got {said(name)}")
+        raise StorageError(f"{path}: name must be one that a study can have, got {quoted(name)}")
 
 
 def scalar(value: Any) -> Any:

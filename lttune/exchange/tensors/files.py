@@ -6,7 +6,7 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -66,9 +66,10 @@ def read(path: Path) -> Contents:
             is_safetensors = file.read(JSON_BEGINS + 1)[JSON_BEGINS:] == b"{"
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
-    contents = _safetensors(path) if is_safetensors else _saved_by_torch(path)
-    _require_plain(path, contents.tensors, most_memory(size))
-    return contents
+    found = _safetensors(path) if is_safetensors else _saved_by_torch(path)
+    _require_plain(path, found.tensors, most_memory(size))
+    # A mapped file may change while its tensors are used.
+    return replace(found, tensors={name: value.clone() for name, value in found.tensors.items()})
 
 
 def _safetensors(path: Path) -> Contents:
@@ -84,11 +85,14 @@ def _safetensors(path: Path) -> Contents:
 
 def _saved_by_torch(path: Path) -> Contents:
     try:
-        _require_unpacked(path)
+        is_archive = zipfile.is_zipfile(path)
+        if is_archive:
+            _require_unpacked(path)
         with warnings.catch_warnings():
             # What PyTorch says of kinds of tensors that are refused next.
             warnings.simplefilter("ignore")
-            values = torch.load(path, map_location="cpu", weights_only=True)
+            # Mapped: a tensor that promises more than the file has cannot reach beyond it.
+            values = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
     except pickle.UnpicklingError as error:
         raise DataError(f"{path} must hold tensors only; it needs code to be read") from error
     except OSError as error:
@@ -111,8 +115,6 @@ def _require_unpacked(path: Path) -> None:
     Raises:
         DataError: if one is packed, and could be unpacked to any size.
     """
-    if not zipfile.is_zipfile(path):
-        return
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if member.compress_type != zipfile.ZIP_STORED or member.file_size > member.compress_size:
