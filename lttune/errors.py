@@ -23,7 +23,7 @@ class ConfigError(LttuneError, ValueError):
 
     def within(self, where: str) -> ConfigError:
         """Returns the error whose every line says where."""
-        return ConfigError("\n".join(f"{where}: {line}" for line in str(self).splitlines()))
+        return ConfigError("\n".join(f"{where}: {line}" for line in str(self).split("\n")))
 
 
 class RefusedError(LttuneError):
@@ -84,8 +84,14 @@ def quoted(value: object) -> str:
     return text if len(text) <= LONGEST_QUOTED else f"{text[: LONGEST_QUOTED - 3]}..."
 
 
+def legible(text: str) -> str:
+    """Returns a text in one line, its control characters written out."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
 def complaint(error: Exception) -> str:
     """Returns what a command line prints of an error: one line, of a ``ConfigError`` one a field."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    told = lines if isinstance(error, ConfigError) else [" ".join(line.strip() for line in lines)]
-    return "\n".join(f"lttune: error: {line}" for line in told)
+    text = str(error) or type(error).__name__
+    if not isinstance(error, ConfigError):
+        text = " ".join(line.strip() for line in text.splitlines())
+    return "\n".join(f"lttune: error: {legible(line)}" for line in text.split("\n"))

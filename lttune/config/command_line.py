@@ -83,7 +83,7 @@ def parsed(parse: Callable[[list[str]], T], arguments: Sequence[str], command: s
                 return made
             break
         except ConfigError as error:
-            told += str(error).splitlines()
+            told += str(error).split("\n")
             break
         except SystemExit as end:
             if not end.code:

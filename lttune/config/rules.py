@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar, get_args
 
 from lttune.config.fields import is_int
-from lttune.errors import ConfigError, LttuneError, quoted, unknown
+from lttune.errors import ConfigError, LttuneError, legible, quoted, unknown
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Rules:
 
     def note(self, error: ConfigError) -> None:
         """Keeps what an error says."""
-        self.broken += str(error).splitlines()
+        self.broken += str(error).split("\n")
 
     def require(
         self, ok: bool, path: str, rule: str, value: object, given: Collection[str] = ()
@@ -62,7 +62,7 @@ class Rules:
                 could not be read, nothing is said.
         """
         if not ok and not any(map(self._is_broken, given)):
-            self.broken.append(f"{path} must be {rule}, got {quoted(value)}")
+            self.broken.append(f"{legible(path)} must be {rule}, got {quoted(value)}")
 
     def choice(self, path: str, value: object, choices: Any) -> None:
         """Notes a value that is none of a Literal's, or none of some names."""

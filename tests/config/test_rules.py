@@ -191,3 +191,13 @@ def test_every_line_of_a_configuration_is_an_error_of_its_own():
 def test_any_other_error_is_one_line():
     assert complaint(StorageError("a\n  b")) == "lttune: error: a b"
     assert complaint(StorageError()) == "lttune: error: StorageError"
+
+
+def test_what_a_stranger_calls_things_cannot_write_on_the_terminal():
+    bad = {"prune.fractions.a\n\x1b[2Jb\x85": 2, "x\x1b": 1}
+    with pytest.raises(ConfigError) as error:
+        LotteryConfig().override(bad)
+    first, second = sorted(lines(error))
+    assert second == r"prune.fractions.a\n\x1b[2Jb\x85 must be in [0, 1), got 2"
+    assert first.endswith(r"got 'x\x1b'")
+    assert complaint(StorageError("a\x1bb")) == r"lttune: error: a\x1bb"
