@@ -110,7 +110,9 @@ def _without_mistake(arguments: Sequence[str], line: str) -> tuple[list[str], li
     for argument in arguments:
         if argument.startswith("--"):
             is_blamed = argument.partition("=")[0].replace("_", "-") in flags
-        if not is_blamed and argument not in words:
+        # Another flag may have the same word as its value.
+        is_value = kept[-1:] != [] and kept[-1].startswith("--") and "=" not in kept[-1]
+        if not is_blamed and (is_value or argument not in words):
             kept.append(argument)
     return kept, flags
 
