@@ -40,7 +40,8 @@ class Flags:
                 why = "larger pictures fill the memory"
                 rules.whole("--size", self.size, least=1, most=LARGEST_EDGE, why=why)
                 rule = "given with --save PATH.npz: studies read the resized file"
-                rules.require(self.save is not None, "--size", rule, self.size, ("--save",))
+                given = ("--size", "--save")
+                rules.require(self.save is not None, "--size", rule, self.size, given)
             ok = self.save is None or self.save.suffix == ".npz"
             rules.require(ok, "--save", "the path of an .npz file", str(self.save))
             ok = self.save is None or (is_path(self.name) and not self.name.endswith(".npz"))

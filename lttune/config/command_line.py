@@ -101,7 +101,10 @@ def parsed(parse: Callable[[list[str]], T], arguments: Sequence[str], command: s
 
 
 def _without_mistake(arguments: Sequence[str], line: str) -> tuple[list[str], list[str]]:
-    """Returns the arguments without those that a line complains of, and the flags among these."""
+    """Returns the arguments without those that a line complains of, and which flags these are.
+
+    With them go those that may have been meant.
+    """
     blamed = line.partition("; did you mean")[0].partition(" Expected ")[0]
     words = blamed.partition("Unrecognized options: ")[2].split(", ")
     flags = re.findall(r"--[\w.-]+", blamed)
@@ -114,7 +117,8 @@ def _without_mistake(arguments: Sequence[str], line: str) -> tuple[list[str], li
         is_value = kept[-1:] != [] and kept[-1].startswith("--") and "=" not in kept[-1]
         if not is_blamed and (is_value or argument not in words):
             kept.append(argument)
-    return kept, flags
+    meant = re.findall(r"did you mean (--[\w.-]+)", line)
+    return kept, [*flags, *meant]
 
 
 def _line(box: str) -> str:
