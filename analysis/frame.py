@@ -13,6 +13,7 @@ from lttune.config import flatten
 from lttune.config.phase import Phase, phase_names
 from lttune.errors import StorageError
 from lttune.records import schema
+from lttune.records.columns import require_columns
 from lttune.records.folder import read_listing, read_sheet, read_table
 from lttune.records.ledger import ENDED
 
@@ -93,8 +94,13 @@ def load(folder: Path | str) -> StudyFrame:
 
 
 def _table(path: Path, columns: schema.Columns, study_id: str | None) -> pd.DataFrame:
-    rows = read_table(path, [name for name in KEY if name in columns], study_id)
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(columns)))
+    key = [name for name in KEY if name in columns]
+    rows = read_table(path, key, study_id)
+    if not rows:
+        return pd.DataFrame(columns=pd.Index(list(columns)))
+    require_columns(path, rows, key, columns)
+    require_columns(path, rows, [name for name in columns if name in rows[0]], columns, gaps=True)
+    return pd.DataFrame(rows)
 
 
 def _records(path: Path, study_id: str | None) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from lttune.config.signals import (
     interrupts_call,
     raise_interrupted,
 )
-from lttune.errors import LttuneError, StorageError, unknown
+from lttune.errors import LttuneError, StorageError, complaint, unknown
 
 ENTRY_POINTS = "lttune.commands"
 """The group of entry points; each names a module (``lttune.commands`` says what is in one)."""
@@ -51,13 +51,12 @@ def _main(arguments: list[str]) -> int:
     try:
         return _run(arguments[0], arguments[1:])
     except LttuneError as error:
-        print(f"lttune: error: {masked(str(error), *arguments)}", file=sys.stderr)
+        print(masked(complaint(error), *arguments), file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         raise
     except OSError as error:
-        text = masked(" ".join(str(error).split()), *arguments)
-        print(f"lttune: error: {text}", file=sys.stderr)
+        print(masked(complaint(error), *arguments), file=sys.stderr)
         return StorageError.exit_code
     except KeyboardInterrupt as error:
         print(INTERRUPTED_LINE, file=sys.stderr)
@@ -96,10 +95,13 @@ def _run(name: str, arguments: list[str]) -> int:
 
     command = importlib.import_module(modules[name])
     prog, text = f"lttune {name}", command.__doc__
-    flags = parsed(
-        lambda: tyro.cli(command.Flags, prog=prog, description=text, args=arguments), prog
+    return command.main(
+        parsed(
+            lambda words: tyro.cli(command.Flags, prog=prog, description=text, args=words),
+            arguments,
+            prog,
+        )
     )
-    return command.main(flags)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""The one exception that a command line turns into a single line and an exit code."""
+"""The one exception that a command line turns into an exit code and a line, or a line a field."""
 
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 
 class LttuneError(Exception):
-    """Something the user can mend; its text is one line, its ``exit_code`` is distinct.
+    """Something the user can mend; its text is one line, or one a field; ``exit_code`` is distinct.
 
     Exit codes: 2 bad configuration, 3 resume refused, 4 data, 5 environment or resources,
     74 input/output, 75 locked by another driver. 0 is complete, 1 is a study that finished with
@@ -18,7 +19,11 @@ class LttuneError(Exception):
 
 
 class ConfigError(LttuneError, ValueError):
-    """A field breaks its rule; the text names the field, the rule and the value."""
+    """Fields break their rules; the text has a line for each: the field, its rule and its value."""
+
+    def within(self, where: str) -> ConfigError:
+        """Returns the error whose every line says where."""
+        return ConfigError("\n".join(f"{where}: {line}" for line in str(self).split("\n")))
 
 
 class RefusedError(LttuneError):
@@ -58,6 +63,39 @@ class LockedError(LttuneError):
 def unknown(field: str, value: object, valid: Iterable[str]) -> ConfigError:
     """Returns the error for a name that does not exist: the valid names and the nearest one."""
     names = sorted(valid)
-    nearest = difflib.get_close_matches(str(value), names, n=1)
+    asked = value[:LONGEST_QUOTED] if isinstance(value, str) else ""
+    nearest = difflib.get_close_matches(asked, names, n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-    return ConfigError(f"{field} must be one of {', '.join(names)}; got {value!r}{hint}")
+    return ConfigError(f"{field} must be one of {', '.join(names)}; got {quoted(value)}{hint}")
+
+
+LONGEST_QUOTED = 200
+"""Characters of a value that a message shows; more would hide what it says."""
+
+_SHORT = reprlib.Repr()
+# A list of lists of lists of one YAML file can be written out to any length.
+_SHORT.maxlevel = 3
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = 20
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = LONGEST_QUOTED
+
+
+def quoted(value: object) -> str:
+    """Returns a value as a message shows it: in one line, cut where it is endless."""
+    try:
+        text = _SHORT.repr(value)
+    except ValueError:  # Python writes out no number of more than 4,300 digits.
+        return "a number of more than 4,300 digits"
+    return text if len(text) <= LONGEST_QUOTED else f"{text[: LONGEST_QUOTED - 3]}..."
+
+
+def legible(text: str) -> str:
+    """Returns a text in one line, its control characters written out."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def complaint(error: Exception) -> str:
+    """Returns what a command line prints of an error: one line, of a ``ConfigError`` one a field."""
+    text = str(error) or type(error).__name__
+    if not isinstance(error, ConfigError):
+        text = " ".join(line.strip() for line in text.splitlines())
+    return "\n".join(f"lttune: error: {legible(line)}" for line in text.split("\n"))

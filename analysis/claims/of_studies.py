@@ -17,6 +17,7 @@ from analysis.frame import LOCK_FILE, StudyFrame
 from analysis.importance import saved
 from analysis.statistics.verdicts.verdict import UNTESTED
 from lttune.errors import StorageError
+from lttune.store.regular import regular_size
 
 FIGURE = Path("figures") / "importance.csv"
 """The CSV of the figure of importances in a study's folder."""
@@ -74,6 +75,7 @@ def _drawn(path: Path) -> Kept | None:
     if not path.exists():
         return None
     try:
+        regular_size(path)
         both = pd.read_csv(path)
         both = both.assign(reason=both["reason"].astype(object).where(both["reason"].notna(), ""))
         strip = both.drop_duplicates("density")

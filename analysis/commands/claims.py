@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from lttune.config.fields import is_number, require
+from lttune.config.fields import is_number
+from lttune.config.rules import every_rule
 from lttune.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.claims import Claim, Registry
+
+
+MOST_PLANNED = 100_000
+"""Replicates that a claim can plan."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +53,15 @@ class Flags:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         given = " ".join(map(str, self.studies))
-        require(bool(given) or self.action != "check", "STUDIES", "given with check", given)
-        require(not given or self.action != "list", "STUDIES", "left out of list", given)
-        for name in ("sd", "sd_log"):
-            value = getattr(self, name)
-            require(is_number(value) and value > 0, f"--{name}", "a number > 0", value)
-        require(self.n is None or self.n >= 2, "--n", "a whole number >= 2", self.n)
+        with every_rule() as rules:
+            ok = bool(given) or self.action != "check" or not rules.all_read
+            rules.require(ok, "STUDIES", "given with check", given)
+            rules.require(not given or self.action != "list", "STUDIES", "left out of list", given)
+            for name in ("sd", "sd_log"):
+                value = getattr(self, name)
+                rules.require(is_number(value) and value > 0, f"--{name}", "a number > 0", value)
+            if self.n is not None:
+                rules.whole("--n", self.n, least=2, most=MOST_PLANNED, why="no study has more")
 
 
 def main(flags: Flags) -> int:
@@ -128,6 +136,7 @@ def _check(flags: Flags, registry: Registry) -> None:
     from analysis.claims.wording import estimate_text, p_text
     from analysis.frame import load
     from analysis.statistics.verdicts.verdict import UNTESTED
+    from lttune.records.spreadsheet import save_csv
     from lttune.store.files import write_atomically, write_errors
 
     studies = [load(folder) for folder in flags.studies]
@@ -153,5 +162,5 @@ def _check(flags: Flags, registry: Registry) -> None:
     if flags.out is not None:
         plain = table.assign(deviates=["; ".join(one) for one in table["deviates"]])
         with write_errors(flags.out), write_atomically(flags.out) as temporary:
-            plain.to_csv(temporary, index=False)
+            save_csv(plain, temporary)
         print(f"{flags.out}: {len(table)} verdicts")

@@ -34,6 +34,7 @@ def main(flags: Flags) -> int:
     from analysis import load
     from analysis.report.rows.importance import OPTUNA
     from analysis.tables.design.points import design_sample
+    from lttune.records.spreadsheet import save_csv
     from lttune.store.files import write_atomically, write_errors
 
     study = load(flags.study)
@@ -56,7 +57,7 @@ def main(flags: Flags) -> int:
         print()
     path = flags.study / "figures" / OPTUNA
     with write_errors(path), write_atomically(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        save_csv(table, temporary)
     print(f"{path}: lttune report {flags.study} shows it")
     return 0
 

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from analysis.figures import palette
+from lttune.records.spreadsheet import save_csv
 from lttune.store.files import write_atomically
 
 STYLE: dict[Any, Any] = {
@@ -133,5 +134,5 @@ def write(drawing: Drawing, folder: Path) -> str:
     with write_atomically(folder / f"{drawing.name}.svg") as path:
         path.write_text(text, encoding="utf-8")
     with write_atomically(folder / f"{drawing.name}.csv") as path:
-        drawing.table.to_csv(path, index=False, lineterminator="\n")
+        save_csv(drawing.table, path)
     return text

@@ -16,6 +16,7 @@ from analysis.report.sections import SECTIONS
 from analysis.report.verdict_section import verdict_section
 from analysis.tables.design.importance import design_tables
 from lttune.errors import StorageError
+from lttune.records.spreadsheet import save_csv
 from lttune.store.files import subfolder, write_atomically
 
 if TYPE_CHECKING:
@@ -67,6 +68,6 @@ def _write(subject: Subject, path: Path) -> None:
     for name, table in tables.items():
         if len(table) or name in ALWAYS:
             with write_atomically(figures / f"{name}.csv") as temporary:
-                table.to_csv(temporary, index=False, lineterminator="\n")
+                save_csv(table, temporary)
     with write_atomically(path) as temporary:
         temporary.write_text(page(subject, shown), encoding="utf-8")

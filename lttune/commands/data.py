@@ -8,15 +8,16 @@ from typing import Annotated, get_args
 
 import tyro
 
-from lttune.config.fields import require
 from lttune.config.lottery.data import DatasetName, is_path
-from lttune.errors import ConfigError
+from lttune.config.rules import every_rule
+
+LARGEST_EDGE = 2048
+"""Pixels of an edge that pictures can be resized to; larger ones fill the memory."""
 
 DATASET_HELP = (
     f"Dataset: {', '.join(get_args(DatasetName))}, or a path of your own: an .npz file or a folder "
     "of pictures in one folder a class."
 )
-
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
@@ -34,23 +35,28 @@ class Flags:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        require(self.size is None or self.size >= 1, "--size", "at least 1 pixel", self.size)
-        if self.size is not None and self.save is None:
-            raise ConfigError("--size needs --save PATH.npz: studies read the resized file")
-        ok = self.save is None or self.save.suffix == ".npz"
-        require(ok, "--save", "the path of an .npz file", self.save)
-        if self.save is not None and (not is_path(self.name) or self.name.endswith(".npz")):
-            raise ConfigError(f"--save needs the path of a folder of pictures, got {self.name!r}")
-
+        with every_rule() as rules:
+            if self.size is not None:
+                why = "larger pictures fill the memory"
+                rules.whole("--size", self.size, least=1, most=LARGEST_EDGE, why=why)
+                rule = "given with --save PATH.npz: studies read the resized file"
+                given = ("--size", "--save")
+                rules.require(self.save is not None, "--size", rule, self.size, given)
+            ok = self.save is None or self.save.suffix == ".npz"
+            rules.require(ok, "--save", "the path of an .npz file", str(self.save))
+            ok = self.save is None or (is_path(self.name) and not self.name.endswith(".npz"))
+            rule = "given with the path of a folder of pictures"
+            rules.require(ok, "--save", rule, self.name, ("--save",))
 
 def main(flags: Flags) -> int:
     """Prints a line each of what the dataset is, and returns the exit code."""
     from lttune.data import load
     from lttune.data.files import npz, picture_folder
+    from lttune.store.regular import expanded
 
     name = flags.name
     if flags.save is not None:
-        arrays = picture_folder.read(Path(name).expanduser(), flags.size)
+        arrays = picture_folder.read(expanded(name), flags.size)
         npz.write(flags.save, arrays)
         name = str(flags.save)
     dataset = load(name, flags.folder)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from lttune.config.fields import require
+from lttune.config.rules import every_rule
 
 Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -48,13 +48,15 @@ class Flags:
         given = {f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
         asked = [] if self.level is None else ["level"]
         asked += [name for name, is_asked in self.whole().items() if is_asked]
-        rule = f"given by one of --level, {', '.join(f'--{name}' for name in self.whole())}"
-        require(len(asked) == 1, "what is exported", rule, asked)
         of_a_ticket = sorted(given & OF_A_TICKET)
-        alone = asked == ["level"] or not of_a_ticket
-        require(alone, f"--{asked[0]}", "given without flags of one ticket", of_a_ticket)
-        ok = asked != ["level"] or self.out is None or self.out.suffix == ".safetensors"
-        require(ok, "--out", "a .safetensors file", str(self.out))
+        with every_rule() as rules:
+            rule = f"given by one of --level, {', '.join(f'--{name}' for name in self.whole())}"
+            rules.require(len(asked) == 1, "what is exported", rule, asked, ("--level",))
+            alone = asked in ([], ["level"]) or not of_a_ticket
+            rule, one = "given without flags of one ticket", "".join(asked[:1])
+            rules.require(alone, f"--{one}", rule, of_a_ticket, ("what is exported", "--level"))
+            ok = asked != ["level"] or self.out is None or self.out.suffix == ".safetensors"
+            rules.require(ok, "--out", "a .safetensors file", str(self.out))
 
     def whole(self) -> dict[str, bool]:
         """Returns name of ``lttune.exchange.studies.EXPORTS`` -> whether it is asked for."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from lttune.config.fields import require
+from lttune.config.rules import every_rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +27,15 @@ class Flags:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        require(len(self.tickets) >= 2, "TICKETS", "at least two", " ".join(self.tickets))
-        both = (self.combine is None) == (self.out is None)
-        require(both, "--combine and --out", "given together", self.combine or str(self.out))
-        ok = self.out is None or self.out.suffix == ".safetensors"
-        require(ok, "--out", "a .safetensors file", str(self.out))
+        with every_rule() as rules:
+            given = " ".join(self.tickets)
+            enough = len(self.tickets) >= 2 or not rules.all_read
+            rules.require(enough, "TICKETS", "at least two", given)
+            both, value = (self.combine is None) == (self.out is None), self.combine or str(self.out)
+            rule = "given together"
+            rules.require(both, "--combine and --out", rule, value, ("--combine", "--out"))
+            ok = self.out is None or self.out.suffix == ".safetensors"
+            rules.require(ok, "--out", "a .safetensors file", str(self.out))
 
 
 def main(flags: Flags) -> int:

@@ -10,9 +10,12 @@ from typing import Annotated
 import tyro
 
 from lttune.config import TargetConfig
-from lttune.config.fields import is_int, require
+from lttune.config.fields import require
 from lttune.config.machine import DeviceName, EngineName
+from lttune.config.rules import every_rule
 
+MOST_ON_TARGET = 1_000
+"""Replicates of a target; each trains every network again."""
 FROM_FILE = 1
 """Level that a mask from a file is recorded at: one step from the dense network."""
 
@@ -48,11 +51,13 @@ class Flags:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        ok = is_int(self.replicates) and self.replicates >= 1
-        require(ok, "--replicates", "a whole number >= 1", self.replicates)
-        require(not (self.mask and self.levels), "--levels", "left out with --mask", self.levels)
-        ok = self.start is None or self.mask is not None
-        require(ok, "--start", "given with --mask", str(self.start))
+        with every_rule() as rules:
+            why = "each trains all networks again"
+            rules.whole("--replicates", self.replicates, least=1, most=MOST_ON_TARGET, why=why)
+            alone = self.mask is None or not self.levels
+            rules.require(alone, "--levels", "left out with --mask", self.levels)
+            ok = self.start is None or self.mask is not None
+            rules.require(ok, "--start", "given with --mask", str(self.start), ("--mask",))
 
 
 def main(flags: Flags) -> int:

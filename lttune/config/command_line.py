@@ -1,4 +1,4 @@
-"""Flags on a command line, refused in one line."""
+"""Flags on a command line, refused in one line for each mistake."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import contextlib
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr
 from typing import TypeVar
 
 from lttune.config.passwords import masked
+from lttune.config.rules import every_rule
 from lttune.config.unneeded import send_nowhere
+from lttune.errors import ConfigError, complaint
 
 T = TypeVar("T")
 
@@ -54,26 +56,68 @@ def _drop_rest() -> None:
             send_nowhere(stream)
 
 
-def parsed(parse: Callable[[], T], command: str) -> T:
+def parsed(parse: Callable[[list[str]], T], arguments: Sequence[str], command: str) -> T:
     """Returns what ``parse``, a call of tyro, makes of the flags.
 
+    tyro ends at the first flag that it cannot read. What it complains of is left out and the rest
+    read again, so that all mistakes are told at once.
+
     Args:
-        parse: reads the flags; help goes to the standard output as it is.
+        parse: reads flags; help goes to the standard output as it is.
+        arguments: the flags.
         command: what prints help when ``--help`` follows it.
 
     Raises:
-        SystemExit: 0 after help; 2 after one line on the standard error, where tyro draws a box.
+        SystemExit: 0 after help; 2 after one line for each mistake on the standard error, where
+            tyro draws a box.
     """
-    said = io.StringIO()
-    try:
-        with redirect_stderr(said):
-            return parse()
-    except SystemExit as end:
-        if end.code:
-            text = masked(_line(said.getvalue()), *sys.argv)
-            print(f"lttune: error: {text}; see {command} --help", file=sys.stderr)
-            raise SystemExit(REFUSED) from None
-        raise
+    left, told, unread = list(arguments), list[str](), list[str]()
+    while True:
+        said = io.StringIO()
+        try:
+            with every_rule(part=False) as rules, redirect_stderr(said):
+                rules.unread += unread
+                made = parse(left)
+            if not told:
+                return made
+            break
+        except ConfigError as error:
+            told += str(error).split("\n")
+            break
+        except SystemExit as end:
+            if not end.code:
+                raise
+        line = _line(said.getvalue())
+        # What is missing may only be so since something was left out.
+        told += [] if told and line.startswith("Missing from ") else [line]
+        fewer, flags = _without_mistake(left, line)
+        if len(fewer) == len(left):
+            break
+        left, unread = fewer, [*unread, *flags]
+    told[-1] += f"; see {command} --help"
+    print(masked(complaint(ConfigError("\n".join(told))), *arguments), file=sys.stderr)
+    raise SystemExit(REFUSED)
+
+
+def _without_mistake(arguments: Sequence[str], line: str) -> tuple[list[str], list[str]]:
+    """Returns the arguments without those that a line complains of, and which flags these are.
+
+    With them go those that may have been meant.
+    """
+    blamed = line.partition("; did you mean")[0].partition(" Expected ")[0]
+    words = blamed.partition("Unrecognized options: ")[2].split(", ")
+    flags = re.findall(r"--[\w.-]+", blamed)
+    kept: list[str] = []
+    is_blamed = False
+    for argument in arguments:
+        if argument.startswith("--"):
+            is_blamed = argument.partition("=")[0].replace("_", "-") in flags
+        # Another flag may have the same word as its value.
+        is_value = kept[-1:] != [] and kept[-1].startswith("--") and "=" not in kept[-1]
+        if not is_blamed and (is_value or argument not in words):
+            kept.append(argument)
+    meant = re.findall(r"did you mean (--[\w.-]+)", line)
+    return kept, [*flags, *meant]
 
 
 def _line(box: str) -> str:

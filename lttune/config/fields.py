@@ -6,39 +6,36 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args
 
-from lttune.errors import ConfigError, unknown
+from lttune.errors import ConfigError, quoted, unknown
 
 
 def require(ok: bool, path: str, rule: str, value: object) -> None:
     """Raises ``ConfigError`` naming the field, its rule and its value unless ``ok``."""
     if not ok:
-        raise ConfigError(f"{path} must be {rule}, got {value!r}")
+        raise ConfigError(f"{path} must be {rule}, got {quoted(value)}")
 
 
-def is_int(value: object) -> bool:
+def is_int(value: object) -> TypeGuard[int]:
     """Returns whether a value is a whole number, and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def is_number(value: object) -> bool:
-    """Returns whether a value is a finite number, and not a bool."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Returns whether a value is a finite number that a float can hold, and not a bool."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def require_choice(path: str, value: object, choices: Any) -> None:
     """Raises ``ConfigError`` unless a value is one of a Literal's."""
     if value not in get_args(choices):
         raise unknown(path, value, get_args(choices))
-
-
-def require_whole(group: str, config: object, least: Mapping[str, int]) -> None:
-    """Raises ``ConfigError`` unless each named field is a whole number of at least its bound."""
-    for name, bound in least.items():
-        value = getattr(config, name)
-        ok = is_int(value) and value >= bound
-        require(ok, f"{group}.{name}", f"a whole number >= {bound}", value)
 
 
 def as_tuple(config: object, name: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from lttune.config.lottery.data import is_path, require_dataset
 from lttune.data import cifar, digits, mnist, own, scenes
 from lttune.data.dataset import Dataset, split
+from lttune.store.regular import expanded
 
 __all__ = ["Dataset", "load", "split"]
 
@@ -44,6 +45,6 @@ def load(name: str, folder: Path | None = None) -> Dataset:
 
 def _default_folder() -> Path:
     if chosen := os.environ.get("LTTUNE_DATA"):
-        return Path(chosen).expanduser()
+        return expanded(chosen)
     own = {"win32": "~/AppData/Local", "darwin": "~/Library/Caches"}.get(sys.platform, "~/.cache")
     return Path(os.environ.get("XDG_CACHE_HOME") or own).expanduser() / "lttune"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from lttune.data.dataset import Dataset, statistics
 from lttune.data.files import npz, picture_folder
 from lttune.errors import DataError
+from lttune.store.regular import expanded
 
 Arrays = dict[str, np.ndarray]
+
+MOST_CLASS = 2**31
+"""Largest class that is looked at; beyond it a number of 64 bits without a sign has no other."""
 
 
 def load(name: str) -> Dataset:
@@ -20,7 +22,7 @@ def load(name: str) -> Dataset:
         DataError: if nothing is there, or it is not what it must be.
         StorageError: if it cannot be read.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.suffix == ".npz":
         return from_arrays(name, npz.read(path), "npz file")
     return from_arrays(name, picture_folder.read(path), "folder of pictures")
@@ -49,6 +51,10 @@ def from_arrays(name: str, arrays: Arrays, source: str) -> Dataset:
     classes = int(train_y.max()) + 1
     if classes < 2 or len(train_y) < 2:
         _refuse(name, "train_y", "two examples and two classes or more", np.unique(train_y))
+    if classes > len(train_y):
+        # The network has an output for each: one label gone wrong could ask for any number of them.
+        rule = f"classes below the number of its pictures, {len(train_y)}"
+        _refuse(name, "train_y", rule, classes - 1)
     if test_y.max() >= classes:
         _refuse(name, "test_y", f"the classes 0 to {classes - 1} of train_y", int(test_y.max()))
     mean, std = statistics(train_x, 255)
@@ -89,8 +95,10 @@ def _classes(name: str, key: str, y: np.ndarray, count: int) -> np.ndarray:
         _refuse(name, key, "whole numbers, classes from 0", y.dtype)
     if y.shape != (count,):
         _refuse(name, key, f"one class for each of the {count} pictures, [{count}]", y.shape)
-    if y.min() < 0:
-        _refuse(name, key, "classes from 0", int(y.min()))
+    lowest, highest = int(y.min()), int(y.max())
+    if lowest < 0 or highest > MOST_CLASS:
+        bad = lowest if lowest < 0 else highest
+        _refuse(name, key, "classes from 0", bad)
     return y.astype(np.int64)
 
 

@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lttune.config import DataConfig
-from lttune.data.dataset import Dataset
+from lttune.config import DataConfig, require
+from lttune.data.dataset import Dataset, validation_size
+from lttune.data.drawn import counted
 from lttune.errors import ConfigError, unknown
 
 TASKS = ("classes", "rotation")
@@ -44,6 +45,34 @@ def outline(dataset: Dataset, config: DataConfig) -> tuple[tuple[int, ...], int]
     if config.task == "rotation" and shape[-1] != shape[-2]:
         raise ConfigError(f"data.task must be 'classes' for pictures of shape {shape}")
     return shape, ANGLES if config.task == "rotation" else dataset.classes
+
+
+def training_size(dataset: Dataset, config: DataConfig) -> int:
+    """Returns how many examples a replicate is trained on: what validation and subsample leave.
+
+    Raises:
+        ConfigError: if validation leaves none.
+    """
+    pictures = len(dataset.train_y) * (ANGLES if config.task == "rotation" else 1)
+    left = pictures - validation_size(dataset, config.validation)
+    return max(1, counted(config.subsample, left))
+
+
+def require_batch(field: str, batch_size: int, dataset: Dataset, config: DataConfig) -> None:
+    """Checks that a batch takes no more examples than there are to be trained on.
+
+    Args:
+        field: path of the batch size.
+        batch_size: examples a step.
+        dataset: as it was loaded.
+        config: what is done to it.
+
+    Raises:
+        ConfigError: if it does: each step would then be a whole epoch, of another size than asked.
+    """
+    most = training_size(dataset, config)
+    rule = f"1..{most}, the training split of {dataset.name}"
+    require(batch_size <= most, field, rule, batch_size)
 
 
 def as_asked(dataset: Dataset, config: DataConfig) -> Dataset:

@@ -7,18 +7,9 @@ from typing import Any
 
 from lttune import __version__
 from lttune.data.transforms import as_asked
-from lttune.exchange.tickets import Found
+from lttune.exchange.tickets import TICKET_MEASURES, Found
 from lttune.models import masks
 
-TICKET_MEASURES = (
-    "early_stop_step",
-    "val_accuracy",
-    "test_accuracy",
-    "end_val_accuracy",
-    "end_test_accuracy",
-    "steps_trained",
-)
-"""Measures of the records that a file of a network says, those of the end of its training too."""
 
 
 def described(found: Found) -> dict[str, str]:

@@ -6,8 +6,9 @@ the cells of the levels before. Nothing is trained.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,9 +17,10 @@ import torch
 
 from lttune.config import LotteryConfig, from_dict
 from lttune.data import Dataset, load
-from lttune.errors import ConfigError, DataError, StorageError
+from lttune.errors import ConfigError, DataError, LttuneError, StorageError
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
+from lttune.records.columns import require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.cells import Cell
 from lttune.store.store import Store, Stored
@@ -27,6 +29,20 @@ from lttune.trajectory import supermasks
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.lottery import Level, trajectories
 from lttune.trajectory.task import mask_of, weights_of
+
+
+RECORDS = "records.parquet"
+TICKET_MEASURES = (
+    "early_stop_step",
+    "val_accuracy",
+    "test_accuracy",
+    "end_val_accuracy",
+    "end_test_accuracy",
+    "steps_trained",
+)
+"""Measures of the records that a file of a network says, those of the end of its training too."""
+USED = ("study", "seed", "numerics", "cell", *TICKET_MEASURES)
+"""What is read of a network's row besides its place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +67,7 @@ def place(text: str) -> Place:
     Raises:
         ConfigError: if the text is not of this form.
     """
-    parts = re.fullmatch(r"(.+):(\d+)/(\d+)/(\d+)(?:/([\w.]+))?", text)
+    parts = re.fullmatch(r"(.+):(\d{1,9})/(\d{1,9})/(\d{1,9})(?:/([\w.]+))?", text)
     if parts is None:
         raise ConfigError(
             f"a ticket must be a file or results/NAME:TRIAL/REPLICATE/LEVEL, got {text!r}"
@@ -64,6 +80,22 @@ def place(text: str) -> Place:
         level=int(level),
         branch=branch or "trunk",
     )
+
+
+@contextlib.contextmanager
+def _fitting(at: Place) -> Iterator[None]:
+    """Has tensors that are not those of the place's network told in one line.
+
+    Raises:
+        StorageError: for whatever computing with them raises.
+    """
+    try:
+        yield
+    except LttuneError:
+        raise
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise StorageError(f"what is stored of {at} is not of its network: {reason}") from error
 
 
 @dataclass(frozen=True)
@@ -89,10 +121,11 @@ class Found:
     @property
     def mask(self) -> Mask:
         """The mask that it was trained under, or that was learned."""
-        if self.is_learned:
-            stored = Stored(key=self.row["cell"], cell=self.cell, reused=True)
-            return supermasks.learned(stored, self.network)
-        return mask_of(self.cell, self.network)
+        with _fitting(self.place):
+            if self.is_learned:
+                stored = Stored(key=self.row["cell"], cell=self.cell, reused=True)
+                return supermasks.learned(stored, self.network)
+            return mask_of(self.cell, self.network)
 
     def weights(self, which: str) -> tuple[Weights, int]:
         """Returns its weights, and how many steps are behind them.
@@ -106,13 +139,15 @@ class Found:
         if which == "trained":
             if self.is_learned:
                 raise ConfigError("weights must be start where a mask was learned, got 'trained'")
-            return weights_of(self.cell, self.network), self.config.train.steps
-        if self.place.branch != "trunk":
+        elif self.place.branch != "trunk":
             raise ConfigError(
                 f"weights must be trained for a branch, got {which!r} of {self.place}"
             )
-        level = walked(self, [self.place.level])[self.place.level]
-        return level.ticket.start, level.junction.first_step
+        with _fitting(self.place):
+            if which == "trained":
+                return weights_of(self.cell, self.network), self.config.train.steps
+            level = walked(self, [self.place.level])[self.place.level]
+            return level.ticket.start, level.junction.first_step
 
 
 def find_network(at: Place) -> Found:
@@ -124,7 +159,10 @@ def find_network(at: Place) -> Found:
         StorageError: if there is no study, files of it cannot be read, or the store has lost the
             network.
     """
-    (row,) = _rows(at, ("trial", "replicate", "branch", "level"))
+    row, *more = _rows(at, ("trial", "replicate", "branch", "level"))
+    if more:
+        raise StorageError(f"{at.study / RECORDS} lists a network twice: {at}")
+    require_columns(at.study / RECORDS, [row], USED)
     sheet = read_sheet(at.study, ("lottery", "dataset.name", "dataset.digest"))
     trials = read_trials(at.study, sheet.get("study_id"))
     hparams = next((trial.hparams for trial in trials if trial.number == at.trial), None)
@@ -194,7 +232,8 @@ def _require_same(level: Level, found: Found) -> None:
 def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
     """Returns the rows of the records at a place, or names its first part that has none."""
     study_id = read_sheet(at.study).get("study_id")
-    rows = read_table(at.study / "records.parquet", (*names, *_USED), study_id)
+    rows = read_table(at.study / RECORDS, names, study_id)
+    require_columns(at.study / RECORDS, rows, names)
     for name in names:
         there = sorted({row[name] for row in rows})
         rows = [row for row in rows if row[name] == getattr(at, name)]
@@ -202,10 +241,6 @@ def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
             known = ", ".join(map(str, there)) or "none yet"
             raise ConfigError(f"{name} must be one of {known}; got {at}")
     return rows
-
-
-_USED = ("cell", "numerics", "seed")
-"""Columns of a network's row that say where it is and how it came about."""
 
 
 class Archive:

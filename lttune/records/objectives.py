@@ -12,12 +12,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
-from lttune.config import require
-from lttune.errors import unknown
+from lttune.config.fields import is_number
+from lttune.config.rules import every_rule
 from lttune.records.interpolation import interpolated
 
 ObjectiveName = Literal["accuracy_auc", "accuracy_at", "ticket_density", "pareto"]
@@ -57,10 +57,12 @@ class ObjectiveConfig:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        if self.name not in get_args(ObjectiveName):
-            raise unknown("objective.name", self.name, get_args(ObjectiveName))
-        require(0 < self.density < 1, "objective.density", "in (0, 1)", self.density)
-        require(0 <= self.margin < 1, "objective.margin", "in [0, 1)", self.margin)
+        with every_rule() as rules:
+            rules.choice("objective.name", self.name, ObjectiveName)
+            ok = is_number(self.density) and 0 < self.density < 1
+            rules.require(ok, "objective.density", "in (0, 1)", self.density)
+            ok = is_number(self.margin) and 0 <= self.margin < 1
+            rules.require(ok, "objective.margin", "in [0, 1)", self.margin)
 
     @property
     def measures(self) -> tuple[str, ...]:

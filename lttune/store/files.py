@@ -6,13 +6,13 @@ import contextlib
 import errno
 import json
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from lttune.errors import StorageError
 from lttune.store.failpoint import reach
+from lttune.store.regular import regular_size
 from lttune.store.temporary import remove_abandoned, temporary_beside
 
 
@@ -151,11 +151,5 @@ def read_whole(path: Path) -> bytes:
     Raises:
         OSError: if it cannot be read, or is none.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(handle, "rb") as file:
-        mode = os.fstat(handle).st_mode
-        if not stat.S_ISREG(mode):
-            code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
-            text = os.strerror(code) if stat.S_ISDIR(mode) else "it is no regular file"
-            raise OSError(code, text, str(path))
-        return file.read()
+    regular_size(path)
+    return path.read_bytes()

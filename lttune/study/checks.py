@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution
 
-from lttune.config import LotteryConfig, TargetConfig
+from lttune.config import LotteryConfig, ModelConfig, TargetConfig, TrainConfig
 from lttune.config.design import Point
+from lttune.config.rules import every_rule
 from lttune.data import Dataset
-from lttune.data.dataset import validation_size
-from lttune.data.transforms import outline
-from lttune.errors import ConfigError, ResourceError, unknown
+from lttune.data.transforms import outline, require_batch
+from lttune.errors import ConfigError, ResourceError
 from lttune.models import Network
+from lttune.pruning.densities import planned_densities, require_survivors
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Space
 from lttune.trajectory.branches import ANYWHERE, BRANCHES, TRANSFERS
 from lttune.trajectory.lab import network_of
-from lttune.trajectory.lottery import planned_densities
 
 
 def check_space(
@@ -32,26 +33,30 @@ def check_space(
         The base and the corners.
 
     Raises:
-        ConfigError: naming the factor, its value and the rule.
+        ConfigError: naming each factor, its value and the rule; of the base first, whose faults
+            every corner has.
     """
     check_fit(base, datasets)
     corners = [base]
-    for path, distribution in space.items():
-        if isinstance(distribution, CategoricalDistribution):
-            ends: list[Any] = list(distribution.choices)
-        else:
-            ends = [getattr(distribution, "low"), getattr(distribution, "high")]  # noqa: B009
-        for value in ends:
-            try:
-                corners.append(base.override({path: value}))
-                check_fit(corners[-1], datasets)
-            except ConfigError as error:
-                raise ConfigError(f"space: {path} = {value!r}: {error}") from error
-    if base.prune.scope == "global" and any(p.startswith("prune.fractions") for p in space):
-        raise ConfigError(
-            "space: prune.fractions.* have no effect when prune.scope is 'global'; "
-            "search prune.fraction, or run --phases anchor"
-        )
+    with every_rule() as rules:
+        for path, distribution in space.items():
+            if isinstance(distribution, CategoricalDistribution):
+                ends: list[Any] = list(distribution.choices)
+            else:
+                ends = [getattr(distribution, "low"), getattr(distribution, "high")]  # noqa: B009
+            for value in ends:
+                try:
+                    corners.append(base.override({path: value}))
+                    check_fit(corners[-1], datasets)
+                except ConfigError as error:
+                    rules.note(error.within(f"space: {path} = {value!r}"))
+        if base.prune.scope == "global" and any(p.startswith("prune.fractions") for p in space):
+            rules.note(
+                ConfigError(
+                    "space: prune.fractions.* have no effect when prune.scope is 'global'; "
+                    "search prune.fraction, or run --phases anchor"
+                )
+            )
     return corners
 
 
@@ -61,7 +66,7 @@ def check_points(
     """Checks that every point of the designs is a valid configuration, and returns them.
 
     Raises:
-        ConfigError: naming the point and what is wrong.
+        ConfigError: naming the first point that is none, and what is wrong.
     """
     configs = []
     for point in points:
@@ -69,57 +74,129 @@ def check_points(
             configs.append(base.override(point.hparams))
             check_fit(configs[-1], datasets)
         except ConfigError as error:
-            raise ConfigError(f"point {point.label!r}: {error}") from error
+            raise error.within(f"point {point.label!r}") from error
     return configs
 
 
 def check_fit(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
-    """Checks that a configuration's network, data and pruning fit together.
+    """Checks that a configuration's network, data, training and pruning fit together.
 
     Raises:
-        ConfigError: if they do not.
+        ConfigError: if they do not, with a line for each reason.
     """
-    dataset = datasets[config.data.name]
-    validation_size(dataset, config.data.validation)
-    planned_densities(config, network_of(config, dataset))
+    dataset, data = datasets[config.data.name], config.data
+    with every_rule(part=False) as rules:
+        rules.attempt(lambda: require_batch("train.batch_size", config.train.batch_size, dataset, data))
+        found = rules.attempt(lambda: outline(dataset, data))
+        if found is not None:
+            network = rules.attempt(lambda: network_of(config, dataset))
+            if network is not None:
+                rules.attempt(lambda: require_survivors(config, network))
+            rules.attempt(lambda: _check_target(config, datasets, *found))
+            rules.attempt(lambda: _check_pretraining(config, datasets, found[0]))
+
+
+def _check_target(
+    config: LotteryConfig, datasets: Mapping[str, Dataset], source: tuple[int, ...], classes: int
+) -> None:
+    """Checks that a ticket of pictures of a shape and so many classes can go to the target."""
     target = config.target.dataset(config.data)
-    config.target.training(config.train)
-    source_shape, classes = outline(dataset, config.data)
-    validation_size(datasets[target.name], target.validation)
+    batch_size = config.target.training(config.train).batch_size
+    if config.target != TargetConfig():
+        require_batch("target.batch_size", batch_size, datasets[target.name], target)
     shape, target_classes = outline(datasets[target.name], target)
-    if shape != source_shape or target_classes > classes:
+    if shape != source or target_classes > classes:
         raise ConfigError(
-            f"target.data must have pictures of shape {source_shape} and at most {classes} "
+            f"target.data must have pictures of shape {source} and at most {classes} "
             f"classes, got {target.name!r} with {shape} and {target_classes}"
         )
+
+
+def _check_pretraining(
+    config: LotteryConfig, datasets: Mapping[str, Dataset], source: tuple[int, ...]
+) -> None:
+    """Checks that pictures of a shape can follow the pretraining, if there is one."""
     pretrain = config.pretrain.dataset(config.data)
+    if config.pretrain.steps == 0:
+        return
     before = outline(datasets[pretrain.name], pretrain)[0]
-    if config.pretrain.steps > 0 and before != source_shape:
+    if before != source:
         raise ConfigError(
-            f"pretrain.data must have pictures of shape {source_shape}, got {pretrain.name!r} with "
+            f"pretrain.data must have pictures of shape {source}, got {pretrain.name!r} with "
             f"{before}"
         )
+    require_batch("train.batch_size", config.train.batch_size, datasets[pretrain.name], pretrain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadByFew:
+    """An option that some configurations do not read."""
+
+    path: str
+    default: float
+    readers: str
+    """Who reads it, in words with a verb."""
+    reads: Callable[[LotteryConfig], bool]
+
+
+READ_BY_FEW = (
+    ReadByFew(
+        path="train.momentum",
+        default=TrainConfig().momentum,
+        readers="the optimizers momentum and nesterov read",
+        reads=lambda config: config.train.optimizer in ("momentum", "nesterov"),
+    ),
+    ReadByFew(
+        path="train.decay",
+        default=TrainConfig().decay,
+        readers="a training with train.milestones reads",
+        reads=lambda config: bool(config.train.milestones),
+    ),
+    ReadByFew(
+        path="model.init_std",
+        default=ModelConfig().init_std,
+        readers="the initialisation normal reads",
+        reads=lambda config: config.model.init == "normal",
+    ),
+)
+"""Options of one optimizer, schedule or initialisation."""
+
+
+def check_idle(base: LotteryConfig, reached: Collection[LotteryConfig]) -> None:
+    """Checks that the base configuration gives no option that nothing in the study reads.
+
+    Args:
+        base: the base configuration.
+        reached: all that the study can come to, the base among them.
+
+    Raises:
+        ConfigError: naming each such option at another value than its default.
+    """
+    values = base.flat()
+    with every_rule() as rules:
+        for option in READ_BY_FEW:
+            value = values[option.path]
+            ok = value == option.default or any(map(option.reads, reached))
+            rule = f"left at {option.default!r}, since only {option.readers} it"
+            rules.require(ok, option.path, rule, value)
 
 
 def check_controls(controls: Sequence[str], config: LotteryConfig) -> None:
     """Checks that every control can be trained beside a configuration.
 
     Raises:
-        ConfigError: naming the control and what it lacks.
+        ConfigError: naming each control and what it lacks.
     """
-    for name in controls:
-        if name not in BRANCHES:
-            raise unknown("control", name, BRANCHES)
-        if name in TRANSFERS and config.target == TargetConfig():
-            raise ConfigError(
-                f"target must be given for the control {name!r}, e.g. target.data, got None for all"
-            )
-        if name in ANYWHERE and config.prune.structure == "channel":
-            raise ConfigError(
-                f"prune.structure must be 'weight' for the control {name!r}, got 'channel'"
-            )
-        if name == "sibling" and config.method == "supermask":
-            raise ConfigError("method must be 'prune' for the control 'sibling', got 'supermask'")
+    with every_rule() as rules:
+        for name in controls:
+            rules.choice("control", name, BRANCHES)
+            ok = name not in TRANSFERS or config.target != TargetConfig()
+            rule = f"given for the control {name!r}, e.g. target.data"
+            rules.require(ok, "target", rule, None)
+            ok = name not in ANYWHERE or config.prune.structure != "channel"
+            rules.require(ok, "prune.structure", f"'weight' for the control {name!r}", "channel")
+            ok = name != "sibling" or config.method != "supermask"
+            rules.require(ok, "method", "'prune' for the control 'sibling'", "supermask")
 
 
 def check_objective(objective: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:

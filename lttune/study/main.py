@@ -22,7 +22,7 @@ from lttune.config.signals import (
     interrupts_call,
 )
 from lttune.config.unneeded import open_descriptors, unneeded_output
-from lttune.errors import LttuneError, ResourceError, StorageError
+from lttune.errors import LttuneError, ResourceError, StorageError, complaint
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
 
@@ -47,7 +47,8 @@ def main(
         default = study.scales[_scale(arguments, study)]
         with unread_output():
             config = parsed(
-                lambda: tyro.cli(StudyConfig, default=default, description=doc, args=arguments),
+                lambda words: tyro.cli(StudyConfig, default=default, description=doc, args=words),
+                arguments,
                 f"python {study.file.parent.name}/{study.file.name}",
             )
         with unread_output() if config.plan else unneeded_output():
@@ -78,7 +79,7 @@ def _run(
             os._exit(code)
         return code
     except LttuneError as error:
-        print(f"lttune: error: {masked(str(error), *arguments)}", file=sys.stderr)
+        print(masked(complaint(error), *arguments), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt as error:
         print(INTERRUPTED_LINE, file=sys.stderr)

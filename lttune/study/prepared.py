@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,8 @@ from rich.console import Console
 
 from lttune.config import LotteryConfig
 from lttune.config.design import Point
+from lttune.config.phase import phase_of
+from lttune.config.rules import every_rule
 from lttune.data import Dataset, load
 from lttune.data.transforms import outline
 from lttune.errors import ResourceError
@@ -18,6 +20,7 @@ from lttune.models import Network
 from lttune.study.checks import (
     check_address,
     check_controls,
+    check_idle,
     check_objective,
     check_points,
     check_space,
@@ -60,10 +63,26 @@ class Prepared:
         local = device == "cpu" or torch.cuda.is_available()
         return make(self.engine, device).numerics if local else f"{self.engine}/{device}"
 
+    @property
+    def caution(self) -> str:
+        """Which settings leave a single replicate where verdicts are asked for; empty if none."""
+        config, run = self.config, [phase_of(name) for name in self.config.phases]
+        judged = self.study.prepare is not None and any(phase.is_read_by_claims for phase in run)
+        asked = {
+            "replicates": judged and config.replicates < 2,
+            "confirm_replicates": any(p.confirms for p in run) and config.confirm_replicates < 2,
+        }
+        names = " and ".join(name for name, is_single in asked.items() if is_single)
+        return names and (
+            f"{names} of 1: of a single replicate there is neither an interval nor a verdict; "
+            "2 is the least, 5 or more tell something"
+        )
+
     def show_engine(self, console: Console) -> None:
-        """Prints the engine, and why it is not the fast one, in one line."""
+        """Prints the engine, and why it is not the fast one, in one line; another of caution."""
         line = f"engine: {self.engine}{self.reason and f' ({self.reason})'}"
-        console.print(line, soft_wrap=True, markup=False)
+        for text in filter(None, (line, self.caution)):
+            console.print(text, soft_wrap=True, markup=False)
 
 
 def prepared(config: StudyConfig, study: Study) -> Prepared:
@@ -82,13 +101,9 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
     space = study.space_of(config)
     points = [point for found in study.points_of(config).values() for point in found]
     datasets = {name: load(name) for name in _dataset_names(config.lottery, space, points)}
-    corners = check_space(space, config.lottery, datasets)
-    corners += check_points(points, config.lottery, datasets)
-    check_controls(config.controls, config.lottery)
+    corners = _reached(config, space, points, datasets)
     for point in points:
         check_controls(point.controls, config.lottery.override(point.hparams))
-    network = network_of(config.lottery, datasets[config.lottery.data.name])
-    check_objective(config.objective, config.lottery, network)
     if config.device == "cpu" and any(corner.train.precision == "tf32" for corner in corners):
         raise ResourceError("train.precision must be float32 or bfloat16 on a CPU, got 'tf32'")
     controls = {*config.controls, *(name for point in points for name in point.controls)}
@@ -103,6 +118,27 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
     )
     engine, reason = choose(config.engine, needs)
     return Prepared(config=config, study=study, datasets=datasets, engine=engine, reason=reason)
+
+
+def _reached(
+    config: StudyConfig, space: Space, points: Sequence[Point], datasets: Mapping[str, Dataset]
+) -> list[LotteryConfig]:
+    """Returns the base configuration, the corners of the space and the points, all checked.
+
+    Raises:
+        ConfigError: with a line for each mistake of the base and of the space.
+    """
+    base = config.lottery
+    with every_rule() as rules:
+        check_controls(config.controls, base)
+        found = rules.attempt(lambda: check_space(space, base, datasets))
+        if found is not None:  # Points have the faults of the base too.
+            found += check_points(points, base, datasets)
+            network = network_of(base, datasets[base.data.name])
+            rules.attempt(lambda: check_objective(config.objective, base, network))
+            check_idle(base, found)
+    assert found is not None
+    return found
 
 
 def _networks(

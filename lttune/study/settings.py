@@ -6,16 +6,16 @@ import dataclasses
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from lttune.config import LotteryConfig, control, machine, phase, require
+from lttune.config import LotteryConfig, control, machine, phase
 from lttune.config.control import CONTROLS, ControlName
-from lttune.config.fields import is_number
+from lttune.config.fields import is_int, is_number
 from lttune.config.machine import DeviceName, EngineName
 from lttune.config.phase import PHASES, PhaseName
-from lttune.errors import unknown
+from lttune.config.rules import Rules, every_rule
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.tracking.uri import require_uri
 
@@ -25,8 +25,21 @@ MoreName = Literal["optimizer", "momentum", "weight_decay", "init_scale", "width
 
 MOST = 100_000
 """The largest count of anything: replicate ids of phases that confirm no others are below it."""
-COUNTS = ("trials", "replicates", "search_replicates", "confirm_replicates")
+COUNTS = {
+    "trials": "a search of more never ends",
+    **dict.fromkeys(
+        ("replicates", "search_replicates", "confirm_replicates"),
+        f"ids from {MOST} on are kept for confirmation",
+    ),
+    "max_concurrent": "no cluster has more cores",
+}
+"""Setting that is a count -> why it is at most ``MOST``."""
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+OWN_NAMES = ("cells",)
+"""What lies beside the studies in the folder of results. A disk may not tell capitals apart."""
+WINDOWS_DEVICES = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)\d")
+DEVICE_NAMES = "CON, PRN, AUX, NUL, COM1, LPT1 and so on"
+"""Names that Windows gives no folder, whatever their ending."""
 FREE = (
     "plan",
     "engine",
@@ -108,46 +121,52 @@ class StudyConfig:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        ok = (
-            isinstance(self.name, str) and STUDY_NAME.fullmatch(self.name) and ".." not in self.name
-        )
-        rule = "1 to 64 letters, digits, '_', '-' or '.', starting with a letter or digit"
-        require(bool(ok) and self.name != "cells", "name", f"{rule}, and not 'cells'", self.name)
-        for name, choices in (
-            ("scale", Scale),
-            ("sampler", SamplerName),
-            ("device", DeviceName),
-            ("engine", EngineName),
-        ):
-            if getattr(self, name) not in get_args(choices):
-                raise unknown(name, getattr(self, name), get_args(choices))
-        for name, choices in (
-            ("phases", PHASES),
-            ("controls", CONTROLS),
-            ("search_over", get_args(MoreName)),
-        ):
-            for value in getattr(self, name):
-                if value not in choices:
-                    raise unknown(name, value, choices)
-        ok = all(is_number(d) and 0 < d <= 1 for d in self.control_densities)
-        require(ok, "control_densities", "numbers in (0, 1]", self.control_densities)
-        require(bool(self.phases), "phases", "at least one phase", self.phases)
-        for name in (*COUNTS, "max_concurrent"):
-            value = getattr(self, name)
-            ok = type(value) is int and 1 <= value <= MOST
-            ok = ok or (name == "max_concurrent" and value is None)
-            require(ok, name, f"a whole number from 1 to {MOST}", value)
-        require(isinstance(self.asha, bool), "asha", "a bool", self.asha)
+        with every_rule() as rules:
+            rule = "1 to 64 letters, digits, '_', '-' or '.', starting with a letter or digit"
+            named = isinstance(self.name, str) and STUDY_NAME.fullmatch(self.name) is not None
+            rules.require(named and ".." not in self.name, "name", rule, self.name)
+            rule = f"another than {', '.join(OWN_NAMES)}, which the folder of results has itself"
+            stem = str(self.name).rstrip(".").lower()
+            rules.require(stem not in OWN_NAMES, "name", rule, self.name, ("name",))
+            rule = f"another than {DEVICE_NAMES}, which Windows keeps for devices"
+            device = WINDOWS_DEVICES.fullmatch(str(self.name).partition(".")[0]) is not None
+            rules.require(not device, "name", rule, self.name, ("name",))
+            for name, choices in (
+                ("scale", Scale),
+                ("sampler", SamplerName),
+                ("device", DeviceName),
+                ("engine", EngineName),
+            ):
+                rules.choice(name, getattr(self, name), choices)
+            for name, choices in (
+                ("phases", PHASES),
+                ("controls", CONTROLS),
+                ("search_over", MoreName),
+            ):
+                for value in getattr(self, name):
+                    rules.choice(name, value, choices)
+            ok = all(is_number(d) and 0 < d <= 1 for d in self.control_densities)
+            rules.require(ok, "control_densities", "numbers in (0, 1]", self.control_densities)
+            rules.require(bool(self.phases), "phases", "at least one phase", self.phases)
+            for name, why in COUNTS.items():
+                if name != "max_concurrent" or self.max_concurrent is not None:
+                    rules.whole(name, getattr(self, name), least=1, most=MOST, why=why)
+            ok = is_int(self.seed) and 0 <= self.seed < 2**63
+            rules.require(ok, "seed", "a whole number from 0 to 2^63 - 1", self.seed)
+            self._check_places(rules)
+
+    def _check_places(self, rules: Rules) -> None:
+        """Notes what is wrong with how and where the study runs."""
+        rules.require(isinstance(self.asha, bool), "asha", "a bool", self.asha)
         ok = not (self.asha and len(self.objective.measures) > 1)
         rule = f"false with the objective {self.objective.name!r}, which no level can be judged by"
-        require(ok, "asha", rule, self.asha)
+        rules.require(ok, "asha", rule, self.asha)
         if self.tracking_uri is not None:
-            require_uri("tracking_uri", self.tracking_uri)
+            uri = self.tracking_uri
+            rules.attempt(lambda: require_uri("tracking_uri", uri))
         local = self.address in (None, "local", "auto")
         ok = local or re.fullmatch(r"[A-Za-z0-9_.-]+:\d{1,5}", self.address or "") is not None
-        require(ok, "address", "auto or HOST:PORT", self.address)
-        ok = type(self.seed) is int and 0 <= self.seed < 2**63
-        require(ok, "seed", "a whole number from 0 to 2^63 - 1", self.seed)
+        rules.require(ok, "address", "auto or HOST:PORT", self.address)
 
     def plain(self) -> dict[str, Any]:
         """Returns the settings without ``lottery`` as plain values."""

@@ -75,7 +75,7 @@ def test_what_is_no_json_is_a_value_error(tmp_path, text):
 @pytest.mark.timeout(20)
 def test_a_pipe_or_a_folder_is_no_file_and_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="it is no regular file"):
+    with pytest.raises(OSError, match="Neither a file nor a folder"):
         read_whole(tmp_path / "pipe")
     with pytest.raises(IsADirectoryError):
         read_whole(tmp_path)

@@ -1,17 +1,22 @@
-"""One finished study, which all tests that read it or run it again share."""
+"""One finished study that tests share, and command lines that are refused."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import digits_study
 import pytest
 from digits_place import Place
 from filelock import FileLock
 
 from lttune.store.files import read_json, write_json
+from lttune.study.declared import Study
+from lttune.study.main import main
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +52,29 @@ def _finished(root: Path, ray_address: str) -> dict[str, Any]:
         patch.setattr(Conductor, "started", counted)
         place.run("--max-concurrent", "1", report=write)
     return {"exit_code": place.exit_code, "printed": place.printed, "running": place.running}
+
+
+@pytest.fixture
+def refused(
+    cwd: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str]]:
+    """Runs a command line that is refused; returns its exit code and what was printed."""
+    from lttune.study import conductor
+
+    def start_ray(config: Any) -> None:
+        raise AssertionError("Ray was started")
+
+    def run(*arguments: str, study: Study = digits_study.STUDY) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["digits_study.py", *arguments])
+        try:
+            code = main(study, digits_study.report, digits_study.__doc__ or "")
+        except SystemExit as end:
+            assert isinstance(end.code, int)
+            code = end.code
+        printed = capsys.readouterr()
+        text = printed.out + printed.err
+        assert "Traceback" not in text
+        return code, text
+
+    monkeypatch.setattr(conductor, "start_ray", start_ray)
+    return run

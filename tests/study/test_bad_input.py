@@ -27,24 +27,6 @@ def no_ray(monkeypatch):
     monkeypatch.setattr(conductor, "start_ray", start_ray)
 
 
-@pytest.fixture
-def refused(cwd, capsys, monkeypatch):
-    """Runs a command line that is refused; returns its exit code and what was printed."""
-
-    def run(*arguments: str, study=digits_study.STUDY) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["digits_study.py", *arguments])
-        try:
-            code = main(study, digits_study.report, digits_study.__doc__)
-        except SystemExit as end:
-            code = end.code
-        printed = capsys.readouterr()
-        text = printed.out + printed.err
-        assert "Traceback" not in text
-        return code, text
-
-    return run
-
-
 def one_line(text: str) -> str:
     """Returns the message without its head, after a look at its form."""
     assert text.startswith("lttune: error: ")
@@ -75,11 +57,36 @@ def one_line(text: str) -> str:
         ("--lottery.model.name resnet", "model.name must be lenet-H1-H2-..."),
         ("--lottery.data.name digitz", "data.name must be one of"),
         ("--lottery.data.validation 1437", "data.validation must be 1..1436 for digits, got 1437"),
+        (
+            "--lottery.train.batch-size 1201",
+            "train.batch_size must be 1..1200, the training split of digits, got 1201",
+        ),
+        ("--lottery.data.subsample 0.01", "must be 1..12, the training split of digits, got 60"),
+        (
+            "--lottery.train.momentum 0.5",
+            "train.momentum must be left at 0.9, since only the optimizers momentum and nesterov",
+        ),
+        ("--lottery.train.decay 0.5", "train.decay must be left at 0.1, since only a training with"),
+        ("--lottery.model.init-std 0.1", "model.init_std must be left at 0.05, since only the init"),
+        (
+            "--lottery.levels 1 --lottery.prune.one-shot 0.0001",
+            "which leaves fc1 0 of 1280 weights at level 1, fc2 0 of 200 weights at level 1, out 0 of",
+        ),
         ("--lottery.data.validation 0", "data.validation must be a whole number >= 1"),
         ("--name ../x", "name must be 1 to 64 letters"),
-        ("--name cells", "not 'cells'"),
-        ("--trials 0", "trials must be a whole number from 1 to 100000, got 0"),
-        ("--max-concurrent 0", "max_concurrent must be a whole number from 1 to 100000, got 0"),
+        ("--name cells", "name must be another than cells, which the folder of results has itself"),
+        ("--name Cells", "name must be another than cells"),
+        ("--name cells.", "name must be another than cells"),
+        ("--name CON", "name must be another than CON, PRN, AUX, NUL, COM1, LPT1 and so on"),
+        ("--name nul.txt", "which Windows keeps for devices, got 'nul.txt'"),
+        ("--name Com7", "which Windows keeps for devices"),
+        ("--trials 0", "trials must be a whole number >= 1, got 0"),
+        ("--trials 1000000", "trials must be at most 100000 (a search of more never ends), got 10"),
+        ("--replicates 1000000", "must be at most 100000 (ids from 100000 on are kept for conf"),
+        ("--lottery.train.steps 1000000000000", "train.steps must be at most 1000000000 (a network"),
+        (f"--lottery.train.batch-size 1{30 * '0'}", "train.batch_size must be at most 100000000 ("),
+        (f"--lottery.levels 1{30 * '0'}", "levels must be a whole number from 0 to 200, got 1000"),
+        ("--max-concurrent 0", "max_concurrent must be a whole number >= 1, got 0"),
         ("--objective.density 0", "objective.density must be in (0, 1), got 0.0"),
         ("--seed -1", "seed must be a whole number from 0"),
         ("--scale huge", "invalid choice 'huge'"),

@@ -29,7 +29,11 @@ def test_two_numbers_and_asha_do_not_go_together():
         ("name", "a..b", "letters, digits"),
         ("name", ".hidden", "starting with a letter or digit"),
         ("name", "a" * 65, "1 to 64"),
-        ("name", "cells", "not 'cells'"),
+        *[("name", name, "another than cells") for name in ("cells", "Cells", "CELLS", "cells.")],
+        *[
+            ("name", name, "which Windows keeps for devices")
+            for name in ("CON", "con", "PRN", "AUX", "NUL", "nul.txt", "COM1", "lpt9.a.b")
+        ],
         ("name", None, "letters"),
         ("scale", "huge", "must be one of paper, quick, smoke"),
         ("sampler", "cmaes", "must be one of gp, random, tpe"),
@@ -42,11 +46,12 @@ def test_two_numbers_and_asha_do_not_go_together():
         ("phases", (), "at least one phase"),
         ("controls", ("dense",), "must be one of finetune, freeze, keep_sign"),
         *[
-            (field, value, "a whole number from 1 to 100000")
-            for field in (*COUNTS, "max_concurrent")
+            (field, value, "a whole number >= 1")
+            for field in COUNTS
             for value in (0, -1, 1.5, True, "3")
         ],
-        ("trials", None, "a whole number from 1 to 100000"),
+        ("trials", None, "a whole number >= 1"),
+        *[(field, 100_001, "at most 100000 (") for field in COUNTS],
         ("seed", -1, "a whole number from 0 to 2^63 - 1"),
         ("seed", 2**63, "a whole number from 0 to 2^63 - 1"),
         ("seed", 0.0, "a whole number"),
@@ -66,6 +71,8 @@ def test_a_bad_value_is_named_with_its_field_and_rule(field, value, rule):
     [
         ("name", "a"),
         ("name", "A.b_c-9" + "x" * 57),
+        *[("name", name) for name in ("cell", "cells2", "CONV", "com", "com10", "lpt", "x.con")],
+        *[(field, 100_000) for field in COUNTS],
         ("trials", 1),
         ("max_concurrent", None),
         ("max_concurrent", 1),

@@ -17,11 +17,14 @@ from analysis.claims.file.question import RATIOS, Question
 from lttune.config import LotteryConfig
 from lttune.config.fields import as_tuple
 from lttune.errors import ConfigError, StorageError, unknown
+from lttune.store.regular import regular_size
 
 FILE = Path(__file__).with_name("claims.yaml")
 """The claims that are shipped."""
 CLAIMS_SCHEMA = 1
 """Version of the file's form."""
+MOST_BYTES = 4 << 20
+"""Bytes of a file that is read; the shipped one has a twentieth of them."""
 ARMS = "cells"
 """Key of a question's arms."""
 TOP = ("schema", "version", "defaults", "settings", "claims")
@@ -61,13 +64,15 @@ def read(path: Path | None = None) -> Registry:
     """
     path = FILE if path is None else path
     try:
+        if regular_size(path) > MOST_BYTES:
+            raise StorageError(f"{path} must be a claims file of at most {MOST_BYTES >> 20} MB")
         text = path.read_bytes()
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from None
     try:
         return _parsed(text)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise error.within(str(path)) from None
 
 
 @cache
@@ -184,7 +189,7 @@ def _named(where: str, base: LotteryConfig, values: Any) -> LotteryConfig:
     try:
         return base.override(values)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        raise error.within(where) from None
 
 
 def _known(where: str, values: Mapping[str, Any], names: Any) -> None:

@@ -12,6 +12,7 @@ from analysis.report.formats import percent
 from analysis.report.section import Subject, Tabled
 from lttune.errors import StorageError
 from lttune.records.interpolation import nearest_place
+from lttune.store.regular import regular_size
 
 SURE = 0.975
 """Share of the draws from which a factor is said to matter most."""
@@ -153,6 +154,7 @@ def optuna_rows(study: StudyFrame) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
+        regular_size(path)
         table = pd.read_csv(path)
         groups: list[dict[str, Any]] = []
         for method, mine in table.groupby("method", sort=False):

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from lttune.config.fields import is_int, is_number, require, require_choice, require_whole
+from lttune.config.fields import is_number
+from lttune.config.rules import MOST_EXAMPLES, WHY_EXAMPLES, every_rule
 from lttune.errors import unknown
 
 DatasetName = Literal["mnist", "fashion-mnist", "cifar10", "cifar100", "digits", "digit-scenes"]
 AugmentName = Literal["none", "flip", "crop", "flip-crop"]
 TaskName = Literal["classes", "rotation"]
+
+WIDEST = 10_000
+"""Pixels of the longest edge that a picture can have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,18 +50,22 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        require_dataset("data.name", self.name)
-        ok = self.validation is None or (is_int(self.validation) and self.validation >= 1)
-        require(ok, "data.validation", "a whole number >= 1 or None", self.validation)
-        require_whole("data", self, {"pool": 1, "blur": 1})
-        require_choice("data.task", self.task, TaskName)
-        require_choice("data.augment", self.augment, AugmentName)
-        ok = is_number(self.subsample) and 0 < self.subsample <= 1
-        require(ok, "data.subsample", "in (0, 1]", self.subsample)
-        ok = is_number(self.label_noise) and 0 <= self.label_noise <= 1
-        require(ok, "data.label_noise", "in [0, 1]", self.label_noise)
-        ok = isinstance(self.permute_labels, bool)
-        require(ok, "data.permute_labels", "a bool", self.permute_labels)
+        with every_rule() as rules:
+            rules.attempt(lambda: require_dataset("data.name", self.name))
+            if self.validation is not None:
+                what = "data.validation", self.validation
+                rules.whole(*what, least=1, most=MOST_EXAMPLES, why=WHY_EXAMPLES)
+            for name in ("pool", "blur"):
+                value = getattr(self, name)
+                rules.whole(f"data.{name}", value, 1, WIDEST, "no picture is wider")
+            rules.choice("data.task", self.task, TaskName)
+            rules.choice("data.augment", self.augment, AugmentName)
+            ok = is_number(self.subsample) and 0 < self.subsample <= 1
+            rules.require(ok, "data.subsample", "in (0, 1]", self.subsample)
+            ok = is_number(self.label_noise) and 0 <= self.label_noise <= 1
+            rules.require(ok, "data.label_noise", "in [0, 1]", self.label_noise)
+            ok = isinstance(self.permute_labels, bool)
+            rules.require(ok, "data.permute_labels", "a bool", self.permute_labels)
 
 
 def is_path(name: str) -> bool:

@@ -7,13 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lttune.config.fields import (
-    flatten,
-    is_int,
-    is_number,
-    require,
-    require_choice,
-)
+from lttune.config.fields import flatten, is_int, is_number
 from lttune.config.lottery.data import DataConfig
 from lttune.config.lottery.model import ModelConfig
 from lttune.config.lottery.pretrain import PretrainConfig
@@ -21,7 +15,8 @@ from lttune.config.lottery.prune import PruneConfig
 from lttune.config.lottery.supermask import SupermaskConfig
 from lttune.config.lottery.target import TargetConfig
 from lttune.config.lottery.train import TrainConfig
-from lttune.errors import unknown
+from lttune.config.rules import every_rule
+from lttune.errors import quoted, unknown
 
 MethodName = Literal["prune", "supermask"]
 KeptName = Literal[
@@ -69,46 +64,48 @@ class LotteryConfig:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        ok = is_int(self.levels) and 0 <= self.levels <= 200
-        require(ok, "levels", "a whole number from 0 to 200", self.levels)
-        ok = is_number(self.min_density) and 0 <= self.min_density < 1
-        require(ok, "min_density", "in [0, 1)", self.min_density)
-        ok = is_int(self.rewind_step) and 0 <= self.rewind_step < self.train.steps
-        rule = f"a whole number from 0 to below train.steps ({self.train.steps})"
-        require(ok, "rewind_step", rule, self.rewind_step)
-        require_choice("method", self.method, MethodName)
-        require_choice("kept", self.kept, KeptName)
-        require_choice("pruned", self.pruned, PrunedName)
-        late = self.method == "supermask" and self.rewind_step > 0
-        require(not late, "rewind_step", "0 where method is 'supermask'", self.rewind_step)
-        single = self.prune.one_shot is not None or self.method == "supermask"
-        rule = "at most 1 where prune.one_shot is given or method is 'supermask'"
-        require(not single or self.levels <= 1, "levels", rule, self.levels)
+        with every_rule() as rules:
+            ok = is_int(self.levels) and 0 <= self.levels <= 200
+            rules.require(ok, "levels", "a whole number from 0 to 200", self.levels)
+            ok = is_number(self.min_density) and 0 <= self.min_density < 1
+            rules.require(ok, "min_density", "in [0, 1)", self.min_density)
+            rules.choice("method", self.method, MethodName)
+            rules.choice("kept", self.kept, KeptName)
+            rules.choice("pruned", self.pruned, PrunedName)
+            late = self.method == "supermask" and self.rewind_step != 0
+            rule = "0 where method is 'supermask'"
+            rules.require(not late, "rewind_step", rule, self.rewind_step)
+            single = self.prune.one_shot is not None or self.method == "supermask"
+            rule = "at most 1 where prune.one_shot is given or method is 'supermask'"
+            ok = not single or (is_int(self.levels) and self.levels <= 1)
+            rules.require(ok, "levels", rule, self.levels, ("levels", "prune.one_shot", "method"))
+            ok = is_int(self.rewind_step) and 0 <= self.rewind_step < self.train.steps
+            rule = f"a whole number from 0 to below train.steps ({quoted(self.train.steps)})"
+            given = ("train.steps", "rewind_step")
+            rules.require(ok, "rewind_step", rule, self.rewind_step, given)
 
     def override(self, hparams: Mapping[str, Any]) -> LotteryConfig:
         """Returns a copy with dotted paths replaced, e.g. ``{"train.lr": 0.1}``.
 
         Raises:
-            ConfigError: if a path names no field, or a value breaks its field's rule.
+            ConfigError: if a path names no field, or a value breaks its field's rule; with a line
+                for each.
         """
+        known = self.paths()
         groups: dict[str, dict[str, Any]] = {}
         own: dict[str, Any] = {}
-        for path, value in hparams.items():
-            head, _, rest = path.partition(".")
-            if path not in self.paths() and not path.startswith("prune.fractions."):
-                raise unknown("hyperparameter", path, self.paths())
-            if rest:
-                groups.setdefault(head, {})[rest] = value
-            else:
-                own[head] = value
-        for head, values in groups.items():
-            plain = {k: v for k, v in values.items() if "." not in k}
-            layers = {k.partition(".")[2]: v for k, v in values.items() if "." in k}
-            group = getattr(self, head)
-            if layers:
-                plain["fractions"] = {**plain.get("fractions", group.fractions), **layers}
-            own[head] = dataclasses.replace(group, **plain)
-        return dataclasses.replace(self, **own)
+        with every_rule(part=False) as rules:
+            for path, value in hparams.items():
+                head, _, rest = path.partition(".")
+                if path not in known and not path.startswith("prune.fractions."):
+                    rules.note(unknown("hyperparameter", path, known))
+                elif rest:
+                    groups.setdefault(head, {})[rest] = value
+                else:
+                    own[head] = value
+            for head, values in groups.items():
+                own[head] = _replaced(getattr(self, head), values)
+            return dataclasses.replace(self, **own)
 
     def nested(self) -> dict[str, Any]:
         """Returns every field as JSON would give it back; ``from_dict`` reads them."""
@@ -131,6 +128,15 @@ class LotteryConfig:
     def paths(self) -> list[str]:
         """Returns the dotted paths of all fields, with the fractions that are set."""
         return [*self.flat(), "prune.fractions"]
+
+
+def _replaced(group: Any, values: Mapping[str, Any]) -> Any:
+    """Returns a part of a configuration with fields replaced; "fractions.fc1" is one of a layer."""
+    plain = {name: value for name, value in values.items() if "." not in name}
+    layers = {n.partition(".")[2]: value for n, value in values.items() if "." in n}
+    if layers:
+        plain["fractions"] = {**plain.get("fractions", group.fractions), **layers}
+    return dataclasses.replace(group, **plain)
 
 
 def from_dict(values: Mapping[str, Any]) -> LotteryConfig:

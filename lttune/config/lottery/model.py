@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from lttune.config.fields import is_number, require, require_choice
+from lttune.config.fields import is_number
+from lttune.config.rules import every_rule
 
 InitName = Literal[
     "glorot_normal",
@@ -67,11 +68,13 @@ class ModelConfig:
             "resnet18|34|50, vgg-11|13|16|19 (these three may end in -WIDTH up to 999) or "
             "densenet-22|40|100-12|24"
         )
-        require(known, "model.name", rule, self.name)
-        require_choice("model.init", self.init, InitName)
-        for name in ("init_std", "init_scale"):
-            value = getattr(self, name)
-            require(is_number(value) and value > 0, f"model.{name}", "a finite number > 0", value)
-        require_choice("model.norm_init", self.norm_init, NormInitName)
-        ok = is_number(self.dropout) and 0 <= self.dropout < 1
-        require(ok, "model.dropout", "in [0, 1)", self.dropout)
+        with every_rule() as rules:
+            rules.require(known, "model.name", rule, self.name)
+            rules.choice("model.init", self.init, InitName)
+            for name in ("init_std", "init_scale"):
+                value = getattr(self, name)
+                ok = is_number(value) and value > 0
+                rules.require(ok, f"model.{name}", "a finite number > 0", value)
+            rules.choice("model.norm_init", self.norm_init, NormInitName)
+            ok = is_number(self.dropout) and 0 <= self.dropout < 1
+            rules.require(ok, "model.dropout", "in [0, 1)", self.dropout)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from lttune.config.fields import is_int, is_number, require, require_choice
+from lttune.config.fields import is_number
 from lttune.config.lottery.data import DataConfig, TaskName, require_dataset
 from lttune.config.lottery.train import TrainConfig
+from lttune.config.rules import MOST_STEPS, WHY_STEPS, every_rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +26,13 @@ class PretrainConfig:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        ok = is_int(self.steps) and self.steps >= 0
-        require(ok, "pretrain.steps", "a whole number >= 0", self.steps)
-        if self.data is not None:
-            require_dataset("pretrain.data", self.data)
-        require_choice("pretrain.task", self.task, TaskName)
-        ok = self.lr is None or (is_number(self.lr) and self.lr > 0)
-        require(ok, "pretrain.lr", "a finite number > 0", self.lr)
+        with every_rule() as rules:
+            rules.whole("pretrain.steps", self.steps, least=0, most=MOST_STEPS, why=WHY_STEPS)
+            if self.data is not None:
+                rules.attempt(lambda: require_dataset("pretrain.data", self.data))
+            rules.choice("pretrain.task", self.task, TaskName)
+            ok = self.lr is None or (is_number(self.lr) and self.lr > 0)
+            rules.require(ok, "pretrain.lr", "a finite number > 0", self.lr)
 
     def dataset(self, data: DataConfig) -> DataConfig:
         """Returns the examples of the pretraining, given the trajectory's."""

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lttune.config.fields import as_tuple, is_number, require, require_choice, require_whole
+from lttune.config.fields import as_tuple, is_number
+from lttune.config.rules import (
+    MOST_EXAMPLES,
+    MOST_PASSES,
+    WHY_EXAMPLES,
+    WHY_PASSES,
+    every_rule,
+)
 
 CriterionName = Literal[
     "magnitude",
@@ -60,17 +68,28 @@ class PruneConfig:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        as_tuple(self, "exclude")
-        require_choice("prune.criterion", self.criterion, CriterionName)
-        require_choice("prune.scope", self.scope, ScopeName)
-        require_choice("prune.structure", self.structure, StructureName)
-        ok = is_number(self.fraction) and 0 < self.fraction < 1
-        require(ok, "prune.fraction", "in (0, 1)", self.fraction)
-        for name, value in self.fractions.items():
-            ok = is_number(value) and 0 <= value < 1
-            require(ok, f"prune.fractions.{name}", "in [0, 1)", value)
-        require_whole("prune", self, {"rounds": 1, "scoring_examples": 1})
-        ok = self.one_shot is None or (is_number(self.one_shot) and 0 < self.one_shot < 1)
-        require(ok, "prune.one_shot", "in (0, 1) or None", self.one_shot)
-        ok = self.structure == "weight" or self.scope == "layer"
-        require(ok, "prune.scope", "'layer' where prune.structure is 'channel'", self.scope)
+        with every_rule() as rules:
+            as_tuple(self, "exclude")
+            ok = isinstance(self.exclude, tuple)
+            ok = ok and all(isinstance(name, str) for name in self.exclude)
+            rules.require(ok, "prune.exclude", "names of layers or kinds", self.exclude)
+            rules.choice("prune.criterion", self.criterion, CriterionName)
+            rules.choice("prune.scope", self.scope, ScopeName)
+            rules.choice("prune.structure", self.structure, StructureName)
+            ok = is_number(self.fraction) and 0 < self.fraction < 1
+            rules.require(ok, "prune.fraction", "in (0, 1)", self.fraction)
+            named = isinstance(self.fractions, Mapping)
+            rule = "a fraction for each of some layers"
+            rules.require(named, "prune.fractions", rule, self.fractions)
+            for name, value in self.fractions.items() if named else ():
+                ok = is_number(value) and 0 <= value < 1
+                rules.require(ok, f"prune.fractions.{name}", "in [0, 1)", value)
+            rules.whole("prune.rounds", self.rounds, least=1, most=MOST_PASSES, why=WHY_PASSES)
+            what = "prune.scoring_examples", self.scoring_examples
+            rules.whole(*what, least=1, most=MOST_EXAMPLES, why=WHY_EXAMPLES)
+            ok = self.one_shot is None or (is_number(self.one_shot) and 0 < self.one_shot < 1)
+            rules.require(ok, "prune.one_shot", "in (0, 1) or None", self.one_shot)
+            ok = self.structure == "weight" or self.scope == "layer"
+            rule = "'layer' where prune.structure is 'channel'"
+            given = ("prune.scope", "prune.structure")
+            rules.require(ok, "prune.scope", rule, self.scope, given)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lttune.config.fields import is_number, require
+from lttune.config.fields import is_number
+from lttune.config.rules import MOST_PASSES, WHY_PASSES, every_rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +25,12 @@ class SupermaskConfig:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        ok = is_number(self.lr) and self.lr > 0
-        require(ok, "supermask.lr", "a finite number > 0", self.lr)
-        require(is_number(self.logit), "supermask.logit", "a finite number", self.logit)
-        for name in ("rescale", "signed_constant"):
-            value = getattr(self, name)
-            require(isinstance(value, bool), f"supermask.{name}", "a bool", value)
-        ok = type(self.samples) is int and self.samples >= 1
-        require(ok, "supermask.samples", "a whole number >= 1", self.samples)
+        with every_rule() as rules:
+            ok = is_number(self.lr) and self.lr > 0
+            rules.require(ok, "supermask.lr", "a finite number > 0", self.lr)
+            rules.require(is_number(self.logit), "supermask.logit", "a finite number", self.logit)
+            for name in ("rescale", "signed_constant"):
+                value = getattr(self, name)
+                rules.require(isinstance(value, bool), f"supermask.{name}", "a bool", value)
+            what = "supermask.samples", self.samples
+            rules.whole(*what, least=1, most=MOST_PASSES, why=WHY_PASSES)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from lttune.config.fields import is_number, require, require_choice
+from lttune.config.fields import is_number
 from lttune.config.lottery.data import DataConfig, require_dataset
 from lttune.config.lottery.train import OptimizerName, TrainConfig
+from lttune.config.rules import (
+    MOST_EXAMPLES,
+    MOST_STEPS,
+    WHY_EXAMPLES,
+    WHY_STEPS,
+    every_rule,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,16 +34,19 @@ class TargetConfig:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        if self.data is not None:
-            require_dataset("target.data", self.data)
-        if self.optimizer is not None:
-            require_choice("target.optimizer", self.optimizer, OptimizerName)
-        ok = self.lr is None or (is_number(self.lr) and self.lr > 0)
-        require(ok, "target.lr", "a finite number > 0", self.lr)
-        for name in ("batch_size", "steps"):
-            value = getattr(self, name)
-            ok = value is None or (type(value) is int and value >= 1)
-            require(ok, f"target.{name}", "a whole number >= 1", value)
+        with every_rule() as rules:
+            if self.data is not None:
+                rules.attempt(lambda: require_dataset("target.data", self.data))
+            if self.optimizer is not None:
+                rules.choice("target.optimizer", self.optimizer, OptimizerName)
+            ok = self.lr is None or (is_number(self.lr) and self.lr > 0)
+            rules.require(ok, "target.lr", "a finite number > 0", self.lr)
+            for name, most, why in (
+                ("batch_size", MOST_EXAMPLES, WHY_EXAMPLES),
+                ("steps", MOST_STEPS, WHY_STEPS),
+            ):
+                if (value := getattr(self, name)) is not None:
+                    rules.whole(f"target.{name}", value, least=1, most=most, why=why)
 
     def dataset(self, data: DataConfig) -> DataConfig:
         """Returns the target's examples, given those where the ticket was found."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lttune.config.fields import (
-    as_tuple,
-    is_int,
-    is_number,
-    require,
-    require_choice,
-    require_whole,
+from lttune.config.fields import as_tuple, is_int, is_number
+from lttune.config.rules import (
+    MOST_EXAMPLES,
+    MOST_STEPS,
+    WHY_EXAMPLES,
+    WHY_STEPS,
+    Rules,
+    every_rule,
 )
+from lttune.errors import quoted
 
 OptimizerName = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
 PrecisionName = Literal["float32", "tf32", "bfloat16"]
@@ -59,29 +61,44 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        as_tuple(self, "milestones")
-        as_tuple(self, "frozen")
-        require_choice("train.optimizer", self.optimizer, OptimizerName)
-        require_choice("train.precision", self.precision, PrecisionName)
-        require(is_number(self.lr) and self.lr > 0, "train.lr", "a finite number > 0", self.lr)
-        ok = is_number(self.momentum) and 0 <= self.momentum < 1
-        require(ok, "train.momentum", "in [0, 1)", self.momentum)
-        ok = is_number(self.weight_decay) and self.weight_decay >= 0
-        require(ok, "train.weight_decay", "a finite number >= 0", self.weight_decay)
-        least = {"batch_size": 1, "steps": 1, "eval_every": 1, "eval_train": 0}
-        require_whole("train", self, least)
+        with every_rule() as rules:
+            as_tuple(self, "milestones")
+            as_tuple(self, "frozen")
+            rules.choice("train.optimizer", self.optimizer, OptimizerName)
+            rules.choice("train.precision", self.precision, PrecisionName)
+            ok = is_number(self.lr) and self.lr > 0
+            rules.require(ok, "train.lr", "a finite number > 0", self.lr)
+            ok = is_number(self.momentum) and 0 <= self.momentum < 1
+            rules.require(ok, "train.momentum", "in [0, 1)", self.momentum)
+            ok = is_number(self.weight_decay) and self.weight_decay >= 0
+            rules.require(ok, "train.weight_decay", "a finite number >= 0", self.weight_decay)
+            ok = is_number(self.decay) and 0 < self.decay <= 1
+            rules.require(ok, "train.decay", "in (0, 1]", self.decay)
+            for name, least, most, why in (
+                ("batch_size", 1, MOST_EXAMPLES, WHY_EXAMPLES),
+                ("steps", 1, MOST_STEPS, WHY_STEPS),
+                ("eval_every", 1, MOST_STEPS, WHY_STEPS),
+                ("eval_train", 0, MOST_EXAMPLES, WHY_EXAMPLES),
+            ):
+                rules.whole(f"train.{name}", getattr(self, name), least, most, why)
+            ok = isinstance(self.eval_test, bool)
+            rules.require(ok, "train.eval_test", "a bool", self.eval_test)
+            rules.require(isinstance(self.frozen, tuple), "train.frozen", "kinds", self.frozen)
+            for kind in self.frozen if isinstance(self.frozen, tuple) else ():
+                rules.choice("train.frozen", kind, KindName)
+            stones = self.milestones
+            ok = isinstance(stones, tuple)
+            ok = ok and all(is_int(s) and 1 <= s <= MOST_STEPS for s in stones)
+            ok = ok and list(stones) == sorted(set(stones))
+            rule = f"rising whole numbers >= 1, at most {MOST_STEPS}"
+            rules.require(ok, "train.milestones", rule, stones)
+            self._check_steps(rules)
+
+    def _check_steps(self, rules: Rules) -> None:
+        """Notes what goes by the number of steps."""
+        given = ("train.steps", "train.eval_every")
         ok = is_int(self.warmup_steps) and 0 <= self.warmup_steps <= self.steps
-        rule = f"a whole number from 0 to train.steps ({self.steps})"
-        require(ok, "train.warmup_steps", rule, self.warmup_steps)
-        stones = self.milestones
-        ok = isinstance(stones, tuple) and all(is_int(s) and s >= 1 for s in stones)
-        ok = ok and list(stones) == sorted(set(stones))
-        require(ok, "train.milestones", "rising whole numbers >= 1", stones)
-        ok = is_number(self.decay) and 0 < self.decay <= 1
-        require(ok, "train.decay", "in (0, 1]", self.decay)
-        require(isinstance(self.eval_test, bool), "train.eval_test", "a bool", self.eval_test)
-        rule = f"at most train.steps ({self.steps})"
-        require(self.eval_every <= self.steps, "train.eval_every", rule, self.eval_every)
-        require(isinstance(self.frozen, tuple), "train.frozen", "kinds", self.frozen)
-        for kind in self.frozen:
-            require_choice("train.frozen", kind, KindName)
+        rule = f"a whole number from 0 to train.steps ({quoted(self.steps)})"
+        rules.require(ok, "train.warmup_steps", rule, self.warmup_steps, given[:1])
+        rule = f"at most train.steps ({quoted(self.steps)})"
+        rules.require(self.eval_every <= self.steps, "train.eval_every", rule, self.eval_every, given)

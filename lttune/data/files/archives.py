@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import IO
 
 from lttune.errors import DataError
+from lttune.store.regular import most_memory
 
 LIMIT = 256 << 20
 """Most bytes that are read of a file; the largest, an archive of CIFAR, has 170,498,071."""
@@ -24,7 +25,8 @@ def decompressed(data: bytes) -> bytes:
     if not data.startswith(b"\x1f\x8b"):
         return data
     try:
-        return gzip.GzipFile(fileobj=io.BytesIO(data)).read(LIMIT)
+        most = min(LIMIT, most_memory(len(data)))
+        return gzip.GzipFile(fileobj=io.BytesIO(data)).read(most)
     except (OSError, EOFError, zlib.error):
         return data
 
@@ -38,9 +40,14 @@ def members(archive: IO[bytes]) -> dict[str, bytes]:
     """Returns the decompressed files of a tar archive by their md5."""
     with tarfile.open(fileobj=archive) as tar:
         # Read, never unpacked: a member's name could point anywhere.
-        files = [tar.extractfile(m) for m in tar if m.isfile() and m.size <= LIMIT]
+        files = [tar.extractfile(m) for m in tar if _is_plain(m)]
         contents = [decompressed(file.read()) for file in files if file is not None]
     return {md5(data): data for data in contents}
+
+
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    """Returns whether a member is a file whose bytes are all there; a sparse one is mostly holes."""
+    return member.isfile() and not member.issparse() and member.size <= LIMIT
 
 
 def chosen(found: Mapping[str, bytes], wanted: Mapping[str, str]) -> dict[str, bytes]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from lttune.data.files.archives import LIMIT, decompressed, md5
 from lttune.errors import DataError, StorageError
 from lttune.store.files import write_atomically
+from lttune.store.regular import regular_size
 
 Source = Callable[[Mapping[str, str]], dict[str, bytes]]
 """Takes the md5 of every wanted file and returns the files, or raises ``DataError``."""
@@ -94,6 +95,7 @@ def _kept(collection: Collection, folder: Path) -> dict[str, bytes]:
 
 def _read(path: Path) -> bytes | None:
     try:
+        regular_size(path)
         with path.open("rb") as file:
             return decompressed(file.read(LIMIT))
     except (FileNotFoundError, NotADirectoryError):

@@ -1,52 +1,116 @@
 """An .npz file of one's own pictures, as ``numpy.savez`` writes it; no pickle in it is read.
 
 It holds train_x, train_y, test_x and test_y (or x_train and so on), or x and y alone, of which a
-fixed fifth, drawn at random, is the test part.
+fixed fifth, drawn at random, is the test part. What a file promises is held against its bytes
+before room is made for it.
 """
 
 from __future__ import annotations
 
+import math
 import zipfile
-import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from numpy.lib import format as npy
 
 from lttune.config.seeding import stream
 from lttune.errors import DataError, StorageError
 from lttune.store.files import write_atomically, write_errors
+from lttune.store.regular import most_memory, regular_size
 
 ARRAYS = ("train_x", "train_y", "test_x", "test_y")
+HEADS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+"""Version of an .npy file -> who reads its head."""
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How ``numpy.savez`` and ``savez_compressed`` pack; Python unpacks others without a bound."""
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
     """Returns the arrays train_x, train_y, test_x and test_y of a file.
 
     Raises:
-        DataError: if there is no such file, or it lacks an array or is damaged.
+        DataError: if there is no such file, or it lacks an array, is damaged, or promises more than
+            its bytes can hold.
         StorageError: if it cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} must be an .npz file, found a single array")
-            return _arrays(path, file)
+        size = regular_size(path)
+        with zipfile.ZipFile(path) as file:
+            return _arrays(path, _Members(path, file, most_memory(size)))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is damaged or holds Python objects: {error}") from error
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    except DataError:
+        raise
+    except Exception as error:  # Damaged zips and headers raise anything.
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is damaged or holds Python objects: {reason}") from error
 
 
-def _arrays(path: Path, file: np.lib.npyio.NpzFile) -> dict[str, np.ndarray]:
+class _Members:
+    """The arrays of a file by their names, each read when it is asked for.
+
+    Args:
+        path: of the file.
+        file: the file.
+        most: bytes that all of them together may fill.
+    """
+
+    def __init__(self, path: Path, file: zipfile.ZipFile, most: int) -> None:
+        self._path, self._file, self._most = path, file, most
+        self.names = [n.removesuffix(".npy") for n in file.namelist() if n.endswith(".npy")]
+
+    def array(self, name: str) -> np.ndarray:
+        """Returns an array, after a look at what it promises.
+
+        Raises:
+            DataError: if that is more than there is.
+        """
+        entry = self._file.getinfo(f"{name}.npy")
+        self._most -= entry.file_size
+        if self._most < 0:
+            raise DataError(
+                f"{self._path}: {name} promises {entry.file_size} bytes, more than a file of this "
+                "size may fill in memory"
+            )
+        if entry.compress_type not in PACKED:
+            raise DataError(f"{self._path}: {name} must be packed as numpy.savez does")
+        with self._file.open(entry) as member:
+            shape, dtype = _promised(member)
+            size, left = math.prod(shape) * dtype.itemsize, entry.file_size - member.tell()
+        if size != left:
+            raise DataError(f"{self._path}: {name} promises {size} bytes, {shape}, and has {left}")
+        # Not sought back to its start: then its checksum would not be looked at any more.
+        with self._file.open(entry) as member:
+            return npy.read_array(member, allow_pickle=False)
+
+
+def _promised(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Returns shape and type that the head of an .npy file promises; the numbers follow it.
+
+    Raises:
+        ValueError: if it is no head of numbers.
+    """
+    version = npy.read_magic(member)
+    if version not in HEADS:
+        raise ValueError(f"version {version} of its arrays is unknown")
+    shape, _, dtype = HEADS[version](member)
+    if dtype.hasobject or dtype.itemsize == 0:
+        raise ValueError(f"{dtype} is no type of numbers")
+    return shape, dtype
+
+
+def _arrays(path: Path, file: _Members) -> dict[str, np.ndarray]:
     turned = {name: "_".join(reversed(name.split("_"))) for name in ARRAYS}
     for names in ({name: name for name in ARRAYS}, turned):
-        if all(stored in file for stored in names.values()):
-            return {name: file[stored] for name, stored in names.items()}
-    if "x" in file and "y" in file:
-        return with_test_part(path, file["x"], file["y"])
-    found = ", ".join(sorted(file.files)) or "nothing"
+        if all(stored in file.names for stored in names.values()):
+            return {name: file.array(stored) for name, stored in names.items()}
+    if "x" in file.names and "y" in file.names:
+        return with_test_part(path, file.array("x"), file.array("y"))
+    found = ", ".join(sorted(file.names)) or "nothing"
     raise DataError(f"{path} must hold the arrays {', '.join(ARRAYS)}, or x and y; found {found}")
 
 

@@ -14,11 +14,14 @@ import numpy as np
 
 from lttune.data.files.npz import with_test_part
 from lttune.errors import DataError, StorageError
+from lttune.store.regular import most_memory, regular_size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+"""What Pillow may take a file for, whatever its name; other kinds would start programs."""
 GREY_MODES = {"1", "L", "LA"}
 """Pillow's modes without colours."""
 
@@ -32,10 +35,17 @@ def read(path: Path, size: int | None = None) -> dict[str, np.ndarray]:
             it (bilinear, antialiased), then the centre is cut out. None leaves them as they are.
 
     Raises:
-        DataError: if the folder does not hold what it must, or a picture is damaged or has
-            another size than the first.
+        DataError: if the folder does not hold what it must, or a picture is damaged, promises more
+            than its bytes can hold, or has another size than the first.
         StorageError: if something cannot be read.
     """
+    try:
+        return _read(path, size)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _read(path: Path, size: int | None) -> dict[str, np.ndarray]:
     if not path.is_dir():
         raise DataError(f"{path} is no folder of pictures: it does not exist or is a file")
     test = next((path / name for name in ("test", "val") if (path / name).is_dir()), None)
@@ -90,29 +100,40 @@ def _decoded(files: list[Path], size: int | None) -> np.ndarray:
                 f"{file} must have the {width} x {height} pixels of {files[0]}, got "
                 f"{found[0]} x {found[1]}; make them one size with lttune data FOLDER --size"
             )
-    x = np.empty((len(files), height, width, 3)[: 4 if mode == "RGB" else 3], np.uint8)
+    shape = (len(files), height, width, 3)[: 4 if mode == "RGB" else 3]
+    try:
+        x = np.empty(shape, np.uint8)
+    except (MemoryError, ValueError):
+        raise DataError(
+            f"{len(files)} pictures of {width} x {height} pixels do not fit into memory"
+        ) from None
     for at, file in enumerate(files):
         x[at] = _pixels(file, mode, size)
     return x
 
 
 def _head(file: Path) -> tuple[str, tuple[int, int]]:
+    """Returns mode and size of a picture, which its bytes can hold."""
     from PIL import Image
 
     try:
-        with Image.open(file) as picture:
-            return picture.mode, picture.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        most = most_memory(regular_size(file))
+        with Image.open(file, formats=FORMATS) as picture:
+            mode, (width, height) = picture.mode, picture.size
+    except Exception as error:  # Damaged pictures raise anything.
         raise _unreadable(file, error) from error
+    if 3 * width * height > most:
+        raise DataError(f"{file} promises {width} x {height} pixels, more than its bytes can hold")
+    return mode, (width, height)
 
 
 def _pixels(file: Path, mode: str, size: int | None) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(file) as picture:
+        with Image.open(file, formats=FORMATS) as picture:
             converted = picture.convert(mode)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:
         raise _unreadable(file, error) from error
     return np.asarray(_square(converted, size) if size else converted)
 
@@ -128,4 +149,4 @@ def _square(picture: Image, size: int) -> Image:
 def _unreadable(file: Path, error: Exception) -> DataError | StorageError:
     if isinstance(error, PermissionError):
         return StorageError(f"{file} cannot be read: {error.strerror}")
-    return DataError(f"{file} is damaged or no picture: {error}")
+    return DataError(f"{file} is damaged or no picture: {' '.join(str(error).split())}")

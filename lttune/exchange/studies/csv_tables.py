@@ -11,6 +11,7 @@ import pandas as pd
 from lttune.exchange.studies.folder import Folder, new_folder, require_absent, scalar
 from lttune.records import schema
 from lttune.records.folder import read_table
+from lttune.records.spreadsheet import save_csv
 
 FACTS = ("number", "phase", "role", "label", "state", "replicates", "controls", "inert")
 OUTCOMES = ("objective", "values", "seconds", "error")
@@ -20,7 +21,8 @@ OUTCOMES = ("objective", "values", "seconds", "error")
 def write_csv(folder: Folder, path: Path) -> list[str]:
     """Writes records.csv, layers.csv and trials.csv; returns a line for each of them.
 
-    Cells that are null stay empty; numbers are written with all their digits.
+    Cells that are null stay empty; numbers are written with all their digits; text that a
+    spreadsheet would compute has an apostrophe before it.
 
     Raises:
         StorageError: if the folder is there already, or the table of layers cannot be read.
@@ -34,7 +36,7 @@ def write_csv(folder: Folder, path: Path) -> list[str]:
     }
     with new_folder(path) as draft:
         for name, table in tables.items():
-            table.to_csv(draft / name, index=False, lineterminator="\n")
+            save_csv(table, draft / name)
     return [f"{name}: {len(table)} rows" for name, table in tables.items()]
 
 

@@ -21,6 +21,7 @@ from optuna.distributions import (
 
 from lttune.exchange.studies.folder import Folder, new_folder, require_absent
 from lttune.exchange.studies.trial_sets import TrialSet, contains, trial_sets
+from lttune.records.columns import require_columns
 from lttune.records.ledger import Trial
 
 SUCCESS, CRASHED, PRUNED = 1, 4, 8
@@ -44,9 +45,11 @@ def write_deepcave(folder: Folder, path: Path) -> list[str]:
 
     Raises:
         ConfigError: if no trial that has ended is a point of the study's space.
-        StorageError: if the folder is there already.
+        StorageError: if the folder is there already, or the records do not hold what is told.
     """
     require_absent(path)
+    names = [*(objective["name"] for objective in OBJECTIVES), *MORE_MEASURES]
+    require_columns(folder.path / "records.parquet", folder.rows, names)
     found = trial_sets(folder, "--deepcave")
     lines: list[str] = []
     with new_folder(path) as draft:

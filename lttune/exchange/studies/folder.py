@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import flatten
-from lttune.errors import StorageError
+
+from lttune.errors import StorageError, quoted
+from lttune.records.columns import require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.records.ledger import Trial
 from lttune.records.tables import Row
 from lttune.store.temporary import remove_abandoned, temporary_beside
+from lttune.study.settings import STUDY_NAME
 
 ABOUT = ("name", "question", "source", "command", "created", "dataset.name")
 EXPORTED_OF_SHEET = (*ABOUT, "lottery", "space", "objective.name", "objective.text")
@@ -47,7 +50,10 @@ class Folder:
         sheet = read_sheet(path, EXPORTED_OF_SHEET)
         study_id = sheet.get("study_id")
         trials = read_trials(path, study_id)
-        rows = read_table(path / "records.parquet", RECORDED, study_id)
+        _require_name(path / "study.json", sheet["name"])
+        records = path / "records.parquet"
+        rows = read_table(records, RECORDED, study_id)
+        require_columns(records, rows, RECORDED)
         tickets: dict[int, list[Row]] = {trial.number: [] for trial in trials}
         for row in sorted(rows, key=lambda row: row["level"]):
             if row["trial"] not in tickets:
@@ -70,6 +76,16 @@ class Folder:
     def values(self, trial: Trial) -> dict[str, Any]:
         """Returns a trial's configuration by dotted path; lists are text, as in the records."""
         return self.base | {path: scalar(value) for path, value in trial.hparams.items()}
+
+
+def _require_name(path: Path, name: str) -> None:
+    """Checks that a name, which files are called by, names nothing elsewhere.
+
+    Raises:
+        StorageError: if it is none that a study can have.
+    """
+    if not STUDY_NAME.fullmatch(name) or ".." in name:
+        raise StorageError(f"{path}: name must be one that a study can have, got {quoted(name)}")
 
 
 def scalar(value: Any) -> Any:

@@ -15,7 +15,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lttune.exchange.studies.folder import Folder, objective_values, require_absent
 from lttune.exchange.studies.trial_sets import TrialSet, trial_sets
+from lttune.records.columns import require_columns
 from lttune.records.ledger import Trial
+from lttune.errors import StorageError
 from lttune.store.files import write_atomically
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -36,14 +38,21 @@ def write_optuna(folder: Folder, path: Path) -> list[str]:
 
     Raises:
         ConfigError: if no trial that has ended is a point of the study's space.
-        StorageError: if the file is there already.
+        StorageError: if the file is there already, or the study is none that Optuna can have.
     """
     require_absent(path)
+    require_columns(folder.path / "records.parquet", folder.rows, SHOWN_BY_LEVEL)
     found = trial_sets(folder, "--optuna")
     with write_atomically(path) as draft:
         storage = RDBStorage(f"sqlite:///{draft}")
         for chosen in found:
-            _write(folder, chosen, storage)
+            try:
+                _write(folder, chosen, storage)
+            except (LookupError, TypeError, ValueError) as error:
+                reason = " ".join(str(error).split())
+                raise StorageError(
+                    f"{folder.path} is no study that Optuna can have: {reason}"
+                ) from error
         storage.remove_session()
         storage.engine.dispose()
     return [f"{chosen.name}: {len(chosen.points)} trials" for chosen in found]

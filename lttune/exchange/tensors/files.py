@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import warnings
+import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -13,10 +15,16 @@ from torch import Tensor
 
 from lttune.errors import DataError, StorageError
 from lttune.store.files import write_atomically
+from lttune.store.regular import most_memory, regular_size
 from lttune.store.tensor_files import write_tensors
 
 JSON_BEGINS = 8
 """Bytes before the header of a safetensors file: its length."""
+PLAIN_TYPES = (
+    *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+)
+"""Types of elements that a mask or a weight can have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +57,19 @@ def read(path: Path) -> Contents:
 
     Raises:
         StorageError: if it cannot be read.
-        DataError: if it is damaged, or holds anything but a mapping of names to tensors.
+        DataError: if it is damaged, promises more than its bytes can hold, or holds anything but a
+            mapping of names to dense tensors of real numbers.
     """
     try:
+        size = regular_size(path)
         with path.open("rb") as file:
             is_safetensors = file.read(JSON_BEGINS + 1)[JSON_BEGINS:] == b"{"
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
-    return _safetensors(path) if is_safetensors else _saved_by_torch(path)
+    found = _safetensors(path) if is_safetensors else _saved_by_torch(path)
+    _require_plain(path, found.tensors, most_memory(size))
+    # A mapped file may change while its tensors are used.
+    return replace(found, tensors={name: value.clone() for name, value in found.tensors.items()})
 
 
 def _safetensors(path: Path) -> Contents:
@@ -64,17 +77,28 @@ def _safetensors(path: Path) -> Contents:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return Contents(tensors=tensors, ordered=False, metadata=file.metadata() or {})
-    except SafetensorError as error:
-        raise DataError(f"{path} is damaged: {error}") from error
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # A type that PyTorch lacks is no SafetensorError.
+        raise DataError(f"{path} is damaged: {' '.join(str(error).split())}") from error
 
 
 def _saved_by_torch(path: Path) -> Contents:
     try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
+        is_archive = zipfile.is_zipfile(path)
+        if is_archive:
+            _require_unpacked(path)
+        with warnings.catch_warnings():
+            # What PyTorch says of kinds of tensors that are refused next.
+            warnings.simplefilter("ignore")
+            # Mapped: a tensor that promises more than the file has cannot reach beyond it.
+            values = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
     except pickle.UnpicklingError as error:
         raise DataError(f"{path} must hold tensors only; it needs code to be read") from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+    except DataError:
+        raise
     except Exception as error:  # On what is no such file torch.load raises errors of many kinds.
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise DataError(f"{path} is no safetensors and no torch file: {reason}") from error
@@ -83,3 +107,38 @@ def _saved_by_torch(path: Path) -> Contents:
     ):
         raise DataError(f"{path} must hold a mapping of names to tensors, as a state_dict is")
     return Contents(tensors={n: v.detach() for n, v in values.items()}, ordered=True)
+
+
+def _require_unpacked(path: Path) -> None:
+    """Checks that an archive's members are as they are, as ``torch.save`` writes them.
+
+    Raises:
+        DataError: if one is packed, and could be unpacked to any size.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.compress_type != zipfile.ZIP_STORED or member.file_size > member.compress_size:
+                raise DataError(f"{path} must not be packed: {member.filename!r} is")
+
+
+def _require_plain(path: Path, tensors: Mapping[str, Tensor], most: int) -> None:
+    """Checks that tensors can be computed with, and together fill no more than so many bytes."""
+    for name, value in tensors.items():
+        kind = _strange_kind(value)
+        if kind is not None:
+            raise DataError(f"{path}: {name} must be a dense tensor of real numbers, got {kind}")
+        # A tensor of strides of 0 has more elements than bytes.
+        most -= value.numel() * value.element_size()
+        if most < 0:
+            raise DataError(f"{path}: {name} promises {tuple(value.shape)}, more than it holds")
+
+
+def _strange_kind(value: Tensor) -> str | None:
+    """Returns what a tensor is that cannot be computed with as others can, None if it can."""
+    if value.is_quantized:
+        return "a quantised one"
+    if value.is_meta:
+        return "one without values"
+    if value.is_nested or value.layout != torch.strided:
+        return f"one of layout {value.layout}"
+    return None if value.dtype in PLAIN_TYPES else f"one of {value.dtype}"

@@ -1,0 +1,45 @@
+"""CSV files, which people open in a spreadsheet: no cell of text is taken for a formula there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a cell begins with that a spreadsheet may compute (OWASP, "CSV injection")."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+
+def save_csv(table: pd.DataFrame, path: Path) -> None:
+    """Writes a table without its index; text that begins as a formula gets an apostrophe before it.
+
+    Numbers stay as they are, negative ones and those that are written as text too.
+
+    Args:
+        table: of any columns.
+        path: the file, which is replaced.
+    """
+    shown = table.copy()
+    for place in range(shown.shape[1]):
+        column = shown.iloc[:, place]
+        if column.dtype.kind == "O":
+            # As objects: a column of whole numbers with a gap would become one of floats.
+            cells = pd.Series([shown_cell(value) for value in column], column.index, dtype=object)
+            shown.isetitem(place, cells)
+    shown.columns = pd.Index([shown_cell(name) for name in table.columns], dtype=object)
+    shown.to_csv(path, index=False, lineterminator="\n")
+
+
+def shown_cell(value: Any) -> Any:
+    """Returns a value as a cell shows it; a spreadsheet does not show the apostrophe.
+
+    A carriage return becomes a line feed, within the cell: unquoted it would begin a new row.
+    """
+    if not isinstance(value, str):
+        return value
+    is_formula = value.startswith(FORMULA) and not _NUMBER.fullmatch(value)
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if is_formula else text

@@ -1,0 +1,51 @@
+"""What a file of somebody else's may be, and how much memory what it promises may take."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from lttune.errors import StorageError
+
+ALWAYS_ROOM = 64 << 20
+"""Bytes that any file may fill in memory, however short it is."""
+MOST_UNPACKED = 256
+"""Bytes in memory for each byte of a file. Pictures pack to a twentieth at best."""
+
+
+def regular_size(path: Path) -> int:
+    """Returns the size of a file in bytes; of anything that is none, opening it could never end.
+
+    Raises:
+        FileNotFoundError: if nothing is there.
+        IsADirectoryError: if it is a folder.
+        OSError: if it is a named pipe, a socket or a device.
+    """
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "Neither a file nor a folder", str(path))
+    return found.st_size
+
+
+def most_memory(size: int) -> int:
+    """Returns how many bytes a file of so many may fill in memory.
+
+    A packed file of a few bytes can promise any number, and some libraries reserve it at once.
+    """
+    return max(ALWAYS_ROOM, MOST_UNPACKED * size)
+
+
+def expanded(name: str) -> Path:
+    """Returns a path whose ~ is the home that it stands for.
+
+    Raises:
+        StorageError: if it stands for none.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise StorageError(f"{name} cannot be read: {error}") from None

@@ -1,0 +1,203 @@
+"""Everything that is broken of a configuration is told at once, and nothing that follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from lttune.config import DataConfig, LotteryConfig, TrainConfig, flatten, from_dict
+from lttune.config.rules import every_rule
+from lttune.errors import ConfigError, StorageError, complaint
+from lttune.records.objectives import ObjectiveConfig
+from lttune.study.settings import COUNTS, StudyConfig
+
+
+def lines(error: pytest.ExceptionInfo[ConfigError]) -> list[str]:
+    return str(error.value).splitlines()
+
+
+def paths(error: pytest.ExceptionInfo[ConfigError]) -> list[str]:
+    return [line.partition(" ")[0] for line in lines(error)]
+
+
+def test_all_fields_of_one_object_are_told():
+    with pytest.raises(ConfigError) as error:
+        TrainConfig(lr=-1, batch_size=0, momentum=1.0, milestones=(3, 2), optimizer="adan")
+    told = ["optimizer", "lr", "momentum", "batch_size", "milestones"]
+    assert paths(error) == [f"train.{name}" for name in told]
+    assert lines(error)[1] == "train.lr must be a finite number > 0, got -1"
+
+
+def test_all_groups_and_unknown_names_are_told():
+    bad = {"train.lr": -1, "prune.fraction": 2, "levels": -1, "data.pool": 0, "trian.lr": 1}
+    with pytest.raises(ConfigError) as error:
+        LotteryConfig().override(bad)
+    known = {"train.lr", "prune.fraction", "levels", "data.pool", "hyperparameter"}
+    assert set(paths(error)) == known
+    assert len(lines(error)) == len(known)
+    with pytest.raises(ConfigError) as again:
+        from_dict(LotteryConfig().nested() | {"levels": -1, "min_density": 1.0})
+    assert paths(again) == ["levels", "min_density"]
+
+
+def test_a_study_tells_its_own_fields():
+    with pytest.raises(ConfigError) as error:
+        StudyConfig(name="a/b", trials=0, seed=-1, sampler="tpee", phases=("anchr", "walk"))
+    assert paths(error) == ["name", "sampler", "phases", "phases", "trials", "seed"]
+
+
+@pytest.mark.parametrize("steps", [0, -1, 2.5, "many", None, 10**30])
+def test_what_follows_from_a_broken_field_is_not_told(steps):
+    with pytest.raises(ConfigError) as error:
+        LotteryConfig().override({"train.steps": steps})
+    assert paths(error) == ["train.steps"]
+
+
+def test_a_field_that_is_broken_by_itself_is_told_once():
+    with pytest.raises(ConfigError) as error:
+        LotteryConfig().override({"train.eval_every": 10**30, "levels": 300, "prune.one_shot": 0.5})
+    assert sorted(paths(error)) == ["levels", "train.eval_every"]
+
+
+def test_an_object_in_a_part_is_finished_before_the_whole_is_told():
+    with pytest.raises(ConfigError) as error, every_rule():
+        train = TrainConfig(lr=-1)
+        LotteryConfig(train=train, levels=-1)
+    assert paths(error) == ["train.lr", "levels"]
+
+
+def test_who_needs_a_sound_value_does_not_go_on_without():
+    with pytest.raises(ConfigError) as error, every_rule() as rules:
+        rules.require(False, "name", "another", "x")
+        LotteryConfig().override({"train.lr": -1})
+        pytest.fail("a broken configuration was returned")
+    assert paths(error) == ["name", "train.lr"]
+
+
+def test_an_error_that_follows_from_a_broken_rule_is_not_told():
+    with pytest.raises(ConfigError, match="^x must be whole, got 'a'$"), every_rule() as rules:
+        rules.require(False, "x", "whole", "a")
+        raise TypeError("'<' not supported")
+
+
+@pytest.mark.parametrize("error", [TypeError("mine"), StorageError("the disk's")])
+def test_an_error_of_its_own_is_raised(error):
+    with pytest.raises(type(error), match=str(error)), every_rule():
+        raise error
+
+
+def test_an_error_of_storage_is_not_hidden_by_a_broken_rule():
+    with pytest.raises(StorageError), every_rule() as rules:
+        rules.require(False, "x", "whole", "a")
+        raise StorageError("the disk's")
+
+
+def test_the_rules_in_work_are_over_afterwards():
+    with pytest.raises(ConfigError), every_rule():
+        DataConfig(pool=0)
+    with pytest.raises(ConfigError, match=r"^data\.pool"):
+        DataConfig(pool=0)
+
+
+def test_a_flag_that_could_not_be_read_is_as_good_as_broken():
+    with every_rule() as rules:
+        rules.unread += ["--lottery.train.steps", "--save"]
+        assert not rules.all_read
+        rules.require(False, "train.eval_every", "small", 1, ("train.steps",))
+        rules.require(False, "--size", "with --save", 1, ("--save",))
+    assert rules.broken == []
+
+
+# Huge numbers.
+
+
+WHOLE = [
+    *(p for p, value in flatten(LotteryConfig().nested()).items() if type(value) is int),
+    *("data.validation", "target.batch_size", "target.steps", "train.milestones"),
+]
+"""Every field that holds whole numbers."""
+
+
+def test_the_list_of_whole_numbers_is_whole():
+    texts = {
+        f"{group.name}.{field.name}".removeprefix(".")
+        for group in dataclasses.fields(LotteryConfig)
+        for kind in [getattr(group.default_factory, "__mro__", [None])[0]]
+        for field in (dataclasses.fields(kind) if kind else [])
+        if "int" in str(field.type).replace("|", " ").replace("[", " ").replace(",", " ").split()
+    }
+    own = {f.name for f in dataclasses.fields(LotteryConfig) if f.type == "int"}
+    assert texts | own == set(WHOLE)
+
+
+@pytest.mark.parametrize("digits", [12, 30, 400, 5000])
+@pytest.mark.parametrize("path", WHOLE)
+def test_no_whole_number_is_without_bound(path, digits):
+    number = 10**digits
+    value = (1, number) if path == "train.milestones" else number
+    with pytest.raises(ConfigError) as error:
+        LotteryConfig().override({path: value})
+    (line,) = lines(error)
+    assert line.startswith(f"{path} must be ")
+    assert len(line) < 500
+
+
+@pytest.mark.parametrize("name", [*COUNTS, "seed"])
+def test_no_count_of_a_study_is_without_bound(name):
+    with pytest.raises(ConfigError, match=f"^{name} must be .*, got 1000") as error:
+        StudyConfig(name="x", **{name: 10**30})
+    assert len(lines(error)) == 1
+    if name != "seed":
+        assert "at most 100000 (" in lines(error)[0]
+
+
+@pytest.mark.parametrize("path", ["train.lr", "min_density", "prune.fraction", "supermask.logit"])
+@pytest.mark.parametrize("number", [10**400, float("inf"), float("nan")], ids=["int", "inf", "nan"])
+def test_no_number_is_beyond_a_float(path, number):
+    with pytest.raises(ConfigError, match=f"^{path} must be "):
+        LotteryConfig().override({path: number})
+    with pytest.raises(ConfigError, match=r"^objective\.density must be "):
+        ObjectiveConfig(density=number)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("prune.exclude", 3),
+        ("prune.exclude", [3]),
+        ("prune.fractions", 3),
+        ("train.frozen", "fc"),
+        ("train.milestones", 5),
+        ("data.name", 3),
+        ("model.name", None),
+    ],
+)
+def test_a_value_of_another_kind_is_told(path, value):
+    with pytest.raises(ConfigError, match=f"^{path} must be ") as error:
+        LotteryConfig().override({path: value})
+    assert len(lines(error)) == 1
+
+
+# How errors are printed.
+
+
+def test_every_line_of_a_configuration_is_an_error_of_its_own():
+    error = ConfigError("a must be 1, got 2\nb must be 2, got 3")
+    assert complaint(error) == "lttune: error: a must be 1, got 2\nlttune: error: b must be 2, got 3"
+    assert str(error.within("here")) == "here: a must be 1, got 2\nhere: b must be 2, got 3"
+
+
+def test_any_other_error_is_one_line():
+    assert complaint(StorageError("a\n  b")) == "lttune: error: a b"
+    assert complaint(StorageError()) == "lttune: error: StorageError"
+
+
+def test_what_a_stranger_calls_things_cannot_write_on_the_terminal():
+    bad = {"prune.fractions.a\n\x1b[2Jb\x85": 2, "x\x1b": 1}
+    with pytest.raises(ConfigError) as error:
+        LotteryConfig().override(bad)
+    first, second = sorted(lines(error))
+    assert second == r"prune.fractions.a\n\x1b[2Jb\x85 must be in [0, 1), got 2"
+    assert first.endswith(r"got 'x\x1b'")
+    assert complaint(StorageError("a\x1bb")) == r"lttune: error: a\x1bb"

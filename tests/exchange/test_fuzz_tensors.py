@@ -1,0 +1,62 @@
+"""Any bytes where a file of tensors should be: its tensors, or one line."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+import torch
+from exchanged import NETWORK, ticket
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from lttune.errors import DataError
+from lttune.exchange.tensors import Contents, masks_in, read
+
+CHANGES = st.lists(
+    st.tuples(
+        st.floats(0, 1, exclude_max=True),
+        st.binary(min_size=1, max_size=4)
+        | st.sampled_from([0, 1, 2**31, 2**32 - 1]).map(lambda number: struct.pack("<I", number)),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The bytes of a mask in each form, and a path."""
+    folder = tmp_path_factory.mktemp("tensors")
+    _, mask = ticket(NETWORK)
+    tensors = {f"{name}_mask": keep.float() for name, keep in mask.items()}
+    save_file(tensors, folder / "a")
+    torch.save(tensors, folder / "b")
+    torch.save(tensors, folder / "c", _use_new_zipfile_serialization=False)
+    return [(folder / name).read_bytes() for name in "abc"], folder / "x.pt"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2), CHANGES, st.sampled_from([0.5, 0.99, 1.0]), st.booleans())
+def test_a_changed_or_cut_file(files, which, changes, share, in_head):
+    wholes, path = files
+    data = bytearray(wholes[which])
+    for place, new in changes:
+        # Most of a file is numbers; what they are counted by stands at its ends.
+        at = int(place * min(len(data), 700 if in_head else len(data)))
+        data[at : at + len(new)] = new
+    path.write_bytes(data[: round(share * len(data))])
+    try:
+        found = read(path)
+        assert isinstance(found, Contents)
+        masks_in(found, "these").of(NETWORK)
+    except DataError as error:
+        assert "\n" not in str(error)
+
+
+def test_the_whole_files_are_read(files):
+    wholes, path = files
+    for whole in wholes:
+        path.write_bytes(whole)
+        assert list(masks_in(read(path)).of(NETWORK)) == NETWORK.prunable
