@@ -11,13 +11,14 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-re
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-all faults bench check clean
+.PHONY: help study test test-all faults promises bench check clean
 
 help:
 	@echo 'make study [ARGS="..."]  run studies/lenet_sensitivity.py; ARGS="--help" names its options'
 	@echo 'make test  [ARGS="..."]  run the fast tests; ARGS="-k NAME" chooses among them'
 	@echo 'make test-all            run all tests, as .ci/run does: whole studies, servers, browsers'
 	@echo 'make faults              kill a small study at every failpoint; run it again; compare'
+	@echo 'make promises            the tables of tests/faults/promised.yaml, each row with what came out'
 	@echo 'make bench [ARGS="..."]  compare the speed with two plain PyTorch loops'
 	@echo 'make check               linter, formatter, type checker, import rules, dead code'
 	@echo 'make clean               remove .venv and caches; results stay'
@@ -34,6 +35,10 @@ test-all: $(VENV)/.installed-test
 
 faults: $(VENV)/.installed-test
 	LTTUNE_ALL_FAULTS=1 $(PYTEST) -v tests/faults $(ARGS)
+
+promises: $(VENV)/.installed-test
+	$(BIN)/python tests/faults/print_promises.py faults
+	$(BIN)/python tests/faults/print_promises.py rules
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks $(ARGS)

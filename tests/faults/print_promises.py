@@ -1,0 +1,56 @@
+"""Runs the tests of a table of promises and prints it: python tests/faults/print_promises.py TABLE."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TESTS = Path(__file__).parents[1]
+
+
+def main(name: str) -> int:
+    """Returns 0 if every row that has tests passed."""
+    table = yaml.safe_load((TESTS / "faults" / "promised.yaml").read_text())[name]
+    asked = sorted({test for row in table.values() for test in row.get("tests", ())})
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "junit.xml"
+        command = [sys.executable, "-m", "pytest", "-n", "3", "--dist", "loadfile"]
+        command += [f"--junitxml={report}", "-o", "junit_family=xunit1"]
+        subprocess.run([*command, *(f"tests/{test}" for test in asked)], cwd=TESTS.parent, check=False)
+        results = outcomes(report)
+    bad = 0
+    for row, facts in table.items():
+        counts = Counter[str]()
+        for test in facts.get("tests", ()):
+            counts += results.get(test, Counter(absent=1))
+        failed = counts["failed"] + counts["absent"]
+        bad += failed
+        told = facts.get("missing") or f"{counts['passed']} passed, {counts['skipped']} skipped"
+        state = "MISSING" if "missing" in facts else "FAILED" if failed else "ok"
+        note = f" ({facts['note']})" if "note" in facts else ""
+        print(f"{row}  {state:8} {facts['what']}: {told}{note}")
+    return 1 if bad else 0
+
+
+def outcomes(report: Path) -> dict[str, Counter[Any]]:
+    """Returns test, or file of tests, -> how many of its cases ended how."""
+    found: dict[str, Counter[Any]] = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        kinds = {"failure": "failed", "error": "failed", "skipped": "skipped"}
+        state = next((kinds[child.tag] for child in case if child.tag in kinds), "passed")
+        file = str(case.get("file")).removeprefix("tests/")
+        function = str(case.get("name")).partition("[")[0]
+        for name in (file, f"{file}::{function}"):
+            found.setdefault(name, Counter())[state] += 1
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
