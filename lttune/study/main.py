@@ -81,6 +81,10 @@ def _run(
     except LttuneError as error:
         print(masked(complaint(error), *arguments), file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        # Of a disk or a machine: wherever it was met, the same command goes on afterwards.
+        print(masked(complaint(error), *arguments), file=sys.stderr)
+        return StorageError.exit_code
     except KeyboardInterrupt as error:
         print(INTERRUPTED_LINE, file=sys.stderr)
         return exit_code_of(error)
