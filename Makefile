@@ -38,6 +38,7 @@ faults: $(VENV)/.installed-test
 
 promises: $(VENV)/.installed-test
 	$(BIN)/python tests/faults/print_promises.py faults
+	$(BIN)/python tests/faults/print_promises.py inputs
 	$(BIN)/python tests/faults/print_promises.py rules
 
 bench: $(VENV)/.installed

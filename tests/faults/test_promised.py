@@ -13,8 +13,13 @@ ROWS = {name: row for table in PROMISED.values() for name, row in table.items()}
 
 def test_every_row_is_there():
     faults = {f"R{n:02d}" for n in range(1, 45)}
+    inputs = {f"B{n:02d}" for n in range(1, 61)}
     rules = {f"S{n:02d}" for n in range(1, 15)}
-    assert (PROMISED["faults"].keys(), PROMISED["rules"].keys()) == (faults, rules)
+    assert {name: set(table) for name, table in PROMISED.items()} == {
+        "faults": faults,
+        "inputs": inputs,
+        "rules": rules,
+    }
 
 
 @pytest.mark.parametrize("name", ROWS)
