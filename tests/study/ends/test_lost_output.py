@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from digits_place import Place, _empty_database, lasting
+from digits_place import Place, empty_database, lasting
 from drivers import BRIEF, WITHOUT_RAY, script
 from one_process import one_process
 
@@ -33,7 +33,7 @@ def reference(tmp_path_factory) -> Place:
 
 def ready(root: Path) -> Place:
     """Returns a place with MLflow's tables, which take longer to make than the study."""
-    (root / "mlflow.db").write_bytes(_empty_database())
+    (root / "mlflow.db").write_bytes(empty_database())
     return Place(root)
 
 

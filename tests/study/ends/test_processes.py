@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from digits_place import Place, _empty_database
+from digits_place import Place, empty_database
 from drivers import BRIEF, Driver, listening
 from one_process import one_process
 
@@ -21,7 +21,7 @@ LONG = ("--lottery.train.steps=10000", "--lottery.train.eval-every=1000", "--lot
 
 @pytest.fixture
 def place(tmp_path) -> Place:
-    (tmp_path / "mlflow.db").write_bytes(_empty_database())
+    (tmp_path / "mlflow.db").write_bytes(empty_database())
     return Place(tmp_path)
 
 
