@@ -43,6 +43,9 @@ def obtain(folder: Path, *collections: Collection) -> tuple[dict[str, bytes], st
         DataError: if a file of the folder is damaged, or a missing one can be had nowhere.
         StorageError: if the folder cannot be read, or what was fetched cannot be kept in it.
     """
+    if folder.exists() and not folder.is_dir():
+        # Else everything would be fetched, and could be kept nowhere.
+        raise StorageError(f"{folder} must be a folder, in which datasets are kept")
     missing = []
     for collection in collections:
         files = _kept(collection, folder)

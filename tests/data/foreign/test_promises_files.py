@@ -81,6 +81,18 @@ def test_a_folder_of_pictures_that_is_none(tmp_path):
     assert "is no folder of pictures" in refusal(f"{tmp_path}/a\0b")
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.write_text("a file")])
+def test_a_data_folder_that_is_none_has_nothing_fetched(files, tmp_path, monkeypatch, make):
+    def fetch(wanted):
+        pytest.fail("something was fetched")
+
+    for source in mnist.SOURCES:
+        monkeypatch.setitem(mnist.SOURCES, source, fetch)
+    make(tmp_path / "data")
+    with pytest.raises(StorageError, match="data must be a folder, in which datasets are kept"):
+        load("mnist", tmp_path / "data")
+
+
 @pytest.mark.parametrize("name", ["~nobody-here/x.npz", "~nobody-here/pictures"])
 def test_a_home_of_nobody_is_one_line(name, monkeypatch):
     assert refusal(name).startswith(f"{name} cannot be read: ")
