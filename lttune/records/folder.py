@@ -65,9 +65,7 @@ def read_trials(folder: Path, study_id: str | None = None) -> list[Trial]:
     return listed_trials(folder / "trials.json", listed["trials"])
 
 
-def read_table(
-    path: Path, needed: Collection[str] = (), study_id: str | None = None
-) -> list[Row]:
+def read_table(path: Path, needed: Collection[str] = (), study_id: str | None = None) -> list[Row]:
     """Returns the rows of a table; none if the study has not written it yet.
 
     Args:

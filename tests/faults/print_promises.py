@@ -23,7 +23,9 @@ def main(name: str) -> int:
         report = Path(scratch) / "junit.xml"
         command = [sys.executable, "-m", "pytest", "-n", "3", "--dist", "loadfile"]
         command += [f"--junitxml={report}", "-o", "junit_family=xunit1"]
-        subprocess.run([*command, *(f"tests/{test}" for test in asked)], cwd=TESTS.parent, check=False)
+        subprocess.run(
+            [*command, *(f"tests/{test}" for test in asked)], cwd=TESTS.parent, check=False
+        )
         results = outcomes(report)
     bad = 0
     for row, facts in table.items():

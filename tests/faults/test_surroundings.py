@@ -62,7 +62,9 @@ def test_a_dataset_that_changes_is_another_study(tmp_path, cwd):
         first = Place(tmp_path / "results").run(*flags)
         assert first.exit_code == 0, first.printed
         before = read(first.folder / "records.parquet")
-        npz.write(path, {**{n: np.asarray(a) for n, a in arrays.items()}, "test_y": digits.test_y[::-1]})
+        npz.write(
+            path, {**{n: np.asarray(a) for n, a in arrays.items()}, "test_y": digits.test_y[::-1]}
+        )
         again = Place(tmp_path / "results").run(*flags)
     assert again.exit_code == 3
     assert "dataset: " in again.printed

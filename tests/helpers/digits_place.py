@@ -54,7 +54,13 @@ class Place:
     @property
     def flags(self) -> list[str]:
         joined = ["--address", self.address] if self.address else []
-        return ["--out", str(self.root / "out"), "--tracking-uri", self.elsewhere or self.uri, *joined]
+        return [
+            "--out",
+            str(self.root / "out"),
+            "--tracking-uri",
+            self.elsewhere or self.uri,
+            *joined,
+        ]
 
     def run(
         self,

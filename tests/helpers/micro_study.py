@@ -22,7 +22,9 @@ FLAGS = ("--max-concurrent", "1", "--trials", "2", "--replicates", "1", "--contr
 """Three trials: an anchor with a control, and two of a search that learns."""
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["micro_study", "lttune.study.conductor", "lttune.study.tracking.mirror"])
+_SERVER.set_forkserver_preload(
+    ["micro_study", "lttune.study.conductor", "lttune.study.tracking.mirror"]
+)
 
 
 def run(root: Path, fault: str = "") -> int:

@@ -181,7 +181,9 @@ def test_a_sheet_holds_no_password(digits, monkeypatch):
     assert values["config"]["tracking_uri"] == "postgresql://***@db/mlflow"
 
 
-@pytest.mark.parametrize("uri", ["http://hunter2@h", "http://h?key=hunter2", "http://m:a'/hunter2@h"])
+@pytest.mark.parametrize(
+    "uri", ["http://hunter2@h", "http://h?key=hunter2", "http://m:a'/hunter2@h"]
+)
 @pytest.mark.parametrize("joined", [True, False])
 def test_no_form_of_a_secret_is_in_a_sheet(digits, monkeypatch, uri, joined):
     words = [f"--tracking-uri={uri}"] if joined else ["--tracking-uri", uri]

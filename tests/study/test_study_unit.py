@@ -159,9 +159,7 @@ def test_a_lock_that_links_away_is_one_line_and_writes_nothing(start, folder, cw
     assert mine.read_text() == "mine"
 
 
-def test_a_disk_with_too_little_room_is_told_before_anything_is_trained(
-    start, folder, monkeypatch
-):
+def test_a_disk_with_too_little_room_is_told_before_anything_is_trained(start, folder, monkeypatch):
     usage = namedtuple("usage", "total used free")
     before = (folder / "study.json").read_bytes()
     monkeypatch.setattr(room.shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10_000))

@@ -46,9 +46,7 @@ def _part(found: list[Finding], name: str, read: Callable[[], Any], mend: str = 
     try:
         values = read()
     except LttuneError as error:
-        found.append(
-            Finding(what=name, trouble=str(error), mend=mend, exit_code=error.exit_code)
-        )
+        found.append(Finding(what=name, trouble=str(error), mend=mend, exit_code=error.exit_code))
         return None
     found.append(Finding(what=f"{name}: {len(values):,} entries"))
     return values

@@ -12,7 +12,17 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tracked import ENDS, LEVEL_KEYS, LEVELS, Store, run_study, run_trial, spoil, start, tiny_dataset
+from tracked import (
+    ENDS,
+    LEVEL_KEYS,
+    LEVELS,
+    Store,
+    run_study,
+    run_trial,
+    spoil,
+    start,
+    tiny_dataset,
+)
 
 from lttune.study.tracking.tracker import Tracker
 from lttune.study.tracking.views import TAG, views

@@ -174,7 +174,14 @@ def test_a_database_that_another_program_writes_loses_nothing(tmp_path):
 
 @pytest.mark.slow
 def test_who_does_not_speak_as_mlflow_does_is_never_taken_for_it(tmp_path):
-    for status, body in ((200, ""), (200, "{}"), (200, "<html>"), (429, "{}"), (500, "no"), (404, "")):
+    for status, body in (
+        (200, ""),
+        (200, "{}"),
+        (200, "<html>"),
+        (429, "{}"),
+        (500, "no"),
+        (404, ""),
+    ):
         with answering(status, body) as port:
             tracker = Tracker(f"http://127.0.0.1:{port}", "strange")
             start(tracker, tmp_path)
