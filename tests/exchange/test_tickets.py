@@ -16,6 +16,7 @@ from lttune.__main__ import main
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.errors import ConfigError, DataError, StorageError
+from lttune.store.sealed import read_object, write_object
 from lttune.exchange.tensors import (
     pruned_module,
     read,

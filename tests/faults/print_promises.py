@@ -1,4 +1,4 @@
-"""Runs the tests of a table of promises and prints it: python tests/faults/print_promises.py TABLE."""
+"""Runs the tests of a table of promises and prints it: faults, inputs or rules."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import threading
 import time
 
@@ -91,4 +90,4 @@ def test_many_trials_leave_nothing_open(tmp_path, cwd):
     assert more_files <= files + 2
     assert more_threads <= threads + 1
     assert not [one for one in process.children() if one.status() == psutil.STATUS_ZOMBIE]
-    assert os.listdir(tmp_path / "grows" / "out" / "cells" / "drafts") == []
+    assert list((tmp_path / "grows" / "out" / "cells" / "drafts").iterdir()) == []

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from digits_place import Place, lasting
+from mlflow.entities import Run
 from one_process import one_process
 
 from lttune.records.schema import read
@@ -55,8 +56,12 @@ def told(root: Path) -> dict[str, Any]:
         "trials": [{n: one[n] for n in kept} for one in place.trials()],
         "planned": read_object(place.folder / "trials.json")["planned"],
         "cells": {cell.name: _bytes(cell) for cell in cells},
-        "mlflow": {n: (run.info.status, run.data.metrics) for n, run in place.runs().items()},
+        "mlflow": {n: (run.info.status, _lasting(run)) for n, run in place.runs().items()},
     }
+
+
+def _lasting(run: Run) -> dict[str, float]:
+    return {name: value for name, value in run.data.metrics.items() if not name.endswith("_s")}
 
 
 def _bytes(cell: Path) -> list[str]:

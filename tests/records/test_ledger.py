@@ -8,6 +8,7 @@ import pytest
 
 from lttune.errors import StorageError
 from lttune.records.ledger import Ledger, Trial
+from lttune.store.sealed import read_object
 
 
 def full(path: Path) -> Ledger:
@@ -40,7 +41,7 @@ def test_a_file_gives_back_what_was_saved(tmp_path):
 
 def test_a_ledger_from_before_there_were_values_has_one_of_them(tmp_path):
     book = full(tmp_path / "trials.json")
-    old = json.loads(book.path.read_text())
+    old = read_object(book.path)
     for trial in old["trials"]:
         del trial["values"]
     book.path.write_text(json.dumps(old))

@@ -2,6 +2,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lttune.errors import StorageError
 from lttune.records import schema
 from lttune.records.schema import MEASURES
 

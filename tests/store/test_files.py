@@ -70,7 +70,7 @@ def test_a_full_disk_is_told_with_what_is_free_and_what_to_do(tmp_path, monkeypa
 @pytest.mark.parametrize("text", ["NaN", "[1, Infinity]", '{"a": -Infinity}', "[" * 100_000])
 def test_what_is_no_json_is_a_value_error(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
-    with pytest.raises(ValueError, match="it holds .*, which is no JSON|nested too deeply"):
+    with pytest.raises(ValueError, match=r"it holds .*, which is no JSON|nested too deeply"):
         read_json(tmp_path / "x.json")
 
 

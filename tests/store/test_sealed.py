@@ -1,11 +1,12 @@
 """Files that carry their own digest: what changed since they were written is never read."""
 
+import contextlib
 import errno
 import json
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lttune.errors import DamagedError, RefusedError, StorageError
@@ -57,16 +58,15 @@ def test_a_file_that_was_cut_or_grew_is_damaged(tmp_path, cut):
 
 @given(before=st.binary(max_size=200), after=st.binary(max_size=200), place=st.floats(0, 1))
 def test_the_digest_covers_what_is_before_and_behind_it(tmp_path_factory, before, after, place):
+    assume(b"lttune-sha256" not in before + after)
     path = tmp_path_factory.getbasetemp() / "x"
     data = seal(before + BLANK.encode() + after)
     assert len(data) == len(before) + len(BLANK) + len(after)
     assert verify(path, data)
     changed = bytearray(data)
     changed[min(int(place * len(data)), len(data) - 1)] ^= 1
-    try:
+    with contextlib.suppress(DamagedError):
         assert not verify(path, bytes(changed))  # The mark itself changed: it carries none.
-    except DamagedError:
-        pass
 
 
 def test_a_file_from_before_there_were_seals_is_read(tmp_path):

@@ -51,7 +51,7 @@ def test_a_link_to_elsewhere_is_not_written_to(tmp_path, victim, at):
     if link.exists():
         shutil.rmtree(link)
     link.symlink_to(victim)
-    with pytest.raises(StorageError, match="must lie in .*cells, but leads to .*victim"):
+    with pytest.raises(StorageError, match=r"must lie in .*cells, but leads to .*victim"):
         obtain(store, INPUTS, cell)
     assert [path.name for path in victim.iterdir()] == ["work.txt"]
 

@@ -1,7 +1,7 @@
 """What a file for Ray's cluster launcher leaves open.
 
-Whoever reaches a cluster's ports may run code there (Ray's documentation, "Security"): the token and
-the addresses that it listens on are all that stands between.
+Whoever reaches a cluster's ports may run code there (Ray's documentation, "Security"): the token
+and the addresses that it listens on are all that stands between.
 """
 
 from __future__ import annotations

@@ -63,6 +63,6 @@ def require_room(
     free = shutil.disk_usage(config.store).free
     if needed > free:
         raise StorageError(
-            f"{config.store} needs about {needed / 1e6:,.0f} MB for the networks of this study, and "
+            f"{config.store} needs about {needed / 1e6:,.0f} MB for this study's networks, and "
             f"{free / 1e6:,.0f} MB are free: make room, or give another --out"
         )

@@ -24,7 +24,7 @@ with socket.socket() as one:
         os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 sys.exit("there is a network")
 """
-"""Brings the loopback address up, sees that nothing else can be reached, and goes on as a script."""
+"""Brings the loopback address up, sees that nothing else is there, and goes on as a script."""
 
 
 def alone(*words: str) -> list[str]:
