@@ -19,7 +19,6 @@ from lttune.study.main import main
 from lttune.study.settings import StudyConfig
 from lttune.study.workers import cluster
 
-
 HERE = cluster.services.get_node_ip_address()
 """Ray puts it in the place of the loopback address."""
 
