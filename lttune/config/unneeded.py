@@ -46,9 +46,10 @@ class _Unneeded:
             with self._failing(self._stream):
                 try:
                     self._stream.write(text)
-                except UnicodeEncodeError as error:
-                    known = text.encode(error.encoding, "replace")
-                    self._stream.write(known.decode(error.encoding))
+                except UnicodeEncodeError:
+                    # The error calls every table of characters a charmap.
+                    encoding = self._stream.encoding
+                    self._stream.write(text.encode(encoding, "replace").decode(encoding))
         return len(text)
 
     def flush(self) -> None:

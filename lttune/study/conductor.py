@@ -37,6 +37,7 @@ from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.tracking.tracker import RunStatus, Tracker
 from lttune.study.workers.cluster import require_cluster, start_ray
+from lttune.study.workers.guardian import children_guarded
 from lttune.study.workers.tune import run_trials
 from lttune.study.workers.vital import vital_processes
 
@@ -231,7 +232,8 @@ class Conductor:
         )
         concurrent = min(config.max_concurrent or cores, cores)
         engine = self._needed.engine
-        with vital_processes(self._lost) if self._lost else contextlib.nullcontext():
+        watched = vital_processes(self._lost) if self._lost else contextlib.nullcontext()
+        with children_guarded(), watched:
             run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
 
     def _share(self, trial: Trial, level: int) -> float:

@@ -85,7 +85,7 @@ class Driver:
         send(self.process.pid, signum)
         out, err = self.process.communicate(timeout=60)
         _, alive = psutil.wait_procs(family, timeout=within_s)
-        assert alive == []
+        assert [one.as_dict(["name", "cmdline"]) for one in alive] == []
         return self.process.returncode, out, err
 
 
