@@ -19,6 +19,7 @@ DATASET_HELP = (
     "of pictures in one folder a class."
 )
 
+
 @dataclass(frozen=True, kw_only=True)
 class Flags:
     """What is fetched, and where it is kept."""
@@ -47,6 +48,7 @@ class Flags:
             ok = self.save is None or (is_path(self.name) and not self.name.endswith(".npz"))
             rule = "given with the path of a folder of pictures"
             rules.require(ok, "--save", rule, self.name, ("--save",))
+
 
 def main(flags: Flags) -> int:
     """Prints a line each of what the dataset is, and returns the exit code."""

@@ -11,7 +11,6 @@ from lttune.exchange.tickets import TICKET_MEASURES, Found
 from lttune.models import masks
 
 
-
 def described(found: Found) -> dict[str, str]:
     """Returns what a file of a network says of it, as texts: JSON but for the version."""
     dataset, shape = as_asked(found.dataset, found.config.data), found.network.shapes

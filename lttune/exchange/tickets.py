@@ -30,7 +30,6 @@ from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.lottery import Level, trajectories
 from lttune.trajectory.task import mask_of, weights_of
 
-
 RECORDS = "records.parquet"
 TICKET_MEASURES = (
     "early_stop_step",

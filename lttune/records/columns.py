@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 
-
 from lttune.errors import StorageError, quoted
 from lttune.records.schema import MEASURES, Columns
 

@@ -85,7 +85,9 @@ def check_fit(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
     """
     dataset, data = datasets[config.data.name], config.data
     with every_rule(part=False) as rules:
-        rules.attempt(lambda: require_batch("train.batch_size", config.train.batch_size, dataset, data))
+        rules.attempt(
+            lambda: require_batch("train.batch_size", config.train.batch_size, dataset, data)
+        )
         found = rules.attempt(lambda: outline(dataset, data))
         if found is not None:
             network = rules.attempt(lambda: network_of(config, dataset))

@@ -145,7 +145,10 @@ def test_data_makes_one_file_of_a_folder(lttune, tmp_path):
         ("./own --size 0 --save x.npz", "--size must be a whole number >= 1, got 0"),
         ("./own --size 8", "--size must be given with --save PATH.npz"),
         ("./own --save x.png", "--save must be the path of an .npz file"),
-        ("digits --save x.npz", "--save must be given with the path of a folder of pictures, got 'digits'"),
+        (
+            "digits --save x.npz",
+            "--save must be given with the path of a folder of pictures, got 'digits'",
+        ),
         ("digits --fodler x", "--folder"),
     ],
 )

@@ -184,7 +184,9 @@ def test_a_value_of_another_kind_is_told(path, value):
 
 def test_every_line_of_a_configuration_is_an_error_of_its_own():
     error = ConfigError("a must be 1, got 2\nb must be 2, got 3")
-    assert complaint(error) == "lttune: error: a must be 1, got 2\nlttune: error: b must be 2, got 3"
+    assert (
+        complaint(error) == "lttune: error: a must be 1, got 2\nlttune: error: b must be 2, got 3"
+    )
     assert str(error.within("here")) == "here: a must be 1, got 2\nhere: b must be 2, got 3"
 
 

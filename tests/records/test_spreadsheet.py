@@ -40,7 +40,9 @@ def test_a_column_is_shown_too(tmp_path):
     assert cells(tmp_path / "x.csv") == [["'=1+1", "plain"], ["1", "2"]]
 
 
-@pytest.mark.parametrize("text", ["", "a=1", "'=1", "1-2", " =1", "é", "-1.5", "+3", "-1e-3", "-.5"])
+@pytest.mark.parametrize(
+    "text", ["", "a=1", "'=1", "1-2", " =1", "é", "-1.5", "+3", "-1e-3", "-.5"]
+)
 def test_other_text_and_numbers_that_are_written_as_text_stay(tmp_path, text):
     save_csv(pd.DataFrame({"name": [text], "other": ["b"]}), tmp_path / "x.csv")
     assert cells(tmp_path / "x.csv")[1][0] == text

@@ -65,8 +65,14 @@ def one_line(text: str) -> str:
             "--lottery.train.momentum 0.5",
             "train.momentum must be left at 0.9, since only the optimizers momentum and nesterov",
         ),
-        ("--lottery.train.decay 0.5", "train.decay must be left at 0.1, since only a training with"),
-        ("--lottery.model.init-std 0.1", "model.init_std must be left at 0.05, since only the init"),
+        (
+            "--lottery.train.decay 0.5",
+            "train.decay must be left at 0.1, since only a training with",
+        ),
+        (
+            "--lottery.model.init-std 0.1",
+            "model.init_std must be left at 0.05, since only the init",
+        ),
         (
             "--lottery.levels 1 --lottery.prune.one-shot 0.0001",
             "which leaves fc1 0 of 1280 weights at level 1, fc2 0 of 200 weights at level 1, out 0 of",
@@ -82,7 +88,10 @@ def one_line(text: str) -> str:
         ("--trials 0", "trials must be a whole number >= 1, got 0"),
         ("--trials 1000000", "trials must be at most 100000 (a search of more never ends), got 10"),
         ("--replicates 1000000", "must be at most 100000 (ids from 100000 on are kept for conf"),
-        ("--lottery.train.steps 1000000000000", "train.steps must be at most 1000000000 (a network"),
+        (
+            "--lottery.train.steps 1000000000000",
+            "train.steps must be at most 1000000000 (a network",
+        ),
         (f"--lottery.train.batch-size 1{30 * '0'}", "train.batch_size must be at most 100000000 ("),
         (f"--lottery.levels 1{30 * '0'}", "levels must be a whole number from 0 to 200, got 1000"),
         ("--max-concurrent 0", "max_concurrent must be a whole number >= 1, got 0"),

@@ -117,10 +117,14 @@ def test_a_batch_of_the_target_or_the_pretraining_is_one_of_their_examples():
     few = dataclasses.replace(DATASETS["digits"], name="few.npz", validation=1400)
     datasets = {**DATASETS, "few.npz": few}
     target = changed(target__data="few.npz")
-    with pytest.raises(ConfigError, match=r"^target\.batch_size must be 1\.\.37, .* few\.npz, got 60"):
+    with pytest.raises(
+        ConfigError, match=r"^target\.batch_size must be 1\.\.37, .* few\.npz, got 60"
+    ):
         check_fit(target, datasets)
     check_fit(target.override({"target.batch_size": 37}), datasets)
-    with pytest.raises(ConfigError, match=r"^train\.batch_size must be 1\.\.37, .* few\.npz, got 60"):
+    with pytest.raises(
+        ConfigError, match=r"^train\.batch_size must be 1\.\.37, .* few\.npz, got 60"
+    ):
         check_fit(changed(pretrain__data="few.npz", pretrain__steps=3), datasets)
     check_fit(changed(pretrain__data="few.npz"), datasets)
 
@@ -160,7 +164,10 @@ def test_an_option_that_nothing_reads_is_refused(path, value, reads):
 @pytest.mark.parametrize(
     ("scope", "told"),
     [
-        ("layer", "fc1 0 of 1280 weights at level 1, fc2 0 of 200 weights at level 1, out 0 of 100 w"),
+        (
+            "layer",
+            "fc1 0 of 1280 weights at level 1, fc2 0 of 200 weights at level 1, out 0 of 100 w",
+        ),
         ("kind", "fc1 to fc2 0 of 1480 weights at level 1, out 0 of 100 weights at level 1;"),
         ("global", "which leaves fc1 to out 0 of 1580 weights at level 1;"),
     ],

@@ -101,4 +101,6 @@ class TrainConfig:
         rule = f"a whole number from 0 to train.steps ({quoted(self.steps)})"
         rules.require(ok, "train.warmup_steps", rule, self.warmup_steps, given[:1])
         rule = f"at most train.steps ({quoted(self.steps)})"
-        rules.require(self.eval_every <= self.steps, "train.eval_every", rule, self.eval_every, given)
+        rules.require(
+            self.eval_every <= self.steps, "train.eval_every", rule, self.eval_every, given
+        )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import flatten
-
 from lttune.errors import StorageError, quoted
 from lttune.records.columns import require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials

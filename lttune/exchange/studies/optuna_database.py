@@ -13,11 +13,11 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from lttune.errors import StorageError
 from lttune.exchange.studies.folder import Folder, objective_values, require_absent
 from lttune.exchange.studies.trial_sets import TrialSet, trial_sets
 from lttune.records.columns import require_columns
 from lttune.records.ledger import Trial
-from lttune.errors import StorageError
 from lttune.store.files import write_atomically
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

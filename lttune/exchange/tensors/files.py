@@ -117,7 +117,10 @@ def _require_unpacked(path: Path) -> None:
     """
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            if member.compress_type != zipfile.ZIP_STORED or member.file_size > member.compress_size:
+            if (
+                member.compress_type != zipfile.ZIP_STORED
+                or member.file_size > member.compress_size
+            ):
                 raise DataError(f"{path} must not be packed: {member.filename!r} is")
 
 

@@ -160,5 +160,3 @@ def test_a_class_that_is_a_mistake_asks_for_no_network(tmp_path, kind):
 @pytest.mark.parametrize("size", [0, 1, 1000, ALWAYS_ROOM // 256, 10**9])
 def test_memory_follows_the_bytes(size):
     assert most_memory(size) == max(64 << 20, 256 * size)
-
-
