@@ -90,7 +90,7 @@ def legible(text: str) -> str:
 
 
 def complaint(error: Exception) -> str:
-    """Returns what a command line prints of an error: one line, of a ``ConfigError`` one a field."""
+    """Returns what a command line prints of an error: a line, of a ``ConfigError`` one a field."""
     text = str(error) or type(error).__name__
     if not isinstance(error, ConfigError):
         text = " ".join(line.strip() for line in text.splitlines())

@@ -46,7 +46,7 @@ def members(archive: IO[bytes]) -> dict[str, bytes]:
 
 
 def _is_plain(member: tarfile.TarInfo) -> bool:
-    """Returns whether a member is a file whose bytes are all there; a sparse one is mostly holes."""
+    """Returns whether a member is a file whose bytes are all there; a sparse one has holes."""
     return member.isfile() and not member.issparse() and member.size <= LIMIT
 
 
