@@ -16,7 +16,7 @@ from torch import Tensor
 
 from lttune.errors import DataError, StorageError
 from lttune.store.files import write_atomically
-from lttune.store.regular import most_memory, regular_size
+from lttune.store.regular import is_of_content, most_memory, regular_size
 
 JSON_BEGINS = 8
 """Bytes before the header of a safetensors file: its length."""
@@ -77,10 +77,10 @@ def _safetensors(path: Path) -> Contents:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return Contents(tensors=tensors, ordered=False, metadata=file.metadata() or {})
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # A type that PyTorch lacks is no SafetensorError.
-        raise DataError(f"{path} is damaged: {' '.join(str(error).split())}") from error
+        if not is_of_content(error):
+            raise StorageError(f"cannot read {path}: {_told(error)}") from error
+        raise DataError(f"{path} is damaged: {' '.join(_told(error).split())}") from error
 
 
 def _saved_by_torch(path: Path) -> Contents:
@@ -95,18 +95,23 @@ def _saved_by_torch(path: Path) -> Contents:
             values = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
     except pickle.UnpicklingError as error:
         raise DataError(f"{path} must hold tensors only; it needs code to be read") from error
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     except DataError:
         raise
     except Exception as error:  # On what is no such file torch.load raises errors of many kinds.
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        if not is_of_content(error):
+            raise StorageError(f"cannot read {path}: {_told(error)}") from error
+        reason = _told(error).partition("\n")[0] or type(error).__name__
         raise DataError(f"{path} is no safetensors and no torch file: {reason}") from error
     if not isinstance(values, Mapping) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in values.items()
     ):
         raise DataError(f"{path} must hold a mapping of names to tensors, as a state_dict is")
     return Contents(tensors={n: v.detach() for n, v in values.items()}, ordered=True)
+
+
+def _told(error: Exception) -> str:
+    """Returns what an error says: of the machine's own the reason alone."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _require_unpacked(path: Path) -> None:
