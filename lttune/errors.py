@@ -70,9 +70,8 @@ LONGEST_QUOTED = 200
 
 _SHORT = reprlib.Repr()
 # A list of lists of lists of one YAML file can be written out to any length.
-_SHORT.maxlevel = 3
-_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = 20
-_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = LONGEST_QUOTED
+vars(_SHORT).update(maxlevel=3, **dict.fromkeys(("maxlist", "maxtuple", "maxdict", "maxset"), 20))
+vars(_SHORT).update(dict.fromkeys(("maxstring", "maxlong", "maxother"), LONGEST_QUOTED))
 
 
 def quoted(value: object) -> str:

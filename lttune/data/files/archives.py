@@ -32,7 +32,7 @@ def decompressed(data: bytes) -> bytes:
         return data
 
 
-def _read(file: IO[bytes], most: int) -> bytes:
+def _read(file: gzip.GzipFile, most: int) -> bytes:
     """Returns at most so many bytes, read piece by piece: all at once takes four times as much."""
     parts: list[bytes] = []
     while most > 0 and (part := file.read(min(most, PIECE))):
