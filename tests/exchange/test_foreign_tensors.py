@@ -111,6 +111,20 @@ def test_a_packed_archive_is_not_unpacked(tmp_path):
         read(tmp_path / "y.pt")
 
 
+def test_a_tensor_that_counts_more_than_its_record_is_one_line(tmp_path):
+    torch.save({NAME: torch.ones(300)}, tmp_path / "x.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "x.pt") as plain,
+        zipfile.ZipFile(tmp_path / "y.pt", "w") as more,
+    ):
+        for name in plain.namelist():
+            # 60,000 instead of 300 elements, as pickle writes them.
+            more.writestr(name, plain.read(name).replace(b"M\x2c\x01", b"M\x60\xea"))
+    with pytest.raises(DataError, match=r"y\.pt is no safetensors and no torch file: ") as error:
+        read(tmp_path / "y.pt")
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     "data",
     [

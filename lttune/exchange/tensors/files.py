@@ -6,7 +6,7 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -68,8 +68,7 @@ def read(path: Path) -> Contents:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     found = _safetensors(path) if is_safetensors else _saved_by_torch(path)
     _require_plain(path, found.tensors, most_memory(size))
-    # A mapped file may change while its tensors are used.
-    return replace(found, tensors={name: value.clone() for name, value in found.tensors.items()})
+    return found
 
 
 def _safetensors(path: Path) -> Contents:
@@ -85,14 +84,12 @@ def _safetensors(path: Path) -> Contents:
 
 def _saved_by_torch(path: Path) -> Contents:
     try:
-        is_archive = zipfile.is_zipfile(path)
-        if is_archive:
+        if zipfile.is_zipfile(path):
             _require_unpacked(path)
         with warnings.catch_warnings():
             # What PyTorch says of kinds of tensors that are refused next.
             warnings.simplefilter("ignore")
-            # Mapped: a tensor that promises more than the file has cannot reach beyond it.
-            values = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
+            values = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(f"{path} must hold tensors only; it needs code to be read") from error
     except DataError:
