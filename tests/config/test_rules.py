@@ -178,6 +178,7 @@ def test_no_number_is_beyond_a_float(path, number):
         ("prune.exclude", 3),
         ("prune.exclude", [3]),
         ("prune.fractions", 3),
+        ("prune.fractions", None),
         ("train.frozen", "fc"),
         ("train.milestones", 5),
         ("data.name", 3),
@@ -188,6 +189,14 @@ def test_a_value_of_another_kind_is_told(path, value):
     with pytest.raises(ConfigError, match=f"^{path} must be ") as error:
         LotteryConfig().override({path: value})
     assert len(lines(error)) == 1
+
+
+def test_fractions_of_layers_beside_others_that_are_none_are_told():
+    bad = {"prune.fractions": 3, "prune.fractions.fc1": 0.5}
+    with pytest.raises(
+        ConfigError, match=r"^prune\.fractions must be a fraction for each of some la"
+    ):
+        LotteryConfig().override(bad)
 
 
 # How errors are printed.
