@@ -134,9 +134,10 @@ def _replaced(group: Any, values: Mapping[str, Any]) -> Any:
     """Returns a part of a configuration with fields replaced; "fractions.fc1" is one of a layer."""
     plain = {name: value for name, value in values.items() if "." not in name}
     layers = {n.partition(".")[2]: value for n, value in values.items() if "." in n}
-    fractions = plain.get("fractions", group.fractions)
-    if layers and isinstance(fractions, Mapping):  # Else the group refuses them.
-        plain["fractions"] = {**fractions, **layers}
+    if layers:
+        others = plain.get("fractions", group.fractions)
+        # Where they are none, the group refuses them.
+        plain["fractions"] = {**others, **layers} if isinstance(others, Mapping) else others
     return dataclasses.replace(group, **plain)
 
 
