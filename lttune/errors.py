@@ -74,9 +74,8 @@ LONGEST_QUOTED = 200
 
 _SHORT = reprlib.Repr()
 # A list of lists of lists of one YAML file can be written out to any length.
-_SHORT.maxlevel = 3
-_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = 20
-_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = LONGEST_QUOTED
+vars(_SHORT).update(maxlevel=3, **dict.fromkeys(("maxlist", "maxtuple", "maxdict", "maxset"), 20))
+vars(_SHORT).update(dict.fromkeys(("maxstring", "maxlong", "maxother"), LONGEST_QUOTED))
 
 
 def quoted(value: object) -> str:
@@ -94,7 +93,7 @@ def legible(text: str) -> str:
 
 
 def complaint(error: Exception) -> str:
-    """Returns what a command line prints of an error: one line, of a ``ConfigError`` one a field."""
+    """Returns what a command line prints of an error: a line, of a ``ConfigError`` one a field."""
     text = str(error) or type(error).__name__
     if not isinstance(error, ConfigError):
         text = " ".join(line.strip() for line in text.splitlines())

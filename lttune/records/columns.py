@@ -1,4 +1,4 @@
-"""The columns of a table that somebody else may have written: each holds what its reader expects."""
+"""Columns of a table that somebody else may have written: each holds what its reader expects."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def save_csv(table: pd.DataFrame, path: Path) -> None:
         if column.dtype.kind == "O":
             # As objects: a column of whole numbers with a gap would become one of floats.
             cells = pd.Series([shown_cell(value) for value in column], column.index, dtype=object)
-            shown.isetitem(place, cells)
+            shown.isetitem(place, cells.to_numpy())
     shown.columns = pd.Index([shown_cell(name) for name in table.columns], dtype=object)
     shown.to_csv(path, index=False, lineterminator="\n")
 

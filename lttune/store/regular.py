@@ -31,6 +31,14 @@ def regular_size(path: Path) -> int:
     return found.st_size
 
 
+def is_of_content(error: Exception) -> bool:
+    """Returns whether an error of reading a regular file is about what the file holds.
+
+    A damaged archive may point to before its own beginning, where no file can be read.
+    """
+    return not isinstance(error, OSError) or error.errno == errno.EINVAL
+
+
 def most_memory(size: int) -> int:
     """Returns how many bytes a file of so many may fill in memory.
 

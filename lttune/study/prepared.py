@@ -74,8 +74,8 @@ class Prepared:
         }
         names = " and ".join(name for name, is_single in asked.items() if is_single)
         return names and (
-            f"{names} of 1: of a single replicate there is neither an interval nor a verdict; "
-            "2 is the least, 5 or more tell something"
+            f"{names} of 1: a single replicate has neither an interval nor a verdict; "
+            "give 2 or more, better 5"
         )
 
     def show_engine(self, console: Console) -> None:

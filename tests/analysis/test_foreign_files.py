@@ -9,7 +9,7 @@ import pytest
 from sample_study import write_study
 
 from analysis import load
-from analysis.claims.file.reader import FILE, MOST_BYTES, read
+from analysis.claims.file.reader import FILE, LONGEST_FILE, read
 from analysis.report.rows.importance import OPTUNA, optuna_rows
 from lttune.__main__ import main
 from lttune.errors import ConfigError, StorageError
@@ -42,10 +42,10 @@ def test_a_pipe_or_a_folder_is_not_waited_for(study, tmp_path, capsys, make):
 
 def test_an_endless_claims_file_is_not_read(tmp_path):
     path = tmp_path / "claims.yaml"
-    path.write_bytes(b"#" * (MOST_BYTES + 1))
+    path.write_bytes(b"#" * (LONGEST_FILE + 1))
     with pytest.raises(StorageError, match="must be a claims file of at most 4 MB"):
         read(path)
-    assert FILE.stat().st_size < MOST_BYTES / 10
+    assert FILE.stat().st_size < LONGEST_FILE / 10
 
 
 @pytest.mark.parametrize("place", ["claims", "defaults", "settings", "x", "schema"])

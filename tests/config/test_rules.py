@@ -1,4 +1,4 @@
-"""Everything that is broken of a configuration is told at once, and nothing that follows from it."""
+"""Everything broken in a configuration is told at once, and nothing that follows from it."""
 
 from __future__ import annotations
 
@@ -61,24 +61,36 @@ def test_a_field_that_is_broken_by_itself_is_told_once():
 
 
 def test_an_object_in_a_part_is_finished_before_the_whole_is_told():
-    with pytest.raises(ConfigError) as error, every_rule():
-        train = TrainConfig(lr=-1)
-        LotteryConfig(train=train, levels=-1)
+    def whole():
+        with every_rule():
+            LotteryConfig(train=TrainConfig(lr=-1), levels=-1)
+
+    with pytest.raises(ConfigError) as error:
+        whole()
     assert paths(error) == ["train.lr", "levels"]
 
 
 def test_who_needs_a_sound_value_does_not_go_on_without():
-    with pytest.raises(ConfigError) as error, every_rule() as rules:
-        rules.require(False, "name", "another", "x")
-        LotteryConfig().override({"train.lr": -1})
-        pytest.fail("a broken configuration was returned")
+    def whole():
+        with every_rule() as rules:
+            rules.require(False, "name", "another", "x")
+            LotteryConfig().override({"train.lr": -1})
+            pytest.fail("a broken configuration was returned")
+
+    with pytest.raises(ConfigError) as error:
+        whole()
     assert paths(error) == ["name", "train.lr"]
 
 
-def test_an_error_that_follows_from_a_broken_rule_is_not_told():
-    with pytest.raises(ConfigError, match="^x must be whole, got 'a'$"), every_rule() as rules:
+def broken_then(error: Exception) -> None:
+    with every_rule() as rules:
         rules.require(False, "x", "whole", "a")
-        raise TypeError("'<' not supported")
+        raise error
+
+
+def test_an_error_that_follows_from_a_broken_rule_is_not_told():
+    with pytest.raises(ConfigError, match=r"^x must be whole, got 'a'$"):
+        broken_then(TypeError("'<' not supported"))
 
 
 @pytest.mark.parametrize("error", [TypeError("mine"), StorageError("the disk's")])
@@ -88,9 +100,8 @@ def test_an_error_of_its_own_is_raised(error):
 
 
 def test_an_error_of_storage_is_not_hidden_by_a_broken_rule():
-    with pytest.raises(StorageError), every_rule() as rules:
-        rules.require(False, "x", "whole", "a")
-        raise StorageError("the disk's")
+    with pytest.raises(StorageError):
+        broken_then(StorageError("the disk's"))
 
 
 def test_the_rules_in_work_are_over_afterwards():
@@ -167,6 +178,7 @@ def test_no_number_is_beyond_a_float(path, number):
         ("prune.exclude", 3),
         ("prune.exclude", [3]),
         ("prune.fractions", 3),
+        ("prune.fractions", None),
         ("train.frozen", "fc"),
         ("train.milestones", 5),
         ("data.name", 3),
@@ -177,6 +189,14 @@ def test_a_value_of_another_kind_is_told(path, value):
     with pytest.raises(ConfigError, match=f"^{path} must be ") as error:
         LotteryConfig().override({path: value})
     assert len(lines(error)) == 1
+
+
+def test_fractions_of_layers_beside_others_that_are_none_are_told():
+    bad = {"prune.fractions": 3, "prune.fractions.fc1": 0.5}
+    with pytest.raises(
+        ConfigError, match=r"^prune\.fractions must be a fraction for each of some la"
+    ):
+        LotteryConfig().override(bad)
 
 
 # How errors are printed.

@@ -52,7 +52,8 @@ def test_a_changed_or_cut_file(files, which, changes, share, in_head):
         assert isinstance(found, Contents)
         masks_in(found, "these").of(NETWORK)
     except DataError as error:
-        assert "\n" not in str(error)
+        text = str(error)
+        assert "\n" not in text
 
 
 def test_the_whole_files_are_read(files):

@@ -16,13 +16,13 @@ from lttune.__main__ import main
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.errors import ConfigError, DataError, StorageError
-from lttune.store.sealed import read_object, write_object
 from lttune.exchange.tensors import (
     pruned_module,
     read,
 )
 from lttune.exchange.tickets import Place, find_network
 from lttune.models import masks
+from lttune.store.sealed import read_object, write_object
 
 
 @pytest.fixture(scope="module")

@@ -75,11 +75,11 @@ def one_line(text: str) -> str:
         ),
         (
             "--lottery.levels 1 --lottery.prune.one-shot 0.0001",
-            "which leaves fc1 0 of 1280 weights at level 1, fc2 0 of 200 weights at level 1, out 0 of",
+            "which leaves fc1 0 of 1280 weights at level 1, fc2 0 of 200 weights at level 1, out",
         ),
         ("--lottery.data.validation 0", "data.validation must be a whole number >= 1"),
         ("--name ../x", "name must be 1 to 64 letters"),
-        ("--name cells", "name must be another than cells, which the folder of results has itself"),
+        ("--name cells", "name must be another than cells, which the folder of results has"),
         ("--name Cells", "name must be another than cells"),
         ("--name cells.", "name must be another than cells"),
         ("--name CON", "name must be another than CON, PRN, AUX, NUL, COM1, LPT1 and so on"),
@@ -90,7 +90,7 @@ def one_line(text: str) -> str:
         ("--replicates 1000000", "must be at most 100000 (ids from 100000 on are kept for conf"),
         (
             "--lottery.train.steps 1000000000000",
-            "train.steps must be at most 1000000000 (a network",
+            "train.steps must be at most 1000000000 (a net",
         ),
         (f"--lottery.train.batch-size 1{30 * '0'}", "train.batch_size must be at most 100000000 ("),
         (f"--lottery.levels 1{30 * '0'}", "levels must be a whole number from 0 to 200, got 1000"),

@@ -39,8 +39,8 @@ def test_a_single_replicate_where_verdicts_are_asked_is_said_in_a_line(study, ch
     engine, caution = shown(study, **changes)
     assert engine == "engine: torch (as asked)"
     assert caution == (
-        f"{names} of 1: of a single replicate there is neither an interval nor a verdict; "
-        "2 is the least, 5 or more tell something"
+        f"{names} of 1: a single replicate has neither an interval nor a verdict; "
+        "give 2 or more, better 5"
     )
 
 

@@ -23,7 +23,7 @@ FILE = Path(__file__).with_name("claims.yaml")
 """The claims that are shipped."""
 CLAIMS_SCHEMA = 1
 """Version of the file's form."""
-MOST_BYTES = 4 << 20
+LONGEST_FILE = 4 << 20
 """Bytes of a file that is read; the shipped one has a twentieth of them."""
 ARMS = "cells"
 """Key of a question's arms."""
@@ -64,8 +64,8 @@ def read(path: Path | None = None) -> Registry:
     """
     path = FILE if path is None else path
     try:
-        if regular_size(path) > MOST_BYTES:
-            raise StorageError(f"{path} must be a claims file of at most {MOST_BYTES >> 20} MB")
+        if regular_size(path) > LONGEST_FILE:
+            raise StorageError(f"{path} must be a claims file of at most {LONGEST_FILE >> 20} MB")
         text = path.read_bytes()
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from None

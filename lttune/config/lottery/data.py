@@ -13,7 +13,7 @@ DatasetName = Literal["mnist", "fashion-mnist", "cifar10", "cifar100", "digits",
 AugmentName = Literal["none", "flip", "crop", "flip-crop"]
 TaskName = Literal["classes", "rotation"]
 
-WIDEST = 10_000
+LONGEST_EDGE = 10_000
 """Pixels of the longest edge that a picture can have."""
 
 
@@ -57,7 +57,7 @@ class DataConfig:
                 rules.whole(*what, least=1, most=MOST_EXAMPLES, why=WHY_EXAMPLES)
             for name in ("pool", "blur"):
                 value = getattr(self, name)
-                rules.whole(f"data.{name}", value, 1, WIDEST, "no picture is wider")
+                rules.whole(f"data.{name}", value, 1, LONGEST_EDGE, "no picture is wider")
             rules.choice("data.task", self.task, TaskName)
             rules.choice("data.augment", self.augment, AugmentName)
             ok = is_number(self.subsample) and 0 < self.subsample <= 1

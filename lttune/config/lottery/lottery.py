@@ -135,7 +135,9 @@ def _replaced(group: Any, values: Mapping[str, Any]) -> Any:
     plain = {name: value for name, value in values.items() if "." not in name}
     layers = {n.partition(".")[2]: value for n, value in values.items() if "." in n}
     if layers:
-        plain["fractions"] = {**plain.get("fractions", group.fractions), **layers}
+        others = plain.get("fractions", group.fractions)
+        # Where they are none, the group refuses them.
+        plain["fractions"] = {**others, **layers} if isinstance(others, Mapping) else others
     return dataclasses.replace(group, **plain)
 
 

@@ -98,9 +98,10 @@ def _kept(collection: Collection, folder: Path) -> dict[str, bytes]:
 
 def _read(path: Path) -> bytes | None:
     try:
-        regular_size(path)
+        # Room for as many bytes as are asked for is made before they are read.
+        most = min(LIMIT, regular_size(path))
         with path.open("rb") as file:
-            return decompressed(file.read(LIMIT))
+            return decompressed(file.read(most))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

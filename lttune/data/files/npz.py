@@ -18,7 +18,7 @@ from numpy.lib import format as npy
 from lttune.config.seeding import stream
 from lttune.errors import DataError, StorageError
 from lttune.store.files import write_atomically, write_errors
-from lttune.store.regular import most_memory, regular_size
+from lttune.store.regular import is_of_content, most_memory, regular_size
 
 ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 HEADS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -37,17 +37,21 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         size = regular_size(path)
-        with zipfile.ZipFile(path) as file:
-            return _arrays(path, _Members(path, file, most_memory(size)))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist") from None
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    try:
+        with zipfile.ZipFile(path) as file:
+            return _arrays(path, _Members(path, file, most_memory(size)))
     except DataError:
         raise
     except Exception as error:  # Damaged zips and headers raise anything.
         reason = " ".join(str(error).split())
-        raise DataError(f"{path} is damaged or holds Python objects: {reason}") from error
+        if is_of_content(error):
+            text = f"{path} is damaged or holds Python objects: {reason}"
+            raise DataError(text) from error
+        raise StorageError(f"{path} cannot be read: {reason}") from error
 
 
 class _Members:

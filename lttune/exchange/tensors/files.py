@@ -6,7 +6,7 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lttune.errors import DataError, StorageError
 from lttune.store.files import write_atomically
-from lttune.store.regular import most_memory, regular_size
+from lttune.store.regular import is_of_content, most_memory, regular_size
 from lttune.store.tensor_files import write_tensors
 
 JSON_BEGINS = 8
@@ -68,8 +68,7 @@ def read(path: Path) -> Contents:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     found = _safetensors(path) if is_safetensors else _saved_by_torch(path)
     _require_plain(path, found.tensors, most_memory(size))
-    # A mapped file may change while its tensors are used.
-    return replace(found, tensors={name: value.clone() for name, value in found.tensors.items()})
+    return found
 
 
 def _safetensors(path: Path) -> Contents:
@@ -77,36 +76,39 @@ def _safetensors(path: Path) -> Contents:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return Contents(tensors=tensors, ordered=False, metadata=file.metadata() or {})
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # A type that PyTorch lacks is no SafetensorError.
-        raise DataError(f"{path} is damaged: {' '.join(str(error).split())}") from error
+        if not is_of_content(error):
+            raise StorageError(f"cannot read {path}: {_told(error)}") from error
+        raise DataError(f"{path} is damaged: {' '.join(_told(error).split())}") from error
 
 
 def _saved_by_torch(path: Path) -> Contents:
     try:
-        is_archive = zipfile.is_zipfile(path)
-        if is_archive:
+        if zipfile.is_zipfile(path):
             _require_unpacked(path)
         with warnings.catch_warnings():
             # What PyTorch says of kinds of tensors that are refused next.
             warnings.simplefilter("ignore")
-            # Mapped: a tensor that promises more than the file has cannot reach beyond it.
-            values = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
+            values = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(f"{path} must hold tensors only; it needs code to be read") from error
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     except DataError:
         raise
     except Exception as error:  # On what is no such file torch.load raises errors of many kinds.
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        if not is_of_content(error):
+            raise StorageError(f"cannot read {path}: {_told(error)}") from error
+        reason = _told(error).partition("\n")[0] or type(error).__name__
         raise DataError(f"{path} is no safetensors and no torch file: {reason}") from error
     if not isinstance(values, Mapping) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in values.items()
     ):
         raise DataError(f"{path} must hold a mapping of names to tensors, as a state_dict is")
     return Contents(tensors={n: v.detach() for n, v in values.items()}, ordered=True)
+
+
+def _told(error: Exception) -> str:
+    """Returns what an error says: of the machine's own the reason alone."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _require_unpacked(path: Path) -> None:
