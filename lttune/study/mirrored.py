@@ -1,7 +1,7 @@
 """A study as MLflow shows it: what is sent of its settings and of each trial.
 
-All of it is read from the values of the study's files, so that a study that runs and ``lttune sync``
-send the same.
+All of it is read from the values of the study's files, so that a study that runs and ``lttune
+sync`` send the same.
 """
 
 from __future__ import annotations

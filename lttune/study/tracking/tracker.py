@@ -266,7 +266,9 @@ class Tracker:
                 f"damaged or of another version ({reason}); move that file away"
             )
         self._gap = reason
-        is_refusal = was_open and not is_broken and self._module.is_refusal(error)
+        if self._module is None or not was_open or is_broken:
+            return False
+        is_refusal = self._module.is_refusal(error)
         if is_refusal:
             self._refusals.append(reason)
         return is_refusal

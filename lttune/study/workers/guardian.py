@@ -12,8 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, worker
 
 _WAITS = """
 import contextlib, os, signal, sys
@@ -47,7 +46,7 @@ def children_guarded() -> Iterator[None]:
 
 
 def _raylets_children() -> list[str]:
-    node = ray._private.worker._global_node  # pyright: ignore[reportAttributeAccessIssue]
+    node = worker._global_node
     if node is None or not node.ray_init_cluster:
         return []
     (raylet,) = node.all_processes[ray_constants.PROCESS_TYPE_RAYLET]

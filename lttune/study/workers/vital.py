@@ -6,8 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, worker
 
 VITAL = (ray_constants.PROCESS_TYPE_GCS_SERVER, ray_constants.PROCESS_TYPE_RAYLET)
 """What Ray calls the processes that it neither goes on without nor starts again."""
@@ -48,7 +47,7 @@ def vital_processes(lost: Callable[[str], None]) -> Iterator[None]:
 
 def _dead() -> str | None:
     """Returns the name of a vital process that has ended, None if all live."""
-    node = ray._private.worker._global_node  # pyright: ignore[reportAttributeAccessIssue]
+    node = worker._global_node
     if node is None or not node.ray_init_cluster:
         return None
     return next((name for name, _ in node.dead_processes() if name in VITAL), None)
