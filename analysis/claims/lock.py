@@ -15,7 +15,7 @@ from analysis.claims.file.reader import Registry
 from lttune.config import require
 from lttune.config.fields import is_int
 from lttune.errors import ConfigError, StorageError
-from lttune.store.files import reason, write_errors
+from lttune.store.files import reason_of, write_errors
 from lttune.store.sealed import read_object, write_object
 
 
@@ -124,7 +124,7 @@ def read_lock(path: Path) -> Lock | None:
             require(isinstance(getattr(found, name), str), name, "a text", getattr(found, name))
         require(all(map(is_int, found.n.values())), "n", "a whole number for each claim", found.n)
     except (ValueError, TypeError, AttributeError) as error:
-        raise StorageError(f"{path} is no lock: {reason(error)}") from None
+        raise StorageError(f"{path} is no lock: {reason_of(error)}") from None
     return found
 
 

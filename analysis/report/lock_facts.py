@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.frame import LOCK_FILE
 from lttune.errors import StorageError
-from lttune.store.files import reason
+from lttune.store.files import reason_of
 from lttune.store.sealed import read_object
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def lock_facts(folder: Path, registry: Registry | None = None) -> dict[str, str]
         planned = sorted({int(n) for n in locked["n"].values()})
         claims = len(locked["n"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StorageError(f"{path} is no lock: {reason(error)}") from None
+        raise StorageError(f"{path} is no lock: {reason_of(error)}") from None
     same = registry is not None and registry.sha256 == sha256
     which = "that file" if same else f"version {locked.get('version', '?')}, SHA-256 {sha256}"
     facts["locked"] = f"{which}, on {date}"

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lttune.errors import DamagedError, StorageError
-from lttune.store.files import reason, write_atomically
-from lttune.store.sealed import BLANK, SCHEMA, read_bytes, require_known, seal, verify
+from lttune.store.files import reason_of, write_atomically
+from lttune.store.sealed import BLANK, FILES_SCHEMA, read_bytes, require_known, seal, verify
 
 MEASURES: dict[str, tuple[pa.DataType, str]] = {
     "study": (pa.string(), "Name of the study."),
@@ -146,7 +146,7 @@ def write(
     fields = [pa.field(n, t, metadata={"doc": doc}) for n, (t, doc) in columns.items()]
     fields += [pa.field(name, _type(values[name])) for name in sorted(values.keys() - columns)]
     arrays = [pa.array(values[field.name], field.type) for field in fields]
-    about = {_SCHEMA: str(SCHEMA), _SEAL: BLANK, **({_STUDY: study_id} if study_id else {})}
+    about = {_SCHEMA: str(FILES_SCHEMA), _SEAL: BLANK, **({_STUDY: study_id} if study_id else {})}
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=about)), sink)
     with write_atomically(path) as temporary:
@@ -197,7 +197,7 @@ def read(path: Path, study_id: str | None = None) -> list[dict[str, Any]]:
         rows = file.read().to_pylist()
     # Whatever a reader raises on bytes that it was given is about the bytes.
     except Exception as error:
-        raise DamagedError(f"{path} is damaged: {reason(error)}") from None
+        raise DamagedError(f"{path} is damaged: {reason_of(error)}") from None
     require_known(path, schema, is_sealed)
     require_same_study(path, about.get(_STUDY), study_id)
     return rows

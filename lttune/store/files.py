@@ -64,7 +64,7 @@ def write_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         room = f"; {_room(path)}" if error.errno in _FULL else ""
-        raise StorageError(f"{path} cannot be written: {reason(error)}{room}") from error
+        raise StorageError(f"{path} cannot be written: {reason_of(error)}{room}") from error
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -82,7 +82,7 @@ def _room(path: Path) -> str:
     )
 
 
-def reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Returns what an error says, in one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from lttune.errors import LockedError, StorageError
-from lttune.store.files import read_json, reason, write_json
+from lttune.store.files import read_json, reason_of, write_json
 
 NOTE = "driver.json"
 """The file that names who holds the lock; one that a killed driver left says nothing."""
@@ -55,8 +55,8 @@ def acquire(lock: FileLock, timeout_s: float = -1) -> None:
         raise
     except (OSError, NotImplementedError) as error:
         raise StorageError(
-            f"{lock.lock_file} cannot be locked: {reason(error)}; out must be a folder that can be "
-            "written to, on a file system with locks"
+            f"{lock.lock_file} cannot be locked: {reason_of(error)}; out must be a folder that can "
+            "be written to, on a file system with locks"
         ) from error
 
 

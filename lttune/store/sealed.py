@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from lttune.errors import DamagedError, RefusedError, StorageError
-from lttune.store.files import parse_json, read_whole, reason, write_atomically
+from lttune.store.files import parse_json, read_whole, reason_of, write_atomically
 
-SCHEMA = 1
+FILES_SCHEMA = 1
 """Version of a study's files; raise it when an older lttune would read them wrongly."""
 
 _MARK = b"lttune-sha256:"
@@ -61,10 +61,10 @@ def require_known(path: Path, schema: object, is_sealed: bool) -> None:
         return
     if not isinstance(schema, int) or not is_sealed:
         raise DamagedError(f"{path} is damaged: it lacks its checksum or its schema")
-    if schema > SCHEMA:
+    if schema > FILES_SCHEMA:
         raise RefusedError(
             f"{path} was written by a newer lttune: its schema is {schema}, this one reads up to "
-            f"{SCHEMA}; use that version or a later one"
+            f"{FILES_SCHEMA}; use that version or a later one"
         )
 
 
@@ -74,7 +74,7 @@ def write_object(path: Path, values: Mapping[str, Any]) -> None:
     Raises:
         StorageError: if it cannot be written.
     """
-    text = json.dumps({**values, "schema": SCHEMA, "seal": BLANK}, indent=1, allow_nan=False)
+    text = json.dumps({**values, "schema": FILES_SCHEMA, "seal": BLANK}, indent=1, allow_nan=False)
     with write_atomically(path) as temporary:
         temporary.write_bytes(seal(text.encode() + b"\n"))
 
@@ -93,7 +93,7 @@ def read_object(path: Path) -> dict[str, Any]:
     try:
         values = parse_json(data)
     except ValueError as error:
-        raise DamagedError(f"{path} is damaged: {reason(error)}") from None
+        raise DamagedError(f"{path} is damaged: {reason_of(error)}") from None
     if not isinstance(values, dict):
         raise DamagedError(f"{path} must hold a JSON object")
     require_known(path, values.pop("schema", None), is_sealed)
@@ -115,7 +115,7 @@ def read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {reason(error)}") from error
+        raise StorageError(f"{path} cannot be read: {reason_of(error)}") from error
 
 
 def _place(data: bytes) -> int:

@@ -31,7 +31,7 @@ from lttune.errors import StorageError
 from lttune.store import cells
 from lttune.store.cells import Cell
 from lttune.store.failpoint import reach
-from lttune.store.files import flush, reason, require_inside, subfolder, write_errors
+from lttune.store.files import flush, reason_of, require_inside, subfolder, write_errors
 from lttune.store.locks import acquire
 from lttune.store.temporary import DRAFTS, temporary_beside
 
@@ -174,7 +174,7 @@ class Store:
         try:
             return cells.read(folder, key)
         except OSError as error:
-            raise StorageError(f"{folder} cannot be read: {reason(error)}") from error
+            raise StorageError(f"{folder} cannot be read: {reason_of(error)}") from error
 
     def _seal_behind(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
         """Has cells sealed and their locks given back; waits only for the cells before."""

@@ -129,7 +129,9 @@ class Conductor:
             self._console.print(text, soft_wrap=True, markup=False)
         plan_trials(self._ledger, config, study)
         require_room(config, study, datasets, self._ledger)
+        # The sheet first: trials without one belong to nobody.
         write_object(folder / "study.json", self._sheet)
+        self._ledger.save()
         with write_atomically(folder / study.file.name) as copy:
             shutil.copyfile(study.file, copy)
         self._tracker = Tracker(config.tracking_uri, config.name)

@@ -81,6 +81,8 @@ def _run(
     except LttuneError as error:
         print(masked(complaint(error), *arguments), file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        raise
     except OSError as error:
         # Of a disk or a machine: wherever it was met, the same command goes on afterwards.
         print(masked(complaint(error), *arguments), file=sys.stderr)

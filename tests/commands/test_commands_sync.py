@@ -16,6 +16,7 @@ from tracked import Store
 
 from lttune.__main__ import main
 from lttune.records.folder import read_sheet, read_table, read_trials
+from lttune.store.sealed import read_object, write_object
 from lttune.study.mirrored import TrackedStudy
 from lttune.study.tracking.tracker import Tracker
 
@@ -96,7 +97,7 @@ def statuses(store: Store) -> dict[str, str]:
 
 
 def change(path: Path, **fields: object) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+    write_object(path, read_object(path) | fields)
 
 
 def test_all_of_a_study_is_sent_and_nothing_of_it_twice(study, uri, sync):

@@ -10,6 +10,7 @@ import pytest
 from sample_study import write_study
 
 from lttune.__main__ import main
+from lttune.errors import StorageError
 from lttune.store.files import write_atomically
 
 PIPED = """
@@ -54,7 +55,8 @@ def test_verdicts_go_into_a_new_folder(study, cwd):
 @pytest.mark.parametrize("name", [".", "folder", "folder/.."])
 def test_a_folder_is_no_place_for_a_file(cwd, name):
     (cwd / "folder").mkdir()
-    with pytest.raises(IsADirectoryError), write_atomically(Path(name)):
+    refused = pytest.raises(StorageError, match="cannot be written: Is a directory")
+    with refused, write_atomically(Path(name)):
         pytest.fail("something was written")
 
 

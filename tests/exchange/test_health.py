@@ -10,7 +10,7 @@ from digits_place import lasting
 
 from lttune.__main__ import main
 from lttune.exchange.health import environment
-from lttune.exchange.health.cluster import RULES, cluster_findings
+from lttune.exchange.health.cluster import EXPOSURES, cluster_findings
 from lttune.exchange.health.environment import environment_findings
 from lttune.exchange.health.repair import repair
 from lttune.exchange.health.study import study_findings
@@ -171,7 +171,7 @@ def test_what_a_cluster_file_leaves_open_is_a_fault(change, rule, tmp_path, caps
     assert [what for what, _ in troubles(cluster_findings(path))] == [rule]
     assert main(["doctor", str(path)]) == 2
     assert f"FAULT   {rule}: " in capsys.readouterr().out
-    assert rule in [name for name, *_ in RULES]
+    assert rule in [name for name, *_ in EXPOSURES]
 
 
 @pytest.mark.parametrize(

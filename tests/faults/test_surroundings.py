@@ -74,6 +74,7 @@ def test_many_trials_leave_nothing_open(tmp_path, cwd):
     process = psutil.Process()
     short = ("--lottery.train.steps", "2", "--lottery.train.eval-every", "2")
     flags = ("--max-concurrent", "1", "--replicates", "1", "--lottery.levels", "1", *short)
+    flags += ("--objective.density", "0.7")
     study = digits_study.STUDY
 
     def grown(trials: int) -> tuple[int, int, int]:

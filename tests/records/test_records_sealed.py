@@ -70,7 +70,7 @@ def test_a_table_from_before_there_were_seals_is_read(tmp_path, rows):
 def test_a_table_of_a_newer_version_is_refused(tmp_path, rows, monkeypatch):
     path = tmp_path / "records.parquet"
     with monkeypatch.context() as newer:
-        newer.setattr(schema, "SCHEMA", 2)
+        newer.setattr(schema, "FILES_SCHEMA", 2)
         schema.write(path, rows)
     with pytest.raises(RefusedError, match="its schema is 2, this one reads up to 1"):
         schema.read(path)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lttune.errors import DamagedError, RefusedError, StorageError
 from lttune.store import sealed
-from lttune.store.sealed import BLANK, SCHEMA, read_object, seal, verify, write_object
+from lttune.store.sealed import BLANK, FILES_SCHEMA, read_object, seal, verify, write_object
 
 VALUES = {"trials": [{"number": 0, "objective": 0.1 + 0.2}], "name": "smoke", "none": None}
 
@@ -21,7 +21,7 @@ def test_an_object_comes_back_and_the_file_says_its_version(tmp_path):
     write_object(path, VALUES)
     assert read_object(path) == VALUES
     written = json.loads(path.read_text())
-    assert written.pop("schema") == SCHEMA
+    assert written.pop("schema") == FILES_SCHEMA
     assert written.pop("seal").startswith("lttune-sha256:")
     assert written == VALUES
 
@@ -78,9 +78,9 @@ def test_a_file_from_before_there_were_seals_is_read(tmp_path):
 def test_a_file_of_a_newer_version_is_refused_with_what_to_do(tmp_path, monkeypatch):
     path = tmp_path / "x.json"
     with monkeypatch.context() as newer:
-        newer.setattr(sealed, "SCHEMA", SCHEMA + 1)
+        newer.setattr(sealed, "FILES_SCHEMA", FILES_SCHEMA + 1)
         write_object(path, VALUES)
-    told = f"written by a newer lttune: its schema is {SCHEMA + 1}, this one reads up to {SCHEMA}"
+    told = f"its schema is {FILES_SCHEMA + 1}, this one reads up to {FILES_SCHEMA}"
     with pytest.raises(RefusedError, match=told) as error:
         read_object(path)
     assert error.value.exit_code == 3

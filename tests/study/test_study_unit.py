@@ -84,7 +84,7 @@ def test_networks_of_another_schema_of_the_store_are_not_mixed_in(start, folder,
 
 def test_a_sheet_of_a_newer_lttune_is_refused(start, folder, monkeypatch):
     with monkeypatch.context() as newer:
-        newer.setattr("lttune.store.sealed.SCHEMA", 2)
+        newer.setattr("lttune.store.sealed.FILES_SCHEMA", 2)
         write_object(folder / "study.json", read_object(folder / "study.json"))
     code, text = start()
     assert code == 3

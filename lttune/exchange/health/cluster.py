@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from lttune.errors import ConfigError
-from lttune.exchange.health.finding import Finding
-from lttune.store.files import reason
+from lttune.exchange.health.finding import Inspection
+from lttune.store.files import reason_of
 from lttune.store.sealed import read_bytes
 
 MOST_BYTES = 1_000_000
@@ -24,7 +24,7 @@ MOST_BYTES = 1_000_000
 _KEY = re.compile(r"-----BEGIN|\b(AKIA|ASIA)[0-9A-Z]{16}\b|RAY_AUTH_TOKEN\s*=", re.IGNORECASE)
 
 
-def cluster_findings(path: Path) -> list[Finding]:
+def cluster_findings(path: Path) -> list[Inspection]:
     """Returns what there is to say of a cluster file.
 
     Raises:
@@ -39,13 +39,13 @@ def cluster_findings(path: Path) -> list[Finding]:
         if isinstance(command, str) and "ray start" in command
     ]
     return [
-        Finding(
+        Inspection(
             what=rule,
             trouble=trouble if is_broken(config, starts) else "",
             mend=mend if is_broken(config, starts) else "",
             exit_code=ConfigError.exit_code if is_broken(config, starts) else 0,
         )
-        for rule, is_broken, trouble, mend in RULES
+        for rule, is_broken, trouble, mend in EXPOSURES
     ]
 
 
@@ -59,7 +59,7 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(data)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is no YAML: {reason(error)[:200]}") from None
+        raise ConfigError(f"{path} is no YAML: {reason_of(error)[:200]}") from None
     if not isinstance(config, dict) or "provider" not in config:
         raise ConfigError(f"{path} must be a file for `ray up`: it has no provider")
     return config
@@ -100,7 +100,7 @@ def _with_key(config: Mapping[str, Any], starts: list[str]) -> bool:
 
 Broken = Callable[[Mapping[str, Any], list[str]], bool]
 
-RULES: tuple[tuple[str, Broken, str, str], ...] = (
+EXPOSURES: tuple[tuple[str, Broken, str, str], ...] = (
     (
         "who may connect",
         _anywhere,

@@ -14,13 +14,13 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from lttune.errors import ResourceError, StorageError
-from lttune.exchange.health.finding import Finding
+from lttune.exchange.health.finding import Inspection
 
 LEAST_FREE_MB = 1_000
 """Room below which a study of some size may not end; LeNet-300-100's 25 levels take 3 MB."""
 
 
-def environment_findings(out: Path) -> list[Finding]:
+def environment_findings(out: Path) -> list[Inspection]:
     """Returns what there is to say of this machine.
 
     Args:
@@ -29,7 +29,7 @@ def environment_findings(out: Path) -> list[Finding]:
     return [*_packages(), _room(out), *_token()]
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Inspection]:
     about = importlib.metadata.metadata("lttune")
     wanted = about["Requires-Python"] or ""
     version = platform.python_version()
@@ -42,7 +42,7 @@ def _packages() -> Iterator[Finding]:
         try:
             version = importlib.metadata.version(needed.name)
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(
+            yield Inspection(
                 what=needed.name,
                 trouble="is not installed",
                 mend=mend,
@@ -52,10 +52,10 @@ def _packages() -> Iterator[Finding]:
             yield _version(needed.name, version, needed.specifier, mend)
 
 
-def _version(name: str, version: str, wanted: SpecifierSet, mend: str) -> Finding:
+def _version(name: str, version: str, wanted: SpecifierSet, mend: str) -> Inspection:
     if wanted.contains(version, prereleases=True):
-        return Finding(what=f"{name} {version}")
-    return Finding(
+        return Inspection(what=f"{name} {version}")
+    return Inspection(
         what=f"{name} {version}",
         trouble=f"must be {wanted}",
         mend=mend,
@@ -63,12 +63,12 @@ def _version(name: str, version: str, wanted: SpecifierSet, mend: str) -> Findin
     )
 
 
-def _room(out: Path) -> Finding:
+def _room(out: Path) -> Inspection:
     place = next(one for one in (out.absolute(), *out.absolute().parents) if one.exists())
     free = shutil.disk_usage(place).free / 1e6
     what = f"{free:,.0f} MB are free at {place}"
     if not os.access(place, os.W_OK):
-        return Finding(
+        return Inspection(
             what=what,
             trouble="it cannot be written to",
             mend="give another --out",
@@ -76,17 +76,17 @@ def _room(out: Path) -> Finding:
         )
     if free < LEAST_FREE_MB:
         trouble = f"fewer than {LEAST_FREE_MB:,} MB"
-        return Finding(what=what, trouble=trouble, mend="make room, or give another --out")
-    return Finding(what=what)
+        return Inspection(what=what, trouble=trouble, mend="make room, or give another --out")
+    return Inspection(what=what)
 
 
-def _token() -> Iterator[Finding]:
+def _token() -> Iterator[Inspection]:
     """Looks at Ray's token: whoever reads it runs code on the cluster."""
     path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
     if path.is_file():
         mode = path.stat().st_mode
         is_open = bool(mode & (stat.S_IRGRP | stat.S_IROTH))
-        yield Finding(
+        yield Inspection(
             what=f"Ray's token {path}",
             trouble=f"others can read it (mode {stat.S_IMODE(mode):o})" if is_open else "",
             mend=f"chmod 600 {path}" if is_open else "",

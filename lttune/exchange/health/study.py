@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.errors import LttuneError, StorageError
-from lttune.exchange.health.finding import Finding
+from lttune.exchange.health.finding import Inspection
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.records.ledger import ENDED, Trial
 from lttune.records.tables import Row
@@ -17,7 +17,7 @@ AGAIN = "run the study again: what is missing is trained, and nothing else"
 REPAIR = "lttune doctor --repair makes the tables anew from the store"
 
 
-def study_findings(folder: Path) -> list[Finding]:
+def study_findings(folder: Path) -> list[Inspection]:
     """Returns what there is to say of a study; nothing is changed.
 
     Raises:
@@ -26,7 +26,7 @@ def study_findings(folder: Path) -> list[Finding]:
     """
     sheet = read_sheet(folder)
     study_id = sheet.get("study_id")
-    found = [Finding(what=f"study.json: {sheet.get('name', folder.name)}")]
+    found = [Inspection(what=f"study.json: {sheet.get('name', folder.name)}")]
     trials = _part(found, "trials.json", lambda: read_trials(folder, study_id), AGAIN)
     tables: dict[str, list[Row]] = {}
     for name in ("records", "layers"):
@@ -41,18 +41,20 @@ def study_findings(folder: Path) -> list[Finding]:
     return found
 
 
-def _part(found: list[Finding], name: str, read: Callable[[], Any], mend: str = REPAIR) -> Any:
+def _part(found: list[Inspection], name: str, read: Callable[[], Any], mend: str = REPAIR) -> Any:
     """Reads a part of a study, and notes how that went; None if it cannot be read."""
     try:
         values = read()
     except LttuneError as error:
-        found.append(Finding(what=name, trouble=str(error), mend=mend, exit_code=error.exit_code))
+        found.append(
+            Inspection(what=name, trouble=str(error), mend=mend, exit_code=error.exit_code)
+        )
         return None
-    found.append(Finding(what=f"{name}: {len(values):,} entries"))
+    found.append(Inspection(what=f"{name}: {len(values):,} entries"))
     return values
 
 
-def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Finding]:
+def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Inspection]:
     ended = {trial.number for trial in trials if trial.state in ENDED}
     for name, rows in tables.items():
         listed = {row["trial"] for row in rows}
@@ -63,7 +65,7 @@ def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Fin
             trouble = f"rows of {len(unknown)} trials that trials.json does not list"
         elif missing:
             trouble = f"no rows of {len(missing)} trials that have ended"
-        yield Finding(
+        yield Inspection(
             what=f"{name}.parquet beside trials.json",
             trouble=trouble,
             mend=REPAIR if trouble else "",
@@ -71,7 +73,7 @@ def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Fin
         )
 
 
-def _networks(cells: Path, rows: list[Row]) -> Finding:
+def _networks(cells: Path, rows: list[Row]) -> Inspection:
     keys = sorted({str(row["cell"]) for row in rows if row.get("cell")})
     store, lost = Store(cells, writes=False), 0
     for key in keys:
@@ -79,8 +81,8 @@ def _networks(cells: Path, rows: list[Row]) -> Finding:
             lost += store.read(key) is None
         except StorageError as error:
             code = error.exit_code
-            return Finding(what=f"{cells}", trouble=str(error), mend="", exit_code=code)
-    return Finding(
+            return Inspection(what=f"{cells}", trouble=str(error), mend="", exit_code=code)
+    return Inspection(
         what=f"{cells}: {len(keys):,} networks",
         trouble=f"{lost:,} of them are missing or damaged" if lost else "",
         mend="their rows stay true; a study that needs them trains them again" if lost else "",

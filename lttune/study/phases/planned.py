@@ -65,7 +65,6 @@ def plan_trials(ledger: Ledger, config: StudyConfig, study: Study) -> None:
             if PHASES[name].confirms:
                 confirmation.add_missing(ledger, name)
     ledger.planned = {phase: ledger.planned[phase] for phase in PHASES if phase in ledger.planned}
-    ledger.save()
 
 
 def _add_missing(ledger: Ledger, phase: str, planned: Sequence[PlannedTrial]) -> None:
