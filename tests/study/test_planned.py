@@ -54,6 +54,7 @@ def test_what_is_proposed_is_counted_and_never_less_than_there_is(tmp_path):
         ledger.add("search", "", {}, [0], [])
     plan_trials(ledger, replace(config, trials=3), STUDY)
     assert ledger.planned["search"] == 5
+    ledger.save()
     assert Ledger.open(ledger.path).planned == ledger.planned
 
 
