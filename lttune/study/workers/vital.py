@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from ray._private import ray_constants, worker
 
@@ -47,7 +48,7 @@ def vital_processes(lost: Callable[[str], None]) -> Iterator[None]:
 
 def _dead() -> str | None:
     """Returns the name of a vital process that has ended, None if all live."""
-    node = worker._global_node
+    node: Any = worker._global_node
     if node is None or not node.ray_init_cluster:
         return None
     return next((name for name, _ in node.dead_processes() if name in VITAL), None)
