@@ -15,15 +15,9 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from lttune import __version__
-from lttune.config.command_line import parsed, unread_output
-from lttune.config.passwords import masked
-from lttune.config.signals import (
-    INTERRUPTED_LINE,
-    exit_code_of,
-    interrupts_call,
-    raise_interrupted,
-)
-from lttune.errors import LttuneError, StorageError, complaint, unknown
+from lttune.config.command_line import exit_code_after, parsed, unread_output
+from lttune.config.signals import interrupts_call, raise_interrupted
+from lttune.errors import unknown
 
 ENTRY_POINTS = "lttune.commands"
 """The group of entry points; each names a module (``lttune.commands`` says what is in one)."""
@@ -48,19 +42,7 @@ def _main(arguments: list[str]) -> int:
         case ["--version"]:
             print(f"lttune {__version__}")
             return 0
-    try:
-        return _run(arguments[0], arguments[1:])
-    except LttuneError as error:
-        print(masked(complaint(error), *arguments), file=sys.stderr)
-        return error.exit_code
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        print(masked(complaint(error), *arguments), file=sys.stderr)
-        return StorageError.exit_code
-    except KeyboardInterrupt as error:
-        print(INTERRUPTED_LINE, file=sys.stderr)
-        return exit_code_of(error)
+    return exit_code_after(lambda: _run(arguments[0], arguments[1:]), arguments)
 
 
 def commands() -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from analysis.frame import LOCK_FILE, StudyFrame
 from analysis.importance import saved
 from analysis.statistics.verdicts.verdict import UNTESTED
 from lttune.errors import StorageError
+from lttune.store.files import reason_of
 from lttune.store.regular import regular_size
 
 FIGURE = Path("figures") / "importance.csv"
@@ -81,8 +82,7 @@ def _drawn(path: Path) -> Kept | None:
         strip = both.drop_duplicates("density")
         return Kept(table=both[both["factor"].notna()], strip=strip)
     except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise StorageError(f"{path} cannot be read: {reason}") from None
+        raise StorageError(f"{path} cannot be read: {reason_of(error)}") from None
 
 
 def is_any_tested(table: pd.DataFrame) -> bool:

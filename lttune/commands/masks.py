@@ -31,12 +31,9 @@ class Flags:
             given = " ".join(self.tickets)
             enough = len(self.tickets) >= 2 or not rules.all_read
             rules.require(enough, "TICKETS", "at least two", given)
-            both, value = (
-                (self.combine is None) == (self.out is None),
-                self.combine or str(self.out),
-            )
-            rule = "given together"
-            rules.require(both, "--combine and --out", rule, value, ("--combine", "--out"))
+            both = (self.combine is None) == (self.out is None)
+            value, given = self.combine or str(self.out), ("--combine", "--out")
+            rules.require(both, "--combine and --out", "given together", value, given)
             ok = self.out is None or self.out.suffix == ".safetensors"
             rules.require(ok, "--out", "a .safetensors file", str(self.out))
 

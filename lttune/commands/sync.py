@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from lttune.errors import ConfigError, DataError, LockedError, ResourceError, StorageError
+from lttune.errors import ConfigError, DataError, ResourceError, StorageError
 
 _RECORDED = ("trial", "branch", "level")
 """What is read of each row of ``records.parquet`` to tell networks apart."""
@@ -34,15 +32,18 @@ def main(flags: Flags) -> int:
     """Sends what is missing, says where to, and returns the exit code."""
     from lttune.records.folder import read_listing, read_sheet, read_table, read_trials
     from lttune.records.ledger import Ledger
+    from lttune.store.locks import no_driver
     from lttune.study.mirrored import MIRRORED, TrackedStudy
     from lttune.study.tracking.tracker import Tracker
 
     folder = flags.study
     sheet = read_sheet(folder, MIRRORED)
     _require_uri(flags, sheet)
-    with _alone(folder):
-        trials, rows = read_trials(folder), read_table(folder / "records.parquet", _RECORDED)
-        planned = read_listing(folder, ()).get("planned", {})
+    study_id = sheet.get("study_id")
+    with no_driver(folder):
+        trials = read_trials(folder, study_id)
+        rows = read_table(folder / "records.parquet", _RECORDED, study_id)
+        planned = read_listing(folder, (), study_id).get("planned", {})
         by_trial: dict[int, list[dict[str, Any]]] = {trial.number: [] for trial in trials}
         for row in rows:
             by_trial.setdefault(row["trial"], []).append(row)
@@ -63,27 +64,6 @@ def main(flags: Flags) -> int:
         raise ResourceError(missing.removesuffix("."))
     print(f"{tracker.address}: all {len(trials)} trials of the study {sheet['name']}")
     return 0
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keeps the study's driver out, which sends all of it by itself; nothing is written.
-
-    Raises:
-        LockedError: if there is one.
-    """
-    from filelock import FileLock, Timeout
-
-    with contextlib.ExitStack() as held:
-        if (folder / "lock").is_file():
-            try:
-                held.enter_context(FileLock(folder / "lock").acquire(timeout=0))
-            except Timeout:
-                raise LockedError(f"another driver is running the study {folder}") from None
-            except OSError:
-                # Who may only read the folder is not who runs the study.
-                pass
-        yield
 
 
 def _require_uri(flags: Flags, sheet: dict[str, Any]) -> None:

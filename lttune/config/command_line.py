@@ -12,8 +12,9 @@ from typing import TypeVar
 
 from lttune.config.passwords import masked
 from lttune.config.rules import every_rule
+from lttune.config.signals import INTERRUPTED_LINE, exit_code_of
 from lttune.config.unneeded import send_nowhere
-from lttune.errors import ConfigError, complaint
+from lttune.errors import ConfigError, LttuneError, StorageError, complaint
 
 T = TypeVar("T")
 
@@ -118,6 +119,32 @@ def _without_mistake(arguments: Sequence[str], line: str) -> tuple[list[str], li
             kept.append(argument)
     meant = re.findall(r"did you mean (--[\w.-]+)", line)
     return kept, [*flags, *meant]
+
+
+def exit_code_after(run: Callable[[], int], arguments: Sequence[str]) -> int:
+    """Runs a command and returns its exit code: that of ``lttune.errors`` if it fails.
+
+    Args:
+        run: the command; what it raises is told in a line, or a line a field.
+        arguments: of its command line, whose secrets no message repeats.
+
+    Raises:
+        BrokenPipeError: what that means depends on the command (``unread_output``).
+    """
+    try:
+        return run()
+    except LttuneError as error:
+        print(masked(complaint(error), *arguments), file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Of a disk or a machine: wherever it was met, the same command goes on afterwards.
+        print(masked(complaint(error), *arguments), file=sys.stderr)
+        return StorageError.exit_code
+    except KeyboardInterrupt as error:
+        print(INTERRUPTED_LINE, file=sys.stderr)
+        return exit_code_of(error)
 
 
 def _line(box: str) -> str:

@@ -23,6 +23,7 @@ from lttune.models.masks import Mask, Weights
 from lttune.records.columns import require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.cells import Cell
+from lttune.store.files import reason_of
 from lttune.store.store import Store, Stored
 from lttune.training.protocol import Member
 from lttune.trajectory import supermasks
@@ -93,8 +94,8 @@ def _fitting(at: Place) -> Iterator[None]:
     except LttuneError:
         raise
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise StorageError(f"what is stored of {at} is not of its network: {reason}") from error
+        text = f"what is stored of {at} is not of its network: {reason_of(error)}"
+        raise StorageError(text) from error
 
 
 @dataclass(frozen=True)

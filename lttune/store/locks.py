@@ -30,8 +30,7 @@ def only_driver(folder: Path) -> Iterator[None]:
     try:
         acquire(lock, timeout_s=0)
     except Timeout:
-        text = f"another driver is running the study {folder}{_holder(note)}"
-        raise LockedError(text) from None
+        raise _locked(folder) from None
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         write_json(note, {"pid": os.getpid(), "host": socket.gethostname(), "since": now})
@@ -40,6 +39,26 @@ def only_driver(folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             note.unlink(missing_ok=True)
         lock.release()
+
+
+@contextlib.contextmanager
+def no_driver(folder: Path) -> Iterator[None]:
+    """Keeps drivers out of a study's folder for who only reads it: nothing is written.
+
+    Who may not take the lock, because they may only read the folder, goes on without.
+
+    Raises:
+        LockedError: if a driver has it.
+    """
+    with contextlib.ExitStack() as held:
+        if (folder / "lock").is_file():
+            try:
+                held.enter_context(FileLock(folder / "lock").acquire(timeout=0))
+            except Timeout:
+                raise _locked(folder) from None
+            except OSError:
+                pass
+        yield
 
 
 def acquire(lock: FileLock, timeout_s: float = -1) -> None:
@@ -60,9 +79,10 @@ def acquire(lock: FileLock, timeout_s: float = -1) -> None:
         ) from error
 
 
-def _holder(note: Path) -> str:
-    try:
-        who = read_json(note)
-        return f": process {who['pid']} on {who['host']}, since {who['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+def _locked(folder: Path) -> LockedError:
+    """Returns the error that names who runs a study, as far as that is noted."""
+    text = f"another driver is running the study {folder}"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        who = read_json(folder / NOTE)
+        text += f": process {who['pid']} on {who['host']}, since {who['since']}"
+    return LockedError(text)

@@ -11,18 +11,15 @@ from pathlib import Path
 
 import tyro
 
-from lttune.config.command_line import parsed, unread_output
-from lttune.config.passwords import masked
+from lttune.config.command_line import exit_code_after, parsed, unread_output
 from lttune.config.signals import (
     INTERRUPTED,
-    INTERRUPTED_LINE,
     end_at_once,
     exit_at_once,
-    exit_code_of,
     interrupts_call,
 )
 from lttune.config.unneeded import open_descriptors, unneeded_output
-from lttune.errors import LttuneError, ResourceError, StorageError, complaint
+from lttune.errors import ResourceError, StorageError
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
 
@@ -52,7 +49,10 @@ def main(
                 f"python {study.file.parent.name}/{study.file.name}",
             )
         with unread_output() if config.plan else unneeded_output():
-            return _run(config, study, report, began, arguments, alone=argv is None)
+            alone = argv is None
+            return exit_code_after(
+                lambda: _run(config, study, report, began, alone=alone), arguments
+            )
 
 
 def _run(
@@ -60,36 +60,22 @@ def _run(
     study: Study,
     report: Callable[[Path], Path],
     began: float,
-    arguments: list[str],
     *,
     alone: bool,
 ) -> int:
-    try:
-        _require_place()
-        # PyTorch, Ray and MLflow take seconds to import: help and mistakes should not wait.
-        from lttune.study.conductor import run_study
+    _require_place()
+    # PyTorch, Ray and MLflow take seconds to import: help and mistakes should not wait.
+    from lttune.study.conductor import run_study
 
-        lost = _without_ray if alone else None
-        code = run_study(config, study, report, began, lost).exit_code
-        if code >= INTERRUPTED and alone:
-            for stream in filter(None, (sys.stdout, sys.stderr)):
-                stream.flush()
-            # Interrupted in the middle of a call, Ray (2.60) ends one interpreter in twelve with a
-            # segmentation fault. Everything is written, so that nothing is lost by not ending it.
-            os._exit(code)
-        return code
-    except LttuneError as error:
-        print(masked(complaint(error), *arguments), file=sys.stderr)
-        return error.exit_code
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        # Of a disk or a machine: wherever it was met, the same command goes on afterwards.
-        print(masked(complaint(error), *arguments), file=sys.stderr)
-        return StorageError.exit_code
-    except KeyboardInterrupt as error:
-        print(INTERRUPTED_LINE, file=sys.stderr)
-        return exit_code_of(error)
+    lost = _without_ray if alone else None
+    code = run_study(config, study, report, began, lost).exit_code
+    if code >= INTERRUPTED and alone:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        # Interrupted in the middle of a call, Ray (2.60) ends one interpreter in twelve with a
+        # segmentation fault. Everything is written, so that nothing is lost by not ending it.
+        os._exit(code)
+    return code
 
 
 def _without_ray(name: str) -> None:

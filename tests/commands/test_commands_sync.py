@@ -15,6 +15,7 @@ from filelock import FileLock
 from tracked import Store
 
 from lttune.__main__ import main
+from lttune.records import schema
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.sealed import read_object, write_object
 from lttune.study.mirrored import TrackedStudy
@@ -280,3 +281,17 @@ def test_what_is_no_study_is_named(sync, tmp_path):
     code, text = sync(tmp_path)
     line = f"lttune: error: {tmp_path} is no study: it has no study.json\n"
     assert (code, text) == (74, line)
+
+
+@pytest.mark.parametrize("name", ["trials.json", "records.parquet"])
+def test_parts_of_another_study_are_not_sent(study, uri, sync, name):
+    study_id = read_object(study / "study.json").get("study_id") or "a" * 64
+    change(study / "study.json", study_id=study_id)
+    if name == "trials.json":
+        change(study / name, study_id="b" * 64)
+    else:
+        schema.write(study / name, schema.read(study / name), study_id="b" * 64)
+    code, text = sync(study, "--tracking-uri", uri)
+    assert code == 74
+    assert text.startswith(f"lttune: error: {study / name} is of another study than the study.json")
+    assert counted(uri)["runs"] == 0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import struct
-
 import pytest
 import torch
+from changed_bytes import changed, changes
 from exchanged import NETWORK, ticket
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,15 +13,7 @@ from safetensors.torch import save_file
 from lttune.errors import DataError
 from lttune.exchange.tensors import Contents, masks_in, read
 
-CHANGES = st.lists(
-    st.tuples(
-        st.floats(0, 1, exclude_max=True),
-        st.binary(min_size=1, max_size=4)
-        | st.sampled_from([0, 1, 2**31, 2**32 - 1]).map(lambda number: struct.pack("<I", number)),
-    ),
-    min_size=1,
-    max_size=4,
-)
+CHANGES = changes("<")
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +30,10 @@ def files(tmp_path_factory):
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2), CHANGES, st.sampled_from([0.5, 0.99, 1.0]), st.booleans())
-def test_a_changed_or_cut_file(files, which, changes, share, in_head):
+def test_a_changed_or_cut_file(files, which, places, share, in_head):
     wholes, path = files
-    data = bytearray(wholes[which])
-    for place, new in changes:
-        # Most of a file is numbers; what they are counted by stands at its ends.
-        at = int(place * min(len(data), 700 if in_head else len(data)))
-        data[at : at + len(new)] = new
-    path.write_bytes(data[: round(share * len(data))])
+    # Most of a file is numbers; what they are counted by stands at its ends.
+    path.write_bytes(changed(wholes[which], places, share, within=700 if in_head else None))
     try:
         found = read(path)
         assert isinstance(found, Contents)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hand_clock import HandClock, hand_clock
 from rich.console import Console
 
 from lttune.records.ledger import Ledger, Trial
@@ -12,20 +13,9 @@ from lttune.study.console import progress
 from lttune.study.console.progress import Progress, clock
 
 
-class Watch:
-    """A clock that is set by hand."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def watch(monkeypatch) -> Watch:
-    watch = Watch()
-    monkeypatch.setattr(progress, "time", watch)
-    return watch
+def watch(monkeypatch) -> HandClock:
+    return hand_clock(monkeypatch, progress)
 
 
 @pytest.fixture

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from hand_clock import HandClock, hand_clock
 
 from lttune.study.workers import watchdog
 from lttune.study.workers.watchdog import Watchdog
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock(monkeypatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(watchdog, "time", clock)
-    return clock
+def clock(monkeypatch) -> HandClock:
+    return hand_clock(monkeypatch, watchdog)
 
 
-def after(dog: Watchdog, clock: Clock, seconds: int) -> dict[int, float]:
+def after(dog: Watchdog, clock: HandClock, seconds: int) -> dict[int, float]:
     """Asks every second; returns whoever was found."""
     found: dict[int, float] = {}
     for _ in range(seconds):

@@ -12,6 +12,7 @@ from analysis.report.formats import percent
 from analysis.report.section import Subject, Tabled
 from lttune.errors import StorageError
 from lttune.records.interpolation import nearest_place
+from lttune.store.files import reason_of
 from lttune.store.regular import regular_size
 
 SURE = 0.975
@@ -167,8 +168,8 @@ def optuna_rows(study: StudyFrame) -> list[dict[str, Any]]:
             facts["unknown"] = _unknown(mine)
             groups.append({"method": method, **facts, "responses": responses, "rows": rows})
     except (OSError, ValueError, KeyError) as error:
-        text = " ".join(str(error).split())
-        raise StorageError(f"{path} is no table of lttune importance: {text}") from None
+        text = f"{path} is no table of lttune importance: {reason_of(error)}"
+        raise StorageError(text) from None
     return groups
 
 

@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 
 from lttune.config.seeding import stream
 from lttune.errors import DataError, StorageError
-from lttune.store.files import write_atomically, write_errors
+from lttune.store.files import reason_of, write_atomically, write_errors
 from lttune.store.regular import is_of_content, most_memory, regular_size
 
 ARRAYS = ("train_x", "train_y", "test_x", "test_y")
@@ -47,7 +47,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     except DataError:
         raise
     except Exception as error:  # Damaged zips and headers raise anything.
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         if is_of_content(error):
             text = f"{path} is damaged or holds Python objects: {reason}"
             raise DataError(text) from error

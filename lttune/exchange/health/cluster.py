@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from lttune.errors import ConfigError
-from lttune.exchange.health.finding import Inspection
+from lttune.exchange.health.inspection import Inspection
 from lttune.store.files import reason_of
 from lttune.store.sealed import read_bytes
 
@@ -39,12 +39,9 @@ def cluster_findings(path: Path) -> list[Inspection]:
         if isinstance(command, str) and "ray start" in command
     ]
     return [
-        Inspection(
-            what=rule,
-            trouble=trouble if is_broken(config, starts) else "",
-            mend=mend if is_broken(config, starts) else "",
-            exit_code=ConfigError.exit_code if is_broken(config, starts) else 0,
-        )
+        Inspection(what=rule, trouble=trouble, mend=mend, exit_code=ConfigError.exit_code)
+        if is_broken(config, starts)
+        else Inspection(what=rule)
         for rule, is_broken, trouble, mend in EXPOSURES
     ]
 

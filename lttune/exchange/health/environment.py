@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from lttune.errors import ResourceError, StorageError
-from lttune.exchange.health.finding import Inspection
+from lttune.exchange.health.inspection import Inspection
 
 LEAST_FREE_MB = 1_000
 """Room below which a study of some size may not end; LeNet-300-100's 25 levels take 3 MB."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.errors import LttuneError, StorageError
-from lttune.exchange.health.finding import Inspection
+from lttune.exchange.health.inspection import Inspection
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.records.ledger import ENDED, Trial
 from lttune.records.tables import Row

@@ -18,7 +18,7 @@ from lttune.exchange.studies.folder import Folder, objective_values, require_abs
 from lttune.exchange.studies.trial_sets import TrialSet, trial_sets
 from lttune.records.columns import require_columns
 from lttune.records.ledger import Trial
-from lttune.store.files import write_atomically
+from lttune.store.files import reason_of, write_atomically
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -49,10 +49,8 @@ def write_optuna(folder: Folder, path: Path) -> list[str]:
             try:
                 _write(folder, chosen, storage)
             except (LookupError, TypeError, ValueError) as error:
-                reason = " ".join(str(error).split())
-                raise StorageError(
-                    f"{folder.path} is no study that Optuna can have: {reason}"
-                ) from error
+                text = f"{folder.path} is no study that Optuna can have: {reason_of(error)}"
+                raise StorageError(text) from error
         storage.remove_session()
         storage.engine.dispose()
     return [f"{chosen.name}: {len(chosen.points)} trials" for chosen in found]

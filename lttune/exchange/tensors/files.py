@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from lttune.errors import DataError, StorageError
-from lttune.store.files import write_atomically
+from lttune.store.files import reason_of, write_atomically
 from lttune.store.regular import is_of_content, most_memory, regular_size
 from lttune.store.tensor_files import write_tensors
 
@@ -78,8 +78,8 @@ def _safetensors(path: Path) -> Contents:
             return Contents(tensors=tensors, ordered=False, metadata=file.metadata() or {})
     except Exception as error:  # A type that PyTorch lacks is no SafetensorError.
         if not is_of_content(error):
-            raise StorageError(f"cannot read {path}: {_told(error)}") from error
-        raise DataError(f"{path} is damaged: {' '.join(_told(error).split())}") from error
+            raise StorageError(f"cannot read {path}: {reason_of(error)}") from error
+        raise DataError(f"{path} is damaged: {reason_of(error)}") from error
 
 
 def _saved_by_torch(path: Path) -> Contents:
@@ -96,19 +96,14 @@ def _saved_by_torch(path: Path) -> Contents:
         raise
     except Exception as error:  # On what is no such file torch.load raises errors of many kinds.
         if not is_of_content(error):
-            raise StorageError(f"cannot read {path}: {_told(error)}") from error
-        reason = _told(error).partition("\n")[0] or type(error).__name__
+            raise StorageError(f"cannot read {path}: {reason_of(error)}") from error
+        reason = (str(error) or type(error).__name__).partition("\n")[0]
         raise DataError(f"{path} is no safetensors and no torch file: {reason}") from error
     if not isinstance(values, Mapping) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in values.items()
     ):
         raise DataError(f"{path} must hold a mapping of names to tensors, as a state_dict is")
     return Contents(tensors={n: v.detach() for n, v in values.items()}, ordered=True)
-
-
-def _told(error: Exception) -> str:
-    """Returns what an error says: of the machine's own the reason alone."""
-    return getattr(error, "strerror", None) or str(error)
 
 
 def _require_unpacked(path: Path) -> None:

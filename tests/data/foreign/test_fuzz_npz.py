@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import struct
 
 import numpy as np
 import pytest
 from bounded import bounded
+from changed_bytes import changed, changes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,15 +24,7 @@ def packed(save) -> bytes:
 
 
 WHOLE = [packed(np.savez), packed(np.savez_compressed)]
-CHANGES = st.lists(
-    st.tuples(
-        st.floats(0, 1, exclude_max=True),
-        st.binary(min_size=1, max_size=4)
-        | st.sampled_from([0, 1, 2**31, 2**32 - 1]).map(lambda number: struct.pack("<I", number)),
-    ),
-    min_size=1,
-    max_size=4,
-)
+CHANGES = changes("<")
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +34,8 @@ def path(tmp_path_factory):
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(WHOLE), CHANGES, st.floats(0.2, 1))
-def test_a_changed_or_cut_file(path, whole, changes, share):
-    data = bytearray(whole)
-    for place, new in changes:
-        at = int(place * len(data))
-        data[at : at + len(new)] = new
-    path.write_bytes(data[: round(share * len(data))])
+def test_a_changed_or_cut_file(path, whole, places, share):
+    path.write_bytes(changed(whole, places, share))
     loaded_or_refused(path)
 
 

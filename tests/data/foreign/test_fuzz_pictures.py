@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
 
 import numpy as np
 import pytest
 from bounded import bounded
+from changed_bytes import changed, changes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -26,14 +26,7 @@ def encoded(form: str) -> bytes:
 
 
 WHOLE = [encoded(form) for form in ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")]
-CHANGES = st.lists(
-    st.tuples(
-        st.floats(0, 1, exclude_max=True),
-        st.binary(min_size=1, max_size=4)
-        | st.sampled_from([0, 1, 2**31, 2**32 - 1]).map(lambda number: struct.pack(">I", number)),
-    ),
-    max_size=3,
-)
+CHANGES = changes(">", fewest=0, most=3)
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +41,10 @@ def folder(tmp_path_factory):
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(WHOLE), CHANGES, st.floats(0.1, 1), st.sampled_from(["ape/0", "bee/4"]))
-def test_a_changed_or_cut_picture(folder, whole, changes, share, place):
-    data = bytearray(whole)
-    for at, new in changes:
-        first = int(at * len(data))
-        data[first : first + len(new)] = new
+def test_a_changed_or_cut_picture(folder, whole, places, share, place):
     file = folder / f"{place}.png"
     before = file.read_bytes()
-    file.write_bytes(data[: round(share * len(data))])
+    file.write_bytes(changed(whole, places, share))
     try:
         with bounded(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
