@@ -109,9 +109,15 @@ def _has(values: Any, names: Sequence[str]) -> bool:
 def _require(where: str, values: Mapping[str, Any], rules: Mapping[str, FieldRule]) -> None:
     for name, (words, fits) in rules.items():
         *groups, field = name.split(".")
-        inside = functools.reduce(lambda at, group: at.get(group) or {}, groups, values)
-        if field in inside and not fits(inside[field]):
+        inside = functools.reduce(_of_object, groups, values)
+        # What is no object where one must be breaks a rule of its own.
+        if isinstance(inside, Mapping) and field in inside and not fits(inside[field]):
             raise StorageError(f"{where}{name} must be {words}, got {repr(inside[field])[:80]}")
+
+
+def _of_object(values: Any, name: str) -> Any:
+    """Returns a field of an object; None of what is none."""
+    return values.get(name) if isinstance(values, Mapping) else None
 
 
 def _is_time(value: Any) -> bool:

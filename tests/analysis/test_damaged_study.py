@@ -59,6 +59,8 @@ def test_a_plan_of_no_numbers_is_one_line(tmp_path, capsys):
         ({"config": {"objective": 3}}, "config.objective must be an object or null, got 3"),
         ({"created": "today"}, "created must be a time in ISO 8601, got 'today'"),
         ({"runs": [1]}, "runs must be a list of objects or null, got [1]"),
+        ({"config": True}, "config must be an object, got True"),
+        ({"objective": [1]}, "objective must be an object, got [1]"),
         ({"factors": 3}, "factors must be a list of objects, got 3"),
     ],
 )
