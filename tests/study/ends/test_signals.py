@@ -36,8 +36,8 @@ from lttune.study import conductor
 from lttune.study.main import main
 
 def run_trials(*arguments):
-    print("training", flush=True)
     try:
+        print("training", flush=True)
         time.sleep(50)
     except KeyboardInterrupt:
         if {dropped}:
