@@ -46,7 +46,7 @@ def _run_trials(
 ) -> None:
     assert concurrent == 1
     assert not config.asha, "who stops trials is Ray's scheduler"
-    bridge = tune._Bridge(ledger, searcher, listener)
+    bridge = tune._Bridge(ledger, searcher, listener, config.folder / "notes")
     shared = {"datasets": datasets, "store": str(config.store.absolute()), "seed": config.seed}
     shared |= {"device": config.device, "engine": engine, "objective": config.objective}
     worker: LotteryTrainable | None = None

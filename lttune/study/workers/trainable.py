@@ -19,6 +19,7 @@ from lttune.data import Dataset
 from lttune.errors import StorageError
 from lttune.records.objectives import ObjectiveConfig, depth, objectives
 from lttune.store.store import Store
+from lttune.study.workers.asked import leave_notes
 from lttune.training import engines
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
@@ -44,12 +45,16 @@ class LotteryTrainable(tune.Trainable):
         engine: str,
         objective: ObjectiveConfig,
         stops: bool,
+        notes: Path | None = None,
     ) -> None:
         """Makes the worker's laboratory, then its first trial.
 
         ``stops`` says whether Ray may stop a trial at any report: then no level is reported before
-        it is on the disk.
+        it is on the disk. A worker that is asked to end leaves a note in the folder
+        ``notes``; None leaves SIGTERM as it is.
         """
+        if notes is not None:
+            leave_notes(notes, lambda: self.trial_id)
 
         def laboratory() -> Lab:
             trained_by = engines.make(engine, device)

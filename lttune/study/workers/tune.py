@@ -6,7 +6,6 @@ files are scratch: they are written under the study's folder and never read back
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,11 +22,10 @@ from lttune.store.workplace import SCRATCH
 from lttune.study.search.halving import SearchHalving
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
+from lttune.study.workers.asked import count_notes
 from lttune.study.workers.trainable import LotteryTrainable
 from lttune.study.workers.watchdog import Watchdog
 
-ASKED_TO_END = "receives a SIGTERM"
-"""What Ray (2.60) says of a worker that was ended by SIGTERM."""
 MOST_ASKED = 10
 """Times that a trial's workers may be asked to end before each counts as a failure."""
 
@@ -54,8 +52,11 @@ class Listener(Protocol):
 class _Bridge(tune.Callback):
     """Turns Tune's events into the ledger's states and tells the listener."""
 
-    def __init__(self, ledger: Ledger, searcher: StudySearcher, listener: Listener) -> None:
+    def __init__(
+        self, ledger: Ledger, searcher: StudySearcher, listener: Listener, notes: Path
+    ) -> None:
         self._ledger, self._searcher, self._listener = ledger, searcher, listener
+        self._notes = notes
         self._trials: dict[str, Trial] = {}
         self._began: dict[int, float] = {}
         self._watchdog = Watchdog()
@@ -100,11 +101,10 @@ class _Bridge(tune.Callback):
         if mine := self._trials.get(trial.trial_id):
             self._watchdog.ended(mine.number)
         # A worker that was asked to end, as on a machine that is given back, failed in nothing.
-        with contextlib.suppress(OSError):
-            asked = Path(trial.error_file or "").read_text().count(ASKED_TO_END)
-            if self._asked_to_end.get(trial.trial_id, 0) < asked <= MOST_ASKED:
-                self._asked_to_end[trial.trial_id] = asked
-                trial.run_metadata.num_failures -= 1
+        asked = count_notes(self._notes, trial.trial_id)
+        if self._asked_to_end.get(trial.trial_id, 0) < asked <= MOST_ASKED:
+            self._asked_to_end[trial.trial_id] = asked
+            trial.run_metadata.num_failures -= 1
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Ends the workers that hang: Ray repeats their trials as of those that died."""
@@ -151,6 +151,9 @@ def run_trials(
     Raises:
         Interrupted: at SIGINT, SIGTERM or SIGHUP; networks in training are lost, others kept.
     """
+    name = f"run-{time.time_ns()}"
+    scratch = (config.folder / SCRATCH).absolute()
+    notes = scratch / f"{name}-asked"
     trainable = tune.with_parameters(
         LotteryTrainable,
         datasets=datasets,
@@ -160,6 +163,7 @@ def run_trials(
         engine=engine,
         objective=config.objective,
         stops=config.asha,
+        notes=notes,
     )
     # Some trials share a GPU; none needs more than one.
     share = min(1.0, ray.cluster_resources().get("GPU", 0.0) / concurrent)
@@ -176,10 +180,10 @@ def run_trials(
             trial_dirname_creator=_trial_name,
         ),
         run_config=tune.RunConfig(
-            name=f"run-{time.time_ns()}",
-            storage_path=str((config.folder / SCRATCH).absolute()),
+            name=name,
+            storage_path=str(scratch),
             verbose=0,
-            callbacks=[_Bridge(ledger, searcher, listener)],
+            callbacks=[_Bridge(ledger, searcher, listener, notes)],
             failure_config=tune.FailureConfig(max_failures=2),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
