@@ -11,7 +11,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-re
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-all faults promises bench check clean
+.PHONY: help study test test-all faults promises soak bench check clean
 
 help:
 	@echo 'make study [ARGS="..."]  run studies/lenet_sensitivity.py; ARGS="--help" names its options'
@@ -19,6 +19,7 @@ help:
 	@echo 'make test-all            run all tests, as .ci/run does: whole studies, servers, browsers'
 	@echo 'make faults              kill a small study at every failpoint; run it again; compare'
 	@echo 'make promises            the tables of tests/faults/promised.yaml, each row with what came out'
+	@echo 'make soak [ARGS="..."]   kill driver and workers of the MNIST smoke study at random for 30 minutes'
 	@echo 'make bench [ARGS="..."]  compare the speed with two plain PyTorch loops'
 	@echo 'make check               linter, formatter, type checker, import rules, dead code'
 	@echo 'make clean               remove .venv and caches; results stay'
@@ -40,6 +41,9 @@ promises: $(VENV)/.installed-test
 	$(BIN)/python tests/faults/print_promises.py faults
 	$(BIN)/python tests/faults/print_promises.py inputs
 	$(BIN)/python tests/faults/print_promises.py rules
+
+soak: $(VENV)/.installed-test
+	$(BIN)/python tests/faults/soak.py $(ARGS)
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks $(ARGS)

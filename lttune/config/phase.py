@@ -35,9 +35,7 @@ class Phase:
     """Whether its trials end at the density that the objective reads; others go on to the base
     configuration's end."""
     is_learned_from: bool = False
-    """Whether the search learns its points before it proposes any."""
-    is_awaited: bool = False
-    """Whether the search proposes nothing before it has ended."""
+    """Whether the search learns its points; all but the base's before it proposes any."""
     best_of: Literal["phase", "value"] | None = None
     """Of what its best trial is confirmed: of the whole phase, or of each value that the study
     compares; None if none of it is."""
@@ -60,6 +58,11 @@ class Phase:
     def is_of_space(self) -> bool:
         """Whether its points are drawn from the study's space, by whomever."""
         return self.is_proposed or self.is_drawn
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the search proposes nothing before it has ended: it starts with its points."""
+        return self.is_learned_from and not self.is_base
 
     @property
     def is_candidate(self) -> bool:
@@ -131,7 +134,6 @@ PHASES: dict[str, Phase] = {
             told="points that the study declares, spread over its factors",
             origin="declared",
             is_learned_from=True,
-            is_awaited=True,
             exported_over="factors",
             called="the design's points",
         ),

@@ -14,6 +14,7 @@ from typing import Any
 import ray
 from rich.console import Console
 
+from lttune.config.phase import phase_of
 from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
@@ -231,12 +232,22 @@ class Conductor:
             replicates=config.search_replicates,
             confirmation=Confirmation.of(config, self._study),
             control_densities=config.control_densities,
+            ahead=config.search_ahead,
         )
         concurrent = min(config.max_concurrent or cores, cores)
+        self._show_width(concurrent)
         engine = self._needed.engine
         watched = vital_processes(self._lost) if self._lost else contextlib.nullcontext()
         with children_guarded(), watched:
             run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
+
+    def _show_width(self, concurrent: int) -> None:
+        """Says so if the search leaves room; its proposals would depend on who is faster."""
+        ahead, phases = self._config.search_ahead, map(phase_of, self._config.phases)
+        if ahead + 1 < concurrent and any(phase.is_proposed for phase in phases):
+            text = f"the search trains {ahead + 1} trials at once, of {concurrent} that could run: "
+            text += "--search-ahead is how many, less one, and is fixed when a study begins"
+            self._console.print(text, soft_wrap=True, markup=False)
 
     def _share(self, trial: Trial, level: int) -> float:
         if trial.number not in self._levels:

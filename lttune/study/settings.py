@@ -94,6 +94,10 @@ class StudyConfig:
     All optimizers share the study's range of learning rates."""
     sampler: SamplerName = "tpe"
     """Who proposes the search's trials: Optuna's tpe, gp or random."""
+    search_ahead: int = 3
+    """How many of the last trials a proposal of the search does not know of: one trial more runs at
+    once at the most, and the proposals are the same on any number of cores. As far as the control
+    reaches, it fills the other cores."""
     asha: bool = False
     """Whether a trial of the search is stopped where its validation accuracy is below the median of
     the others' at the same density (asynchronous successive halving), at a quarter and at half of
@@ -151,6 +155,7 @@ class StudyConfig:
             for name, why in COUNTS.items():
                 if name != "max_concurrent" or self.max_concurrent is not None:
                     rules.whole(name, getattr(self, name), least=1, most=MOST, why=why)
+            rules.whole("search_ahead", self.search_ahead, least=0, most=MOST, why=COUNTS["trials"])
             ok = is_int(self.seed) and 0 <= self.seed < 2**63
             rules.require(ok, "seed", "a whole number from 0 to 2^63 - 1", self.seed)
             self._check_places(rules)

@@ -32,7 +32,8 @@ def ledger(path: Path, anchors: int = 0, search: int = 4) -> Ledger:
 def searcher(book: Ledger, **changes: Any) -> StudySearcher:
     options = {"space": SPACE, "objective": ObjectiveConfig(), "sampler": "random", "seed": 0}
     confirmation = {"replicates": 2, **changes.pop("confirmation", {})}
-    options |= {"replicates": 2, **changes}
+    # Nobody is waited for, unless a test says so.
+    options |= {"replicates": 2, "ahead": 100, **changes}
     options["confirmation"] = Confirmation(objective=options["objective"], **confirmation)
     return StudySearcher(book, BASE, **options)
 
@@ -54,8 +55,15 @@ def lottery_of(config: dict[str, Any]) -> LotteryConfig:
     return from_dict(config["lottery"]).override(config["hparams"])
 
 
+def known(search: StudySearcher) -> optuna.Study:
+    """Returns Optuna's study once it has been told all that has ended."""
+    search.proposals.catch_up(search.ledger, "search")
+    search.proposals.settle([trial.number for trial in search.ledger.trials])
+    return search.proposals.study
+
+
 def optuna_trial(search: StudySearcher, index: int = -1) -> optuna.trial.FrozenTrial:
-    return search.proposals.study.trials[index]
+    return known(search).trials[index]
 
 
 def points(book: Ledger) -> list[tuple[Any, ...]]:

@@ -70,7 +70,7 @@ def test_a_row_of_drawn_points_is_drawn(added, tmp_path):
 
 
 def test_a_row_that_is_awaited_holds_the_search_back(added, tmp_path):
-    name = added(origin="declared", is_awaited=True, is_learned_from=True)
+    name = added(origin="declared", is_learned_from=True)
     book = ledger(tmp_path, search=1)
     book.add(name, "lr=0.02", {"train.lr": 0.02}, [0], [])
     book.planned[name] = 1

@@ -101,11 +101,11 @@ DESIGNED = replace(STUDY, points={"smoke": {"design": DESIGN}})
 def whole(tmp_path_factory, ray_address, learned, waited) -> Place:
     """A study of all phases, two trials at once."""
     place = Place(tmp_path_factory.mktemp("whole"), ray_address)
-    propose, suggest = Proposals.propose, StudySearcher.suggest
+    know, suggest = Proposals._know, StudySearcher.suggest
 
-    def counted(self: Proposals, *args: int) -> dict[str, Any]:
+    def counted(self: Proposals, *args: Any) -> None:
+        know(self, *args)
         learned.append(sum(t.state.is_finished() for t in self.study.trials))
-        return propose(self, *args)
 
     def watched(self: StudySearcher, trial_id: str) -> Any:
         config = suggest(self, trial_id)
@@ -114,7 +114,7 @@ def whole(tmp_path_factory, ray_address, learned, waited) -> Place:
         return config
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Proposals, "propose", counted)
+        patch.setattr(Proposals, "_know", counted)
         patch.setattr(StudySearcher, "suggest", watched)
         assert place.run(WHOLE, DESIGNED, "--scale", "smoke") == 0
     return place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,9 @@ import digits_study
 import psutil
 import pytest
 import ray
+from digits_place import Place, lasting
 from digits_study import STUDY
+from one_process import one_process
 from ray.cluster_utils import Cluster
 
 from lttune.errors import StorageError
@@ -26,15 +29,23 @@ BARE = {"include_dashboard": False}
 """A node without the servers that a browser would ask."""
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+@contextlib.contextmanager
+def two_nodes() -> Iterator[Cluster]:
     """Two nodes with one core each."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **BARE})
-    cluster.add_node(num_cpus=1, **BARE)
-    cluster.wait_for_nodes()
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
+    try:
+        cluster.add_node(num_cpus=1, **BARE)
+        cluster.wait_for_nodes()
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with two_nodes() as cluster:
+        yield cluster
 
 
 def raylet_of(pid: int) -> int:
@@ -94,3 +105,29 @@ def test_what_a_node_cannot_do_with_a_folder_is_told(tmp_path):
     assert list(tmp_path.iterdir()) == [mark]
     # The one folder that not even root can write to.
     assert ray_cluster._trouble_with("/proc/version") == "cannot write to"
+
+
+def test_a_node_that_is_lost_costs_nothing(tmp_path, monkeypatch, cwd):
+    lost: list[int] = []
+    level = Conductor.level
+    flags = ["--trials", "2", "--engine", "torch"]
+
+    with two_nodes() as cluster:
+        (node,) = cluster.worker_nodes
+        (raylet,) = node.all_processes["raylet"]
+
+        def losing(self: Conductor, trial: Any, report: Any) -> None:
+            level(self, trial, report)
+            if not lost and raylet_of(report["pid"]) == raylet.process.pid:
+                lost.append(trial.number)
+                cluster.remove_node(node, allow_graceful=False)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Conductor, "level", losing)
+            ended = Place(tmp_path / "lost", cluster.address).run(*flags)
+    assert len(lost) == 1
+    assert (ended.exit_code, ended.states()) == (0, ["complete"] * 4), ended.printed
+    with one_process():
+        alone = Place(tmp_path / "alone").run(*flags, "--max-concurrent", "1")
+    assert lasting(ended.rows()) == lasting(alone.rows())
+    assert ended.statuses() == alone.statuses()

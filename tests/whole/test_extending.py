@@ -159,6 +159,7 @@ def test_a_phase_is_planned_trained_and_learned_from(add, tmp_path):
         sampler="random",
         seed=0,
         replicates=1,
+        ahead=0,
         confirmation=Confirmation.of(config, study),
     )
     trial = search.suggest("a")

@@ -1,8 +1,12 @@
 """What the search tries next: an Optuna study in memory, rebuilt from the ledger.
 
-A trial is told once, at its completion, the objective's finite numbers for the whole curve; a
-stopped trial is PRUNED, a failed one FAIL. Before it proposes, it learns every complete point of
-the other phases that lies in the space: the search is warm-started from the design.
+A trial is told once the objective's finite numbers for the whole curve; a stopped trial is PRUNED,
+a failed one FAIL. The study also learns every complete point of the other phases that lies in the
+space: the search is warm-started from the design.
+
+What a proposal knows depends on its number alone, never on who ended first: the proposals are the
+same on one core and on several, and after any interrupt. Only where trials are stopped early does
+it matter who was faster.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from optuna.trial import TrialState, create_trial
 from lttune.config import DEPTH, LotteryConfig
 from lttune.config.phase import phase_names
 from lttune.config.seeding import integer
-from lttune.records.ledger import Ledger, Trial
+from lttune.records.ledger import ENDED, OVER, Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Space
 
@@ -46,25 +50,79 @@ class Proposals:
         sampler: a name of ``SAMPLERS``.
         seed: root of the proposals. Proposal n draws from a stream of its own, so that a search
             that goes on after an interrupt never repeats a point.
+        ahead: proposal n knows how proposals 0 to n - ahead - 1 ended, so that ahead + 1 may run at
+            once. Where no other phase is awaited, proposals 0 to ahead know nothing at all.
     """
 
     def __init__(
-        self, base: LotteryConfig, space: Space, objective: ObjectiveConfig, sampler: str, seed: int
+        self,
+        base: LotteryConfig,
+        space: Space,
+        objective: ObjectiveConfig,
+        sampler: str,
+        seed: int,
+        ahead: int,
     ) -> None:
         self._base, self._space, self._objective = base, dict(space), objective
-        self._sampler, self._seed = sampler, seed
+        self._sampler, self._seed, self._ahead = sampler, seed, ahead
         self.study = optuna.create_study(directions=list(objective.directions))
         self._asked: dict[int, optuna.Trial] = {}
+        self._outcomes: dict[int, tuple[TrialState, list[float] | None]] = {}
+        """Ledger's number of an own trial that ended -> what Optuna is told when its turn comes."""
+        self._told: set[int] = set()
         self._shown: set[tuple[int, int]] = set()
         self._learned: set[tuple[Any, ...]] = set()
 
-    def remember(self, trials: Sequence[Trial]) -> None:
-        """Tells the study the search's own trials of earlier runs."""
-        for trial in trials:
-            if trial.state == "complete":
-                self._add(trial.hparams, trial.values)
-            elif trial.state == "stopped":
-                self._add(trial.hparams, None)
+    def is_ready(self, ledger: Ledger, phase: str) -> bool:
+        """Whether all has ended that the next proposal of a phase may know of."""
+        mine = ledger.of(phase)
+        if any(trial.state not in OVER for trial in mine[: max(0, len(mine) - self._ahead)]):
+            return False
+        awaited = phase_names(lambda other: other.is_awaited)
+        if self._learns(ledger, len(mine)):
+            awaited = phase_names(lambda other: other.is_learned_from)
+        return not any(map(ledger.pending, awaited))
+
+    def catch_up(self, ledger: Ledger, phase: str) -> None:
+        """Asks again for the trials that earlier runs proposed, in order, as they were asked."""
+        for index, trial in enumerate(ledger.of(phase)):
+            if trial.number in self._asked:
+                continue
+            self._know(ledger, phase, index)
+            # What a sampler would propose is not looked at.
+            self.study.sampler = RandomSampler(seed=0)
+            self.study.enqueue_trial(trial.hparams)
+            self._asked[trial.number] = self.study.ask(self._space)
+            if trial.state in ENDED:
+                self._outcomes[trial.number] = _outcome(trial.values)
+
+    def propose(self, ledger: Ledger, phase: str) -> dict[str, Any]:
+        """Returns the hyperparameters of the next trial of a phase, the ledger's next."""
+        self.catch_up(ledger, phase)
+        index = len(ledger.of(phase))
+        self._know(ledger, phase, index)
+        self.study.sampler = SAMPLERS[self._sampler](integer(self._seed, "search", index))
+        asked = self._asked[len(ledger.trials)] = self.study.ask(self._space)
+        return asked.params
+
+    def _learns(self, ledger: Ledger, index: int) -> bool:
+        """Whether proposal ``index`` knows the points of other phases."""
+        awaited = phase_names(lambda other: other.is_awaited)
+        return index > self._ahead or any(map(ledger.of, awaited))
+
+    def _know(self, ledger: Ledger, phase: str, index: int) -> None:
+        """Tells the study what proposal ``index`` knows and the one before did not."""
+        if self._learns(ledger, index):
+            self.learn(ledger)
+        self.settle([trial.number for trial in ledger.of(phase)[: max(0, index - self._ahead)]])
+
+    def settle(self, numbers: Sequence[int]) -> None:
+        """Tells the study how own trials ended: those of the ledger's numbers, in order."""
+        for number in numbers:
+            if number in self._outcomes and number not in self._told:
+                state, values = self._outcomes[number]
+                self.study.tell(self._asked[number], values, state)
+                self._told.add(number)
 
     def learn(self, ledger: Ledger) -> None:
         """Tells the study the points of other phases whose replicates have all ended.
@@ -90,18 +148,6 @@ class Proposals:
                 params = dict(zip(self._space, point, strict=True))
                 self._add(params, [fmean(numbers) for numbers in zip(*values, strict=True)])
 
-    def propose(self, index: int, number: int) -> dict[str, Any]:
-        """Returns the hyperparameters of proposal ``index``, trial ``number`` of the ledger."""
-        self.study.sampler = SAMPLERS[self._sampler](integer(self._seed, "search", index))
-        asked = self._asked[number] = self.study.ask(self._space)
-        return asked.params
-
-    def resume(self, trial: Trial) -> None:
-        """Makes the study wait for a trial that an earlier run proposed."""
-        if trial.number not in self._asked:
-            self.study.enqueue_trial(trial.hparams)
-            self._asked[trial.number] = self.study.ask(self._space)
-
     def show(self, number: int, result: Mapping[str, Any]) -> None:
         """Shows the study a level's validation accuracy, at step = level.
 
@@ -117,22 +163,14 @@ class Proposals:
         self._shown.add((number, level))
 
     def tell(self, number: int, result: Mapping[str, Any], failed: bool) -> None:
-        """Tells the study how a trial of the search ended; of other phases it knows nothing."""
-        asked = self._asked.pop(number, None)
-        if asked is None:
-            return
-        values = result.get("values")
-        if failed or (values is not None and not all(map(math.isfinite, values))):
-            self.study.tell(asked, state=TrialState.FAIL)
-        elif values is None:
-            self.study.tell(asked, state=TrialState.PRUNED)
-        else:
-            self.study.tell(asked, values)
+        """Notes how a trial of the search ended; of other phases it knows nothing."""
+        if number in self._asked:
+            failure = (TrialState.FAIL, None)
+            self._outcomes[number] = failure if failed else _outcome(result.get("values"))
 
-    def _add(self, params: Mapping[str, Any], values: Sequence[float] | None) -> None:
-        state = TrialState.PRUNED if values is None else TrialState.COMPLETE
+    def _add(self, params: Mapping[str, Any], values: Sequence[float]) -> None:
         self.study.add_trial(
-            create_trial(params=dict(params), distributions=self._space, values=values, state=state)
+            create_trial(params=dict(params), distributions=self._space, values=values)
         )
 
     def _point(self, trial: Trial) -> tuple[Any, ...] | None:
@@ -154,6 +192,15 @@ class Proposals:
         except ValueError:
             return None  # A value is none of its distribution's.
         return tuple(params.values())
+
+
+def _outcome(values: Sequence[float] | None) -> tuple[TrialState, list[float] | None]:
+    """Returns what Optuna is told of a trial that ended, without values as one that was stopped."""
+    if values is None:
+        return TrialState.PRUNED, None
+    if not all(map(math.isfinite, values)):
+        return TrialState.FAIL, None
+    return TrialState.COMPLETE, list(values)
 
 
 def random_values(space: Space, seed: int, index: int) -> dict[str, Any]:

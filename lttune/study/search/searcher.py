@@ -33,6 +33,7 @@ class StudySearcher(Searcher):
         seed: root of the proposals and of the control's draws.
         replicates: replicates of a trial of the search, and of its control.
         confirmation: whom the phases that confirm others train.
+        ahead: trials of the search that its next proposal knows nothing of (``Proposals``).
         control_densities: where controls are trained; empty is at every level.
     """
 
@@ -47,30 +48,31 @@ class StudySearcher(Searcher):
         seed: int,
         replicates: int,
         confirmation: Confirmation,
+        ahead: int,
         control_densities: Sequence[float] = (),
     ) -> None:
         super().__init__()
         self.ledger, self.base, self.objective, self.space = ledger, base, objective, dict(space)
-        self.proposals = Proposals(base, space, objective, sampler, seed)
+        self.proposals = Proposals(base, space, objective, sampler, seed, ahead)
         self._seed, self._replicates = seed, replicates
         self._confirmation = confirmation
         self._control_densities = tuple(control_densities)
         self._by_ray_id: dict[str, Trial] = {}
         self._more: dict[Origin, Callable[[str], Trial | None]] = {
             "proposed": self._propose,
-            "drawn": self._draw,
             "winners": self._confirm,
         }
-        own = phase_names(lambda phase: phase.is_proposed)
-        self.proposals.remember([trial for trial in ledger.trials if trial.phase in own])
+        for name in phase_names(lambda phase: phase.is_drawn and phase.name in ledger.active):
+            self._draw(name)
 
     def suggest(self, trial_id: str) -> Any:
         """Returns the next trial's configuration (a dict), None for not yet, or ``FINISHED``."""
-        trial = self._waiting() or self._added()
+        # Who waits for nobody comes last: it keeps the cores busy that others would let wait.
+        trial = self._waiting() or self._added() or self._waiting(is_drawn=True)
         if trial is None:
             return None if self._more_to_come() else Searcher.FINISHED
         if phase_of(trial.phase).is_proposed:
-            self.proposals.resume(trial)
+            self.proposals.catch_up(self.ledger, trial.phase)
         trial.state, trial.objective, trial.values = "running", None, None
         reach("trial.proposed")
         self.ledger.save()
@@ -86,10 +88,12 @@ class StudySearcher(Searcher):
             "control_densities": self._control_densities,
         }
 
-    def _waiting(self) -> Trial | None:
+    def _waiting(self, is_drawn: bool = False) -> Trial | None:
+        """Returns the first waiting trial of the phases that are drawn, or that are not."""
         active = self.ledger.active
+        phases = {name for name in active if phase_of(name).is_drawn is is_drawn}
         return next(
-            (t for t in self.ledger.trials if t.state == "waiting" and t.phase in active), None
+            (t for t in self.ledger.trials if t.state == "waiting" and t.phase in phases), None
         )
 
     def _added(self) -> Trial | None:
@@ -105,19 +109,15 @@ class StudySearcher(Searcher):
         return len(self.ledger.of(phase)) < self.ledger.planned[phase]
 
     def _propose(self, phase: str) -> Trial | None:
-        """Adds the search's next trial, once there is a whole design to learn from."""
-        awaited = phase_names(lambda other: other.is_awaited)
-        if not self._room(phase) or any(map(self.ledger.pending, awaited)):
+        """Adds the search's next trial, once all has ended that it may know of."""
+        if not self._room(phase) or not self.proposals.is_ready(self.ledger, phase):
             return None
-        self.proposals.learn(self.ledger)
-        index, number = len(self.ledger.of(phase)), len(self.ledger.trials)
-        return self._add(phase, self.proposals.propose(index, number))
+        return self._add(phase, self.proposals.propose(self.ledger, phase))
 
-    def _draw(self, phase: str) -> Trial | None:
-        """Adds the control's next trial: also while the search waits, so that no core does."""
-        if not self._room(phase):
-            return None
-        return self._add(phase, random_values(self.space, self._seed, len(self.ledger.of(phase))))
+    def _draw(self, phase: str) -> None:
+        """Adds all trials of the control, so that their numbers are those of any other run."""
+        for index in range(len(self.ledger.of(phase)), self.ledger.planned[phase]):
+            self._add(phase, random_values(self.space, self._seed, index))
 
     def _add(self, phase: str, params: Mapping[str, Any]) -> Trial:
         return self.ledger.add(phase, label(params), params, list(range(self._replicates)), [])

@@ -7,7 +7,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
-from searching import BASE, SPACE, ledger, lottery_of, optuna_trial, play, report, searcher
+from searching import BASE, SPACE, known, ledger, lottery_of, optuna_trial, play, report, searcher
 
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
@@ -90,7 +90,7 @@ def test_how_a_trial_ended_is_told_truly(tmp_path, last, error, state):
     search.suggest("a")
     search.on_trial_result("a", report(0))
     search.on_trial_complete("a", last, error=error)
-    assert [trial.state for trial in search.proposals.study.trials] == [state]
+    assert [trial.state for trial in known(search).trials] == [state]
 
 
 def test_levels_that_ray_repeats_neither_warn_nor_change_anything(tmp_path):
@@ -113,8 +113,8 @@ def test_a_stopped_trial_is_never_the_best(tmp_path):
     search.on_trial_result("stopped", report(0, 0.99))
     search.on_trial_complete("stopped", report(1, 0.98))
     play(search, book, "whole", objective=0.3)
-    assert search.proposals.study.best_trial.params == book.trials[1].hparams
-    assert search.proposals.study.best_value == 0.3
+    assert known(search).best_trial.params == book.trials[1].hparams
+    assert known(search).best_value == 0.3
 
 
 def test_a_stopped_trial_of_an_earlier_run_stays_stopped(tmp_path):
@@ -125,7 +125,7 @@ def test_a_stopped_trial_of_an_earlier_run_stays_stopped(tmp_path):
     book.trials[0].state = "stopped"
     book.save()
     again = searcher(ledger(tmp_path, search=2))
-    assert [t.state for t in again.proposals.study.trials] == [TrialState.PRUNED]
+    assert [t.state for t in known(again).trials] == [TrialState.PRUNED]
     assert again.suggest("b")["trial"] == 1
     assert again.suggest("c") == Searcher.FINISHED
 
@@ -158,7 +158,7 @@ def test_the_smallest_ticket_is_the_best(tmp_path):
     for ray_id, density in (("a", 0.1), ("b", 0.4)):
         search.suggest(ray_id)
         play(search, book, ray_id, objective=density)
-    assert search.proposals.study.best_value == 0.1
+    assert known(search).best_value == 0.1
 
 
 def test_a_failed_trial_is_tried_again_when_the_study_is(tmp_path):
@@ -205,6 +205,7 @@ def test_values_that_do_not_go_together_fail_their_trial_and_no_other(tmp_path):
         sampler="random",
         seed=0,
         replicates=1,
+        ahead=8,
         confirmation=Confirmation(objective=ObjectiveConfig(), replicates=1),
     )
     configs = [search.suggest(f"ray-{n}") for n in range(8)]

@@ -14,7 +14,7 @@ from optuna.samplers import GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 from scipy.stats import kstest, uniform
-from searching import BASE, SPACE, ledger, lottery_of, play, points, report, searcher
+from searching import BASE, SPACE, known, ledger, lottery_of, play, points, report, searcher
 
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.search.proposals import SAMPLERS, STARTUP, random_values
@@ -51,7 +51,7 @@ def test_of_two_numbers_optuna_is_told_both(tmp_path):
         search.on_trial_complete(ray_id, report(1, values=values))
     directions = [direction.name for direction in search.proposals.study.directions]
     assert directions == ["MAXIMIZE", "MINIMIZE"]
-    assert [(t.state, t.values) for t in search.proposals.study.trials] == [
+    assert [(t.state, t.values) for t in known(search).trials] == [
         (TrialState.COMPLETE, [0.9, 0.1]),
         (TrialState.FAIL, None),
     ]
@@ -127,15 +127,15 @@ def test_a_search_goes_on_where_it_was_killed(tmp_path, sampler):
     before = interrupted_search(tmp_path, sampler)
     book = ledger(tmp_path, search=8)
     search = searcher(book, sampler=sampler)
-    assert search.proposals.study.best_value == 0.2
-    assert search.proposals.study.best_params == book.trials[2].hparams
+    assert known(search).best_value == 0.2
+    assert known(search).best_params == book.trials[2].hparams
 
     again = search.suggest("again")
     assert again["trial"] == 3
     drawn = dict(zip(SPACE, before[3], strict=True))
     assert lottery_of(again) == BASE.override({"min_density": 0.1, **drawn})
     play(search, book, "again", objective=0.9)
-    assert search.proposals.study.best_params == book.trials[3].hparams
+    assert known(search).best_params == book.trials[3].hparams
     for n in range(4, 8):
         assert search.suggest(f"ray-{n}")["trial"] == n
         play(search, book, f"ray-{n}", objective=0.1)
@@ -143,4 +143,4 @@ def test_a_search_goes_on_where_it_was_killed(tmp_path, sampler):
 
     assert points(book)[:4] == before
     assert len(set(points(book))) == 8
-    assert [trial.state for trial in search.proposals.study.trials] == [TrialState.COMPLETE] * 8
+    assert [trial.state for trial in known(search).trials] == [TrialState.COMPLETE] * 8

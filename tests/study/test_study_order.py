@@ -1,0 +1,27 @@
+"""A study is the same on one worker and on two."""
+
+from __future__ import annotations
+
+import pytest
+from digits_place import Place, lasting
+from one_process import one_process
+
+from lttune.records.schema import read
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+FLAGS = ("--phases", "anchor", "search", "random", "confirm", "--trials", "6", "--replicates", "1")
+KEPT = ("number", "phase", "label", "hparams", "replicates", "state", "values", "role", "error")
+
+
+def test_two_workers_say_what_one_does(tmp_path, cwd, ray_address):
+    with one_process():
+        one = Place(tmp_path / "one").run(*FLAGS, "--max-concurrent", "1")
+    two = Place(tmp_path / "two", ray_address).run(*FLAGS, "--max-concurrent", "2")
+    assert (one.exit_code, two.exit_code) == (0, 0), (one.printed, two.printed)
+    trials = [[{name: trial[name] for name in KEPT} for trial in p.trials()] for p in (one, two)]
+    assert trials[0] == trials[1]
+    assert lasting(one.rows()) == lasting(two.rows())
+    assert one.cells().keys() == two.cells().keys()
+    layers = [read(place.folder / "layers.parquet") for place in (one, two)]
+    assert layers[0] == layers[1]
