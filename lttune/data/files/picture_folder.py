@@ -8,22 +8,14 @@ Pictures are grey if all of them are, else they have three channels.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lttune.data.files.npz import with_test_part
+from lttune.data.files.picture import GREY_MODES, picture_head, picture_pixels
 from lttune.errors import DataError, StorageError
-from lttune.store.regular import most_memory, regular_size
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-"""What Pillow may take a file for, whatever its name; other kinds would start programs."""
-GREY_MODES = {"1", "L", "LA"}
-"""Pillow's modes without colours."""
 
 
 def read(path: Path, size: int | None = None) -> dict[str, np.ndarray]:
@@ -91,7 +83,7 @@ def _files(path: Path, names: list[str]) -> tuple[list[Path], list[int]]:
 
 def _decoded(files: list[Path], size: int | None) -> np.ndarray:
     # A first pass reads the heads alone: only then is the one array known, and room made for it.
-    heads = {file: _head(file) for file in files}
+    heads = {file: picture_head(file) for file in files}
     mode = "L" if all(mode in GREY_MODES for mode, _ in heads.values()) else "RGB"
     width, height = (size, size) if size else heads[files[0]][1]
     for file, (_, found) in heads.items():
@@ -108,45 +100,5 @@ def _decoded(files: list[Path], size: int | None) -> np.ndarray:
             f"{len(files)} pictures of {width} x {height} pixels do not fit into memory"
         ) from None
     for at, file in enumerate(files):
-        x[at] = _pixels(file, mode, size)
+        x[at] = picture_pixels(file, mode, size)
     return x
-
-
-def _head(file: Path) -> tuple[str, tuple[int, int]]:
-    """Returns mode and size of a picture, which its bytes can hold."""
-    from PIL import Image
-
-    try:
-        most = most_memory(regular_size(file))
-        with Image.open(file, formats=FORMATS) as picture:
-            mode, (width, height) = picture.mode, picture.size
-    except Exception as error:  # Damaged pictures raise anything.
-        raise _unreadable(file, error) from error
-    if 3 * width * height > most:
-        raise DataError(f"{file} promises {width} x {height} pixels, more than its bytes can hold")
-    return mode, (width, height)
-
-
-def _pixels(file: Path, mode: str, size: int | None) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with Image.open(file, formats=FORMATS) as picture:
-            converted = picture.convert(mode)
-    except Exception as error:
-        raise _unreadable(file, error) from error
-    return np.asarray(_square(converted, size) if size else converted)
-
-
-def _square(picture: Image, size: int) -> Image:
-    from PIL.Image import Resampling
-
-    edge = min(picture.size)
-    left, top = ((length - edge) / 2 for length in picture.size)
-    return picture.resize((size, size), Resampling.BILINEAR, (left, top, left + edge, top + edge))
-
-
-def _unreadable(file: Path, error: Exception) -> DataError | StorageError:
-    if isinstance(error, PermissionError):
-        return StorageError(f"{file} cannot be read: {error.strerror}")
-    return DataError(f"{file} is damaged or no picture: {' '.join(str(error).split())}")
