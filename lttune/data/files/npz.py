@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from lttune.config.seeding import stream
-from lttune.errors import DataError, StorageError
+from lttune.errors import DataError, StorageError, listed
 from lttune.store.files import reason_of, write_atomically, write_errors
 from lttune.store.regular import is_of_content, most_memory, regular_size
 
@@ -121,13 +121,22 @@ def _arrays(path: Path, file: _Members) -> dict[str, np.ndarray]:
 def with_test_part(path: Path, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
     """Returns a test part of a fifth, the same each time, and the rest as the training part.
 
+    It is drawn from all pictures, not class by class: its shares of the classes are theirs but for
+    chance.
+
     Raises:
-        DataError: if x and y are not of one length of at least 5.
+        DataError: if x and y are not of one length of at least 5, or the training part would be
+            left without a class.
     """
     if x.ndim == 0 or y.shape != x.shape[:1] or len(y) < 5:
         raise DataError(f"{path}: y must be [N] with x's N >= 5, got {y.shape} for x {x.shape}")
     order = stream(0, 0, "own-test").permutation(len(y))
     test, train = np.sort(order[: len(y) // 5]), np.sort(order[len(y) // 5 :])
+    if np.issubdtype(y.dtype, np.integer) and len(lost := np.setdiff1d(y, y[train])):
+        raise DataError(
+            f"{path}: each class must have a picture in the training part; the fifth that is drawn "
+            f"as the test part took all of {listed(lost.tolist())}: give both parts"
+        )
     return {"train_x": x[train], "train_y": y[train], "test_x": x[test], "test_y": y[test]}
 
 

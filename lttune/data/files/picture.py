@@ -1,9 +1,9 @@
 """One file of a picture as Pillow decodes it, and what a conversion to bytes would lose of it.
 
 Pillow converts whatever it is asked to: a grey value of 16 bits above 255 becomes white, of a
-colour of 16 bits the lower half is dropped, and of a picture that is drawn in its transparency alone
-a black square is left. Such files are refused: which of their values are black and white, and on
-which ground they belong, is not in them.
+colour of 16 bits the lower half is dropped, and of a picture that is drawn in its transparency
+alone a black square is left. Such files are refused: which of their values are black and white, and
+on which ground they belong, is not in them.
 """
 
 from __future__ import annotations
