@@ -8,6 +8,7 @@ folders (``regular.is_of_system``) is no picture and no class, whatever its endi
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from lttune.data.files.npz import with_test_part
 from lttune.data.files.picture import GREY_MODES, picture_head, picture_pixels
 from lttune.errors import DataError, StorageError
+from lttune.records.capacity import require_memory
 from lttune.store.regular import is_of_system
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
@@ -126,6 +128,7 @@ def _decoded(files: list[Path], size: int | None) -> np.ndarray:
             )
     shape = (len(files), height, width, 3)[: 4 if mode == "RGB" else 3]
     try:
+        require_memory(math.prod(shape))
         x = np.empty(shape, np.uint8)
     except (MemoryError, ValueError):
         raise DataError(
