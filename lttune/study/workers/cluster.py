@@ -104,8 +104,8 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
 def _share_of_job() -> dict[str, Any]:
     """Returns the cores of a Ray of this machine, and its object store's bytes if a job has less.
 
-    By itself Ray (2.60) takes all cores but for the outermost control group's, of less than one
-    none, on which no trial would ever begin, and three tenths of that group's or of all memory.
+    By itself Ray (2.60) looks at the outermost control group alone: not at affinity, the job's own
+    group or Slurm. Of half a core it makes none, on which no trial would ever begin.
     """
     mine = capacity()
     whole = utils.estimate_available_memory()
