@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from lttune.records.capacity import capacity
+
 BUSY = 0.5
 """Load average of the last minute from which on times are not to be trusted."""
 
@@ -25,7 +27,7 @@ def describe() -> dict[str, str | int | float]:
     """Returns what a reader needs to judge the times."""
     return {
         "cpu": processor(),
-        "cores": os.cpu_count() or 1,
+        "cores": capacity().cores,
         "threads": torch.get_num_threads(),
         "system": platform.system(),
         "python": platform.python_version(),

@@ -23,6 +23,7 @@ from typing import Any
 from benchmarks import alone, workers
 from lttune.errors import DataError, ResourceError
 from lttune.records import schema
+from lttune.records.capacity import capacity
 from lttune.store.files import read_json
 
 NAME = "benchmark"
@@ -45,7 +46,7 @@ def measure(trials: int, steps: int) -> dict[str, Any]:
             "--lottery.train.eval-every": min(100, steps),
         }
         words = [str(word) for option in options.items() for word in option]
-        slots = min(os.cpu_count() or 1, trials)
+        slots = min(capacity().cores, trials)
         before = alone.measure(slots, steps)
         began = time.time()
         errors = out / "stderr"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class LttuneError(Exception):
@@ -85,6 +85,17 @@ def quoted(value: object) -> str:
     except ValueError:  # Python writes out no number of more than 4,300 digits.
         return "a number of more than 4,300 digits"
     return text if len(text) <= LONGEST_QUOTED else f"{text[: LONGEST_QUOTED - 3]}..."
+
+
+MOST_LISTED = 10
+"""Values of a list that a message names."""
+
+
+def listed(values: Sequence[object]) -> str:
+    """Returns values as a message names them: the first few, and how many more there are."""
+    more = len(values) - MOST_LISTED
+    names = ", ".join(map(str, values[:MOST_LISTED]))
+    return f"{names} and {more:,} more" if more > 0 else names
 
 
 def legible(text: str) -> str:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import tyro
 
 from lttune.config.lottery.data import DatasetName, is_path
 from lttune.config.rules import every_rule
+from lttune.errors import legible, listed
 
+if TYPE_CHECKING:
+    from lttune.data import Dataset
+
+SPLITS = (
+    "at random, not class by class: the validation pictures of each replicate, and the test part "
+    "of a path that has none"
+)
+"""What is printed of how parts are drawn."""
 LARGEST_EDGE = 2048
 """Pixels of an edge that pictures can be resized to; larger ones fill the memory."""
 
@@ -63,13 +72,33 @@ def main(flags: Flags) -> int:
         name = str(flags.save)
     dataset = load(name, flags.folder)
     train, test = len(dataset.train_y), len(dataset.test_y)
-    for title, value in {
+    described = {
         "name": dataset.name,
         "pictures": f"{train:,} training (of which {dataset.validation:,} validate), {test:,} test",
         "shape": " x ".join(map(str, dataset.shape)),
         "classes": dataset.classes,
         "source": dataset.source,
         "digest": dataset.digest(),
-    }.items():
-        print(f"{title:<9}{value}")
+        **_counts(dataset),
+        "drawn": SPLITS,
+    }
+    if is_path(flags.name) and not flags.name.endswith(".npz"):
+        folder = expanded(flags.name)
+        passed = [str(entry.relative_to(folder)) for entry in picture_folder.passed_over(folder)]
+        described["passed"] = f"{len(passed)} that are no picture of a class"
+        described["passed"] += f": {legible(listed(passed))}" if passed else ""
+    width = max(map(len, described)) + 1
+    for title, value in described.items():
+        print(f"{title:<{width}}{value}")
     return 0
+
+
+def _counts(dataset: Dataset) -> dict[str, str]:
+    """Returns what is printed of the pictures of each class; a line if all have as many."""
+    import numpy as np
+
+    counts = [np.bincount(y, minlength=dataset.classes) for y in (dataset.train_y, dataset.test_y)]
+    lines = [f"{train:,} training, {test:,} test" for train, test in zip(*counts, strict=True)]
+    if len(set(lines)) == 1:
+        return {"each": lines[0]}
+    return {f"class {number}": line for number, line in enumerate(lines)}

@@ -44,11 +44,18 @@ class Flags:
     deepcave. What is there already is left."""
 
     def __post_init__(self) -> None:
-        """Raises ``ConfigError`` if a field breaks its rule."""
+        """Raises ``ConfigError`` if a field breaks its rule.
+
+        Of a folder that is no study, ``StorageError``: what of it is exported is then no question.
+        """
         given = {f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
         asked = [] if self.level is None else ["level"]
         asked += [name for name, is_asked in self.whole().items() if is_asked]
         of_a_ticket = sorted(given & OF_A_TICKET)
+        if not asked:
+            from lttune.records.folder import read_sheet
+
+            read_sheet(self.study)
         with every_rule() as rules:
             rule = f"given by one of --level, {', '.join(f'--{name}' for name in self.whole())}"
             rules.require(len(asked) == 1, "what is exported", rule, asked, ("--level",))

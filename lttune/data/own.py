@@ -6,8 +6,8 @@ import numpy as np
 
 from lttune.data.dataset import Dataset, statistics
 from lttune.data.files import npz, picture_folder
-from lttune.errors import DataError
-from lttune.store.regular import expanded
+from lttune.errors import DataError, listed
+from lttune.store.regular import expanded, is_of_system
 
 Arrays = dict[str, np.ndarray]
 
@@ -25,7 +25,11 @@ def load(name: str) -> Dataset:
     path = expanded(name)
     if path.suffix == ".npz":
         return from_arrays(name, npz.read(path), "npz file")
-    return from_arrays(name, picture_folder.read(path), "folder of pictures")
+    source, arrays = "folder of pictures", picture_folder.read(path)
+    if passed := picture_folder.passed_over(path):
+        systems = sum(is_of_system(entry.name) for entry in passed)
+        source += f"; passed over: {systems} of operating systems, {len(passed) - systems} others"
+    return from_arrays(name, arrays, source)
 
 
 def from_arrays(name: str, arrays: Arrays, source: str) -> Dataset:
@@ -55,6 +59,11 @@ def from_arrays(name: str, arrays: Arrays, source: str) -> Dataset:
         # The network has an output for each: one label gone wrong could ask for any number of them.
         rule = f"classes below the number of its pictures, {len(train_y)}"
         _refuse(name, "train_y", rule, classes - 1)
+    missing = np.setdiff1d(np.arange(classes), train_y)
+    if len(missing):
+        # Labels from 1 would have an output that nothing is trained for, and count in chance too.
+        rule = f"the classes 0 to {classes - 1}, each with a picture"
+        _refuse(name, "train_y", rule, f"none of {listed(missing.tolist())}")
     if test_y.max() >= classes:
         _refuse(name, "test_y", f"the classes 0 to {classes - 1} of train_y", int(test_y.max()))
     mean, std = statistics(train_x, 255)

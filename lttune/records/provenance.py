@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import lttune
+from lttune.records.capacity import capacity
 
 RECORDED_PACKAGES = ("torch", "ray", "optuna", "mlflow", "numpy", "scikit-learn", "safetensors")
 
@@ -41,7 +41,7 @@ def packages() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Returns the processor, its cores and the system; no host name."""
+    """Returns the processor, the cores of it that the job may use, and the system; no host name."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -49,7 +49,7 @@ def machine() -> dict[str, Any]:
         model = next((v.strip() for k, _, v in lines if k.strip() == "model name"), model)
     return {
         "cpu": model,
-        "cores": os.cpu_count() or 1,
+        "cores": capacity().cores,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }

@@ -13,6 +13,12 @@ ALWAYS_ROOM = 64 << 20
 """Bytes that any file may fill in memory, however short it is."""
 MOST_UNPACKED = 256
 """Bytes in memory for each byte of a file. Pictures pack to a twentieth at best."""
+OF_SYSTEMS = {
+    *("__macosx", "icon\r"),
+    *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),
+    *("@eadir", "#recycle", "lost+found"),
+}
+"""What macOS, Windows, network disks and Linux leave in folders, in small letters, dots apart."""
 
 
 def regular_size(path: Path) -> int:
@@ -29,6 +35,11 @@ def regular_size(path: Path) -> int:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "Neither a file nor a folder", str(path))
     return found.st_size
+
+
+def is_of_system(name: str) -> bool:
+    """Returns whether an entry of a folder is one that nobody put there, or a hidden one."""
+    return name.startswith(".") or name.lower() in OF_SYSTEMS
 
 
 def is_of_content(error: Exception) -> bool:

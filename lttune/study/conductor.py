@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import time
@@ -18,6 +17,7 @@ from lttune.config.phase import phase_of
 from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
+from lttune.records.capacity import capacity
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
 from lttune.store.files import subfolder, write_atomically
@@ -88,7 +88,7 @@ def _planned(needed: Prepared) -> Outcome:
     config, console = needed.config, PrintingConsole()
     needed.show_engine(console)
     pace = measured(config.lottery, needed.datasets, needed.engine, config.device)
-    cores = config.max_concurrent or os.cpu_count() or 1
+    cores = config.max_concurrent or capacity().cores
     console.print(cost_table(plan(config, needed.study, needed.datasets, pace), cores))
     return Outcome(exit_code=0, report=config.folder / "report.html", tracking="", not_tracked="")
 

@@ -17,6 +17,7 @@ from lttune.records.ledger import Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.summary import level_metrics, trial_metrics
 from lttune.records.tables import Row
+from lttune.store.regular import is_of_system
 from lttune.study.phases.planned import phase_config
 from lttune.study.tracking.examples import TrainingExamples
 from lttune.study.tracking.tracker import RunStatus, Tracker
@@ -141,9 +142,10 @@ class TrackedStudy:
             yield
 
     def _own(self, files: Sequence[Path]) -> list[Path]:
-        """Returns the files that are there, without links to what is not the study's."""
+        """Returns the files that are there, but links to others' and what systems leave."""
         root = self._folder.resolve()
-        return [path for path in files if path.is_file() and root in path.resolve().parents]
+        found = [path for path in files if path.is_file() and not is_of_system(path.name)]
+        return [path for path in found if root in path.resolve().parents]
 
     def _file(self) -> Path:
         """Returns the study file's copy, which its command names."""

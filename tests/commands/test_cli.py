@@ -100,17 +100,58 @@ def test_the_module_and_the_script_are_the_same_command():
 # lttune data.
 
 
+DIGITS = {
+    "class 0": "138 training, 40 test",
+    "class 1": "152 training, 30 test",
+    "class 2": "137 training, 40 test",
+    "class 3": "141 training, 42 test",
+    "class 4": "151 training, 30 test",
+    "class 5": "143 training, 39 test",
+    "class 6": "144 training, 37 test",
+    "class 7": "144 training, 35 test",
+    "class 8": "141 training, 33 test",
+    "class 9": "146 training, 34 test",
+}
+
+
 def test_data_describes_a_dataset(lttune):
     code, out, _ = lttune("data", "digits")
     assert code == 0
-    assert dict(line.split(maxsplit=1) for line in out.splitlines()) == {
+    assert {line[:9].rstrip(): line[9:] for line in out.splitlines()} == {
         "name": "digits",
         "pictures": "1,437 training (of which 237 validate), 360 test",
         "shape": "8 x 8",
         "classes": "10",
         "source": "scikit-learn",
         "digest": load("digits").digest(),
+        **DIGITS,
+        "drawn": "at random, not class by class: the validation pictures of each replicate, and "
+        "the test part of a path that has none",
     }
+
+
+def test_data_of_classes_of_one_size_has_one_line_of_them(lttune, tmp_path):
+    x, y = np.arange(96, dtype=np.uint8).reshape(6, 4, 4), np.array([0, 1, 2] * 2)
+    np.savez(tmp_path / "x.npz", train_x=x, train_y=y, test_x=x[:3], test_y=y[:3])
+    code, out, _ = lttune("data", str(tmp_path / "x.npz"))
+    assert code == 0
+    assert "\neach     2 training, 1 test\n" in out
+    assert "class 0" not in out
+
+
+def test_data_names_what_it_passed_over(lttune, tmp_path):
+    for name in ("ape", "bee"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for number in range(5):
+            x = np.arange(20, dtype=np.uint8).reshape(4, 5) + number
+            Image.fromarray(x).save(tmp_path / "own" / name / f"{number}.png")
+    code, out, _ = lttune("data", str(tmp_path / "own"))
+    assert (code, out.splitlines()[-1]) == (0, "passed   0 that are no picture of a class")
+    (tmp_path / "own" / "Thumbs.db").write_bytes(b"")
+    (tmp_path / "own" / "bee" / "._4.png").write_bytes(b"\0\5\x16\7")
+    code, out, _ = lttune("data", str(tmp_path / "own"))
+    last = "passed   2 that are no picture of a class: Thumbs.db, bee/._4.png"
+    assert (code, out.splitlines()[-1]) == (0, last)
 
 
 def test_data_looks_into_the_folder_it_is_given(lttune, tmp_path):

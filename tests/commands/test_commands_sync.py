@@ -102,12 +102,14 @@ def change(path: Path, **fields: object) -> None:
 
 
 def test_all_of_a_study_is_sent_and_nothing_of_it_twice(study, uri, sync):
+    (study / "figures" / ".DS_Store").write_bytes(b"left by macOS")
     before = state(study)
     code, text = sync(study, "--tracking-uri", uri)
     assert code == 0
     assert text == f"{uri} (experiment 1): all 2 trials of the study digits\n"
     store = Store(uri)
     runs = store.runs("digits")
+    assert store.artifacts(runs["digits"], "figures") == {"figures/curve.svg"}
     assert statuses(store) == dict.fromkeys(["digits", *NAMES], "FINISHED")
     assert {"study.json", "report.html", "records.parquet", "figures"} <= store.artifacts(
         runs["digits"]

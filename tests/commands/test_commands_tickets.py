@@ -248,8 +248,13 @@ def test_what_cannot_be_is_one_message(run, command, code, message):
 @pytest.mark.parametrize(
     "command",
     [
+        "export N",
+        "export N --trial 1 --form torch-prune",
         "export N --level 1",
         "export --optuna N",
+        "sync N",
+        "doctor N",
+        "doctor N --repair",
         "masks N:0/0/1 results/digits:0/0/1",
         "transfer N",
         "importance N",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig
 from lttune.data import load
+from lttune.data.files.npz import with_test_part
 from lttune.data.files.picture_folder import read
 from lttune.errors import ConfigError, DataError
 from lttune.store.store import Store
@@ -100,6 +102,14 @@ def test_x_and_y_alone_are_split_the_same_each_time(saved):
         ({"train_y": Y[:9] / 1}, "train_y must be whole numbers, classes from 0, got float64"),
         ({"train_y": Y[:9] - 1}, "train_y must be classes from 0, got -1"),
         ({"train_y": Y[:9] * 0}, "train_y must be two examples and two classes or more, got [0]"),
+        (
+            {"train_y": Y[:9] + 1},
+            "train_y must be the classes 0 to 3, each with a picture, got none of 0",
+        ),
+        (
+            {"train_y": np.array([0, 2, 2, 5, 5, 5, 8, 0, 2])},
+            "train_y must be the classes 0 to 8, each with a picture, got none of 1, 3, 4, 6, 7",
+        ),
         ({"test_y": Y[9:] + 1}, "test_y must be the classes 0 to 2 of train_y, got 3"),
         ({"train_x": GREY[:9] * 0 + 7}, "train_x must be pixels that differ, in every channel"),
         (
@@ -116,6 +126,26 @@ def test_arrays_that_will_not_do_are_named_with_their_rule(saved, changed, messa
     assert text.startswith(path)
     assert message in text
     assert "\n" not in text
+
+
+def test_of_many_missing_classes_a_few_are_named(saved):
+    y = np.repeat([0, 13], 20)
+    x = RNG.integers(0, 256, (40, 4, 6)).astype(np.uint8)
+    with pytest.raises(DataError, match=r"got none of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more$"):
+        load(saved(train_x=x, train_y=y, test_x=x[:2], test_y=y[:2]))
+
+
+def test_a_drawn_test_part_that_takes_a_class_is_refused(saved):
+    y = Y.copy()
+    y[load_test_places()] = 7, 5
+    with pytest.raises(DataError, match="as the test part took all of 5, 7: give both parts"):
+        load(saved(x=GREY, y=y))
+
+
+def load_test_places() -> np.ndarray:
+    """Returns the places of the pictures that are drawn as the test part of 12."""
+    parts = with_test_part(Path("x"), np.arange(12), np.zeros(12, int))
+    return parts["test_x"]
 
 
 def test_a_file_that_holds_python_objects_is_not_read(saved):

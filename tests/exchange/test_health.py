@@ -1,6 +1,7 @@
 """What the doctor finds, and what it can mend: with every fault it must be able to see."""
 
 import importlib.metadata
+import os
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,21 @@ def test_a_token_that_others_can_read_is_a_fault(tmp_path, monkeypatch):
         (last,) = (one for one in findings if one.what.startswith("Ray's token"))
         assert last.trouble == trouble
         assert "secret" not in last.line
+
+
+def test_the_share_of_the_job_and_a_long_folder_are_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "500")
+    told = [one.what for one in environment_findings(tmp_path)]
+    assert (
+        "this job has 1 cores by SLURM_CPUS_PER_TASK, 0.5 GB by SLURM_MEM_PER_NODE" in told
+        or os.cpu_count() == 1
+    )
+    monkeypatch.setenv("TMPDIR", "/" + 90 * "x")
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    (fault,) = (one for one in environment_findings(tmp_path) if one.exit_code)
+    assert fault.exit_code == 5
+    assert fault.line.startswith("FAULT   names of Ray's sockets: TMPDIR must be at most ")
 
 
 def test_little_room_is_a_warning(tmp_path, monkeypatch):

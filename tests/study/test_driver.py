@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock, call
@@ -12,8 +15,10 @@ from digits_study import SMOKE
 from ray.exceptions import AuthenticationError
 
 from lttune.errors import ResourceError
+from lttune.records.capacity import capacity
 from lttune.records.ledger import Trial
-from lttune.study.workers.cluster import QUIET, start_ray
+from lttune.study.workers import cluster
+from lttune.study.workers.cluster import QUIET, require_cluster, start_ray
 from lttune.study.workers.tune import _Bridge
 
 
@@ -31,12 +36,80 @@ def test_what_keeps_ray_from_starting_is_one_line(kind, monkeypatch):
     assert str(error.value) == line
 
 
+class _AskedError(Exception):
+    """Ends a start of Ray once it is known what was asked of it."""
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Returns what a study asks Ray for when it starts one; nothing is started."""
+
+    def options(**changes: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+
+        def init(**options: Any) -> None:
+            found.update(options)
+            raise _AskedError
+
+        for name, value in QUIET.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(ray, "init", init)
+        with pytest.raises(ResourceError):
+            start_ray(dataclasses.replace(SMOKE, **changes))
+        return found
+
+    return options
+
+
+def test_ray_takes_the_cores_and_the_memory_of_the_job_and_not_the_machines(asked, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)))
+    monkeypatch.setattr(cluster, "capacity", lambda: capacity(Path("nowhere")))
+    assert (asked()["num_cpus"], "object_store_memory" in asked()) == (64, False)
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "1024")
+    options = asked()
+    assert (options["num_cpus"], options["object_store_memory"]) == (3, int(0.3 * (1 << 30)))
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "64")
+    assert asked()["object_store_memory"] == 75 << 20
+    # What a cluster has its nodes say.
+    assert asked(address="10.0.0.1:6379").keys().isdisjoint({"num_cpus", "object_store_memory"})
+
+
+@pytest.mark.parametrize(
+    ("variables", "longest"),
+    [
+        ({"TMPDIR": "/" + 80 * "x"}, "TMPDIR"),
+        ({"RAY_TMPDIR": "/y" * 40, "TMPDIR": "/tmp"}, "RAY_TMPDIR"),
+    ],
+)
+def test_a_long_folder_of_temporary_files_is_refused_with_the_way_out(
+    monkeypatch, variables, longest
+):
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    most = 107 - len(f"/ray/session_2026-01-02_03-04-05_678901_{os.getpid()}/sockets/plasma_store")
+    with pytest.raises(ResourceError) as error:
+        require_cluster(SMOKE)
+    text = str(error.value)
+    assert text.startswith(f"{longest} must be at most {most} bytes long, so that the sockets that")
+    assert text.endswith(
+        f"{variables[longest]}; export RAY_TMPDIR=/tmp or another short folder of your own"
+    )
+    monkeypatch.setenv("RAY_TMPDIR", "/" + (most - 1) * "x")
+    require_cluster(SMOKE)
+    # The nodes of a cluster have folders of their own.
+    monkeypatch.setenv("RAY_TMPDIR", "/" + most * "x")
+    require_cluster(dataclasses.replace(SMOKE, address="10.0.0.1:6379"))
+
+
 def test_a_trial_whose_worker_never_started_has_failed():
     # Ray tells of its error without having told of its start.
     mine = Trial(number=3, phase="search", label="search", hparams={}, replicates=[0], controls=[])
     ledger, listener = Mock(), Mock()
     searcher = Mock(trial_of={"abc": mine}.__getitem__)
-    bridge = _Bridge(ledger, searcher, listener)
+    bridge = _Bridge(ledger, searcher, listener, Path("notes"))
     bridge.on_trial_error(0, [], SimpleNamespace(trial_id="abc"))
     assert (mine.state, mine.error) == (
         "failed",

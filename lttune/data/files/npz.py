@@ -16,7 +16,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 from lttune.config.seeding import stream
-from lttune.errors import DataError, StorageError
+from lttune.errors import DataError, StorageError, listed
+from lttune.records.capacity import require_memory
 from lttune.store.files import reason_of, write_atomically, write_errors
 from lttune.store.regular import is_of_content, most_memory, regular_size
 
@@ -46,6 +47,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
             return _arrays(path, _Members(path, file, most_memory(size)))
     except DataError:
         raise
+    except MemoryError as error:
+        raise DataError(f"{path} does not fit into memory: {reason_of(error)}") from error
     except Exception as error:  # Damaged zips and headers raise anything.
         reason = reason_of(error)
         if is_of_content(error):
@@ -64,7 +67,7 @@ class _Members:
     """
 
     def __init__(self, path: Path, file: zipfile.ZipFile, most: int) -> None:
-        self._path, self._file, self._most = path, file, most
+        self._path, self._file, self._most, self._filled = path, file, most, 0
         self.names = [n.removesuffix(".npy") for n in file.namelist() if n.endswith(".npy")]
 
     def array(self, name: str) -> np.ndarray:
@@ -72,6 +75,7 @@ class _Members:
 
         Raises:
             DataError: if that is more than there is.
+            MemoryError: if it and those before it are more than this job may use.
         """
         entry = self._file.getinfo(f"{name}.npy")
         self._most -= entry.file_size
@@ -87,6 +91,8 @@ class _Members:
             size, left = math.prod(shape) * dtype.itemsize, entry.file_size - member.tell()
         if size != left:
             raise DataError(f"{self._path}: {name} promises {size} bytes, {shape}, and has {left}")
+        self._filled += size
+        require_memory(self._filled)
         # Not sought back to its start: then its checksum would not be looked at any more.
         with self._file.open(entry) as member:
             return npy.read_array(member, allow_pickle=False)
@@ -121,13 +127,22 @@ def _arrays(path: Path, file: _Members) -> dict[str, np.ndarray]:
 def with_test_part(path: Path, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
     """Returns a test part of a fifth, the same each time, and the rest as the training part.
 
+    It is drawn from all pictures, not class by class: its shares of the classes are theirs but for
+    chance.
+
     Raises:
-        DataError: if x and y are not of one length of at least 5.
+        DataError: if x and y are not of one length of at least 5, or the training part would be
+            left without a class.
     """
     if x.ndim == 0 or y.shape != x.shape[:1] or len(y) < 5:
         raise DataError(f"{path}: y must be [N] with x's N >= 5, got {y.shape} for x {x.shape}")
     order = stream(0, 0, "own-test").permutation(len(y))
     test, train = np.sort(order[: len(y) // 5]), np.sort(order[len(y) // 5 :])
+    if np.issubdtype(y.dtype, np.integer) and len(lost := np.setdiff1d(y, y[train])):
+        raise DataError(
+            f"{path}: each class must have a picture in the training part; the fifth that is drawn "
+            f"as the test part took all of {listed(lost.tolist())}: give both parts"
+        )
     return {"train_x": x[train], "train_y": y[train], "test_x": x[test], "test_y": y[test]}
 
 

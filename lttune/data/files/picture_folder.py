@@ -2,28 +2,24 @@
 
 The class folders may lie in ``train/`` and ``test/`` (or ``val/``); else a fixed fifth of the
 pictures, drawn at random, is the test part. Read is what Pillow decodes: PNG, JPEG and others.
-Pictures are grey if all of them are, else they have three channels.
+Pictures are grey if all of them are, else they have three channels. What operating systems leave in
+folders (``regular.is_of_system``) is no picture and no class, whatever its ending.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lttune.data.files.npz import with_test_part
+from lttune.data.files.picture import GREY_MODES, picture_head, picture_pixels
 from lttune.errors import DataError, StorageError
-from lttune.store.regular import most_memory, regular_size
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from lttune.records.capacity import require_memory
+from lttune.store.regular import is_of_system
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-"""What Pillow may take a file for, whatever its name; other kinds would start programs."""
-GREY_MODES = {"1", "L", "LA"}
-"""Pillow's modes without colours."""
 
 
 def read(path: Path, size: int | None = None) -> dict[str, np.ndarray]:
@@ -48,13 +44,12 @@ def read(path: Path, size: int | None = None) -> dict[str, np.ndarray]:
 def _read(path: Path, size: int | None) -> dict[str, np.ndarray]:
     if not path.is_dir():
         raise DataError(f"{path} is no folder of pictures: it does not exist or is a file")
-    test = next((path / name for name in ("test", "val") if (path / name).is_dir()), None)
-    if not (path / "train").is_dir() or test is None:
-        files, classes = _files(path, _folders(path))
+    part, *test = _parts(path)
+    names = _folders(part)
+    files, classes = _files(part, names)
+    if not test:
         return with_test_part(path, _decoded(files, size), np.array(classes))
-    names = _folders(path / "train")
-    files, classes = _files(path / "train", names)
-    test_files, test_classes = _files(test, names)
+    test_files, test_classes = _files(test[0], names)
     x = _decoded([*files, *test_files], size)
     return {
         "train_x": x[: len(files)],
@@ -64,8 +59,39 @@ def _read(path: Path, size: int | None) -> dict[str, np.ndarray]:
     }
 
 
+def passed_over(path: Path) -> list[Path]:
+    """Returns what a folder that ``read`` reads holds besides its classes and their pictures.
+
+    Raises:
+        StorageError: if something cannot be read.
+    """
+    parts = _parts(path)
+    found: list[Path] = []
+    try:
+        if path not in parts:
+            found += [entry for entry in path.iterdir() if entry not in parts]
+        for part in parts:
+            names = _folders(part)
+            found += [entry for entry in part.iterdir() if entry.name not in names]
+            for name in names:
+                found += [entry for entry in (part / name).iterdir() if not _is_picture(entry)]
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    return sorted(found)
+
+
+def _parts(path: Path) -> list[Path]:
+    """Returns the training and the test part; the folder itself if it has none."""
+    test = next((path / name for name in ("test", "val") if (path / name).is_dir()), None)
+    return [path / "train", test] if test is not None and (path / "train").is_dir() else [path]
+
+
 def _folders(path: Path) -> list[str]:
-    return sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return sorted(p.name for p in path.iterdir() if p.is_dir() and not is_of_system(p.name))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in ENDINGS and not is_of_system(path.name)
 
 
 def _files(path: Path, names: list[str]) -> tuple[list[Path], list[int]]:
@@ -81,7 +107,7 @@ def _files(path: Path, names: list[str]) -> tuple[list[Path], list[int]]:
     files: list[Path] = []
     classes: list[int] = []
     for number, name in enumerate(names):
-        found = sorted(p for p in (path / name).glob("*") if p.suffix.lower() in ENDINGS)
+        found = sorted(filter(_is_picture, (path / name).glob("*")))
         if not found:
             raise DataError(f"{path / name} must hold a picture ({', '.join(sorted(ENDINGS))})")
         files += found
@@ -91,7 +117,7 @@ def _files(path: Path, names: list[str]) -> tuple[list[Path], list[int]]:
 
 def _decoded(files: list[Path], size: int | None) -> np.ndarray:
     # A first pass reads the heads alone: only then is the one array known, and room made for it.
-    heads = {file: _head(file) for file in files}
+    heads = {file: picture_head(file) for file in files}
     mode = "L" if all(mode in GREY_MODES for mode, _ in heads.values()) else "RGB"
     width, height = (size, size) if size else heads[files[0]][1]
     for file, (_, found) in heads.items():
@@ -102,51 +128,12 @@ def _decoded(files: list[Path], size: int | None) -> np.ndarray:
             )
     shape = (len(files), height, width, 3)[: 4 if mode == "RGB" else 3]
     try:
+        require_memory(math.prod(shape))
         x = np.empty(shape, np.uint8)
     except (MemoryError, ValueError):
         raise DataError(
             f"{len(files)} pictures of {width} x {height} pixels do not fit into memory"
         ) from None
     for at, file in enumerate(files):
-        x[at] = _pixels(file, mode, size)
+        x[at] = picture_pixels(file, mode, size)
     return x
-
-
-def _head(file: Path) -> tuple[str, tuple[int, int]]:
-    """Returns mode and size of a picture, which its bytes can hold."""
-    from PIL import Image
-
-    try:
-        most = most_memory(regular_size(file))
-        with Image.open(file, formats=FORMATS) as picture:
-            mode, (width, height) = picture.mode, picture.size
-    except Exception as error:  # Damaged pictures raise anything.
-        raise _unreadable(file, error) from error
-    if 3 * width * height > most:
-        raise DataError(f"{file} promises {width} x {height} pixels, more than its bytes can hold")
-    return mode, (width, height)
-
-
-def _pixels(file: Path, mode: str, size: int | None) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with Image.open(file, formats=FORMATS) as picture:
-            converted = picture.convert(mode)
-    except Exception as error:
-        raise _unreadable(file, error) from error
-    return np.asarray(_square(converted, size) if size else converted)
-
-
-def _square(picture: Image, size: int) -> Image:
-    from PIL.Image import Resampling
-
-    edge = min(picture.size)
-    left, top = ((length - edge) / 2 for length in picture.size)
-    return picture.resize((size, size), Resampling.BILINEAR, (left, top, left + edge, top + edge))
-
-
-def _unreadable(file: Path, error: Exception) -> DataError | StorageError:
-    if isinstance(error, PermissionError):
-        return StorageError(f"{file} cannot be read: {error.strerror}")
-    return DataError(f"{file} is damaged or no picture: {' '.join(str(error).split())}")

@@ -15,6 +15,8 @@ from packaging.specifiers import SpecifierSet
 
 from lttune.errors import ResourceError, StorageError
 from lttune.exchange.health.inspection import Inspection
+from lttune.records.capacity import capacity
+from lttune.store.sockets import require_short_names
 
 LEAST_FREE_MB = 1_000
 """Room below which a study of some size may not end; LeNet-300-100's 25 levels take 3 MB."""
@@ -26,7 +28,7 @@ def environment_findings(out: Path) -> list[Inspection]:
     Args:
         out: where results go; it need not be there yet.
     """
-    return [*_packages(), _room(out), *_token()]
+    return [*_packages(), _share(), _sockets(), _room(out), *_token()]
 
 
 def _packages() -> Iterator[Inspection]:
@@ -61,6 +63,21 @@ def _version(name: str, version: str, wanted: SpecifierSet, mend: str) -> Inspec
         mend=mend,
         exit_code=ResourceError.exit_code,
     )
+
+
+def _share() -> Inspection:
+    mine = capacity()
+    memory = "" if mine.memory is None else f", {mine.memory / 1e9:,.1f} GB by {mine.memory_by}"
+    return Inspection(what=f"this job has {mine.cores} cores by {mine.cores_by}{memory}")
+
+
+def _sockets() -> Inspection:
+    what = "names of Ray's sockets"
+    try:
+        require_short_names()
+    except ResourceError as error:
+        return Inspection(what=what, trouble=str(error), exit_code=error.exit_code)
+    return Inspection(what=what)
 
 
 def _room(out: Path) -> Inspection:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import ray_constants, services
+from ray._private import ray_constants, services, utils
 from ray.exceptions import GetTimeoutError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lttune.config.signals import Interrupted, interrupts_kept
 from lttune.errors import ResourceError, StorageError
+from lttune.records.capacity import capacity
+from lttune.store.sockets import require_short_names
 from lttune.store.temporary import temporary_beside
 from lttune.study.checks import check_address
 from lttune.study.settings import StudyConfig
@@ -39,13 +41,16 @@ QUIET = {
 
 
 def require_cluster(config: StudyConfig) -> None:
-    """Checks that the cluster that Ray would find by itself answers.
+    """Checks that a Ray can start here, or that the cluster that it would find by itself answers.
 
     Ray (2.60) would try for half a minute to reach one that has gone, and print lines of its own.
 
     Raises:
-        ResourceError: if there is none, or it does not answer as ``check_address`` asks.
+        ResourceError: if none can start, there is none, or it does not answer as ``check_address``
+            asks.
     """
+    if config.address in (None, "local"):
+        require_short_names()
     if config.address != "auto" or "://" in os.environ.get("RAY_ADDRESS", ""):
         return  # An address is checked with the settings; one of Ray's client is Ray's to reach.
     try:
@@ -59,7 +64,8 @@ def require_cluster(config: StudyConfig) -> None:
 def start_ray(config: StudyConfig) -> dict[str, Any]:
     """Starts Ray on this machine or joins a cluster; returns its resources.
 
-    A Ray of this machine alone listens on the loopback address, which no other machine reaches.
+    A Ray of this machine alone listens on the loopback address, which no other machine reaches, and
+    takes what this job may use of the machine (``capacity``).
 
     Raises:
         ResourceError: if the cluster does not answer or lacks what a trial needs.
@@ -77,6 +83,7 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
                 include_dashboard=False if local else None,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
+                **(_share_of_job() if local else {}),
             )
     except SystemExit as end:
         # What Ray, which takes SIGTERM for itself while it starts, makes of that.
@@ -92,6 +99,21 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
         raise ResourceError("device must be cpu here: cuda was asked for, but Ray sees no GPU")
     _check_store(config.store.absolute())
     return resources
+
+
+def _share_of_job() -> dict[str, Any]:
+    """Returns the cores of a Ray of this machine, and its object store's bytes if a job has less.
+
+    By itself Ray (2.60) looks at the outermost control group alone: not at affinity, the job's own
+    group or Slurm. Of half a core it makes none, on which no trial would ever begin.
+    """
+    mine = capacity()
+    whole = utils.estimate_available_memory()
+    if mine.memory is None or mine.memory >= whole:
+        return {"num_cpus": mine.cores}
+    room = utils.resolve_object_store_memory(mine.memory)
+    least = ray_constants.OBJECT_STORE_MINIMUM_MEMORY_BYTES
+    return {"num_cpus": mine.cores, "object_store_memory": max(room, least)}
 
 
 @contextlib.contextmanager

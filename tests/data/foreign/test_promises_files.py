@@ -137,6 +137,19 @@ def test_pictures_that_do_not_fit_into_memory_together(tmp_path, monkeypatch):
     assert refusal(str(tmp_path)) == "10 pictures of 6 x 4 pixels do not fit into memory"
 
 
+def test_pictures_that_do_not_fit_into_the_memory_of_the_job(tmp_path, monkeypatch):
+    # Linux would give the memory, and end the job that fills it.
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "1")
+    x = np.repeat(np.arange(256, dtype=np.uint8), 4096).reshape(8, 256, 512)
+    for name in ("ape", "bee"):
+        (tmp_path / name).mkdir()
+        for number in range(4):
+            Image.fromarray(x[number]).save(tmp_path / name / f"{number}.png")
+    assert load(str(tmp_path)).shape == (256, 512)
+    Image.fromarray(x[0]).save(tmp_path / "ape" / "9.png")
+    assert refusal(str(tmp_path)) == "9 pictures of 512 x 256 pixels do not fit into memory"
+
+
 def test_no_program_is_started_for_a_picture(tmp_path):
     # Pillow hands PostScript to a program, whatever the file is called.
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n%%EndComments\nshowpage\n"

@@ -160,3 +160,18 @@ def test_a_class_that_is_a_mistake_asks_for_no_network(tmp_path, kind):
 @pytest.mark.parametrize("size", [0, 1, 1000, ALWAYS_ROOM // 256, 10**9])
 def test_memory_follows_the_bytes(size):
     assert most_memory(size) == max(64 << 20, 256 * size)
+
+
+def test_arrays_that_do_not_fit_into_the_memory_of_the_job(tmp_path, monkeypatch):
+    x, y = (
+        np.arange(1 << 19, dtype=np.uint16).astype(np.uint8).reshape(32, 128, 128),
+        np.arange(32) % 2,
+    )
+    np.savez_compressed(tmp_path / "x.npz", train_x=x, train_y=y, test_x=x, test_y=y)
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "2")
+    assert load(str(tmp_path / "x.npz")).shape == (128, 128)
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "1")
+    text = refusal(str(tmp_path / "x.npz"))
+    assert text.endswith(
+        "does not fit into memory: 1048832 bytes, of 1048576 that this job may use"
+    )
