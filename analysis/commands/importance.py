@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from lttune.config.design import Factor
 
-FEWEST_RANKED = 20
-"""Points of which PED-ANOVA takes the best tenth."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
@@ -71,7 +68,7 @@ def _by_density(responses: pd.DataFrame) -> dict[str, tuple[pd.Series, bool]]:
     for density in IMPORTANCE_DENSITIES[::3]:
         here = sound[sound["density"] == density]
         means = here.groupby("trial")["value"].mean()
-        if _is_enough(means):
+        if len(means):
             found[f"accuracy at {100 * density:.3g} %"] = means, False
     return found
 
@@ -87,12 +84,7 @@ def _objective(
     values = done.dropna(subset=["objective"]).assign(trial=done["number"].map(first))
     means = values.groupby("trial")["objective"].mean()
     name, minimize = objective.get("name", "objective"), objective.get("direction") == "minimize"
-    return {str(name): (means, minimize)} if _is_enough(means) else {}
-
-
-def _is_enough(means: pd.Series) -> bool:
-    """Returns whether there are enough points, and something to be best in."""
-    return len(means) >= FEWEST_RANKED and means.min() < means.max()
+    return {str(name): (means, minimize)} if len(means) else {}
 
 
 def _table(
@@ -103,9 +95,13 @@ def _table(
     """Returns columns response, method, question, n, factor, importance, rank and unknown."""
     import pandas as pd
 
-    from lttune.study.search.optuna_importance import QUESTIONS, optuna_importances
+    from lttune.study.search.optuna_importance import (
+        FEWEST_RANKED,
+        QUESTIONS,
+        optuna_importances,
+    )
 
-    if not responses:
+    if all(len(means) < FEWEST_RANKED for means, _ in responses.values()):
         raise ConfigError(
             f"study must have {FEWEST_RANKED} points with a response, for a best tenth"
         )

@@ -66,6 +66,8 @@ class GivenOk:
     importance: Importance
     """With status refused if the ok region is no box: S1 and ST are not defined there."""
     share_ok: float
+    unknown: str = ""
+    """Why there are no Shapley effects although some diverged, empty if there are."""
     shapley: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Per factor the Shapley effect inside the ok region, with 95 % intervals; empty if there is
     nothing to estimate or if nothing diverged. The points it is averaged over add an error of about
@@ -155,6 +157,9 @@ def divergence(
         return np.hstack([fit.probability(unit) for fit in fits])
 
     indices = sobol_indices(chances, len(data.factors), base=BASE, seed=seed)
+    if not (np.isfinite(indices.first).all() and np.isfinite(indices.total).all()):
+        reason = "the classifier's probability hardly varies: shares of no variance are undefined"
+        return Divergence(status="undefined", reason=reason, **known)
     table = pd.DataFrame({"factor": [factor.path for factor in data.factors]})
     for name, values in (("first", indices.first), ("total", indices.total)):
         low, high = np.quantile(centred(values, 1), [0.025, 0.975], axis=1)
@@ -203,16 +208,20 @@ def importance_given_ok(
         "ST are not defined on it: see the Shapley effects, or a nested design inside the region"
     )
     refused = Importance(status="refused", reason=reason, trajectories=int(ok.sum()))
-    if min(ok.sum(), (~ok).sum()) < MIN_CLASS:
-        return GivenOk(importance=refused, share_ok=share)
+
+    def without(why: str) -> GivenOk:
+        whole = dataclasses.replace(refused, reason=f"{reason}; no Shapley effects, {why}")
+        return GivenOk(importance=whole, share_ok=share, unknown=why)
+
+    if (fewer := min(ok.sum(), (~ok).sum())) < MIN_CLASS:
+        which = "diverged" if ok.mean() > 0.5 else "are ok"
+        return without(f"{fewer} trajectories {which}, fewer than {MIN_CLASS}")
     sound = sample(points, good, factors, unit=unit)
-    if sound.is_constant:
-        return GivenOk(importance=refused, share_ok=share)
+    if sound.no_contrast:
+        return without(sound.no_contrast)
     surrogate = gp.fit(sound, seed=seed)
     if (q2 := gp.leave_one_out(surrogate, sound).q2) < MIN_Q2:
-        reason = f"{reason}; no Shapley effects, surrogate too poor: leave-one-out Q2 {q2:.2f}"
-        refused = dataclasses.replace(refused, reason=reason)
-        return GivenOk(importance=refused, share_ok=share)
+        return without(f"surrogate too poor: leave-one-out Q2 {q2:.2f}")
     boundary = Boundary(data, ok)
     effects = centred(
         shapley_effects(
@@ -224,6 +233,8 @@ def importance_given_ok(
         ),
         SHAPLEY_DRAWS,
     )
+    if not np.isfinite(effects).all():
+        return without("some draws of the surrogate hardly vary where networks are ok")
     low, high = np.quantile(effects, [0.025, 0.975], axis=1)
     names = [factor.path for factor in data.factors]
     table = pd.DataFrame({"factor": names, "shapley": effects.mean(1), "low": low, "high": high})

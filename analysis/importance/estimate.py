@@ -76,9 +76,9 @@ def importance_of(
     counts: dict[str, Any] = {"trajectories": len(data.y), "points": len(data.unit)}
     if data.refusal:
         return Importance(status="refused", reason=data.refusal, **counts)
-    if data.is_constant:
-        reason = "the response is constant: shares of no variance are undefined"
-        return Importance(status="undefined", reason=reason, signal_variance=0.0, **counts)
+    if reason := data.no_contrast:
+        variance = 0.0 if data.is_constant and len(data.unit) > 1 else float("nan")
+        return Importance(status="undefined", reason=reason, signal_variance=variance, **counts)
     surrogate = gp.fit(data, seed=seed)
     quality = gp.leave_one_out(surrogate, data)
     seed_variance, freedom = data.seed_variance
@@ -92,6 +92,9 @@ def importance_of(
     indices = _corrected(
         sobol_indices(functions, len(data.factors), base=base, seed=seed), surrogate, data, seed
     )
+    if not (np.isfinite(indices.first).all() and np.isfinite(indices.total).all()):
+        reason = "some draws of the surrogate hardly vary: shares of no variance are undefined"
+        return Importance(status="undefined", reason=reason, **known)
     forest = forest_importance(data, seed=seed)
     floor = float(
         np.quantile(null_totals(surrogate, data, permutations=permutations, seed=seed), 0.975)

@@ -14,7 +14,7 @@ from lttune.config.design.distributions import Floats
 
 EstimateStatus = Literal["ok", "inconclusive", "refused", "undefined"]
 """ok: there are numbers; inconclusive: the surrogate is too poor; refused: the sample supports no
-inference; undefined: the response does not vary."""
+inference; undefined: the response varies too little, or at too few points, to share that out."""
 Index = Literal["first", "total"]
 
 COLUMNS = [

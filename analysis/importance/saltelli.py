@@ -16,6 +16,7 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import qmc
 
+from analysis.importance.shapley import LEAST_VARIANCE
 from lttune.config.design.distributions import Floats
 
 BASE = 4096
@@ -66,7 +67,8 @@ def sobol_indices(
     y_ab = np.stack([function(_swapped(a, b, j)) - centre for j in range(factors)])
     y_ba = np.stack([function(_swapped(b, a, j)) - centre for j in range(factors)])
     variance = (y_a.var(0) + y_b.var(0)) / 2
-    scale = np.where(variance > 1e-12 * np.maximum(centre**2, 1e-12), variance, np.nan)
+    least = LEAST_VARIANCE * np.maximum(centre**2, LEAST_VARIANCE)
+    scale = np.where(variance > least, variance, np.nan)
     first = (y_b * (y_ab - y_a)).mean(1) + (y_a * (y_ba - y_b)).mean(1)
     total = ((y_a - y_ab) ** 2).mean(1) + ((y_b - y_ba) ** 2).mean(1)
     # BA_i and AB_j share the columns i and j and no other: their product's mean is the variance of

@@ -15,12 +15,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from lttune.config.design import SPREAD, Factor
+from lttune.config.design import SPREAD, Factor, are_alike, lacking_contrast
 from lttune.config.design.distributions import Floats
 from lttune.config.design.factors import encode
 
 MIN_EFFECTIVE = 30.0
 """Effective sample size below which a weighted adaptive sample is refused."""
+FEWEST_POINTS = 16
+"""Points below which nothing is shared out: a surrogate of fewer finds one in ten noises
+predictable, and of two or three every one, because their mean is no better."""
 UNIFORM_ALPHA = 1e-3
 """Chance that an honest design is taken for a search (over all factors)."""
 
@@ -85,7 +88,17 @@ class Sample:
     @property
     def is_constant(self) -> bool:
         """Whether all responses are the same number, up to rounding."""
-        return bool(np.ptp(self.y) <= 1e-12 * max(1.0, float(np.abs(self.y).max())))
+        return are_alike(self.y)
+
+    @property
+    def no_contrast(self) -> str:
+        """Why shares of the responses' variance are not known, empty if they may be."""
+        counts, means = pooled(self)
+        if reason := lacking_contrast(means[counts > 0]):
+            return reason
+        if len(means) >= FEWEST_POINTS:
+            return ""
+        return f"the response is known at {len(means)} points, fewer than {FEWEST_POINTS}"
 
 
 def sample(

@@ -18,6 +18,8 @@ from scipy.stats import qmc
 from lttune.config.design.distributions import Floats
 
 MAX_FACTORS = 10
+LEAST_VARIANCE = 1e-12
+"""As a share of the squared mean, and of 1e-12 at least: below it a function does not vary."""
 ROUNDS = 200
 """Attempts to find a second point in the region that shares the frozen coordinates."""
 
@@ -33,6 +35,8 @@ def shapley_effects(
     seed: int = 0,
 ) -> Floats:
     """Returns each factor's Shapley effect on k functions, shape (factors, k).
+
+    NaN where a function does not vary in the region.
 
     Args:
         function: maps (m, d) unit coordinates to (m, k) values, without noise.
@@ -62,7 +66,8 @@ def shapley_effects(
         for j in set(range(factors)) - subset:
             weight = 1 / (factors * comb(factors - 1, len(subset)))
             effects[j] += weight * (costs[subset | {j}] - cost)
-    return effects / np.where(whole > 0, whole, np.nan)
+    least = LEAST_VARIANCE * np.maximum(y.mean(0) ** 2, LEAST_VARIANCE)
+    return effects / np.where(whole > least, whole, np.nan)
 
 
 def _inside(region: Region, factors: int, count: int, seed: int) -> tuple[Floats, Floats]:

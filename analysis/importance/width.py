@@ -111,7 +111,7 @@ def marginal_widths(
     data = sample(points, responses, factors, unit=unit)
     wholes = {factor.path: _whole(factor.distribution) for factor in data.factors}
     wholes = {p: whole for p, whole in wholes.items() if whole is not None and p != INERT}
-    if reason := data.refusal or ("the response is constant" if data.is_constant else ""):
+    if reason := data.refusal or data.no_contrast:
         return {path: _unknown(whole, len(data.y), reason) for path, whole in wholes.items()}
     surrogate = gp.fit(data, seed=seed)
     if (q2 := gp.leave_one_out(surrogate, data).q2) < MIN_Q2:

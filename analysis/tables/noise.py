@@ -16,9 +16,10 @@ from analysis.frame import StudyFrame, in_phases
 from analysis.statistics.components import RESIDUAL, variance_components
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import TABLE_DENSITIES, point_name
+from lttune.config.design import lacking_contrast
 
 COMPONENT_COLUMNS = ["source", "density", "component", "variance", "share", "groups", "n"]
-NOISE_COLUMNS = [*COMPONENT_COLUMNS, "kept_by_pairing"]
+NOISE_COLUMNS = [*COMPONENT_COLUMNS, "kept_by_pairing", "unknown"]
 """Columns of ``noise_table``."""
 
 FEWEST_TRAJECTORIES = 8
@@ -41,7 +42,8 @@ def noise_table(
     shares of accuracy squared, by restricted maximum likelihood; ``share`` of their sum; ``groups``
     how many points or replicates it rests on, missing for the rest; ``n`` trajectories that reached
     the density without divergence. ``kept_by_pairing`` is the share of the variance within a point
-    that a difference paired by replicate keeps: below 1, pairing helps.
+    that a difference paired by replicate keeps: below 1, pairing helps. ``unknown`` says why both
+    shares are missing, empty if they are not.
     """
     rows: list[dict[str, Any]] = []
     for source, networks in _sources(study).items():
@@ -81,17 +83,19 @@ def _components(source: str, density: float, here: pd.DataFrame) -> list[dict[st
     effects = {"point": here["point"], "replicate": here["replicate"]}
     found = variance_components(here["accuracy"].astype(float), np.ones((len(here), 1)), effects)
     within = found.variances["replicate"] + found.variances[RESIDUAL]
-    kept = found.variances[RESIDUAL] / within if within > 0 else np.nan
+    unknown = lacking_contrast(here["accuracy"])
+    kept = found.variances[RESIDUAL] / within if within > 0 and not unknown else np.nan
     return [
         {
             "source": source,
             "density": density,
             "component": WORDS[name],
             "variance": variance,
-            "share": found.shares[name],
+            "share": np.nan if unknown else found.shares[name],
             "groups": found.groups.get(name),
             "n": found.n,
             "kept_by_pairing": kept,
+            "unknown": unknown,
         }
         for name, variance in found.variances.items()
     ]

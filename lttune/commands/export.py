@@ -34,9 +34,10 @@ class Flags:
     """Level of the trajectory; 0 is dense."""
     branch: str = "trunk"
     """trunk, or a branch whose weights are kept, such as sibling."""
-    form: Literal["state-dict", "torch-prune"] = "state-dict"
+    form: Literal["state-dict", "torch-prune", "compact"] = "state-dict"
     """state-dict is what a plain module loads, with exact zeros, and beside it a file of the mask;
-    torch-prune is the state_dict of a module under torch.nn.utils.prune."""
+    torch-prune is the state_dict of a module under torch.nn.utils.prune; compact has the survivors
+    and the mask's bits only."""
     weights: Literal["trained", "start"] = "trained"
     """trained: at the end of the level's training; start: where that began."""
     out: Path | None = None

@@ -18,8 +18,8 @@ class Flags:
     """Which masks, and what becomes of them."""
 
     tickets: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Two or more: files of masks (of lttune, torch.nn.utils.prune or open_lth), or tickets of a
-    study, results/NAME:TRIAL/REPLICATE/LEVEL."""
+    """Two or more: files of masks (of lttune, torch.nn.utils.prune, torch.ao, NNI or open_lth), or
+    tickets of a study, results/NAME:TRIAL/REPLICATE/LEVEL."""
     combine: Literal["union", "intersection"] | None = None
     """Joins all of them into one mask."""
     out: Path | None = None

@@ -34,7 +34,7 @@ class Flags:
     """Levels whose tickets are taken; none for the deepest of the trial alone."""
     target: Annotated[TargetConfig, tyro.conf.OmitArgPrefixes] = field(default_factory=TargetConfig)
     mask: Path | None = None
-    """A file of masks instead of levels: of lttune, torch.nn.utils.prune or open_lth."""
+    """A file of masks instead of levels, as ``lttune masks`` takes."""
     start: Path | None = None
     """The state dict that a mask's survivors start from. None is what the trial's replicate rewinds
     to."""

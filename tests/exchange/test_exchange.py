@@ -19,6 +19,7 @@ from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
 from lttune.errors import ConfigError
 from lttune.exchange.tensors import (
+    compact,
     mask_tensors,
     masks_in,
     plain,
@@ -144,11 +145,12 @@ def test_the_form_of_torch_prune_is_torchs_own(network):
     )
 
 
-def test_held_weights_have_no_torch_prune_form():
+def test_held_weights_have_the_plain_form_only():
     weights, mask = ticket(NETWORK)
     weights["fc1.weight"][~mask["fc1.weight"]] = 0.5
-    with pytest.raises(ConfigError, match="form must be state-dict where pruned weights hold"):
-        torch_prune(weights, mask, NETWORK, 0)
+    for form in (torch_prune, compact):
+        with pytest.raises(ConfigError, match="form must be state-dict where pruned weights hold"):
+            form(weights, mask, NETWORK, 0)
 
 
 # And back.
@@ -164,8 +166,9 @@ def test_what_is_exported_is_imported(tmp_path_factory, seed, density, normed):
     write(folder / "mask.safetensors", mask_tensors(mask), {"a": "b"})
     write(folder / "prune.safetensors", torch_prune(weights, mask, network, 3), {})
     torch.save(torch_prune(weights, mask, network, 3), folder / "prune.pt")
+    write(folder / "compact.safetensors", compact(weights, mask, network, 3), {})
     assert read(folder / "mask.safetensors").metadata == {"format": "pt", "a": "b"}
-    for name in ("mask.safetensors", "prune.safetensors", "prune.pt"):
+    for name in ("mask.safetensors", "prune.safetensors", "prune.pt", "compact.safetensors"):
         assert same(masks_in(read(folder / name)).of(network), mask)
-    for name in ("plain.safetensors", "prune.safetensors", "prune.pt"):
+    for name in ("plain.safetensors", "prune.safetensors", "prune.pt", "compact.safetensors"):
         assert same(weights_in(read(folder / name), network), weights)

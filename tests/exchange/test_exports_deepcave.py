@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pandas as pd
 import pytest
-from exported_study import FC1, INSIDE, REAL, trials_of
+from exported_study import FC1, INSIDE, REAL, change, trials_of
 
 from lttune.exchange.studies import Folder, write_deepcave
 from lttune.records import schema
@@ -66,6 +66,34 @@ def test_deepcave_knows_objectives_budgets_and_space(study):
     assert (number["name"], number["type"], number["log"]) == (FC1, "uniform_float", False)
     # The base configuration names none, and a default has to be a value of the space.
     assert (number["lower"], number["upper"], number["default_value"]) == (0.2, 0.6, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("path", "described", "value"),
+    [
+        ("train.lr", {"kind": "categorical", "choices": [0.01]}, 0.01),
+        ("train.lr", {"kind": "float", "low": 0.01, "high": 0.01, "log": True, "step": None}, 0.01),
+        ("train.steps", {"kind": "int", "low": 40, "high": 40, "log": False, "step": 1}, 40),
+    ],
+)
+def test_what_has_one_value_is_a_constant_in_deepcave(study, path, described, value):
+    sheet = read_json(study / "study.json")
+    change(study / "study.json", space={FC1: sheet["space"][FC1], path: described})
+    run, history = deepcave(study)
+    space = {e["name"]: e for e in read_json(run / "configspace.json")["hyperparameters"]}
+    assert space[path] == {"name": path, "type": "constant", "value": value, "meta": None}
+    assert space[FC1]["type"] == "uniform_float"
+    configs = read_json(run / "configs.json")
+    assert configs
+    assert {config[path] for config in configs.values()} == {value}
+    assert len(history) > 0
+
+
+def test_values_of_a_sweep_of_one_value_are_a_constant_in_deepcave(study):
+    deepcave(study)
+    for place in (study / "deepcave").iterdir():
+        for entry in read_json(place / "configspace.json")["hyperparameters"]:
+            assert len(entry.get("choices", [0, 1])) > 1, entry
 
 
 def test_deepcave_joins_the_replicates_of_one_configuration(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from lttune.errors import DataError
-from lttune.exchange.tensors import Contents, masks_in, read
+from lttune.exchange.tensors import Contents, compact, masks_in, read, write
 
 CHANGES = changes("<")
 
@@ -20,16 +20,17 @@ CHANGES = changes("<")
 def files(tmp_path_factory):
     """The bytes of a mask in each form, and a path."""
     folder = tmp_path_factory.mktemp("tensors")
-    _, mask = ticket(NETWORK)
+    weights, mask = ticket(NETWORK)
     tensors = {f"{name}_mask": keep.float() for name, keep in mask.items()}
     save_file(tensors, folder / "a")
     torch.save(tensors, folder / "b")
     torch.save(tensors, folder / "c", _use_new_zipfile_serialization=False)
-    return [(folder / name).read_bytes() for name in "abc"], folder / "x.pt"
+    write(folder / "d", compact(weights, mask, NETWORK, 3), {})
+    return [(folder / name).read_bytes() for name in "abcd"], folder / "x.pt"
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, 2), CHANGES, st.sampled_from([0.5, 0.99, 1.0]), st.booleans())
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 3), CHANGES, st.sampled_from([0.5, 0.99, 1.0]), st.booleans())
 def test_a_changed_or_cut_file(files, which, places, share, in_head):
     wholes, path = files
     # Most of a file is numbers; what they are counted by stands at its ends.

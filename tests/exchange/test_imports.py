@@ -160,7 +160,7 @@ def test_damaged_files_are_named(tmp_path, name, data, message):
 
 
 def test_a_file_must_map_names_to_tensors(tmp_path):
-    torch.save(OrderedDict(model={"fc1.weight": torch.ones(2)}), tmp_path / "x.pt")
+    torch.save(OrderedDict(a={"model": {"fc1.weight": torch.ones(2)}}), tmp_path / "x.pt")
     with pytest.raises(DataError, match="must hold a mapping of names to tensors"):
         read(tmp_path / "x.pt")
     with pytest.raises(StorageError, match="cannot read"):

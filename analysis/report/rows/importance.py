@@ -117,7 +117,7 @@ def noise_rows(table: pd.DataFrame, density: float) -> list[dict[str, Any]]:
         here = mine[mine["density"] == at]
         parts = {row["component"]: row for row in here.to_dict("records")}
         first = here.iloc[0]
-        shared = {name: first[name] for name in ("density", "n", "kept_by_pairing")}
+        shared = {name: first[name] for name in ("density", "n", "kept_by_pairing", "unknown")}
         rows.append({"source": source, **shared, "parts": parts})
     return rows
 

@@ -66,9 +66,24 @@ def design_tables(study: StudyFrame) -> tuple[Importances | None, str]:
     if isinstance(found, str):
         return None, found
     notes = missing_text(found.missing[found.missing["density"].isin(found.strip["density"])])
+    notes += unknown_text(found.strip)
     if found.ended:
         notes.append(f"The curves end early: {found.ended}.")
     return found, " ".join(notes)
+
+
+def unknown_text(strip: pd.DataFrame) -> list[str]:
+    """Returns a sentence for each reason why no shares are known, and at which densities."""
+    text: list[str] = []
+    without = strip[strip["status"] != "ok"]
+    # What comes after a colon are the numbers of one density.
+    kinds = [str(reason).partition(":")[0] for reason in without["reason"]]
+    for kind in dict.fromkeys(kinds):
+        mine = without[[other == kind for other in kinds]]
+        places = ", ".join(f"{100 * density:.3g} %" for density in mine["density"])
+        reason = mine["reason"].iloc[0] if len(mine) == 1 else kind
+        text.append(f"Shares are not known at {places} of the weights: {reason}.")
+    return text
 
 
 def _estimated(sample: DesignSample, margin: float, reference: float) -> Importances:
@@ -126,6 +141,9 @@ def _two_parts(sample: DesignSample) -> tuple[pd.DataFrame, pd.DataFrame, str]:
         if here["ok"].all():
             continue
         given = importance_given_ok(points, here, factors)
+        if given.unknown:
+            place = f"{100 * density:.3g} % of the weights"
+            text += f" What matters where it is sound is not known at {place}: {given.unknown}."
         if len(given.shapley):
             n = given.importance.trajectories
             effects.append(given.shapley.assign(density=density, n=n))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.frame import StudyFrame, in_phases
+from analysis.importance.sample import FEWEST_POINTS
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import TABLE_DENSITIES, point_name
 from analysis.tables.trials import settings
@@ -15,9 +16,6 @@ from lttune.records.objectives import DENSITY_GRID
 
 IMPORTANCE_DENSITIES = DENSITY_GRID[::2]
 """Densities at which importances are estimated, every other of the grid: each takes seconds."""
-
-FEWEST_POINTS = 16
-"""Points of a design below which a surrogate is not tried."""
 
 RESPONSE = "accuracy"
 """Test accuracy: gain is zero at density 1 by definition, and has nothing to share there."""

@@ -5,6 +5,7 @@ nothing of who trains it, and names replicates (common random numbers), never se
 """
 
 from lttune.config.design.comparison import fair_comparison
+from lttune.config.design.contrast import HANDFUL, are_alike, lacking_contrast
 from lttune.config.design.distributions import (
     Categorical,
     Distribution,
@@ -20,6 +21,7 @@ from lttune.config.design.space_filling import space_filling
 from lttune.config.design.sweeps import SWEEPS, Sweep
 
 __all__ = [
+    "HANDFUL",
     "INERT",
     "LENET_FACTORS",
     "LENET_PAPER",
@@ -35,7 +37,9 @@ __all__ = [
     "Role",
     "Sweep",
     "Uniform",
+    "are_alike",
     "fair_comparison",
+    "lacking_contrast",
     "levels_to",
     "nested",
     "reaching",

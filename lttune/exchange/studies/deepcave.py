@@ -115,13 +115,24 @@ def _configspace(chosen: TrialSet, base: dict[str, Any]) -> dict[str, Any]:
 
 
 def _described(path: str, distribution: BaseDistribution, base: Any) -> dict[str, Any]:
+    values = _only_values(distribution)
+    if len(values) == 1:
+        # DeepCAVE 1.4 has NaN for a categorical of one choice, and ConfigSpace no range of width 0.
+        return {"name": path, "type": "constant", "value": values[0], "meta": None}
     if isinstance(distribution, CategoricalDistribution):
-        choices = list(distribution.choices)
-        kind = {"type": "categorical", "choices": choices, "weights": None}
-        first = choices[0]
+        kind = {"type": "categorical", "choices": values, "weights": None}
+        first = values[0]
     else:
         first, high, log = (getattr(distribution, name) for name in ("low", "high", "log"))
         name = "uniform_float" if isinstance(distribution, FloatDistribution) else "uniform_int"
         kind = {"type": name, "lower": first, "upper": high, "log": log}
     default = base if contains(distribution, base) else first
     return {"name": path, **kind, "default_value": default, "meta": None}
+
+
+def _only_values(distribution: BaseDistribution) -> list[Any]:
+    """Returns the choices of a categorical, and the ends of a range, once if they are one."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    low, high = getattr(distribution, "low"), getattr(distribution, "high")  # noqa: B009
+    return list(dict.fromkeys((low, high)))

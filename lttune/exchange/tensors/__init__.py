@@ -1,4 +1,4 @@
-"""Tickets to and from plain PyTorch: state dicts, ``torch.nn.utils.prune``, open_lth's masks.
+"""Tickets to and from plain PyTorch: state dicts, compact files, the masks of other pruners.
 
 Files are safetensors or what ``torch.save`` wrote of a mapping of tensors; pickles are never run.
 """
@@ -6,6 +6,7 @@ Files are safetensors or what ``torch.save`` wrote of a mapping of tensors; pick
 from lttune.exchange.tensors.files import Contents, read, write
 from lttune.exchange.tensors.forms import (
     TENSOR_FORMS,
+    compact,
     mask_tensors,
     plain,
     pruned_module,
@@ -18,6 +19,7 @@ __all__ = [
     "TENSOR_FORMS",
     "Contents",
     "FoundMasks",
+    "compact",
     "mask_tensors",
     "masks_in",
     "matched",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -14,6 +16,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from lttune.errors import DataError, StorageError
+from lttune.exchange.tensors.forms import mask_tensors
+from lttune.exchange.tensors.nesting import entries_told, tensors_by_name
+from lttune.exchange.tensors.packing import put_together
 from lttune.store.files import reason_of, write_atomically
 from lttune.store.regular import is_of_content, most_memory, regular_size
 from lttune.store.tensor_files import write_tensors
@@ -25,6 +30,14 @@ PLAIN_TYPES = (
     *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
 )
 """Types of elements that a mask or a weight can have."""
+
+
+def _without_default(*_: object) -> dict[object, object]:
+    return {}
+
+
+DEFAULT_DICT = [(_without_default, "collections.defaultdict"), (dict, "builtins.dict")]
+"""What stands for ``defaultdict(dict)``, in which torch.ao's sparsifiers keep their masks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +68,12 @@ def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
 def read(path: Path) -> Contents:
     """Returns the contents of a safetensors file or of a file that ``torch.save`` wrote.
 
+    What is compact there is put together, with its mask as ``mask.NAME``.
+
     Raises:
         StorageError: if it cannot be read.
-        DataError: if it is damaged, promises more than its bytes can hold, or holds anything but a
-            mapping of names to dense tensors of real numbers.
+        DataError: if it is damaged, promises more than its bytes can hold, or holds anything but
+            names of dense tensors of real numbers: a mapping, or mappings in one.
     """
     try:
         size = regular_size(path)
@@ -68,7 +83,11 @@ def read(path: Path) -> Contents:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     found = _safetensors(path) if is_safetensors else _saved_by_torch(path)
     _require_plain(path, found.tensors, most_memory(size))
-    return found
+    try:
+        tensors, mask = put_together(found.tensors)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    return dataclasses.replace(found, tensors=tensors | mask_tensors(mask))
 
 
 def _safetensors(path: Path) -> Contents:
@@ -89,9 +108,12 @@ def _saved_by_torch(path: Path) -> Contents:
         with warnings.catch_warnings():
             # What PyTorch says of kinds of tensors that are refused next.
             warnings.simplefilter("ignore")
-            values = torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(DEFAULT_DICT):
+                values = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise DataError(f"{path} must hold tensors only; it needs code to be read") from error
+        needed = re.search(r"GLOBAL ([\w.]+) was not", str(error))
+        code = f": {needed[1]}" if needed else ""
+        raise DataError(f"{path} must hold tensors only; it needs code to be read{code}") from error
     except DataError:
         raise
     except Exception as error:  # On what is no such file torch.load raises errors of many kinds.
@@ -99,11 +121,13 @@ def _saved_by_torch(path: Path) -> Contents:
             raise StorageError(f"cannot read {path}: {reason_of(error)}") from error
         reason = (str(error) or type(error).__name__).partition("\n")[0]
         raise DataError(f"{path} is no safetensors and no torch file: {reason}") from error
-    if not isinstance(values, Mapping) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in values.items()
-    ):
-        raise DataError(f"{path} must hold a mapping of names to tensors, as a state_dict is")
-    return Contents(tensors={n: v.detach() for n, v in values.items()}, ordered=True)
+    tensors = tensors_by_name(values)
+    if tensors is None:
+        raise DataError(
+            f"{path} must hold a mapping of names to tensors, as a state_dict is, or such mappings "
+            f"in one; found {entries_told(values)}"
+        )
+    return Contents(tensors=tensors, ordered=True)
 
 
 def _require_unpacked(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The forms in which a ticket leaves: a plain ``state_dict``, or that of a pruned module."""
+"""The forms in which a ticket leaves: a ``state_dict``, plain, compact or of a pruned module."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from lttune.errors import ConfigError
+from lttune.exchange.tensors.packing import in_parts
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
 
@@ -45,11 +46,7 @@ def torch_prune(weights: Weights, mask: Mask, network: Network, steps: int) -> d
     Raises:
         ConfigError: if pruned weights are held at a value: such a module would make them zero.
     """
-    if any(weights[name][~keep].any() for name, keep in mask.items()):
-        raise ConfigError(
-            "form must be state-dict where pruned weights hold a value; "
-            "torch.nn.utils.prune makes them zero"
-        )
+    _require_zeros(weights, mask, "torch.nn.utils.prune makes them zero")
     tensors: dict[str, Tensor] = {}
     for name, value in plain(weights, mask, network, steps).items():
         if name in mask:
@@ -60,7 +57,28 @@ def torch_prune(weights: Weights, mask: Mask, network: Network, steps: int) -> d
     return tensors
 
 
-TENSOR_FORMS: dict[str, TensorForm] = {"state-dict": plain, "torch-prune": torch_prune}
+def compact(weights: Weights, mask: Mask, network: Network, steps: int) -> dict[str, Tensor]:
+    """Returns what ``plain`` does, of each masked tensor its survivors and the bits of its mask.
+
+    Arguments as of ``plain``; ``packing`` says what the parts are.
+
+    Raises:
+        ConfigError: if pruned weights are held at a value, which is not in these parts.
+    """
+    _require_zeros(weights, mask, "a compact file has only survivors")
+    return in_parts(plain(weights, mask, network, steps), mask)
+
+
+def _require_zeros(weights: Weights, mask: Mask, reason: str) -> None:
+    if any(weights[name][~keep].any() for name, keep in mask.items()):
+        raise ConfigError(f"form must be state-dict where pruned weights hold a value; {reason}")
+
+
+TENSOR_FORMS: dict[str, TensorForm] = {
+    "state-dict": plain,
+    "torch-prune": torch_prune,
+    "compact": compact,
+}
 """Name of a form -> what it makes of a ticket."""
 
 

@@ -20,7 +20,7 @@ from optuna.importance import (
 )
 from optuna.trial import create_trial
 
-from lttune.config.design import Factor
+from lttune.config.design import HANDFUL, Factor, lacking_contrast
 from lttune.study.search.space import space_of
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -35,10 +35,10 @@ QUESTIONS: dict[str, str] = {
 
 BEST_SHARE = 0.1
 """Share of the trials that PED-ANOVA asks about."""
+FEWEST_RANKED = 20
+"""Trials of which there is a best tenth."""
 REGIONS = {"ped_anova": (1.0, "all trials"), "ped_anova_local": (0.5, "the better half")}
 """Column -> the share of the trials that the best are compared with, and its name."""
-HANDFUL = 5
-"""Trials on either side of a contrast, below which it says nothing."""
 
 
 def optuna_importances(
@@ -63,12 +63,8 @@ def optuna_importances(
         minimize: whether less of the response is better.
         seed: of the forest.
 
-    Raises:
-        ValueError: if there are fewer than 20 trials: the best tenth would be less than two.
     """
     rows = points[points["trial"].isin(list(values))]
-    if len(rows) < 20:
-        raise ValueError(f"PED-ANOVA of the best tenth needs 20 trials, got {len(rows)}")
     study = optuna.create_study(direction="minimize" if minimize else "maximize")
     distributions = space_of(factors)
     for row in rows.to_dict("records"):
@@ -109,11 +105,10 @@ def _unknown(name: str, losses: np.ndarray) -> str:
         losses: the trials' responses, less is better.
     """
     n = len(losses)
+    if n < FEWEST_RANKED:
+        return f"{n} points have a response, fewer than {FEWEST_RANKED}"
     if name not in REGIONS:
-        apart = n - int(np.unique(losses, return_counts=True)[1].max())
-        if apart >= HANDFUL:
-            return ""
-        return f"{apart} of {n} responses differ from all others, fewer than {HANDFUL}"
+        return lacking_contrast(losses)
     share, words = REGIONS[name]
     best, region = (
         int((losses <= np.quantile(losses, quantile, method="inverted_cdf")).sum())

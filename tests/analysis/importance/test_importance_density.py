@@ -261,7 +261,7 @@ def test_a_marginal_width_needs_a_good_surrogate_and_an_order():
     assert np.isnan(found["x0"].width)
     assert "Q2" in found["x0"].reason
     same = marginal_widths(points, responses.assign(value=0.5), factors, margin=0.0)
-    assert same["x0"].reason == "the response is constant"
+    assert same["x0"].reason == "the response is constant: all 32 are the same"
     kind = Factor(path="x0", distribution=Categorical(choices=(0, 1)))
     points = points.assign(x0=(points["x0"] > 0.5).astype(int))
     assert list(marginal_widths(points, responses, [kind, *factors[1:]], margin=0.0)) == ["x1"]

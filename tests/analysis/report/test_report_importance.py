@@ -16,7 +16,7 @@ from analysis.figures.design.noise import noise
 from analysis.figures.design.widths import width
 from analysis.figures.search import budget as budget_figures
 from analysis.report import write as report
-from analysis.report.rows.importance import OPTUNA, lead_text
+from analysis.report.rows.importance import OPTUNA, lead_text, noise_rows
 from analysis.tables.design import importance as design_importance
 from analysis.tables.design.points import IMPORTANCE_DENSITIES, design_sample
 from analysis.tables.design.widths import width_table
@@ -83,6 +83,18 @@ def test_one_replicate_or_point_splits_nothing(tmp_path):
     alone = swept(tmp_path / "b", lambda _, r, k: 0.9 + 0.01 * r + 0.001 * k, LABELS[:1], 9)
     assert noise_table(alone).empty
     assert noise(alone, "", noise_table(alone)) is None
+
+
+def test_shares_of_a_noise_that_one_network_makes_are_not_known(tmp_path):
+    study = swept(tmp_path, lambda p, r, k: 0.9 + 0.01 * (p == r == 1), LABELS, 4)
+    found = noise_table(study)
+    assert found[["share", "kept_by_pairing"]].isna().all(axis=None)
+    assert set(found["unknown"]) == {"1 of 16 responses differ from all others, fewer than 5"}
+    row = noise_rows(found, 1.0)[0]
+    assert row["unknown"].startswith("1 of 16")
+    whole = noise_table(swept(tmp_path / "b", lambda p, r, k: 0.9 + 0.01 * p * r, LABELS, 4))
+    assert set(whole["unknown"]) == {""}
+    assert whole["share"].notna().all()
 
 
 def test_networks_that_diverged_are_no_noise(tmp_path):
@@ -219,8 +231,12 @@ def test_the_command_prints_what_each_method_answers_and_the_report_shows_it(tmp
         assert f"{method} (n = 64): {question}" in out
     assert f"{OPTUNA}: lttune report {study.folder} shows it" in out
     table = pd.read_csv(study.folder / "figures" / OPTUNA)
+    assert table["response"].unique().tolist() == ["accuracy at 100 %", "accuracy_auc"]
     # Every trial has the same objective: there is nothing to be best in.
-    assert table["response"].unique().tolist() == ["accuracy at 100 %"]
+    none = table[table["response"] == "accuracy_auc"]
+    assert none["importance"].isna().all()
+    assert "not known of accuracy_auc: the response is constant: all 64 are the same" in out
+    table = table[table["response"] == "accuracy at 100 %"]
     assert set(table["method"]) == set(QUESTIONS)
     assert table.groupby("method")["importance"].sum().tolist() == pytest.approx([1.0] * 3)
     assert (table[table["rank"] == 1]["factor"] == "train.lr").all()
