@@ -14,7 +14,7 @@ from lttune.config.phase import Phase, phase_names
 from lttune.errors import StorageError
 from lttune.records import schema
 from lttune.records.columns import require_columns
-from lttune.records.folder import read_listing, read_sheet, read_table
+from lttune.records.folder import read_listing, read_sheet, read_table, require_rows
 from lttune.records.ledger import ENDED
 
 KEY = ["phase", "trial", "replicate", "branch", "level"]
@@ -80,6 +80,11 @@ def load(folder: Path | str) -> StudyFrame:
     info = read_sheet(folder, LOADED_OF_SHEET)
     study_id = info.get("study_id")
     listing = read_listing(folder, LOADED_OF_TRIAL, study_id)
+    records = _records(folder / "records.parquet", study_id)
+    layers = _table(folder / "layers.parquet", schema.LAYERS, study_id)
+    for name, table in (("records", records), ("layers", layers)):
+        rows = table[["trial"]].to_dict("records")
+        require_rows(folder / f"{name}.parquet", listing["trials"], rows)
     trials = pd.DataFrame(listing["trials"], columns=pd.Index(TRIAL_COLUMNS))
     trials["objective"] = trials["objective"].astype(float)
     trials["values"] = _values(trials)
@@ -87,8 +92,8 @@ def load(folder: Path | str) -> StudyFrame:
         folder=folder,
         info=info,
         trials=trials.sort_values("number", ignore_index=True),
-        records=_records(folder / "records.parquet", study_id),
-        layers=_table(folder / "layers.parquet", schema.LAYERS, study_id),
+        records=records,
+        layers=layers,
         incomplete=_incomplete(listing.get("planned", {}), trials),
     )
 

@@ -32,7 +32,7 @@ def main(flags: Flags) -> int:
     from analysis.report.rows.importance import OPTUNA
     from analysis.tables.design.points import design_sample
     from lttune.records.spreadsheet import save_csv
-    from lttune.store.files import write_atomically, write_errors
+    from lttune.store.files import subfolder, write_atomically, write_errors
 
     study = load(flags.study)
     sample = design_sample(study)
@@ -52,7 +52,7 @@ def main(flags: Flags) -> int:
         for response, reason in reasons.items():
             print(f"not known of {response}: {reason}")
         print()
-    path = flags.study / "figures" / OPTUNA
+    path = subfolder(flags.study, "figures") / OPTUNA
     with write_errors(path), write_atomically(path) as temporary:
         save_csv(table, temporary)
     print(f"{path}: lttune report {flags.study} shows it")

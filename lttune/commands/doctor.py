@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from lttune.config.fields import require
+from lttune.errors import legible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,4 +56,4 @@ def _repair(study: Path) -> None:
     made, left = repair(study)
     print(f"the rows of {made} trials were made anew")
     for line in left:
-        print(f"left: {line}")
+        print(f"left: {legible(line)}")

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from lttune.config.rules import every_rule
+from lttune.errors import legible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ def main(flags: Flags) -> int:
     found = masks_of(flags.tickets)
     for one, other in itertools.combinations(range(len(found)), 2):
         print(f"A {flags.tickets[one]}\nB {flags.tickets[other]}")
-        print("\n".join(overlap_lines(found[one], found[other])))
+        print("\n".join(map(legible, overlap_lines(found[one], found[other]))))
     if flags.combine is not None and flags.out is not None:
         join = {"union": masks.union, "intersection": masks.intersection}[flags.combine]
         mask = join(*found)

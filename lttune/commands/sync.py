@@ -30,7 +30,13 @@ class Flags:
 
 def main(flags: Flags) -> int:
     """Sends what is missing, says where to, and returns the exit code."""
-    from lttune.records.folder import read_listing, read_sheet, read_table, read_trials
+    from lttune.records.folder import (
+        read_listing,
+        read_sheet,
+        read_table,
+        read_trials,
+        require_rows,
+    )
     from lttune.records.ledger import Ledger
     from lttune.store.locks import no_driver
     from lttune.study.mirrored import MIRRORED, TrackedStudy
@@ -43,11 +49,12 @@ def main(flags: Flags) -> int:
     with no_driver(folder):
         trials = read_trials(folder, study_id)
         rows = read_table(folder / "records.parquet", _RECORDED, study_id)
+        require_rows(folder / "records.parquet", map(vars, trials), rows)
         planned = read_listing(folder, (), study_id).get("planned", {})
         by_trial: dict[int, list[dict[str, Any]]] = {trial.number: [] for trial in trials}
         for row in rows:
             by_trial.setdefault(row["trial"], []).append(row)
-        tracker = Tracker(flags.tracking_uri, sheet["name"])
+        tracker = Tracker(flags.tracking_uri, sheet["name"], study_id)
         if reason := tracker.ask():
             raise ResourceError(f"MLflow does not answer at {tracker.address}: {reason}")
         try:
@@ -89,7 +96,7 @@ def _complete(sheet: dict[str, Any], folder: Path) -> dict[str, Any]:
     data, noted = from_dict(sheet["lottery"]).data, sheet["dataset"]
     if noted.keys() >= {"shape", "classes"}:
         return sheet
-    dataset = load(data.name)
+    dataset = load(data.name, fetches=False)
     if dataset.digest() != noted["digest"]:
         raise DataError(f"{dataset.name} here is not the dataset of the study {folder}")
     return {**sheet, "dataset": {**noted, **form(dataset, data)}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from lttune.config.lottery.data import is_path, require_dataset
 from lttune.data import cifar, digits, mnist, own, scenes
 from lttune.data.dataset import Dataset, split
+from lttune.data.files.collection import nothing_fetched
 from lttune.store.regular import expanded
 
 __all__ = ["Dataset", "load", "split"]
@@ -24,13 +26,14 @@ LOADERS: dict[str, Callable[[Path], Dataset]] = {
 }
 
 
-def load(name: str, folder: Path | None = None) -> Dataset:
+def load(name: str, folder: Path | None = None, fetches: bool = True) -> Dataset:
     """Returns a dataset, fetched into the folder if it is not there yet.
 
     Args:
         name: a name of ``LOADERS``, or the path of an .npz file or of a folder of pictures.
         folder: where datasets are kept. None is the environment's ``LTTUNE_DATA``, else a
             cache folder of the user.
+        fetches: whether it may be fetched: not for a name that a stranger's file gives.
 
     Raises:
         ConfigError: if no dataset has this name.
@@ -40,7 +43,8 @@ def load(name: str, folder: Path | None = None) -> Dataset:
     require_dataset("data.name", name)
     if is_path(name):
         return own.load(name)
-    return LOADERS[name](_default_folder() if folder is None else folder)
+    with contextlib.nullcontext() if fetches else nothing_fetched():
+        return LOADERS[name](_default_folder() if folder is None else folder)
 
 
 def _default_folder() -> Path:

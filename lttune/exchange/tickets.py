@@ -169,7 +169,7 @@ def find_network(at: Place) -> Found:
     if hparams is None:
         raise StorageError(f"{at.study / 'trials.json'} lacks trial {at.trial} of the records")
     config = from_dict(sheet["lottery"]).override(hparams)
-    dataset = load(config.data.name)
+    dataset = load(config.data.name, fetches=False)
     known = sheet["dataset"]
     if known["name"] == dataset.name and known["digest"] != dataset.digest():
         raise DataError(f"{dataset.name} here is not the dataset of the study {at.study}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lttune.errors import StorageError
+from lttune.errors import StorageError, listed
 from lttune.records import rules, schema
-from lttune.records.ledger import NEEDED_OF_TRIAL, Trial, listed_trials
+from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, Trial, listed_trials
 from lttune.records.schema import require_same_study
 from lttune.records.tables import Row
 from lttune.store.sealed import read_object
@@ -81,6 +82,32 @@ def read_table(path: Path, needed: Collection[str] = (), study_id: str | None = 
     if rows and (missing := [name for name in needed if name not in rows[0]]):
         raise StorageError(f"{path} lacks {', '.join(missing)}")
     return rows
+
+
+def require_rows(path: Path, trials: Iterable[Mapping[str, Any]], rows: Sequence[Row]) -> None:
+    """Checks that a table has as many rows of each trial as it had when the trial ended.
+
+    Args:
+        path: the table.
+        trials: the fields of each, as ``trials.json`` lists them.
+        rows: the table's.
+
+    Raises:
+        StorageError: if it is another table than the one that the trials left, or is gone.
+    """
+    counts = Counter(row["trial"] for row in rows)
+    wrong = [
+        one["number"]
+        for one in trials
+        if one.get("state") in ENDED
+        and counts[one["number"]] != (one.get("rows") or {}).get(path.stem, counts[one["number"]])
+    ]
+    if wrong:
+        raise StorageError(
+            f"{path} must have the rows of all trials that ended, and has others of "
+            f"{listed(wrong)}: put it back, run the study again, or let `lttune doctor STUDY "
+            "--repair` make them"
+        )
 
 
 def _object(folder: Path, name: str) -> dict[str, Any]:

@@ -51,6 +51,8 @@ class Trial:
     seconds: float | None = None
     """Wall seconds of the attempt that completed it."""
     error: str | None = None
+    rows: dict[str, int] | None = None
+    """Table -> number of its rows when it ended; None in studies of older versions."""
 
     @property
     def name(self) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from lttune.config.fields import is_int, is_number
-from lttune.errors import StorageError
+from lttune.errors import StorageError, listed
 
 FieldRule = tuple[str, Callable[[Any], bool]]
 """What a value must be, in words and as a test."""
@@ -68,6 +69,7 @@ TRIAL_RULES: dict[str, FieldRule] = {
     "values": _or_null(_list_of("numbers", is_number)),
     "seconds": _or_null(_NUMBER),
     "error": _or_null(_TEXT),
+    "rows": _or_null(_OBJECT),
 }
 """Field of a trial in ``trials.json`` -> its rule."""
 
@@ -94,6 +96,9 @@ def require_listing(path: Path, values: Mapping[str, Any], needed: Collection[st
         raise StorageError(f"{path} must hold a list of trials, each with {', '.join(needed)}")
     for place, one in enumerate(trials):
         _require(f"{path}: trials[{place}].", one, TRIAL_RULES)
+    numbers = Counter(one["number"] for one in trials if "number" in one)
+    if twice := [number for number, times in numbers.items() if times > 1]:
+        raise StorageError(f"{path} must list each trial once, got {listed(twice)} several times")
     planned = values.get("planned", {})
     if not isinstance(planned, dict) or not all(map(is_int, planned.values())):
         raise StorageError(f"{path}: planned must be a whole number for each phase")

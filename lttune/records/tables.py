@@ -27,7 +27,7 @@ class Tables:
         self._layers: dict[int, dict[tuple[int, int, str], Row]] = {}
 
     def read(self, ledger: Ledger) -> list[Path]:
-        """Keeps the rows of trials that have ended; one without rows waits again.
+        """Keeps the rows of trials that have ended; one that lacks some waits again.
 
         Its networks are in the store, so that it costs no training. That holds for a damaged file
         too, which is set aside.
@@ -50,8 +50,11 @@ class Tables:
                         keep(row)
             except (DamagedError, KeyError):
                 damaged.append(path.replace(path.with_name(f"{path.name}.damaged")))
-        for number in ended - (self._rows.keys() & self._layers.keys()):
-            ledger.trials[number].state = "waiting"
+        for number in ended:
+            trial = ledger.trials[number]
+            found = self.counts(trial)
+            if not all(found.values()) or found != (trial.rows or found):
+                trial.state = "waiting"
         return damaged
 
     def keep(self, trial: Trial, rows: list[Row], layers: list[Row]) -> None:
@@ -65,6 +68,11 @@ class Tables:
     def of(self, trial: Trial) -> list[Row]:
         """Returns the records of a trial."""
         return list(self._rows.get(trial.number, {}).values())
+
+    def counts(self, trial: Trial) -> dict[str, int]:
+        """Returns how many rows each table has of a trial."""
+        tables = {"records": self._rows, "layers": self._layers}
+        return {name: len(rows.get(trial.number, ())) for name, rows in tables.items()}
 
     @property
     def rows(self) -> list[Row]:

@@ -104,7 +104,11 @@ def subfolder(root: Path, name: str) -> Path:
 
 def require_inside(path: Path, root: Path) -> None:
     """Raises ``StorageError`` if a path leads out of a folder, be it by a link."""
-    if not path.resolve().is_relative_to(root.resolve()):
+    try:
+        inside = path.resolve().is_relative_to(root.resolve())
+    except RuntimeError:  # What Python below 3.13 makes of it.
+        raise StorageError(f"{path} must lie in {root}, but its links lead in a circle") from None
+    if not inside:
         raise StorageError(f"{path} must lie in {root}, but leads to {path.resolve()}")
 
 
@@ -136,9 +140,13 @@ def parse_json(data: bytes) -> Any:
         ValueError: if they are no JSON; NaN and infinities, which ours never holds, are none.
     """
     try:
-        return json.loads(data, parse_constant=_refuse)
+        values = json.loads(data, parse_constant=_refuse)
+        if b"\\u" in data:
+            # Half of a pair is no character: no output could be written of it.
+            json.dumps(values, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("its lists are nested too deeply") from None
+    return values
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -151,5 +159,8 @@ def read_whole(path: Path) -> bytes:
     Raises:
         OSError: if it cannot be read, or is none.
     """
-    regular_size(path)
-    return path.read_bytes()
+    size = regular_size(path)
+    try:
+        return path.read_bytes()
+    except MemoryError:
+        raise OSError(errno.ENOMEM, f"its {size} bytes do not fit into memory") from None

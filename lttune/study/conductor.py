@@ -135,7 +135,7 @@ class Conductor:
         self._ledger.save()
         with write_atomically(folder / study.file.name) as copy:
             shutil.copyfile(study.file, copy)
-        self._tracker = Tracker(config.tracking_uri, config.name)
+        self._tracker = Tracker(config.tracking_uri, config.name, study_id)
         self._tracked = TrackedStudy(
             folder, self._sheet, self._ledger.trials, self._tables.of, self._tracker
         )
@@ -202,6 +202,7 @@ class Conductor:
 
     def ended(self, trial: Trial) -> None:
         """A trial ended: write the records, close its run."""
+        trial.rows = self._tables.counts(trial)
         self._tables.write()
         self._tracked.end(trial)
         self._progress.ended(trial)

@@ -136,7 +136,7 @@ def test_what_a_driver_sent_before_it_was_killed_is_completed(study, uri, sync):
     sheet, trials = read_sheet(study), read_trials(study)
     rows = read_table(study / "records.parquet")
     trials[0].state = "running"
-    tracker = Tracker(uri, "digits")
+    tracker = Tracker(uri, "digits", sheet.get("study_id"))
     mirrored = TrackedStudy(study, sheet, trials[:1], lambda _: [], tracker)
     mirrored.open(is_running=True)
     mirrored.show(trials[0])

@@ -11,7 +11,7 @@ from digits_place import lasting
 
 from lttune.__main__ import main
 from lttune.exchange.health import environment
-from lttune.exchange.health.cluster import EXPOSURES, cluster_findings
+from lttune.exchange.health.cluster import EXPOSURES, _texts, cluster_findings
 from lttune.exchange.health.environment import environment_findings
 from lttune.exchange.health.repair import repair
 from lttune.exchange.health.study import study_findings
@@ -153,6 +153,10 @@ def opened(config):
     config["provider"]["security_group"] = {"IpPermissions": [{"CidrIp": "0.0.0.0/0"}]}
 
 
+def opened_to_version_6(config):
+    config["provider"]["security_group"] = {"IpPermissions": [{"CidrIpv6": "::/0"}]}
+
+
 def without_starts(config):
     del config["head_start_ray_commands"]
 
@@ -173,9 +177,16 @@ def with_key(config):
     ("change", "rule"),
     [
         (opened, "who may connect"),
+        (opened_to_version_6, "who may connect"),
         (without_starts, "how Ray is started"),
         (replaced("RAY_AUTH_MODE=token", ""), "who may run code"),
         (replaced("--dashboard-host=127.0.0.1", ""), "the dashboard"),
+        (
+            replaced(
+                "--dashboard-host=127.0.0.1", "--dashboard-host=127.0.0.1 --dashboard-host=::"
+            ),
+            "the dashboard",
+        ),
         (with_key, "secrets"),
     ],
 )
@@ -207,6 +218,13 @@ def test_what_is_no_cluster_file_is_one_line(text, told, tmp_path, capsys):
     printed = capsys.readouterr().err
     assert told in printed
     assert printed.count("\n") == 1
+
+
+def test_what_aliases_stand_for_is_looked_at_once():
+    shared = ["secret"]
+    tree = [shared, {"again": shared, "itself": []}, shared]
+    tree[1]["itself"].append(tree)
+    assert sorted(_texts(tree)) == ["again", "itself", "secret"]
 
 
 def test_a_repair_is_of_a_study(capsys):

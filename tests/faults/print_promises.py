@@ -33,9 +33,11 @@ def main(name: str) -> int:
         for test in facts.get("tests", ()):
             counts += results.get(test, Counter(absent=1))
         failed = counts["failed"] + counts["absent"]
-        bad += failed
+        unseen = not counts["passed"]
+        bad += failed or unseen
         told = facts.get("missing") or f"{counts['passed']} passed, {counts['skipped']} skipped"
-        state = "MISSING" if "missing" in facts else "FAILED" if failed else "ok"
+        state = "FAILED" if failed else "SKIPPED" if unseen else "ok"
+        state = "MISSING" if "missing" in facts else state
         note = f" ({facts['note']})" if "note" in facts else ""
         print(f"{row}  {state:8} {facts['what']}: {told}{note}")
     return 1 if bad else 0

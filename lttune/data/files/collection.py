@@ -5,7 +5,9 @@ Every file is checked against its published MD5 before anything reads it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,19 @@ from lttune.store.regular import regular_size
 
 Source = Callable[[Mapping[str, str]], dict[str, bytes]]
 """Takes the md5 of every wanted file and returns the files, or raises ``DataError``."""
+
+
+_MAY_FETCH = ContextVar("may_fetch", default=True)
+
+
+@contextlib.contextmanager
+def nothing_fetched() -> Iterator[None]:
+    """Has ``obtain`` take what the data folder holds, and nothing else."""
+    before = _MAY_FETCH.set(False)
+    try:
+        yield
+    finally:
+        _MAY_FETCH.reset(before)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +72,8 @@ def obtain(folder: Path, *collections: Collection) -> tuple[dict[str, bytes], st
     for collection, files, wanted in missing:
         places = " or ".join(map(str, _places(collection, folder)))
         reasons.append(f"folder ({places} lacks {', '.join(wanted)})")
+        if not _MAY_FETCH.get():
+            continue
         for source, fetch in collection.sources.items():
             try:
                 fetched = fetch(wanted)
@@ -66,6 +83,11 @@ def obtain(folder: Path, *collections: Collection) -> tuple[dict[str, bytes], st
             for name, data in fetched.items():
                 _keep(folder / collection.places[0] / name, data)
             return files | fetched, source
+    if not _MAY_FETCH.get():
+        raise DataError(
+            f"{collections[0].name} is not here, and who only reads a study fetches nothing: "
+            f"{'; '.join(reasons)}; `lttune data NAME` fetches a dataset"
+        )
     raise DataError(
         f"{collections[0].name} cannot be had; tried: {'; '.join(reasons)}. Put the files there, "
         "raw or .gz, or point LTTUNE_DATA at a torchvision root that has them"

@@ -23,6 +23,9 @@ MOST_BYTES = 1_000_000
 
 _KEY = re.compile(r"-----BEGIN|\b(AKIA|ASIA)[0-9A-Z]{16}\b|RAY_AUTH_TOKEN\s*=", re.IGNORECASE)
 
+_ANYWHERE = re.compile(r"0\.0\.0\.0|(?<![\w:])::/0")
+"""All addresses, of version 4 or 6."""
+
 
 def cluster_findings(path: Path) -> list[Inspection]:
     """Returns what there is to say of a cluster file.
@@ -63,18 +66,19 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def _texts(tree: Any) -> Iterator[str]:
-    if isinstance(tree, Mapping):
-        for name, value in tree.items():
-            yield from (*_texts(name), *_texts(value))
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _texts(value)
-    elif isinstance(tree, str):
-        yield tree
+    # What an alias stands for is looked at once: it may be itself, or thousands of others.
+    waiting, seen = [tree], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping | list) and id(value) not in seen:
+            seen.add(id(value))
+            waiting += [*value, *value.values()] if isinstance(value, Mapping) else value
 
 
 def _anywhere(config: Mapping[str, Any], starts: list[str]) -> bool:
-    return any("0.0.0.0" in text for text in _texts(config))
+    return any(_ANYWHERE.search(text) for text in _texts(config))
 
 
 def _default_starts(config: Mapping[str, Any], starts: list[str]) -> bool:
@@ -88,7 +92,9 @@ def _without_token(config: Mapping[str, Any], starts: list[str]) -> bool:
 
 def _open_dashboard(config: Mapping[str, Any], starts: list[str]) -> bool:
     heads = [command for command in starts if "--head" in command]
-    return not all(re.search(r"--dashboard-host[= ]127\.0\.0\.1\b", text) for text in heads)
+    # Of several the last one counts.
+    hosts = [re.findall(r"--dashboard-host[= ](\S+)", text) for text in heads]
+    return not all(found and {*found} == {"127.0.0.1"} for found in hosts)
 
 
 def _with_key(config: Mapping[str, Any], starts: list[str]) -> bool:

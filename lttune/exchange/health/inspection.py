@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lttune.errors import legible
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
@@ -22,4 +24,5 @@ class Inspection:
     def line(self) -> str:
         """It in one line."""
         mark = "ok" if not self.trouble else "FAULT" if self.exit_code else "warning"
-        return ": ".join(filter(None, (f"{mark:8}{self.what}", self.trouble, self.mend)))
+        parts = filter(None, (f"{mark:8}{self.what}", self.trouble, self.mend))
+        return legible(": ".join(parts))

@@ -66,7 +66,7 @@ def _walk(trial: Trial, sheet: Mapping[str, Any], tables: Tables, store: Store) 
     lottery = phase_config(trial.phase, from_dict(sheet["lottery"]), objective)
     lottery = lottery.override(trial.hparams)
     names = {lottery.data.name, *filter(None, (lottery.target.data, lottery.pretrain.data))}
-    datasets = {name: load(name) for name in names}
+    datasets = {name: load(name, fetches=False) for name in names}
     known = sheet["dataset"]
     if known["name"] in datasets and datasets[known["name"]].digest() != known["digest"]:
         raise DataError(f"{known['name']} here is not the dataset of the study {sheet['name']}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from lttune.errors import LttuneError, StorageError
 from lttune.exchange.health.inspection import Inspection
-from lttune.records.folder import read_sheet, read_table, read_trials
+from lttune.records.folder import read_sheet, read_table, read_trials, require_rows
 from lttune.records.ledger import ENDED, Trial
 from lttune.records.tables import Row
 from lttune.store.store import Store
@@ -61,6 +61,10 @@ def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Ins
         unknown = listed - {trial.number for trial in trials}
         missing = ended - listed
         trouble = ""
+        try:
+            require_rows(Path(f"{name}.parquet"), map(vars, trials), rows)
+        except StorageError as error:
+            trouble = str(error)
         if unknown:
             trouble = f"rows of {len(unknown)} trials that trials.json does not list"
         elif missing:

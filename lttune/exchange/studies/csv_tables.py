@@ -10,7 +10,7 @@ import pandas as pd
 
 from lttune.exchange.studies.folder import Folder, new_folder, require_absent, scalar
 from lttune.records import schema
-from lttune.records.folder import read_table
+from lttune.records.folder import read_table, require_rows
 from lttune.records.spreadsheet import save_csv
 
 FACTS = ("number", "phase", "role", "label", "state", "replicates", "controls", "inert")
@@ -28,7 +28,9 @@ def write_csv(folder: Folder, path: Path) -> list[str]:
         StorageError: if the folder is there already, or the table of layers cannot be read.
     """
     require_absent(path)
-    layers = read_table(folder.path / "layers.parquet", study_id=folder.sheet.get("study_id"))
+    path_of_layers = folder.path / "layers.parquet"
+    layers = read_table(path_of_layers, study_id=folder.sheet.get("study_id"))
+    require_rows(path_of_layers, map(vars, folder.trials), layers)
     tables = {
         "records.csv": _table(folder.rows, list(schema.MEASURES)),
         "layers.csv": _table(layers, list(schema.LAYERS)),

@@ -12,7 +12,7 @@ from typing import Any
 from lttune.config import flatten
 from lttune.errors import StorageError, quoted
 from lttune.records.columns import require_columns
-from lttune.records.folder import read_sheet, read_table, read_trials
+from lttune.records.folder import read_sheet, read_table, read_trials, require_rows
 from lttune.records.ledger import Trial
 from lttune.records.tables import Row
 from lttune.store.temporary import remove_abandoned, temporary_beside
@@ -53,6 +53,7 @@ class Folder:
         records = path / "records.parquet"
         rows = read_table(records, RECORDED, study_id)
         require_columns(records, rows, RECORDED)
+        require_rows(records, map(vars, trials), rows)
         tickets: dict[int, list[Row]] = {trial.number: [] for trial in trials}
         for row in sorted(rows, key=lambda row: row["level"]):
             if row["trial"] not in tickets:

@@ -2,8 +2,9 @@
 
 Importing this module imports MLflow, which takes a second: only the tracker's thread does. What
 MLflow holds already is found by tags and left alone, so a study that is run again continues its
-runs. The tags are ``lttune.study``, ``lttune.kind`` (study or trial) and, of a trial,
-``lttune.trial`` (its number). Every time is in ms since 1970, as MLflow has them.
+runs. The tags are ``lttune.study``, ``lttune.study_id``, ``lttune.kind`` (study or trial) and, of a
+trial, ``lttune.trial`` (its number): another study of the same name has runs of its own. Every time
+is in ms since 1970, as MLflow has them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from lttune.study.tracking.views import TAG, View
 __all__ = ["Mirror", "is_broken", "is_refusal"]
 
 _PARENT = "mlflow.parentRunId"
+_STUDY_ID = "lttune.study_id"
 _MAX_PARAMS = 100
 
 
@@ -57,8 +59,8 @@ class Mirror:
         experiment: MLflow's number of the study's experiment.
     """
 
-    def __init__(self, uri: str, study: str) -> None:
-        self._study = study
+    def __init__(self, uri: str, study: str, study_id: str | None) -> None:
+        self._study, self._study_id = study, study_id
         self._client, self._database = open_store(uri)
         self.experiment = self._find_experiment()
         self._runs: dict[int | None, _Run] = {}
@@ -188,7 +190,8 @@ class Mirror:
                 [self.experiment], order_by=["start_time ASC"], page_token=token or None
             )
             for run in page:
-                if run.data.tags.get("lttune.study") == self._study:
+                tags = run.data.tags
+                if (tags.get("lttune.study"), tags.get(_STUDY_ID)) == (self._study, self._study_id):
                     number = run.data.tags.get("lttune.trial")
                     self._runs.setdefault(None if number is None else int(number), _known(run))
             token = page.token or None
@@ -207,6 +210,8 @@ class Mirror:
         tags: Mapping[str, str],
     ) -> _Run:
         tags = {**tags, "lttune.study": self._study}
+        if self._study_id is not None:
+            tags[_STUDY_ID] = self._study_id
         run = self._runs.get(number)
         if run is None:
             created = self._client.create_run(self.experiment, now, dict(tags), name)

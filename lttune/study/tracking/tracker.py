@@ -57,9 +57,9 @@ class Tracker:
     finite are left out, and what MLflow cannot store is counted in the sentence of ``close``.
     """
 
-    def __init__(self, uri: str | None, study: str) -> None:
+    def __init__(self, uri: str | None, study: str, study_id: str | None = None) -> None:
         self._uri = resolve(uri)
-        self._study = study
+        self._study, self._study_id = study, study_id
         self._module: Any = None
         self._mirror: Any = None
         self._experiment = ""
@@ -250,7 +250,7 @@ class Tracker:
             # Imported here because MLflow takes seconds, and reads that environment on import.
             self._module = importlib.import_module("lttune.study.tracking.mirror")
             self._moved = time.monotonic()
-        self._mirror = self._module.Mirror(self._uri, self._study)
+        self._mirror = self._module.Mirror(self._uri, self._study, self._study_id)
         self._experiment = self._mirror.experiment
         self._moved = time.monotonic()
 

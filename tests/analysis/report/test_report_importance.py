@@ -220,9 +220,6 @@ def test_where_trajectories_diverge_the_two_questions_are_asked_apart(tmp_path, 
     assert design_importance._two_parts(whole)[2] == ""
 
 
-# ----- Optuna's importances.
-
-
 def test_the_command_prints_what_each_method_answers_and_the_report_shows_it(tmp_path, capsys):
     study = design_study(tmp_path, points=64, name="d")
     assert main(["importance", str(study.folder)]) == 0
@@ -274,9 +271,6 @@ def test_the_command_needs_a_design_and_enough_points(tmp_path, capsys):
     assert "declares no factors" in capsys.readouterr().err
     assert main(["importance", str(design_study(tmp_path / "b").folder)]) == 2
     assert "study must have 20 points" in capsys.readouterr().err
-
-
-# ----- The search's budget.
 
 
 @pytest.mark.slow

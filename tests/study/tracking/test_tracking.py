@@ -192,6 +192,19 @@ class TestStore:
             assert set(store.runs(name)) == {name, "trial-000", "trial-001"}
             assert "(experiment " in tracker.address
 
+    def test_studies_of_one_name_have_runs_of_their_own(self, store, uri, folder):
+        for study_id in ("one", "two", None, "one"):
+            tracker = Tracker(uri, "twins", study_id)
+            start(tracker, folder, replicates=str(study_id))
+            tracker.finish("FINISHED")
+            assert tracker.close(60) == ""
+        experiment = store.client.get_experiment_by_name("twins")
+        runs = store.client.search_runs([experiment.experiment_id])
+        found = {
+            run.data.params["replicates"]: run.data.tags.get("lttune.study_id") for run in runs
+        }
+        assert (len(runs), found) == (3, {"one": "one", "two": "two", "None": None})
+
     def test_what_cannot_be_stored_is_said_and_the_rest_is_stored(self, store, uri, folder):
         tracker = Tracker(uri, "refused")
         start(tracker, folder)
