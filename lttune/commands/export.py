@@ -45,21 +45,19 @@ class Flags:
     deepcave. What is there already is left."""
 
     def __post_init__(self) -> None:
-        """Raises ``ConfigError`` if a field breaks its rule.
-
-        Of a folder that is no study, ``StorageError``: what of it is exported is then no question.
-        """
+        """Raises ``ConfigError`` if a field breaks its rule."""
         given = {f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
         asked = [] if self.level is None else ["level"]
         asked += [name for name, is_asked in self.whole().items() if is_asked]
         of_a_ticket = sorted(given & OF_A_TICKET)
-        if not asked:
-            from lttune.records.folder import read_sheet
-
-            read_sheet(self.study)
         with every_rule() as rules:
+            # Of what is no study, it is no question what is exported.
+            is_study = bool(asked) or (self.study / "study.json").exists()
+            rule = "a study's folder, with its study.json"
+            rules.require(is_study, "STUDY", rule, str(self.study), ("--level",))
             rule = f"given by one of --level, {', '.join(f'--{name}' for name in self.whole())}"
-            rules.require(len(asked) == 1, "what is exported", rule, asked, ("--level",))
+            on = ("STUDY", "--level")
+            rules.require(len(asked) == 1, "what is exported", rule, asked, on)
             alone = asked in ([], ["level"]) or not of_a_ticket
             rule, one = "given without flags of one ticket", "".join(asked[:1])
             rules.require(alone, f"--{one}", rule, of_a_ticket, ("what is exported", "--level"))

@@ -248,8 +248,6 @@ def test_what_cannot_be_is_one_message(run, command, code, message):
 @pytest.mark.parametrize(
     "command",
     [
-        "export N",
-        "export N --trial 1 --form torch-prune",
         "export N --level 1",
         "export --optuna N",
         "sync N",
@@ -265,6 +263,14 @@ def test_what_cannot_be_is_one_message(run, command, code, message):
 def test_no_study_there_is_one_line_and_code_for_every_command(run, command):
     expected = "lttune: error: results/nothing is no study: it has no study.json\n"
     assert run(command.replace("N", "results/nothing")) == (74, expected)
+
+
+@pytest.mark.parametrize("flags", ["", " --trial 1 --form torch-prune"])
+def test_no_study_there_comes_before_the_question_what_of_it(run, flags):
+    code, text = run(f"export results/nothing{flags}")
+    expected = "STUDY must be a study's folder, with its study.json, got 'results/nothing'"
+    assert (code, text.startswith(f"lttune: error: {expected}")) == (2, True)
+    assert text.count("\n") == 1
 
 
 DOCS = Path(__file__).parents[2] / "docs" / "exchange.md"

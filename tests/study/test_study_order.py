@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
 import pytest
 from digits_place import Place, lasting
 from one_process import one_process
@@ -14,7 +19,9 @@ FLAGS = ("--phases", "anchor", "search", "random", "confirm", "--trials", "6", "
 KEPT = ("number", "phase", "label", "hparams", "replicates", "state", "values", "role", "error")
 
 
-def test_two_workers_say_what_one_does(tmp_path, cwd, ray_address):
+def test_two_workers_say_what_one_does(tmp_path, cwd, ray_address, monkeypatch):
+    canary, began = uuid.uuid4().hex, time.time()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", canary)
     with one_process():
         one = Place(tmp_path / "one").run(*FLAGS, "--max-concurrent", "1")
     two = Place(tmp_path / "two", ray_address).run(*FLAGS, "--max-concurrent", "2")
@@ -25,3 +32,8 @@ def test_two_workers_say_what_one_does(tmp_path, cwd, ray_address):
     assert one.cells().keys() == two.cells().keys()
     layers = [read(place.folder / "layers.parquet") for place in (one, two)]
     assert layers[0] == layers[1]
+    # Nor does either tell Ray's logs, which every user may read, the secrets of who began it.
+    logs = Path(tempfile.gettempdir(), "ray").glob("session_*/logs/*.*")
+    mine = [log for log in logs if log.is_file() and log.stat().st_mtime >= began]
+    assert len(mine) > 3
+    assert [log.name for log in mine if canary.encode() in log.read_bytes()] == []

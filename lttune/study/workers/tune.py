@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 
 from lttune.data import Dataset
 from lttune.errors import LttuneError
@@ -26,6 +27,9 @@ from lttune.study.workers.asked import count_notes
 from lttune.study.workers.trainable import LotteryTrainable
 from lttune.study.workers.watchdog import Watchdog
 
+SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
+"""Variables that Tune (2.60) gives its workers through a log that every user may read; ours need
+none."""
 MOST_ASKED = 10
 """Times that a trial's workers may be asked to end before each counts as a failure."""
 
@@ -151,6 +155,7 @@ def run_trials(
     Raises:
         Interrupted: at SIGINT, SIGTERM or SIGHUP; networks in training are lost, others kept.
     """
+    class_cache.ENV_VARS_TO_PROPAGATE.difference_update(SECRETS)
     name = f"run-{time.time_ns()}"
     scratch = (config.folder / SCRATCH).absolute()
     notes = scratch / f"{name}-asked"
