@@ -22,7 +22,7 @@ class TestClose:
         class Mirror:
             experiment = "1"
 
-            def __init__(self, uri: str, study: str) -> None:
+            def __init__(self, uri: str, study: str, study_id: str | None) -> None:
                 time.sleep(store.opening_s)
 
             def end(self, now: int, number: int, status: str, summary: dict) -> None:
