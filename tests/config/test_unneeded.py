@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def full_disk() -> int:
 def test_what_cannot_be_written_is_dropped_without_a_word(lost: Callable[[], int], monkeypatch):
     out, err = os.fdopen(lost(), "w"), os.fdopen(lost(), "w")
     with pytest.raises(OSError, match="Errno"):
-        os.write(out.fileno(), b"it fails")
+        # A process that another thread just starts has the other end too, until it runs.
+        for _ in range(200):
+            os.write(out.fileno(), b"it fails")
+            time.sleep(0.01)
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
     with unneeded_output():
