@@ -32,14 +32,18 @@ def full_disk() -> int:
     return os.open("/dev/full", os.O_WRONLY)
 
 
+def write_until_it_fails(number: int) -> None:
+    # A process that another thread just starts has the other end of a pipe too, until it runs.
+    for _ in range(200):
+        os.write(number, b"it fails")
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("lost", [closed_pipe, closed_terminal, full_disk])
 def test_what_cannot_be_written_is_dropped_without_a_word(lost: Callable[[], int], monkeypatch):
     out, err = os.fdopen(lost(), "w"), os.fdopen(lost(), "w")
     with pytest.raises(OSError, match="Errno"):
-        # A process that another thread just starts has the other end too, until it runs.
-        for _ in range(200):
-            os.write(out.fileno(), b"it fails")
-            time.sleep(0.01)
+        write_until_it_fails(out.fileno())
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
     with unneeded_output():
