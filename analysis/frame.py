@@ -83,8 +83,7 @@ def load(folder: Path | str) -> StudyFrame:
     records = _records(folder / "records.parquet", study_id)
     layers = _table(folder / "layers.parquet", schema.LAYERS, study_id)
     for name, table in (("records", records), ("layers", layers)):
-        rows = [{"trial": number} for number in table["trial"]]
-        require_rows(folder / f"{name}.parquet", listing["trials"], rows)
+        require_rows(folder / f"{name}.parquet", listing["trials"], table["trial"])
     trials = pd.DataFrame(listing["trials"], columns=pd.Index(TRIAL_COLUMNS))
     trials["objective"] = trials["objective"].astype(float)
     trials["values"] = _values(trials)

@@ -49,7 +49,8 @@ def main(flags: Flags) -> int:
     with no_driver(folder):
         trials = read_trials(folder, study_id)
         rows = read_table(folder / "records.parquet", _RECORDED, study_id)
-        require_rows(folder / "records.parquet", map(vars, trials), rows)
+        numbers = (row["trial"] for row in rows)
+        require_rows(folder / "records.parquet", map(vars, trials), numbers)
         planned = read_listing(folder, (), study_id).get("planned", {})
         by_trial: dict[int, list[dict[str, Any]]] = {trial.number: [] for trial in trials}
         for row in rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,18 +84,18 @@ def read_table(path: Path, needed: Collection[str] = (), study_id: str | None = 
     return rows
 
 
-def require_rows(path: Path, trials: Iterable[Mapping[str, Any]], rows: Sequence[Row]) -> None:
+def require_rows(path: Path, trials: Iterable[Mapping[str, Any]], numbers: Iterable[int]) -> None:
     """Checks that a table has as many rows of each trial as it had when the trial ended.
 
     Args:
         path: the table.
         trials: the fields of each, as ``trials.json`` lists them.
-        rows: the table's.
+        numbers: the trial of each of the table's rows.
 
     Raises:
         StorageError: if it is another table than the one that the trials left, or is gone.
     """
-    counts = Counter(row["trial"] for row in rows)
+    counts = Counter(numbers)
     wrong = [
         one["number"]
         for one in trials

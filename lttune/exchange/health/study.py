@@ -62,7 +62,8 @@ def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Ins
         missing = ended - listed
         trouble = ""
         try:
-            require_rows(Path(f"{name}.parquet"), map(vars, trials), rows)
+            numbers = (row["trial"] for row in rows)
+            require_rows(Path(f"{name}.parquet"), map(vars, trials), numbers)
         except StorageError as error:
             trouble = str(error)
         if unknown:

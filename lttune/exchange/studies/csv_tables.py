@@ -28,9 +28,9 @@ def write_csv(folder: Folder, path: Path) -> list[str]:
         StorageError: if the folder is there already, or the table of layers cannot be read.
     """
     require_absent(path)
-    path_of_layers = folder.path / "layers.parquet"
-    layers = read_table(path_of_layers, study_id=folder.sheet.get("study_id"))
-    require_rows(path_of_layers, map(vars, folder.trials), layers)
+    table = folder.path / "layers.parquet"
+    layers = read_table(table, study_id=folder.sheet.get("study_id"))
+    require_rows(table, map(vars, folder.trials), (row["trial"] for row in layers))
     tables = {
         "records.csv": _table(folder.rows, list(schema.MEASURES)),
         "layers.csv": _table(layers, list(schema.LAYERS)),

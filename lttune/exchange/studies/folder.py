@@ -53,7 +53,7 @@ class Folder:
         records = path / "records.parquet"
         rows = read_table(records, RECORDED, study_id)
         require_columns(records, rows, RECORDED)
-        require_rows(records, map(vars, trials), rows)
+        require_rows(records, map(vars, trials), (row["trial"] for row in rows))
         tickets: dict[int, list[Row]] = {trial.number: [] for trial in trials}
         for row in sorted(rows, key=lambda row: row["level"]):
             if row["trial"] not in tickets:

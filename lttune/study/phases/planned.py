@@ -49,7 +49,7 @@ def planned_trials(phase: Phase, config: StudyConfig, study: Study) -> list[Plan
 def plan_trials(ledger: Ledger, config: StudyConfig, study: Study) -> None:
     """Adds the missing trials of every phase that are known beforehand, and counts the others.
 
-    Points of the space are added when their turn comes, winners when they are known
+    Points that chance draws are added when the search begins, proposals and winners in their turn
     (``lttune.study.search.searcher``).
     """
     ledger.only = phase_names(lambda phase: phase.name in config.phases)

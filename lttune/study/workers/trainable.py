@@ -50,8 +50,8 @@ class LotteryTrainable(tune.Trainable):
         """Makes the worker's laboratory, then its first trial.
 
         ``stops`` says whether Ray may stop a trial at any report: then no level is reported before
-        it is on the disk. A worker that is asked to end leaves a note in the folder
-        ``notes``; None leaves SIGTERM as it is.
+        it is on the disk. A worker that is asked to end leaves a note in the folder ``notes``; None
+        leaves SIGTERM as it is.
         """
         if notes is not None:
             leave_notes(notes, lambda: self.trial_id)
