@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 
 class LttuneError(Exception):
@@ -38,6 +38,10 @@ class DataError(LttuneError):
     exit_code = 4
 
 
+class AbsentError(DataError):
+    """A dataset is not here, and may not or cannot be fetched; nothing of it is damaged."""
+
+
 class ResourceError(LttuneError):
     """The machine, cluster or an installed package cannot do what was asked."""
 
@@ -52,6 +56,10 @@ class StorageError(LttuneError):
 
 class DamagedError(StorageError):
     """A file is not what was written there; one that merely cannot be read is none of these."""
+
+
+class OtherStudyError(StorageError):
+    """A file is of another study than those beside it."""
 
 
 class LockedError(LttuneError):
@@ -85,6 +93,13 @@ def quoted(value: object) -> str:
     except ValueError:  # Python writes out no number of more than 4,300 digits.
         return "a number of more than 4,300 digits"
     return text if len(text) <= LONGEST_QUOTED else f"{text[: LONGEST_QUOTED - 3]}..."
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields an error and those behind it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 MOST_LISTED = 10

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lttune.errors import DamagedError, StorageError
+from lttune.errors import DamagedError, OtherStudyError
 from lttune.store.files import reason_of, write_atomically
 from lttune.store.sealed import BLANK, FILES_SCHEMA, read_bytes, require_known, seal, verify
 
@@ -194,7 +194,9 @@ def read(path: Path, study_id: str | None = None) -> list[dict[str, Any]]:
         if file.metadata.num_rows > len(data):
             raise ValueError(f"it promises {file.metadata.num_rows:,} rows")
         schema = int(about[_SCHEMA]) if _SCHEMA in about else None
-        rows = file.read().to_pylist()
+        # In threads of Arrow's (25.0) the last hold on our bytes may be one of theirs: where the
+        # interpreter ends just then, it needs the lock of a Python that is gone, and aborts.
+        rows = file.read(use_threads=False).to_pylist()
     # Whatever a reader raises on bytes that it was given is about the bytes.
     except Exception as error:
         raise DamagedError(f"{path} is damaged: {reason_of(error)}") from None
@@ -204,9 +206,9 @@ def read(path: Path, study_id: str | None = None) -> list[dict[str, Any]]:
 
 
 def require_same_study(path: Path, found: str | None, study_id: str | None) -> None:
-    """Raises ``StorageError`` if a file names another study than its folder's ``study.json``."""
+    """Raises ``OtherStudyError`` if a file names another study than its folder's ``study.json``."""
     if found and study_id and found != study_id:
-        raise StorageError(
+        raise OtherStudyError(
             f"{path} is of another study than the study.json beside it: put the files of one study "
             "back, or move the folder away and run the study again"
         )

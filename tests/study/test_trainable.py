@@ -1,6 +1,6 @@
 """What a Ray worker runs, without Ray."""
 
-import errno
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +11,7 @@ from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
 from lttune.errors import ResourceError
 from lttune.records.objectives import ObjectiveConfig
+from lttune.store.disk import REFUSING
 from lttune.store.files import flush
 from lttune.store.store import Store
 from lttune.study.workers.trainable import LotteryTrainable
@@ -73,13 +74,16 @@ def test_a_level_that_may_be_the_last_is_reported_when_it_is_on_the_disk(tmp_pat
 
 
 @pytest.mark.parametrize("stops", [True, False])
-def test_a_full_disk_fails_the_trial_that_met_it_and_no_other(stops, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", REFUSING)
+def test_a_full_disk_fails_the_trial_that_met_it_and_no_other(number, stops, tmp_path, monkeypatch):
     def full(path):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, os.strerror(number))
 
     made = worker(tmp_path, stops=stops)
     monkeypatch.setattr("lttune.store.store.flush", full)
-    assert "No space left" in reports(made)[-1]["error"]
+    failed = reports(made)[-1]
+    assert os.strerror(number) in failed["error"]
+    assert failed["refused"].startswith(f"{tmp_path} cannot be written: {os.strerror(number)}; ")
     monkeypatch.undo()
     assert made.reset_config(CONFIG)
     assert reports(made)[-1]["values"]
@@ -122,6 +126,7 @@ def test_an_error_is_a_report_and_the_next_trial_goes_on(stops, tmp_path):
     made = worker(tmp_path, stops=stops, config={**CONFIG, "controls": ["unknown"]})
     failed = reports(made)[-1]
     assert "unknown" in failed["error"]
+    assert "refused" not in failed
     assert "test_trainable" not in failed["traceback"]
     assert made.reset_config(CONFIG)
     assert reports(made)[-1]["values"]

@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import ray_constants, services, utils
+from ray._private import ray_constants, services, utils, worker
 from ray.exceptions import GetTimeoutError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lttune.config.signals import Interrupted, interrupts_kept
 from lttune.errors import ResourceError, StorageError
 from lttune.records.capacity import capacity
+from lttune.store.files import refused_write
 from lttune.store.sockets import require_short_names
 from lttune.store.temporary import temporary_beside
 from lttune.study.checks import check_address
 from lttune.study.settings import StudyConfig
+from lttune.study.workers.complaints import keep_complaints
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -69,7 +71,7 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
 
     Raises:
         ResourceError: if the cluster does not answer or lacks what a trial needs.
-        StorageError: if a node cannot reach the cell store.
+        StorageError: if a node cannot reach the cell store, or a disk is full.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -90,10 +92,15 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
         raise Interrupted(signal.SIGTERM) from end
     # A node that does not come up in 30 s, on a machine that is too busy, is a bare ``Exception``.
     except Exception as error:
+        if refused := refused_write(error):
+            raise refused from error
         where = f"no Ray cluster answers at address {config.address!r}"
         what = "Ray cannot be started on this machine" if local else where
         raise ResourceError(f"{what}: {_first_line(error)}") from error
     _keep_token_private()
+    node: Any = worker._global_node
+    if node is not None:  # A Ray of its client has none here.
+        keep_complaints(Path(node.get_logs_dir_path()))
     resources = ray.cluster_resources()
     if config.device == "cuda" and not resources.get("GPU"):
         raise ResourceError("device must be cpu here: cuda was asked for, but Ray sees no GPU")
