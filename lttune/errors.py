@@ -68,6 +68,23 @@ class LockedError(LttuneError):
     exit_code = 75
 
 
+class JointError(LttuneError):
+    """Errors that do not depend on each other, told at once.
+
+    The text has the lines of all, each once. The exit code is that of a bad configuration if one of
+    them is, else that of the first.
+
+    Args:
+        errors: two or more.
+    """
+
+    def __init__(self, errors: Sequence[LttuneError]) -> None:
+        lines = dict.fromkeys(line for error in errors for line in _lines(error))
+        super().__init__("\n".join(lines))
+        first = next((error for error in errors if isinstance(error, ConfigError)), errors[0])
+        self.exit_code = first.exit_code
+
+
 def unknown(field: str, value: object, valid: Iterable[str]) -> ConfigError:
     """Returns the error for a name that does not exist: the valid names and the nearest one."""
     names = sorted(valid)
@@ -119,8 +136,12 @@ def legible(text: str) -> str:
 
 
 def complaint(error: Exception) -> str:
-    """Returns what a command line prints of an error: a line, of a ``ConfigError`` one a field."""
+    """Returns what a command line prints of an error: a line, or one for each mistake."""
+    return "\n".join(f"lttune: error: {legible(line)}" for line in _lines(error))
+
+
+def _lines(error: Exception) -> list[str]:
     text = str(error) or type(error).__name__
-    if not isinstance(error, ConfigError):
-        text = " ".join(line.strip() for line in text.splitlines())
-    return "\n".join(f"lttune: error: {legible(line)}" for line in text.split("\n"))
+    if isinstance(error, ConfigError | JointError):
+        return text.split("\n")
+    return [" ".join(line.strip() for line in text.splitlines())]

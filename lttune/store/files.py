@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -142,10 +143,11 @@ def parse_json(data: bytes) -> Any:
     """Returns the plain values of the bytes of a JSON file.
 
     Raises:
-        ValueError: if they are no JSON; NaN and infinities, which ours never holds, are none.
+        ValueError: if they are no JSON; NaN, infinities and numbers that 64 bits cannot hold, which
+            ours never has, are none.
     """
     try:
-        values = json.loads(data, parse_constant=_refuse)
+        values = json.loads(data, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
         if b"\\u" in data:
             # Half of a pair is no character: no output could be written of it.
             json.dumps(values, ensure_ascii=False).encode()
@@ -156,6 +158,25 @@ def parse_json(data: bytes) -> Any:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"it holds {constant}, which is no JSON")
+
+
+def _whole(text: str) -> int:
+    # Of a longer one Python refuses to make a number, or takes long.
+    number = int(text) if len(text) <= _MOST_DIGITS else 2**63
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"it holds {text[:_MOST_DIGITS]}..., a number that 64 bits cannot hold")
+    return number
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"it holds {text[:_MOST_DIGITS]}, a number that 64 bits cannot hold")
+    return number
+
+
+_MOST_DIGITS = 20
+"""Characters of a whole number of 64 bits, and of a number that a message shows."""
 
 
 def read_whole(path: Path) -> bytes:

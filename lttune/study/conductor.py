@@ -14,6 +14,7 @@ import ray
 from rich.console import Console
 
 from lttune.config.phase import phase_of
+from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
@@ -72,9 +73,11 @@ def run_study(
     needed = prepared(config, study)
     if config.plan:
         return _planned(needed)
-    require_cluster(config)
     numerics = needed.numerics
-    refuse_other(config.folder, sheet(config, needed.study, needed.dataset, numerics))
+    asked = sheet(config, needed.study, needed.dataset, numerics)
+    with every_mistake() as mistakes:
+        mistakes.attempt(lambda: require_cluster(config))
+        mistakes.attempt(lambda: refuse_other(config.folder, asked))
     with workplace(config.folder, config.store):
         if study.prepare is not None:
             study.prepare(config.folder, config.replicates)

@@ -70,7 +70,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} must have at most {MOST_BYTES:,} bytes, got {len(data):,}")
     try:
         config = yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ArithmeticError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is no YAML: {reason_of(error)[:200]}") from None
     if not isinstance(config, dict) or "provider" not in config:
         raise ConfigError(f"{path} must be a file for `ray up`: it has no provider")
