@@ -20,6 +20,7 @@ from lttune.errors import StorageError
 from lttune.records.objectives import ObjectiveConfig, depth, objectives
 from lttune.store.store import Store
 from lttune.study.workers.asked import leave_notes
+from lttune.study.workers.cause import cause_of
 from lttune.training import engines
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
@@ -84,7 +85,7 @@ class LotteryTrainable(tune.Trainable):
             with contextlib.suppress(StorageError):
                 if self.lab is not None:
                     self.lab.store.settle()
-            return {"error": f"{type(error).__name__}: {error}", "traceback": text, "done": True}
+            return {"error": cause_of(error), "traceback": text, "done": True}
 
     def _levels(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
         # A damaged state file can make Ray start a trial with an empty config: refuse it here.
