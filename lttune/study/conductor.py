@@ -161,8 +161,12 @@ class Conductor:
         self._tracked.open(is_running=True)
         self._ran = not self._ledger.finished
         if self._ran:
+            guard = contextlib.ExitStack()
             restore = on_interrupt(interrupt)
             try:
+                if self._config.has_own_ray:
+                    # Before Ray: what a driver is starting when it is killed ends with it too.
+                    guard.enter_context(children_guarded())
                 with self._progress:
                     self._run_trials()
             except KeyboardInterrupt as error:
@@ -175,7 +179,10 @@ class Conductor:
                 raise
             finally:
                 restore()
-                ray.shutdown()
+                # Where no file can be opened, what came before says more.
+                with contextlib.suppress(OSError):
+                    ray.shutdown()
+                guard.close()
                 # Ray's state files are scratch; networks and ledger are what a study is.
                 shutil.rmtree(self._config.folder / SCRATCH, ignore_errors=True)
         try:
@@ -242,7 +249,7 @@ class Conductor:
         self._show_width(concurrent)
         engine = self._needed.engine
         watched = vital_processes(self._lost) if self._lost else contextlib.nullcontext()
-        with children_guarded(), watched:
+        with watched:
             run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
 
     def _show_width(self, concurrent: int) -> None:

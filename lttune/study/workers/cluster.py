@@ -20,7 +20,7 @@ from lttune.config.signals import Interrupted, interrupts_kept
 from lttune.errors import ResourceError, StorageError
 from lttune.records.capacity import capacity
 from lttune.store.files import refused_write
-from lttune.store.sockets import require_short_names
+from lttune.store.sockets import make_private, require_short_names, sessions_folder
 from lttune.store.temporary import temporary_beside
 from lttune.study.checks import check_address
 from lttune.study.settings import StudyConfig
@@ -51,7 +51,7 @@ def require_cluster(config: StudyConfig) -> None:
         ResourceError: if none can start, there is none, or it does not answer as ``check_address``
             asks.
     """
-    if config.address in (None, "local"):
+    if config.has_own_ray:
         require_short_names()
     if config.address != "auto" or "://" in os.environ.get("RAY_ADDRESS", ""):
         return  # An address is checked with the settings; one of Ray's client is Ray's to reach.
@@ -67,25 +67,26 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
     """Starts Ray on this machine or joins a cluster; returns its resources.
 
     A Ray of this machine alone listens on the loopback address, which no other machine reaches, and
-    takes what this job may use of the machine (``capacity``).
+    takes what this job may use of the machine (``capacity``). No other user can reach the folder of
+    its sockets and logs.
 
     Raises:
         ResourceError: if the cluster does not answer or lacks what a trial needs.
-        StorageError: if a node cannot reach the cell store, or a disk is full.
+        StorageError: if a node cannot reach the cell store, a disk is full, or nothing is left for
+            sockets.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     for name in ("ray", "ray.tune", "ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    local = config.address in (None, "local")
+    own = _own_ray() if config.has_own_ray else None
     try:
-        with interrupts_kept(), _loopback_only() if local else contextlib.nullcontext():
+        with interrupts_kept(), _loopback_only() if own else contextlib.nullcontext():
             ray.init(
-                address="local" if local else config.address,
-                include_dashboard=False if local else None,
+                address="local" if own else config.address,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                **(_share_of_job() if local else {}),
+                **(own or {}),
             )
     except SystemExit as end:
         # What Ray, which takes SIGTERM for itself while it starts, makes of that.
@@ -95,7 +96,7 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
         if refused := refused_write(error):
             raise refused from error
         where = f"no Ray cluster answers at address {config.address!r}"
-        what = "Ray cannot be started on this machine" if local else where
+        what = "Ray cannot be started on this machine" if own else where
         raise ResourceError(f"{what}: {_first_line(error)}") from error
     _keep_token_private()
     node: Any = worker._global_node
@@ -106,6 +107,15 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
         raise ResourceError("device must be cpu here: cuda was asked for, but Ray sees no GPU")
     _check_store(config.store.absolute())
     return resources
+
+
+def _own_ray() -> dict[str, Any]:
+    """Returns how a Ray of this machine alone is started."""
+    options: dict[str, Any] = {"include_dashboard": False, **_share_of_job()}
+    if folder := sessions_folder():
+        make_private(folder.parent)
+        options["_temp_dir"] = str(folder)
+    return options
 
 
 def _share_of_job() -> dict[str, Any]:

@@ -21,6 +21,7 @@ from lttune.records.objectives import ObjectiveConfig, depth, objectives
 from lttune.store.files import refused_write
 from lttune.store.store import Store
 from lttune.study.workers.asked import leave_notes
+from lttune.study.workers.cause import cause_of
 from lttune.training import engines
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
@@ -85,7 +86,7 @@ class LotteryTrainable(tune.Trainable):
             with contextlib.suppress(StorageError):
                 if self.lab is not None:
                     self.lab.store.settle()
-            failed = {"error": f"{type(error).__name__}: {error}", "traceback": text, "done": True}
+            failed = {"error": cause_of(error), "traceback": text, "done": True}
             refused = refused_write(error)
             return {**failed, "refused": str(refused)} if refused else failed
 
