@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -133,20 +134,56 @@ def read_json(path: Path) -> Any:
     return parse_json(read_whole(path))
 
 
+DEEPEST = 100
+"""Lists and objects in each other that JSON may have; ours has ten at most, and Python walks on a
+stack of a thousand calls."""
+_TOO_DEEP = "its lists are nested too deeply"
+_MAY_OVERFLOW = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{300}")
+"""What a number looks like that may be beyond all floats."""
+
+
 def parse_json(data: bytes) -> Any:
     """Returns the plain values of the bytes of a JSON file.
 
     Raises:
-        ValueError: if they are no JSON; NaN and infinities, which ours never holds, are none.
+        ValueError: if they are no JSON; NaN and infinities, which ours never holds, are none, nor
+            what lies deeper than ``DEEPEST``.
     """
     try:
         values = json.loads(data, parse_constant=_refuse)
+        _require_shallow(values)
         if b"\\u" in data:
             # Half of a pair is no character: no output could be written of it.
             json.dumps(values, ensure_ascii=False).encode()
     except RecursionError:
-        raise ValueError("its lists are nested too deeply") from None
+        raise ValueError(_TOO_DEEP) from None
+    if _MAY_OVERFLOW.search(data):
+        _require_finite(values)
     return values
+
+
+def _require_shallow(values: Any) -> None:
+    """Raises ``ValueError`` if who walks through the values would go too deep."""
+    inside = [values]
+    for _ in range(DEEPEST):
+        inside = [
+            one
+            for outer in inside
+            if isinstance(outer, dict | list)
+            for one in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(one, dict | list)
+        ]
+        if not inside:
+            return
+    raise ValueError(_TOO_DEEP)
+
+
+def _require_finite(values: Any) -> None:
+    """Raises ``ValueError`` for what Python reads as an infinity."""
+    try:
+        json.dumps(values, allow_nan=False)
+    except ValueError:
+        raise ValueError("it holds a number that no float can, which is no JSON") from None
 
 
 def _refuse(constant: str) -> NoReturn:
