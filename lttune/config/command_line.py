@@ -48,7 +48,7 @@ def unread_output() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _written_out(stream: object) -> Iterator[None]:
-    """Has what the encoding of a stream lacks be written as a number, as the standard error does."""
+    """Has what the encoding of a stream lacks written as a number, as on the standard error."""
     if not isinstance(stream, io.TextIOWrapper):
         yield
         return

@@ -190,9 +190,10 @@ def listed_trials(path: Path, listed: Sequence[Mapping[str, Any]]) -> list[Trial
             f"{path} was written by a newer lttune: its trials have {', '.join(more)}; use that "
             "version or a later one"
         )
-    if others := sorted({one["state"] for one in listed if "state" in one} - {*get_args(TrialState)}):
+    states = {one["state"] for one in listed if "state" in one}
+    if others := sorted(states - {*get_args(TrialState)}):
         raise RefusedError(
-            f"{path} was written by a newer lttune: its trials are {quoted(others)}; use that version "
-            "or a later one"
+            f"{path} was written by a newer lttune: its trials are {quoted(others)}; use that "
+            "version or a later one"
         )
     return sorted((Trial(**one) for one in listed), key=lambda trial: trial.number)

@@ -19,7 +19,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_study import anchor_rows, search_trials, trial, write_study
 
-
 from analysis.commands import claims, report
 from lttune.commands import export, masks, transfer
 from lttune.config.command_line import exit_code_after
@@ -27,7 +26,10 @@ from lttune.errors import ConfigError, LttuneError, StorageError
 from lttune.records import schema
 from lttune.store.files import read_json
 
-CODES = {0, *(kind.exit_code for kind in (ConfigError, StorageError, *LttuneError.__subclasses__()))}
+CODES = {
+    0,
+    *(kind.exit_code for kind in (ConfigError, StorageError, *LttuneError.__subclasses__())),
+}
 
 TRAINED: dict[str, Callable[[Path, Path], int]] = {
     "csv": lambda s, o: export.main(export.Flags(study=s, csv=True, out=o / "csv")),
@@ -37,7 +39,9 @@ TRAINED: dict[str, Callable[[Path, Path], int]] = {
         export.Flags(study=s, level=1, weights="start", out=o / "x.safetensors")
     ),
     "masks": lambda s, o: masks.main(masks.Flags(tickets=(f"{s}:0/0/1", f"{s}:1/0/2"))),
-    "transfer": lambda s, o: transfer.main(transfer.Flags(study=s, levels=(7,), out=o / "x.parquet")),
+    "transfer": lambda s, o: transfer.main(
+        transfer.Flags(study=s, levels=(7,), out=o / "x.parquet")
+    ),
 }
 READ: dict[str, Callable[[Path, Path], int]] = {
     "report": lambda s, o: report.main(report.Flags(study=s)),
@@ -115,14 +119,16 @@ def nothing_else_written(study: Path, out: Path) -> Iterator[None]:
     out.mkdir()
     root = study.parent.parent
     before = tree(root)
-    yield
-    now = tree(root)
-    places = {path for path in before.keys() | now.keys() if before.get(path) != now.get(path)}
     own = [study, out, *(study / name for name in WRITTEN_INTO_A_STUDY)]
-    assert not {path for path in places - set(own) if not set(own[1:]) & set(path.parents)}
-    shutil.rmtree(out)
-    for path in own[2:]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    try:
+        yield
+        now = tree(root)
+        places = {path for path in before.keys() | now.keys() if before.get(path) != now.get(path)}
+        assert not {path for path in places - set(own) if not set(own[1:]) & set(path.parents)}
+    finally:
+        shutil.rmtree(out)
+        for path in own[2:]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def told(run: Callable[[], int]) -> int:
@@ -138,11 +144,10 @@ def told(run: Callable[[], int]) -> int:
     return code
 
 
-def tried(commands: dict[str, Callable[[Path, Path], int]], study: Path) -> None:
-    out = study.parent.parent / "out"
-    for run in commands.values():
-        with nothing_else_written(study, out):
-            told(lambda run=run: run(study, out))
+def tried(data: Any, commands: dict[str, Callable[[Path, Path], int]], study: Path) -> None:
+    run, out = data.draw(st.sampled_from(sorted(commands))), study.parent.parent / "out"
+    with nothing_else_written(study, out):
+        told(lambda: commands[run](study, out))
 
 
 @contextlib.contextmanager
@@ -169,14 +174,14 @@ def fields_changed(data: Any, commands: dict[str, Any], study: Path, name: str) 
     with another(study / name) as path:
         values = {n: v for n, v in read_json(path).items() if n not in ("schema", "seal")}
         path.write_text(json.dumps(data.draw(changed_values(values))))
-        tried(commands, study)
+        tried(data, commands, study)
 
 
 def table_changed(data: Any, commands: dict[str, Any], study: Path, name: str) -> None:
     with another(study / name) as path:
         table = pq.read_table(path).replace_schema_metadata(None)
         pq.write_table(data.draw(changed_table(table)), path)
-        tried(commands, study)
+        tried(data, commands, study)
 
 
 @pytest.mark.parametrize("name", ["study.json", "trials.json"])
@@ -201,7 +206,7 @@ def test_hyperparameters_of_any_kind(data, trained):
         name = st.sampled_from(["train.lr", "prune.fractions", "x", ""])
         values["trials"][1]["hparams"] = data.draw(st.dictionaries(name, JSON, max_size=2))
         path.write_text(json.dumps(values))
-        tried(TRAINED, trained)
+        tried(data, TRAINED, trained)
 
 
 @pytest.mark.slow

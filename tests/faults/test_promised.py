@@ -24,7 +24,7 @@ def test_every_row_is_there():
 
 
 @cache
-def tests_of(file: str) -> set[str]:
+def names_in(file: str) -> set[str]:
     """Returns the tests of a file as pytest names them, a class's after it."""
     found = set()
     for one in ast.parse((TESTS / file).read_text()).body:
@@ -35,7 +35,7 @@ def tests_of(file: str) -> set[str]:
 
 
 def test_a_test_in_a_class_is_named_after_it():
-    found = tests_of("study/tracking/test_tracking.py")
+    found = names_in("study/tracking/test_tracking.py")
     assert "TestStore::test_a_deleted_experiment_comes_back" in found
     assert "test_a_deleted_experiment_comes_back" not in found
     assert "test_a_broken_database_is_named" in found
@@ -50,4 +50,4 @@ def test_a_row_names_tests_or_says_what_is_missing(name):
         file, _, function = test.partition("::")
         # One name that pytest does not know has it run none of the others either.
         assert (TESTS / file).is_file()
-        assert not function or function in tests_of(file), test
+        assert not function or function in names_in(file), test

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
+import os
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 SETTINGS = settings(
-    max_examples=60,
-    deadline=5_000,
+    max_examples=int(os.environ.get("LTTUNE_EXAMPLES", "60")),
+    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+"""Of tests that draw changes. ``LTTUNE_EXAMPLES`` has them draw more; their time is the machine's."""
 
 JSON = st.recursive(
     st.none()

@@ -121,7 +121,7 @@ def test_a_link_where_writing_is_tried_is_not_written_through(tmp_path, victim, 
         link.symlink_to(victim / "work.txt")
     require_writable(store)
     monkeypatch.setattr("lttune.store.store.temporary_beside", lambda path: store / "planted")
-    with pytest.raises(StorageError, match="cannot write to .*: File exists"):
+    with pytest.raises(StorageError, match=r"cannot write to .*: File exists"):
         require_writable(store)
     assert (victim / "work.txt").read_text() == "mine"
     assert len(list(store.iterdir())) == 2
