@@ -21,6 +21,7 @@ from lttune.study.checks import (
     check_address,
     check_controls,
     check_idle,
+    check_memory,
     check_objective,
     check_points,
     check_space,
@@ -91,7 +92,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
     Raises:
         LttuneError: if the study cannot be run as asked.
     """
-    if config.device == "cuda" and config.address is None and not torch.cuda.is_available():
+    if config.device == "cuda" and config.is_local and not torch.cuda.is_available():
         raise ResourceError("device must be cpu here: PyTorch sees no CUDA")
     check_address(config.address)
     resolve(config.tracking_uri)  # The environment may name what no flag was checked for.
@@ -109,6 +110,8 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
     controls = {*config.controls, *(name for point in points for name in point.controls)}
     holds = not HOLDING.isdisjoint(controls)
     networks = _networks(corners, datasets)
+    if config.is_local:
+        check_memory(networks)
     needs = Needs(
         device=config.device,
         networks=networks,

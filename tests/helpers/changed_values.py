@@ -14,7 +14,7 @@ SETTINGS = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-"""Of tests that draw changes. ``LTTUNE_EXAMPLES`` has them draw more; their time is the machine's."""
+"""Of tests that draw changes. ``LTTUNE_EXAMPLES`` has them draw more."""
 
 JSON = st.recursive(
     st.none()

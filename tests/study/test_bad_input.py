@@ -112,6 +112,8 @@ def one_line(text: str) -> str:
         (f"--seed {2**63}", "seed must be a whole number from 0 to 2^63 - 1, got 92"),
         (f"--name {300 * 'a'}", "name must be 1 to 64 letters"),
         ("--phases walk", "'walk'"),
+        ("--controls reinit reinit", "controls must be each once, got ('reinit', 'reinit')"),
+        ("--address h:65536", "address must be auto or HOST:PORT, a port up to 65535, got"),
         ("--controls transfer", "target must be given for the control 'transfer'"),
     ],
 )
@@ -158,8 +160,9 @@ def test_a_dataset_that_can_be_had_nowhere_says_what_was_tried(refused, cwd, tmp
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
-def test_cuda_without_cuda_is_refused(refused, cwd):
-    code, text = refused("--device", "cuda")
+@pytest.mark.parametrize("place", [[], ["--address", "local"]])
+def test_cuda_without_cuda_is_refused(refused, cwd, place):
+    code, text = refused("--device", "cuda", *place)
     assert (code, one_line(text)) == (5, "device must be cpu here: PyTorch sees no CUDA")
     assert list(cwd.iterdir()) == []
 
