@@ -10,7 +10,7 @@ import tyro
 
 from lttune.errors import ConfigError, DataError, ResourceError, StorageError
 
-_RECORDED = ("trial", "branch", "level")
+_RECORDED = ("trial", "replicate", "branch", "level")
 """What is read of each row of ``records.parquet`` to tell networks apart."""
 
 _SYNC_S = 300.0
