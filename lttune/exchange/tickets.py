@@ -7,6 +7,7 @@ the cells of the levels before. Nothing is trained.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -181,7 +182,23 @@ def find_network(at: Place) -> Found:
         )
     if not any(name.startswith("weights/") for name in cell.tensors):
         raise ConfigError(f"branch must be one whose weights are kept, such as trunk; got {at}")
-    return Found(at, row, config, dataset, network_of(config, dataset), cell)
+    network = network_of(config, dataset)
+    _require_fitting(at, network, cell)
+    return Found(at, row, config, dataset, network, cell)
+
+
+def _require_fitting(at: Place, network: Network, cell: Cell) -> None:
+    """Checks that a network is about as large as its cell: a name alone can be that of any size.
+
+    Raises:
+        StorageError: if the cell has not even a bit for each of its weights.
+    """
+    promised = sum(map(math.prod, network.shapes.values()))
+    stored = sum(value.numel() * value.element_size() for value in cell.tensors.values())
+    if promised > 8 * stored:
+        raise StorageError(
+            f"what is stored of {at} is not of its network, which has {promised:,} weights"
+        )
 
 
 def walked(found: Found, levels: Collection[int]) -> dict[int, Level]:
