@@ -20,6 +20,7 @@ from lttune.data import Dataset, load
 from lttune.errors import ConfigError, DataError, LttuneError, StorageError
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
+from lttune.models.own import use_described
 from lttune.records.columns import require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.cells import Cell
@@ -29,7 +30,7 @@ from lttune.training.protocol import Member
 from lttune.trajectory import supermasks
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.lottery import Level, trajectories
-from lttune.trajectory.task import mask_of, weights_of
+from lttune.trajectory.task import mask_of, require_bits, weights_of
 
 RECORDS = "records.parquet"
 TICKET_MEASURES = (
@@ -169,6 +170,7 @@ def find_network(at: Place) -> Found:
     if hparams is None:
         raise StorageError(f"{at.study / 'trials.json'} lacks trial {at.trial} of the records")
     config = from_dict(sheet["lottery"]).override(hparams)
+    use_described(sheet, str(at.study / "study.json"))
     dataset = load(config.data.name, fetches=False)
     known = sheet["dataset"]
     if known["name"] == dataset.name and known["digest"] != dataset.digest():
@@ -181,7 +183,11 @@ def find_network(at: Place) -> Found:
         )
     if not any(name.startswith("weights/") for name in cell.tensors):
         raise ConfigError(f"branch must be one whose weights are kept, such as trunk; got {at}")
-    return Found(at, row, config, dataset, network_of(config, dataset), cell)
+    found = Found(at, row, config, dataset, network_of(config, dataset), cell)
+    with _fitting(at):
+        # Before room is made for what a description promises.
+        require_bits(cell, found.network)
+    return found
 
 
 def walked(found: Found, levels: Collection[int]) -> dict[int, Level]:

@@ -17,6 +17,7 @@ from lttune.config.phase import phase_of
 from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
+from lttune.models.own import codes_of
 from lttune.records.capacity import capacity
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
@@ -73,13 +74,13 @@ def run_study(
     if config.plan:
         return _planned(needed)
     require_cluster(config)
-    numerics = needed.numerics
-    refuse_other(config.folder, sheet(config, needed.study, needed.dataset, numerics))
+    facts = needed.study, needed.dataset, needed.numerics, needed.own_networks
+    refuse_other(config.folder, sheet(config, *facts))
     with workplace(config.folder, config.store):
         if study.prepare is not None:
             study.prepare(config.folder, config.replicates)
         # Made after what was prepared: its date is when the study began.
-        values = sheet(config, needed.study, needed.dataset, numerics)
+        values = sheet(config, *facts)
         return Conductor(needed, values, report, began, lost).run()
 
 
@@ -237,10 +238,12 @@ class Conductor:
         )
         concurrent = min(config.max_concurrent or cores, cores)
         self._show_width(concurrent)
-        engine = self._needed.engine
+        engine, codes = self._needed.engine, codes_of(self._needed.own_networks)
         watched = vital_processes(self._lost) if self._lost else contextlib.nullcontext()
         with children_guarded(), watched:
-            run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
+            run_trials(
+                config, self._ledger, searcher, self._datasets, self, concurrent, engine, codes
+            )
 
     def _show_width(self, concurrent: int) -> None:
         """Says so if the search leaves room; its proposals would depend on who is faster."""

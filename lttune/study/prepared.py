@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,12 +11,14 @@ from rich.console import Console
 
 from lttune.config import LotteryConfig
 from lttune.config.design import Point
+from lttune.config.lottery.model import is_own_network
 from lttune.config.phase import phase_of
 from lttune.config.rules import every_rule
 from lttune.data import Dataset, load
 from lttune.data.transforms import outline
 from lttune.errors import ResourceError
 from lttune.models import Network
+from lttune.models.own import read_code, use
 from lttune.study.checks import (
     check_address,
     check_controls,
@@ -47,6 +49,8 @@ class Prepared:
     """Which engine the workers make."""
     reason: str
     """Why it is not the fast one; empty if it is."""
+    own_networks: Sequence[str] = ()
+    """Names of the networks of one's own that it can come to."""
 
     @property
     def dataset(self) -> Dataset:
@@ -100,6 +104,8 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         study = dataclasses.replace(study, space=space)
     space = study.space_of(config)
     points = [point for found in study.points_of(config).values() for point in found]
+    own_networks = _own_networks(config.lottery, space, points)
+    use(map(read_code, own_networks))
     datasets = {name: load(name) for name in _dataset_names(config.lottery, space, points)}
     corners = _reached(config, space, points, datasets)
     for point in points:
@@ -117,7 +123,14 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         holds=holds,
     )
     engine, reason = choose(config.engine, needs)
-    return Prepared(config=config, study=study, datasets=datasets, engine=engine, reason=reason)
+    return Prepared(
+        config=config,
+        study=study,
+        datasets=datasets,
+        engine=engine,
+        reason=reason,
+        own_networks=own_networks,
+    )
 
 
 def _reached(
@@ -154,11 +167,22 @@ def _networks(
     return found.values()
 
 
-def _dataset_names(base: LotteryConfig, space: Space, points: Iterable[Point]) -> list[str]:
+def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -> list[str]:
     """Returns the names of all datasets that the study can come to, the base's first."""
     names = [base.data.name, *filter(None, (base.target.data, base.pretrain.data))]
-    for path in ("data.name", "target.data", "pretrain.data"):
-        if path in space:
-            names += getattr(space[path], "choices", ())
-        names += [point.hparams[path] for point in points if path in point.hparams]
+    names += _varied(("data.name", "target.data", "pretrain.data"), space, points)
     return list(dict.fromkeys(names))
+
+
+def _own_networks(base: LotteryConfig, space: Space, points: Sequence[Point]) -> list[str]:
+    """Returns the names of the networks of one's own that the study can come to."""
+    names = [base.model.name, *_varied(("model.name",), space, points)]
+    return [name for name in dict.fromkeys(names) if is_own_network(str(name))]
+
+
+def _varied(paths: Iterable[str], space: Space, points: Sequence[Point]) -> Iterator[str]:
+    """Yields the values of hyperparameters that are names, of the space and of the points."""
+    for path in paths:
+        if path in space:
+            yield from getattr(space[path], "choices", ())
+        yield from (point.hparams[path] for point in points if path in point.hparams)

@@ -23,6 +23,7 @@ from lttune.data.dataset import validation_size
 from lttune.data.drawn import mislabelled, subsample
 from lttune.data.resident import Examples, resident
 from lttune.data.transforms import as_asked, outline
+from lttune.errors import StorageError
 from lttune.models import Network, build
 from lttune.models.masks import Mask, Weights
 from lttune.pruning.criteria import MEASURED, Evidence
@@ -75,7 +76,7 @@ class Lab:
         return {
             "dataset": found.digest,
             "validation": validation_size(found.dataset, config.data.validation),
-            "model": identity.of_model(config.model),
+            "model": self._model(config),
             "train": identity.of_training(config.train),
             "rewind_step": config.rewind_step,
             "seed": self.seed,
@@ -83,6 +84,43 @@ class Lab:
             "numerics": self.engine.numerics,
             **identity.of_draws(config.data),
         }
+
+    def initial_weights(self, config: LotteryConfig, replicate: int) -> Weights:
+        """Returns a replicate's newly drawn weights.
+
+        What the code of a network of one's own draws is kept in a cell, so that who reads a study
+        need not run it.
+
+        Raises:
+            ConfigError: if that is not in the store, and the code is not here.
+            StorageError: if what is in the store is not of the network.
+        """
+        network = self.network(config)
+        if not (network.source and network.left):
+            return network.initial_weights(stream(self.seed, replicate, "init"))
+        shape, classes = outline(self.datasets[config.data.name], config.data)
+        inputs = {
+            "initial": self._model(config),
+            "pictures": [list(shape), classes],
+            "seed": self.seed,
+            "replicate": replicate,
+            "numerics": self.engine.numerics,
+        }
+
+        def compute(missing: list[int]) -> list[Cell]:
+            left = network.left_values(stream(self.seed, replicate, "init"))
+            return [Cell(record={"initial": sorted(left)}, tensors=left)]
+
+        stored = self.store.obtain([inputs], compute)[0]
+        left, shapes = stored.cell.tensors, network.shapes | network.buffers
+        if {n: tuple(v.shape) for n, v in left.items()} != {n: shapes[n] for n in network.left}:
+            raise StorageError(f"{self.store.path(stored.key)} is not of {config.model.name}")
+        return network.initial_weights(stream(self.seed, replicate, "init"), left)
+
+    def _model(self, config: LotteryConfig) -> dict[str, Any]:
+        """Returns what of a network is in the identity of its weights."""
+        source = self.network(config).source
+        return identity.of_model(config.model) | ({"source": source} if source else {})
 
     def evidence(
         self,

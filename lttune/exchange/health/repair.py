@@ -10,6 +10,7 @@ from lttune.config import from_dict
 from lttune.data import load
 from lttune.errors import DataError, StorageError
 from lttune.exchange.tickets import Archive
+from lttune.models.own import use_described
 from lttune.records.folder import read_sheet
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
@@ -39,6 +40,7 @@ def repair(folder: Path) -> tuple[int, list[str]]:
         DataError: if a dataset here is not the study's.
     """
     sheet = read_sheet(folder, NEEDED)
+    use_described(sheet, str(folder / "study.json"))
     with only_driver(folder):
         study_id = sheet.get("study_id")
         ledger = Ledger.open(folder / "trials.json", study_id)
