@@ -29,6 +29,8 @@ class Network(Outline):
     config: ModelConfig
     source: str = ""
     """SHA-256 of the code of a network of one's own, "" of ours."""
+    kept: Callable[[int], dict[str, Tensor]] | None = None
+    """Returns what ``constructed`` does from where it was kept; None is to draw it."""
 
     @property
     def prunable(self) -> list[str]:
@@ -74,24 +76,17 @@ class Network(Outline):
             raise ConfigError(f"prune.exclude must leave a prunable layer, got {tuple(names)!r}")
         return dataclasses.replace(self, kinds=kinds)
 
-    def initial_weights(
-        self, rng: np.random.Generator, left: Mapping[str, Tensor] | None = None
-    ) -> dict[str, Tensor]:
+    def initial_weights(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Returns new weights drawn from the stream in the parameters' order, then the buffers.
 
         Biases are zero, running means 0, running variances 1, unless they are ``left``.
-
-        Args:
-            rng: the stream.
-            left: what ``left_values`` gave of the same stream; None is to draw it.
 
         Raises:
             ConfigError: if they must be drawn by code that is not here.
         """
         given: Mapping[str, Tensor] = {}
         if self.left:
-            seed = _seed(rng)
-            given = self._made(seed) if left is None else left
+            given = (self.kept or self.constructed)(int(rng.integers(2**63)))
         drawn: dict[str, Tensor] = {}
         for name, shape in self.shapes.items():
             # Batch norm's shift is a bias by its parameter, its scale is not.
@@ -105,11 +100,12 @@ class Network(Outline):
             drawn[name] = given[name].clone() if name in given else plain
         return drawn
 
-    def left_values(self, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Returns the values of ``left``, drawn by the module's constructor from a new stream."""
-        return self._made(_seed(rng))
+    def constructed(self, seed: int) -> dict[str, Tensor]:
+        """Returns the values of ``left`` that the module's constructor draws from a seed.
 
-    def _made(self, seed: int) -> dict[str, Tensor]:
+        Raises:
+            ConfigError: if the code of the network is not here.
+        """
         with seeded(seed):
             module = self.make()
         held = dict(module.named_parameters()) | dict(module.named_buffers())
@@ -123,10 +119,6 @@ class Network(Outline):
 
 UNSCALED = ("bias", "norm", "module")
 """Roles of parameters that ``model.init_scale`` leaves as they are."""
-
-
-def _seed(rng: np.random.Generator) -> int:
-    return int(rng.integers(2**63))
 
 
 def build(config: ModelConfig, shape: tuple[int, ...], classes: int) -> Network:

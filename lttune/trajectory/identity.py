@@ -36,6 +36,11 @@ def of_model(config: ModelConfig) -> dict[str, Any]:
     return _without(values, init_scale=1.0, norm_init="ones", dropout=0.0)
 
 
+def of_network(config: ModelConfig, source: str) -> dict[str, Any]:
+    """Returns the fields of the model that matter, and the digest of its code if it is not ours."""
+    return of_model(config) | ({"source": source} if source else {})
+
+
 def of_draws(config: DataConfig) -> dict[str, Any]:
     """Returns the fields of the data that matter beside the dataset and its validation split."""
     plain = {"augment": "none", "subsample": 1.0, "label_noise": 0.0, "permute_labels": False}

@@ -9,7 +9,7 @@ because that network's cell holds the weights of that step: trials with another 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,10 @@ class Lab:
         """Returns the configuration's architecture for its dataset, with what may be pruned."""
         key = (*_source(config.data), config.model, config.prune.exclude)
         if key not in self._networks:
-            self._networks[key] = network_of(config, self.datasets[config.data.name])
+            network = network_of(config, self.datasets[config.data.name])
+            if network.source and network.left:
+                network = dataclasses.replace(network, kept=self._kept(config, network))
+            self._networks[key] = network
         return self._networks[key]
 
     def identity(self, config: LotteryConfig, replicate: int) -> dict[str, Any]:
@@ -76,7 +79,7 @@ class Lab:
         return {
             "dataset": found.digest,
             "validation": validation_size(found.dataset, config.data.validation),
-            "model": self._model(config),
+            "model": identity.of_network(config.model, self.network(config).source),
             "train": identity.of_training(config.train),
             "rewind_step": config.rewind_step,
             "seed": self.seed,
@@ -85,42 +88,33 @@ class Lab:
             **identity.of_draws(config.data),
         }
 
-    def initial_weights(self, config: LotteryConfig, replicate: int) -> Weights:
-        """Returns a replicate's newly drawn weights.
+    def _kept(self, config: LotteryConfig, network: Network) -> Callable[[int], Weights]:
+        """Returns what draws by a network's own code and keeps what was drawn in cells.
 
-        What the code of a network of one's own draws is kept in a cell, so that who reads a study
-        need not run it.
-
-        Raises:
-            ConfigError: if that is not in the store, and the code is not here.
-            StorageError: if what is in the store is not of the network.
+        So who reads a study need not run the code.
         """
-        network = self.network(config)
-        if not (network.source and network.left):
-            return network.initial_weights(stream(self.seed, replicate, "init"))
-        shape, classes = outline(self.datasets[config.data.name], config.data)
-        inputs = {
-            "initial": self._model(config),
-            "pictures": [list(shape), classes],
-            "seed": self.seed,
-            "replicate": replicate,
-            "numerics": self.engine.numerics,
-        }
+        pictures = outline(self.datasets[config.data.name], config.data)
+        shapes = network.shapes | network.buffers
+        wanted = {name: shapes[name] for name in network.left}
 
-        def compute(missing: list[int]) -> list[Cell]:
-            left = network.left_values(stream(self.seed, replicate, "init"))
-            return [Cell(record={"initial": sorted(left)}, tensors=left)]
+        def kept(seed: int) -> Weights:
+            inputs = {
+                "constructed": identity.of_network(config.model, network.source),
+                "pictures": pictures,
+                "draw": seed,
+                "numerics": self.engine.numerics,
+            }
 
-        stored = self.store.obtain([inputs], compute)[0]
-        left, shapes = stored.cell.tensors, network.shapes | network.buffers
-        if {n: tuple(v.shape) for n, v in left.items()} != {n: shapes[n] for n in network.left}:
-            raise StorageError(f"{self.store.path(stored.key)} is not of {config.model.name}")
-        return network.initial_weights(stream(self.seed, replicate, "init"), left)
+            def compute(missing: list[int]) -> list[Cell]:
+                return [Cell(record={"constructed": wanted}, tensors=network.constructed(seed))]
 
-    def _model(self, config: LotteryConfig) -> dict[str, Any]:
-        """Returns what of a network is in the identity of its weights."""
-        source = self.network(config).source
-        return identity.of_model(config.model) | ({"source": source} if source else {})
+            stored = self.store.obtain([inputs], compute)[0]
+            if {n: tuple(v.shape) for n, v in stored.cell.tensors.items()} != wanted:
+                where = self.store.path(stored.key)
+                raise StorageError(f"{where} is not of the network {config.model.name}")
+            return stored.cell.tensors
+
+        return kept
 
     def evidence(
         self,

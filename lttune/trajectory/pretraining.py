@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from lttune.config import LotteryConfig
+from lttune.config.seeding import stream
 from lttune.models import Network, masks
 from lttune.models.masks import Weights
 from lttune.trajectory.lab import Lab
@@ -24,14 +25,14 @@ def initial_weights(
     examples. A layer of another shape there, the logits of another number of classes, is newly
     drawn. Batch norm's running moments start fresh.
     """
-    drawn = lab.initial_weights(config, replicate)
+    drawn = network.initial_weights(stream(lab.seed, replicate, "init"))
     if config.pretrain.steps == 0:
         return drawn, None
     train = config.pretrain.training(config.train)
     data = config.pretrain.dataset(config.data)
     source = dataclasses.replace(config, data=data, train=train, rewind_step=0)
     elsewhere = lab.network(source)
-    start = lab.initial_weights(source, replicate)
+    start = elsewhere.initial_weights(stream(lab.seed, replicate, "init"))
     task = Task(
         identity={"pretraining": lab.identity(source, replicate)},
         config=source,

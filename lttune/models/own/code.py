@@ -16,7 +16,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from torch import nn
 
@@ -100,10 +100,10 @@ def function_of(code: NetworkCode) -> NetworkFunction:
     if code.place == TORCHVISION:
         return _torchvision(code)
     module = _imported(code, code.text)
-    found = getattr(module, code.function, None)
+    found: Any = getattr(module, code.function, None)
     if not callable(found):
         code.refuse(f"cannot be imported: {code.place} has no function {quoted(code.function)}")
-    return found
+    return cast(NetworkFunction, found)
 
 
 def _sha256(*parts: str) -> str:
