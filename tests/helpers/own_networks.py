@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
+import runpy
+from fractions import Fraction
 from pathlib import Path
 
-from lttune.config import LotteryConfig, ModelConfig
-from lttune.data import load
+from digits_place import empty_database
+from one_process import one_process
+
+from lttune.config import ModelConfig
 from lttune.models import Network, build
 from lttune.models.own import read_code, use
-from lttune.store.store import Store
-from lttune.training.engines.torch import TorchEngine
-from lttune.trajectory.lab import Lab
+from lttune.study import main
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "your-own-network.md"
@@ -50,7 +54,19 @@ def made(name: str, shape: tuple[int, ...] = GREY, classes: int = 10, **config) 
     return build(ModelConfig(name=name, **config), shape, classes)
 
 
-def lab(folder: Path, lottery: LotteryConfig, engine=None) -> Lab:
-    """Returns a laboratory of a study's dataset."""
-    name = lottery.data.name
-    return Lab({name: load(name)}, engine or TorchEngine(), Store(folder / "cells"))
+def left(weights: int, fraction: str, level: int) -> int:
+    """Returns how many of a layer's weights survive so many levels."""
+    for _ in range(level):
+        weights -= int(Fraction(fraction) * weights)
+    return weights
+
+
+def run(folder, *flags):
+    """Runs the page's study in the folder that is worked in."""
+    if not (folder / "mlflow.db").exists():
+        (folder / "mlflow.db").write_bytes(empty_database())
+    made, text = runpy.run_path(str(folder / "my_study.py")), io.StringIO()
+    arguments = ["--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--max-concurrent", "1"]
+    with one_process(), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+        code = main(made["STUDY"], made["write_report"], "", [*arguments, *flags])
+    return code, text.getvalue()

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import runpy
 import shutil
 import sys
-from fractions import Fraction
 
 import pytest
 import torch
-from digits_place import empty_database
-from one_process import one_process
-from own_networks import MLP, page_block, written
+from own_networks import MLP, left, page_block, run, written
 from safetensors.torch import load_file
 
 from lttune.__main__ import main as lttune
 from lttune.models.architectures import FAMILIES
 from lttune.records.schema import read
 from lttune.store.sealed import read_object, write_object
-from lttune.study import main
 
 LAYERS = {
     "cut": 32 * 16,
@@ -33,13 +28,6 @@ LAYERS = {
 """Prunable weights of the page's transformer on digits."""
 
 
-def left(weights: int, fraction: str, level: int) -> int:
-    """Returns how many of a layer's weights survive so many levels."""
-    for _ in range(level):
-        weights -= int(Fraction(fraction) * weights)
-    return weights
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A folder with the page's files, in which its study was run."""
@@ -49,17 +37,6 @@ def home(tmp_path_factory):
     with contextlib.chdir(folder):
         assert run(folder)[0] == 0
     return folder
-
-
-def run(folder, *flags):
-    """Runs the page's study in the folder that is worked in."""
-    if not (folder / "mlflow.db").exists():
-        (folder / "mlflow.db").write_bytes(empty_database())
-    made, text = runpy.run_path(str(folder / "my_study.py")), io.StringIO()
-    arguments = ["--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--max-concurrent", "1"]
-    with one_process(), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
-        code = main(made["STUDY"], made["write_report"], "", [*arguments, *flags])
-    return code, text.getvalue()
 
 
 @pytest.fixture
