@@ -61,12 +61,19 @@ def left(weights: int, fraction: str, level: int) -> int:
     return weights
 
 
-def run(folder, *flags):
-    """Runs the page's study in the folder that is worked in."""
+def run(folder: Path, *flags: str, alone: bool = True) -> tuple[int, str]:
+    """Runs the page's study in the folder that is worked in; returns its exit code and words.
+
+    Args:
+        folder: that one.
+        flags: more of them.
+        alone: without Ray, by the code that a worker runs.
+    """
     if not (folder / "mlflow.db").exists():
         (folder / "mlflow.db").write_bytes(empty_database())
     made, text = runpy.run_path(str(folder / "my_study.py")), io.StringIO()
     arguments = ["--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--max-concurrent", "1"]
-    with one_process(), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+    within = one_process() if alone else contextlib.nullcontext()
+    with within, contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
         code = main(made["STUDY"], made["write_report"], "", [*arguments, *flags])
     return code, text.getvalue()

@@ -30,7 +30,7 @@ CONFIG = {
 }
 
 
-def worker(folder, *, stops, config=CONFIG):
+def worker(folder, *, stops, config=CONFIG, codes=()):
     made = LotteryTrainable.__new__(LotteryTrainable)
     made.setup(
         config,
@@ -41,6 +41,7 @@ def worker(folder, *, stops, config=CONFIG):
         engine="torch",
         objective=ObjectiveConfig(density=0.6),
         stops=stops,
+        codes=codes,
     )
     return made
 
