@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -127,7 +128,9 @@ def _check_pretraining(
             f"pretrain.data must have pictures of shape {source}, got {pretrain.name!r} with "
             f"{before}"
         )
-    require_batch("train.batch_size", config.train.batch_size, datasets[pretrain.name], pretrain)
+    dataset = datasets[pretrain.name]
+    require_batch("train.batch_size", config.train.batch_size, dataset, pretrain)
+    network_of(dataclasses.replace(config, data=pretrain), dataset)
 
 
 @dataclass(frozen=True, kw_only=True)

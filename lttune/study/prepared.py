@@ -18,7 +18,7 @@ from lttune.data import Dataset, load
 from lttune.data.transforms import outline
 from lttune.errors import ResourceError
 from lttune.models import Network
-from lttune.models.own import read_code, use
+from lttune.models.own import lines_told, read_code, use
 from lttune.study.checks import (
     check_address,
     check_controls,
@@ -83,9 +83,12 @@ class Prepared:
         )
 
     def show_engine(self, console: Console) -> None:
-        """Prints the engine, and why it is not the fast one, in one line; another of caution."""
+        """Prints the engine, and why it is not the fast one, in one line.
+
+        Others say what of networks of one's own can be pruned, and what calls for caution.
+        """
         line = f"engine: {self.engine}{self.reason and f' ({self.reason})'}"
-        for text in filter(None, (line, self.caution)):
+        for text in filter(None, (line, *lines_told(self.own_networks), self.caution)):
             console.print(text, soft_wrap=True, markup=False)
 
 

@@ -36,6 +36,11 @@ def network(shape, classes):
 """What the sparse engine can train."""
 
 
+OUT = "self.out = nn.Linear(pixels, classes)"
+FLAT = "return self.out(x.flatten(1))"
+"""The constructor and the forward of a module of one layer, for ``module_of``."""
+
+
 def page_block(first: str) -> str:
     """Returns the block of code of the page that begins with a comment."""
     (code,) = re.findall(rf"```python\n# {re.escape(first)}\n(.*?)```", PAGE.read_text(), re.S)
@@ -52,6 +57,27 @@ def made(name: str, shape: tuple[int, ...] = GREY, classes: int = 10, **config) 
     """Returns a network after its code was run."""
     use([read_code(name)])
     return build(ModelConfig(name=name, **config), shape, classes)
+
+
+def module_of(body: str, forward: str, folder: Path, more: str = "") -> Network:
+    """Returns a network whose module has this constructor and this forward."""
+    source = f"""
+import torch
+from torch import nn
+{more}
+
+class Net(nn.Module):
+    def __init__(self, shape, classes):
+        super().__init__()
+        pixels = shape[0] * shape[1] * shape[2]
+        {body}
+
+    def forward(self, x):
+        {forward}
+
+network = Net
+"""
+    return made(written(folder, source))
 
 
 def left(weights: int, fraction: str, level: int) -> int:

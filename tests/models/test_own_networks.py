@@ -1,61 +1,25 @@
 """Networks of one's own: what is found in them, what is refused, what identifies them."""
 
 import math
-import sys
 
 import numpy as np
 import pytest
 import torch
-from own_networks import COLOUR, GREY, MLP, made, page_block, written
+from own_networks import COLOUR, FLAT, GREY, MLP, OUT, made, module_of, page_block, written
 from torch import nn
 
 from lttune.config import LotteryConfig, ModelConfig
 from lttune.config.seeding import stream
-from lttune.errors import ConfigError, ResourceError
+from lttune.errors import ConfigError
 from lttune.exchange.tensors import TENSOR_FORMS, pruned_module, write
 from lttune.models import build
 from lttune.models.architectures import FAMILIES
-from lttune.models.own import NetworkCode, descriptions, read_code, use, use_described
+from lttune.models.own import descriptions, use_described
 from lttune.training.engines.plain import fully_connected
-from lttune.trajectory.identity import of_model
 
 
 def initial(network, replicate=0):
     return network.initial_weights(stream(0, replicate, "init"))
-
-
-def module_of(body, forward, folder, more=""):
-    """Returns a network whose module has this constructor and this forward."""
-    source = f"""
-import torch
-from torch import nn
-{more}
-
-class Net(nn.Module):
-    def __init__(self, shape, classes):
-        super().__init__()
-        pixels = shape[0] * shape[1] * shape[2]
-        {body}
-
-    def forward(self, x):
-        {forward}
-
-network = Net
-"""
-    return made(written(folder, source))
-
-
-def refused(body, forward, folder, more=""):
-    with pytest.raises(ConfigError) as error:
-        module_of(body, forward, folder, more)
-    text = str(error.value)
-    assert text.startswith(f"model.name: {folder}/net.py:network ")
-    assert "\n" not in text
-    return text
-
-
-OUT = "self.out = nn.Linear(pixels, classes)"
-FLAT = "return self.out(x.flatten(1))"
 
 
 def test_the_layers_of_the_pages_transformer_are_found_by_type(tmp_path):
@@ -157,74 +121,6 @@ def test_what_needs_no_gradient_is_a_constant(tmp_path):
     assert bool(weights["fixed.weight"].any())
 
 
-@pytest.mark.parametrize(
-    ("body", "forward", "told"),
-    [
-        (
-            OUT,
-            "return x.flatten(1)",
-            "must return logits of shape (2, 10) in training, got (2, 64)",
-        ),
-        (OUT, "return None", "must return logits of shape (2, 10) in training, got NoneType"),
-        (OUT, "return self.missing(x)", "AttributeError: 'Net' object has no attribute 'missing'"),
-        (
-            f"{OUT}; self.aux = nn.Linear(3, 3)",
-            FLAT,
-            "does not use aux.weight for its logits: pruning would count weights that do nothing",
-        ),
-        (
-            "self.out = nn.Linear(pixels, classes).double()",
-            "return self.out(x.flatten(1).double())",
-            "must have parameters of float32 on the CPU, got out.weight of torch.float64 on cpu",
-        ),
-        (
-            "self.out = nn.LazyLinear(classes)",
-            FLAT,
-            "must give every parameter its shape when it is made, out.weight has none",
-        ),
-        (
-            f"{OUT}; self.register_buffer('mean', torch.zeros(1))",
-            "self.mean = self.mean + 1; return self.out(x.flatten(1))",
-            "must change its buffers in place, and puts others there: mean",
-        ),
-        ("self.flat = nn.Flatten()", "return self.flat(x)[:, :10]", "has no parameters that are"),
-        (
-            "self.out = nn.utils.parametrizations.weight_norm(nn.Linear(pixels, classes))",
-            FLAT,
-            "has no weights that can be pruned",
-        ),
-        (
-            f"{OUT}; self.prunable = ['outt']",
-            FLAT,
-            "has no parameter 'outt', which its `prunable` names",
-        ),
-        (f"{OUT}; self.prunable = 3", FLAT, "must have a list of names as `prunable`, got 3"),
-        (f"{OUT}; self.prunable = ['out.bias']", FLAT, "must name matrices in `prunable`, got out"),
-        (
-            f"{OUT}; self.prunable = dict(out='bias')",
-            FLAT,
-            "must name parameters and kinds in `prunable`",
-        ),
-        ("raise OSError('no disk')", FLAT, "8 x 8 and 10 classes: OSError: no disk"),
-    ],
-)
-def test_what_cannot_be_trained_truthfully_is_refused_with_the_reason(
-    body, forward, told, tmp_path
-):
-    assert told in refused(body, forward, tmp_path)
-
-
-def test_another_network_each_time_is_refused(tmp_path):
-    told = refused(
-        "made.append(1); self.out = nn.Linear(pixels, classes); "
-        "self.more = nn.Linear(classes, classes) if len(made) % 2 else nn.Identity()",
-        "return self.more(self.out(x.flatten(1)))",
-        tmp_path,
-        "made = []",
-    )
-    assert "must be the same network whenever it is made" in told
-
-
 def test_parameters_without_influence_are_no_matter_if_they_are_not_pruned(tmp_path):
     network = module_of(f"{OUT}; self.idle = nn.Parameter(torch.ones(3))", FLAT, tmp_path)
     assert network.prunable == ["out.weight"]
@@ -263,11 +159,6 @@ def test_a_method_of_the_class_says_it_too(tmp_path):
     assert network.prunable == ["position", "narrow.weight"]
 
 
-def test_dropout_is_the_networks_own_matter(tmp_path):
-    with pytest.raises(ConfigError, match=r"model\.dropout must be 0 for .* whose own code"):
-        made(written(tmp_path, MLP), dropout=0.5)
-
-
 @pytest.mark.parametrize(
     ("source", "plain"),
     [
@@ -293,99 +184,6 @@ def test_the_sparse_engine_takes_what_its_kernels_compute_and_nothing_that_only_
     source, plain, tmp_path
 ):
     assert fully_connected(made(written(tmp_path, source))) == plain
-
-
-@pytest.mark.parametrize(
-    ("source", "function", "told"),
-    [
-        (None, "network", "No such file or directory"),
-        ("def network(", "network", "SyntaxError: '(' was never closed"),
-        ("1 / 0", "network", "ZeroDivisionError: division by zero"),
-        ("raise SystemExit(0)", "network", "SystemExit: 0"),
-        ("import no_such_package", "network", "No module named 'no_such_package'"),
-        ("network = 3", "network", "has no function 'network'"),
-        (MLP, "netwrok", "has no function 'netwrok'"),
-        ("from . import x", "network", "imports by a relative name, which no installed package"),
-        ("import own_networks", "network", "imports 'own_networks', which no installed package"),
-        ("def network(shape, classes): return 3", "network", "must return an nn.Module, got 3"),
-    ],
-)
-def test_what_cannot_be_imported_is_one_line(source, function, told, tmp_path):
-    name = f"{tmp_path}/net.py:{function}" if source is None else ""
-    with pytest.raises(ConfigError) as error:
-        made(name or written(tmp_path, source, function=function))
-    assert told in str(error.value)
-    assert str(error.value).startswith(f"model.name: {tmp_path}/net.py:{function} ")
-    assert "\n" not in str(error.value)
-
-
-def digest_of(folder, source, **names):
-    return read_code(written(folder, source, **names)).digest
-
-
-def test_a_digest_is_of_the_text_and_not_of_the_place(tmp_path):
-    (tmp_path / "elsewhere").mkdir()
-    first = digest_of(tmp_path, MLP)
-    assert digest_of(tmp_path / "elsewhere", MLP, file="moved.py") == first
-    assert digest_of(tmp_path, MLP + "\n") != first
-    assert digest_of(tmp_path, MLP, function="other") != first
-
-
-def test_the_versions_of_what_is_imported_are_in_the_digest(tmp_path, monkeypatch):
-    source = f"import numpy\n{MLP}"
-    first = digest_of(tmp_path, source)
-    monkeypatch.setattr("importlib.metadata.version", lambda name: "0")
-    assert digest_of(tmp_path, source) != first
-
-
-def test_a_moved_file_is_the_same_model_and_names_of_ours_are_as_they_were():
-    one, other = (of_model(ModelConfig(name=n)) for n in ("./net.py:f", "elsewhere/b.py:f"))
-    assert one == other
-    assert of_model(ModelConfig()) == {"name": "lenet-300-100", "init": "glorot_normal"}
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A package of two modules, whose sources a test may change."""
-    folder = tmp_path / "packaged_networks"
-    folder.mkdir()
-    (folder / "__init__.py").write_text("")
-    (folder / "parts.py").write_text("HIDDEN = 12\n")
-    source = MLP.replace("12", "HIDDEN").replace(
-        "from torch", "from .parts import HIDDEN\nfrom torch"
-    )
-    (folder / "nets.py").write_text(source)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    yield folder
-    for name in [n for n in sys.modules if n.startswith("packaged_networks")]:
-        del sys.modules[name]
-
-
-def test_a_function_of_a_package_is_identified_by_all_of_its_sources(package):
-    name = "packaged_networks.nets:network"
-    assert made(name).kinds == {"1": "fc", "3": "out"}
-    code = read_code(name)
-    assert code.text is None
-    (package / "parts.py").write_text("HIDDEN = 13\n")
-    assert read_code(name).digest != code.digest
-    with pytest.raises(ConfigError, match="was changed since this process imported it"):
-        made(name)
-    with pytest.raises(ResourceError, match="here is not the one that the study began with"):
-        use([NetworkCode(name=name, digest="0" * 64)])
-
-
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
-        ("packaged_networks.none:f", "there is no module 'packaged_networks.none' here"),
-        ("no_such_package.nets:f", "ModuleNotFoundError: No module named 'no_such_package'"),
-        ("math:sqrt", "math has no source that could identify it"),
-    ],
-)
-def test_a_package_that_is_not_there_is_one_line(name, told, package):
-    with pytest.raises(ConfigError) as error:
-        made(name)
-    assert told in str(error.value)
 
 
 def test_a_described_network_is_read_and_never_made(tmp_path):

@@ -210,6 +210,37 @@ def test_changed_code_is_another_study_that_trains_anew(copy):
     assert not any(row["reused"] for row in rows)
 
 
+def test_the_first_lines_say_what_can_be_pruned(copy):
+    code, said = run(copy, "--name", "other", "--replicates", "1")
+    assert code == 0
+    lines = said.splitlines()
+    assert lines[0].startswith("engine: torch (the sparse engine trains fully connected networks")
+    weights, rest = sum(LAYERS.values()), 4 * 32 + 32 + 4 * 32 + 96 + 32 + 64 + 32 + 10
+    assert lines[1] == (
+        f"./patches.py:network: {weights:,} of {weights + rest:,} parameters can be pruned, in 6 "
+        "layers"
+    )
+
+
+def test_a_network_that_was_pretrained_is_read_without_the_code_too(copy):
+    flags = ["--lottery.pretrain.steps", "5", "--lottery.pretrain.task", "rotation"]
+    code, said = run(copy, "--name", "turned", "--replicates", "1", *flags)
+    assert code == 0, said
+    (copy / "patches.py").unlink()
+    for name in [name for name in FAMILIES if ":" in name]:
+        del FAMILIES[name]
+    sheet = read_object(copy / "results/turned/study.json")
+    assert [one["classes"] for one in sheet["networks"]] == [10, 4]
+    assert lttune(["export", "results/turned", "--level", "2", "--weights", "start"]) == 0
+
+
+def test_the_plan_of_a_study_of_ones_own_network_is_made(copy):
+    code, said = run(copy, "--name", "other", "--plan", "--engine", "torch")
+    assert code == 0
+    assert "parameters can be pruned" in said
+    assert not (copy / "results/other").exists()
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [

@@ -7,13 +7,21 @@ never does: ``use_described`` takes what the study's sheet says of the network.
 """
 
 from lttune.models.own.code import NetworkCode, read_code
-from lttune.models.own.row import OwnNetwork, codes_of, descriptions, use, use_described
+from lttune.models.own.row import (
+    OwnNetwork,
+    codes_of,
+    descriptions,
+    lines_told,
+    use,
+    use_described,
+)
 
 __all__ = [
     "NetworkCode",
     "OwnNetwork",
     "codes_of",
     "descriptions",
+    "lines_told",
     "read_code",
     "use",
     "use_described",

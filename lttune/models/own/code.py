@@ -58,6 +58,16 @@ class NetworkCode:
         """The function, or the network of torchvision."""
         return self.name.rpartition(":")[2]
 
+    @property
+    def remark(self) -> str:
+        """What is to be said of it, after a comma, or ""."""
+        if self.place != TORCHVISION:
+            return ""
+        version = importlib.metadata.version(TORCHVISION)
+        return (
+            f", as torchvision {version} makes it: stem and poolings are those for large pictures"
+        )
+
     def refuse(self, why: str) -> NoReturn:
         """Raises ``ConfigError``: the network is none that can be trained."""
         raise ConfigError(f"model.name: {self.name} {why}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,6 +12,7 @@ from torch import nn
 from lttune.errors import ConfigError
 from lttune.models.architectures import FAMILIES
 from lttune.models.initialisers import Shape
+from lttune.models.layers import weight_name
 from lttune.models.outline import Outline
 from lttune.models.own.code import NetworkCode, function_of
 from lttune.models.own.description import Described, read_descriptions, written
@@ -146,6 +148,21 @@ def use_described(sheet: Mapping[str, Any], where: str) -> None:
         by_name.setdefault(one.name, []).append(one)
     for name, described in by_name.items():
         FAMILIES[name] = DescribedNetwork(described)
+
+
+def lines_told(names: Iterable[str]) -> list[str]:
+    """Returns what a study says of networks that were made known by ``use``: what can be pruned."""
+    told = []
+    for name in names:
+        if isinstance(row := FAMILIES[name], LoadedNetwork):
+            for outline in row.outlines.values():
+                sizes = {one: math.prod(shape) for one, shape in outline.shapes.items()}
+                prunable = sum(sizes[weight_name(layer)] for layer in outline.kinds)
+                told.append(
+                    f"{name}: {prunable:,} of {sum(sizes.values()):,} parameters can be pruned, in "
+                    f"{len(outline.kinds)} layers{row.code.remark}"
+                )
+    return told
 
 
 def descriptions(names: Iterable[str]) -> list[dict[str, Any]]:
