@@ -7,6 +7,7 @@ the cells of the levels before. Nothing is trained.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from lttune.data import Dataset, load
 from lttune.errors import ConfigError, DataError, LttuneError, StorageError
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
-from lttune.models.own import use_described
+from lttune.models.own import read_code, use, use_described
 from lttune.records.columns import require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.cells import Cell
@@ -188,6 +189,26 @@ def find_network(at: Place) -> Found:
         # Before room is made for what a description promises.
         require_bits(cell, found.network)
     return found
+
+
+def with_code(found: Found, name: str) -> Found:
+    """Returns a network of one's own as it can be trained, its code taken from where the user says.
+
+    Args:
+        found: as its study describes it.
+        name: of the network, as ``model.name`` would be.
+
+    Raises:
+        ConfigError: if that is another network than the study's, or cannot be imported.
+    """
+    code = read_code(name)
+    if code.digest != found.network.source:
+        raise ConfigError(
+            f"--network must be the study's {found.config.model.name}, got {name}, whose code is "
+            "another"
+        )
+    use([dataclasses.replace(code, name=found.config.model.name)])
+    return dataclasses.replace(found, network=network_of(found.config, found.dataset))
 
 
 def walked(found: Found, levels: Collection[int]) -> dict[int, Level]:

@@ -61,6 +61,11 @@ class Network(Outline):
             return module.to_empty(device=device)
         return module if torch.device(device).type == "meta" else module.to(device)
 
+    @property
+    def built_on(self) -> str:
+        """The device on which ``opened("meta")`` is: that of the code of a network of one's own."""
+        return "cpu" if self.source else "meta"
+
     def excluding(self, names: Sequence[str]) -> Network:
         """Returns the network whose layers of these names or kinds are not prunable.
 

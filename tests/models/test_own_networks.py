@@ -233,3 +233,22 @@ def test_tickets_in_the_file_form_have_each_shared_tensor_twice(tmp_path):
     module = network.opened("cpu")
     module.load_state_dict(tensors)
     assert isinstance(pruned_module(pruned, mask, network, 3), nn.Module)
+
+
+def test_layers_are_left_out_by_their_names_and_kinds(tmp_path):
+    network = made(written(tmp_path, page_block("patches.py"), "patches.py"))
+    left = network.excluding(("attention:in_proj_weight", "out", "conv"))
+    assert left.prunable == ["attention.out_proj.weight", "wide.weight", "narrow.weight"]
+    assert left.shapes == network.shapes
+
+
+def test_parametrised_weights_are_no_parameters_and_stay_whole(tmp_path):
+    network = module_of(
+        "self.a = nn.utils.parametrizations.weight_norm(nn.Linear(pixels, 6)); "
+        "self.out = nn.Linear(6, classes)",
+        "return self.out(self.a(x.flatten(1)))",
+        tmp_path,
+    )
+    assert network.prunable == ["out.weight"]
+    assert network.roles["a.parametrizations.weight.original1"] == "module"
+    assert initial(network)["a.parametrizations.weight.original1"].std() > 0

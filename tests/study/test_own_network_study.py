@@ -144,12 +144,21 @@ def test_no_command_that_reads_a_study_runs_the_code_that_it_names(copy, words):
         assert len(read(copy / "results/patches/records.parquet")) == 2 * (4 + 2 * 3)
 
 
-def test_what_needs_the_code_says_so(copy, capsys):
-    words = ["transfer", "results/patches", "--levels", "1", "--lr", "0.001"]
-    assert lttune(words) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("lttune: error: model.name: this needs the code of './patches.py:net")
-    assert told.count("\n") == 1
+def test_what_trains_needs_the_code_from_the_user_and_the_right_one(copy, capsys):
+    words = ["transfer", "results/patches", "--levels", "1", "--lr", "0.001", "--replicates", "1"]
+    text = (copy / "patches.py").read_text()
+    (copy / "other.py").write_text(f"{text}\n")
+    for more, told in (
+        ([], "model.name: this needs the code of './patches.py:network', which no command takes"),
+        (["--network", "other.py:network"], "--network must be the study's ./patches.py:network,"),
+    ):
+        assert lttune([*words, *more]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"lttune: error: {told}")
+        assert said.count("\n") == 1
+    (copy / "patches.py").rename(copy / "moved.py")
+    assert lttune([*words, "--network", "moved.py:network"]) == 0
+    assert len(read(copy / "results/patches/transfer.parquet")) == 1 + 3
 
 
 @pytest.mark.parametrize(

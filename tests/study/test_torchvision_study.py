@@ -91,6 +91,23 @@ def test_its_ticket_holds_its_mask_and_loads_into_torchvisions_own(home, tmp_pat
     assert bool(module.eval()(torch.zeros(2, 3, 32, 32)).isfinite().all())
 
 
+def test_a_last_batch_of_one_picture_is_refused_before_batch_norm_does(tmp_path):
+    (tmp_path / "my_study.py").write_text(page_block("my_study.py"))
+    flags = ["--lottery.data.name", "digits", "--lottery.train.batch-size", "109"]
+    with contextlib.chdir(tmp_path):
+        # Our ResNet-18 has maps of one pixel on digits, of which 1,200 are trained on.
+        code, said = run(tmp_path, *flags, "--lottery.model.name", "resnet18-4")
+        # Eleven pictures a step, and no epoch comes to its end.
+        fewer = run(tmp_path, *flags[:-1], "11", "--lottery.model.name", "resnet18-4", "--plan")
+    assert fewer[0] == 0
+    assert code == 2
+    assert said == (
+        "lttune: error: train.batch_size must leave no single picture of the 1,200 that are "
+        "trained on, got 109: Expected more than 1 value per channel when training, got input size "
+        "torch.Size([1, 32, 1, 1])\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "layers", "out"),
     [("mobilenet_v2", 53, "classifier.1"), ("squeezenet1_1", 26, "classifier.1")],

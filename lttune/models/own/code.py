@@ -28,7 +28,7 @@ NetworkFunction = Callable[[tuple[int, int, int], int], nn.Module]
 """Shape of a picture (channels, height, width), classes -> a new module."""
 
 TORCHVISION = "torchvision"
-MOST_BYTES = 1 << 20
+LONGEST_SOURCE = 1 << 20
 """Bytes of a source file; more is no source."""
 
 
@@ -128,8 +128,8 @@ def _text(code: NetworkCode) -> str:
     """Returns the source of a file."""
     path = expanded(code.place)
     try:
-        if regular_size(path) > MOST_BYTES:
-            code.refuse(f"cannot be imported: {path} has more than {MOST_BYTES:,} bytes")
+        if regular_size(path) > LONGEST_SOURCE:
+            code.refuse(f"cannot be imported: {path} has more than {LONGEST_SOURCE:,} bytes")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"

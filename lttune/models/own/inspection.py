@@ -20,7 +20,7 @@ from lttune.models.initialisers import Shape
 from lttune.models.layers import NORMS, Output, kind, layer_name
 from lttune.models.outline import Outline
 from lttune.models.own.draws import seeded
-from lttune.models.own.prunable import PROJECTIONS, chosen
+from lttune.models.own.prunable import PROJECTIONS, prunable_kinds
 
 EXAMPLES = 2
 """Random pictures of a pass; batch norm needs two."""
@@ -52,7 +52,7 @@ def inspected(name: str, make: Callable[[], nn.Module], shape: Shape, classes: i
     out = _output(module, called, classes)
     outputs = [n for n, own in owners.items() if any(one == (out, "weight") for one in own)]
     by_type |= dict.fromkeys(outputs, "out")
-    prunable = chosen(name, module, {n: tuple(v.shape) for n, v in _named(module)}, by_type)
+    prunable = prunable_kinds(name, module, {n: tuple(v.shape) for n, v in _named(module)}, by_type)
     if idle := [one for one in prunable if one in unused]:
         _refuse(
             name,
@@ -161,7 +161,7 @@ def _passed(
     """
     called: list[nn.Module] = []
     hooks = [
-        part.register_forward_hook(lambda part, inputs, output: called.append(part))
+        part.register_forward_hook(lambda part, *_: called.append(part))
         for part in module.modules()
         if kind(part) is not None
     ]

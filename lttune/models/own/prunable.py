@@ -16,7 +16,7 @@ ROLES = ("bias", "norm", "module")
 """Words that say what a parameter is that no layer's kind may be called by."""
 
 
-def chosen(
+def prunable_kinds(
     name: str,
     module: nn.Module,
     shapes: Mapping[str, tuple[int, ...]],

@@ -110,7 +110,7 @@ class DescribedNetwork:
         """Raises ``ConfigError``: the code of a study that is read is never run."""
         raise ConfigError(
             f"model.name: this needs the code of {self.name!r}, which no command takes from the "
-            "folder of a study"
+            "folder of a study: `lttune transfer` has --network"
         )
 
 
