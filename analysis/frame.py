@@ -16,6 +16,7 @@ from lttune.records import schema
 from lttune.records.columns import require_columns
 from lttune.records.folder import read_listing, read_sheet, read_table, require_rows
 from lttune.records.ledger import ENDED
+from lttune.records.schema import require_same_study
 
 KEY = ["phase", "trial", "replicate", "branch", "level"]
 """What names one row of the records: one trained network."""
@@ -51,6 +52,30 @@ class StudyFrame:
     """One row per prunable layer of each ticket; empty where a study measured none."""
     incomplete: str
     """Empty if every planned trial has ended, else e.g. "incomplete: 9 of 15 trials"."""
+
+    @property
+    def study_id(self) -> str | None:
+        """What its files know each other by; None in studies of older versions."""
+        return self.info.get("study_id")
+
+    def marked(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Returns a table of its folder with a column that says of which study it is."""
+        return table.assign(study_id=self.study_id) if self.study_id else table
+
+    def require_own(self, path: Path, table: pd.DataFrame, command: str) -> None:
+        """Raises ``StorageError`` if a table of its folder says that it is of another study.
+
+        Args:
+            path: the table's.
+            table: as it was read; that of an older version says nothing.
+            command: of ``lttune``, which makes it anew.
+        """
+        for found in table["study_id"].dropna().unique() if "study_id" in table else ():
+            require_same_study(path, found, self.study_id, self.made_anew(command))
+
+    def made_anew(self, command: str) -> str:
+        """Returns what to do about a file that is not of this study, but of a kind it may have."""
+        return f"move it away; `lttune {command} {self.folder}` makes the study's own"
 
     @property
     def hparams(self) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 
 class LttuneError(Exception):
@@ -38,6 +38,10 @@ class DataError(LttuneError):
     exit_code = 4
 
 
+class AbsentError(DataError):
+    """A dataset is not here, and may not or cannot be fetched; nothing of it is damaged."""
+
+
 class ResourceError(LttuneError):
     """The machine, cluster or an installed package cannot do what was asked."""
 
@@ -54,10 +58,31 @@ class DamagedError(StorageError):
     """A file is not what was written there; one that merely cannot be read is none of these."""
 
 
+class OtherStudyError(StorageError):
+    """A file is of another study than those beside it."""
+
+
 class LockedError(LttuneError):
     """Another driver owns the study."""
 
     exit_code = 75
+
+
+class JointError(LttuneError):
+    """Errors that do not depend on each other, told at once.
+
+    The text has the lines of all, each once. The exit code is that of a bad configuration if one of
+    them is, else that of the first.
+
+    Args:
+        errors: two or more.
+    """
+
+    def __init__(self, errors: Sequence[LttuneError]) -> None:
+        lines = dict.fromkeys(line for error in errors for line in _lines(error))
+        super().__init__("\n".join(lines))
+        first = next((error for error in errors if isinstance(error, ConfigError)), errors[0])
+        self.exit_code = first.exit_code
 
 
 def unknown(field: str, value: object, valid: Iterable[str]) -> ConfigError:
@@ -87,6 +112,13 @@ def quoted(value: object) -> str:
     return text if len(text) <= LONGEST_QUOTED else f"{text[: LONGEST_QUOTED - 3]}..."
 
 
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields an error and those behind it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 MOST_LISTED = 10
 """Values of a list that a message names."""
 
@@ -104,8 +136,12 @@ def legible(text: str) -> str:
 
 
 def complaint(error: Exception) -> str:
-    """Returns what a command line prints of an error: a line, of a ``ConfigError`` one a field."""
+    """Returns what a command line prints of an error: a line, or one for each mistake."""
+    return "\n".join(f"lttune: error: {legible(line)}" for line in _lines(error))
+
+
+def _lines(error: Exception) -> list[str]:
     text = str(error) or type(error).__name__
-    if not isinstance(error, ConfigError):
-        text = " ".join(line.strip() for line in text.splitlines())
-    return "\n".join(f"lttune: error: {legible(line)}" for line in text.split("\n"))
+    if isinstance(error, ConfigError | JointError):
+        return text.split("\n")
+    return [" ".join(line.strip() for line in text.splitlines())]

@@ -11,6 +11,7 @@ import numpy as np
 from analysis.claims.file.question import Question
 from analysis.claims.networks.estimand import Piece
 from analysis.claims.terms import terms
+from analysis.statistics.ratios import ratio_of
 from analysis.statistics.verdicts.form import FORMS, Form
 from analysis.statistics.verdicts.verdict import UNTESTED, Verdict, not_tested
 from lttune.config.seeding import stream
@@ -142,7 +143,7 @@ def _shown(question: Question, verdict: Verdict, values: np.ndarray) -> Verdict:
     # What has no noise was not compared with the number, which makes ratios of logarithms.
     is_log = shows in ("difference", "size") or math.isnan(verdict.p)
     if question.is_ratio and is_log:
-        low, high, mean = math.exp(low), math.exp(high), math.exp(mean)
+        low, high, mean = map(ratio_of, (low, high, mean))
     return replace(verdict, low=low, high=high, estimate=mean)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.claims import lock as locks
@@ -17,11 +19,17 @@ from analysis.frame import LOCK_FILE, StudyFrame
 from analysis.importance import saved
 from analysis.statistics.verdicts.verdict import UNTESTED
 from lttune.errors import StorageError
+from lttune.records.schema import require_same_study
 from lttune.store.files import reason_of
 from lttune.store.regular import regular_size
 
 FIGURE = Path("figures") / "importance.csv"
 """The CSV of the figure of importances in a study's folder."""
+OF_DENSITY = ("density", "trajectories")
+"""Columns of numbers that a verdict reads of the strip."""
+OF_FACTOR = ("density", "total", "total_low", "total_high", "floor")
+"""Columns of numbers that it reads of the table."""
+_MADE_BY = "report"
 
 
 def of_studies(
@@ -58,30 +66,66 @@ def kept_importances(studies: Sequence[StudyFrame]) -> dict[str, Kept]:
 
     They are those of its report: ``importance.json``, or where that is missing or damaged the CSV
     of the figure. Claims estimate none themselves.
+
+    Raises:
+        StorageError: if a file cannot be read, or is of another study.
     """
     for study in studies:
-        found = _saved(study.folder / saved.NAME) or _drawn(study.folder / FIGURE)
+        found = _saved(study) or _drawn(study)
         if found is not None:
             return {"test_accuracy": found}
     return {}
 
 
-def _saved(path: Path) -> Kept | None:
+def _saved(study: StudyFrame) -> Kept | None:
+    path = study.folder / saved.NAME
     values = saved.kept(path) or {}
     found = saved.find(path, str(values.get("key")))
-    return Kept(table=found.table, strip=found.strip) if found else None
+    if found is None:
+        return None
+    require_same_study(path, values.get("study_id"), study.study_id, study.made_anew(_MADE_BY))
+    with _read_errors(path):
+        return _kept(found.table, found.strip)
 
 
-def _drawn(path: Path) -> Kept | None:
+def _drawn(study: StudyFrame) -> Kept | None:
+    path = study.folder / FIGURE
     if not path.exists():
         return None
-    try:
+    with _read_errors(path):
         regular_size(path)
         both = pd.read_csv(path)
+        study.require_own(path, both, _MADE_BY)
         both = both.assign(reason=both["reason"].astype(object).where(both["reason"].notna(), ""))
         strip = both.drop_duplicates("density")
-        return Kept(table=both[both["factor"].notna()], strip=strip)
-    except (OSError, ValueError, KeyError) as error:
+        return _kept(both[both["factor"].notna()], strip)
+
+
+def _kept(table: pd.DataFrame, strip: pd.DataFrame) -> Kept:
+    """Returns indices that a verdict can be computed of.
+
+    Raises:
+        KeyError: if a column is missing.
+        ValueError: if it does not hold numbers.
+    """
+    strip = strip.assign(**{name: _numbers(strip, name) for name in OF_DENSITY})
+    if not np.isfinite(strip["trajectories"]).all():
+        raise ValueError("trajectories must be finite numbers")
+    if len(table):
+        table = table.assign(**{name: _numbers(table, name) for name in OF_FACTOR})
+    return Kept(table=table, strip=strip[[*OF_DENSITY, "status", "reason"]])
+
+
+def _numbers(table: pd.DataFrame, name: str) -> pd.Series:
+    return pd.to_numeric(table[name]).astype(float)
+
+
+@contextlib.contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    """Has what is wrong with a file of importances told in one line."""
+    try:
+        yield
+    except (ArithmeticError, OSError, TypeError, ValueError, KeyError) as error:
         raise StorageError(f"{path} cannot be read: {reason_of(error)}") from None
 
 

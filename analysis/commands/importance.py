@@ -54,7 +54,7 @@ def main(flags: Flags) -> int:
         print()
     path = subfolder(flags.study, "figures") / OPTUNA
     with write_errors(path), write_atomically(path) as temporary:
-        save_csv(table, temporary)
+        save_csv(study.marked(table), temporary)
     print(f"{path}: lttune report {flags.study} shows it")
     return 0
 

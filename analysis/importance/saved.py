@@ -86,8 +86,13 @@ def key_of(
     return digest.hexdigest()
 
 
-def find(path: Path, key: str) -> Importances | None:
+def find(path: Path, key: str, study_id: str | None = None) -> Importances | None:
     """Returns the tables of a file, None without a whole file of this key.
+
+    Args:
+        path: the file.
+        key: as of ``key_of``.
+        study_id: a file of another study is none; None is any. One of older versions says nothing.
 
     Raises:
         StorageError: if it is there and cannot be read.
@@ -98,10 +103,12 @@ def find(path: Path, key: str) -> Importances | None:
             return None
         if values["key"] != key or values["digest"] != _digest(values):
             return None
+        if study_id and values.get("study_id", study_id) != study_id:
+            return None
         found: dict[str, Any] = {name: _frame(values[name]) for name in FRAMES}
         found |= {name: str(values[name]) for name in TEXTS}
         return Importances(**found)
-    except (KeyError, TypeError, ValueError):
+    except (ArithmeticError, KeyError, TypeError, ValueError):
         return None
 
 
@@ -118,9 +125,17 @@ def kept(path: Path) -> dict[str, Any] | None:
     return values if isinstance(values, dict) else None
 
 
-def save(path: Path, key: str, found: Importances) -> None:
-    """Writes the tables."""
-    values: dict[str, Any] = {"key": key, **{name: getattr(found, name) for name in TEXTS}}
+def save(path: Path, key: str, found: Importances, study_id: str | None = None) -> None:
+    """Writes the tables.
+
+    Args:
+        path: the file.
+        key: as of ``key_of``.
+        found: the tables.
+        study_id: what ``study.json`` beside it is known by; None in studies of older versions.
+    """
+    values: dict[str, Any] = {"study_id": study_id} if study_id else {}
+    values |= {"key": key, **{name: getattr(found, name) for name in TEXTS}}
     values |= {name: _plain(getattr(found, name)) for name in FRAMES}
     write_json(path, {**values, "digest": _digest(values)})
 

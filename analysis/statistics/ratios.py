@@ -19,8 +19,16 @@ def ratio_interval(
 ) -> Estimate:
     """Returns the geometric mean of ratios and its t-interval, from their natural logarithms."""
     estimate = mean_interval(log_ratios, level)
-    mean, low, high = (math.exp(x) for x in estimate[:3])
+    mean, low, high = map(ratio_of, estimate[:3])
     return Estimate(mean, low, high, estimate.n)
+
+
+def ratio_of(logarithm: float) -> float:
+    """Returns the ratio of a natural logarithm, infinite where it is beyond all numbers."""
+    try:
+        return math.exp(logarithm)
+    except OverflowError:
+        return math.inf
 
 
 def zone(number: float, tolerance: float = 0.25) -> tuple[float, float]:

@@ -23,6 +23,9 @@ class Flags:
     trained."""
     out: Path = Path("results")
     """Where results go, for the room there."""
+    tracking_uri: str | None = None
+    """MLflow's tracking URI. None is the study's own if it is a file, else MLFLOW_TRACKING_URI,
+    else sqlite:///mlflow.db."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
@@ -33,9 +36,9 @@ class Flags:
 def main(flags: Flags) -> int:
     """Prints a line for each thing that was looked at; returns the exit code of the first fault."""
     if flags.what is None:
-        from lttune.exchange.health.environment import environment_findings
+        from lttune.exchange.health.machine import machine_findings
 
-        found = environment_findings(flags.out)
+        found = machine_findings(flags.out, flags.tracking_uri)
     elif flags.what.suffix in (".yaml", ".yml"):
         from lttune.exchange.health.cluster import cluster_findings
 
@@ -45,7 +48,7 @@ def main(flags: Flags) -> int:
 
         if flags.repair:
             _repair(flags.what)
-        found = study_findings(flags.what)
+        found = study_findings(flags.what, flags.tracking_uri)
     print("\n".join(one.line for one in found))
     return next((one.exit_code for one in found if one.exit_code), 0)
 

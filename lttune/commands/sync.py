@@ -62,7 +62,7 @@ def main(flags: Flags) -> int:
             sheet = _complete(sheet, folder)
             study = TrackedStudy(folder, sheet, trials, lambda t: by_trial[t.number], tracker)
             study.open(is_running=False)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise StorageError(f"{folder / 'study.json'} cannot be read: {error}") from error
         ledger = Ledger(path=folder / "trials.json", planned=planned, trials=trials)
         has_failed = any(trial.state == "failed" for trial in trials)

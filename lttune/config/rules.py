@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar, get_args
 
 from lttune.config.fields import is_int
-from lttune.errors import ConfigError, LttuneError, legible, quoted, unknown
+from lttune.errors import ConfigError, JointError, LttuneError, legible, quoted, unknown
 
 T = TypeVar("T")
 
@@ -134,3 +134,33 @@ def every_rule(*, part: bool = True) -> Iterator[Rules]:
         outer.broken += rules.broken
     elif rules.broken:
         raise ConfigError("\n".join(rules.broken))
+
+
+class Mistakes:
+    """Errors of all kinds that have been found so far; what does not depend on them is tried."""
+
+    def __init__(self) -> None:
+        self.found: list[LttuneError] = []
+
+    def attempt(self, make: Callable[[], T]) -> T | None:
+        """Returns what is made, None if an ``LttuneError`` was noted instead."""
+        try:
+            return make()
+        except LttuneError as error:
+            self.found.append(error)
+            return None
+
+
+@contextlib.contextmanager
+def every_mistake() -> Iterator[Mistakes]:
+    """Yields mistakes; those that were found at the end are told together.
+
+    Raises:
+        LttuneError: the only one that was found, or a ``JointError`` of several.
+    """
+    mistakes = Mistakes()
+    yield mistakes
+    if len(mistakes.found) == 1:
+        raise mistakes.found[0]
+    if mistakes.found:
+        raise JointError(mistakes.found)

@@ -14,7 +14,7 @@ from lttune.data.dataset import Dataset, split
 from lttune.data.files.collection import nothing_fetched
 from lttune.store.regular import expanded
 
-__all__ = ["Dataset", "load", "split"]
+__all__ = ["FETCHED", "Dataset", "data_folder", "load", "split"]
 
 LOADERS: dict[str, Callable[[Path], Dataset]] = {
     "mnist": mnist.load,
@@ -24,6 +24,9 @@ LOADERS: dict[str, Callable[[Path], Dataset]] = {
     "digits": digits.load,
     "digit-scenes": scenes.load,
 }
+
+FETCHED = ("mnist", "fashion-mnist", "cifar10", "cifar100")
+"""Those whose files lie in the data folder; the others are made of packages."""
 
 
 def load(name: str, folder: Path | None = None, fetches: bool = True) -> Dataset:
@@ -44,10 +47,15 @@ def load(name: str, folder: Path | None = None, fetches: bool = True) -> Dataset
     if is_path(name):
         return own.load(name)
     with contextlib.nullcontext() if fetches else nothing_fetched():
-        return LOADERS[name](_default_folder() if folder is None else folder)
+        return LOADERS[name](data_folder() if folder is None else folder)
 
 
-def _default_folder() -> Path:
+def data_folder() -> Path:
+    """Returns where datasets are kept: ``LTTUNE_DATA``, else a cache folder of the user.
+
+    Raises:
+        StorageError: if the ~ in it stands for no home.
+    """
     if chosen := os.environ.get("LTTUNE_DATA"):
         return expanded(chosen)
     own = {"win32": "~/AppData/Local", "darwin": "~/Library/Caches"}.get(sys.platform, "~/.cache")

@@ -135,5 +135,5 @@ def _text(path: Path) -> str:
 
 
 def _whole(text: str) -> int:
-    """Returns a number > 0; 0 for all else, such as "max" and -1."""
-    return int(text) if text.isdecimal() else 0
+    """Returns a number > 0 of 64 bits; 0 for all else, such as "max" and -1."""
+    return int(text) if text.isdecimal() and len(text) <= 20 else 0

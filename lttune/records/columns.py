@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
@@ -19,6 +20,9 @@ _HELD: dict[pa.DataType, tuple[str, set[type]]] = {
     pa.float64(): ("a number", {int, float}),
 }
 """Type of a documented column -> what each of its values is, in words and in Python's types."""
+
+ALWAYS_FINITE = frozenset(n for n in MEASURES if n == "density" or n.endswith("_accuracy"))
+"""Columns of numbers that are averaged and drawn: a diverged network has chance there."""
 
 
 def require_columns(
@@ -48,3 +52,8 @@ def require_columns(
         if not {type(row[name]) for row in rows} <= held:
             bad = next(row[name] for row in rows if type(row[name]) not in held)
             raise StorageError(f"{path}: {name} must be {words}, got {quoted(bad)}")
+        if name in ALWAYS_FINITE:
+            for row in rows:
+                if row[name] is not None and not math.isfinite(row[name]):
+                    text = f"{name} must be a finite number, got {quoted(row[name])}"
+                    raise StorageError(f"{path}: {text}")

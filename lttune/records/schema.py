@@ -9,7 +9,8 @@ columns of ``LAYERS``. Both carry the SHA-256 of their bytes, and name the study
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lttune.errors import DamagedError, StorageError
+from lttune.errors import DamagedError, OtherStudyError
 from lttune.store.files import reason_of, write_atomically
+from lttune.store.parquet import parquet_file, parquet_rows
 from lttune.store.sealed import BLANK, FILES_SCHEMA, read_bytes, require_known, seal, verify
 
 MEASURES: dict[str, tuple[pa.DataType, str]] = {
@@ -116,6 +118,9 @@ a diverged training moved."""
 ORDER = ("trial", "replicate", "branch", "level", "layer")
 """By which columns rows are sorted, as far as a table has them."""
 
+MEND_OF_PARTS = "put the files of one study back, or move the folder away and run the study again"
+"""What to do where the files in a study's folder are not of one study."""
+
 _TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
@@ -187,29 +192,38 @@ def read(path: Path, study_id: str | None = None) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     is_sealed = verify(path, data)
-    try:
-        file = pq.ParquetFile(pa.BufferReader(data))
+    with _about_bytes(path):
+        file = parquet_file(data)
         about = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
-        # Ours have a byte or more a row; a file that promises more would be waited for.
-        if file.metadata.num_rows > len(data):
-            raise ValueError(f"it promises {file.metadata.num_rows:,} rows")
         schema = int(about[_SCHEMA]) if _SCHEMA in about else None
-        rows = file.read().to_pylist()
-    # Whatever a reader raises on bytes that it was given is about the bytes.
-    except Exception as error:
-        raise DamagedError(f"{path} is damaged: {reason_of(error)}") from None
     require_known(path, schema, is_sealed)
     require_same_study(path, about.get(_STUDY), study_id)
-    return rows
+    with _about_bytes(path):
+        return parquet_rows(file, data)
 
 
-def require_same_study(path: Path, found: str | None, study_id: str | None) -> None:
-    """Raises ``StorageError`` if a file names another study than its folder's ``study.json``."""
+@contextlib.contextmanager
+def _about_bytes(path: Path) -> Iterator[None]:
+    """Has whatever a reader raises on bytes that it was given told as what the file is."""
+    try:
+        yield
+    except Exception as error:
+        raise DamagedError(f"{path} is damaged: {reason_of(error)}") from None
+
+
+def require_same_study(
+    path: Path, found: object, study_id: str | None, mend: str = MEND_OF_PARTS
+) -> None:
+    """Raises ``OtherStudyError`` if a file names another study than its folder's ``study.json``.
+
+    Args:
+        path: the file.
+        found: what it names; None in files of older versions.
+        study_id: that of ``study.json``; None in studies of older versions.
+        mend: what to do then.
+    """
     if found and study_id and found != study_id:
-        raise StorageError(
-            f"{path} is of another study than the study.json beside it: put the files of one study "
-            "back, or move the folder away and run the study again"
-        )
+        raise OtherStudyError(f"{path} is of another study than the study.json beside it: {mend}")
 
 
 _SCHEMA, _SEAL, _STUDY = "lttune.schema", "lttune.seal", "lttune.study"

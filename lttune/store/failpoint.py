@@ -26,6 +26,24 @@ def _full() -> NoReturn:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def _no_descriptors() -> None:
+    import resource  # Windows has none.
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, most))
+
+
+def _no_memory() -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 20, before[1]))
+    try:
+        bytearray(1 << 30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
 def _bug() -> NoReturn:
     raise RuntimeError("a failpoint")
 
@@ -34,9 +52,12 @@ ACTIONS: dict[str, Callable[[], None]] = {
     "kill": _signal(signal.SIGKILL),
     "term": _signal(signal.SIGTERM),
     "full": _full,
+    "descriptors": _no_descriptors,
+    "memory": _no_memory,
     "bug": _bug,
 }
-"""Action -> what it does: two signals, a disk that is full, an error of nobody's."""
+"""Action -> what it does: two signals, a disk that is full, no more files that can be opened, no
+memory for once, an error of nobody's."""
 
 
 def reach(site: str) -> None:

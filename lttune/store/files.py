@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lttune.errors import StorageError
+from lttune.errors import StorageError, causes
+from lttune.store.disk import REFUSING, mend_of
 from lttune.store.failpoint import reach
 from lttune.store.regular import regular_size
 from lttune.store.temporary import remove_abandoned, temporary_beside
@@ -57,29 +60,32 @@ def write_errors(path: Path) -> Iterator[None]:
     """Has an error of writing told in one line.
 
     Raises:
-        StorageError: for an ``OSError`` inside, with the path, the reason, and what is free where
-            that is the reason.
+        StorageError: for an ``OSError`` inside (``not_written``).
     """
     try:
         yield
     except OSError as error:
-        room = f"; {_room(path)}" if error.errno in _FULL else ""
-        raise StorageError(f"{path} cannot be written: {reason_of(error)}{room}") from error
+        raise not_written(path, error) from error
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors that go away when there is room."""
+def not_written(path: Path, error: OSError) -> StorageError:
+    """Returns the error of what cannot be written: the path, the reason, and what to do."""
+    text = f"{path} cannot be written: {reason_of(error)}"
+    return StorageError("; ".join(filter(None, (text, mend_of(error, path)))))
 
 
-def _room(path: Path) -> str:
-    """Returns what is free where a path is, and what to do."""
-    place = next(parent for parent in path.absolute().parents if parent.exists())
-    there = os.statvfs(place)
-    free = there.f_bavail * there.f_frsize / 1e6
-    return (
-        f"{free:,.1f} MB and {there.f_favail:,} files are free there; make room and run the same "
-        "command again"
-    )
+def refused_write(error: BaseException) -> StorageError | None:
+    """Returns the error of a disk that takes nothing more behind an error; None if that is none.
+
+    Libraries wrap it in errors of their own, which say less.
+    """
+    found = list(causes(error))
+    refused = (one for one in found if isinstance(one, OSError) and one.errno in REFUSING)
+    if (first := next(refused, None)) is None:
+        return None
+    told = next((one for one in found if isinstance(one, StorageError)), None)
+    # What is written without a name of its own is a temporary file.
+    return told or not_written(Path(first.filename or tempfile.gettempdir()), first)
 
 
 def reason_of(error: Exception) -> str:
@@ -137,10 +143,11 @@ def parse_json(data: bytes) -> Any:
     """Returns the plain values of the bytes of a JSON file.
 
     Raises:
-        ValueError: if they are no JSON; NaN and infinities, which ours never holds, are none.
+        ValueError: if they are no JSON; NaN, infinities and numbers that 64 bits cannot hold, which
+            ours never has, are none.
     """
     try:
-        values = json.loads(data, parse_constant=_refuse)
+        values = json.loads(data, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
         if b"\\u" in data:
             # Half of a pair is no character: no output could be written of it.
             json.dumps(values, ensure_ascii=False).encode()
@@ -151,6 +158,25 @@ def parse_json(data: bytes) -> Any:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"it holds {constant}, which is no JSON")
+
+
+def _whole(text: str) -> int:
+    # Of a longer one Python refuses to make a number, or takes long.
+    number = int(text) if len(text) <= _MOST_DIGITS else 2**63
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"it holds {text[:_MOST_DIGITS]}..., a number that 64 bits cannot hold")
+    return number
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"it holds {text[:_MOST_DIGITS]}, a number that 64 bits cannot hold")
+    return number
+
+
+_MOST_DIGITS = 20
+"""Characters of a whole number of 64 bits, and of a number that a message shows."""
 
 
 def read_whole(path: Path) -> bytes:

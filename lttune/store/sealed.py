@@ -45,7 +45,7 @@ def verify(path: Path, data: bytes) -> bool:
     if data[at : at + _DIGITS] != _digest(data, at):
         raise DamagedError(
             f"{path} is damaged: its checksum is not that of its bytes; put a copy of it back, or "
-            "move it away and run the study again: networks that are in the store stay trained"
+            "move its folder away and run the study again: networks in the store stay trained"
         )
     return True
 

@@ -30,6 +30,7 @@ from lttune.config import digest
 from lttune.errors import StorageError
 from lttune.store import cells
 from lttune.store.cells import Cell
+from lttune.store.disk import mend_of
 from lttune.store.failpoint import reach
 from lttune.store.files import flush, reason_of, require_inside, subfolder, write_errors
 from lttune.store.locks import acquire
@@ -224,7 +225,9 @@ def require_writable(folder: Path) -> None:
         mark.write_text("")
         mark.unlink()
     except OSError as error:
-        raise StorageError(f"cannot write to {folder}: {error.strerror or error}") from error
+        text = f"cannot write to {folder}: {error.strerror or error}"
+        text = "; ".join(filter(None, (text, mend_of(error, folder))))
+        raise StorageError(text) from error
 
 
 def _sure(cell: Cell | None) -> Cell:

@@ -30,7 +30,7 @@ wrote is taken to be left."""
 _NAME = re.compile(
     r"\.(?P<name>.+)\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<began>\d+)-\d+\.tmp(-[a-z]+)?"
 )
-_OLDER_NAME = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.tmp")
+_OLDER_NAME = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(tmp|draft)(-[a-z]+)?")
 _OLDER_DRAFT = re.compile("(?P<name>[0-9a-f]{32})")
 _NUMBERS = itertools.count()
 
@@ -107,7 +107,7 @@ def _lives(pid: int, began: str) -> bool:
         return True  # Elsewhere to ask by a signal would send one.
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # A name may hold a number that no process has.
         return False
     except OSError:
         pass  # It is another user's.

@@ -18,7 +18,7 @@ from lttune.config.design import Point
 from lttune.config.rules import every_rule
 from lttune.data import Dataset
 from lttune.data.transforms import outline, require_batch, training_size
-from lttune.errors import ConfigError, ResourceError
+from lttune.errors import MOST_LISTED, ConfigError, ResourceError
 from lttune.models import Network
 from lttune.pruning.densities import planned_densities, require_survivors
 from lttune.records.objectives import ObjectiveConfig
@@ -69,15 +69,24 @@ def check_points(
     """Checks that every point of the designs is a valid configuration, and returns them.
 
     Raises:
-        ConfigError: naming the first point that is none, and what is wrong.
+        ConfigError: with a line for each fault of the first few points that are none.
     """
-    configs = []
-    for point in points:
-        try:
-            configs.append(base.override(point.hparams))
-            check_fit(configs[-1], datasets)
-        except ConfigError as error:
-            raise error.within(f"point {point.label!r}") from error
+    configs, wrong = list[LotteryConfig](), 0
+    with every_rule() as rules:
+        for point in points:
+            try:
+                with every_rule(part=False):
+                    one = base.override(point.hparams)
+                    check_fit(one, datasets)
+                    check_controls(point.controls, one)
+                    configs.append(one)
+            except ConfigError as error:
+                wrong += 1
+                if wrong <= MOST_LISTED:
+                    rules.note(error.within(f"point {point.label!r}"))
+        if wrong > MOST_LISTED:
+            more = wrong - MOST_LISTED
+            rules.note(ConfigError(f"points must be valid configurations, and {more} more are not"))
     return configs
 
 

@@ -14,6 +14,7 @@ import ray
 from rich.console import Console
 
 from lttune.config.phase import phase_of
+from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
@@ -73,9 +74,11 @@ def run_study(
     needed = prepared(config, study)
     if config.plan:
         return _planned(needed)
-    require_cluster(config)
     facts = needed.study, needed.dataset, needed.numerics, needed.own_networks
-    refuse_other(config.folder, sheet(config, *facts))
+    asked = sheet(config, *facts)
+    with every_mistake() as mistakes:
+        mistakes.attempt(lambda: require_cluster(config))
+        mistakes.attempt(lambda: refuse_other(config.folder, asked))
     with workplace(config.folder, config.store):
         if study.prepare is not None:
             study.prepare(config.folder, config.replicates)
@@ -159,8 +162,12 @@ class Conductor:
         self._tracked.open(is_running=True)
         self._ran = not self._ledger.finished
         if self._ran:
+            guard = contextlib.ExitStack()
             restore = on_interrupt(interrupt)
             try:
+                if self._config.has_own_ray:
+                    # Before Ray: what a driver is starting when it is killed ends with it too.
+                    guard.enter_context(children_guarded())
                 with self._progress:
                     self._run_trials()
             except KeyboardInterrupt as error:
@@ -173,7 +180,10 @@ class Conductor:
                 raise
             finally:
                 restore()
-                ray.shutdown()
+                # Where no file can be opened, what came before says more.
+                with contextlib.suppress(OSError):
+                    ray.shutdown()
+                guard.close()
                 # Ray's state files are scratch; networks and ledger are what a study is.
                 shutil.rmtree(self._config.folder / SCRATCH, ignore_errors=True)
         try:
@@ -240,7 +250,7 @@ class Conductor:
         self._show_width(concurrent)
         engine, codes = self._needed.engine, codes_of(self._needed.own_networks)
         watched = vital_processes(self._lost) if self._lost else contextlib.nullcontext()
-        with children_guarded(), watched:
+        with watched:
             run_trials(
                 config, self._ledger, searcher, self._datasets, self, concurrent, engine, codes
             )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from lttune.config import require
 from lttune.config.design import Factor, Point
 from lttune.config.phase import PHASES, Phase, PhaseName, phase_names, phase_of
+from lttune.config.rules import every_rule
 from lttune.study.settings import StudyConfig
 
 if TYPE_CHECKING:
@@ -49,22 +50,26 @@ class Study:
         """Returns the points of the phases that are run.
 
         Raises:
-            ConfigError: if a phase is asked for and the study declares nothing for it, or if it
-                declares points of a phase that takes none.
+            ConfigError: with a line for each phase that is asked for without points, and for each
+                that takes none and has some.
         """
         declared = self.points.get(config.scale, {})
-        for name in declared:
-            ok = phase_of(name).origin == "declared"
-            rule = f"of {', '.join(phase_names(lambda p: p.origin == 'declared'))}"
-            require(ok, "points", rule, name)
-        for name in config.phases:
-            rule = f"without {name!r}: the study declares none at scale {config.scale!r}"
-            require(self._can(phase_of(name), declared), "phases", rule, config.phases)
+        with every_rule() as rules:
+            for name in declared:
+                rules.attempt(lambda name=name: self._require_declarable(name))
+            for name in config.phases:
+                rule = f"without {name!r}: the study declares none at scale {config.scale!r}"
+                rules.require(self._can(phase_of(name), declared), "phases", rule, config.phases)
         return {
             name: list(declared[name])
             for name in phase_names(lambda phase: phase.name in declared)
             if name in config.phases
         }
+
+    def _require_declarable(self, name: str) -> None:
+        ok = phase_of(name).origin == "declared"
+        rule = f"of {', '.join(phase_names(lambda p: p.origin == 'declared'))}"
+        require(ok, "points", rule, name)
 
     def _can(self, phase: Phase, declared: Mapping[PhaseName, Sequence[Point]]) -> bool:
         """Returns whether the study has what a phase takes its points from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from rich.console import Console
 
 from lttune.config import LotteryConfig
 from lttune.config.design import Point
+from lttune.config.lottery.data import is_path
 from lttune.config.lottery.model import is_own_network
 from lttune.config.phase import phase_of
-from lttune.config.rules import every_rule
+from lttune.config.rules import Mistakes, every_mistake, every_rule
 from lttune.data import Dataset, load
 from lttune.data.transforms import outline
-from lttune.errors import ResourceError
+from lttune.errors import DataError, ResourceError
 from lttune.models import Network
 from lttune.models.own import lines_told, read_code, use
 from lttune.study.checks import (
@@ -96,39 +98,40 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
     """Checks everything that can be checked before a study starts; nothing is written.
 
     Raises:
-        LttuneError: if the study cannot be run as asked.
+        LttuneError: if the study cannot be run as asked, with all reasons that are known.
     """
-    if config.device == "cuda" and config.address is None and not torch.cuda.is_available():
-        raise ResourceError("device must be cpu here: PyTorch sees no CUDA")
-    check_address(config.address)
-    resolve(config.tracking_uri)  # The environment may name what no flag was checked for.
-    if config.search_over:
-        space = widened(study.space, config.search_over, config.lottery)
-        study = dataclasses.replace(study, space=space)
-    space = study.space_of(config)
-    points = [point for found in study.points_of(config).values() for point in found]
-    own_networks = _own_networks(config.lottery, space, points)
-    use(map(read_code, own_networks))
-    datasets = {name: load(name) for name in _dataset_names(config.lottery, space, points)}
-    corners = _reached(config, space, points, datasets)
-    for point in points:
-        check_controls(point.controls, config.lottery.override(point.hparams))
-    if config.device == "cpu" and any(corner.train.precision == "tf32" for corner in corners):
-        raise ResourceError("train.precision must be float32 or bfloat16 on a CPU, got 'tf32'")
+    with every_mistake() as mistakes:
+        mistakes.attempt(lambda: _require_device(config))
+        mistakes.attempt(lambda: check_address(config.address))
+        # The environment may name what no flag was checked for.
+        mistakes.attempt(lambda: resolve(config.tracking_uri))
+        wide = mistakes.attempt(lambda: _widened(study, config))
+        points = mistakes.attempt(lambda: _points(study, config))
+        space = wide.space_of(config) if wide else None
+        names = _dataset_names(config.lottery, space or {}, points or ())
+        own_networks = _own_networks(config.lottery, space or {}, points or ())
+        known = mistakes.attempt(lambda: _made_known(own_networks))
+        datasets = _loaded(names, mistakes)
+        fitting = datasets if known else None
+        corners = mistakes.attempt(lambda: _reached(config, space, points, fitting))
+        mistakes.attempt(lambda: _require_precision(config, corners or ()))
+    # All were made, or their mistakes would have been told.
+    assert wide is not None
+    assert points is not None
+    assert datasets is not None
+    assert corners is not None
     controls = {*config.controls, *(name for point in points for name in point.controls)}
-    holds = not HOLDING.isdisjoint(controls)
-    networks = _networks(corners, datasets)
     needs = Needs(
         device=config.device,
-        networks=networks,
+        networks=_networks(corners, datasets),
         configs=corners,
         datasets=datasets.values(),
-        holds=holds,
+        holds=not HOLDING.isdisjoint(controls),
     )
     engine, reason = choose(config.engine, needs)
     return Prepared(
         config=config,
-        study=study,
+        study=wide,
         datasets=datasets,
         engine=engine,
         reason=reason,
@@ -136,25 +139,81 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
     )
 
 
+def _made_known(own_networks: Sequence[str]) -> bool:
+    """Runs the code of networks of one's own, and returns True."""
+    use(map(read_code, own_networks))
+    return True
+
+
+def _require_device(config: StudyConfig) -> None:
+    if config.device == "cuda" and config.address is None and not torch.cuda.is_available():
+        raise ResourceError("device must be cpu here: PyTorch sees no CUDA")
+
+
+def _require_precision(config: StudyConfig, corners: Iterable[LotteryConfig]) -> None:
+    if config.device == "cpu" and any(corner.train.precision == "tf32" for corner in corners):
+        raise ResourceError("train.precision must be float32 or bfloat16 on a CPU, got 'tf32'")
+
+
+def _widened(study: Study, config: StudyConfig) -> Study:
+    """Returns the study with what the settings search over besides in its space."""
+    if not config.search_over:
+        return study
+    space = widened(study.space, config.search_over, config.lottery)
+    return dataclasses.replace(study, space=space)
+
+
+def _points(study: Study, config: StudyConfig) -> list[Point]:
+    return [point for found in study.points_of(config).values() for point in found]
+
+
+def _loaded(names: Iterable[str], mistakes: Mistakes) -> dict[str, Dataset] | None:
+    """Returns the datasets, None if one is not had.
+
+    Nothing is fetched for a study that is refused anyway: whether it could be is not known then.
+    """
+    fetches = not mistakes.found
+    found = dict[str, Dataset | None]()
+    for name in names:
+        if fetches or is_path(name):
+            found[name] = mistakes.attempt(lambda name=name: load(name))
+        else:
+            found[name] = None
+            with contextlib.suppress(DataError):
+                found[name] = load(name, fetches=False)
+    had = {name: dataset for name, dataset in found.items() if dataset is not None}
+    return had if len(had) == len(found) else None
+
+
 def _reached(
-    config: StudyConfig, space: Space, points: Sequence[Point], datasets: Mapping[str, Dataset]
-) -> list[LotteryConfig]:
+    config: StudyConfig,
+    space: Space | None,
+    points: Sequence[Point] | None,
+    datasets: Mapping[str, Dataset] | None,
+) -> list[LotteryConfig] | None:
     """Returns the base configuration, the corners of the space and the points, all checked.
 
+    What is None is not known, and what depends on it is not checked.
+
     Raises:
-        ConfigError: with a line for each mistake of the base and of the space.
+        ConfigError: with a line for each mistake of the base, of the space and of the points.
     """
     base = config.lottery
     with every_rule() as rules:
         check_controls(config.controls, base)
-        found = rules.attempt(lambda: check_space(space, base, datasets))
-        if found is not None:  # Points have the faults of the base too.
-            found += check_points(points, base, datasets)
-            network = network_of(base, datasets[base.data.name])
-            rules.attempt(lambda: check_objective(config.objective, base, network))
+        if datasets is None:
+            return None
+        broken = len(rules.broken)
+        found = rules.attempt(lambda: check_space(space or {}, base, datasets))
+        if found is None:  # Points have the faults of the base too.
+            return None
+        found += check_points(points or (), base, datasets)
+        knows_all = None not in (space, points) and len(rules.broken) == broken
+        network = network_of(base, datasets[base.data.name])
+        rules.attempt(lambda: check_objective(config.objective, base, network))
+        if knows_all:  # Another would read what seems to be read by none.
             check_idle(base, found)
-    assert found is not None
-    return found
+        return found
 
 
 def _networks(

@@ -190,3 +190,8 @@ class StudyConfig:
     def store(self) -> Path:
         """Folder of the trained networks, shared by the studies under ``out``."""
         return self.out / "cells"
+
+    @property
+    def has_own_ray(self) -> bool:
+        """Whether the study starts a Ray of this machine, for itself alone."""
+        return self.address in (None, "local")

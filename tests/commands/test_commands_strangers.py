@@ -112,7 +112,6 @@ def test_a_json_file_of_something_else(study, refused, command, name, text):
         ("replicate", pa.string(), "0"),
         ("branch", pa.int64(), 3),
         ("level", pa.int64(), None),
-        ("trial", pa.list_(pa.int64()), [0]),
     ],
 )
 @pytest.mark.parametrize("command", COMMANDS)
@@ -121,6 +120,14 @@ def test_a_column_of_another_type(study, refused, command, name, kind, value):
     told = refused(command)
     assert told.startswith(f"{study / 'records.parquet'}: {name} must be ")
     assert told.endswith(f"got {value!r}")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_column_of_lists_whose_length_nobody_knows(study, refused, command):
+    lists = pa.list_(pa.int64())
+    rewritten(study / "records.parquet", lambda row: {**row, "trial": [0]}, "trial", lists)
+    told = f"{study / 'records.parquet'} is damaged: trial.list.element must be a column of one "
+    assert refused(command).startswith(told)
 
 
 @pytest.mark.parametrize(

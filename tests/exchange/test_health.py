@@ -10,12 +10,14 @@ import yaml
 from digits_place import lasting
 
 from lttune.__main__ import main
-from lttune.exchange.health import environment
+from lttune.exchange.health import disks
 from lttune.exchange.health.cluster import EXPOSURES, _texts, cluster_findings
+from lttune.exchange.health.disks import room_finding
 from lttune.exchange.health.environment import environment_findings
 from lttune.exchange.health.repair import repair
 from lttune.exchange.health.study import study_findings
 from lttune.records import schema
+from lttune.store.disk import Room
 from lttune.store.locks import only_driver
 
 CLUSTERS = Path(__file__).parents[2] / "studies" / "cluster"
@@ -36,7 +38,7 @@ def study(tmp_path):
 
 
 def test_this_machine_can_run_studies(tmp_path):
-    found = environment_findings(tmp_path / "results")
+    found = environment_findings()
     assert [one for one in found if one.exit_code] == []
     assert {one.what.split()[0] for one in found} >= {"Python", "torch", "ray", "mlflow", "optuna"}
 
@@ -44,44 +46,36 @@ def test_this_machine_can_run_studies(tmp_path):
 def test_packages_that_are_missing_or_old_are_faults(tmp_path, monkeypatch):
     wanted = ["nosuchpackage>=1", "numpy<1", "pandas>=2", "oldpy; python_version < '3'"]
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: wanted)
-    found = troubles(environment_findings(tmp_path))
+    found = troubles(environment_findings())
     assert found[0] == ("nosuchpackage", "is not installed")
     assert found[1][0].startswith("numpy 2")
     assert found[1][1] == "must be <1"
-    assert len([one for one in environment_findings(tmp_path) if one.exit_code == 5]) == 2
-
-
-def test_a_token_that_others_can_read_is_a_fault(tmp_path, monkeypatch):
-    token = tmp_path / "token"
-    token.write_text("secret")
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
-    for mode, trouble in ((0o644, "others can read it (mode 644)"), (0o600, "")):
-        token.chmod(mode)
-        findings = environment_findings(tmp_path)
-        (last,) = (one for one in findings if one.what.startswith("Ray's token"))
-        assert last.trouble == trouble
-        assert "secret" not in last.line
+    assert len([one for one in environment_findings() if one.exit_code == 5]) == 2
 
 
 def test_the_share_of_the_job_and_a_long_folder_are_told(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "500")
-    told = [one.what for one in environment_findings(tmp_path)]
+    told = [one.what for one in environment_findings()]
     assert (
         "this job has 1 cores by SLURM_CPUS_PER_TASK, 0.5 GB by SLURM_MEM_PER_NODE" in told
         or os.cpu_count() == 1
     )
     monkeypatch.setenv("TMPDIR", "/" + 90 * "x")
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
-    (fault,) = (one for one in environment_findings(tmp_path) if one.exit_code)
+    (fault,) = (one for one in environment_findings() if one.exit_code)
     assert fault.exit_code == 5
     assert fault.line.startswith("FAULT   names of Ray's sockets: TMPDIR must be at most ")
 
 
 def test_little_room_is_a_warning(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "LEAST_FREE_MB", 10**12)
-    (room,) = (one for one in environment_findings(tmp_path) if "are free at" in one.what)
-    assert (room.exit_code, room.trouble.startswith("fewer than")) == (0, True)
+    assert room_finding(tmp_path / "not" / "yet").trouble == ""
+    for least, told in ((Room(size=10**18, files=0), "TB"), (Room(size=0, files=10**15), "files")):
+        monkeypatch.setattr(disks, "LEAST_ROOM", least)
+        found = room_finding(tmp_path)
+        assert (found.exit_code, found.trouble.startswith("fewer than 1,000,000")) == (0, True)
+        assert found.trouble.endswith(told)
+        assert found.mend.endswith("or give another --out")
 
 
 def test_a_sound_study_has_no_fault(study, capsys):
@@ -89,7 +83,10 @@ def test_a_sound_study_has_no_fault(study, capsys):
     assert main(["doctor", str(study)]) == 0
     told = capsys.readouterr().out.splitlines()
     assert all(line.startswith("ok ") for line in told), told
-    assert len(told) == 7
+    looked = {"study.json", "trials.json", "records.parquet", "layers.parquet", "data", "MLflow"}
+    assert {line[8:].partition(":")[0] for line in told} >= looked
+    assert any("are free at" in line for line in told)
+    assert any("who may write to" in line for line in told)
     assert {path: path.stat().st_mtime_ns for path in study.parent.rglob("*")} == before
 
 
@@ -128,7 +125,7 @@ def test_a_lost_network_is_a_warning_and_its_trial_keeps_no_half_rows(study):
     key = schema.read(study / "records.parquet")[-1]["cell"]
     (study.parent / "cells" / key[:2] / key / "record.json").write_text("{}")
     (lost,) = troubles(study_findings(study))
-    assert lost[1] == "1 of them are missing or damaged"
+    assert lost[1] == "1 of them are missing or damaged; their rows stay true"
     assert [one for one in study_findings(study) if one.exit_code] == []
     (study / "records.parquet").unlink()
     made, left = repair(study)

@@ -2,7 +2,7 @@
 
     python tests/faults/soak.py --minutes 30
 
-Every round is a study of its own, of MNIST at scale smoke, killed every few seconds until it is
+Every round is a study of its own, of MNIST at scale smoke, killed again and again until it is
 complete; what it says is compared with the one that nobody killed. Exit code 1 if any differs.
 """
 
@@ -26,6 +26,8 @@ from lttune.store.sealed import read_object
 ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "studies" / "lenet_sensitivity.py"
 WORKER = "ray::Lottery"
+PAUSE = (0.15, 0.7)
+"""Between two kills, least and most, as parts of the time that the study takes undisturbed."""
 DIFFER = {"train_time_s", "eval_time_s", "trained", "reused", "seconds"}
 """What two runs of one study do not share."""
 
@@ -63,13 +65,13 @@ def kill(driver: subprocess.Popen[bytes], rng: random.Random) -> str:
     return "driver"
 
 
-def round_of(out: Path, rng: random.Random) -> dict[str, int]:
-    """Runs a study to its end through kills; returns how many there were of each."""
+def round_of(out: Path, rng: random.Random, alone: float) -> dict[str, int]:
+    """Runs a study, of that many seconds alone, to its end through kills; counts them by kind."""
     kills = {"driver": 0, "worker": 0}
     driver = started(out)
     while True:
         try:
-            code = driver.wait(timeout=rng.uniform(4, 20))
+            code = driver.wait(timeout=alone * rng.uniform(*PAUSE))
         except subprocess.TimeoutExpired:
             kills[kill(driver, rng)] += 1
             continue
@@ -90,14 +92,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "whole"
         whole.mkdir()
+        began = time.monotonic()
         assert started(whole).wait() == 0, (whole / "log.txt").read_text()
-        expected = said(whole)
+        alone, expected = time.monotonic() - began, said(whole)
         end, number = time.monotonic() + 60 * asked.minutes, 0
         while time.monotonic() < end:
             number, began = number + 1, time.monotonic()
             out = Path(folder) / f"{number}"
             out.mkdir()
-            kills = round_of(out, rng)
+            kills = round_of(out, rng, alone)
             equal = said(out) == expected
             differ += not equal
             seconds = time.monotonic() - began

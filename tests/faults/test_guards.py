@@ -1,21 +1,95 @@
-"""Each guard is taken away once: then a test must fail, or it would prove nothing."""
+"""Each guard is taken away once: then what it protects must fail, there and nowhere else.
+
+A test that fails for another reason than the missing guard would prove nothing of it, so that the
+very line is compared; and the same tests pass while all guards are there.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import stored_study
+import yaml
+from digits_place import empty_database
 
+from lttune.__main__ import main
 from lttune.store import cells, files, sealed, store
 from lttune.store.temporary import temporary_beside
 
 TESTS = Path(__file__).parents[1]
+PROMISED = yaml.safe_load((TESTS / "faults" / "promised.yaml").read_text())
+
+WHOLE = (
+    "store/test_files.py::test_a_file_that_cannot_be_written_stays_what_it_was_and_leaves_nothing"
+)
+FLUSHED = "store/test_files.py::test_what_was_written_is_flushed_before_it_has_its_name"
+BITS = "store/test_sealed.py::test_no_bit_of_a_file_can_change"
+SEALED = "store/test_sealed.py::test_what_must_be_sealed_and_is_not_is_damaged"
+CELL_BITS = "store/test_store_faults.py::test_one_flipped_bit_anywhere_is_never_read"
+ONCE = "store/test_store.py::test_processes_that_need_one_cell_compute_it_once"
+AGAIN = "store/test_store.py::test_a_finished_cell_is_never_computed_again"
+LINKS = "store/test_files.py::test_a_link_out_of_a_folder_is_refused_and_one_inside_is_not"
+CELL_LINKS = "store/test_store_strangers.py::test_a_link_to_elsewhere_is_not_written_to"
+KEYS = "store/test_store_strangers.py::test_an_absolute_path_is_no_key"
+SENT = "commands/test_commands_sync.py::test_what_a_driver_sent_before_it_was_killed_is_completed"
+
+
+def victim(folder: Path) -> Path:
+    """What the fixture of that name is in the tests of a stranger's store."""
+    made = folder / "victim"
+    made.mkdir()
+    (made / "work.txt").write_text("mine")
+    return made
+
+
+def sync(*words: object) -> tuple[int, None]:
+    return main(["sync", *map(str, words)]), None
+
+
+def sent(test: Callable[..., None], folder: Path) -> None:
+    (folder / "mlflow.db").write_bytes(empty_database())
+    study = stored_study.make(
+        folder / "results", trials=({}, {"train.lr": 0.003}), controls=("reinit",)
+    )
+    test(study, f"sqlite:///{folder}/mlflow.db", sync)
+
+
+def patched(test: Callable[..., None], folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        test(folder, patch)
+
+
+def flipped(test: Any, folder: Path) -> None:
+    class Factory:
+        def mktemp(self, name: str) -> Path:
+            return folder / name
+
+    test.hypothesis.inner_test(place=0.9, bit=0, which=2, tmp_path_factory=Factory())
+
+
+STORE: dict[str, Callable[[Any, Path], None]] = {
+    WHOLE: lambda test, folder: test(folder),
+    FLUSHED: patched,
+    BITS: lambda test, folder: test(folder),
+    SEALED: lambda test, folder: test(folder, "seal"),
+    CELL_BITS: flipped,
+    ONCE: lambda test, folder: test(folder),
+    AGAIN: lambda test, folder: test(folder),
+    LINKS: lambda test, folder: test(folder),
+    CELL_LINKS: lambda test, folder: test(folder, victim(folder), "cell"),
+    KEYS: lambda test, folder: test(folder, victim(folder)),
+}
+"""Test of the store -> how it is called, with an empty folder."""
+MLFLOW = {SENT: sent}
+"""Likewise of MLflow's mirror, which takes longer."""
 
 
 def module(name: str) -> ModuleType:
@@ -28,91 +102,168 @@ def module(name: str) -> ModuleType:
     return made
 
 
+def failures(calls: dict[str, Callable[[Any, Path], None]], factory: Any) -> dict[str, str]:
+    """Returns test -> kind of error and line of the test at which it failed, of those that do."""
+    found = {}
+    for name, call in calls.items():
+        path, _, function = name.partition("::")
+        try:
+            call(getattr(module(path), function), factory.mktemp("guarded"))
+        except (Exception, pytest.fail.Exception) as error:
+            frames = traceback.extract_tb(error.__traceback__)
+            (*_, line) = [f.line for f in frames if is_of_tests(Path(f.filename))]
+            found[name] = f"{type(error).__name__}: {line}"
+    return found
+
+
+def is_of_tests(file: Path) -> bool:
+    return file.is_relative_to(TESTS) and file != Path(__file__)
+
+
 @contextlib.contextmanager
 def in_place(path: Path) -> Iterator[Path]:
     """Writes a file where it is, so that a failure leaves half of it."""
     with files.write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield path
+        files.flush(path)
+        files.flush(path.parent)
 
 
 @contextlib.contextmanager
 def unflushed(path: Path) -> Iterator[Path]:
     """Writes a file beside its place, and does not wait for the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
-    yield temporary
-    temporary.replace(path)
+    with files.write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(path)
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def nothing(*values: object, **named: object) -> None:
-    """In place of what checks something."""
+    """In place of what checks or finds something."""
 
 
-def no_rename(patch: pytest.MonkeyPatch, tmp_path: Path, factory: Any) -> None:
+def no_rename(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(files, "write_atomically", in_place)
-    tests = module("store/test_files.py")
-    tests.test_a_file_that_cannot_be_written_stays_what_it_was_and_leaves_nothing(tmp_path)
 
 
-def no_flush(patch: pytest.MonkeyPatch, tmp_path: Path, factory: Any) -> None:
+def no_flush(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(files, "write_atomically", unflushed)
-    tests = module("store/test_files.py")
-    tests.test_what_was_written_is_flushed_before_it_has_its_name(tmp_path, patch)
 
 
-def no_checksum_of_files(patch: pytest.MonkeyPatch, tmp_path: Path, factory: Any) -> None:
+def no_checksum_of_files(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sealed, "verify", lambda path, data: True)
-    module("store/test_sealed.py").test_no_bit_of_a_file_can_change(tmp_path)
 
 
-def no_checksum_of_cells(patch: pytest.MonkeyPatch, tmp_path: Path, factory: Any) -> None:
+def no_checksum_of_cells(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cells, "_sha256", lambda data: "0" * 64)
-    test = module("store/test_store_faults.py").test_one_flipped_bit_anywhere_is_never_read
-    test.hypothesis.inner_test(place=0.9, bit=0, which=2, tmp_path_factory=factory)
 
 
-def no_seal(patch: pytest.MonkeyPatch, tmp_path: Path, factory: Any) -> None:
+def no_seal(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sealed, "require_known", nothing)
-    module("store/test_sealed.py").test_what_must_be_sealed_and_is_not_is_damaged(tmp_path, "seal")
 
 
-def no_lock(patch: pytest.MonkeyPatch, tmp_path: Path, factory: Any) -> None:
+def no_lock(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(store, "acquire", nothing)
-    module("store/test_store.py").test_processes_that_need_one_cell_compute_it_once(tmp_path)
 
 
-def no_containment(patch: pytest.MonkeyPatch, tmp_path: Path, factory: Any) -> None:
+def no_containment(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(files, "require_inside", nothing)
-    module("store/test_files.py").test_a_link_out_of_a_folder_is_refused_and_one_inside_is_not(
-        tmp_path
-    )
-
-
-def any_key(patch: pytest.MonkeyPatch, tmp_path: Path, factory: Any) -> None:
-    patch.setattr(store, "_KEY", re.compile(".*"))
     patch.setattr(store, "require_inside", nothing)
-    tests = module("store/test_store_strangers.py")
-    victim = tmp_path / "victim"
-    victim.mkdir()
-    tests.test_an_absolute_path_is_no_key(tmp_path, victim)
 
 
-BROKEN: dict[str, Callable[[pytest.MonkeyPatch, Path, Any], None]] = {
-    guard.__name__: guard
-    for guard in (
-        no_rename,
-        no_flush,
-        no_checksum_of_files,
-        no_checksum_of_cells,
-        no_seal,
-        no_lock,
-        no_containment,
-        any_key,
-    )
+def any_key(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(store, "_KEY", re.compile(".*"))
+
+
+def no_idempotence_of_cells(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(cells, "read", nothing)
+
+
+def no_idempotence_of_levels(patch: pytest.MonkeyPatch) -> None:
+    from lttune.study.tracking.mirror import Mirror  # MLflow takes seconds to import.
+
+    level = Mirror.level
+
+    def forgetful(self: Mirror, now: int, number: int, *values: Any) -> None:
+        self._run(number).levels = set()
+        level(self, now, number, *values)
+
+    patch.setattr(Mirror, "level", forgetful)
+
+
+def no_idempotence_of_runs(patch: pytest.MonkeyPatch) -> None:
+    from lttune.study.tracking.mirror import Mirror
+
+    patch.setattr(Mirror, "_find_runs", nothing)
+
+
+NOT_RAISED = "Failed: with pytest.raises"
+RED: dict[Callable[[pytest.MonkeyPatch], None], dict[str, str]] = {
+    no_rename: {
+        WHOLE: 'JSONDecodeError: assert read_json(path) == {"old": 1}',
+        FLUSHED: "AssertionError: assert (written != path, named) == (True, False)",
+    },
+    no_flush: {FLUSHED: "ValueError: (written, named), after = seen"},
+    # What carries no checksum is told from what was written before there were any.
+    no_checksum_of_files: {
+        BITS: f"{NOT_RAISED}((DamagedError, RefusedError)):",
+        SEALED: f'{NOT_RAISED}(DamagedError, match="is damaged: "):',
+    },
+    no_seal: {
+        BITS: f"{NOT_RAISED}((DamagedError, RefusedError)):",
+        SEALED: f'{NOT_RAISED}(DamagedError, match="is damaged: "):',
+    },
+    no_checksum_of_cells: {CELL_BITS: "AssertionError: assert store.read(key) is None"},
+    no_lock: {ONCE: "AssertionError: assert len(log.read_text().splitlines()) == 1"},
+    no_containment: {
+        LINKS: f'{NOT_RAISED}(StorageError, match=r"must lie in .*root, but leads to .*outside"):',
+        CELL_LINKS: f'{NOT_RAISED}(StorageError, match=r"must lie in .*cells, but leads to '
+        '.*victim"):',
+    },
+    # It is refused for where it leads then.
+    any_key: {
+        KEYS: "AssertionError: with pytest.raises(StorageError, "
+        'match="key must be 64 hexadecimal digits"):'
+    },
+    no_idempotence_of_cells: {
+        AGAIN: 'AssertionError: raise AssertionError("computed again")',
+        ONCE: "AssertionError: assert len(log.read_text().splitlines()) == 1",
+    },
+}
+"""How the guard is taken away -> the tests that fail then, and where."""
+RED_IN_MLFLOW: dict[Callable[[pytest.MonkeyPatch], None], dict[str, str]] = {
+    no_idempotence_of_levels: {
+        SENT: 'AssertionError: assert store.steps(store.runs("digits")[name], "density") == LEVELS'
+    },
+    no_idempotence_of_runs: {SENT: "AssertionError: assert len(by_name) == len(runs)"},
 }
 
 
-@pytest.mark.parametrize("guard", BROKEN)
-def test_a_guard_that_is_missing_is_seen(guard, monkeypatch, tmp_path, tmp_path_factory):
-    with pytest.raises((AssertionError, ValueError, pytest.fail.Exception)):
-        BROKEN[guard](monkeypatch, tmp_path, tmp_path_factory)
+@pytest.mark.parametrize("guard", RED, ids=lambda guard: guard.__name__)
+def test_what_a_missing_guard_protects_fails_and_nothing_else(guard, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        guard(patch)
+        assert failures(STORE, tmp_path_factory) == RED[guard]
+    protected = {name: STORE[name] for name in RED[guard]}
+    assert failures(protected, tmp_path_factory) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guard", RED_IN_MLFLOW, ids=lambda guard: guard.__name__)
+def test_a_missing_guard_of_what_is_sent_is_seen(guard, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        guard(patch)
+        assert failures(MLFLOW, tmp_path_factory) == RED_IN_MLFLOW[guard]
+    assert failures(MLFLOW, tmp_path_factory) == {}
+
+
+@pytest.mark.parametrize("test", [*STORE, *MLFLOW])
+def test_what_guards_protect_is_promised(test):
+    promised = [row for table in PROMISED.values() for row in table.values()]
+    named = {one for row in promised for one in row.get("tests", ())}
+    assert {test, test.partition("::")[0]} & named

@@ -20,6 +20,8 @@ POINTS = [
     ("trial.recorded", 2),
 ]
 """Failpoint, and the how manieth time that it is reached."""
+NO_DESCRIPTORS = [("cell.drafted", 2), ("records.parquet.written", 2)]
+"""Where a process comes to its limit of open files."""
 if os.environ.get("LTTUNE_ALL_FAULTS"):
     SITES = ("cell.computed", "cell.drafted", "cell.flushed", "cell.named")
     FILES = ("study.json", "trials.json", "records.parquet", "layers.parquet")
@@ -31,6 +33,7 @@ if os.environ.get("LTTUNE_ALL_FAULTS"):
         for number in range(1, 2 if name == "study.json" else 4)
     ]
     POINTS += [("trial.proposed", 1), ("trial.recorded", 1), ("trial.recorded", 3)]
+    NO_DESCRIPTORS += [("study.json.written", 1), ("trials.json.written", 2), ("cell.flushed", 1)]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +56,7 @@ def test_a_study_that_was_killed_says_the_same(site, number, uninterrupted, tmp_
         ("study.json.written", 1, 74),
         ("trials.json.written", 2, 74),
         ("records.parquet.written", 2, 74),
-        ("cell.drafted", 2, 1),
+        ("cell.drafted", 2, 74),
     ],
 )
 def test_a_study_that_had_no_room_says_the_same_afterwards(
@@ -64,6 +67,19 @@ def test_a_study_that_had_no_room_says_the_same_afterwards(
     assert "No space left on device" in printed
     assert "Traceback" not in printed
     assert "make room and run the same command again" in " ".join(printed.split())
+    assert micro_study.run(tmp_path) == 0
+    assert micro_study.told(tmp_path) == uninterrupted
+
+
+@pytest.mark.parametrize(("site", "number"), NO_DESCRIPTORS)
+def test_a_study_that_could_open_no_file_says_the_same_afterwards(
+    site, number, uninterrupted, tmp_path
+):
+    assert micro_study.run(tmp_path, f"{site}:{number}:descriptors") == 74
+    printed = (tmp_path / "printed.txt").read_text()
+    assert "cannot be written: Too many open files" in printed
+    assert "Traceback" not in printed
+    assert not list(tmp_path.glob("out/cells/damaged/*"))
     assert micro_study.run(tmp_path) == 0
     assert micro_study.told(tmp_path) == uninterrupted
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,9 @@ def _run(root: Path, fault: str) -> None:
     os.environ |= {"LTTUNE_FAULT": fault, "OMP_NUM_THREADS": "1"}
     with one_process():
         place = Place(root).run(*FLAGS)
+    # A fault may have left none to write with.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     (root / "printed.txt").write_text(place.printed)
     sys.exit(place.exit_code)
 

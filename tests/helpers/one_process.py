@@ -33,6 +33,7 @@ def one_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conductor, "start_ray", lambda config: {"CPU": 1.0})
         patch.setattr(conductor, "run_trials", _run_trials)
+        patch.setattr(conductor, "children_guarded", contextlib.nullcontext)
         yield
 
 

@@ -103,7 +103,13 @@ def test_a_later_process_of_the_same_number_is_another(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", [".x.json.01234567-1-2-3.tmp", ".x.json.89abcdef.tmp", f"{DRAFTS}/{'0af9' * 8}"]
+    "name",
+    [
+        ".x.json.01234567-1-2-3.tmp",
+        ".x.json.89abcdef.tmp",
+        ".x.json.89abcdef.draft-wal",
+        f"{DRAFTS}/{'0af9' * 8}",
+    ],
 )
 def test_what_has_no_owner_here_is_removed_when_it_is_old(name, tmp_path):
     path = tmp_path / name

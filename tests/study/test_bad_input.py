@@ -261,6 +261,8 @@ def test_only_its_owner_can_read_the_token_that_ray_writes(tmp_path, monkeypatch
         "sqlite://x.db",
         "./mlruns",
         "garbage",
+        "sqlite:///:memory:",
+        "databricks://a b",
         "http://s3@h:x",
     ],
 )

@@ -41,7 +41,7 @@ class _AskedError(Exception):
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def asked(monkeypatch, tmp_path):
     """Returns what a study asks Ray for when it starts one; nothing is started."""
 
     def options(**changes: Any) -> dict[str, Any]:
@@ -54,6 +54,7 @@ def asked(monkeypatch):
         for name, value in QUIET.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(ray, "init", init)
+        monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
         with pytest.raises(ResourceError):
             start_ray(dataclasses.replace(SMOKE, **changes))
         return found
@@ -72,8 +73,9 @@ def test_ray_takes_the_cores_and_the_memory_of_the_job_and_not_the_machines(aske
     assert (options["num_cpus"], options["object_store_memory"]) == (3, int(0.3 * (1 << 30)))
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "64")
     assert asked()["object_store_memory"] == 75 << 20
-    # What a cluster has its nodes say.
-    assert asked(address="10.0.0.1:6379").keys().isdisjoint({"num_cpus", "object_store_memory"})
+    # What a cluster has its nodes say, which have folders and dashboards of their own.
+    joined = {"address", "log_to_driver", "logging_level"}
+    assert asked(address="10.0.0.1:6379").keys() == joined
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,9 @@ def test_a_long_folder_of_temporary_files_is_refused_with_the_way_out(
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    most = 107 - len(f"/ray/session_2026-01-02_03-04-05_678901_{os.getpid()}/sockets/plasma_store")
+    session = f"session_2026-01-02_03-04-05_678901_{os.getpid()}"
+    below = f"/ray-{os.getuid()}/ray/{session}/sockets/plasma_store"
+    most = 107 - len(below)
     with pytest.raises(ResourceError) as error:
         require_cluster(SMOKE)
     text = str(error.value)

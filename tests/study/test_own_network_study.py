@@ -164,8 +164,9 @@ def test_what_trains_needs_the_code_from_the_user_and_the_right_one(copy, capsys
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"networks": 3}, "networks must be a list, got 3"),
-        ({"networks": [3]}, "networks[0].name must be a name with a colon, got 3"),
+        ({"networks": 3}, "networks must be a list of objects with a name and a source, got 3"),
+        ({"networks": [3]}, "networks must be a list of objects with a name and a source, got [3]"),
+        ({"name": "lenet5"}, "networks[0].name must be a name with a colon, got 'lenet5'"),
         ({"shapes": {"wide.weight": [-1, 3]}}, "networks[0].shapes must be an object of lists of"),
         ({"roles": {}}, "networks[0].roles must be of each of its shapes, got {}"),
         ({"kinds": {"wide": 3}}, "networks[0].kinds must be an object of texts"),

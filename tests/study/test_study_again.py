@@ -13,7 +13,7 @@ from lttune.data import load
 from lttune.records.schema import read
 from lttune.study import conductor
 from lttune.study.conductor import Conductor
-from lttune.study.phases.room import stored_bytes
+from lttune.study.phases.room import stored_room
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -81,10 +81,12 @@ def test_a_damaged_table_is_rebuilt_from_the_store(place, tmp_path, cwd):
 
 
 def test_the_room_that_is_asked_for_is_what_is_written(place):
-    needed = stored_bytes(digits_study.SMOKE, digits_study.STUDY, {"digits": load("digits")})
+    needed = stored_room(digits_study.SMOKE, digits_study.STUDY, {"digits": load("digits")})
     cells = place.folder.parent / "cells"
     blocks = sum(p.stat().st_blocks * 512 for p in cells.glob("??/**/*"))
-    assert 0.7 * needed < blocks < 1.1 * needed
+    assert 0.7 * needed.size < blocks < 1.1 * needed.size
+    files = sum(1 for _ in cells.rglob("*"))
+    assert 0.7 * needed.files < files < 1.1 * needed.files + 256
 
 
 def test_a_study_grows_by_as_many_trials_as_are_asked_for(place, tmp_path, cwd):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections import namedtuple
+import re
 from pathlib import Path
 
 import digits_study
 import pytest
 
 from lttune.records import schema
+from lttune.store.disk import Room
 from lttune.store.files import write_json
 from lttune.store.locks import NOTE, only_driver
 from lttune.store.sealed import read_object, write_object
@@ -17,6 +18,10 @@ from lttune.study import conductor
 from lttune.study.main import main
 from lttune.study.phases import room
 
+NEEDS = (
+    "lttune: error: out/cells needs about {} for this study's networks, and {}, or give another "
+    "--out\n"
+)
 NOTHING = {"exit_code": 0, "report": Path(), "tracking": "", "not_tracked": ""}
 
 
@@ -161,11 +166,21 @@ def test_a_lock_that_links_away_is_one_line_and_writes_nothing(start, folder, cw
 
 
 def test_a_disk_with_too_little_room_is_told_before_anything_is_trained(start, folder, monkeypatch):
-    usage = namedtuple("usage", "total used free")
     before = (folder / "study.json").read_bytes()
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10_000))
+    monkeypatch.setattr(room, "free_room", lambda path: Room(size=10_000, files=None))
     code, text = start()
     assert (code, text.count("\n")) == (74, 1)
-    assert text.startswith("lttune: error: out/cells needs about ")
-    assert "and 0 MB are free: make room, or give another --out" in text
+    assert re.fullmatch(NEEDS.format("[\\d.]+ kB", "10.0 kB are free: make room"), text)
     assert (folder / "study.json").read_bytes() == before
+
+
+def test_a_disk_with_too_few_files_left_is_told_likewise(start, folder, monkeypatch):
+    before = (folder / "study.json").read_bytes()
+    monkeypatch.setattr(room, "free_room", lambda path: Room(size=10**12, files=10))
+    code, text = start()
+    assert (code, text.count("\n")) == (74, 1)
+    left = "10 more can be made: remove some"
+    assert re.fullmatch(NEEDS.format("[\\d,]+ files", left), text)
+    assert (folder / "study.json").read_bytes() == before
+    monkeypatch.setattr(room, "free_room", lambda path: Room(size=10**12, files=None))
+    assert start()[0] == 0

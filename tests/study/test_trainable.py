@@ -1,18 +1,23 @@
 """What a Ray worker runs, without Ray."""
 
-import errno
+import os
+import re
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+import torch
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
 from lttune.errors import ResourceError
 from lttune.records.objectives import ObjectiveConfig
+from lttune.store.disk import REFUSING
 from lttune.store.files import flush
 from lttune.store.store import Store
+from lttune.study.workers.cause import cause_of
 from lttune.study.workers.trainable import LotteryTrainable
 
 TINY = LotteryConfig(
@@ -30,14 +35,14 @@ CONFIG = {
 }
 
 
-def worker(folder, *, stops, config=CONFIG, codes=()):
+def worker(folder, *, stops, config=CONFIG, device="cpu", codes=()):
     made = LotteryTrainable.__new__(LotteryTrainable)
     made.setup(
         config,
         datasets={"digits": load("digits")},
         store=str(folder),
         seed=0,
-        device="cpu",
+        device=device,
         engine="torch",
         objective=ObjectiveConfig(density=0.6),
         stops=stops,
@@ -74,13 +79,16 @@ def test_a_level_that_may_be_the_last_is_reported_when_it_is_on_the_disk(tmp_pat
 
 
 @pytest.mark.parametrize("stops", [True, False])
-def test_a_full_disk_fails_the_trial_that_met_it_and_no_other(stops, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", REFUSING)
+def test_a_full_disk_fails_the_trial_that_met_it_and_no_other(number, stops, tmp_path, monkeypatch):
     def full(path):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, os.strerror(number))
 
     made = worker(tmp_path, stops=stops)
     monkeypatch.setattr("lttune.store.store.flush", full)
-    assert "No space left" in reports(made)[-1]["error"]
+    failed = reports(made)[-1]
+    assert os.strerror(number) in failed["error"]
+    assert failed["refused"].startswith(f"{tmp_path} cannot be written: {os.strerror(number)}; ")
     monkeypatch.undo()
     assert made.reset_config(CONFIG)
     assert reports(made)[-1]["values"]
@@ -123,9 +131,73 @@ def test_an_error_is_a_report_and_the_next_trial_goes_on(stops, tmp_path):
     made = worker(tmp_path, stops=stops, config={**CONFIG, "controls": ["unknown"]})
     failed = reports(made)[-1]
     assert "unknown" in failed["error"]
+    assert "refused" not in failed
     assert "test_trainable" not in failed["traceback"]
     assert made.reset_config(CONFIG)
     assert reports(made)[-1]["values"]
+
+
+LOST = {
+    "no memory": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    "lost": RuntimeError("CUDA error: unspecified launch failure"),
+}
+
+
+@pytest.mark.parametrize("kind", LOST)
+def test_a_device_that_fails_is_the_trials_failure_and_nothing_is_trained_on_another(
+    kind, tmp_path, monkeypatch
+):
+    made = worker(tmp_path, stops=False)
+    assert made.step()["level"] == 0
+    assert made.lab is not None
+    engine, asked = made.lab.engine, []
+
+    def failing(members):
+        asked.append(members)
+        raise LOST[kind]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "train", failing)
+        last = made.step()
+    assert (last["error"], last["done"]) == (f"{type(LOST[kind]).__name__}: {LOST[kind]}", True)
+    assert "Traceback" in last["traceback"]
+    assert len(asked) == 1
+    made.lab.store.settle()
+    assert len(list(tmp_path.glob("??/*/seal.json"))) == 1
+    assert made.lab.engine is engine
+    # A device that is there again is used for the next.
+    assert made.reset_config(CONFIG)
+    assert reports(made)[-1]["values"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="it is there")
+def test_a_worker_without_the_device_that_was_asked_for_trains_nothing(tmp_path):
+    made = worker(tmp_path, stops=False, device="cuda")
+    (last,) = reports(made)
+    assert last["error"].startswith("ResourceError: device must be cpu here: 'cuda' was asked for")
+    assert not tmp_path.exists() or not list(tmp_path.glob("??/*"))
+
+
+REFUSED = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "MemoryError"),
+        (np.linalg.LinAlgError("singular"), None),
+        (RuntimeError(f"[enforce fail] {REFUSED}"), f"RuntimeError: [enforce fail] {REFUSED}"),
+    ],
+)
+def test_where_memory_ran_out_the_cause_says_how_much_there_was(error, told):
+    text = cause_of(error)
+    if told is None:
+        assert text == "LinAlgError: singular"
+    else:
+        found = re.fullmatch(r"out of memory, with ([\d,]+) MB in use at the most: (.*)", text)
+        assert found
+        assert found[2] == told
+        assert int(found[1].replace(",", "")) > 50
 
 
 @pytest.mark.slow

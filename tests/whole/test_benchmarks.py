@@ -258,6 +258,7 @@ def small(monkeypatch):
     # Measured once, of whatever is asked: a process of its own and a trajectory take seconds.
     monkeypatch.setattr(memory, "measure", once(memory.measure))
     monkeypatch.setattr(alone, "measure", once(alone.measure))
+    monkeypatch.setattr(pair, "WORK", dict.fromkeys(pair.WORK, 3))
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

@@ -22,8 +22,9 @@ def plain_values(text: bytes) -> Any:
         return yaml.load(text, Loader=_Loader)
     except ConfigError:
         raise
-    # No date (2026-13-01) is a ValueError, a key that is a list a TypeError.
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+    # No date (2026-13-01) is a ValueError, a key that is a list a TypeError, and 1:1:...:1.5, which
+    # YAML counts in sixties, may be beyond all numbers.
+    except (yaml.YAMLError, ArithmeticError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"the claims file is no YAML: {' '.join(str(error).split())}") from None
 
 

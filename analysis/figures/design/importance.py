@@ -44,7 +44,7 @@ def importance_figure(study: StudyFrame, subtitle: str, curves: Importances) -> 
         if handles:
             figure.legend(handles, labels, loc="outside lower center", ncols=3)
     both = curves.strip.merge(table, on="density", how="left") if len(table) else curves.strip
-    return Drawing(name="importance", title=title, figure=figure, table=both)
+    return Drawing(name="importance", title=title, figure=figure, table=study.marked(both))
 
 
 def _draw_index(ax: Axes, table: pd.DataFrame, index: str, shown: dict[str, Look]) -> None:

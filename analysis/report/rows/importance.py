@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.frame import StudyFrame, in_phases
@@ -21,6 +22,8 @@ SURE = 0.975
 OPTUNA = "optuna_importance.csv"
 """File in ``figures/`` that ``lttune importance`` writes: columns response, method,
 question, n, factor, importance, rank and unknown."""
+OPTUNA_NUMBERS = ("n", "importance", "rank")
+"""Its columns of numbers."""
 
 
 def by_factor(subject: Subject, tables: Tabled) -> dict[str, Any]:
@@ -149,7 +152,7 @@ def optuna_rows(study: StudyFrame) -> list[dict[str, Any]]:
     """Returns a group for each method of ``OPTUNA``, rows are factors; empty without the file.
 
     Raises:
-        StorageError: if the file is not one that ``lttune importance`` wrote.
+        StorageError: if the file is not one that ``lttune importance`` wrote, or of another study.
     """
     path = study.folder / "figures" / OPTUNA
     if not path.exists():
@@ -157,6 +160,10 @@ def optuna_rows(study: StudyFrame) -> list[dict[str, Any]]:
     try:
         regular_size(path)
         table = pd.read_csv(path)
+        study.require_own(path, table, "importance")
+        table = table.assign(**{name: pd.to_numeric(table[name]) for name in OPTUNA_NUMBERS})
+        if np.isinf(table[[*OPTUNA_NUMBERS]].to_numpy(float)).any():
+            raise ValueError("its numbers must be finite")
         groups: list[dict[str, Any]] = []
         for method, mine in table.groupby("method", sort=False):
             responses = list(dict.fromkeys(mine["response"]))
@@ -167,7 +174,7 @@ def optuna_rows(study: StudyFrame) -> list[dict[str, Any]]:
             facts = {"question": mine["question"].iloc[0], "n": int(mine["n"].max())}
             facts["unknown"] = _unknown(mine)
             groups.append({"method": method, **facts, "responses": responses, "rows": rows})
-    except (OSError, ValueError, KeyError) as error:
+    except (ArithmeticError, OSError, TypeError, ValueError, KeyError) as error:
         text = f"{path} is no table of lttune importance: {reason_of(error)}"
         raise StorageError(text) from None
     return groups

@@ -48,10 +48,10 @@ def importance_tables(study: StudyFrame) -> Importances | str:
     options = {"margin": margin_of(study), "reference": reference_of(sample.responses, dense)}
     path = study.folder / saved.NAME
     key = saved.key_of(sample.points, sample.responses, sample.factors, **options)
-    found = saved.find(path, key)
+    found = saved.find(path, key, study.study_id)
     if found is None:
         found = _estimated(sample, **options)
-        saved.save(path, key, found)
+        saved.save(path, key, found, study.study_id)
     return found
 
 

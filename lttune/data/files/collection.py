@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lttune.data.files.archives import LIMIT, decompressed, md5
-from lttune.errors import DataError, StorageError
+from lttune.errors import AbsentError, DataError, StorageError
 from lttune.store.files import write_atomically
 from lttune.store.regular import regular_size
 
@@ -55,7 +55,8 @@ def obtain(folder: Path, *collections: Collection) -> tuple[dict[str, bytes], st
         collections: forms of the same dataset, each of which would do.
 
     Raises:
-        DataError: if a file of the folder is damaged, or a missing one can be had nowhere.
+        DataError: if a file of the folder is damaged.
+        AbsentError: if a missing one can be had nowhere.
         StorageError: if the folder cannot be read, or what was fetched cannot be kept in it.
     """
     if folder.exists() and not folder.is_dir():
@@ -84,11 +85,11 @@ def obtain(folder: Path, *collections: Collection) -> tuple[dict[str, bytes], st
                 _keep(folder / collection.places[0] / name, data)
             return files | fetched, source
     if not _MAY_FETCH.get():
-        raise DataError(
+        raise AbsentError(
             f"{collections[0].name} is not here, and who only reads a study fetches nothing: "
             f"{'; '.join(reasons)}; `lttune data NAME` fetches a dataset"
         )
-    raise DataError(
+    raise AbsentError(
         f"{collections[0].name} cannot be had; tried: {'; '.join(reasons)}. Put the files there, "
         "raw or .gz, or point LTTUNE_DATA at a torchvision root that has them"
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lttune.config import from_dict
 from lttune.data import load
-from lttune.errors import DataError, StorageError
+from lttune.errors import DamagedError, DataError, StorageError
 from lttune.exchange.tickets import Archive
 from lttune.models.own import use_described
-from lttune.records.folder import read_sheet
+from lttune.records import schema
+from lttune.records.folder import TABLES, read_sheet, read_trials
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.tables import Tables
@@ -28,7 +30,8 @@ NEEDED = ("name", "lottery", "numerics", "config.objective", "config.seed", "dat
 def repair(folder: Path) -> tuple[int, list[str]]:
     """Makes both tables anew where trials that have ended lack rows; nothing is trained.
 
-    A damaged table is kept as ``NAME.damaged``. A trial whose networks are not all in the store
+    Rows of trials that the study does not list are left out. A table that is damaged or has such
+    rows is kept as ``NAME.damaged``. A trial whose networks are not all in the store
     stays without rows, until the study is run again.
 
     Returns:
@@ -43,9 +46,13 @@ def repair(folder: Path) -> tuple[int, list[str]]:
     use_described(sheet, str(folder / "study.json"))
     with only_driver(folder):
         study_id = sheet.get("study_id")
+        # Of one without its list, all rows would count as those of others.
+        read_trials(folder, study_id)
         ledger = Ledger.open(folder / "trials.json", study_id)
         ended = [trial for trial in ledger.trials if trial.state in ENDED]
         tables = Tables(folder, sheet["name"], study_id)
+        paths = map(folder.joinpath, TABLES)
+        others = [path for path in paths if _has_others(path, ledger, study_id)]
         tables.read(ledger)
         lacking = [trial for trial in ended if trial.state == "waiting"]
         made, left = 0, []
@@ -56,9 +63,20 @@ def repair(folder: Path) -> tuple[int, list[str]]:
                 left.append(f"trial {trial.name}: {error}")
             else:
                 made += 1
-        if made:
+        if made or others:
+            for path in others:
+                shutil.copyfile(path, path.with_name(f"{path.name}.damaged"))
             tables.write()
     return made, left
+
+
+def _has_others(path: Path, ledger: Ledger, study_id: str | None) -> bool:
+    """Returns whether a table has rows of trials that the study does not list."""
+    try:
+        rows = schema.read(path, study_id)
+    except DamagedError:
+        return False
+    return not {row.get("trial") for row in rows} <= {trial.number for trial in ledger.trials}
 
 
 def _walk(trial: Trial, sheet: Mapping[str, Any], tables: Tables, store: Store) -> None:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lttune.errors import LttuneError, StorageError
+from lttune.errors import DamagedError, LttuneError, OtherStudyError, RefusedError, StorageError
+from lttune.exchange.health.datasets import needed_findings
+from lttune.exchange.health.disks import room_finding
+from lttune.exchange.health.exposure import writable_findings
 from lttune.exchange.health.inspection import Inspection
-from lttune.records.folder import read_sheet, read_table, read_trials, require_rows
-from lttune.records.ledger import ENDED, Trial
+from lttune.exchange.health.tracking import tracking_finding
+from lttune.records.folder import TABLES, read_sheet, read_table, read_trials, require_rows
+from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.tables import Row
 from lttune.store.store import Store
 
-AGAIN = "run the study again: what is missing is trained, and nothing else"
-REPAIR = "lttune doctor --repair makes the tables anew from the store"
+NEWER = "use the lttune that wrote it, or a later one"
+REPAIR = (
+    "`lttune doctor STUDY --repair` makes the tables anew from the store; what the store lacks is "
+    "trained when the study is run again"
+)
 
 
-def study_findings(folder: Path) -> list[Inspection]:
+def study_findings(folder: Path, tracking_uri: str | None = None) -> list[Inspection]:
     """Returns what there is to say of a study; nothing is changed.
+
+    Args:
+        folder: the study's.
+        tracking_uri: as in ``tracking_finding``.
 
     Raises:
         StorageError: if the folder holds no study.
@@ -27,31 +39,64 @@ def study_findings(folder: Path) -> list[Inspection]:
     sheet = read_sheet(folder)
     study_id = sheet.get("study_id")
     found = [Inspection(what=f"study.json: {sheet.get('name', folder.name)}")]
-    trials = _part(found, "trials.json", lambda: read_trials(folder, study_id), AGAIN)
+    read_all = partial(_trials, folder, study_id)
+    trials = _part(found, "trials.json", read_all, partial(_mend_of_trials, folder))
     tables: dict[str, list[Row]] = {}
-    for name in ("records", "layers"):
-        path = folder / f"{name}.parquet"
-        rows = _part(found, path.name, lambda path=path: read_table(path, ("trial",), study_id))
+    for name in TABLES:
+        path = folder / name
+        read = partial(read_table, path, ("trial",), study_id)
+        rows = _part(found, name, read, _mend_of_table)
         if rows is not None:
             tables[name] = rows
     if trials is not None:
         found += _together(trials, tables)
-    if "records" in tables:
-        found.append(_networks(folder.parent / "cells", tables["records"]))
-    return found
+        found += needed_findings(sheet, trials)
+    cells = folder.parent / "cells"
+    if (rows := tables.get("records.parquet")) is not None:
+        found.append(_networks(cells, rows))
+    found += [room_finding(folder), tracking_finding(tracking_uri, sheet)]
+    return [*found, *writable_findings(folder, *(one for one in (cells,) if one.exists()))]
 
 
-def _part(found: list[Inspection], name: str, read: Callable[[], Any], mend: str = REPAIR) -> Any:
+def _trials(folder: Path, study_id: str | None) -> list[Trial]:
+    """Returns the trials as they stand, if a study could go on with them."""
+    Ledger.open(folder / "trials.json", study_id)
+    return read_trials(folder, study_id)
+
+
+def _part(
+    found: list[Inspection],
+    name: str,
+    read: Callable[[], Any],
+    mend_of: Callable[[LttuneError], str],
+) -> Any:
     """Reads a part of a study, and notes how that went; None if it cannot be read."""
     try:
         values = read()
     except LttuneError as error:
-        found.append(
-            Inspection(what=name, trouble=str(error), mend=mend, exit_code=error.exit_code)
-        )
+        mend = NEWER if isinstance(error, RefusedError) else mend_of(error)
+        code = error.exit_code
+        found.append(Inspection(what=name, trouble=str(error), mend=mend, exit_code=code))
         return None
     found.append(Inspection(what=f"{name}: {len(values):,} entries"))
     return values
+
+
+def _mend_of_trials(folder: Path, error: LttuneError) -> str:
+    anew = "run the study again: networks in the store stay trained"
+    if not (folder / "trials.json").exists():
+        return f"put it back, or {anew}"
+    if isinstance(error, DamagedError | OtherStudyError):
+        return f"put this study's own back, or move it away and {anew}"
+    return "put a copy of it back, or see that it can be read"
+
+
+def _mend_of_table(error: LttuneError) -> str:
+    if isinstance(error, DamagedError):
+        return REPAIR
+    if isinstance(error, OtherStudyError):
+        return f"put back this study's own, or move it away: then {REPAIR}"
+    return f"see that it can be read, or move it away: then {REPAIR}"
 
 
 def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Inspection]:
@@ -63,7 +108,7 @@ def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Ins
         trouble = ""
         try:
             numbers = (row["trial"] for row in rows)
-            require_rows(Path(f"{name}.parquet"), map(vars, trials), numbers)
+            require_rows(Path(name), map(vars, trials), numbers)
         except StorageError as error:
             trouble = str(error)
         if unknown:
@@ -71,7 +116,7 @@ def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Ins
         elif missing:
             trouble = f"no rows of {len(missing)} trials that have ended"
         yield Inspection(
-            what=f"{name}.parquet beside trials.json",
+            what=f"{name} beside trials.json",
             trouble=trouble,
             mend=REPAIR if trouble else "",
             exit_code=StorageError.exit_code if trouble else 0,
@@ -85,10 +130,17 @@ def _networks(cells: Path, rows: list[Row]) -> Inspection:
         try:
             lost += store.read(key) is None
         except StorageError as error:
-            code = error.exit_code
-            return Inspection(what=f"{cells}", trouble=str(error), mend="", exit_code=code)
+            return Inspection(
+                what=f"{cells}",
+                trouble=str(error),
+                mend="see that it can be read and is no link; or move it and records.parquet away "
+                "and run the study again, which trains all of it anew",
+                exit_code=error.exit_code,
+            )
     return Inspection(
         what=f"{cells}: {len(keys):,} networks",
-        trouble=f"{lost:,} of them are missing or damaged" if lost else "",
-        mend="their rows stay true; a study that needs them trains them again" if lost else "",
+        trouble=f"{lost:,} of them are missing or damaged; their rows stay true" if lost else "",
+        mend="to have them again, move records.parquet away and run the study again"
+        if lost
+        else "",
     )

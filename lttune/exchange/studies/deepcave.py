@@ -19,10 +19,12 @@ from optuna.distributions import (
     FloatDistribution,
 )
 
+from lttune.errors import StorageError
 from lttune.exchange.studies.folder import Folder, new_folder, require_absent
 from lttune.exchange.studies.trial_sets import TrialSet, contains, trial_sets
 from lttune.records.columns import require_columns
 from lttune.records.ledger import Trial
+from lttune.store.files import reason_of
 
 SUCCESS, CRASHED, PRUNED = 1, 4, 8
 """DeepCAVE's numbers for how a trial ended."""
@@ -54,7 +56,11 @@ def write_deepcave(folder: Folder, path: Path) -> list[str]:
     lines: list[str] = []
     with new_folder(path) as draft:
         for chosen in found:
-            history = _write(folder, chosen, draft / chosen.name)
+            try:
+                history = _write(folder, chosen, draft / chosen.name)
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                text = f"{folder.path} is no study that DeepCAVE can have: {reason_of(error)}"
+                raise StorageError(text) from error
             lines.append(f"{chosen.name}: {len(chosen.points)} trials, {history} networks")
     return lines
 

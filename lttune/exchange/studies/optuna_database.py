@@ -48,7 +48,7 @@ def write_optuna(folder: Folder, path: Path) -> list[str]:
         for chosen in found:
             try:
                 _write(folder, chosen, storage)
-            except (LookupError, TypeError, ValueError) as error:
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
                 text = f"{folder.path} is no study that Optuna can have: {reason_of(error)}"
                 raise StorageError(text) from error
         storage.remove_session()

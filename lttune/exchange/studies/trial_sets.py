@@ -88,7 +88,7 @@ def distribution(described: Mapping[str, Any]) -> BaseDistribution:
     """
     try:
         return DISTRIBUTIONS[described["kind"]](described)
-    except (KeyError, TypeError, ValueError):
+    except (ArithmeticError, KeyError, TypeError, ValueError):
         text = f"study.json: space must be of distributions, got {dict(described)}"
         raise StorageError(text) from None
 

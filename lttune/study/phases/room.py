@@ -1,9 +1,8 @@
-"""What a study is going to write, in bytes, against what is free where it writes."""
+"""What a study is going to write, in bytes and files, against what is free where it writes."""
 
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Mapping
 
 from lttune.config.phase import PHASES, phase_names
@@ -11,6 +10,8 @@ from lttune.data import Dataset
 from lttune.errors import StorageError
 from lttune.pruning.densities import planned_densities
 from lttune.records.ledger import Ledger
+from lttune.store.disk import Room, free_room, sized
+from lttune.store.files import reason_of
 from lttune.study.declared import Study
 from lttune.study.phases.planned import phase_config, planned_trials, trajectory_counts
 from lttune.study.settings import StudyConfig
@@ -19,28 +20,32 @@ from lttune.trajectory.trial import networks
 
 FILE_BYTES = 4 * 4096
 """Of each network besides its weights: record, times, seal and their folder, in blocks."""
+FILES = 6
+"""Of each network: record, times, seal, weights, their folder and its lock; a control has no
+weights."""
 
 
-def stored_bytes(config: StudyConfig, study: Study, datasets: Mapping[str, Dataset]) -> int:
-    """Returns how many bytes of networks a study writes, those that are there already included.
+def stored_room(config: StudyConfig, study: Study, datasets: Mapping[str, Dataset]) -> Room:
+    """Returns what the networks of a study need, those that are there already included.
 
     Of each ticket the store keeps the surviving weights and a bit for every weight; of a control
     its record. A point that is yet to come counts as the base.
     """
-    total = 0.0
+    size, files = 0.0, 0
     for name in phase_names(lambda phase: phase.name in config.phases):
         base = phase_config(name, config.lottery, config.objective)
         for trial, count in trajectory_counts(planned_trials(PHASES[name], config, study)):
             lottery = base.override(trial.hparams)
             network = network_of(lottery, datasets[lottery.data.name])
-            size = sum(map(math.prod, network.shapes.values()))
+            weights = sum(map(math.prod, network.shapes.values()))
             densities = planned_densities(lottery, network)
-            kept = sum(4 * size * density + size / 8 for density in densities)
+            kept = sum(4 * weights * density + weights / 8 for density in densities)
             if lottery.rewind_step > 0:
-                kept += 4 * size
-            files = sum(networks(densities, trial.controls, config.control_densities))
-            total += count * (kept + files * FILE_BYTES)
-    return math.ceil(total)
+                kept += 4 * weights
+            cells = sum(networks(densities, trial.controls, config.control_densities))
+            size += count * (kept + cells * FILE_BYTES)
+            files += count * cells * FILES
+    return Room(size=math.ceil(size), files=files)
 
 
 def require_room(
@@ -59,10 +64,19 @@ def require_room(
     """
     open_slots = sum(map(ledger.open_slots, ledger.active))
     planned = sum(ledger.planned[phase] for phase in ledger.active)
-    needed = stored_bytes(config, study, datasets) * open_slots / max(planned, 1)
-    free = shutil.disk_usage(config.store).free
-    if needed > free:
+    whole, share = stored_room(config, study, datasets), open_slots / max(planned, 1)
+    size, files = whole.size * share, math.ceil((whole.files or 0) * share)
+    try:
+        free = free_room(config.store)
+    except OSError as error:
+        raise StorageError(f"{config.store} cannot be looked at: {reason_of(error)}") from error
+    needed, left = "", ""
+    if size > free.size:
+        needed, left = sized(size), f"{sized(free.size)} are free: make room"
+    elif free.files is not None and files > free.files:
+        needed, left = f"{files:,} files", f"{free.files:,} more can be made: remove some"
+    if needed:
         raise StorageError(
-            f"{config.store} needs about {needed / 1e6:,.0f} MB for this study's networks, and "
-            f"{free / 1e6:,.0f} MB are free: make room, or give another --out"
+            f"{config.store} needs about {needed} for this study's networks, and {left}, or give "
+            "another --out"
         )

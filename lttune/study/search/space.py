@@ -14,6 +14,7 @@ from optuna.distributions import (
 
 from lttune.config import LotteryConfig, require
 from lttune.config.design import Categorical, Distribution, Factor, Integer, LogUniform, Uniform
+from lttune.config.rules import every_rule
 from lttune.errors import unknown
 
 
@@ -67,15 +68,19 @@ def widened(
     """Returns a space with more factors, each by its name in ``MORE``.
 
     Raises:
-        ConfigError: if a name is unknown, searched already, or of no meaning for the network.
+        ConfigError: with a line for each name that is unknown, searched already, or of no meaning
+            for the network.
     """
     found = dict(space)
-    for name in names:
-        if name not in MORE:
-            raise unknown("search_over", name, MORE)
-        path, distribution = MORE[name]
-        require(
-            path not in found, "search_over", f"without what is searched already ({path})", name
-        )
-        found[path] = distribution_of(Factor(path=path, distribution=distribution(base)))
+    with every_rule() as rules:
+        for name in names:
+            rules.attempt(lambda name=name: _add(found, name, base))
     return found
+
+
+def _add(found: dict[str, BaseDistribution], name: str, base: LotteryConfig) -> None:
+    if name not in MORE:
+        raise unknown("search_over", name, MORE)
+    path, distribution = MORE[name]
+    require(path not in found, "search_over", f"without what is searched already ({path})", name)
+    found[path] = distribution_of(Factor(path=path, distribution=distribution(base)))

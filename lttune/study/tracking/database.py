@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import os
 import sqlite3
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from lttune.store.temporary import UNKNOWN_OWNER_S, remove_abandoned, temporary_beside
 from lttune.study.tracking.uri import sqlite_uri
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 """SQLite's codes for a file that is no whole database."""
 
 _COMPANIONS = ("-wal", "-shm", "-journal")
-_OLD_S = 3600.0
 _LOCK_S = 60.0
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -46,6 +44,7 @@ def alone_while_made(path: Path) -> Iterator[None]:
         TimeoutError: if another study takes longer than a minute.
     """
     if path.exists() and path.stat().st_size > 0:
+        _remove_free_lock(_lock_of(path))
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,11 +76,11 @@ def prepare_sqlite(path: Path, create_tables: Callable[[str], None]) -> None:
         sqlite3.Error: What exists is no database, or cannot be read.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_old_drafts(path)
+    remove_abandoned(path.parent, path.name)
     if os.path.lexists(path):
         _let_readers_in(path)
         return
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.draft")
+    draft = temporary_beside(path)
     try:
         _let_readers_in(draft)
         create_tables(sqlite_uri(draft))
@@ -110,6 +109,27 @@ def settle_sqlite(path: Path) -> None:
 
 def _lock_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.lock")
+
+
+def _remove_free_lock(place: Path) -> None:
+    """Removes the lock that a killed process left; what somebody holds stays.
+
+    Where there are no locks nobody can tell, and it goes when it is old.
+    """
+    lock = FileLock(place, timeout=0)
+    with contextlib.suppress(OSError):
+        if not place.exists():
+            return
+        try:
+            lock.acquire()
+        except Timeout:
+            return
+        except OSError as error:
+            is_old = time.time() - place.stat().st_mtime > UNKNOWN_OWNER_S
+            if error.errno not in _NO_LOCKS or not is_old:
+                return
+        place.unlink()
+    lock.release()
 
 
 def _companions(path: Path) -> list[Path]:
@@ -147,12 +167,3 @@ def _publish(draft: Path, path: Path) -> None:
     except OSError:  # A file system without hard links.
         if not os.path.lexists(path):
             draft.rename(path)
-
-
-def _remove_old_drafts(path: Path) -> None:
-    """Removes what killed processes left; what is young may be another machine's work."""
-    drafts = path.parent.glob(f".{glob.escape(path.name)}.*.draft*")
-    for left in (_lock_of(path), *drafts):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _OLD_S:
-                left.unlink()

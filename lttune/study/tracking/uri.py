@@ -19,11 +19,14 @@ _FORMS = {
     "sqlite": "sqlite:///PATH, with three slashes and the path of a file",
     "http": "http://HOST:PORT",
     "https": "https://HOST:PORT",
+    "databricks": "databricks or databricks://PROFILE",
 }
 _LOGIN = r"(?:[^:/]*(?::[^@]*)?@)?"
 _HOST = r"(\[[^\]/?]+\]|[^/:?]+)"
 _DATABASE = re.compile(rf"{_LOGIN}(?:{_HOST})?(?::(\d*))?(?:/[^?]*)?(?:\?(.*))?")
 """What follows the scheme of a database, as SQLAlchemy reads it."""
+_FILE = re.compile(r"/(?!file:|:memory:)(?!.*[?&]mode=memory)[^?]*[^?/](\?.*)?")
+"""What follows the scheme of SQLite's: the path of a file, none in memory, which is no store."""
 _PORTS = {"postgresql": 5432, "mysql": 3306}
 
 
@@ -55,17 +58,26 @@ def require_uri(field: str, uri: str) -> None:
     scheme, mark, rest = uri.partition("://")
     kind, plus, _ = scheme.partition("+")
     rule = _FORMS.get(kind, f"a URI of {', '.join(SCHEMES)}, such as sqlite:///mlflow.db")
-    if re.search(r"[\x00-\x1f\x7f]", uri) or (plus and kind not in DATABASES):
+    # A path alone may hold spaces; elsewhere they are written as %20.
+    spaced = uri != uri.strip() or (kind != "sqlite" and re.search(r"\s", uri) is not None)
+    rule += ", without white space" if spaced else ""
+    if spaced or re.search(r"[\x00-\x1f\x7f]", uri) or (plus and kind not in DATABASES):
         ok = False
     elif kind == "sqlite":
-        ok = re.fullmatch(r"/[^?]*[^?/](\?.*)?", rest) is not None
+        ok = _FILE.fullmatch(rest) is not None
     elif kind in DATABASES:
-        ok = bool(mark and rest) and _DATABASE.fullmatch(rest) is not None
+        ok = bool(mark and rest) and _is_database(rest)
     elif kind in SERVERS:
         ok = bool(mark) and _is_server(uri)
     else:
         ok = kind == "databricks"
     require(ok, field, rule, masked_uri(uri))
+
+
+def _is_database(rest: str) -> bool:
+    match = _DATABASE.fullmatch(rest)
+    port = match[2] if match else ""
+    return match is not None and (not port or (len(port) <= 5 and 0 < int(port) < 65536))
 
 
 def _is_server(uri: str) -> bool:
@@ -75,12 +87,12 @@ def _is_server(uri: str) -> bool:
     except ValueError:  # Brackets that do not match, a port that is no number.
         return False
     host = parts.hostname or ""
-    return bool(host) and port != 0 and not re.search(r"\s", uri) and ".." not in host
+    return bool(host) and port != 0 and ".." not in host
 
 
 def sqlite_path(uri: str) -> Path | None:
     """Returns the absolute path of the database file, None if the URI is not of that kind."""
-    match = re.fullmatch(r"sqlite:///(?!file:|:memory:)([^?]+)(\?.*)?", uri)
+    match = re.fullmatch(r"sqlite:///([^?]+)(\?.*)?", uri)
     return Path(urllib.parse.unquote(match[1])).absolute() if match else None
 
 

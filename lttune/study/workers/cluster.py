@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import ray_constants, services, utils
+from ray._private import ray_constants, services, utils, worker
 from ray.exceptions import GetTimeoutError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lttune.config.signals import Interrupted, interrupts_kept
 from lttune.errors import ResourceError, StorageError
 from lttune.records.capacity import capacity
-from lttune.store.sockets import require_short_names
+from lttune.store.files import refused_write
+from lttune.store.sockets import make_private, require_short_names, sessions_folder
 from lttune.store.temporary import temporary_beside
 from lttune.study.checks import check_address
 from lttune.study.settings import StudyConfig
+from lttune.study.workers.complaints import keep_complaints
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -49,7 +51,7 @@ def require_cluster(config: StudyConfig) -> None:
         ResourceError: if none can start, there is none, or it does not answer as ``check_address``
             asks.
     """
-    if config.address in (None, "local"):
+    if config.has_own_ray:
         require_short_names()
     if config.address != "auto" or "://" in os.environ.get("RAY_ADDRESS", ""):
         return  # An address is checked with the settings; one of Ray's client is Ray's to reach.
@@ -65,40 +67,55 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
     """Starts Ray on this machine or joins a cluster; returns its resources.
 
     A Ray of this machine alone listens on the loopback address, which no other machine reaches, and
-    takes what this job may use of the machine (``capacity``).
+    takes what this job may use of the machine (``capacity``). No other user can reach the folder of
+    its sockets and logs.
 
     Raises:
         ResourceError: if the cluster does not answer or lacks what a trial needs.
-        StorageError: if a node cannot reach the cell store.
+        StorageError: if a node cannot reach the cell store, a disk is full, or nothing is left for
+            sockets.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     for name in ("ray", "ray.tune", "ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    local = config.address in (None, "local")
+    own = _own_ray() if config.has_own_ray else None
     try:
-        with interrupts_kept(), _loopback_only() if local else contextlib.nullcontext():
+        with interrupts_kept(), _loopback_only() if own else contextlib.nullcontext():
             ray.init(
-                address="local" if local else config.address,
-                include_dashboard=False if local else None,
+                address="local" if own else config.address,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                **(_share_of_job() if local else {}),
+                **(own or {}),
             )
     except SystemExit as end:
         # What Ray, which takes SIGTERM for itself while it starts, makes of that.
         raise Interrupted(signal.SIGTERM) from end
     # A node that does not come up in 30 s, on a machine that is too busy, is a bare ``Exception``.
     except Exception as error:
+        if refused := refused_write(error):
+            raise refused from error
         where = f"no Ray cluster answers at address {config.address!r}"
-        what = "Ray cannot be started on this machine" if local else where
+        what = "Ray cannot be started on this machine" if own else where
         raise ResourceError(f"{what}: {_first_line(error)}") from error
     _keep_token_private()
+    node: Any = worker._global_node
+    if node is not None:  # A Ray of its client has none here.
+        keep_complaints(Path(node.get_logs_dir_path()))
     resources = ray.cluster_resources()
     if config.device == "cuda" and not resources.get("GPU"):
         raise ResourceError("device must be cpu here: cuda was asked for, but Ray sees no GPU")
     _check_store(config.store.absolute())
     return resources
+
+
+def _own_ray() -> dict[str, Any]:
+    """Returns how a Ray of this machine alone is started."""
+    options: dict[str, Any] = {"include_dashboard": False, **_share_of_job()}
+    if folder := sessions_folder():
+        make_private(folder.parent)
+        options["_temp_dir"] = str(folder)
+    return options
 
 
 def _share_of_job() -> dict[str, Any]:

@@ -2,54 +2,71 @@
 
 Linux ends the processes that a driver started itself, Ray's workers see within a second or two that
 their raylet has gone, and Ray's agents first try for a minute to tell the dead head of it (2.60).
+Whose a process is says a variable of its environment, which it hands on to all that it starts: it
+does not matter when that was, nor who its parent is by then.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+import uuid
+from collections.abc import Iterator, Mapping
 
-from ray._private import ray_constants, worker
+from lttune.errors import ResourceError
+from lttune.store.files import reason_of
+from lttune.study.workers import ending
 
-_WAITS = """
-import contextlib, os, signal, sys
-watched = []
-for pid in sys.argv[1:]:
-    with contextlib.suppress(OSError):
-        watched.append(os.pidfd_open(int(pid)))
-sys.stdin.read()
-for process in watched:
-    with contextlib.suppress(OSError):
-        signal.pidfd_send_signal(process, signal.SIGKILL)
-"""
-"""Ends processes, and none that has got the number of one, when its input ends with its parent."""
+DRIVER = "LTTUNE_DRIVER"
+"""Variable of the environment with what a driver and all that it starts have in common."""
+UNTOUCHED = "SPT_NOENV"
+"""Variable that keeps Ray's processes from writing their titles over their environment (2.60)."""
 
 
 @contextlib.contextmanager
 def children_guarded() -> Iterator[None]:
-    """Has what the raylet of this machine's own Ray started end with this process; on Linux."""
-    pids = _raylets_children()
-    if not pids:
+    """Has all that this process starts inside, and all that that starts, end with it; on Linux.
+
+    Raises:
+        ResourceError: if the process that sees to it cannot be started.
+    """
+    if not sys.platform.startswith("linux"):
         yield
         return
-    command = [sys.executable, "-I", "-S", "-c", _WAITS, *pids]
-    # In a session of its own: what ends the driver's group of processes must not end it.
-    guardian = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    mark = uuid.uuid4().hex
+    command = [sys.executable, "-I", "-S", ending.__file__, f"{DRIVER}={mark}"]
     try:
-        yield
+        # In a session of its own: what ends the driver's group of processes must not end it. It
+        # keeps nobody waiting for the end of the driver's output.
+        guardian = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        text = f"no process can be started on this machine: {reason_of(error)}"
+        raise ResourceError(text) from error
+    try:
+        with _environment({DRIVER: mark, UNTOUCHED: "1"}):
+            yield
     finally:
         guardian.kill()
         guardian.communicate()
 
 
-def _raylets_children() -> list[str]:
-    node: Any = worker._global_node
-    if node is None or not node.ray_init_cluster:
-        return []
-    (raylet,) = node.all_processes[ray_constants.PROCESS_TYPE_RAYLET]
-    threads = Path(f"/proc/{raylet.process.pid}/task").glob("*/children")
-    return [pid for thread in threads for pid in thread.read_text().split()]
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Gives variables to what is started inside."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

@@ -19,8 +19,10 @@ from lttune.data import Dataset
 from lttune.errors import StorageError
 from lttune.models.own import NetworkCode, use
 from lttune.records.objectives import ObjectiveConfig, depth, objectives
+from lttune.store.files import refused_write
 from lttune.store.store import Store
 from lttune.study.workers.asked import leave_notes
+from lttune.study.workers.cause import cause_of
 from lttune.training import engines
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
@@ -31,8 +33,8 @@ class LotteryTrainable(tune.Trainable):
 
     Every result holds ``level``, ``depth``, means over replicates, ``rows`` for the records and
     ``done``. The last one holds ``values``, the objective's numbers. An exception ends the trial
-    with a result that carries its text as ``error``: Ray repeats only what a dying process or
-    machine broke, never a bug.
+    with a result that carries its text as ``error``, and what to do as ``refused`` where a disk
+    takes nothing more: Ray repeats only what a dying process or machine broke, never a bug.
     """
 
     def setup(  # pyright: ignore[reportIncompatibleMethodOverride]  # with_parameters adds them.
@@ -87,7 +89,9 @@ class LotteryTrainable(tune.Trainable):
             with contextlib.suppress(StorageError):
                 if self.lab is not None:
                     self.lab.store.settle()
-            return {"error": f"{type(error).__name__}: {error}", "traceback": text, "done": True}
+            failed = {"error": cause_of(error), "traceback": text, "done": True}
+            refused = refused_write(error)
+            return {**failed, "refused": str(refused)} if refused else failed
 
     def _levels(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
         # A damaged state file can make Ray start a trial with an empty config: refuse it here.

@@ -7,7 +7,7 @@ files are scratch: they are written under the study's folder and never read back
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,10 +16,11 @@ from ray import tune
 from ray.tune.execution import class_cache
 
 from lttune.data import Dataset
-from lttune.errors import LttuneError
+from lttune.errors import LttuneError, StorageError, causes
 from lttune.models.own import NetworkCode
 from lttune.records.ledger import Ledger, Trial
 from lttune.store.failpoint import reach
+from lttune.store.files import refused_write
 from lttune.store.workplace import SCRATCH
 from lttune.study.search.halving import SearchHalving
 from lttune.study.search.searcher import StudySearcher
@@ -78,6 +79,9 @@ class _Bridge(tune.Callback):
         mine = self._trials[trial.trial_id]
         rows = result.get("rows", ())
         self._watchdog.reported(mine.number, any(not row["reused"] for row in rows))
+        if "refused" in result:
+            # Every other trial would meet it too: this one waits until there is room again.
+            raise StorageError(result["refused"])
         if "error" in result:
             mine.error = result["error"]
             self._listener.failed(mine, result["traceback"])
@@ -157,6 +161,7 @@ def run_trials(
     The code of networks of one's own travels to the workers, which may be on other machines.
 
     Raises:
+        StorageError: if a disk takes nothing more, be it of a worker.
         Interrupted: at SIGINT, SIGTERM or SIGHUP; networks in training are lost, others kept.
     """
     class_cache.ENV_VARS_TO_PROPAGATE.difference_update(SECRETS)
@@ -201,15 +206,9 @@ def run_trials(
     try:
         tuner.fit()
     except Exception as error:
-        # Tune wraps what a callback raises, as at a disk that is full.
-        raise next((one for one in _causes(error) if isinstance(one, LttuneError)), error) from None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yields an error and those behind it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+        # Tune wraps what a callback raises, and what it meets itself at a disk that is full.
+        ours = next((one for one in causes(error) if isinstance(one, LttuneError)), None)
+        raise ours or refused_write(error) or error from None
 
 
 def _trial_name(trial: Any) -> str:

@@ -36,6 +36,26 @@ def test_tables_come_back_bit_by_bit(tmp_path):
     assert saved.find(tmp_path / "none.json", "k") is None
 
 
+def test_a_file_of_another_study_is_as_good_as_none(tmp_path):
+    path = tmp_path / saved.NAME
+    saved.save(path, "k", FOUND, "a" * 64)
+    assert saved.find(path, "k", "b" * 64) is None
+    for own in ("a" * 64, None):
+        assert saved.find(path, "k", own) is not None
+    # Of a version that did not name the study.
+    saved.save(path, "k", FOUND)
+    assert "study_id" not in saved.kept(path)
+    assert saved.find(path, "k", "b" * 64) is not None
+
+
+def test_numbers_that_their_columns_cannot_hold_are_damage(tmp_path, monkeypatch):
+    monkeypatch.setattr(saved, "_plain", lambda frame: plain)
+    for kind, values in (("uint8", [-1, True]), ("int64", ["x"])):
+        plain = {"types": {"density": kind}, "columns": {"density": values}}
+        saved.save(tmp_path / saved.NAME, "k", FOUND)
+        assert saved.find(tmp_path / saved.NAME, "k") is None
+
+
 def damaged(text):
     """Returns texts that are no whole file: cut, changed, of another shape."""
     yield text[: len(text) // 2]
@@ -83,6 +103,20 @@ def test_the_same_networks_are_estimated_once(tmp_path, counted):
     records = study.records.copy()
     records.loc[0, "test_accuracy"] += 1e-9
     object.__setattr__(study, "records", records)
+    design_importance.importance_tables(study)
+    assert len(counted) == 2
+
+
+def test_those_of_another_study_are_estimated_anew(tmp_path, counted):
+    study = design_study(tmp_path)
+    study.info["study_id"] = "a" * 64
+    design_importance.importance_tables(study)
+    path = study.folder / saved.NAME
+    assert saved.kept(path)["study_id"] == "a" * 64
+    study.info["study_id"] = "b" * 64
+    design_importance.importance_tables(study)
+    assert len(counted) == 2
+    assert saved.kept(path)["study_id"] == "b" * 64
     design_importance.importance_tables(study)
     assert len(counted) == 2
 

@@ -72,6 +72,26 @@ def test_a_killed_driver_leaves_no_process_and_the_next_run_removes_the_rest(pla
     assert not (place.folder / "ray").exists()
 
 
+@pytest.mark.parametrize("name", ["gcs_server", "raylet", "an agent"])
+def test_a_driver_that_is_killed_while_ray_starts_leaves_no_process(name, place, cwd):
+    driver = Driver([*place.flags, *BRIEF], cwd, home=place.root)
+
+    def is_there() -> bool:
+        family = driver.family()
+        if name == "an agent":
+            return any(one.name() == "raylet" and one.children() for one in family)
+        return any(one.name() == name for one in family)
+
+    driver.wait_for(is_there)
+    code, _, err = driver.stop(os.kill, signal.SIGKILL, within_s=6)
+    assert (code, err) == (-signal.SIGKILL, "")
+    # Nor one that was started just then.
+    found = [one for one in psutil.process_iter(["environ", "cmdline"]) if one.info["environ"]]
+    home = str(place.root)
+    assert [one.info["cmdline"] for one in found if one.info["environ"].get("HOME") == home] == []
+    assert place.states() == ["waiting"]
+
+
 def test_a_driver_that_is_asked_to_end_while_ray_starts_says_so(place, cwd):
     driver = Driver([*place.flags, *BRIEF], cwd, home=place.root)
     driver.wait_for(lambda: any(one.name() == "gcs_server" for one in driver.family()))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -14,6 +16,7 @@ import pytest
 from filelock import FileLock, Timeout
 from tracked import spoil
 
+from lttune.store.temporary import temporary_beside
 from lttune.study.tracking.database import alone_while_made, prepare_sqlite, settle_sqlite
 from lttune.study.tracking.uri import sqlite_path
 
@@ -22,6 +25,13 @@ class TestPrepareSqlite:
     @pytest.fixture
     def path(self, tmp_path):
         return tmp_path / "new" / "my [db].db"
+
+    @pytest.fixture
+    def ended(self):
+        """The number of a process that has ended."""
+        process = subprocess.Popen([sys.executable, "-c", ""])
+        process.wait()
+        return process.pid
 
     def create(self, uri: str) -> None:
         path = sqlite_path(uri)
@@ -95,16 +105,30 @@ class TestPrepareSqlite:
         prepare_sqlite(path, self.create)
         assert self.tables(path) == ["runs"]
 
-    def test_removes_old_drafts_only(self, path):
+    def test_removes_at_once_what_no_living_process_writes(self, path, ended):
         path.parent.mkdir()
-        names = ("my [db].db.1.draft", "my [db].db.1.draft-wal", "my [db].db.2.draft", "d.3.draft")
-        drafts = [path.with_name(f".{name}") for name in names]
-        for draft in drafts:
-            draft.touch()
-        for draft in (*drafts[:2], drafts[3]):
-            os.utime(draft, (0, 0))
+        mine = temporary_beside(path)
+        theirs = path.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{ended}-"))
+        others = path.with_name(theirs.name.replace("my [db].db", "other.db"))
+        elsewhere = path.with_name(".my [db].db.01234567-1-2-3.tmp")
+        companions = [Path(f"{theirs}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
+        for file in (mine, theirs, others, elsewhere, *companions):
+            file.touch()
         prepare_sqlite(path, self.create)
-        assert set(path.parent.iterdir()) == {path, *drafts[2:]}
+        assert set(path.parent.iterdir()) == {path, mine, others, elsewhere}
+
+    def test_removes_what_an_older_version_left_when_it_is_old(self, path):
+        path.parent.mkdir()
+        left = [
+            path.with_name(f".my [db].db.{name}")
+            for name in ("0123abcd.draft", "0123abcd.draft-wal", "89abcdef.draft")
+        ]
+        for file in left:
+            file.touch()
+        for file in left[:2]:
+            os.utime(file, (0, 0))
+        prepare_sqlite(path, self.create)
+        assert set(path.parent.iterdir()) == {path, left[2]}
 
 
 class TestAloneWhileMade:
@@ -140,6 +164,31 @@ class TestAloneWhileMade:
         path.write_bytes(b"pages")
         with alone_while_made(path):
             assert list(path.parent.iterdir()) == [path]
+
+    def test_the_lock_that_a_killed_process_left_is_removed_at_once(self, path):
+        path.parent.mkdir()
+        path.write_bytes(b"pages")
+        lock = path.with_name(".mlflow.db.lock")
+        with FileLock(lock), alone_while_made(path):
+            assert lock.exists()
+        lock.touch()
+        with alone_while_made(path):
+            assert list(path.parent.iterdir()) == [path]
+
+    def test_without_locks_one_that_was_left_goes_when_it_is_old(self, path, monkeypatch):
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        path.parent.mkdir()
+        path.write_bytes(b"pages")
+        lock = path.with_name(".mlflow.db.lock")
+        lock.touch()
+        monkeypatch.setattr(FileLock, "acquire", refuse)
+        with alone_while_made(path):
+            assert lock.exists()
+        os.utime(lock, (0, 0))
+        with alone_while_made(path):
+            assert not lock.exists()
 
     def test_a_file_system_without_locks_does_without(self, path, monkeypatch):
         def refuse(*_: object, **__: object) -> None:

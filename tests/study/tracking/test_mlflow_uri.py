@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lttune.config.passwords import masked_uri
 from lttune.errors import ConfigError
 from lttune.study.settings import StudyConfig
 from lttune.study.tracking.uri import SCHEMES, database_server, require_uri, resolve
@@ -33,9 +34,25 @@ MALFORMED = {
     "sqlite:///results/": "sqlite:///PATH, with three slashes",
     "sqlite:////?timeout=5": "sqlite:///PATH, with three slashes",
     "sqlite:/x.db": "a URI of sqlite, ",
+    "sqlite:///:memory:": "sqlite:///PATH, with three slashes and the path of a file",
+    "sqlite:///:memory:?cache=shared": "sqlite:///PATH, with three slashes",
+    "sqlite:///file::memory:?uri=true": "sqlite:///PATH, with three slashes",
+    "sqlite:///file:x?mode=memory&uri=true": "sqlite:///PATH, with three slashes",
+    "sqlite:///x?timeout=5&mode=memory": "sqlite:///PATH, with three slashes",
+    "sqlite:///mlflow.db ": "sqlite:///PATH, with three slashes",
+    "sqlite:/// ": "sqlite:///PATH, with three slashes",
+    " sqlite:///mlflow.db": "a URI of sqlite, ",
     "postgresql": "a URI of sqlite, ",
     "postgresql://": "a URI of sqlite, ",
     "postgresql://host:port/db": "a URI of sqlite, ",
+    "postgresql://host:70000/db": "a URI of sqlite, ",
+    "postgresql://host:0/db": "a URI of sqlite, ",
+    "mysql://host:10000000000000000/db": "a URI of sqlite, ",
+    "postgresql://my host/db": "a URI of sqlite, ",
+    "mysql://host/a\u00a0b": "a URI of sqlite, ",
+    "databricks://a b": "databricks or databricks://PROFILE, without white space",
+    "databricks://profile\t": "databricks or databricks://PROFILE, without white space",
+    "https://host/a b": "https://HOST:PORT, without white space",
     "": "a URI of sqlite, ",
 }
 """What is no tracking URI -> beginning of the rule that it breaks."""
@@ -44,6 +61,7 @@ SOUND = (
     "sqlite:///mlflow.db",
     "sqlite:////data/my runs/mlflow.db?timeout=5",
     "sqlite+pysqlite:///mlflow.db",
+    "sqlite:///./file:memory:.db",
     "postgresql+psycopg2://me:p@ss:/w@host/db",
     "postgresql://me:x@host:5432/db?sslmode=require",
     "postgresql:///db?host=/var/run/postgresql",
@@ -64,7 +82,7 @@ def test_a_malformed_uri_is_refused_with_the_form_that_it_misses(uri, rule):
         require_uri("field", uri)
     text = str(error.value)
     assert text.startswith(f"field must be {rule}")
-    assert text.endswith(f"got {uri!r}")
+    assert text.endswith(f"got {masked_uri(uri)!r}")
 
 
 @pytest.mark.parametrize("uri", SOUND)
@@ -99,7 +117,6 @@ def test_a_study_is_not_configured_with_a_malformed_uri(uri):
     [
         ("sqlite:///runs/my%20runs.db?timeout=5", "sqlite:///{cwd}/runs/my%20runs.db?timeout=5"),
         ("sqlite:////data/mlflow.db", "sqlite:////data/mlflow.db"),
-        ("sqlite:///:memory:", "sqlite:///:memory:"),
         ("http://host:5000", "http://host:5000"),
         (None, "sqlite:///{cwd}/mlflow.db"),
     ],

@@ -115,7 +115,7 @@ def test_a_process_killed_at_its_first_use_breaks_nothing(point, tmp_path):
     dies.join()
     assert dies.exitcode == -signal.SIGKILL
     left = list(tmp_path.glob(".mlflow.db.*"))
-    assert [path for path in left if ".draft" in path.name]
+    assert [path for path in left if path.name.endswith(".tmp")]
     assert database.exists() == (point == "linked")
 
     assert run_study(uri, "after", tmp_path, finished=1) == ""
@@ -124,11 +124,7 @@ def test_a_process_killed_at_its_first_use_breaks_nothing(point, tmp_path):
         assert file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
-    for path in tmp_path.glob(".mlflow.db.*"):
-        os.utime(path, (0, 0))
-    tracker = Tracker(uri, "after")
-    start(tracker, tmp_path)
-    assert tracker.close(60) == ""
+    # The next program that comes by has removed what nobody writes any more.
     assert not list(tmp_path.glob(".mlflow.db.*"))
 
 

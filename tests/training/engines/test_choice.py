@@ -206,26 +206,29 @@ def test_numba_is_not_imported_where_the_sparse_engine_is_not_chosen(name, said)
     assert said(name) == "False\n"
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_kernels_are_compiled_where_nothing_can_be_kept(tmp_path):
-    pytest.importorskip("numba")
+def test_a_kernel_is_compiled_where_nothing_can_be_kept(monkeypatch, caplog):
+    caching = pytest.importorskip("numba.core.caching")
+    from lttune.training.engines.sparse import engine
+    from lttune.training.engines.sparse.instructions.cache import entry, is_kept
+
+    kept = entry(plus_one)
     # numba looks for a folder that it may write: here, none is.
-    done = ran(
-        "import numba.core.caching as caching\n"
-        "caching.CacheImpl._locator_classes = []\n"
-        "from lttune.training.engines import choose, make, warm\n"
-        "from tests.training.engines.test_choice import chosen\n"
-        "name, reason = chosen()\n"
-        "make(name, 'cpu')\n"
-        "warm(name)\n"
-        "print(name, repr(reason))",
-        # What is compiled is not looked at, and to optimise it takes most of the time.
-        {"NUMBA_OPT": "0"},
-    )
-    assert (done.returncode, done.stdout) == (0, "sparse ''\n"), done.stderr
-    assert "every process compiles its kernels anew" in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    assert caplog.messages == []
+    made = entry(plus_one)
+    [said] = caplog.messages
+    assert said.startswith("sparse engine: every process compiles its kernels anew: cannot cache")
+    assert "\n" not in said
+    assert made(1) == 2
+    assert (is_kept(kept), is_kept(made)) == (True, False)
+    # Its numbers are not those of a kernel that was loaded.
+    numerics = engine.SparseEngine().numerics
+    monkeypatch.setattr(engine.program, "train", made)
+    assert engine.SparseEngine().numerics == f"{numerics}/uncached"
+
+
+def plus_one(number):
+    return number + 1
 
 
 def ran(code, environment, *arguments):

@@ -1,0 +1,154 @@
+"""Whether MLflow is where it is looked for: a server that answers, or a file that it can open."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.metadata
+import os
+import sqlite3
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lttune.config.passwords import masked, masked_uri
+from lttune.errors import ConfigError, ResourceError, StorageError
+from lttune.exchange.health.inspection import Inspection
+from lttune.store.disk import existing
+from lttune.store.files import reason_of
+from lttune.store.regular import regular_size
+from lttune.study.tracking.database import DAMAGED, sqlite_code
+from lttune.study.tracking.server import PROBE_S, unanswered
+from lttune.study.tracking.uri import resolve, sqlite_path, sqlite_uri
+
+OTHER_PLACE = "give another --tracking-uri"
+
+
+def tracking_finding(given: str | None, sheet: Mapping[str, Any] | None = None) -> Inspection:
+    """Returns what there is to say of where MLflow is; nothing is made or changed there.
+
+    Args:
+        given: a tracking URI. None is the study's own, else the environment's, else MLflow's.
+        sheet: what ``study.json`` of a study holds; None if no study is looked at.
+    """
+    own = (sheet or {}).get("config", {}).get("tracking_uri")
+    if given is None and isinstance(own, str):
+        if sqlite_path(own) is None:
+            # The sheet may be a stranger's, who would see who asks.
+            return Inspection(
+                what=f"MLflow: {masked_uri(own)}",
+                trouble="it is not asked, because only the study's files name it",
+                mend=f"give --tracking-uri {masked_uri(own)}",
+            )
+        given = own
+    try:
+        uri = resolve(given)
+    except ConfigError as error:
+        text, mend = str(error), "write it as the rule says, or leave it out"
+        return Inspection(what="MLflow", trouble=text, mend=mend, exit_code=error.exit_code)
+    what, path = f"MLflow: {masked_uri(uri)}", sqlite_path(uri)
+    if path is not None:
+        return _database(what, path)
+    if reason := masked(unanswered(uri), uri):
+        return Inspection(
+            what=what,
+            trouble=reason,
+            mend=f"start it, or {OTHER_PLACE}; `lttune sync` later sends what it lacks",
+            exit_code=ResourceError.exit_code,
+        )
+    return Inspection(what=what)
+
+
+def _database(what: str, path: Path) -> Inspection:
+    code = StorageError.exit_code
+    if not os.path.lexists(path):
+        place = existing(path.parent)
+        if os.access(place, os.W_OK):
+            return Inspection(what=f"{what}: not there yet, the next study makes it")
+        trouble = f"it is not there, and {place} cannot be written to"
+        return Inspection(what=what, trouble=trouble, mend=OTHER_PLACE, exit_code=code)
+    away = f"move it away, so that `lttune sync STUDY` fills a new one, or {OTHER_PLACE}"
+    try:
+        regular_size(path)
+        tables, versions = _content(path)
+    except (OSError, sqlite3.Error, ValueError) as error:
+        # A damaged schema is quoted in its error, which Python cannot read then.
+        if isinstance(error, ValueError) or sqlite_code(error) in DAMAGED:
+            trouble, mend = f"it is damaged: {reason_of(error)}", away
+        else:
+            trouble = f"it cannot be read: {reason_of(error)}"
+            mend = f"see that it can be read and written, or {OTHER_PLACE}"
+        return Inspection(what=what, trouble=trouble, mend=mend, exit_code=code)
+    if tables and not versions:
+        trouble = "it is a half-made database, or none of MLflow's"
+        return Inspection(what=what, trouble=trouble, mend=away, exit_code=code)
+    if tables and (found := _of_other_version(path, versions)):
+        trouble, mend = found
+        return Inspection(what=what, trouble=trouble, mend=mend, exit_code=ResourceError.exit_code)
+    closed = [str(one) for one in (path, path.parent) if not os.access(one, os.W_OK)]
+    if closed:
+        trouble, mend = f"{closed[0]} cannot be written to", f"chmod u+w it, or {OTHER_PLACE}"
+        return Inspection(what=what, trouble=trouble, mend=mend, exit_code=code)
+    return Inspection(what=what)
+
+
+def _content(path: Path) -> tuple[set[str], set[str]]:
+    """Returns the names of a database's tables, and the versions that its schema is of.
+
+    Raises:
+        sqlite3.Error: if it is damaged, or cannot be read.
+        ValueError: if it is damaged.
+    """
+    journals = (Path(f"{path}{end}") for end in ("-wal", "-journal"))
+    # Without a journal the file is all, and SQLite need not make any beside it.
+    alone = "" if any(one.exists() and one.stat().st_size for one in journals) else "&immutable=1"
+    uri = f"{path.as_uri()}?mode=ro{alone}"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=PROBE_S)) as database:
+        (sound,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if sound != "ok":
+            raise ValueError(sound)
+        named = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        tables = {str(name) for (name,) in named}
+        if "alembic_version" not in tables:
+            return tables, set()
+        listed = database.execute("SELECT version_num FROM alembic_version").fetchall()
+        return tables, {str(version) for (version,) in listed}
+
+
+def _of_other_version(path: Path, versions: set[str]) -> tuple[str, str] | None:
+    """Returns what is wrong with the version of a schema and the mend; None if nothing is."""
+    known, before = _migrations()
+    # Of an MLflow that keeps its scripts elsewhere nothing is known.
+    if not known or versions == known - before:
+        return None
+    mlflow = importlib.metadata.version("mlflow")
+    if versions <= known:
+        return (
+            f"its schema is of an MLflow before {mlflow}, which is installed",
+            f"make a copy of it, then `mlflow db upgrade {sqlite_uri(path)}`",
+        )
+    return (
+        f"its schema is of another MLflow than {mlflow}, which is installed, likely of a later one",
+        f"install the MLflow that wrote it, or {OTHER_PLACE}",
+    )
+
+
+def _migrations() -> tuple[set[str], set[str]]:
+    """Returns the versions of a schema that the installed MLflow knows, and those before others.
+
+    They are read in Alembic's scripts: to import MLflow would take seconds.
+    """
+    spec = find_spec("mlflow")
+    assert spec is not None
+    assert spec.origin is not None
+    known, before = set[str](), set[str]()
+    for script in (Path(spec.origin).parent / "store" / "db_migrations" / "versions").glob("*.py"):
+        for node in ast.parse(script.read_bytes()).body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id="revision")], value=value):
+                    known.add(ast.literal_eval(value))
+                case ast.Assign(targets=[ast.Name(id="down_revision")], value=value):
+                    found = ast.literal_eval(value)
+                    before |= {found} if isinstance(found, str) else set(found or ())
+    return known, before

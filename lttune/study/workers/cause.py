@@ -1,0 +1,27 @@
+"""What a trial that failed says of the cause."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+_REFUSED = "can't allocate memory"
+"""What PyTorch says of the CPU's memory, in an error of no kind of its own."""
+
+
+def cause_of(error: Exception) -> str:
+    """Returns an error's kind and text; where memory ran out, how much the process had of it."""
+    text = ": ".join(filter(None, (type(error).__name__, str(error))))
+    if isinstance(error, MemoryError) or _REFUSED in text:
+        return f"out of memory{_most()}: {text}"
+    return text
+
+
+def _most() -> str:
+    """Returns how much memory this process had at the most, where the system tells that."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == "VmHWM":
+                return f", with {int(value.split()[0]) / 1e3:,.0f} MB in use at the most"
+    return ""
