@@ -41,6 +41,9 @@ class Flags:
     replicates: int = 3
     """Splits, data orders and newly drawn weights on the target, for each of which all networks are
     trained."""
+    network: str | None = None
+    """Where the code of a network of your own is, as model.name: what a study's folder names is not
+    run. None is for networks of lttune."""
     engine: EngineName = "auto"
     """How networks are trained."""
     device: DeviceName = "cpu"
@@ -63,7 +66,7 @@ class Flags:
 def main(flags: Flags) -> int:
     """Trains what the store lacks, prints and writes the table, and returns the exit code."""
     from lttune.data import load
-    from lttune.exchange.tickets import Place, deepest, find_network
+    from lttune.exchange.tickets import Place, deepest, find_network, with_code
     from lttune.exchange.transfer import imported, junctions, train_on_target
     from lttune.exchange.transfer_table import lines, transfer_lines
     from lttune.records import schema
@@ -76,6 +79,8 @@ def main(flags: Flags) -> int:
     found = find_network(
         Place(study=flags.study, trial=flags.trial, replicate=flags.replicate, level=0)
     )
+    if flags.network is not None:
+        found = with_code(found, flags.network)
     source = found.config.data.name
     name = flags.target.data or source
     dataset = found.dataset if name == source else load(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 from lttune.exchange.tensors import masks_in, read
 from lttune.exchange.tickets import find_network, place
 from lttune.models import masks
+from lttune.models.layers import layer_name
 from lttune.models.masks import Mask
 
 
@@ -30,7 +31,7 @@ def overlap_lines(one: Mask, other: Mask) -> list[str]:
     the product of the densities, and that over their sum less it. In all, the counts of the layers
     add up, so that independence within each layer is what chance means.
     """
-    layers = {name.removesuffix(".weight"): keep.numel() for name, keep in one.items()}
+    layers = {layer_name(name): keep.numel() for name, keep in one.items()}
     densities = [masks.layer_densities(mask) for mask in (one, other)]
     common = masks.layer_densities(masks.intersection(one, other))
     jaccards = masks.jaccard(one, other)

@@ -7,7 +7,7 @@ the cells of the levels before. Nothing is trained.
 from __future__ import annotations
 
 import contextlib
-import math
+import dataclasses
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from lttune.data import Dataset, load
 from lttune.errors import ConfigError, DataError, LttuneError, StorageError
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
+from lttune.models.own import read_code, use, use_described
 from lttune.records.columns import require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.cells import Cell
@@ -30,7 +31,7 @@ from lttune.training.protocol import Member
 from lttune.trajectory import supermasks
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.lottery import Level, trajectories
-from lttune.trajectory.task import mask_of, weights_of
+from lttune.trajectory.task import mask_of, require_bits, weights_of
 
 RECORDS = "records.parquet"
 TICKET_MEASURES = (
@@ -170,6 +171,7 @@ def find_network(at: Place) -> Found:
     if hparams is None:
         raise StorageError(f"{at.study / 'trials.json'} lacks trial {at.trial} of the records")
     config = from_dict(sheet["lottery"]).override(hparams)
+    use_described(sheet, str(at.study / "study.json"))
     dataset = load(config.data.name, fetches=False)
     known = sheet["dataset"]
     if known["name"] == dataset.name and known["digest"] != dataset.digest():
@@ -182,23 +184,31 @@ def find_network(at: Place) -> Found:
         )
     if not any(name.startswith("weights/") for name in cell.tensors):
         raise ConfigError(f"branch must be one whose weights are kept, such as trunk; got {at}")
-    network = network_of(config, dataset)
-    _require_fitting(at, network, cell)
-    return Found(at, row, config, dataset, network, cell)
+    found = Found(at, row, config, dataset, network_of(config, dataset), cell)
+    with _fitting(at):
+        # Before room is made for what a description promises.
+        require_bits(cell, found.network)
+    return found
 
 
-def _require_fitting(at: Place, network: Network, cell: Cell) -> None:
-    """Checks that a network is about as large as its cell: a name alone can be that of any size.
+def with_code(found: Found, name: str) -> Found:
+    """Returns a network of one's own as it can be trained, its code taken from where the user says.
+
+    Args:
+        found: as its study describes it.
+        name: of the network, as ``model.name`` would be.
 
     Raises:
-        StorageError: if the cell has not even a bit for each of its weights.
+        ConfigError: if that is another network than the study's, or cannot be imported.
     """
-    promised = sum(map(math.prod, network.shapes.values()))
-    stored = sum(value.numel() * value.element_size() for value in cell.tensors.values())
-    if promised > 8 * stored:
-        raise StorageError(
-            f"what is stored of {at} is not of its network, which has {promised:,} weights"
+    code = read_code(name)
+    if code.digest != found.network.source:
+        raise ConfigError(
+            f"--network must be the study's {found.config.model.name}, got {name}, whose code is "
+            "another"
         )
+    use([dataclasses.replace(code, name=found.config.model.name)])
+    return dataclasses.replace(found, network=network_of(found.config, found.dataset))
 
 
 def walked(found: Found, levels: Collection[int]) -> dict[int, Level]:

@@ -8,7 +8,8 @@ from functools import partial
 from torch import nn
 
 from lttune.config import ModelConfig
-from lttune.errors import unknown
+from lttune.config.lottery.model import is_own_network
+from lttune.errors import ConfigError, unknown
 from lttune.models.conv import conv
 from lttune.models.densenet import densenet
 from lttune.models.initialisers import Shape
@@ -35,7 +36,24 @@ FAMILIES: dict[str, Make] = {
     "vgg": lambda shape, classes, sizes, dropout: vgg(shape, classes, *sizes),
     "densenet": lambda shape, classes, sizes, dropout: densenet(shape, classes, *sizes),
 }
-"""What a network's name begins with -> what makes it."""
+"""What a network's name begins with -> what makes it. ``lttune.models.own`` adds networks of one's
+own by their whole names."""
+
+
+def row_of_network(name: str) -> Make:
+    """Returns the row of a network's name.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if is_own_network(name):
+        if name not in FAMILIES:
+            raise ConfigError(f"model.name: {name} must be made known by lttune.models.own.use")
+        return FAMILIES[name]
+    family = name.partition("-")[0]
+    if family not in FAMILIES:
+        raise unknown("model.name", name, [name for name in FAMILIES if not is_own_network(name)])
+    return FAMILIES[family]
 
 
 def architecture(config: ModelConfig, shape: Shape, classes: int) -> nn.Module:
@@ -44,7 +62,6 @@ def architecture(config: ModelConfig, shape: Shape, classes: int) -> nn.Module:
     Raises:
         ConfigError: if there is no such network, or it does not fit the pictures.
     """
-    family, *numbers = config.name.split("-")
-    if family not in FAMILIES:
-        raise unknown("model.name", config.name, FAMILIES)
-    return FAMILIES[family](shape, classes, [int(number) for number in numbers], config.dropout)
+    row = row_of_network(config.name)
+    numbers = [] if is_own_network(config.name) else config.name.split("-")[1:]
+    return row(shape, classes, [int(number) for number in numbers], config.dropout)

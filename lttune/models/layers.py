@@ -42,4 +42,19 @@ def kind(module: nn.Module) -> str | None:
     for types, name in ((Output, "out"), (Shortcut, "shortcut"), (nn.Linear, "fc")):
         if isinstance(module, types):
             return name
-    return "conv" if isinstance(module, nn.Conv2d) else None
+    return "conv" if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) else None
+
+
+def weight_name(layer: str) -> str:
+    """Returns the name of a layer's prunable tensor: of "fc1" it is "fc1.weight".
+
+    That of "attention:in_proj_weight" is "attention.in_proj_weight".
+    """
+    module, colon, parameter = layer.partition(":")
+    return ".".join(filter(None, (module, parameter if colon else "weight")))
+
+
+def layer_name(tensor: str) -> str:
+    """Returns the layer whose prunable tensor has a name: the inverse of ``weight_name``."""
+    module, _, parameter = tensor.rpartition(".")
+    return module if module and parameter == "weight" else f"{module}:{parameter}"

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lttune.errors import ConfigError
+from lttune.models.layers import layer_name
 
 Mask = dict[str, Tensor]
 Weights = dict[str, Tensor]
@@ -43,7 +44,7 @@ def layer_densities(mask: Mask) -> dict[str, float]:
     """Returns the density of each layer under the layer's name ("fc1")."""
     # As float32 has them, in which the records began.
     return {
-        name.removesuffix(".weight"): float(np.float32(_count(k)) / np.float32(k.numel()))
+        layer_name(name): float(np.float32(_count(k)) / np.float32(k.numel()))
         for name, k in mask.items()
     }
 
@@ -77,7 +78,7 @@ def jaccard(one: Mask, other: Mask) -> dict[str, float]:
     """
     both, either = intersection(one, other), union(one, other)
     return {
-        name.removesuffix(".weight"): int(both[name].sum()) / int(keep.sum()) if keep.any() else 1.0
+        layer_name(name): int(both[name].sum()) / int(keep.sum()) if keep.any() else 1.0
         for name, keep in either.items()
     }
 

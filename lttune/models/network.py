@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,31 +12,59 @@ from torch import Tensor, nn
 
 from lttune.config import ModelConfig
 from lttune.errors import ConfigError, unknown
-from lttune.models.architectures import architecture
+from lttune.models.architectures import architecture, row_of_network
 from lttune.models.initialisers import initial_values
-from lttune.models.layers import NORMS, Dropout, kind
+from lttune.models.layers import Dropout, weight_name
+from lttune.models.outline import Outline, outline_of
+from lttune.models.own import OwnNetwork
+from lttune.models.own.draws import seeded
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class Network(Outline):
     """An architecture for one input shape and number of classes; it holds no weights."""
 
     make: Callable[[], nn.Module]
-    """Returns a module; its parameters' values are not meant."""
-    shapes: dict[str, tuple[int, ...]]
-    """Parameter name -> shape, in the module's order."""
-    kinds: dict[str, str]
-    """Prunable layer -> kind: fc, conv, shortcut, or out for the one that gives the logits."""
-    roles: dict[str, str]
-    """Parameter name -> the kind of its layer, bias, or norm."""
-    buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """Name -> shape of what training changes but no optimizer: batch norm's running moments."""
+    """Returns a module; its parameters' values are not meant. See ``opened``."""
     config: ModelConfig
+    source: str = ""
+    """SHA-256 of the code of a network of one's own, "" of ours."""
+    kept: Callable[[int], dict[str, Tensor]] | None = None
+    """Returns what ``constructed`` does from where it was kept; None is to draw it."""
 
     @property
     def prunable(self) -> list[str]:
         """Names of the prunable weight tensors, e.g. "fc1.weight"."""
-        return [f"{layer}.weight" for layer in self.kinds]
+        return [weight_name(layer) for layer in self.kinds]
+
+    @property
+    def left(self) -> list[str]:
+        """Names of the parameters and buffers whose initial values the module's constructor draws.
+
+        With ``model.init`` "module" these are all; else, of a network of one's own, those that are
+        neither weights nor biases of layers nor batch norm's scale.
+        """
+        if self.config.init == "module":
+            return [*self.shapes, *self.buffers]
+        own = [name for name, role in self.roles.items() if role == "module"]
+        return [*own, *self.constants]
+
+    def opened(self, device: torch.device | str) -> nn.Module:
+        """Returns a module on a device; the values of its parameters and moments are not meant.
+
+        Args:
+            device: "meta" leaves those of our networks without values, which takes no time.
+        """
+        with seeded(0), torch.device("meta"):
+            module = self.make()
+        if any(value.is_meta for value in module.parameters()):
+            return module.to_empty(device=device)
+        return module if torch.device(device).type == "meta" else module.to(device)
+
+    @property
+    def built_on(self) -> str:
+        """The device on which ``opened("meta")`` is: that of the code of a network of one's own."""
+        return "cpu" if self.source else "meta"
 
     def excluding(self, names: Sequence[str]) -> Network:
         """Returns the network whose layers of these names or kinds are not prunable.
@@ -56,17 +84,46 @@ class Network:
     def initial_weights(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Returns new weights drawn from the stream in the parameters' order, then the buffers.
 
-        Biases are zero, running means 0, running variances 1.
+        Biases are zero, running means 0, running variances 1, unless they are ``left``.
+
+        Raises:
+            ConfigError: if they must be drawn by code that is not here.
         """
+        given: Mapping[str, Tensor] = {}
+        if self.left:
+            given = (self.kept or self.constructed)(int(rng.integers(2**63)))
         drawn: dict[str, Tensor] = {}
         for name, shape in self.shapes.items():
             # Batch norm's shift is a bias by its parameter, its scale is not.
             role = "bias" if name.endswith(".bias") else self.roles[name]
-            drawn[name] = initial_values(self.config, role, shape, rng)
-        return drawn | {
-            name: torch.ones(shape) if name.endswith("running_var") else torch.zeros(shape)
-            for name, shape in self.buffers.items()
-        }
+            if name in given:
+                drawn[name] = given[name].clone()
+            else:
+                drawn[name] = initial_values(self.config, role, shape, rng)
+        for name, shape in self.buffers.items():
+            plain = torch.ones(shape) if name.endswith("running_var") else torch.zeros(shape)
+            drawn[name] = given[name].clone() if name in given else plain
+        return drawn
+
+    def constructed(self, seed: int) -> dict[str, Tensor]:
+        """Returns the values of ``left`` that the module's constructor draws from a seed.
+
+        Raises:
+            ConfigError: if the code of the network is not here.
+        """
+        with seeded(seed):
+            module = self.make()
+        held = dict(module.named_parameters()) | dict(module.named_buffers())
+        found = {name: held[name].detach().clone().contiguous() for name in self.left}
+        scale = self.config.init_scale
+        if self.config.init == "module" and scale != 1.0:
+            weights = [n for n, role in self.roles.items() if role not in UNSCALED]
+            found |= {name: found[name] * scale for name in weights}
+        return found
+
+
+UNSCALED = ("bias", "norm", "module")
+"""Roles of parameters that ``model.init_scale`` leaves as they are."""
 
 
 def build(config: ModelConfig, shape: tuple[int, ...], classes: int) -> Network:
@@ -81,32 +138,20 @@ def build(config: ModelConfig, shape: tuple[int, ...], classes: int) -> Network:
     def make() -> nn.Module:
         return architecture(config, shape, classes)
 
+    row = row_of_network(config.name)
+    if isinstance(row, OwnNetwork):
+        if config.dropout > 0:
+            raise ConfigError(
+                f"model.dropout must be 0 for {config.name}, whose own code decides about it, got "
+                f"{config.dropout!r}"
+            )
+        outline = row.outline(shape, classes)
+        return Network(make=make, config=config, source=row.source, **vars(outline))
     with torch.device("meta"):
         module = make()
-    modules = dict(module.named_modules())
-    if config.dropout > 0 and not any(isinstance(part, Dropout) for part in modules.values()):
+    if config.dropout > 0 and not any(isinstance(part, Dropout) for part in module.modules()):
         raise ConfigError(
             f"model.dropout must be 0 for {config.name}, which has no hidden fully connected "
             f"layers, got {config.dropout!r}"
         )
-    kinds = {name: kind(part) for name, part in modules.items()}
-    return Network(
-        make=make,
-        shapes={name: tuple(value.shape) for name, value in module.named_parameters()},
-        kinds={name: found for name, found in kinds.items() if found is not None},
-        roles={name: _role(name, modules) for name, _ in module.named_parameters()},
-        buffers={
-            name: tuple(value.shape)
-            for name, value in module.named_buffers()
-            if value.is_floating_point()
-        },
-        config=config,
-    )
-
-
-def _role(name: str, modules: dict[str, nn.Module]) -> str:
-    layer, _, parameter = name.rpartition(".")
-    if isinstance(modules[layer], NORMS):
-        return "norm"
-    found = kind(modules[layer])
-    return found if parameter == "weight" and found is not None else "bias"
+    return Network(make=make, config=config, **vars(outline_of(module)))

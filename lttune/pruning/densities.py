@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lttune.config import LotteryConfig
 from lttune.errors import ConfigError
 from lttune.models import Network
+from lttune.models.layers import layer_name
 from lttune.pruning.rule import Group, competing_groups, planned_removals, removed
 
 LEARNED_DENSITY = 0.5
@@ -106,7 +107,7 @@ def _plan(config: LotteryConfig, network: Network) -> _PlannedCounts:
 
 def _named(group: Group) -> str:
     """Returns what a message calls a group."""
-    first, *rest = [name.removesuffix(".weight") for name in group.names]
+    first, *rest = map(layer_name, group.names)
     return f"{first} to {rest[-1]}" if rest else first
 
 

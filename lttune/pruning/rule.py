@@ -22,6 +22,7 @@ from torch import Tensor
 
 from lttune.config import PruneConfig
 from lttune.errors import ConfigError, unknown
+from lttune.models.layers import weight_name
 from lttune.models.masks import Mask, apply
 from lttune.pruning.criteria import CRITERIA, Evidence
 from lttune.pruning.ranks import of_ranks
@@ -67,12 +68,12 @@ def competing_groups(config: PruneConfig, kinds: Mapping[str, str]) -> list[Grou
     if config.scope not in SCOPES:
         raise unknown("prune.scope", config.scope, SCOPES)
     if config.scope == "global":
-        return [Group(names=[f"{layer}.weight" for layer in kinds], fraction=config.fraction)]
+        return [Group(names=[weight_name(layer) for layer in kinds], fraction=config.fraction)]
     fractions = layer_fractions(config, kinds)
     if config.scope == "layer":
         whole = {la for la, k in kinds.items() if config.structure == "channel" and k == "out"}
         return [
-            Group(names=[f"{layer}.weight"], fraction=0.0 if layer in whole else fraction)
+            Group(names=[weight_name(layer)], fraction=0.0 if layer in whole else fraction)
             for layer, fraction in fractions.items()
         ]
     for name in config.fractions:
@@ -80,7 +81,7 @@ def competing_groups(config: PruneConfig, kinds: Mapping[str, str]) -> list[Grou
             raise unknown("prune.fractions", name, set(kinds.values()))
     return [
         Group(
-            names=[f"{layer}.weight" for layer in kinds if kinds[layer] == kind],
+            names=[weight_name(layer) for layer in kinds if kinds[layer] == kind],
             fraction=config.fractions.get(kind, config.fraction),
         )
         for kind in dict.fromkeys(kinds.values())

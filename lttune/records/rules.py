@@ -49,6 +49,7 @@ SHEET_RULES: dict[str, FieldRule] = {
     "controls": _TEXTS,
     "compared": _or_null(_TEXT),
     "objective.directions": _TEXTS,
+    "networks": _list_of("objects with a name and a source", lambda value: _is_network(value)),
 }
 """Dotted field of ``study.json`` -> its rule."""
 
@@ -131,6 +132,12 @@ def _is_time(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+def _is_network(value: Any) -> bool:
+    """Returns whether a network of one's own is named; ``lttune.models.own`` looks at the rest."""
+    named = isinstance(value, dict) and isinstance(value.get("name"), str)
+    return named and isinstance(value.get("source"), str)
 
 
 def _is_space(value: Any) -> bool:

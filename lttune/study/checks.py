@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import socket
@@ -9,13 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from optuna.distributions import CategoricalDistribution
 
 from lttune.config import LotteryConfig, ModelConfig, TargetConfig, TrainConfig
 from lttune.config.design import Point
 from lttune.config.rules import every_rule
 from lttune.data import Dataset
-from lttune.data.transforms import outline, require_batch
+from lttune.data.transforms import outline, require_batch, training_size
 from lttune.errors import MOST_LISTED, ConfigError, ResourceError
 from lttune.models import Network
 from lttune.pruning.densities import planned_densities, require_survivors
@@ -97,16 +99,46 @@ def check_fit(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
     """
     dataset, data = datasets[config.data.name], config.data
     with every_rule(part=False) as rules:
-        rules.attempt(
-            lambda: require_batch("train.batch_size", config.train.batch_size, dataset, data)
-        )
+        size = rules.attempt(lambda: _trained_on(config, dataset))
         found = rules.attempt(lambda: outline(dataset, data))
         if found is not None:
             network = rules.attempt(lambda: network_of(config, dataset))
             if network is not None:
                 rules.attempt(lambda: require_survivors(config, network))
+                rules.attempt(lambda: _check_last_batch(config, size, network, found[0]))
             rules.attempt(lambda: _check_target(config, datasets, *found))
             rules.attempt(lambda: _check_pretraining(config, datasets, found[0]))
+
+
+def _trained_on(config: LotteryConfig, dataset: Dataset) -> int:
+    """Returns how many examples are trained on, after a look at whether a batch takes as many."""
+    require_batch("train.batch_size", config.train.batch_size, dataset, config.data)
+    return training_size(dataset, config.data)
+
+
+def _check_last_batch(
+    config: LotteryConfig, size: int | None, network: Network, shape: tuple[int, ...]
+) -> None:
+    """Checks that a network can be trained on the last batch of an epoch: what is left of it.
+
+    Of a single picture whose map is a single pixel, batch norm has no deviation.
+
+    Args:
+        config: of the trajectory.
+        size: examples that are trained on; None where something is wrong with their number.
+        network: the architecture.
+        shape: of a picture.
+    """
+    batch = config.train.batch_size
+    if size is None or (size % batch or batch) != 1 or config.train.steps < math.ceil(size / batch):
+        return
+    try:
+        network.opened("meta").train()(torch.zeros(1, *shape, device=network.built_on))
+    except ValueError as error:
+        raise ConfigError(
+            f"train.batch_size must leave no single picture of the {size:,} that are trained on, "
+            f"got {batch}: {error}"
+        ) from error
 
 
 def _check_target(
@@ -138,7 +170,9 @@ def _check_pretraining(
             f"pretrain.data must have pictures of shape {source}, got {pretrain.name!r} with "
             f"{before}"
         )
-    require_batch("train.batch_size", config.train.batch_size, datasets[pretrain.name], pretrain)
+    dataset = datasets[pretrain.name]
+    require_batch("train.batch_size", config.train.batch_size, dataset, pretrain)
+    network_of(dataclasses.replace(config, data=pretrain), dataset)
 
 
 @dataclass(frozen=True, kw_only=True)

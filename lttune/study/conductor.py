@@ -18,6 +18,7 @@ from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
+from lttune.models.own import codes_of
 from lttune.records.capacity import capacity
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
@@ -73,8 +74,8 @@ def run_study(
     needed = prepared(config, study)
     if config.plan:
         return _planned(needed)
-    numerics = needed.numerics
-    asked = sheet(config, needed.study, needed.dataset, numerics)
+    facts = needed.study, needed.dataset, needed.numerics, needed.own_networks
+    asked = sheet(config, *facts)
     with every_mistake() as mistakes:
         mistakes.attempt(lambda: require_cluster(config))
         mistakes.attempt(lambda: refuse_other(config.folder, asked))
@@ -82,7 +83,7 @@ def run_study(
         if study.prepare is not None:
             study.prepare(config.folder, config.replicates)
         # Made after what was prepared: its date is when the study began.
-        values = sheet(config, needed.study, needed.dataset, numerics)
+        values = sheet(config, *facts)
         return Conductor(needed, values, report, began, lost).run()
 
 
@@ -247,10 +248,12 @@ class Conductor:
         )
         concurrent = min(config.max_concurrent or cores, cores)
         self._show_width(concurrent)
-        engine = self._needed.engine
+        engine, codes = self._needed.engine, codes_of(self._needed.own_networks)
         watched = vital_processes(self._lost) if self._lost else contextlib.nullcontext()
         with watched:
-            run_trials(config, self._ledger, searcher, self._datasets, self, concurrent, engine)
+            run_trials(
+                config, self._ledger, searcher, self._datasets, self, concurrent, engine, codes
+            )
 
     def _show_width(self, concurrent: int) -> None:
         """Says so if the search leaves room; its proposals would depend on who is faster."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
 from lttune.errors import RefusedError
+from lttune.models.own import descriptions
 from lttune.records import provenance
 from lttune.records.folder import PARTS, read_sheet
 from lttune.store import store
@@ -29,8 +30,23 @@ IDENTITY = ("config.name", "lottery", "space", "dataset.digest", *RUN)
 """What a sheet must say for its study to be continued."""
 
 
-def sheet(config: StudyConfig, study: Study, dataset: Dataset, numerics: str) -> dict[str, Any]:
-    """Returns the values of ``study.json`` for a first run."""
+def sheet(
+    config: StudyConfig,
+    study: Study,
+    dataset: Dataset,
+    numerics: str,
+    own_networks: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Returns the values of ``study.json`` for a first run.
+
+    Args:
+        config: the settings.
+        study: what the study file declares.
+        dataset: the base configuration's.
+        numerics: the engine's.
+        own_networks: names of the networks of one's own that the study can come to, which are
+            described so that who reads the study need not run their code.
+    """
     validation = validation_size(dataset, config.lottery.data.validation)
     return {
         "name": config.name,
@@ -68,6 +84,7 @@ def sheet(config: StudyConfig, study: Study, dataset: Dataset, numerics: str) ->
             "test": len(dataset.test_y),
             **form(dataset, config.lottery.data),
         },
+        **({"networks": descriptions(own_networks)} if own_networks else {}),
     }
 
 
@@ -90,6 +107,7 @@ def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
         **flatten(settings),
         **flatten(values["lottery"], "lottery."),
         **{f"space.{path}": described for path, described in values["space"].items()},
+        **{f"source of {one['name']}": one["source"] for one in values.get("networks", [])},
         "dataset": values["dataset"]["digest"],
         "numerics": values["numerics"],
         # Under another one, all that is trained again would differ from what is in the tables.

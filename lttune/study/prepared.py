@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,12 +13,14 @@ from rich.console import Console
 from lttune.config import LotteryConfig
 from lttune.config.design import Point
 from lttune.config.lottery.data import is_path
+from lttune.config.lottery.model import is_own_network
 from lttune.config.phase import phase_of
 from lttune.config.rules import Mistakes, every_mistake, every_rule
 from lttune.data import Dataset, load
 from lttune.data.transforms import outline
 from lttune.errors import DataError, ResourceError
 from lttune.models import Network
+from lttune.models.own import lines_told, read_code, use
 from lttune.study.checks import (
     check_address,
     check_controls,
@@ -50,6 +52,8 @@ class Prepared:
     """Which engine the workers make."""
     reason: str
     """Why it is not the fast one; empty if it is."""
+    own_networks: Sequence[str] = ()
+    """Names of the networks of one's own that it can come to."""
 
     @property
     def dataset(self) -> Dataset:
@@ -82,9 +86,12 @@ class Prepared:
         )
 
     def show_engine(self, console: Console) -> None:
-        """Prints the engine, and why it is not the fast one, in one line; another of caution."""
+        """Prints the engine, and why it is not the fast one, in one line.
+
+        Others say what of networks of one's own can be pruned, and what calls for caution.
+        """
         line = f"engine: {self.engine}{self.reason and f' ({self.reason})'}"
-        for text in filter(None, (line, self.caution)):
+        for text in filter(None, (line, *lines_told(self.own_networks), self.caution)):
             console.print(text, soft_wrap=True, markup=False)
 
 
@@ -103,8 +110,11 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         points = mistakes.attempt(lambda: _points(study, config))
         space = wide.space_of(config) if wide else None
         names = _dataset_names(config.lottery, space or {}, points or ())
+        own_networks = _own_networks(config.lottery, space or {}, points or ())
+        known = mistakes.attempt(lambda: _made_known(own_networks))
         datasets = _loaded(names, mistakes)
-        corners = mistakes.attempt(lambda: _reached(config, space, points, datasets))
+        fitting = datasets if known else None
+        corners = mistakes.attempt(lambda: _reached(config, space, points, fitting))
         mistakes.attempt(lambda: _require_precision(config, corners or ()))
     # All were made, or their mistakes would have been told.
     assert wide is not None
@@ -123,7 +133,20 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         holds=not HOLDING.isdisjoint(controls),
     )
     engine, reason = choose(config.engine, needs)
-    return Prepared(config=config, study=wide, datasets=datasets, engine=engine, reason=reason)
+    return Prepared(
+        config=config,
+        study=wide,
+        datasets=datasets,
+        engine=engine,
+        reason=reason,
+        own_networks=own_networks,
+    )
+
+
+def _made_known(own_networks: Sequence[str]) -> bool:
+    """Runs the code of networks of one's own, and returns True."""
+    use(map(read_code, own_networks))
+    return True
 
 
 def _require_device(config: StudyConfig) -> None:
@@ -210,11 +233,22 @@ def _networks(
     return found.values()
 
 
-def _dataset_names(base: LotteryConfig, space: Space, points: Iterable[Point]) -> list[str]:
+def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -> list[str]:
     """Returns the names of all datasets that the study can come to, the base's first."""
     names = [base.data.name, *filter(None, (base.target.data, base.pretrain.data))]
-    for path in ("data.name", "target.data", "pretrain.data"):
-        if path in space:
-            names += getattr(space[path], "choices", ())
-        names += [point.hparams[path] for point in points if path in point.hparams]
+    names += _varied(("data.name", "target.data", "pretrain.data"), space, points)
     return list(dict.fromkeys(names))
+
+
+def _own_networks(base: LotteryConfig, space: Space, points: Sequence[Point]) -> list[str]:
+    """Returns the names of the networks of one's own that the study can come to."""
+    names = [base.model.name, *_varied(("model.name",), space, points)]
+    return [name for name in dict.fromkeys(names) if is_own_network(str(name))]
+
+
+def _varied(paths: Iterable[str], space: Space, points: Sequence[Point]) -> Iterator[str]:
+    """Yields the values of hyperparameters that are names, of the space and of the points."""
+    for path in paths:
+        if path in space:
+            yield from getattr(space[path], "choices", ())
+        yield from (point.hparams[path] for point in points if path in point.hparams)

@@ -79,7 +79,10 @@ def _measured(task: Task, ends: Sequence[Stored], lab: Lab) -> Cell:
 
 def weights_between(one: Weights, other: Weights, share: float) -> Weights:
     """Returns the weights at a share of the way from one network to another; 0 and 1 are they."""
-    return {name: torch.lerp(value, other[name], share) for name, value in one.items()}
+    return {
+        name: torch.lerp(value, other[name], share) if value.is_floating_point() else value
+        for name, value in one.items()
+    }
 
 
 def barrier(errors: Sequence[float]) -> float:
@@ -101,9 +104,7 @@ def loaded(
         device: where the examples are.
         moments: examples on which running moments are measured anew; None keeps the given ones.
     """
-    with torch.device("meta"):
-        module = network.make()
-    module = module.to_empty(device=device).eval()
+    module = network.opened(device).eval()
     module.load_state_dict({n: v.to(device) for n, v in weights.items()}, strict=False)
     norms = [part for part in module.modules() if isinstance(part, NORMS)]
     if moments is not None and norms:

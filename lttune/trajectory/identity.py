@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any
 
 from lttune.config import DataConfig, ModelConfig, TrainConfig
+from lttune.config.lottery.model import is_own_network
 
 
 def of_training(config: TrainConfig) -> dict[str, Any]:
@@ -27,7 +28,17 @@ def of_model(config: ModelConfig) -> dict[str, Any]:
     values = dataclasses.asdict(config)
     if config.init != "normal":
         del values["init_std"]
+    if is_own_network(config.name):
+        # What stands before it is a place; what is there has a digest.
+        values["name"] = config.name.rpartition(":")[2]
+    if config.init == "module":
+        del values["norm_init"]
     return _without(values, init_scale=1.0, norm_init="ones", dropout=0.0)
+
+
+def of_network(config: ModelConfig, source: str) -> dict[str, Any]:
+    """Returns the fields of the model that matter, and the digest of its code if it is not ours."""
+    return of_model(config) | ({"source": source} if source else {})
 
 
 def of_draws(config: DataConfig) -> dict[str, Any]:

@@ -9,7 +9,7 @@ because that network's cell holds the weights of that step: trials with another 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from lttune.data.dataset import validation_size
 from lttune.data.drawn import mislabelled, subsample
 from lttune.data.resident import Examples, resident
 from lttune.data.transforms import as_asked, outline
+from lttune.errors import StorageError
 from lttune.models import Network, build
 from lttune.models.masks import Mask, Weights
 from lttune.pruning.criteria import MEASURED, Evidence
@@ -66,7 +67,10 @@ class Lab:
         """Returns the configuration's architecture for its dataset, with what may be pruned."""
         key = (*_source(config.data), config.model, config.prune.exclude)
         if key not in self._networks:
-            self._networks[key] = network_of(config, self.datasets[config.data.name])
+            network = network_of(config, self.datasets[config.data.name])
+            if network.source and network.left:
+                network = dataclasses.replace(network, kept=self._kept(config, network))
+            self._networks[key] = network
         return self._networks[key]
 
     def identity(self, config: LotteryConfig, replicate: int) -> dict[str, Any]:
@@ -75,7 +79,7 @@ class Lab:
         return {
             "dataset": found.digest,
             "validation": validation_size(found.dataset, config.data.validation),
-            "model": identity.of_model(config.model),
+            "model": identity.of_network(config.model, self.network(config).source),
             "train": identity.of_training(config.train),
             "rewind_step": config.rewind_step,
             "seed": self.seed,
@@ -83,6 +87,34 @@ class Lab:
             "numerics": self.engine.numerics,
             **identity.of_draws(config.data),
         }
+
+    def _kept(self, config: LotteryConfig, network: Network) -> Callable[[int], Weights]:
+        """Returns what draws by a network's own code and keeps what was drawn in cells.
+
+        So who reads a study need not run the code.
+        """
+        pictures = outline(self.datasets[config.data.name], config.data)
+        shapes = network.shapes | network.buffers
+        wanted = {name: shapes[name] for name in network.left}
+
+        def kept(seed: int) -> Weights:
+            inputs = {
+                "constructed": identity.of_network(config.model, network.source),
+                "pictures": pictures,
+                "draw": seed,
+                "numerics": self.engine.numerics,
+            }
+
+            def compute(missing: list[int]) -> list[Cell]:
+                return [Cell(record={"constructed": wanted}, tensors=network.constructed(seed))]
+
+            stored = self.store.obtain([inputs], compute)[0]
+            if {n: tuple(v.shape) for n, v in stored.cell.tensors.items()} != wanted:
+                where = self.store.path(stored.key)
+                raise StorageError(f"{where} is not of the network {config.model.name}")
+            return stored.cell.tensors
+
+        return kept
 
     def evidence(
         self,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lttune.models.layers import weight_name
 from lttune.models.masks import Weights
 from lttune.pruning.ranks import quantiles
 from lttune.trajectory.lottery import Level
@@ -24,7 +25,7 @@ def of_level(level: Level) -> list[dict[str, Any]]:
     dense = end if level.level == 0 else at.dense
     rows: list[dict[str, Any]] = []
     for layer, kind in at.network.kinds.items():
-        name = f"{layer}.weight"
+        name = weight_name(layer)
         keep, initial = mask[name].numpy(), at.initial[name].numpy().ravel()
         # Taking at places is four times as fast as by a mask.
         kept, pruned = np.flatnonzero(keep), np.flatnonzero(~keep)

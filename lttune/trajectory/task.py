@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,6 +79,20 @@ def _packed(group: str, weights: Mapping[str, Tensor], mask: Mask) -> dict[str, 
             kept = value if held else survivors(value, mask[name])
         tensors[f"{group}/{name}"] = kept.contiguous()
     return tensors
+
+
+def require_bits(cell: Cell, network: Network) -> None:
+    """Checks that a cell has as many bits of each mask as a network's tensor has weights.
+
+    Raises:
+        ValueError: if it has not, or lacks a tensor.
+    """
+    for name, shape in network.shapes.items():
+        bits = cell.tensors.get(f"mask/{name}")
+        found, count = cell.tensors[f"weights/{name}"], math.prod(shape)
+        fits = tuple(found.shape) == shape if bits is None else len(bits) == -(-count // 8)
+        if not fits:
+            raise ValueError(f"{name} must be of shape {shape}, got {tuple(found.shape)}")
 
 
 def weights_of(cell: Cell, network: Network, group: str = "weights") -> Weights:

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import os
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 from ray.tune.search import Searcher
 
 from lttune.data import Dataset
+from lttune.models.own import NetworkCode
 from lttune.records.ledger import Ledger
 from lttune.study import conductor
 from lttune.study.search.searcher import StudySearcher
@@ -44,12 +45,14 @@ def _run_trials(
     listener: tune.Listener,
     concurrent: int,
     engine: str,
+    codes: Sequence[NetworkCode] = (),
 ) -> None:
     assert concurrent == 1
     assert not config.asha, "who stops trials is Ray's scheduler"
     bridge = tune._Bridge(ledger, searcher, listener, config.folder / "notes")
     shared = {"datasets": datasets, "store": str(config.store.absolute()), "seed": config.seed}
     shared |= {"device": config.device, "engine": engine, "objective": config.objective}
+    shared |= {"codes": _sent(list(codes))}
     worker: LotteryTrainable | None = None
     for number in itertools.count():
         trial = SimpleNamespace(trial_id=f"{number:05d}")

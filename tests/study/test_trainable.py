@@ -35,7 +35,7 @@ CONFIG = {
 }
 
 
-def worker(folder, *, stops, config=CONFIG, device="cpu"):
+def worker(folder, *, stops, config=CONFIG, device="cpu", codes=()):
     made = LotteryTrainable.__new__(LotteryTrainable)
     made.setup(
         config,
@@ -46,6 +46,7 @@ def worker(folder, *, stops, config=CONFIG, device="cpu"):
         engine="torch",
         objective=ObjectiveConfig(density=0.6),
         stops=stops,
+        codes=codes,
     )
     return made
 

@@ -17,6 +17,7 @@ from analysis.claims.file.arm import Arm
 from analysis.claims.file.claim import Claim
 from analysis.claims.networks.regime import REGIME, Regime, canonical, native
 from lttune.config import DEPTH, LotteryConfig
+from lttune.config.lottery.model import is_own_network
 from lttune.config.phase import phase_names
 
 UNREAD = (*DEPTH, "train.eval_test", "train.eval_train", "prune.scoring_examples")
@@ -162,9 +163,13 @@ def _unread(path: str, wanted: Mapping[str, Any]) -> bool:
 
 
 def _is_of_kind(values: Mapping[str, Any], setting: LotteryConfig) -> bool:
-    """Returns whether a network is of the setting's kind: any LeNet for a LeNet."""
-    name = values.get("model.name", setting.model.name)
-    return str(name).partition("-")[0] == setting.model.name.partition("-")[0]
+    """Returns whether a network is of the setting's kind: any LeNet for a LeNet.
+
+    Of what somebody else's code makes, whatever its file is called, nobody knows that.
+    """
+    name = str(values.get("model.name", setting.model.name))
+    own = is_own_network(name)
+    return not own and name.partition("-")[0] == setting.model.name.partition("-")[0]
 
 
 def names(arms: Iterable[Arm]) -> str:

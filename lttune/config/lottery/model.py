@@ -18,6 +18,7 @@ InitName = Literal[
     "orthogonal",
     "normal",
     "binary",
+    "module",
 ]
 NormInitName = Literal["ones", "uniform"]
 
@@ -29,8 +30,11 @@ NAMES = (
     r"resnet(18|34|50)(-[1-9]\d{0,2})?",
     r"vgg-(11|13|16|19)(-[1-9]\d{0,2})?",
     r"densenet-(22|40|100)-(12|24)",
+    r"torchvision:[a-z]\w*",
+    r".+\.py:[A-Za-z_]\w*",
+    r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*",
 )
-"""Patterns of the networks' names."""
+"""Patterns of the networks' names; the last three are of networks of one's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +48,15 @@ class ModelConfig:
     resnet50 (resnet18-32 with 32 instead of 64), vgg-11, -13, -16, -19 (vgg-19-32 with 32 instead
     of 64), or densenet-DEPTH-GROWTH (CIFAR; depth 22, 40 or 100, growth 12 or 24). ResNets, VGGs
     and DenseNets have batch norm. Pictures may be grey or coloured, of any size that the network's
-    poolings leave something of; 8 x 8 pixels are enough for all."""
+    poolings leave something of; 8 x 8 pixels are enough for all. Your own: ./FILE.py:FUNCTION or
+    PACKAGE.MODULE:FUNCTION, a function of the shape of a picture (channels, height, width) and the
+    number of classes that returns an nn.Module, or torchvision:NAME, such as torchvision:resnet18,
+    as it is there, with new weights (docs/your-own-network.md)."""
     init: InitName = "glorot_normal"
     """Initialisation: glorot_normal draws N(0, 2 / (fan_in + fan_out)), as in the paper;
     glorot_truncated has the same deviation but no tails, as the authors' code; he_* scale by
     fan_in; orthogonal has a gain of sqrt(2); normal draws N(0, init_std^2); binary is
-    +-sqrt(2 / fan_in). Biases are zero."""
+    +-sqrt(2 / fan_in). Biases are zero. module leaves all of it to the layers' own constructors."""
     init_std: float = 0.05
     """Standard deviation of 'normal', > 0. The other initialisations do not read it."""
     init_scale: float = 1.0
@@ -66,7 +73,8 @@ class ModelConfig:
         rule = (
             "lenet-H1-H2-... with widths up to 9999, lenet5, conv-2|4|6, resnet-20|32|44|56|110, "
             "resnet18|34|50, vgg-11|13|16|19 (these three may end in -WIDTH up to 999) or "
-            "densenet-22|40|100-12|24"
+            "densenet-22|40|100-12|24; or your own: ./FILE.py:FUNCTION, PACKAGE.MODULE:FUNCTION or "
+            "torchvision:NAME"
         )
         with every_rule() as rules:
             rules.require(known, "model.name", rule, self.name)
@@ -78,3 +86,8 @@ class ModelConfig:
             rules.choice("model.norm_init", self.norm_init, NormInitName)
             ok = is_number(self.dropout) and 0 <= self.dropout < 1
             rules.require(ok, "model.dropout", "in [0, 1)", self.dropout)
+
+
+def is_own_network(name: str) -> bool:
+    """Returns whether a network's name is of one that lttune does not make itself."""
+    return ":" in name

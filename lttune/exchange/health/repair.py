@@ -11,6 +11,7 @@ from lttune.config import from_dict
 from lttune.data import load
 from lttune.errors import DamagedError, DataError, StorageError
 from lttune.exchange.tickets import Archive
+from lttune.models.own import use_described
 from lttune.records import schema
 from lttune.records.folder import TABLES, read_sheet, read_trials
 from lttune.records.ledger import ENDED, Ledger, Trial
@@ -42,6 +43,7 @@ def repair(folder: Path) -> tuple[int, list[str]]:
         DataError: if a dataset here is not the study's.
     """
     sheet = read_sheet(folder, NEEDED)
+    use_described(sheet, str(folder / "study.json"))
     with only_driver(folder):
         study_id = sheet.get("study_id")
         # Of one without its list, all rows would count as those of others.

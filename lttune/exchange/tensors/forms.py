@@ -29,11 +29,10 @@ def plain(weights: Weights, mask: Mask, network: Network, steps: int) -> dict[st
         network: the architecture.
         steps: optimizer steps behind the weights, batch norm's ``num_batches_tracked``.
     """
-    with torch.device("meta"):
-        names = list(network.make().state_dict())
     return {
-        name: torch.tensor(steps) if name.endswith(BATCH_COUNTER) else weights[name].contiguous()
-        for name in names
+        # Names that share a tensor have one each in a file.
+        name: torch.tensor(steps) if name.endswith(BATCH_COUNTER) else weights[held].clone()
+        for name, held in network.state.items()
     }
 
 

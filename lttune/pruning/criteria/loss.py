@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
+from torch.nn.modules.dropout import _DropoutNd
 
 from lttune.models import Network
 from lttune.models.layers import Dropout
 from lttune.models.masks import Weights, apply
+from lttune.models.own.draws import seeded
 from lttune.pruning.criteria.evidence import Evidence
 
 CHUNK = 128
@@ -25,11 +27,10 @@ CHUNK = 128
 
 def opened(network: Network) -> nn.Module:
     """Returns a module without values for ``functional_call``, in training mode, dropout off."""
-    with torch.device("meta"):
-        module = network.make()
+    module = network.opened("meta")
     module.train()
     for part in module.modules():
-        if isinstance(part, Dropout):
+        if isinstance(part, Dropout | _DropoutNd):
             part.eval()
     return module
 
@@ -53,7 +54,8 @@ def shares(evidence: Evidence, weights: Weights, temperature: float = 1.0) -> It
     for inputs, labels in zip(*chunks, strict=True):
         # Batch norm in training mode updates its running moments in place.
         moments = {name: evidence.initial[name].clone() for name in evidence.network.buffers}
-        logits = functional_call(module, weights | moments, (inputs,)) / temperature
+        with seeded(0):
+            logits = functional_call(module, weights | moments, (inputs,)) / temperature
         yield functional.cross_entropy(logits, labels, reduction="sum") / len(evidence.labels)
 
 

@@ -31,7 +31,10 @@ def synflow(evidence: Evidence) -> dict[str, Tensor]:
 
 def _linearised(evidence: Evidence) -> Weights:
     weights = apply(evidence.initial, evidence.mask)
-    linear = {name: value.double().abs() for name, value in weights.items()}
+    linear = {
+        name: value.double().abs() if value.is_floating_point() else value
+        for name, value in weights.items()
+    }
     for name, value in linear.items():
         if name.endswith((".bias", ".running_mean")):
             value.zero_()

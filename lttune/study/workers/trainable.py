@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ray import tune
 from lttune.config import from_dict
 from lttune.data import Dataset
 from lttune.errors import StorageError
+from lttune.models.own import NetworkCode, use
 from lttune.records.objectives import ObjectiveConfig, depth, objectives
 from lttune.store.files import refused_write
 from lttune.store.store import Store
@@ -48,17 +49,19 @@ class LotteryTrainable(tune.Trainable):
         objective: ObjectiveConfig,
         stops: bool,
         notes: Path | None = None,
+        codes: Sequence[NetworkCode] = (),
     ) -> None:
         """Makes the worker's laboratory, then its first trial.
 
         ``stops`` says whether Ray may stop a trial at any report: then no level is reported before
         it is on the disk. A worker that is asked to end leaves a note in the folder ``notes``; None
-        leaves SIGTERM as it is.
+        leaves SIGTERM as it is. ``codes`` are of the networks of one's own.
         """
         if notes is not None:
             leave_notes(notes, lambda: self.trial_id)
 
         def laboratory() -> Lab:
+            use(codes)
             trained_by = engines.make(engine, device)
             engines.warm(engine)
             return Lab(datasets, trained_by, Store(Path(store), behind=not stops), seed, device)

@@ -7,7 +7,7 @@ files are scratch: they are written under the study's folder and never read back
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from ray.tune.execution import class_cache
 
 from lttune.data import Dataset
 from lttune.errors import LttuneError, StorageError, causes
+from lttune.models.own import NetworkCode
 from lttune.records.ledger import Ledger, Trial
 from lttune.store.failpoint import reach
 from lttune.store.files import refused_write
@@ -153,8 +154,11 @@ def run_trials(
     listener: Listener,
     concurrent: int,
     engine: str,
+    codes: Sequence[NetworkCode] = (),
 ) -> None:
     """Runs every trial that the searcher hands out, at most ``concurrent`` at once.
+
+    The code of networks of one's own travels to the workers, which may be on other machines.
 
     Raises:
         StorageError: if a disk takes nothing more, be it of a worker.
@@ -167,6 +171,7 @@ def run_trials(
     trainable = tune.with_parameters(
         LotteryTrainable,
         datasets=datasets,
+        codes=codes,
         store=str(config.store.absolute()),
         seed=config.seed,
         device=config.device,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
-import torch
 from torch import nn
 
 from lttune.config import TrainConfig
 from lttune.models import Network
+from lttune.models.layers import Output
 from lttune.training.engines.needs import Needs
 
 PLAIN_RULES = ("sgd", "momentum", "adam", "adamw")
@@ -23,16 +24,29 @@ def fully_connected(network: Network) -> bool:
 
     Every linear layer must have biases and be prunable. To ask takes a millisecond.
     """
-    with torch.device("meta"):
-        module = network.make()
-    if not isinstance(module, nn.Sequential):
+    module = network.opened("meta")
+    # What is derived from these types may compute anything.
+    if type(module) is not nn.Sequential:
         return False
     parts = list(module)
     kinds = [nn.Flatten, nn.Linear, *[nn.ReLU, nn.Linear] * ((len(parts) - 2) // 2)]
-    linear = [name for name, part in module.named_modules() if isinstance(part, nn.Linear)]
-    biased = all(part.bias is not None for part in parts if isinstance(part, nn.Linear))
-    alike = len(parts) == len(kinds) and all(map(isinstance, parts, kinds))
-    return alike and biased and linear == list(network.kinds)
+    linear = [part for part in parts if isinstance(part, nn.Linear)]
+    biased = all(part.bias is not None for part in linear)
+    types = [nn.Linear if type(part) is Output else type(part) for part in parts]
+    names = {part: name for name, part in module.named_modules()}
+    return (
+        types == kinds
+        and biased
+        and [names[part] for part in linear] == list(network.kinds)
+        and _computes_plainly(parts)
+    )
+
+
+def _computes_plainly(parts: Sequence[nn.Module]) -> bool:
+    """Returns whether no part is called in another way than its type says, nor twice."""
+    hooked = any(part._forward_hooks or part._forward_pre_hooks for part in parts)
+    flat = isinstance(parts[0], nn.Flatten) and (parts[0].start_dim, parts[0].end_dim) == (1, -1)
+    return flat and not hooked and len(set(parts)) == len(parts)
 
 
 def beyond(config: TrainConfig) -> str:

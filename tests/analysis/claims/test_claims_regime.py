@@ -212,3 +212,10 @@ def test_a_cell_of_a_transfer_is_that_of_its_target():
 
     assert words(verdicts(of("fashion-mnist"), registry(claim(asked)))) == ["supported"]
     assert words(verdicts(of("digits"), registry(claim(asked)))) == ["not tested"]
+
+
+def test_a_network_of_ones_own_is_no_lenet_whatever_its_file_is_called():
+    names = ("conv-2", "lenet-like.py:network", "lenet-300-100")
+    rows = [trial(accuracy=rising(0.005)).assign(**{"model.name": name}) for name in names]
+    found = [judged(one, confirmatory("A", question())).iloc[0]["verdict"] for one in rows]
+    assert found[0] == found[1] != found[2]

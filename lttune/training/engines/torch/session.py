@@ -8,7 +8,8 @@ weights hold a value, it is put back after the step.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from lttune.data.resident import Examples
 from lttune.models import Network
 from lttune.models.layers import Dropout
 from lttune.models.masks import Mask
+from lttune.models.own.draws import GlobalDraws
 from lttune.training.engines.torch.graph import Graph, worthwhile
 from lttune.training.engines.torch.optimizers import optimizer, set_rate
 from lttune.training.engines.torch.parameters import FlatParameters
@@ -49,9 +51,7 @@ class TorchSession:
         device: torch.device,
         noise: np.random.Generator | None = None,
     ) -> None:
-        with torch.device("meta"):
-            module = network.make()
-        self._module: nn.Module = module.to_empty(device=device)
+        self._module: nn.Module = network.opened(device)
         self._parameters = FlatParameters(self._module, network, start, device)
         flat = self._parameters.flat
         trained = {name: _trained(name, network, mask, config) for name in network.shapes}
@@ -70,20 +70,23 @@ class TorchSession:
                 raise ValueError("a network with dropout needs a stream of noise")
             part.generator = torch.Generator(device)
             part.generator.manual_seed(int(noise.integers(2**63)))
+        self._draws = draws_of(network, device, noise)
         self._graph = None
-        if worthwhile(device, flat.numel()) and not drops:
+        # What somebody's code does in a step may be no matter of kernels alone.
+        if worthwhile(device, flat.numel()) and not drops and not network.source:
             self._graph = Graph(self._step, config.batch_size, self._state)
 
     def run(self, examples: Examples, batches: Sequence[Tensor], rates: Sequence[float]) -> None:
         """Takes one optimizer step for each batch of indices (int64, [B]) at its learning rate."""
         self._module.train()
-        for index, rate in zip(batches, rates, strict=True):
-            x, y = examples.batch(index, self._noise)
-            set_rate(self._optimizer, rate)
-            if self._graph is None:
-                self._step(x, y)
-            else:
-                self._graph.step(x, y)
+        with self._draws():
+            for index, rate in zip(batches, rates, strict=True):
+                x, y = examples.batch(index, self._noise)
+                set_rate(self._optimizer, rate)
+                if self._graph is None:
+                    self._step(x, y)
+                else:
+                    self._graph.step(x, y)
 
     def _step(self, x: Tensor, y: Tensor) -> None:
         gradient = self._parameters.gradient
@@ -130,6 +133,16 @@ class TorchSession:
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Replaces the weights, to evaluate a snapshot."""
         self._parameters.load(weights)
+
+
+def draws_of(
+    network: Network, device: torch.device, noise: np.random.Generator | None
+) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """Returns what a training's steps are taken in: the global draws of a network of one's own."""
+    if not network.source:
+        return contextlib.nullcontext
+    seed = 0 if noise is None else int(noise.integers(2**63))
+    return GlobalDraws(seed, device).going_on
 
 
 def _trained(name: str, network: Network, mask: Mask, config: TrainConfig) -> Tensor:

@@ -19,7 +19,7 @@ from lttune.config import SupermaskConfig, TrainConfig
 from lttune.data.resident import Examples
 from lttune.models import Network
 from lttune.training.engines.torch.optimizers import optimizer, set_rate
-from lttune.training.engines.torch.session import CHUNK
+from lttune.training.engines.torch.session import CHUNK, draws_of
 
 
 class SupermaskSession:
@@ -45,9 +45,7 @@ class SupermaskSession:
         device: torch.device,
         noise: np.random.Generator,
     ) -> None:
-        with torch.device("meta"):
-            module = network.make()
-        self._module = module.to_empty(device=device)
+        self._module = network.opened(device)
         self._fixed = {name: value.to(device) for name, value in start.items()}
         self._names = network.prunable
         self._config = supermask
@@ -61,6 +59,7 @@ class SupermaskSession:
         self._drawing = torch.Generator(device)
         self._drawing.manual_seed(int(noise.integers(2**63)))
         self._measured = int(noise.integers(2**63))
+        self._draws = draws_of(network, device, noise)
 
     def run(self, examples: Examples, batches: Sequence[Tensor], rates: Sequence[float]) -> None:
         """Takes one step of the logits for each batch of indices (int64, [B]) at its rate."""
@@ -69,7 +68,9 @@ class SupermaskSession:
             x, y = examples.batch(index, self._noise)
             set_rate(self._optimizer, rate)
             self._optimizer.zero_grad()
-            functional.cross_entropy(self._outputs(x, self._drawn(self._drawing)), y).backward()
+            values = self._drawn(self._drawing)
+            with self._draws():
+                functional.cross_entropy(self._outputs(x, values), y).backward()
             self._optimizer.step()
 
     @torch.no_grad()

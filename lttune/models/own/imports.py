@@ -1,0 +1,54 @@
+"""What the source of a network imports, as far as its identity must know."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lttune.models.own.code import NetworkCode
+
+KNOWN = frozenset({"torch", "lttune"})
+"""Packages that the identity of every network knows anyway, besides Python's own."""
+
+
+def imported_versions(code: NetworkCode, source: str) -> list[str]:
+    """Returns the name and version of each package that a source imports, by name.
+
+    Raises:
+        ConfigError: if it cannot be parsed, or imports a module that no package brings: a change of
+            that would go unseen, and workers on other machines would lack it.
+    """
+    try:
+        names = sorted(set(_imported_names(ast.parse(source))))
+    except (SyntaxError, ValueError) as error:
+        code.failed("cannot be imported", error)
+    brought = importlib.metadata.packages_distributions()
+    own = code.place.partition(".")[0]
+    versions: list[str] = []
+    for name in names:
+        is_inside = not code.is_file and name in ("", own)
+        if is_inside or name in KNOWN or name in sys.stdlib_module_names:
+            continue
+        if name in brought:
+            versions += [f"{one}=={importlib.metadata.version(one)}" for one in brought[name]]
+        elif not name or importlib.util.find_spec(name) is not None:
+            what = repr(name) if name else "by a relative name"
+            code.refuse(
+                f"imports {what}, which no installed package brings: put all into one file, or "
+                "install it as a package and give PACKAGE.MODULE:FUNCTION"
+            )
+    return sorted(set(versions))
+
+
+def _imported_names(tree: ast.Module) -> Iterator[str]:
+    """Yields the first part of each imported name, "" where it is relative."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "" if node.level else (node.module or "").partition(".")[0]

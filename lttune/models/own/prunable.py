@@ -1,0 +1,87 @@
+"""Which weights of a network of one's own can be pruned: by their module's type, or as told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
+
+from torch import nn
+
+from lttune.errors import ConfigError, listed, quoted
+
+PROJECTIONS = frozenset({"in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"})
+"""Parameters of ``nn.MultiheadAttention`` that are matrices of linear maps, though no layer's."""
+ROLES = ("bias", "norm", "module")
+"""Words that say what a parameter is that no layer's kind may be called by."""
+
+
+def prunable_kinds(
+    name: str,
+    module: nn.Module,
+    shapes: Mapping[str, tuple[int, ...]],
+    by_type: Mapping[str, str | None],
+) -> dict[str, str]:
+    """Returns parameter that can be pruned -> kind, in the module's order.
+
+    A module may say so itself by its attribute ``prunable``: names of layers or parameters, those
+    with their kinds as a mapping, or a method without arguments that returns either. What it says
+    no kind of has that of its module, else conv with more than two dimensions and fc with two.
+
+    Args:
+        name: ``model.name``.
+        module: the network.
+        shapes: of its parameters, by name.
+        by_type: parameter -> kind by the type of its module; None is not prunable by itself.
+
+    Raises:
+        ConfigError: if it names what is not there, or nothing, or what is no matrix.
+    """
+    told = _told(name, module)
+    if told is None:
+        found = {n: one for n, one in by_type.items() if one is not None}
+    else:
+        named = {_parameter(name, n, shapes): one for n, one in told.items()}
+        found = {
+            n: named[n] or by_type[n] or ("conv" if len(shape) > 2 else "fc")
+            for n, shape in shapes.items()
+            if n in named
+        }
+    if flat := [n for n in found if len(shapes[n]) < 2]:
+        _refuse(name, f"must name matrices in `prunable`, got {listed(flat)}")
+    if not found:
+        _refuse(
+            name,
+            "has no weights that can be pruned: none of nn.Linear, nn.Conv1d to 3d or "
+            "nn.MultiheadAttention; name them in the module's `prunable`",
+        )
+    return found
+
+
+def _told(name: str, module: nn.Module) -> dict[str, str | None] | None:
+    """Returns what a module says of itself, with or without kinds; None if it says nothing."""
+    told: Any = getattr(module, "prunable", None)
+    if callable(told):
+        told = told()
+    if told is None:
+        return None
+    if isinstance(told, str) or not isinstance(told, Iterable):
+        _refuse(name, f"must have a list of names as `prunable`, got {quoted(told)}")
+    kinds = dict(told) if isinstance(told, Mapping) else dict.fromkeys(told)
+    for one, kind in kinds.items():
+        ok = isinstance(one, str) and (kind is None or isinstance(kind, str))
+        if not ok or (kind is not None and (kind in ROLES or not re.fullmatch(r"[a-z_]+", kind))):
+            _refuse(name, f"must name parameters and kinds in `prunable`, got {quoted(kinds)}")
+    return kinds
+
+
+def _parameter(name: str, one: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Returns the parameter that a name stands for: itself, or a layer's weight."""
+    found = next((known for known in (one, f"{one}.weight") if known in shapes), None)
+    if found is None:
+        _refuse(name, f"has no parameter {quoted(one)}, which its `prunable` names")
+    return found
+
+
+def _refuse(name: str, why: str) -> NoReturn:
+    raise ConfigError(f"model.name: {name} {why}")

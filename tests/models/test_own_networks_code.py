@@ -1,0 +1,104 @@
+"""The code of networks of one's own: what cannot be imported, and what identifies the rest."""
+
+import sys
+
+import pytest
+from own_networks import MLP, made, written
+
+from lttune.config import ModelConfig
+from lttune.errors import ConfigError, ResourceError
+from lttune.models.own import NetworkCode, read_code, use
+from lttune.trajectory.identity import of_model
+
+
+@pytest.mark.parametrize(
+    ("source", "function", "told"),
+    [
+        (None, "network", "No such file or directory"),
+        ("def network(", "network", "SyntaxError: '(' was never closed"),
+        ("1 / 0", "network", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(0)", "network", "SystemExit: 0"),
+        ("import no_such_package", "network", "No module named 'no_such_package'"),
+        ("network = 3", "network", "has no function 'network'"),
+        (MLP, "netwrok", "has no function 'netwrok'"),
+        ("from . import x", "network", "imports by a relative name, which no installed package"),
+        ("import own_networks", "network", "imports 'own_networks', which no installed package"),
+        ("def network(shape, classes): return 3", "network", "must return an nn.Module, got 3"),
+    ],
+)
+def test_what_cannot_be_imported_is_one_line(source, function, told, tmp_path):
+    name = f"{tmp_path}/net.py:{function}" if source is None else ""
+    with pytest.raises(ConfigError) as error:
+        made(name or written(tmp_path, source, function=function))
+    assert told in str(error.value)
+    assert str(error.value).startswith(f"model.name: {tmp_path}/net.py:{function} ")
+    assert "\n" not in str(error.value)
+
+
+def digest_of(folder, source, **names):
+    return read_code(written(folder, source, **names)).digest
+
+
+def test_a_digest_is_of_the_text_and_not_of_the_place(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    first = digest_of(tmp_path, MLP)
+    assert digest_of(tmp_path / "elsewhere", MLP, file="moved.py") == first
+    assert digest_of(tmp_path, MLP + "\n") != first
+    assert digest_of(tmp_path, MLP, function="other") != first
+
+
+def test_the_versions_of_what_is_imported_are_in_the_digest(tmp_path, monkeypatch):
+    source = f"import numpy\n{MLP}"
+    first = digest_of(tmp_path, source)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0")
+    assert digest_of(tmp_path, source) != first
+
+
+def test_a_moved_file_is_the_same_model_and_names_of_ours_are_as_they_were():
+    one, other = (of_model(ModelConfig(name=n)) for n in ("./net.py:f", "elsewhere/b.py:f"))
+    assert one == other
+    assert of_model(ModelConfig()) == {"name": "lenet-300-100", "init": "glorot_normal"}
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of two modules, whose sources a test may change."""
+    folder = tmp_path / "packaged_networks"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "parts.py").write_text("HIDDEN = 12\n")
+    source = MLP.replace("12", "HIDDEN").replace(
+        "from torch", "from .parts import HIDDEN\nfrom torch"
+    )
+    (folder / "nets.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield folder
+    for name in [n for n in sys.modules if n.startswith("packaged_networks")]:
+        del sys.modules[name]
+
+
+def test_a_function_of_a_package_is_identified_by_all_of_its_sources(package):
+    name = "packaged_networks.nets:network"
+    assert made(name).kinds == {"1": "fc", "3": "out"}
+    code = read_code(name)
+    assert code.text is None
+    (package / "parts.py").write_text("HIDDEN = 13\n")
+    assert read_code(name).digest != code.digest
+    with pytest.raises(ConfigError, match="was changed since this process imported it"):
+        made(name)
+    with pytest.raises(ResourceError, match="here is not the one that the study began with"):
+        use([NetworkCode(name=name, digest="0" * 64)])
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("packaged_networks.none:f", "there is no module 'packaged_networks.none' here"),
+        ("no_such_package.nets:f", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("math:sqrt", "math has no source that could identify it"),
+    ],
+)
+def test_a_package_that_is_not_there_is_one_line(name, told, package):
+    with pytest.raises(ConfigError) as error:
+        made(name)
+    assert told in str(error.value)
