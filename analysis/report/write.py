@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from lttune.store.files import subfolder, write_atomically
 
 if TYPE_CHECKING:
     from analysis.claims import Registry
+
+_LOG = logging.getLogger(__name__)
 
 ALWAYS = ("differences",)
 """Tables that are written without a row, too: whoever collects those of studies finds them."""
@@ -59,9 +62,11 @@ def write(
 
 def _write(subject: Subject, path: Path) -> None:
     figures = subfolder(path.parent, "figures")
+    _LOG.info("computing the tables")
     tables = {name: table(subject) for one in SECTIONS for name, table in one.tables.items()}
     shown: list[Shown] = []
-    for section in SECTIONS:
+    for place, section in enumerate(SECTIONS, 1):
+        _LOG.info("drawing %s (section %d of %d)", section.name, place, len(SECTIONS))
         drawings = [one for one in section.figures(subject, tables) if one is not None]
         svgs = [(drawing, canvas.write(drawing, figures)) for drawing in drawings]
         shown.append(Shown(section=section, figures=svgs, rows=section.rows(subject, tables)))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import tyro
 
-from lttune.config.command_line import exit_code_after, parsed, unread_output
+from lttune.config.command_line import exit_code_after, parsed, steps_shown, unread_output
 from lttune.config.signals import (
     INTERRUPTED,
     end_at_once,
@@ -64,11 +64,13 @@ def _run(
     alone: bool,
 ) -> int:
     _require_place()
-    # PyTorch, Ray and MLflow take seconds to import: help and mistakes should not wait.
-    from lttune.study.conductor import run_study
-
     lost = _without_ray if alone else None
-    code = run_study(config, study, report, began, lost).exit_code
+    first = "loading PyTorch, Ray and MLflow"
+    with steps_shown(config.name, first, "stdout") if alone else contextlib.nullcontext():
+        # They take seconds to import: help and mistakes should not wait.
+        from lttune.study.conductor import run_study
+
+        code = run_study(config, study, report, began, lost).exit_code
     if code >= INTERRUPTED and alone:
         for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.flush()

@@ -1,0 +1,130 @@
+"""A slow command says what it is doing; a quick one says nothing."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import digits_study
+import pytest
+from sample_study import write_study
+
+from lttune.config import command_line
+from lttune.config.command_line import steps_shown
+
+ROOT = Path(__file__).parents[2]
+STEP = logging.getLogger("analysis.some.module")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    monkeypatch.setattr(command_line, "FIRST_STEP_S", 0.02)
+    monkeypatch.setattr(command_line, "NEXT_STEP_S", 0.01)
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def printed(monkeypatch) -> io.StringIO:
+    file = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", file)
+    return file
+
+
+def test_each_step_is_a_line(printed):
+    with steps_shown("lttune report", "at work"):
+        wait_for(lambda: "at work" in printed.getvalue())
+        STEP.info("drawing %s", "search\x1b[2J")
+        wait_for(lambda: "drawing" in printed.getvalue())
+        STEP.debug("a detail")
+        logging.getLogger("another.library").info("nothing of ours")
+        time.sleep(0.05)
+    lines = ["lttune report: at work", "lttune report: drawing search\\x1b[2J"]
+    assert printed.getvalue().splitlines() == lines
+
+
+def test_a_quick_command_prints_nothing(printed, monkeypatch):
+    monkeypatch.setattr(command_line, "FIRST_STEP_S", 3600.0)
+    with steps_shown("lttune report", "at work"):
+        STEP.info("reading the study")
+    assert printed.getvalue() == ""
+
+
+def test_a_step_that_goes_on_is_told_again_and_how_long_it_takes(printed, monkeypatch):
+    monkeypatch.setattr(command_line, "STILL_S", 0.03)
+    with steps_shown("lttune sync", "at work"):
+        wait_for(lambda: printed.getvalue().count("\n") >= 2)
+    first, second = printed.getvalue().splitlines()[:2]
+    assert first == "lttune sync: at work"
+    assert re.fullmatch(r"lttune sync: at work \(\d+ s so far\)", second)
+
+
+def test_an_empty_step_speaks_for_itself(printed, monkeypatch):
+    monkeypatch.setattr(command_line, "STILL_S", 0.0)
+    with steps_shown("my-study", "starting Ray"):
+        wait_for(lambda: "starting Ray" in printed.getvalue())
+        STEP.info("")
+        time.sleep(0.03)  # A line may be under way.
+        before = printed.getvalue()
+        time.sleep(0.05)
+        assert printed.getvalue() == before
+
+
+def test_afterwards_the_logs_are_as_they_were(printed):
+    loggers = [logging.getLogger(name) for name in ("lttune", "analysis")]
+    before = [(one.level, one.propagate, list(one.handlers)) for one in loggers]
+    with pytest.raises(ZeroDivisionError), steps_shown("x", "at work"):
+        raise ZeroDivisionError
+    assert [(one.level, one.propagate, list(one.handlers)) for one in loggers] == before
+
+
+def test_a_handler_of_the_root_prints_no_step_a_second_time(printed):
+    handler = logging.StreamHandler(printed)
+    logging.getLogger().addHandler(handler)
+    try:
+        with steps_shown("x", ""):
+            STEP.info("once")
+            wait_for(lambda: "once" in printed.getvalue())
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert printed.getvalue() == "x: once\n"
+
+
+def test_a_reader_that_has_gone_is_no_error(monkeypatch):
+    file = io.StringIO()
+    file.close()
+    monkeypatch.setattr(sys, "stderr", file)
+    with steps_shown("x", "at work"):
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_a_study_speaks_before_what_it_needs_is_loaded(tmp_path):
+    words = [sys.executable, digits_study.__file__, "--plan", "--out", str(tmp_path)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "digits: loading PyTorch, Ray and MLflow"
+    assert any(line.startswith("engine: ") for line in lines[1:])
+
+
+@pytest.mark.slow
+def test_a_report_speaks_before_what_it_needs_is_loaded_and_prints_its_path_alone(tmp_path):
+    folder = write_study(tmp_path / "s")
+    words = [sys.executable, "-m", "analysis.report", str(folder)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{folder / 'report.html'}\n")
+    lines = done.stderr.splitlines()
+    assert lines[0] in ("lttune report: at work", "lttune report: loading the packages of the report")
+    assert all(line.startswith("lttune report: ") for line in lines)
