@@ -144,7 +144,9 @@ class Conductor:
         self._tracked = TrackedStudy(
             folder, self._sheet, self._ledger.trials, self._tables.of, self._tracker
         )
-        self._progress = Progress(self._ledger, work(config, study, datasets), self._console)
+        base = config.lottery.flat()
+        networks = work(config, study, datasets)
+        self._progress = Progress(self._ledger, networks, self._console, base)
 
     def run(self) -> Outcome:
         """Runs the missing trials, then writes records and report and closes MLflow's runs."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from lttune.config.fields import settings_text
 from lttune.config.passwords import masked_command
 from lttune.config.phase import phase_of
 from lttune.records.best import front, ranked
@@ -61,15 +65,38 @@ def show(
     if not ledger.complete:
         console.print("run the same command again to go on where it stopped")
     console.print(f"report: {outcome.report}", soft_wrap=True)
-    default = config.tracking_uri is None and not os.environ.get("MLFLOW_TRACKING_URI")
-    uri = "" if default else f" --backend-store-uri {outcome.tracking.partition(' (')[0]}"
-    if outcome.tracking.startswith("http"):
-        console.print(f"MLflow: {outcome.tracking}", soft_wrap=True)
-    else:
-        console.print(f"MLflow: run `mlflow ui{uri}`, experiment {config.name}", soft_wrap=True)
+    console.print(_mlflow_line(outcome.tracking, config), soft_wrap=True, markup=False)
     if outcome.not_tracked:
         text = f"not in MLflow: {outcome.not_tracked} {_mended(config)}"
         console.print(text, markup=False, soft_wrap=True, style="yellow")
+
+
+def _mlflow_line(tracking: str, config: StudyConfig) -> str:
+    """Returns how to see the study in MLflow: its page, or a command that works in any folder.
+
+    Without a flag ``mlflow ui`` (3.17) takes a folder of files, `./mlruns`, before any database,
+    and then refuses it; another folder has neither.
+    """
+    uri = tracking.partition(" (")[0]
+    if uri.startswith("http"):
+        return f"MLflow: {tracking}"
+    if "://" not in uri:  # Such as databricks, whose page its driver alone knows.
+        return f"MLflow: {uri}, experiment {config.name}"
+    known, hint = shlex.quote(uri), ""
+    if "***" in uri:
+        # What is secret is not printed; the environment has it where nobody typed it.
+        is_typed = config.tracking_uri is not None
+        known = known if is_typed else '"$MLFLOW_TRACKING_URI"'
+        hint = " (with what *** stands for)" if is_typed else ""
+    command = f"{_mlflow()} ui --backend-store-uri {known}"
+    return f"MLflow: run `{command}`{hint}, experiment {config.name}"
+
+
+def _mlflow() -> str:
+    """Returns how a shell finds the MLflow beside this Python, also where none is activated."""
+    found = shutil.which("mlflow")
+    is_ours = found is not None and Path(found).parent == Path(sys.executable).parent
+    return "mlflow" if is_ours else f"{shlex.quote(sys.executable)} -m mlflow"
 
 
 def show_absence(address: str, reason: str, config: StudyConfig, console: Console) -> None:
@@ -111,10 +138,12 @@ def _best(
         for density in AT_DENSITIES
         if any(f"test_accuracy_at_{density:g}" in found for found in metrics)
     }
-    for name in ("trial", *objective.measures, *columns, "time"):
-        table.add_column(name, justify="left" if name == "trial" else "right")
+    for name in ("trial", "settings", *objective.measures, *columns, "time"):
+        is_text = name in ("trial", "settings")
+        table.add_column(name, justify="left" if is_text else "right", no_wrap=name == "trial")
     for trial, found in zip(best, metrics, strict=True):
         tests = [f"{found[key]:.2%}" if key in found else "-" for key in columns.values()]
         values = [f"{value:.4f}" for value in trial.values or ()]
-        table.add_row(trial.name, *values, *tests, clock(trial.seconds or 0))
+        settings = Text(settings_text(trial.hparams))
+        table.add_row(f"{trial.number:03d} {trial.phase}", settings, *values, *tests, clock(trial.seconds or 0))
     return table

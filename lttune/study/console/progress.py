@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from lttune.records.ledger import ENDED, OVER, Ledger, Trial
+from lttune.study.console.table import running_table
 
 
 def clock(seconds: float) -> str:
@@ -30,10 +30,19 @@ class Progress:
         networks: number of networks that a trial of each phase trains: the work that the time left
             is estimated from.
         console: where to draw.
+        base: dotted path -> value of the base configuration, which a trial has that does not vary
+            it.
     """
 
-    def __init__(self, ledger: Ledger, networks: Mapping[str, float], console: Console) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        networks: Mapping[str, float],
+        console: Console,
+        base: Mapping[str, Any] | None = None,
+    ) -> None:
         self._ledger, self._work, self._console = ledger, dict(networks), console
+        self._base = base or {}
         self._now: dict[int, dict[str, Any]] = {}
         self._share: dict[int, float] = {}
         self._began = time.monotonic()
@@ -114,14 +123,4 @@ class Progress:
             f"   {clock(time.monotonic() - self._began)} so far",
             f", about {clock(left)} left" if left is not None else "",
         )
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for name in ("trial", "level", "density", "val accuracy", "test accuracy"):
-            table.add_column(name, justify="left" if name == "trial" else "right")
-        for trial in running:
-            report = self._now.get(trial.number)
-            cells = ["training dense", "", "", ""]
-            if report and "density" in report:
-                cells = [str(report["level"]), f"{report['density']:.1%}"]
-                cells += [f"{report['val_accuracy']:.2%}", f"{report['test_accuracy']:.2%}"]
-            table.add_row(trial.name, *cells)
-        return Group(head, table)
+        return Group(head, running_table(running, self._now, self._base, self._console.width))
