@@ -43,9 +43,7 @@ def _main(arguments: list[str], *, is_alone: bool) -> int:
         case ["--version"]:
             print(f"lttune {__version__}")
             return 0
-    return exit_code_after(
-        lambda: _run(arguments[0], arguments[1:], is_alone=is_alone), arguments
-    )
+    return exit_code_after(lambda: _run(arguments[0], arguments[1:], is_alone=is_alone), arguments)
 
 
 def commands() -> Mapping[str, str]:

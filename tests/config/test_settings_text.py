@@ -35,7 +35,11 @@ def test_a_name_that_is_the_end_of_another_stays_whole():
     ("label", "hparams", "name"),
     [
         ("sobol-002 replicate=1", {"train.lr": 0.1}, "007 x lr=0.1 (sobol-002 replicate=1)"),
-        ("search trial 13 replicate=100000", {}, "007 x base configuration (search trial 13 replicate=100000)"),
+        (
+            "search trial 1 replicate=9",
+            {},
+            "007 x base configuration (search trial 1 replicate=9)",
+        ),
         ("lr=0.1 replicate=2", {"train.lr": 0.1}, "007 x lr=0.1 (replicate=2)"),
         ("lr=0.1", {"train.lr": 0.1}, "007 x lr=0.1"),
         ("", {}, "007 x base configuration"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import digits_study
@@ -36,14 +37,18 @@ def wait_for(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def printed(monkeypatch) -> io.StringIO:
-    file = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", file)
-    return file
+def printed() -> io.StringIO:
+    return io.StringIO()
+
+
+@contextlib.contextmanager
+def shown(file: io.StringIO, command: str, first: str) -> Iterator[None]:
+    with contextlib.redirect_stderr(file), steps_shown(command, first):
+        yield
 
 
 def test_each_step_is_a_line(printed):
-    with steps_shown("lttune report", "at work"):
+    with shown(printed, "lttune report", "at work"):
         wait_for(lambda: "at work" in printed.getvalue())
         STEP.info("drawing %s", "search\x1b[2J")
         wait_for(lambda: "drawing" in printed.getvalue())
@@ -56,14 +61,14 @@ def test_each_step_is_a_line(printed):
 
 def test_a_quick_command_prints_nothing(printed, monkeypatch):
     monkeypatch.setattr(command_line, "FIRST_STEP_S", 3600.0)
-    with steps_shown("lttune report", "at work"):
+    with shown(printed, "lttune report", "at work"):
         STEP.info("reading the study")
     assert printed.getvalue() == ""
 
 
 def test_a_step_that_goes_on_is_told_again_and_how_long_it_takes(printed, monkeypatch):
     monkeypatch.setattr(command_line, "STILL_S", 0.03)
-    with steps_shown("lttune sync", "at work"):
+    with shown(printed, "lttune sync", "at work"):
         wait_for(lambda: printed.getvalue().count("\n") >= 2)
     first, second = printed.getvalue().splitlines()[:2]
     assert first == "lttune sync: at work"
@@ -72,7 +77,7 @@ def test_a_step_that_goes_on_is_told_again_and_how_long_it_takes(printed, monkey
 
 def test_an_empty_step_speaks_for_itself(printed, monkeypatch):
     monkeypatch.setattr(command_line, "STILL_S", 0.0)
-    with steps_shown("my-study", "starting Ray"):
+    with shown(printed, "my-study", "starting Ray"):
         wait_for(lambda: "starting Ray" in printed.getvalue())
         STEP.info("")
         time.sleep(0.03)  # A line may be under way.
@@ -84,7 +89,7 @@ def test_an_empty_step_speaks_for_itself(printed, monkeypatch):
 def test_afterwards_the_logs_are_as_they_were(printed):
     loggers = [logging.getLogger(name) for name in ("lttune", "analysis")]
     before = [(one.level, one.propagate, list(one.handlers)) for one in loggers]
-    with pytest.raises(ZeroDivisionError), steps_shown("x", "at work"):
+    with pytest.raises(ZeroDivisionError), shown(printed, "x", "at work"):
         raise ZeroDivisionError
     assert [(one.level, one.propagate, list(one.handlers)) for one in loggers] == before
 
@@ -93,7 +98,7 @@ def test_a_handler_of_the_root_prints_no_step_a_second_time(printed):
     handler = logging.StreamHandler(printed)
     logging.getLogger().addHandler(handler)
     try:
-        with steps_shown("x", ""):
+        with shown(printed, "x", ""):
             STEP.info("once")
             wait_for(lambda: "once" in printed.getvalue())
     finally:
@@ -101,11 +106,9 @@ def test_a_handler_of_the_root_prints_no_step_a_second_time(printed):
     assert printed.getvalue() == "x: once\n"
 
 
-def test_a_reader_that_has_gone_is_no_error(monkeypatch):
-    file = io.StringIO()
-    file.close()
-    monkeypatch.setattr(sys, "stderr", file)
-    with steps_shown("x", "at work"):
+def test_a_reader_that_has_gone_is_no_error(printed):
+    printed.close()
+    with shown(printed, "x", "at work"):
         time.sleep(0.1)
 
 
@@ -126,5 +129,8 @@ def test_a_report_speaks_before_what_it_needs_is_loaded_and_prints_its_path_alon
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"{folder / 'report.html'}\n")
     lines = done.stderr.splitlines()
-    assert lines[0] in ("lttune report: at work", "lttune report: loading the packages of the report")
+    assert lines[0] in (
+        "lttune report: at work",
+        "lttune report: loading the packages of the report",
+    )
     assert all(line.startswith("lttune report: ") for line in lines)

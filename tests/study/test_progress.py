@@ -104,8 +104,8 @@ def test_every_ended_trial_is_a_line_where_there_is_no_terminal(ledger, watch):
         shown.ended(end(trial))
     # 9 of 18 networks took 10 s.
     assert file.getvalue() == (
-        "[1/4] 000 anchor base configuration (replicate=0): complete  level 2  density 50.0%  test 87.50%"
-        "  objective 0.5000  (10 s left)\n"
+        "[1/4] 000 anchor base configuration (replicate=0): complete  level 2  density 50.0%"
+        "  test 87.50%  objective 0.5000  (10 s left)\n"
     )
 
 
@@ -189,7 +189,16 @@ def test_a_terminal_shows_counts_and_every_running_trial(ledger, watch):
     assert lines[0] == (
         "search   1 of 4 trials done, 2 running, 1 to come   5 s so far, about 18 s left"
     )
-    assert lines[1].split() == "trial lr level density val accuracy test accuracy".split()
+    assert lines[1].split() == [
+        "trial",
+        "lr",
+        "level",
+        "density",
+        "val",
+        "accuracy",
+        "test",
+        "accuracy",
+    ]
     assert lines[2].split() == ["001", "search", "0.1", "1", "64.0%", "90.00%", "87.50%"]
     assert lines[3].split() == ["002", "search", "0.2", "training", "dense"]
     assert len(lines) == 4

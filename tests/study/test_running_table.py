@@ -33,9 +33,19 @@ def trials() -> list[Trial]:
 
 def test_varied_settings_are_columns_and_who_varies_none_has_the_bases(trials):
     head, anchor, searched = rows(trials, t13=REPORT)
-    assert head.split() == "trial lr batch_size level density val accuracy test accuracy".split()
+    assert head.split() == [
+        "trial",
+        "lr",
+        "batch_size",
+        "level",
+        "density",
+        "val",
+        "accuracy",
+        "test",
+        "accuracy",
+    ]
     assert anchor.split() == ["000", "anchor", "0.0012", "60", "training", "dense"]
-    assert searched.split() == "013 search 0.000123 16 3 51.2% 95.00% 94.12%".split()
+    assert searched.split() == ["013", "search", "0.000123", "16", "3", "51.2%", "95.00%", "94.12%"]
 
 
 def test_on_a_narrow_screen_settings_are_text(trials):

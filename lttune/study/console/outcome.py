@@ -145,5 +145,11 @@ def _best(
         tests = [f"{found[key]:.2%}" if key in found else "-" for key in columns.values()]
         values = [f"{value:.4f}" for value in trial.values or ()]
         settings = Text(settings_text(trial.hparams))
-        table.add_row(f"{trial.number:03d} {trial.phase}", settings, *values, *tests, clock(trial.seconds or 0))
+        table.add_row(
+            f"{trial.number:03d} {trial.phase}",
+            settings,
+            *values,
+            *tests,
+            clock(trial.seconds or 0),
+        )
     return table

@@ -121,7 +121,9 @@ class StudySearcher(Searcher):
             self._add(phase, random_values(self.space, self._seed, index))
 
     def _add(self, phase: str, params: Mapping[str, Any]) -> Trial:
-        return self.ledger.add(phase, settings_text(params), params, list(range(self._replicates)), [])
+        return self.ledger.add(
+            phase, settings_text(params), params, list(range(self._replicates)), []
+        )
 
     def _confirm(self, phase: str) -> Trial | None:
         if not self._confirmation.is_due(self.ledger):
