@@ -12,6 +12,7 @@ from analysis.figures import canvas
 from analysis.frame import load
 from analysis.report.lock_facts import lock_facts
 from analysis.report.page import Shown, page
+from analysis.report.question.finding import finding
 from analysis.report.section import Subject, subtitle_of
 from analysis.report.sections import SECTIONS
 from analysis.report.verdict_section import verdict_section
@@ -19,6 +20,7 @@ from analysis.tables.design.importance import design_tables
 from lttune.errors import StorageError
 from lttune.records.spreadsheet import save_csv
 from lttune.store.files import subfolder, write_atomically
+from lttune.store.workplace import ANSWER
 
 if TYPE_CHECKING:
     from analysis.claims import Registry
@@ -32,7 +34,9 @@ ALWAYS = ("differences",)
 def write(
     folder: Path, *, verdicts: pd.DataFrame | None = None, registry: Registry | None = None
 ) -> Path:
-    """Writes ``report.html`` and ``figures/`` into a study's folder and returns the page's path.
+    """Writes the report into a study's folder and returns the path of its page.
+
+    It is ``report.html`` and ``figures/``, and as ``answer.txt`` what the box at its top says.
 
     Equal studies give equal bytes. An unfinished study is reported as far as it goes.
 
@@ -74,5 +78,10 @@ def _write(subject: Subject, path: Path) -> None:
         if len(table) or name in ALWAYS:
             with write_atomically(figures / f"{name}.csv") as temporary:
                 save_csv(table, temporary)
+    answer = finding(subject)
     with write_atomically(path) as temporary:
-        temporary.write_text(page(subject, shown), encoding="utf-8")
+        temporary.write_text(page(subject, shown, answer), encoding="utf-8")
+    mark = [f"{subject.study.incomplete.capitalize()}. The numbers below will change."]
+    lines = [*(mark if subject.study.incomplete else []), *answer]
+    with write_atomically(path.with_name(ANSWER)) as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

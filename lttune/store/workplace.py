@@ -14,6 +14,8 @@ from lttune.store.temporary import DRAFTS, remove_abandoned
 
 SCRATCH = "ray"
 """Folder of a study in which Ray writes; lttune reads nothing of it."""
+ANSWER = "answer.txt"
+"""File of a study with what its report answers, a sentence a line."""
 FAILURES = "failures"
 """Folder of a study with what failed trials raised."""
 WRITTEN = (SCRATCH, FAILURES, "figures")

@@ -18,6 +18,7 @@ from lttune.config.fields import settings_text
 from lttune.config.passwords import masked_command
 from lttune.config.phase import phase_of
 from lttune.records.best import front, ranked
+from lttune.records.folder import read_answer
 from lttune.records.ledger import ENDED, Ledger
 from lttune.records.summary import AT_DENSITIES, trial_metrics
 from lttune.study.console.progress import clock
@@ -48,7 +49,8 @@ def show(
     classes: int,
     console: Console,
 ) -> None:
-    """Prints the end of a run."""
+    """Prints the end of a run: the finding, the best trials, where everything is."""
+    show_answer(config.folder, console)
     if table := _best(ledger, rows, config, classes):
         console.print(table)
     done, total, stopped = ledger.count(*ENDED), ledger.total, ledger.count("stopped")
@@ -69,6 +71,22 @@ def show(
     if outcome.not_tracked:
         text = f"not in MLflow: {outcome.not_tracked} {_mended(config)}"
         console.print(text, markup=False, soft_wrap=True, style="yellow")
+
+
+MOST_SAID = 7
+"""Sentences of the finding that are printed, and its mark of an unfinished study."""
+
+
+def show_answer(folder: Path, console: Console) -> None:
+    """Prints what the box at the top of a study's report says; nothing before its first report."""
+    found = read_answer(folder)
+    for line in found[:MOST_SAID]:
+        # On a terminal lines end between words; elsewhere whoever reads them decides.
+        console.print(line, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    if len(found) > MOST_SAID:
+        console.print(f"{len(found) - MOST_SAID} more sentences in the report")
+    if found:
+        console.print()
 
 
 def _mlflow_line(tracking: str, config: StudyConfig) -> str:
