@@ -26,7 +26,9 @@ from lttune.store.sealed import write_object
 from lttune.store.workplace import FAILURES, SCRATCH, workplace
 from lttune.study.console.outcome import Outcome, show, show_absence
 from lttune.study.console.printing import PrintingConsole
-from lttune.study.console.progress import Progress, clock
+from lttune.study.console.progress import Progress
+from lttune.study.console.reached import ReachedNote
+from lttune.study.console.table import clock
 from lttune.study.declared import Study
 from lttune.study.manifest import continued, earlier, refuse_other, sheet
 from lttune.study.mirrored import TrackedStudy
@@ -144,9 +146,9 @@ class Conductor:
         self._tracked = TrackedStudy(
             folder, self._sheet, self._ledger.trials, self._tables.of, self._tracker
         )
-        base = config.lottery.flat()
-        networks = work(config, study, datasets)
-        self._progress = Progress(self._ledger, networks, self._console, base)
+        networks, base = work(config, study, datasets), config.lottery.flat()
+        note = ReachedNote(folder)
+        self._progress = Progress(self._ledger, networks, self._console, base, note)
 
     def run(self) -> Outcome:
         """Runs the missing trials, then writes records and report and closes MLflow's runs."""

@@ -9,11 +9,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import digits_study
 import pytest
+from patience import wait_for
 from sample_study import write_study
 
 from lttune.config import command_line
@@ -27,13 +28,6 @@ STEP = logging.getLogger("analysis.some.module")
 def patience(monkeypatch):
     monkeypatch.setattr(command_line, "FIRST_STEP_S", 0.02)
     monkeypatch.setattr(command_line, "NEXT_STEP_S", 0.01)
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 @pytest.fixture

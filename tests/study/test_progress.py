@@ -10,7 +10,8 @@ from rich.console import Console
 
 from lttune.records.ledger import Ledger, Trial
 from lttune.study.console import progress
-from lttune.study.console.progress import Progress, clock
+from lttune.study.console.progress import Progress
+from lttune.study.console.table import clock
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from lttune.records.best import front, ranked
 from lttune.records.folder import read_answer
 from lttune.records.ledger import ENDED, Ledger
 from lttune.records.summary import AT_DENSITIES, trial_metrics
-from lttune.study.console.progress import clock
+from lttune.study.console.table import clock
 from lttune.study.settings import StudyConfig
 
 

@@ -1,4 +1,4 @@
-"""The trials that run now, with the settings that they vary as columns."""
+"""What is shown of a study that runs: counts and times, and its trials with their settings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,37 @@ from rich.text import Text
 
 from lttune.config.fields import settings_text, short_names, value_text
 from lttune.errors import legible
-from lttune.records.ledger import Trial
+from lttune.records.ledger import ENDED, Ledger, Trial
 
 LEVEL = ("level", "density", "val accuracy", "test accuracy")
 """Columns of a trial's last level."""
 
 _WIDEST = 10
 """Characters that a setting's column may take before all settings share one."""
+
+
+def clock(seconds: float) -> str:
+    """Returns a duration as people say it: "45 s", "12 min", "3 h 05 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def head_text(
+    ledger: Ledger, running: Sequence[Trial], so_far_s: float | None, left_s: float | None
+) -> Text:
+    """Returns phases, counts and times of a study that runs, in a line; what is None is unknown."""
+    done, failed = ledger.count(*ENDED), ledger.count("failed")
+    phases = " and ".join(dict.fromkeys(trial.phase for trial in running)) or "starting Ray"
+    return Text.assemble(
+        (legible(phases), "bold"),
+        f"   {done} of {ledger.total} trials done, {len(running)} running, "
+        f"{max(ledger.total - done - failed - len(running), 0)} to come",
+        (f", {failed} failed" if failed else "", "red"),
+        "" if so_far_s is None else f"   {clock(so_far_s)} so far",
+        "" if left_s is None else f", about {clock(left_s)} left",
+    )
 
 
 def running_table(
