@@ -18,9 +18,9 @@ from analysis.report.sections import SECTIONS
 from analysis.report.verdict_section import verdict_section
 from analysis.tables.design.importance import design_tables
 from lttune.errors import StorageError
+from lttune.records.folder import ANSWER
 from lttune.records.spreadsheet import save_csv
 from lttune.store.files import subfolder, write_atomically
-from lttune.store.workplace import ANSWER
 
 if TYPE_CHECKING:
     from analysis.claims import Registry

@@ -15,7 +15,6 @@ from lttune.records.tables import Row
 from lttune.store.files import read_whole
 from lttune.store.regular import regular_size
 from lttune.store.sealed import read_object
-from lttune.store.workplace import ANSWER
 
 TABLES = ("records.parquet", "layers.parquet")
 PARTS = ("trials.json", *TABLES)
@@ -113,6 +112,8 @@ def require_rows(path: Path, trials: Iterable[Mapping[str, Any]], numbers: Itera
         )
 
 
+ANSWER = "answer.txt"
+"""File of a study with what its report answers, a sentence a line."""
 MOST_ANSWERED = 1 << 20
 """Bytes of an answer that are read: those of a report are a few thousand."""
 

@@ -14,10 +14,6 @@ from lttune.store.temporary import DRAFTS, remove_abandoned
 
 SCRATCH = "ray"
 """Folder of a study in which Ray writes; lttune reads nothing of it."""
-PROGRESS = "progress.json"
-"""File of a study that runs with what the trials under way have reached, for who watches it."""
-ANSWER = "answer.txt"
-"""File of a study with what its report answers, a sentence a line."""
 FAILURES = "failures"
 """Folder of a study with what failed trials raised."""
 WRITTEN = (SCRATCH, FAILURES, "figures")

@@ -21,7 +21,7 @@ from lttune.__main__ import main
 from lttune.store.files import write_json
 from lttune.store.locks import NOTE, only_driver
 from lttune.store.temporary import this_process
-from lttune.store.workplace import PROGRESS
+from lttune.study.console.reached import PROGRESS
 from lttune.study.console.watching import watch_study
 
 SEARCHED = {"train.lr": 0.000123456, "train.batch_size": 16}

@@ -12,9 +12,8 @@ from sample_study import trial, write_study
 from lttune.store.files import write_json
 from lttune.store.locks import NOTE, driver, only_driver
 from lttune.store.temporary import this_process
-from lttune.store.workplace import PROGRESS
 from lttune.study.console import reached
-from lttune.study.console.reached import ReachedNote, read_reached
+from lttune.study.console.reached import PROGRESS, ReachedNote, read_reached
 from lttune.study.console.watching import glance_at
 
 REPORT = {"level": 3, "density": 0.512, "val_accuracy": 0.95, "test_accuracy": 0.9412}

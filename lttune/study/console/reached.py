@@ -13,8 +13,9 @@ from typing import Any
 from lttune.config.fields import is_int, is_number
 from lttune.store.files import read_json
 from lttune.store.temporary import temporary_beside
-from lttune.store.workplace import PROGRESS
 
+PROGRESS = "progress.json"
+"""File of a study that runs with what the trials under way have reached."""
 SHARES = ("density", "val_accuracy", "test_accuracy")
 """Numbers of a trial's last level, beside the ``level`` itself."""
 NOTED_EACH_S = 1.0
