@@ -15,7 +15,9 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from lttune import __version__
-from lttune.config.command_line import exit_code_after, parsed, steps_shown, unread_output
+from lttune.config.command_line import exit_code_after, parsed, unread_output
+from lttune.config.output.help import help_text
+from lttune.config.output.steps import steps_shown
 from lttune.config.signals import interrupts_call, raise_interrupted
 from lttune.errors import unknown
 
@@ -77,7 +79,7 @@ def _run(name: str, arguments: list[str], *, is_alone: bool) -> int:
     import tyro
 
     command = importlib.import_module(modules[name])
-    prog, text = f"lttune {name}", command.__doc__
+    prog, text = f"lttune {name}", help_text(command.__doc__ or "")
     flags = parsed(
         lambda words: tyro.cli(command.Flags, prog=prog, description=text, args=words),
         arguments,

@@ -1,24 +1,21 @@
-"""The command line: flags refused in one line for each mistake, and what is under way told."""
+"""Flags on a command line, refused in one line for each mistake."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import logging
-import math
 import re
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr
-from typing import Literal, TypeVar
+from typing import TypeVar
 
+from lttune.config.output.help import whole_docstrings
+from lttune.config.output.unneeded import send_nowhere
 from lttune.config.passwords import masked
 from lttune.config.rules import every_rule
 from lttune.config.signals import INTERRUPTED_LINE, exit_code_of
-from lttune.config.unneeded import send_nowhere
-from lttune.errors import ConfigError, LttuneError, StorageError, complaint, legible
+from lttune.errors import ConfigError, LttuneError, StorageError, complaint
 
 T = TypeVar("T")
 
@@ -80,7 +77,7 @@ def parsed(parse: Callable[[list[str]], T], arguments: Sequence[str], command: s
     while True:
         said = io.StringIO()
         try:
-            with every_rule(part=False) as rules, redirect_stderr(said):
+            with every_rule(part=False) as rules, redirect_stderr(said), whole_docstrings():
                 rules.unread += unread
                 made = parse(left)
             if not told:
@@ -149,78 +146,6 @@ def exit_code_after(run: Callable[[], int], arguments: Sequence[str]) -> int:
     except KeyboardInterrupt as error:
         print(INTERRUPTED_LINE, file=sys.stderr)
         return exit_code_of(error)
-
-
-FIRST_STEP_S = 0.5
-"""Seconds after which a command that has said nothing says what it is doing."""
-NEXT_STEP_S = 2.0
-"""Seconds between two looks at whether it does something else by now."""
-STILL_S = 20.0
-"""Seconds after which a step is told again, with how long it has taken."""
-
-_TELLING = ("lttune", "analysis")
-"""Packages whose log, at level INFO, is the steps of a command."""
-
-
-class _Steps(logging.Handler):
-    """Prints from a thread what a command is doing, as its log says it."""
-
-    def __init__(self, command: str, stream: str, first: str) -> None:
-        super().__init__(logging.INFO)
-        self._command, self._stream = command, stream
-        self._step, self._since = first, time.monotonic()
-        self.ended = threading.Event()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Notes a step; an empty one has output of its own."""
-        self._step, self._since = record.getMessage(), time.monotonic()
-
-    def tell(self) -> None:
-        """Prints each step that lasts until the next look, and those that go on and on."""
-        told, at = "", -math.inf
-        pause = FIRST_STEP_S
-        while not self.ended.wait(pause):
-            pause, step, now = NEXT_STEP_S, self._step, time.monotonic()
-            if step and (step != told or now - at >= STILL_S):
-                so_far = f" ({now - self._since:.0f} s so far)" if step == told else ""
-                # Nothing depends on it: a reader that has gone ends the command elsewhere.
-                with contextlib.suppress(OSError, ValueError):
-                    line = f"{self._command}: {legible(step)}{so_far}"
-                    print(line, file=getattr(sys, self._stream), flush=True)
-                told, at = step, now
-
-
-@contextlib.contextmanager
-def steps_shown(
-    command: str, first: str, stream: Literal["stdout", "stderr"] = "stderr"
-) -> Iterator[None]:
-    """Says what is under way inside, in lines, once it takes longer than half a second.
-
-    Steps are what ``lttune`` and ``analysis`` log at level INFO, so that whoever is slow says so
-    with the standard library and knows nothing of a screen. A quick command prints nothing.
-
-    Args:
-        command: what each line begins with.
-        first: the step with which it begins.
-        stream: where they go; those of a command whose result is printed belong to "stderr".
-    """
-    steps = _Steps(command, stream, first)
-    loggers = [logging.getLogger(name) for name in _TELLING]
-    before = [(logger.level, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(steps)
-        logger.setLevel(logging.INFO)
-        # MLflow gives the root a handler, which would print each step a second time.
-        logger.propagate = False
-    threading.Thread(target=steps.tell, name="lttune-steps", daemon=True).start()
-    try:
-        yield
-    finally:
-        steps.ended.set()
-        for logger, (level, propagates) in zip(loggers, before, strict=True):
-            logger.removeHandler(steps)
-            logger.setLevel(level)
-            logger.propagate = propagates
 
 
 def _line(box: str) -> str:

@@ -17,8 +17,8 @@ import pytest
 from patience import wait_for
 from sample_study import write_study
 
-from lttune.config import command_line
-from lttune.config.command_line import steps_shown
+from lttune.config.output import steps
+from lttune.config.output.steps import steps_shown
 
 ROOT = Path(__file__).parents[2]
 STEP = logging.getLogger("analysis.some.module")
@@ -26,8 +26,8 @@ STEP = logging.getLogger("analysis.some.module")
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
-    monkeypatch.setattr(command_line, "FIRST_STEP_S", 0.02)
-    monkeypatch.setattr(command_line, "NEXT_STEP_S", 0.01)
+    monkeypatch.setattr(steps, "FIRST_STEP_S", 0.02)
+    monkeypatch.setattr(steps, "NEXT_STEP_S", 0.01)
 
 
 @pytest.fixture
@@ -54,14 +54,14 @@ def test_each_step_is_a_line(printed):
 
 
 def test_a_quick_command_prints_nothing(printed, monkeypatch):
-    monkeypatch.setattr(command_line, "FIRST_STEP_S", 3600.0)
+    monkeypatch.setattr(steps, "FIRST_STEP_S", 3600.0)
     with shown(printed, "lttune report", "at work"):
         STEP.info("reading the study")
     assert printed.getvalue() == ""
 
 
 def test_a_step_that_goes_on_is_told_again_and_how_long_it_takes(printed, monkeypatch):
-    monkeypatch.setattr(command_line, "STILL_S", 0.03)
+    monkeypatch.setattr(steps, "STILL_S", 0.03)
     with shown(printed, "lttune sync", "at work"):
         wait_for(lambda: printed.getvalue().count("\n") >= 2)
     first, second = printed.getvalue().splitlines()[:2]
@@ -70,7 +70,7 @@ def test_a_step_that_goes_on_is_told_again_and_how_long_it_takes(printed, monkey
 
 
 def test_an_empty_step_speaks_for_itself(printed, monkeypatch):
-    monkeypatch.setattr(command_line, "STILL_S", 0.0)
+    monkeypatch.setattr(steps, "STILL_S", 0.0)
     with shown(printed, "my-study", "starting Ray"):
         wait_for(lambda: "starting Ray" in printed.getvalue())
         STEP.info("")

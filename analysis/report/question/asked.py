@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from analysis.frame import StudyFrame
 from lttune.config.design import INERT
 
-WORDS = {
+SPOKEN = {
     "train.lr": ("learning rate",),
     "train.batch_size": ("batch size",),
     "train.optimizer": ("optimizer", "optimiser"),
@@ -43,7 +43,7 @@ def varied_paths(study: StudyFrame) -> list[str]:
 def asked_paths(study: StudyFrame) -> list[str]:
     """Returns the hyperparameters that the question names, those that nothing varies as well.
 
-    What nothing varies is recognised by ``WORDS`` alone: the last part of a path, such as "name",
+    What nothing varies is recognised by ``SPOKEN`` alone: the last part of a path, such as "name",
     may mean anything.
     """
     question, varied = question_of(study), varied_paths(study)
@@ -54,9 +54,9 @@ def asked_paths(study: StudyFrame) -> list[str]:
     named = [path for path in varied if is_said([_last(path), *_words(path)])]
     told = {word for path in named for word in _words(path)}
     others = (
-        path for path, words in WORDS.items() if path not in varied and told.isdisjoint(words)
+        path for path, words in SPOKEN.items() if path not in varied and told.isdisjoint(words)
     )
-    return [*named, *(path for path in others if is_said(WORDS[path]))]
+    return [*named, *(path for path in others if is_said(SPOKEN[path]))]
 
 
 def _last(path: str) -> str:
@@ -65,7 +65,7 @@ def _last(path: str) -> str:
 
 def _words(path: str) -> tuple[str, ...]:
     """Returns what a question calls a path; fractions of layers are pruning fractions all."""
-    return WORDS.get("prune.fraction" if path.startswith("prune.fractions.") else path, ())
+    return SPOKEN.get("prune.fraction" if path.startswith("prune.fractions.") else path, ())
 
 
 def asks_for_all(study: StudyFrame) -> bool:

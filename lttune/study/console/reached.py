@@ -16,13 +16,13 @@ from lttune.store.temporary import temporary_beside
 
 PROGRESS = "progress.json"
 """File of a study that runs with what the trials under way have reached."""
-SHARES = ("density", "val_accuracy", "test_accuracy")
+LAST_LEVEL = ("density", "val_accuracy", "test_accuracy")
 """Numbers of a trial's last level, beside the ``level`` itself."""
 NOTED_EACH_S = 1.0
 """Seconds between two writings: levels of a small study come faster than anybody reads."""
 
 Reports = Mapping[int, Mapping[str, Any]]
-"""Number of a trial -> ``level`` and ``SHARES`` of its last level."""
+"""Number of a trial -> ``level`` and ``LAST_LEVEL`` of its last level."""
 
 
 class ReachedNote:
@@ -39,7 +39,7 @@ class ReachedNote:
         if time.monotonic() - self._at < NOTED_EACH_S:
             return
         self._at = time.monotonic()
-        kept = {n: {k: one.get(k) for k in ("level", *SHARES)} for n, one in reports.items()}
+        kept = {n: {k: one.get(k) for k in ("level", *LAST_LEVEL)} for n, one in reports.items()}
         draft = temporary_beside(self._path)
         with contextlib.suppress(OSError):
             draft.write_text(json.dumps({"left_s": left_s, "trials": kept}))
@@ -69,5 +69,5 @@ def _is_report(one: Any) -> bool:
     return (
         isinstance(one, dict)
         and is_int(one.get("level"))
-        and all(is_number(one.get(name)) for name in SHARES)
+        and all(is_number(one.get(name)) for name in LAST_LEVEL)
     )
