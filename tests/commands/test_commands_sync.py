@@ -23,7 +23,7 @@ from lttune.study.tracking.tracker import Tracker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-NAMES = ("000 anchor", "001 anchor")
+NAMES = ("000 anchor base configuration", "001 anchor lr=0.003")
 LEVELS = [0, 1, 2]
 
 

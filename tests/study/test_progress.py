@@ -212,6 +212,9 @@ def test_a_terminal_names_the_phases_that_run_and_the_failures(ledger, watch):
     ledger.trials[2].state = "failed"
     line = drawn(shown, console)[0]
     assert line.startswith("anchor and search   0 of 4 trials done, 2 running, 1 to come, 1 failed")
+    for trial in ledger.trials:
+        trial.state = "failed" if trial.number else "complete"
+    assert drawn(shown, console)[0].startswith("writing the report   1 of 4 trials done, 0 running")
 
 
 def test_a_terminal_is_drawn_and_cleaned_up_and_has_no_lines_of_trials(ledger, watch):

@@ -13,7 +13,7 @@ from typing import Literal
 
 from lttune.errors import legible
 
-FIRST_STEP_S = 0.5
+FIRST_STEP_S = 0.3
 """Seconds after which a command that has said nothing says what it is doing."""
 NEXT_STEP_S = 2.0
 """Seconds between two looks at whether it does something else by now."""
@@ -56,7 +56,7 @@ class _Steps(logging.Handler):
 def steps_shown(
     command: str, first: str, stream: Literal["stdout", "stderr"] = "stderr"
 ) -> Iterator[None]:
-    """Says what is under way inside, in lines, once it takes longer than half a second.
+    """Says what is under way inside, in lines, once it takes longer than a moment.
 
     Steps are what ``lttune`` and ``analysis`` log at level INFO, so that whoever is slow says so
     with the standard library and knows nothing of a screen. A quick command prints nothing.

@@ -32,7 +32,9 @@ def head_text(
 ) -> Text:
     """Returns phases, counts and times of a study that runs, in a line; what is None is unknown."""
     done, failed = ledger.count(*ENDED), ledger.count("failed")
-    phases = " and ".join(dict.fromkeys(trial.phase for trial in running)) or "starting Ray"
+    is_over = 0 < ledger.total <= done + failed
+    nothing = "writing the report" if is_over else "starting Ray"
+    phases = " and ".join(dict.fromkeys(trial.phase for trial in running)) or nothing
     return Text.assemble(
         (legible(phases), "bold"),
         f"   {done} of {ledger.total} trials done, {len(running)} running, "
