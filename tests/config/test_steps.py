@@ -14,9 +14,11 @@ from pathlib import Path
 
 import digits_study
 import pytest
+import stored_study
 from patience import wait_for
 from sample_study import write_study
 
+from lttune.__main__ import main
 from lttune.config.output import steps
 from lttune.config.output.steps import steps_shown
 
@@ -128,3 +130,19 @@ def test_a_report_speaks_before_what_it_needs_is_loaded_and_prints_its_path_alon
         "lttune report: loading the packages of the report",
     )
     assert all(line.startswith("lttune report: ") for line in lines)
+
+
+def test_long_commands_tell_their_steps(tmp_path, caplog, monkeypatch):
+    """What ``steps_shown`` prints is what they log."""
+    caplog.set_level(logging.INFO)
+    folder = stored_study.make(tmp_path / "results")
+    (folder / "records.parquet").unlink()
+    assert main(["doctor", str(folder), "--repair"]) == 0
+    assert main(["transfer", str(folder), "--steps", "20", "--replicates", "1"]) == 0
+    assert main(["report", str(folder)]) == 0
+    told = [record.getMessage() for record in caplog.records]
+    assert "making the rows of trial 0 (1 of 1)" in told
+    assert "1 of 4 networks are trained" in told
+    assert "4 of 4 networks are trained" in told
+    assert "reading the study" in told
+    assert any(text.startswith("drawing accuracy (section 2 of ") for text in told)

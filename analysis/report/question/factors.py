@@ -35,7 +35,7 @@ def factor_sentences(subject: Subject) -> list[str]:
     if here is None:
         unvaried = [path for path in named if path not in varied_paths(study)]
         first = [f"No trial varies {path}." for path in unvaried]
-        return [*first, *swept, *lacking_design(study, subject.note)]
+        return [*first, *swept, *lacking_design(study, subject.note, named)]
     assert subject.design is not None
     if not named:
         return [_decided(here), *lead_text(subject.design.ranks, subject.design.changes)[:1]]

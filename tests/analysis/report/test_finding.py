@@ -117,7 +117,7 @@ def test_without_a_design_the_command_is_named_that_would_tell(tmp_path, info, l
     trials = [*(trial(n) for n in range(3)), *search_trials(8)]
     folder = write_study(tmp_path, trials=trials, question=ALL, **{"command": COMMAND} | info)
     said = finding(Subject(study=load(folder)))
-    assert said[0].startswith("Which of them decides is not known: ")
+    assert said[0].startswith("Which hyperparameters decide is not known: ")
     assert lacks in said[0]
     assert command in said[0]
     # What the search found follows by its settings, then the base configuration's tickets.
@@ -128,15 +128,19 @@ def test_without_a_design_the_command_is_named_that_would_tell(tmp_path, info, l
 
 def test_a_design_of_too_few_points_says_so_and_which_scale_has_more(tmp_path):
     config = {"objective": {"name": "accuracy_at", "density": 0.41}, "phases": ["design"]}
-    study = design_study(tmp_path, points=4, question=ALL, config=config, command=COMMAND)
+    study = design_study(
+        tmp_path, points=4, question=ALL, config=config, command=COMMAND, scale="smoke"
+    )
     folder = study.folder
     said = report.write(folder).read_text()
     kept = read_answer(folder)
     assert kept[0] == (
-        "Which of them decides is not known: 4 points of the design are trained: importances take "
-        "16 or more."
+        "Which hyperparameters decide is not known: 4 points of the design are trained: "
+        "importances take 16 or more."
     )
-    assert kept[1] == "`python studies/own.py --scale quick` has a design of more points."
+    assert (
+        kept[1] == "`python studies/own.py --trials 9 --scale quick` has a design of more points."
+    )
     assert "has a design of more points." in said
 
 
@@ -144,7 +148,7 @@ def test_a_sweep_of_what_is_asked_for_answers_before_what_is_missing(tmp_path):
     study = asking(swept_study(tmp_path), RATE)
     said = finding(Subject(study=study))
     assert said[0].startswith("Sweep of lr: with 51.2 % of the weights the ticket's mean gain")
-    assert said[1].startswith("Which of them decides is not known: ")
+    assert said[1].startswith("Whether train.lr decides is not known: ")
     assert sum(sentence.startswith("Sweep of lr") for sentence in said) == 1
 
 
@@ -155,7 +159,7 @@ def test_what_no_trial_varies_is_said(tmp_path):
     study = load(write_study(tmp_path / "b", trials=trials, question=BATCH, space={}))
     said = finding(Subject(study=study))
     assert said[0] == "No trial varies train.batch_size."
-    assert said[1].startswith("Which of them decides is not known: ")
+    assert said[1].startswith("Whether train.batch_size decides is not known: ")
 
 
 def test_a_question_about_claims_counts_verdicts_or_says_what_they_take(tmp_path):
