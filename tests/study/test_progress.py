@@ -11,6 +11,7 @@ from rich.console import Console
 from lttune.records.ledger import Ledger, Trial
 from lttune.study.console import progress
 from lttune.study.console.progress import Progress
+from lttune.study.console.reached import ReachedNote, read_reached
 from lttune.study.console.table import clock
 
 
@@ -240,3 +241,17 @@ def test_rays_start_is_not_counted_as_pace(ledger, watch):
     watch.now += 5
     early.level(anchor, report(0, 1.0), 1.0)
     assert late == early._left()
+
+
+def test_what_is_reached_is_noted_while_trials_run_and_not_afterwards(ledger, watch, tmp_path):
+    note = ReachedNote(tmp_path)
+    shown = Progress(ledger, WORK, Console(file=io.StringIO(), width=200), note=note)
+    shown.started()
+    with shown:
+        ledger.trials[0].state = "running"
+        watch.now += 9
+        shown.level(ledger.trials[0], report(0, 1.0), share=1.0)
+        kept = {"level": 0, "density": 1.0, "val_accuracy": 0.9, "test_accuracy": 0.875}
+        # 9 of 18 networks took 9 s.
+        assert read_reached(tmp_path) == ({0: kept}, 9.0)
+    assert list(tmp_path.iterdir()) == []

@@ -76,11 +76,11 @@ def test_times_that_are_none_are_not_shown(folder):
 
 def test_what_is_reached_is_noted_for_others_at_most_once_a_second(tmp_path, monkeypatch):
     note = ReachedNote(tmp_path)
-    note.write({3: REPORT | {"rows": [1, 2]}}, 12.5)
-    note.write({3: REPORT | {"level": 4}}, 1.0)
+    note.write({3: REPORT | {"rows": [1, 2]}}, lambda: 12.5)
+    note.write({3: REPORT | {"level": 4}}, lambda: 1.0)
     assert read_reached(tmp_path) == ({3: REPORT}, 12.5)
     monkeypatch.setattr(reached, "NOTED_EACH_S", 0.0)
-    note.write({3: REPORT | {"level": 4}}, None)
+    note.write({3: REPORT | {"level": 4}}, lambda: None)
     assert read_reached(tmp_path) == ({3: REPORT | {"level": 4}}, None)
     note.remove()
     note.remove()
@@ -90,7 +90,7 @@ def test_what_is_reached_is_noted_for_others_at_most_once_a_second(tmp_path, mon
 
 def test_a_note_that_cannot_be_written_stops_nobody(tmp_path):
     note = ReachedNote(tmp_path / "gone")
-    note.write({3: REPORT}, 1.0)
+    note.write({3: REPORT}, lambda: 1.0)
     note.remove()
 
 

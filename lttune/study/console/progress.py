@@ -69,7 +69,7 @@ class Progress:
         self._share[trial.number] = share
         self._now[trial.number] = dict(report)
         if self._note:
-            self._note.write(self._now, self._left())
+            self._note.write(self._now, self._left)
 
     def ended(self, trial: Trial) -> None:
         """Notes the end of a trial; without a terminal, prints a line about it."""

@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +34,15 @@ class ReachedNote:
     def __init__(self, folder: Path) -> None:
         self._path, self._at = folder / PROGRESS, -math.inf
 
-    def write(self, reports: Reports, left_s: float | None) -> None:
-        """Writes what each trial has reached, and the seconds that are left as far as is known."""
+    def write(self, reports: Reports, left: Callable[[], float | None]) -> None:
+        """Writes what each trial has reached, and the seconds that ``left`` says, if it is time."""
         if time.monotonic() - self._at < NOTED_EACH_S:
             return
         self._at = time.monotonic()
         kept = {n: {k: one.get(k) for k in ("level", *LAST_LEVEL)} for n, one in reports.items()}
         draft = temporary_beside(self._path)
         with contextlib.suppress(OSError):
-            draft.write_text(json.dumps({"left_s": left_s, "trials": kept}))
+            draft.write_text(json.dumps({"left_s": left(), "trials": kept}))
             draft.replace(self._path)
 
     def remove(self) -> None:
