@@ -71,12 +71,16 @@ def answer(study: StudyFrame) -> list[str]:
     return [*first, *_confirmed(study), *_plain(study), *swept_sentences(study).values()]
 
 
+NO_BASE = "the study has no base configuration to judge."
+"""Ends what there is to say where nothing else is."""
+
+
 def _plain(study: StudyFrame) -> list[str]:
     """Says what there is where neither base configuration nor sweep can answer."""
     if has_anchor(study) or in_phases(study.records, lambda phase: phase.is_swept).any():
         return []
     trials = study.records["trial"].nunique()
-    return [f"{trials} trials have trained networks; the study has no base configuration to judge."]
+    return [f"{trials} trials have trained networks; {NO_BASE}"]
 
 
 def _confirmed(study: StudyFrame) -> list[str]:

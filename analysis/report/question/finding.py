@@ -6,9 +6,10 @@ A run prints the same at its end, and keeps it in the study's folder as ``answer
 from __future__ import annotations
 
 from analysis.frame import StudyFrame, in_phases
-from analysis.report.answer import answer, answer_density, signed, target_sentences
+from analysis.report.answer import NO_BASE, answer, answer_density, signed, target_sentences
 from analysis.report.question.asked import question_of
 from analysis.report.question.factors import factor_sentences
+from analysis.report.question.missing import lacking_confirmation
 from analysis.report.section import Subject
 from analysis.tables.fair_comparison import GAP, value_table
 from analysis.tables.objective import objective_name
@@ -31,7 +32,8 @@ def finding(subject: Subject) -> list[str]:
         *target_sentences(study),
         *_best(study),
     ]
-    return list(dict.fromkeys([*own, *answer(study)]))
+    rest = [sentence for sentence in answer(study) if not (own and sentence.endswith(NO_BASE))]
+    return list(dict.fromkeys([*own, *rest]))
 
 
 def _judged(subject: Subject) -> list[str]:
@@ -51,10 +53,12 @@ def _judged(subject: Subject) -> list[str]:
 def _compared(study: StudyFrame) -> list[str]:
     """Returns whether each value of a fair comparison has a winning ticket."""
     path = study.info.get("compared")
-    table = value_table(study) if path else None
-    pruned = table[table["density"] < 1] if table is not None else None
-    if pruned is None or pruned.empty:
+    if not path:
         return []
+    table = value_table(study)
+    pruned = table[table["density"] < 1]
+    if pruned.empty:
+        return lacking_confirmation(study, path)
     at = pruned["density"].iloc[nearest_place(pruned["density"], answer_density(study))]
     here = pruned[pruned["density"] == at]
     text: list[str] = []

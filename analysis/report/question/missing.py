@@ -38,6 +38,17 @@ def lacking_design(study: StudyFrame, note: str, asked: Sequence[str]) -> list[s
     return [f"{text}`{_command(study, ('--phases', *names))}` would tell."]
 
 
+def lacking_confirmation(study: StudyFrame, path: str) -> list[str]:
+    """Returns why nobody can compare the values of a fair comparison yet, and what to run."""
+    run = (study.info.get("config") or {}).get("phases") or ()
+    confirming = phase_names(lambda phase: phase.confirms)
+    flags = () if set(run) & set(confirming) else ("--phases", *run, *confirming)
+    return [
+        f"Which {path} has winning tickets is not known: none of their choices is trained on fresh "
+        f"replicates. `{_command(study, flags)}` trains them."
+    ]
+
+
 def _more_points(study: StudyFrame) -> str:
     """Returns the command that would give a design more points."""
     if study.incomplete:

@@ -74,6 +74,7 @@ def test_which_hyperparameters_decide_names_factors_shares_intervals_and_densiti
         "chance gives is seen of train.batch_size."
     )
     assert said[1].startswith("From 100.0 % to 40.0 % of the weights train.lr has the highest ST")
+    assert not any("no base configuration" in sentence for sentence in said)
 
 
 def test_a_question_about_the_batch_size_speaks_of_the_batch_size(designed):
@@ -213,3 +214,22 @@ def test_an_answer_that_cannot_be_read_is_none(tmp_path):
     assert read_answer(other) == ["�\\x1b[2J", "x\\x00\\x00"]
     (other / "answer.txt").write_bytes(b"x" * (2 << 20))
     assert read_answer(other) == []
+
+
+@pytest.mark.parametrize(
+    ("phases", "command"),
+    [
+        (["tune"], "python studies/own.py --scale quick --trials 9 --phases tune confirm"),
+        (
+            ["tune", "confirm"],
+            "python studies/own.py --scale quick --phases anchor search --trials 9",
+        ),
+    ],
+)
+def test_a_comparison_without_a_confirmation_says_what_trains_it(tmp_path, phases, command):
+    info = {"compared": "train.optimizer", "config": {"phases": phases}, "command": COMMAND}
+    study = load(write_study(tmp_path, question="Has every optimizer winning tickets?", **info))
+    assert finding(Subject(study=study))[0] == (
+        "Which train.optimizer has winning tickets is not known: none of their choices is trained "
+        f"on fresh replicates. `{command}` trains them."
+    )
