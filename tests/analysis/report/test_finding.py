@@ -139,10 +139,9 @@ def test_a_design_of_too_few_points_says_so_and_which_scale_has_more(tmp_path):
         "Which hyperparameters decide is not known: 4 points of the design are trained: "
         "importances take 16 or more."
     )
-    assert (
-        kept[1] == "`python studies/own.py --trials 9 --scale quick` has a design of more points."
-    )
-    assert "has a design of more points." in said
+    command = "python studies/own.py --trials 9 --scale quick"
+    assert kept[1] == f"`{command}` has a design of more points."
+    assert f"<p><code>{command}</code> has a design of more points.</p>" in said
 
 
 def test_a_sweep_of_what_is_asked_for_answers_before_what_is_missing(tmp_path):
