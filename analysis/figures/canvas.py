@@ -101,7 +101,7 @@ LEGEND_WIDTH = 44
 """Characters after which a name in a legend goes on in another line."""
 
 
-def wrapped(text: str) -> str:
+def in_lines(text: str) -> str:
     """Returns a name as a legend has it: in lines, a dollar sign as one."""
     return textwrap.fill(text, LEGEND_WIDTH).replace("$", r"\$")
 

@@ -55,4 +55,4 @@ def confirmation(study: StudyFrame, subtitle: str) -> Drawing | None:
 
 def _legend(settings: str, name: str) -> str:
     """Returns a configuration in a legend: its settings, and in a line where it comes from."""
-    return settings if settings == BASE_SETTINGS else f"{canvas.wrapped(settings)}\n{name}"
+    return settings if settings == BASE_SETTINGS else f"{canvas.in_lines(settings)}\n{name}"

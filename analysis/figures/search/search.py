@@ -125,7 +125,7 @@ def draw_search(
     ring = {"facecolors": "none", "edgecolors": palette.BLACK, "linewidths": 1.8}
     label = f"on the Pareto front (n = {best.sum()})"
     if best.sum() == 1:
-        label = canvas.wrapped(f"best trial: {table.loc[best, 'settings'].iloc[0]}")
+        label = canvas.in_lines(f"best trial: {table.loc[best, 'settings'].iloc[0]}")
     ax.scatter(x[best], y[best], s=190, label=label, zorder=4, **ring)
     bad = shown & (table["diverged"] > 0)
     if bad.any():
