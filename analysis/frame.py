@@ -30,6 +30,9 @@ TRIAL_COLUMNS = [*TRIAL, "values", "error", "role"]
 ``values`` a list of all values of the objective, None without one. ``role`` is missing where a
 point has no part in a comparison."""
 
+NOT_IN_ALL = ("trained",)
+"""Columns of the tables that those of some older studies lack."""
+
 LOADED_OF_SHEET = ("name", "lottery")
 """Fields of ``study.json`` without which nothing can be said of a study."""
 LOADED_OF_TRIAL = ("number", "phase", "label", "hparams", "state")
@@ -124,7 +127,7 @@ def load(folder: Path | str) -> StudyFrame:
 
 def _table(path: Path, columns: schema.Columns, study_id: str | None) -> pd.DataFrame:
     key = [name for name in KEY if name in columns]
-    rows = read_table(path, key, study_id)
+    rows = read_table(path, [name for name in columns if name not in NOT_IN_ALL], study_id)
     if not rows:
         return pd.DataFrame(columns=pd.Index(list(columns)))
     require_columns(path, rows, key, columns)

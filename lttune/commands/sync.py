@@ -10,7 +10,7 @@ import tyro
 
 from lttune.errors import ConfigError, DataError, ResourceError, StorageError
 
-_RECORDED = ("trial", "branch", "level")
+_RECORDED = ("trial", "replicate", "branch", "level")
 """What is read of each row of ``records.parquet`` to tell networks apart."""
 
 _SYNC_S = 300.0
@@ -30,6 +30,7 @@ class Flags:
 
 def main(flags: Flags) -> int:
     """Sends what is missing, says where to, and returns the exit code."""
+    from lttune.records.columns import require_columns
     from lttune.records.folder import (
         read_listing,
         read_sheet,
@@ -48,9 +49,10 @@ def main(flags: Flags) -> int:
     study_id = sheet.get("study_id")
     with no_driver(folder):
         trials = read_trials(folder, study_id)
-        rows = read_table(folder / "records.parquet", _RECORDED, study_id)
-        numbers = (row["trial"] for row in rows)
-        require_rows(folder / "records.parquet", map(vars, trials), numbers)
+        records = folder / "records.parquet"
+        rows = read_table(records, _RECORDED, study_id)
+        require_columns(records, rows, _RECORDED)
+        require_rows(records, map(vars, trials), (row["trial"] for row in rows))
         planned = read_listing(folder, (), study_id).get("planned", {})
         by_trial: dict[int, list[dict[str, Any]]] = {trial.number: [] for trial in trials}
         for row in rows:

@@ -29,18 +29,35 @@ UNREAD_OUTPUT = 141
 def unread_output() -> Iterator[None]:
     """Ends the process without a word where nobody reads its output any more, as in ``| head``.
 
+    A character that the output's encoding lacks, as one of a file's name may be, is written out.
+
     Raises:
         SystemExit: ``UNREAD_OUTPUT`` then.
     """
     try:
         try:
-            yield
+            with _written_out(sys.stdout):
+                yield
         finally:
             # A short output fails only here, or at the interpreter's end, which nobody can catch.
             _flush()
     except BrokenPipeError:
         _drop_rest()
         raise SystemExit(UNREAD_OUTPUT) from None
+
+
+@contextlib.contextmanager
+def _written_out(stream: object) -> Iterator[None]:
+    """Has what the encoding of a stream lacks written as a number, as on the standard error."""
+    if not isinstance(stream, io.TextIOWrapper):
+        yield
+        return
+    before = stream.errors
+    stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        stream.reconfigure(errors=before)
 
 
 def _flush() -> None:

@@ -80,7 +80,7 @@ def read_table(path: Path, needed: Collection[str] = (), study_id: str | None = 
     """
     rows = schema.read(path, study_id)
     if rows and (missing := [name for name in needed if name not in rows[0]]):
-        raise StorageError(f"{path} lacks {', '.join(missing)}")
+        raise StorageError(f"{path} lacks {listed(missing)}")
     return rows
 
 

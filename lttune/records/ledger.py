@@ -11,9 +11,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from lttune.errors import DamagedError, RefusedError
+from lttune.errors import DamagedError, RefusedError, quoted
 from lttune.records import rules
 from lttune.records.schema import require_same_study
 from lttune.store.sealed import read_object, write_object
@@ -183,11 +183,17 @@ def listed_trials(path: Path, listed: Sequence[Mapping[str, Any]]) -> list[Trial
     """Returns the trials of a file, in the order of their numbers.
 
     Raises:
-        RefusedError: if one has a field that this lttune does not know.
+        RefusedError: if one has a field or a state that this lttune does not know.
     """
     if more := sorted(set().union(*listed) - _FIELDS.keys()):
         raise RefusedError(
             f"{path} was written by a newer lttune: its trials have {', '.join(more)}; use that "
+            "version or a later one"
+        )
+    states = {one["state"] for one in listed if "state" in one}
+    if others := sorted(states - {*get_args(TrialState)}):
+        raise RefusedError(
+            f"{path} was written by a newer lttune: its trials are {quoted(others)}; use that "
             "version or a later one"
         )
     return sorted((Trial(**one) for one in listed), key=lambda trial: trial.number)

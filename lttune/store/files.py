@@ -139,21 +139,44 @@ def read_json(path: Path) -> Any:
     return parse_json(read_whole(path))
 
 
+DEEPEST = 100
+"""Lists and objects in each other that JSON may have; ours has ten at most, and Python walks on a
+stack of a thousand calls."""
+_TOO_DEEP = "its lists are nested too deeply"
+
+
 def parse_json(data: bytes) -> Any:
     """Returns the plain values of the bytes of a JSON file.
 
     Raises:
         ValueError: if they are no JSON; NaN, infinities and numbers that 64 bits cannot hold, which
-            ours never has, are none.
+            ours never has, are none, nor what lies deeper than ``DEEPEST``.
     """
     try:
         values = json.loads(data, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
+        _require_shallow(values)
         if b"\\u" in data:
             # Half of a pair is no character: no output could be written of it.
             json.dumps(values, ensure_ascii=False).encode()
     except RecursionError:
-        raise ValueError("its lists are nested too deeply") from None
+        raise ValueError(_TOO_DEEP) from None
     return values
+
+
+def _require_shallow(values: Any) -> None:
+    """Raises ``ValueError`` if who walks through the values would go too deep."""
+    inside = [values]
+    for _ in range(DEEPEST):
+        inside = [
+            one
+            for outer in inside
+            if isinstance(outer, dict | list)
+            for one in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(one, dict | list)
+        ]
+        if not inside:
+            return
+    raise ValueError(_TOO_DEEP)
 
 
 def _refuse(constant: str) -> NoReturn:

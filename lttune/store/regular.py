@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from lttune.errors import StorageError
+from lttune.errors import StorageError, quoted
 
 ALWAYS_ROOM = 64 << 20
 """Bytes that any file may fill in memory, however short it is."""
@@ -62,8 +62,10 @@ def expanded(name: str) -> Path:
     """Returns a path whose ~ is the home that it stands for.
 
     Raises:
-        StorageError: if it stands for none.
+        StorageError: if it stands for none, or the name can be that of no file.
     """
+    if "\0" in name:
+        raise StorageError(f"{quoted(name)} cannot be read: no path has such a character")
     try:
         return Path(name).expanduser()
     except RuntimeError as error:

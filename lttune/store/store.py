@@ -221,8 +221,9 @@ def require_writable(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        mark = folder / f".probe-{os.getpid()}"
-        mark.write_text("")
+        mark = temporary_beside(folder / "probe")
+        # A new file: what a stranger put there as a link is not written through.
+        mark.touch(exist_ok=False)
         mark.unlink()
     except OSError as error:
         text = f"cannot write to {folder}: {error.strerror or error}"

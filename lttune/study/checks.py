@@ -21,6 +21,7 @@ from lttune.data.transforms import outline, require_batch, training_size
 from lttune.errors import MOST_LISTED, ConfigError, ResourceError
 from lttune.models import Network
 from lttune.pruning.densities import planned_densities, require_survivors
+from lttune.records.capacity import capacity
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Space
 from lttune.trajectory.branches import ANYWHERE, BRANCHES, TRANSFERS
@@ -259,6 +260,27 @@ def check_objective(objective: ObjectiveConfig, base: LotteryConfig, network: Ne
             f"objective.density must be reached by the base configuration, whose last level has "
             f"density {reached:.3g}; got {objective.density!r}; give a larger one or more levels"
         )
+
+
+BYTES_OF_WEIGHT = 16
+"""Bytes that training a weight takes at least: its value, gradient and two moments."""
+
+
+def check_memory(networks: Iterable[Network]) -> None:
+    """Checks that each network can be trained in the memory that this job may use.
+
+    Raises:
+        ConfigError: with what the first one that cannot needs; the system would end its worker.
+    """
+    most = capacity().memory
+    for network in networks:
+        weights = sum(map(math.prod, network.shapes.values()))
+        if most is not None and BYTES_OF_WEIGHT * weights > most:
+            raise ConfigError(
+                f"model.name must be a network that {most / 1e9:,.1f} GB of memory can train, got "
+                f"{network.config.name!r}, whose {weights:,} weights need "
+                f"{BYTES_OF_WEIGHT * weights / 1e9:,.0f}"
+            )
 
 
 REACHED_S, ANSWERED_S = 3.0, 3.0

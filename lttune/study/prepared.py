@@ -25,6 +25,7 @@ from lttune.study.checks import (
     check_address,
     check_controls,
     check_idle,
+    check_memory,
     check_objective,
     check_points,
     check_space,
@@ -121,9 +122,12 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
     assert datasets is not None
     assert corners is not None
     controls = {*config.controls, *(name for point in points for name in point.controls)}
+    networks = _networks(corners, datasets)
+    if config.has_own_ray:
+        check_memory(networks)
     needs = Needs(
         device=config.device,
-        networks=_networks(corners, datasets),
+        networks=networks,
         configs=corners,
         datasets=datasets.values(),
         holds=not HOLDING.isdisjoint(controls),
@@ -146,7 +150,7 @@ def _made_known(own_networks: Sequence[str]) -> bool:
 
 
 def _require_device(config: StudyConfig) -> None:
-    if config.device == "cuda" and config.address is None and not torch.cuda.is_available():
+    if config.device == "cuda" and config.has_own_ray and not torch.cuda.is_available():
         raise ResourceError("device must be cpu here: PyTorch sees no CUDA")
 
 

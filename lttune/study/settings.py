@@ -40,6 +40,8 @@ OWN_NAMES = ("cells",)
 WINDOWS_DEVICES = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)\d")
 DEVICE_NAMES = "CON, PRN, AUX, NUL, COM1, LPT1 and so on"
 """Names that Windows gives no folder, whatever their ending."""
+LAST_PORT = 65_535
+"""The largest number of a port."""
 FREE = (
     "plan",
     "engine",
@@ -147,8 +149,10 @@ class StudyConfig:
                 ("controls", CONTROLS),
                 ("search_over", MoreName),
             ):
-                for value in getattr(self, name):
+                values = getattr(self, name)
+                for value in values:
                     rules.choice(name, value, choices)
+                rules.require(len({*values}) == len(values), name, "each once", values, (name,))
             ok = all(is_number(d) and 0 < d <= 1 for d in self.control_densities)
             rules.require(ok, "control_densities", "numbers in (0, 1]", self.control_densities)
             rules.require(bool(self.phases), "phases", "at least one phase", self.phases)
@@ -170,8 +174,9 @@ class StudyConfig:
             uri = self.tracking_uri
             rules.attempt(lambda: require_uri("tracking_uri", uri))
         local = self.address in (None, "local", "auto")
-        ok = local or re.fullmatch(r"[A-Za-z0-9_.-]+:\d{1,5}", self.address or "") is not None
-        rules.require(ok, "address", "auto or HOST:PORT", self.address)
+        place = re.fullmatch(r"[A-Za-z0-9_.-]+:(\d{1,5})", self.address or "")
+        ok = local or (place is not None and 1 <= int(place[1]) <= LAST_PORT)
+        rules.require(ok, "address", f"auto or HOST:PORT, a port up to {LAST_PORT}", self.address)
 
     def plain(self) -> dict[str, Any]:
         """Returns the settings without ``lottery`` as plain values."""

@@ -28,6 +28,7 @@ COMMANDS = {
     "importance": "importance S",
     "check": "claims check S",
     "power": "claims power S",
+    "sync": "sync S",
 }
 
 STOPPED = ("transfer", "importance")
@@ -76,7 +77,7 @@ def rewritten(path: Path, change: Callable[[dict], dict], name: str, kind: pa.Da
     pq.write_table(table.append_column(name, column), path)
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in STOPPED])
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {*STOPPED, "sync"}))
 def test_the_study_itself_is_no_reason(study, cwd, command):
     words = COMMANDS[command].replace("S", str(study)).replace("O", str(cwd / "out")).split()
     assert main(words) == 0
@@ -179,6 +180,47 @@ def test_an_objective_that_optuna_cannot_have(study, refused, change):
     sheet["objective"] |= change
     (study / "study.json").write_text(json.dumps(sheet))
     refused("optuna")
+
+
+@pytest.mark.parametrize("name", ["a%41.db", "a?b.db", "a%2Fb.db", "é #1.db"])
+def test_a_database_goes_where_it_was_asked_for(study, cwd, name):
+    assert main(["export", str(study), "--optuna", "--out", name]) == 0
+    assert [path.name for path in cwd.iterdir()] == [name]
+    assert (cwd / name).read_bytes().startswith(b"SQLite format 3")
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (pa.table({"trial": ["0"]}), ": trial must be a whole number, got '0'"),
+        (pa.table({"trial": [[0]]}), ": trial must be a whole number, got [0]"),
+        (pa.table({"trial": pa.array([None], pa.int64())}), ": trial must be a whole number, got "),
+        (pa.table({"level": [1]}), " lacks trial"),
+    ],
+)
+def test_a_table_of_layers_of_other_columns(study, refused, table, told):
+    pq.write_table(table, study / "layers.parquet")
+    assert refused("csv").startswith(f"{study / 'layers.parquet'}{told}")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_measure_that_deepcave_cannot_have(study, refused, value):
+    rewritten(
+        study / "records.parquet",
+        lambda row: {**row, "val_accuracy": value},
+        "val_accuracy",
+        pa.float64(),
+    )
+    assert refused("deepcave").startswith(f"{study} is no study that DeepCAVE can have: ")
+
+
+def test_a_hyperparameter_of_several_values_is_one_cell(study, cwd):
+    sheet = json.loads((study / "trials.json").read_text())
+    sheet["trials"][0]["hparams"] = {"prune.fractions": {"fc1": 0.2}, "x": [1, {"a": 2}]}
+    (study / "trials.json").write_text(json.dumps({"trials": sheet["trials"]}))
+    for form in ("csv", "optuna", "deepcave"):
+        assert main(["export", str(study), f"--{form}", "--out", str(cwd / form)]) in (0, 2)
+    assert '"{""fc1"": 0.2}"' in (cwd / "csv" / "trials.csv").read_text()
 
 
 # What a spreadsheet would compute.

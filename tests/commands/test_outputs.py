@@ -1,11 +1,13 @@
 """What a command cannot write, or nobody reads: one line and an exit code, or no word at all."""
 
 import errno
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sample_study import write_study
 
@@ -85,3 +87,18 @@ def test_an_output_that_nobody_reads_ends_a_command_without_a_word(call):
     root = Path(__file__).parents[2]
     done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "shown"),
+    [("é.npz", "ascii", r"\xe9.npz"), (os.fsdecode(b"\xff.npz"), "utf-8", r"\udcff.npz")],
+)
+def test_a_name_that_an_output_cannot_hold_is_written_out(cwd, monkeypatch, name, encoding, shown):
+    x, y = np.arange(96, dtype=np.uint8).reshape(6, 4, 4), np.array([0, 1, 2] * 2)
+    np.savez(cwd / name, train_x=x, train_y=y, test_x=x[:3], test_y=y[:3])
+    data = io.BytesIO()
+    out = io.TextIOWrapper(data, encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", out)
+    assert main(["data", f"./{name}"]) == 0
+    assert shown in data.getvalue().decode("ascii")
+    assert out.errors == "strict"

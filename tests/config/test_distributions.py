@@ -78,6 +78,7 @@ def test_whole_numbers_own_the_quantiles_between_their_half_integer_borders(log)
         lambda: LogUniform(low=0.0, high=1.0),
         lambda: Integer(low=0, high=5, log=True),
         lambda: Integer(low=5, high=4),
+        lambda: Categorical(choices=()),
         lambda: Categorical(choices=("a",)),
         lambda: Categorical(choices=("a", "a")),
         lambda: Categorical(choices=("a", "b")).to_unit("c"),

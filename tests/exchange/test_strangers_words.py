@@ -87,6 +87,43 @@ def test_a_dataset_that_a_stranger_names_is_not_fetched(study, cwd, capsys, monk
         data.load("cifar10")
 
 
+@pytest.mark.parametrize("weights", ["start", "trained"])
+def test_a_network_that_is_larger_than_its_cell_is_not_made(study, cwd, capsys, weights):
+    path = study / "study.json"
+    values = read_object(path)
+    values["lottery"]["model"]["name"] = "lenet-3000-3000"
+    write_object(path, values)
+    assert main(["export", str(study), "--level", "1", "--weights", weights]) == 74
+    told = f"what is stored of {study}:0/0/1 is not of its network: fc1.weight must be of shape (3000, "
+    assert capsys.readouterr().err.startswith(f"lttune: error: {told}")
+    assert list(cwd.iterdir()) == []
+
+
+def test_a_dataset_whose_name_no_file_can_have_is_one_line(study, capsys):
+    path = study / "study.json"
+    values = read_object(path)
+    for name in ("a/\0.npz", "./\0"):
+        values["lottery"]["data"]["name"] = name
+        write_object(path, values)
+        assert main(["export", str(study), "--level", "0"]) == 74
+        assert "no path has such a character" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("depth", [200, 900, 980])
+def test_a_sheet_of_lists_in_lists_is_one_line(study, capsys, depth):
+    path = study / "study.json"
+    values = read_json(path)
+    values = {name: value for name, value in values.items() if name not in ("schema", "seal")}
+    text = json.dumps(values | {"lottery": {**values["lottery"], "x": "HERE"}})
+    deep = '{"a": ' * depth + "1" + "}" * depth
+    path.write_text(text.replace('"HERE"', deep))
+    for command in (["export", "--level", "0"], ["export", "--csv"], ["report"]):
+        assert main([*command, str(study)]) == 74
+        printed = capsys.readouterr().err
+        assert "study.json is damaged: its lists are nested too deeply" in printed
+        assert printed.count("\n") == 1
+
+
 @pytest.mark.slow
 def test_importances_are_not_written_through_a_link(tmp_path, capsys):
     study = design_study(tmp_path / "results", points=64, name="d")

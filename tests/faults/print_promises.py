@@ -51,7 +51,10 @@ def outcomes(report: Path) -> dict[str, Counter[Any]]:
         state = next((kinds[child.tag] for child in case if child.tag in kinds), "passed")
         file = str(case.get("file")).removeprefix("tests/")
         function = str(case.get("name")).partition("[")[0]
-        for name in (file, f"{file}::{function}"):
+        # A test's class stands behind its module, which is called as its file is.
+        group = str(case.get("classname")).rpartition(f"{Path(file).stem}.")[2]
+        own = f"{group}::{function}" if group[:1].isupper() else function
+        for name in (file, f"{file}::{own}"):
             found.setdefault(name, Counter())[state] += 1
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 import pytest
 import stored_study
-from hypothesis import HealthCheck, given, settings
+from changed_values import SETTINGS, changed_values
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_cells import INPUTS, cell, obtain
 
@@ -28,22 +28,6 @@ from lttune.store.files import read_json, write_json
 from lttune.store.store import Store
 from lttune.study.manifest import earlier
 
-SETTINGS = settings(
-    max_examples=60,
-    deadline=5_000,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
-    max_leaves=6,
-)
-
 
 @st.composite
 def changed_bytes(draw: Any, data: bytes) -> bytes:
@@ -53,24 +37,6 @@ def changed_bytes(draw: Any, data: bytes) -> bytes:
         end = min(len(data), at + draw(st.sampled_from([0, 1, 4, 50, len(data)])))
         data = data[:at] + draw(st.binary(max_size=20)) + data[end:]
     return data
-
-
-@st.composite
-def changed_values(draw: Any, values: Any) -> Any:
-    """A copy of plain values with something somewhere in it replaced, or left out."""
-    values = copy.deepcopy(values)
-    at = values
-    while True:
-        names = list(at) if isinstance(at, dict) else list(range(len(at)))
-        name = draw(st.sampled_from(names))
-        inner = at[name]
-        if not isinstance(inner, dict | list) or not inner or draw(st.booleans()):
-            if draw(st.booleans()):
-                del at[name]
-            else:
-                at[name] = draw(JSON)
-            return values
-        at = inner
 
 
 def tried(*reads: Any) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lttune.errors import StorageError
+from lttune.errors import RefusedError, StorageError
 from lttune.records.ledger import Ledger, Trial
-from lttune.store.sealed import read_object
+from lttune.store.sealed import read_object, write_object
 
 
 def full(path: Path) -> Ledger:
@@ -146,3 +146,15 @@ def test_a_damaged_file_is_named_and_kept(tmp_path, text, told):
     with pytest.raises(StorageError, match=rf"trials\.json:? {told}"):
         Ledger.open(path)
     assert path.read_bytes() == text.encode("latin-1")
+
+
+def test_a_state_that_is_unknown_is_a_newer_versions(tmp_path):
+    ledger = Ledger(path=tmp_path / "trials.json")
+    ledger.add("anchor", "", {}, [0], [])
+    ledger.save()
+    values = read_object(ledger.path)
+    values["trials"][0]["state"] = "paused"
+    write_object(ledger.path, values)
+    told = r"trials\.json was written by a newer lttune: its trials are \['paused'\]; use that"
+    with pytest.raises(RefusedError, match=told):
+        Ledger.open(ledger.path)

@@ -10,7 +10,7 @@ from small_cells import INPUTS, cell, never, obtain
 from lttune.errors import StorageError
 from lttune.store import cells
 from lttune.store.files import read_whole
-from lttune.store.store import Store
+from lttune.store.store import Store, require_writable
 
 
 def tree(folder):
@@ -112,3 +112,16 @@ def test_who_only_reads_locks_writes_and_moves_nothing(tmp_path):
     assert obtain(reader, INPUTS, cell)[2] is False
     assert obtain(reader, {"replicate": 1}, cell)[2] is False
     assert tree(tmp_path) == before
+
+
+def test_a_link_where_writing_is_tried_is_not_written_through(tmp_path, victim, monkeypatch):
+    store = tmp_path / "cells"
+    store.mkdir()
+    for link in (store / f".probe-{os.getpid()}", store / "planted"):
+        link.symlink_to(victim / "work.txt")
+    require_writable(store)
+    monkeypatch.setattr("lttune.store.store.temporary_beside", lambda path: store / "planted")
+    with pytest.raises(StorageError, match=r"cannot write to .*: File exists"):
+        require_writable(store)
+    assert (victim / "work.txt").read_text() == "mine"
+    assert len(list(store.iterdir())) == 2

@@ -101,7 +101,19 @@ def one_line(text: str) -> str:
         ("--scale", "--scale"),
         ("--sampler tpee", "Expected one of ('tpe', 'gp', 'random')"),
         ("--trails 3", "did you mean --trials?"),
+        (
+            "--lottery.model.name lenet-1-1",
+            "prune.fractions must remove one of the 1 weights of fc2 at level 1, got 0.4",
+        ),
+        ("--lottery.model.dropout 1.0", "model.dropout must be in [0, 1), got 1.0"),
+        ("--lottery.train.momentum 1.0", "train.momentum must be in [0, 1), got 1.0"),
+        ("--lottery.train.weight-decay -1", "train.weight_decay must be a finite number >= 0"),
+        ("--lottery.train.lr 1e400", "train.lr must be a finite number > 0, got inf"),
+        (f"--seed {2**63}", "seed must be a whole number from 0 to 2^63 - 1, got 92"),
+        (f"--name {300 * 'a'}", "name must be 1 to 64 letters"),
         ("--phases walk", "'walk'"),
+        ("--controls reinit reinit", "controls must be each once, got ('reinit', 'reinit')"),
+        ("--address h:65536", "address must be auto or HOST:PORT, a port up to 65535, got"),
         ("--controls transfer", "target must be given for the control 'transfer'"),
     ],
 )
@@ -148,8 +160,9 @@ def test_a_dataset_that_can_be_had_nowhere_says_what_was_tried(refused, cwd, tmp
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
-def test_cuda_without_cuda_is_refused(refused, cwd):
-    code, text = refused("--device", "cuda")
+@pytest.mark.parametrize("place", [[], ["--address", "local"]])
+def test_cuda_without_cuda_is_refused(refused, cwd, place):
+    code, text = refused("--device", "cuda", *place)
     assert (code, one_line(text)) == (5, "device must be cpu here: PyTorch sees no CUDA")
     assert list(cwd.iterdir()) == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import NamedTuple
 
 import pytest
 from digits_study import LOTTERY, STUDY
@@ -14,7 +15,7 @@ from lttune.data.transforms import training_size
 from lttune.errors import ConfigError
 from lttune.pruning.densities import planned_densities, require_survivors
 from lttune.store.store import Store
-from lttune.study.checks import check_fit, check_idle, check_space
+from lttune.study.checks import check_fit, check_idle, check_memory, check_space
 from lttune.study.declared import describe_space
 from lttune.training.engines import make
 from lttune.trajectory.lab import Lab, network_of
@@ -212,3 +213,26 @@ def test_level_by_level_a_layer_keeps_its_last_weight(scope, fraction):
 def test_a_learned_mask_cannot_be_known():
     config = LOTTERY.override({"method": "supermask", "levels": 1})
     require_survivors(config, network_of(config, DATASETS["digits"]))
+
+
+# Memory.
+
+
+def test_a_network_that_no_memory_of_this_job_can_train_is_refused(monkeypatch):
+    network = network_of(LOTTERY, DATASETS["digits"])
+    weights = 64 * 20 + 20 + 20 * 10 + 10 + 10 * 10 + 10
+    for most in (None, 16 * weights):
+        monkeypatch.setattr("lttune.study.checks.capacity", lambda most=most: Memory(most))
+        check_memory([network])
+    monkeypatch.setattr("lttune.study.checks.capacity", lambda: Memory(16 * weights - 1))
+    told = (
+        r"^model\.name must be a network that 0\.0 GB of memory can train, got 'lenet-20-10', whose"
+    )
+    with pytest.raises(ConfigError, match=told):
+        check_memory([network])
+
+
+class Memory(NamedTuple):
+    """What a job may use."""
+
+    memory: int | None

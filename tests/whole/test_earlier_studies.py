@@ -2,7 +2,8 @@
 
 Each is a study of ``digits_study.py``: all phases that need no points, one replicate, one control,
 the torch engine. ``written-by-0.1.0`` is by lttune 0.1.0 before its modules had folders,
-``written-sealed`` by the first whose files carry their checksums and say which study they are of.
+``written-sealed`` by the first whose files carry their checksums and say which study they are of,
+``written-counted`` by the first whose trials count their rows.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import digits_study
 import pytest
 
 import analysis
-from lttune.config import LotteryConfig, from_dict
+from lttune.__main__ import main
+from lttune.config import LotteryConfig, flatten, from_dict
 from lttune.data import load
 from lttune.errors import RefusedError
 from lttune.records.ledger import Ledger, Trial
@@ -25,12 +27,12 @@ from lttune.records.objectives import objectives
 from lttune.records.schema import read
 from lttune.store.files import read_json
 from lttune.store.store import Store
-from lttune.study.manifest import refuse_other, sheet
+from lttune.study.manifest import continued, refuse_other, sheet
 from lttune.study.phases.planned import phase_config
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
 
-WRITTEN = ("written-by-0.1.0", "written-sealed")
+WRITTEN = ("written-by-0.1.0", "written-sealed", "written-counted")
 OF_THIS_READING = {"reused"}
 """What a row says of the run that found its network, not of the network."""
 
@@ -108,3 +110,34 @@ def test_it_is_reported(place, written):
     assert len(frame.records) == len(read(place / "study" / "records.parquet"))
     page = analysis.write_report(place / "study").read_text()
     assert written["name"] in page
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "export STUDY --csv",
+        "export STUDY --optuna",
+        "export STUDY --deepcave",
+        "export STUDY --level 1 --weights start --form compact",
+        "masks STUDY:0/0/1 STUDY:1/0/1",
+        "claims check STUDY",
+        "claims power STUDY",
+        "doctor STUDY",
+    ],
+)
+def test_every_command_reads_it(place, cwd, capsys, command):
+    assert main(command.replace("STUDY", str(place / "study")).split()) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_the_newest_says_all_that_a_study_says_today():
+    """Else it is time for another one."""
+    folder = Path(__file__).parent / WRITTEN[-1] / "study"
+    trials = read_json(folder / "trials.json")["trials"]
+    assert set(trials[0]) == {field.name for field in dataclasses.fields(Trial)}
+    asked = dataclasses.replace(digits_study.SMOKE, engine="torch")
+    today = continued(None, sheet(asked, digits_study.STUDY, load("digits"), "numerics"))
+    written = read_json(folder / "study.json")
+    assert written.keys() - {"schema", "seal"} == today.keys()
+    assert flatten(written["lottery"]).keys() >= flatten(today["lottery"]).keys()
+    assert written["config"].keys() == today["config"].keys()

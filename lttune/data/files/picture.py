@@ -8,6 +8,7 @@ on which ground they belong, is not in them.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ COLOUR_MODES = {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"}
 """Its modes that become red, green and blue without a loss worth a word."""
 _BITS, _EXTRA, _SAMPLES = 258, 338, 339
 """Tags of TIFF: bits of each channel, what further channels are, and how numbers are written."""
+_OF_CONTENT = (None, errno.EINVAL, errno.EISDIR)
+"""Numbers of errors that are about what lies there; all others say that it cannot be read now."""
 
 
 def picture_head(file: Path) -> tuple[str, tuple[int, int]]:
@@ -135,6 +138,9 @@ def _square(picture: Image, size: int) -> Image:
 
 
 def _unreadable(file: Path, error: Exception) -> DataError | StorageError:
-    if isinstance(error, PermissionError):
+    # What Pillow itself raises as an ``OSError``, about what a file holds, has no number.
+    if isinstance(error, OSError) and error.errno not in _OF_CONTENT:
         return StorageError(f"{file} cannot be read: {error.strerror}")
+    if isinstance(error, MemoryError):
+        return DataError(f"{file} does not fit into memory")
     return DataError(f"{file} is damaged or no picture: {' '.join(str(error).split())}")

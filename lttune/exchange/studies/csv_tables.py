@@ -10,6 +10,7 @@ import pandas as pd
 
 from lttune.exchange.studies.folder import Folder, new_folder, require_absent, scalar
 from lttune.records import schema
+from lttune.records.columns import require_columns
 from lttune.records.folder import read_table, require_rows
 from lttune.records.spreadsheet import save_csv
 
@@ -29,7 +30,8 @@ def write_csv(folder: Folder, path: Path) -> list[str]:
     """
     require_absent(path)
     table = folder.path / "layers.parquet"
-    layers = read_table(table, study_id=folder.sheet.get("study_id"))
+    layers = read_table(table, ("trial",), folder.sheet.get("study_id"))
+    require_columns(table, layers, ("trial",), schema.LAYERS)
     require_rows(table, map(vars, folder.trials), (row["trial"] for row in layers))
     tables = {
         "records.csv": _table(folder.rows, list(schema.MEASURES)),

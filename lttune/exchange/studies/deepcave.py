@@ -47,7 +47,7 @@ def write_deepcave(folder: Folder, path: Path) -> list[str]:
 
     Raises:
         ConfigError: if no trial that has ended is a point of the study's space.
-        StorageError: if the folder is there already, or the records do not hold what is told.
+        StorageError: if the folder is there already, or the study is none that DeepCAVE can have.
     """
     require_absent(path)
     names = [*(objective["name"] for objective in OBJECTIVES), *MORE_MEASURES]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,9 @@ def _require_name(path: Path, name: str) -> None:
 
 
 def scalar(value: Any) -> Any:
-    """Returns a value as a cell of a table: a list is text."""
+    """Returns a value as a cell of a table: a list is text, and so is what a stranger nested."""
+    if isinstance(value, Mapping):
+        return json.dumps(value)
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 

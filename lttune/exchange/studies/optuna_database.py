@@ -19,6 +19,7 @@ from lttune.exchange.studies.trial_sets import TrialSet, trial_sets
 from lttune.records.columns import require_columns
 from lttune.records.ledger import Trial
 from lttune.store.files import reason_of, write_atomically
+from lttune.study.tracking.uri import sqlite_uri
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -44,7 +45,7 @@ def write_optuna(folder: Folder, path: Path) -> list[str]:
     require_columns(folder.path / "records.parquet", folder.rows, SHOWN_BY_LEVEL)
     found = trial_sets(folder, "--optuna")
     with write_atomically(path) as draft:
-        storage = RDBStorage(f"sqlite:///{draft}")
+        storage = RDBStorage(sqlite_uri(draft))
         for chosen in found:
             try:
                 _write(folder, chosen, storage)

@@ -20,7 +20,7 @@ from optuna.distributions import (
 from lttune.config import DEPTH
 from lttune.config.design import INERT, Factor
 from lttune.config.phase import PHASES, phase_names, phase_of
-from lttune.errors import ConfigError, StorageError
+from lttune.errors import ConfigError, StorageError, quoted
 from lttune.exchange.studies.folder import Folder, scalar
 from lttune.records.ledger import OVER, Trial
 from lttune.study.search.space import distribution_of
@@ -89,7 +89,7 @@ def distribution(described: Mapping[str, Any]) -> BaseDistribution:
     try:
         return DISTRIBUTIONS[described["kind"]](described)
     except (ArithmeticError, KeyError, TypeError, ValueError):
-        text = f"study.json: space must be of distributions, got {dict(described)}"
+        text = f"study.json: space must be of distributions, got {quoted(dict(described))}"
         raise StorageError(text) from None
 
 

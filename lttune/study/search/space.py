@@ -15,7 +15,7 @@ from optuna.distributions import (
 from lttune.config import LotteryConfig, require
 from lttune.config.design import Categorical, Distribution, Factor, Integer, LogUniform, Uniform
 from lttune.config.rules import every_rule
-from lttune.errors import unknown
+from lttune.errors import ConfigError, unknown
 
 
 def space_of(factors: Iterable[Factor]) -> dict[str, BaseDistribution]:
@@ -83,4 +83,7 @@ def _add(found: dict[str, BaseDistribution], name: str, base: LotteryConfig) -> 
         raise unknown("search_over", name, MORE)
     path, distribution = MORE[name]
     require(path not in found, "search_over", f"without what is searched already ({path})", name)
-    found[path] = distribution_of(Factor(path=path, distribution=distribution(base)))
+    try:
+        found[path] = distribution_of(Factor(path=path, distribution=distribution(base)))
+    except ConfigError as error:
+        raise error.within(f"search_over {name!r}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -78,7 +79,8 @@ def test_a_folder_of_pictures_that_is_none(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert "is no folder of pictures" in refusal(str(tmp_path / "pipe"))
     assert "cannot be read: File name too long" in refusal(str(tmp_path / ("x" * 300)))
-    assert "is no folder of pictures" in refusal(f"{tmp_path}/a\0b")
+    for name in ("a\0b", "a\0b.npz"):
+        assert "no path has such a character" in refusal(f"{tmp_path}/{name}")
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.write_text("a file")])
@@ -181,3 +183,33 @@ def test_a_member_of_holes_is_left_out():
         tar.addfile(plain, io.BytesIO(b"abc"))
     text.seek(0)
     assert list(archives.members(text).values()) == [b"abc"]
+
+
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EIO, errno.EMFILE, errno.EACCES])
+def test_a_picture_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch, code):
+    own(tmp_path)
+    failing(monkeypatch, OSError(code, os.strerror(code)))
+    with pytest.raises(StorageError) as error:
+        load(str(tmp_path))
+    assert str(error.value) == f"{tmp_path}/ape/0.png cannot be read: {os.strerror(code)}"
+
+
+def test_a_picture_that_memory_cannot_hold_is_not_called_damaged(tmp_path, monkeypatch):
+    own(tmp_path)
+    failing(monkeypatch, MemoryError())
+    with pytest.raises(DataError, match=r"ape/0\.png does not fit into memory$"):
+        load(str(tmp_path))
+
+
+def own(folder) -> None:
+    for name in ("ape", "bee"):
+        (folder / name).mkdir()
+        for number in range(5):
+            Image.fromarray(X[number]).save(folder / name / f"{number}.png")
+
+
+def failing(monkeypatch, error: Exception) -> None:
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(Image, "open", fail)

@@ -38,6 +38,12 @@ def test_the_base_lies_in_a_wider_space():
         (["momentums"], BASE, "momentum"),
         (["momentum", "momentum"], BASE, "searched already"),
         (["width"], CONV_2, "lenet-H1-H2"),
+        (["width"], BASE.override({"model.name": "lenet-1"}), "search_over 'width': categ"),
+        (
+            ["warmup"],
+            BASE.override({"train.steps": 3, "train.eval_every": 3}),
+            "search_over 'warmup': integer must be low < high",
+        ),
     ],
 )
 def test_a_factor_that_cannot_be_searched_is_refused(names, base, message):
