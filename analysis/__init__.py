@@ -6,11 +6,14 @@ Both functions import what they need when they are called: a study script that o
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from analysis.frame import StudyFrame
+
+_LOG = logging.getLogger(__name__)
 
 
 def load(folder: Path | str) -> StudyFrame:
@@ -41,15 +44,18 @@ def write_report(folder: Path) -> Path:
     See ``analysis.report.write``. Claims are shown if any is tested. They are those of a file
     ``claims.yaml`` in the folder, which is kept there when the shipped ones have changed since.
     """
+    _LOG.info("loading the packages of the report")
     from analysis import frame
     from analysis.claims import is_any_tested, of_studies, read
     from analysis.report.write import write
     from analysis.tables.design.importance import design_tables
 
+    _LOG.info("reading the study")
     study, own = frame.load(folder), Path(folder) / "claims.yaml"
     registry = read(own) if own.exists() else read()
     # Claims about importance read what this keeps in the folder.
     design_tables(study)
+    _LOG.info("judging the claims")
     table = of_studies([study], registry)
     verdicts = table if is_any_tested(table) else None
     return write(folder, verdicts=verdicts, registry=registry)

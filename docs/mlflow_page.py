@@ -51,10 +51,17 @@ def chromium() -> str:
 @contextmanager
 def server(uri: str) -> Iterator[str]:
     """Runs ``mlflow ui`` on a tracking URI at a free port; yields its address, ends it after."""
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
+    with running(command) as address:
+        yield address
+
+
+@contextmanager
+def running(command: Sequence[str]) -> Iterator[str]:
+    """Runs a command of ``mlflow ui`` at a free port; yields its address, ends it after."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "DO_NOT_TRACK": "true"}
     process = subprocess.Popen(
         [*command, "--port", str(port), "--workers", "1"],

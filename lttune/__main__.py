@@ -16,6 +16,8 @@ from importlib.util import find_spec
 
 from lttune import __version__
 from lttune.config.command_line import exit_code_after, parsed, unread_output
+from lttune.config.output.help import help_text
+from lttune.config.output.steps import steps_shown
 from lttune.config.signals import interrupts_call, raise_interrupted
 from lttune.errors import unknown
 
@@ -31,10 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     alone = interrupts_call(raise_interrupted) if argv is None else contextlib.nullcontext()
     with alone, unread_output():
-        return _main(list(sys.argv[1:] if argv is None else argv))
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        return _main(arguments, is_alone=argv is None)
 
 
-def _main(arguments: list[str]) -> int:
+def _main(arguments: list[str], *, is_alone: bool) -> int:
     match arguments[:1]:
         case [] | ["-h"] | ["--help"]:
             print(overview(), file=sys.stdout if arguments else sys.stderr)
@@ -42,7 +45,7 @@ def _main(arguments: list[str]) -> int:
         case ["--version"]:
             print(f"lttune {__version__}")
             return 0
-    return exit_code_after(lambda: _run(arguments[0], arguments[1:]), arguments)
+    return exit_code_after(lambda: _run(arguments[0], arguments[1:], is_alone=is_alone), arguments)
 
 
 def commands() -> Mapping[str, str]:
@@ -68,7 +71,7 @@ def _summary(module: str) -> str:
     return (ast.get_docstring(ast.parse(source or "")) or "").partition("\n")[0]
 
 
-def _run(name: str, arguments: list[str]) -> int:
+def _run(name: str, arguments: list[str], *, is_alone: bool) -> int:
     modules = commands()
     if name not in modules:
         raise unknown("command", name, modules)
@@ -76,14 +79,15 @@ def _run(name: str, arguments: list[str]) -> int:
     import tyro
 
     command = importlib.import_module(modules[name])
-    prog, text = f"lttune {name}", command.__doc__
-    return command.main(
-        parsed(
-            lambda words: tyro.cli(command.Flags, prog=prog, description=text, args=words),
-            arguments,
-            prog,
-        )
+    prog, text = f"lttune {name}", help_text(command.__doc__ or "")
+    flags = parsed(
+        lambda words: tyro.cli(command.Flags, prog=prog, description=text, args=words),
+        arguments,
+        prog,
     )
+    is_told = is_alone and not getattr(command, "IS_LIVE", False)
+    with steps_shown(prog, "at work") if is_told else contextlib.nullcontext():
+        return command.main(flags)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lttune.config.design import Factor
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,7 @@ def main(flags: Flags) -> int:
     sample = design_sample(study)
     if isinstance(sample, str):
         raise ConfigError(f"study must have a design to tell importances from: {sample}")
+    _LOG.info("estimating by Optuna's methods")
     responses = {
         **_by_density(sample.responses),
         **_objective(study.trials, sample.points, study.info.get("objective") or {}),

@@ -20,6 +20,9 @@ class Flags:
 def main(flags: Flags) -> int:
     """Prints the page's path and returns the exit code."""
     from analysis import write_report
+    from lttune.records.folder import read_sheet
 
+    # Before what takes seconds to import: a mistake is told at once.
+    read_sheet(flags.study)
     print(write_report(flags.study))
     return 0

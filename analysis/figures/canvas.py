@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,6 +95,15 @@ def legend_below(figure: Figure, columns: int) -> None:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+LEGEND_WIDTH = 44
+"""Characters after which a name in a legend goes on in another line."""
+
+
+def in_lines(text: str) -> str:
+    """Returns a name as a legend has it: in lines, a dollar sign as one."""
+    return textwrap.fill(text, LEGEND_WIDTH).replace("$", r"\$")
 
 
 def settle(figure: Figure) -> None:

@@ -5,4 +5,5 @@ import sys
 from lttune.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main(["report", *sys.argv[1:]]))
+    sys.argv[1:1] = ["report"]
+    sys.exit(main())

@@ -27,11 +27,10 @@ Its most accurate tickets keep about 13.5 % (Frankle & Carbin 2019, Figures 3 an
 def answer_density(study: StudyFrame) -> float:
     """Returns the share of weights at which the answer is given, in (0, 1).
 
-    A study that searches is asked about the density that its objective reads.
+    It is the one that the study's objective reads, whether or not it searches.
     """
-    run = (study.info.get("config") or {}).get("phases") or ()
-    searched = not set(run).isdisjoint(phase_names(lambda phase: phase.ends_with_objective))
-    return (reading_density(study) if searched else None) or PAPERS_DENSITY
+    asked = (study.info.get("config") or {}).get("objective")
+    return (reading_density(study) if asked else None) or PAPERS_DENSITY
 
 
 def scale_line(study: StudyFrame) -> str:
@@ -69,7 +68,11 @@ def answer(study: StudyFrame) -> list[str]:
     if study.records.empty:
         return ["Nothing has finished yet: there is no trained network to report on."]
     first = _anchor(study) if has_anchor(study) else []
-    return [*first, *_confirmed(study), *_plain(study), *_sweeps(study)]
+    return [*first, *_confirmed(study), *_plain(study), *swept_sentences(study).values()]
+
+
+NO_BASE = "the study has no base configuration to judge."
+"""Ends what there is to say where nothing else is."""
 
 
 def _plain(study: StudyFrame) -> list[str]:
@@ -77,7 +80,7 @@ def _plain(study: StudyFrame) -> list[str]:
     if has_anchor(study) or in_phases(study.records, lambda phase: phase.is_swept).any():
         return []
     trials = study.records["trial"].nunique()
-    return [f"{trials} trials have trained networks; the study has no base configuration to judge."]
+    return [f"{trials} trials have trained networks; {NO_BASE}"]
 
 
 def _confirmed(study: StudyFrame) -> list[str]:
@@ -94,9 +97,9 @@ def _confirmed(study: StudyFrame) -> list[str]:
             "unknown": "one replicate has no interval, so this may be chance",
         }
         text.append(
-            f"On fresh replicates, at {100 * row['at']:.1f} % of the weights, {row['name']} minus "
-            f"the base configuration in test accuracy: {_size(estimate)}; "
-            f"{endings[estimate.verdict]}."
+            f"On fresh replicates, at {100 * row['at']:.1f} % of the weights, "
+            f"{row['settings']} ({row['name']}) minus the base configuration in test accuracy: "
+            f"{_size(estimate)}; {endings[estimate.verdict]}."
         )
     return text
 
@@ -109,8 +112,9 @@ def _size(estimate: Estimate) -> str:
     return f"{size} (95 % interval {ends}, n = {estimate.n})"
 
 
-def _sweeps(study: StudyFrame) -> list[str]:
-    text: list[str] = []
+def swept_sentences(study: StudyFrame) -> dict[str, str]:
+    """Returns swept factor -> between which values its mean gain goes, at the answer's density."""
+    text: dict[str, str] = {}
     networks, base = sweep_networks(study), settings(study)
     for factor, (worst, best) in extremes(gain_table(networks), answer_density(study)).items():
         place = elsewhere(networks[networks["factor"] == factor], base)
@@ -120,7 +124,7 @@ def _sweeps(study: StudyFrame) -> list[str]:
             f"{100 * row['accuracy']:.1f} % accurate, n = {row['n']})"
             for row in (worst, best)
         )
-        text.append(
+        text[factor] = (
             f"Sweep of {name}: with {100 * best['density']:.1f} % of the weights the ticket's "
             f"mean gain over its own dense network goes from {low} to {high}, in percentage points."
         )
@@ -161,10 +165,11 @@ def _anchor(study: StudyFrame) -> list[str]:
         )
     if not means["curve"].isin(["reinit"]).any():
         text.append("There is no reinitialised control to compare with.")
-    return text + _target(study)
+    return text + target_sentences(study)
 
 
-def _target(study: StudyFrame) -> list[str]:
+def target_sentences(study: StudyFrame) -> list[str]:
+    """Returns what the ticket is worth on another dataset, if it was trained on one."""
     table = difference_table(on_target(study.records), "test_accuracy")
     found = nearest(table, answer_density(study))
     rows = found[found["versus"].isin(["dense", "reinit"]) & (found["n"] > 0)].to_dict("records")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup, escape
 
 from analysis.report.answer import signed
 
@@ -46,5 +48,10 @@ def as_texts(values: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-FILTERS = {"percent": percent, "points": points, "number": number, "raw": raw}
+def coded(text: str) -> Markup:
+    """Returns a sentence whose commands, in backquotes, are shown as such; all else is escaped."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+FILTERS = {"percent": percent, "points": points, "number": number, "raw": raw, "coded": coded}
 """Name in a template -> function."""

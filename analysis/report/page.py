@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from analysis.figures.canvas import Drawing
-from analysis.report.answer import answer, answer_density, scale_line
+from analysis.report.answer import answer_density, scale_line
 from analysis.report.formats import FILTERS, as_texts
 from analysis.report.runs import later_runs, numerics, provenance
 from analysis.report.section import Section, Subject, said
@@ -36,15 +36,18 @@ class Shown:
     """The variables of the section's template."""
 
 
-def page(subject: Subject, shown: Sequence[Shown]) -> str:
-    """Returns the page; sections with neither figure nor rows are left out."""
+def page(subject: Subject, shown: Sequence[Shown], sentences: Sequence[str]) -> str:
+    """Returns the page; sections with neither figure nor rows are left out.
+
+    ``sentences`` are what the box at its top says, of ``finding``.
+    """
     environment = _templates()
     facts = _facts(subject)
     script = (TEMPLATES / "table.js").read_text(encoding="utf-8")
     shown = [one for one in shown if (one.figures or one.rows) and one.section.stands(subject)]
     return environment.get_template("report.html.jinja").render(
         **facts,
-        answer=answer(subject.study),
+        answer=sentences,
         sections=_bodies(environment, subject, shown, facts),
         sortable=any(one.section.name == "trials" for one in shown),
         script=Markup(script),

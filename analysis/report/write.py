@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,20 @@ from analysis.figures import canvas
 from analysis.frame import load
 from analysis.report.lock_facts import lock_facts
 from analysis.report.page import Shown, page
+from analysis.report.question.finding import finding
 from analysis.report.section import Subject, subtitle_of
 from analysis.report.sections import SECTIONS
 from analysis.report.verdict_section import verdict_section
 from analysis.tables.design.importance import design_tables
 from lttune.errors import StorageError
+from lttune.records.folder import ANSWER
 from lttune.records.spreadsheet import save_csv
 from lttune.store.files import subfolder, write_atomically
 
 if TYPE_CHECKING:
     from analysis.claims import Registry
+
+_LOG = logging.getLogger(__name__)
 
 ALWAYS = ("differences",)
 """Tables that are written without a row, too: whoever collects those of studies finds them."""
@@ -29,7 +34,9 @@ ALWAYS = ("differences",)
 def write(
     folder: Path, *, verdicts: pd.DataFrame | None = None, registry: Registry | None = None
 ) -> Path:
-    """Writes ``report.html`` and ``figures/`` into a study's folder and returns the page's path.
+    """Writes the report into a study's folder and returns the path of its page.
+
+    It is ``report.html`` and ``figures/``, and as ``answer.txt`` what the box at its top says.
 
     Equal studies give equal bytes. An unfinished study is reported as far as it goes.
 
@@ -59,9 +66,11 @@ def write(
 
 def _write(subject: Subject, path: Path) -> None:
     figures = subfolder(path.parent, "figures")
+    _LOG.info("computing the tables")
     tables = {name: table(subject) for one in SECTIONS for name, table in one.tables.items()}
     shown: list[Shown] = []
-    for section in SECTIONS:
+    for place, section in enumerate(SECTIONS, 1):
+        _LOG.info("drawing %s (section %d of %d)", section.name, place, len(SECTIONS))
         drawings = [one for one in section.figures(subject, tables) if one is not None]
         svgs = [(drawing, canvas.write(drawing, figures)) for drawing in drawings]
         shown.append(Shown(section=section, figures=svgs, rows=section.rows(subject, tables)))
@@ -69,5 +78,10 @@ def _write(subject: Subject, path: Path) -> None:
         if len(table) or name in ALWAYS:
             with write_atomically(figures / f"{name}.csv") as temporary:
                 save_csv(table, temporary)
+    answer = finding(subject)
     with write_atomically(path) as temporary:
-        temporary.write_text(page(subject, shown), encoding="utf-8")
+        temporary.write_text(page(subject, shown, answer), encoding="utf-8")
+    mark = [f"{subject.study.incomplete.capitalize()}. The numbers below will change."]
+    lines = [*(mark if subject.study.incomplete else []), *answer]
+    with write_atomically(path.with_name(ANSWER)) as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -18,12 +18,14 @@ from analysis.tables.lines import LINE_COLUMNS, line_table
 from analysis.tables.objective import directions, reading_density
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import point_name
+from lttune.config.fields import settings_text
 from lttune.records.objectives import DENSITY_GRID
 
-CONFIRMATION = ["name", "role", "at", "accuracy", "low", "high", "n"]
+CONFIRMATION = ["name", "settings", "role", "at", "accuracy", "low", "high", "n"]
 CONFIRMATION_COLUMNS = [*CONFIRMATION, "difference", "difference_low", "difference_high", "pairs"]
 CONFIRMATION_COLUMNS += ["selected", "fresh"]
-"""Columns of ``confirmation_table``."""
+"""Columns of ``confirmation_table``; ``settings`` is what a configuration varies, as text, and
+``name`` says where it comes from."""
 
 BASE_ROLE = "paper"
 """Role of the base configuration."""
@@ -32,11 +34,15 @@ BASE_ROLE = "paper"
 def confirmed(study: StudyFrame) -> pd.DataFrame:
     """Returns the trials that confirm others with ``name``, their label without the replicate.
 
+    ``settings`` is what they vary, as text.
+
     What was chosen stands first, in the order of trial numbers, the base configuration last.
     """
     trials = study.trials[in_phases(study.trials, lambda phase: phase.confirms)]
     names = trials["label"].astype(str).map(point_name)
-    trials = trials.assign(name=names, is_base=trials["role"] == BASE_ROLE)
+    varied = [settings_text(hparams or {}) for hparams in trials["hparams"]]
+    is_base = trials["role"] == BASE_ROLE
+    trials = trials.assign(name=names, settings=varied, is_base=is_base)
     return trials.sort_values(["is_base", "number"], kind="stable")
 
 
@@ -64,7 +70,12 @@ def confirmation_table(study: StudyFrame) -> pd.DataFrame:
         values = mean_interval(own)
         apart = mean_interval([]) if is_base else paired_difference(own, base)
         chosen = None if is_base or len(directions(study)) > 1 else _origin(study, mine)
-        row = {"name": name, "role": mine["role"].iloc[0], "at": at}
+        row = {
+            "name": name,
+            "settings": mine["settings"].iloc[0],
+            "role": mine["role"].iloc[0],
+            "at": at,
+        }
         row |= dict(zip(["accuracy", "low", "high", "n"], values, strict=True))
         ends = ["difference", "difference_low", "difference_high", "pairs"]
         row |= dict(zip(ends, apart, strict=True))

@@ -12,15 +12,26 @@ from analysis.frame import StudyFrame, in_phases
 from analysis.tables.curves import nearest
 from analysis.tables.objective import directions, is_minimized
 from lttune.config import flatten
+from lttune.config.fields import settings_text
 from lttune.records.best import non_dominated
 
-SEARCH = ["trial", "phase", "label", "state", "objective", "level", "diverged", "is_best"]
-SEARCH_COLUMNS = [*SEARCH, "values"]
+SEARCH = ["trial", "phase", "settings", "label", "state", "objective", "level", "diverged"]
+SEARCH_COLUMNS = [*SEARCH, "is_best", "values"]
 """Columns of ``search_table``; the factors of the space follow under their dotted paths."""
 
-OVERVIEW = ["number", "phase", "label", "state", "objective", "replicates", "dense", "ticket"]
+OVERVIEW = [
+    "number",
+    "phase",
+    "settings",
+    "label",
+    "state",
+    "objective",
+    "replicates",
+    "dense",
+    "ticket",
+]
 OVERVIEW_COLUMNS = [*OVERVIEW, "gain", "at", "lowest", "diverged", "seconds"]
-"""Columns of ``trial_table``."""
+"""Columns of ``trial_table``; ``settings`` is what a trial varies, as text."""
 
 
 def search_table(study: StudyFrame) -> pd.DataFrame:
@@ -42,6 +53,7 @@ def search_table(study: StudyFrame) -> pd.DataFrame:
         hparams = {**base, **(trial["hparams"] or {})}
         facts = {name: trial[name] for name in ("phase", "label", "state", "objective")}
         facts |= {"trial": trial["number"], "is_best": index in best}
+        facts["settings"] = settings_text(trial["hparams"] or {})
         # A stopped trial's last report is no objective: it never reached the density.
         if trial["state"] != "complete":
             facts["objective"] = math.nan
@@ -137,6 +149,7 @@ def trial_table(study: StudyFrame, density: float) -> pd.DataFrame:
         ticket = near.set_index("replicate")["test_accuracy"].astype(float)
         facts = {name: trial[name] for name in ("number", "phase", "label", "state", "objective")}
         facts |= {"replicates": len(trial["replicates"] or []), "seconds": trial["seconds"]}
+        facts["settings"] = settings_text(trial["hparams"] or {})
         facts |= {"dense": dense.mean(), "ticket": ticket.mean(), "gain": (ticket - dense).mean()}
         facts |= {"at": near["density"].astype(float).mean(), "lowest": mine["density"].min()}
         rows.append({**facts, "diverged": int(diverged.get(trial["number"], 0))})
@@ -154,7 +167,8 @@ def problem_table(study: StudyFrame) -> pd.DataFrame:
     )
     rows = rows[rows["state"].isin(["failed", "stopped"]) | (rows["diverged"] > 0)]
     rows["level"] = rows["number"].map(deepest_levels(study)).astype("Int64")
-    columns = ["number", "phase", "label", "state", "level", "diverged", "error"]
+    rows["settings"] = [settings_text(hparams or {}) for hparams in rows["hparams"]]
+    columns = ["number", "phase", "settings", "label", "state", "level", "diverged", "error"]
     return rows[columns].reset_index(drop=True)
 
 

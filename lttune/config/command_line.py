@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr
 from typing import TypeVar
 
+from lttune.config.output.help import whole_docstrings
+from lttune.config.output.unneeded import send_nowhere
 from lttune.config.passwords import masked
 from lttune.config.rules import every_rule
 from lttune.config.signals import INTERRUPTED_LINE, exit_code_of
-from lttune.config.unneeded import send_nowhere
 from lttune.errors import ConfigError, LttuneError, StorageError, complaint
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ def parsed(parse: Callable[[list[str]], T], arguments: Sequence[str], command: s
     while True:
         said = io.StringIO()
         try:
-            with every_rule(part=False) as rules, redirect_stderr(said):
+            with every_rule(part=False) as rules, redirect_stderr(said), whole_docstrings():
                 rules.unread += unread
                 made = parse(left)
             if not told:

@@ -1,11 +1,12 @@
-"""How a field's rule is checked; nested values as dotted paths, their differences, their digest."""
+"""How a field's rule is checked; nested values as dotted paths, as text, their digest."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard, get_args
 
 from lttune.errors import ConfigError, quoted, unknown
@@ -67,3 +68,32 @@ def digest(values: Any) -> str:
     """Returns the SHA-256 of plain values in canonical JSON (sorted keys, no spaces)."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+BASE_SETTINGS = "base configuration"
+"""What a trial is called that changes nothing of it."""
+
+
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Returns dotted path -> its shortest end that no other of the paths has: "lr", "data.name"."""
+    ends = {path: _ends(path) for path in paths}
+    counts = Counter(end for mine in ends.values() for end in mine)
+    return {path: next((e for e in mine if counts[e] == 1), path) for path, mine in ends.items()}
+
+
+def _ends(path: str) -> list[str]:
+    """Returns the ends of a dotted path, the shortest first: "lr", "train.lr"."""
+    parts = path.split(".")
+    return [".".join(parts[-count:]) for count in range(1, len(parts) + 1)]
+
+
+def value_text(value: object) -> str:
+    """Returns a hyperparameter's value as people read it: a float in three digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def settings_text(hparams: Mapping[str, Any]) -> str:
+    """Returns hyperparameters as people read them: "lr=0.0012 batch_size=60 fc1=0.2"."""
+    names = short_names(hparams)
+    found = [f"{names[path]}={value_text(value)}" for path, value in hparams.items()]
+    return " ".join(found) or BASE_SETTINGS

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from lttune.trajectory.lab import Lab
 from lttune.trajectory.starts import Junction
 from lttune.trajectory.task import Task, Ticket, weights_of
 from lttune.trajectory.trial import row_of
+
+_LOG = logging.getLogger(__name__)
 
 TRANSFERRED, TARGET_CONTROLS = "transfer", ("transfer_reinit", "transfer_random")
 """Branches of a study that do the same with its own replicates."""
@@ -56,10 +59,11 @@ def train_on_target(
     ]
     each = [(name, level, r, at) for name, level, at in leaving for r in replicates]
     tasks = [_task(name, level, r, _aimed(at, target), lab) for name, level, r, at in each]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for (name, level, replicate, _), task, stored in zip(
         each, tasks, lab.train(tasks), strict=True
     ):
+        _LOG.info("%d of %d networks are trained", len(rows) + 1, len(tasks))
         rows.append(row_of(name, level, replicate, task.ticket, stored, task.config, lab))
     return rows
 

@@ -7,11 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lttune.errors import StorageError, listed
+from lttune.errors import StorageError, legible, listed
 from lttune.records import rules, schema
 from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, Trial, listed_trials
 from lttune.records.schema import require_same_study
 from lttune.records.tables import Row
+from lttune.store.files import read_whole
+from lttune.store.regular import regular_size
 from lttune.store.sealed import read_object
 
 TABLES = ("records.parquet", "layers.parquet")
@@ -108,6 +110,25 @@ def require_rows(path: Path, trials: Iterable[Mapping[str, Any]], numbers: Itera
             f"{listed(wrong)}: put it back, run the study again, or let `lttune doctor STUDY "
             "--repair` make them"
         )
+
+
+ANSWER = "answer.txt"
+"""File of a study with what its report answers, a sentence a line."""
+MOST_ANSWERED = 1 << 20
+"""Bytes of an answer that are read: those of a report are a few thousand."""
+
+
+def read_answer(folder: Path) -> list[str]:
+    """Returns the sentences that the last report of a study answered, none without a report.
+
+    Nothing depends on them: a file that cannot be read is as good as none.
+    """
+    path = folder / ANSWER
+    try:
+        data = read_whole(path) if regular_size(path) <= MOST_ANSWERED else b""
+    except OSError:
+        return []
+    return [legible(line) for line in data.decode(errors="replace").splitlines()]
 
 
 def _object(folder: Path, name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from lttune.config.fields import settings_text
 from lttune.errors import DamagedError, RefusedError, quoted
 from lttune.records import rules
 from lttune.records.schema import require_same_study
@@ -56,8 +57,10 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """Number, phase and label: the trial's name for people."""
-        return f"{self.number:03d} {self.phase} {self.label}".strip()
+        """Number, phase, settings, and what its label says besides: its name for people."""
+        settings = settings_text(self.hparams)
+        more = f"{self.label} ".removeprefix(f"{settings} ").strip()
+        return f"{self.number:03d} {self.phase} {settings}{more and f' ({more})'}"
 
 
 @dataclass

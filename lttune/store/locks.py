@@ -8,11 +8,13 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from lttune.errors import LockedError, StorageError
 from lttune.store.files import read_json, reason_of, write_json
+from lttune.store.temporary import may_live, this_process
 
 NOTE = "driver.json"
 """The file that names who holds the lock; one that a killed driver left says nothing."""
@@ -33,12 +35,26 @@ def only_driver(folder: Path) -> Iterator[None]:
         raise _locked(folder) from None
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(note, {"pid": os.getpid(), "host": socket.gethostname(), "since": now})
+        whose = {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
+        write_json(note, {**whose, "process": this_process()})
         yield
     finally:
         with contextlib.suppress(OSError):
             note.unlink(missing_ok=True)
         lock.release()
+
+
+def driver(folder: Path) -> dict[str, Any] | None:
+    """Returns who runs a study, as they noted it; None if nobody does. Nothing is locked.
+
+    Of a process on another machine nobody can tell from here whether it lives: it counts.
+    """
+    try:
+        who = read_json(folder / NOTE)
+    except (OSError, ValueError):
+        return None
+    lives = isinstance(who, dict) and may_live(str(who.get("process")))
+    return who if lives else None
 
 
 @contextlib.contextmanager

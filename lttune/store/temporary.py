@@ -30,6 +30,7 @@ wrote is taken to be left."""
 _NAME = re.compile(
     r"\.(?P<name>.+)\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<began>\d+)-\d+\.tmp(-[a-z]+)?"
 )
+_PROCESS = re.compile(r"(?P<machine>[0-9a-f]{8})-(?P<pid>\d{1,9})-(?P<began>\d{1,20})")
 _OLDER_NAME = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(tmp|draft)(-[a-z]+)?")
 _OLDER_DRAFT = re.compile("(?P<name>[0-9a-f]{32})")
 _NUMBERS = itertools.count()
@@ -37,9 +38,21 @@ _NUMBERS = itertools.count()
 
 def temporary_beside(path: Path) -> Path:
     """Returns a path beside another one that this process may write to, different at each call."""
+    return path.with_name(f".{path.name}.{this_process()}-{next(_NUMBERS)}.tmp")
+
+
+def this_process() -> str:
+    """Returns what tells this process from all others: of its machine, of others, of later ones."""
     pid = os.getpid()
-    owner = f"{_machine()}-{pid}-{_began(pid)}-{next(_NUMBERS)}"
-    return path.with_name(f".{path.name}.{owner}.tmp")
+    return f"{_machine()}-{pid}-{_began(pid)}"
+
+
+def may_live(process: str) -> bool:
+    """Returns whether a process that called itself by ``this_process`` lives, or may elsewhere."""
+    known = _PROCESS.fullmatch(process)
+    if known is None:
+        return False
+    return known["machine"] != _machine() or _lives(int(known["pid"]), known["began"])
 
 
 def remove_abandoned(folder: Path, name: str | None = None) -> None:

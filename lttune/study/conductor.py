@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 import signal
 import time
@@ -27,7 +28,9 @@ from lttune.store.sealed import write_object
 from lttune.store.workplace import FAILURES, SCRATCH, workplace
 from lttune.study.console.outcome import Outcome, show, show_absence
 from lttune.study.console.printing import PrintingConsole
-from lttune.study.console.progress import Progress, clock
+from lttune.study.console.progress import Progress
+from lttune.study.console.reached import ReachedNote
+from lttune.study.console.table import clock
 from lttune.study.declared import Study
 from lttune.study.manifest import continued, earlier, refuse_other, sheet
 from lttune.study.mirrored import TrackedStudy
@@ -43,6 +46,8 @@ from lttune.study.workers.cluster import require_cluster, start_ray
 from lttune.study.workers.guardian import children_guarded
 from lttune.study.workers.tune import run_trials
 from lttune.study.workers.vital import vital_processes
+
+_LOG = logging.getLogger(__name__)
 
 Report = Callable[[Path], Path]
 """Writes the report of a study's folder and returns its path."""
@@ -71,6 +76,7 @@ def run_study(
         LttuneError: before anything starts, if the study cannot be run as asked.
     """
     began = time.monotonic() if began is None else began
+    _LOG.info("reading the data and checking the settings")
     needed = prepared(config, study)
     if config.plan:
         return _planned(needed)
@@ -91,6 +97,7 @@ def _planned(needed: Prepared) -> Outcome:
     """Prints what the study would train, and by which engine; nothing is written."""
     config, console = needed.config, PrintingConsole()
     needed.show_engine(console)
+    _LOG.info("measuring how fast this machine trains")
     pace = measured(config.lottery, needed.datasets, needed.engine, config.device)
     cores = config.max_concurrent or capacity().cores
     console.print(cost_table(plan(config, needed.study, needed.datasets, pace), cores))
@@ -143,7 +150,9 @@ class Conductor:
         self._tracked = TrackedStudy(
             folder, self._sheet, self._ledger.trials, self._tables.of, self._tracker
         )
-        self._progress = Progress(self._ledger, work(config, study, datasets), self._console)
+        networks, base = work(config, study, datasets), config.lottery.flat()
+        note = ReachedNote(folder)
+        self._progress = Progress(self._ledger, networks, self._console, base, note)
 
     def run(self) -> Outcome:
         """Runs the missing trials, then writes records and report and closes MLflow's runs."""
@@ -157,6 +166,7 @@ class Conductor:
             interrupts.append(Interrupted(signum))
             raise interrupts[0]
 
+        _LOG.info("opening MLflow")
         if reason := self._tracker.ask():
             show_absence(self._tracker.address, reason, self._config, self._console)
         self._tracked.open(is_running=True)
@@ -231,7 +241,9 @@ class Conductor:
 
     def _run_trials(self) -> None:
         config = self._config
+        _LOG.info("starting Ray")
         resources = start_ray(config)
+        _LOG.info("")  # The display of the trials takes over.
         self._needed.show_engine(self._console)
         cores = max(1, int(resources.get("CPU", 1)))
         searcher = StudySearcher(
@@ -276,12 +288,15 @@ class Conductor:
                 trial.state = "waiting"
         self._ledger.save()
         self._tables.write()
+        _LOG.info("writing the report")
         page = self._report(self._config.folder)
+        _LOG.info("sending the last of it to MLflow")
         status: RunStatus = "FAILED"
         if self._ledger.finished:
             status = "FINISHED" if self._ledger.complete else "KILLED"
         self._tracked.finish("KILLED" if interrupted else status)
         missing = self._tracker.close(timeout_s=15 if interrupted else 60)
+        _LOG.info("")
         if self._ran:
             self._ledger.wall_s += time.monotonic() - self._began
             self._ledger.save()

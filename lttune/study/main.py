@@ -12,13 +12,15 @@ from pathlib import Path
 import tyro
 
 from lttune.config.command_line import exit_code_after, parsed, unread_output
+from lttune.config.output.help import help_text
+from lttune.config.output.steps import steps_shown
+from lttune.config.output.unneeded import open_descriptors, unneeded_output
 from lttune.config.signals import (
     INTERRUPTED,
     end_at_once,
     exit_at_once,
     interrupts_call,
 )
-from lttune.config.unneeded import open_descriptors, unneeded_output
 from lttune.errors import ResourceError, StorageError
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
@@ -42,9 +44,10 @@ def main(
     with interrupts_call(exit_at_once) if argv is None else contextlib.nullcontext():
         arguments = sys.argv[1:] if argv is None else argv
         default = study.scales[_scale(arguments, study)]
+        text = help_text(doc or "")
         with unread_output():
             config = parsed(
-                lambda words: tyro.cli(StudyConfig, default=default, description=doc, args=words),
+                lambda words: tyro.cli(StudyConfig, default=default, description=text, args=words),
                 arguments,
                 f"python {study.file.parent.name}/{study.file.name}",
             )
@@ -64,11 +67,13 @@ def _run(
     alone: bool,
 ) -> int:
     _require_place()
-    # PyTorch, Ray and MLflow take seconds to import: help and mistakes should not wait.
-    from lttune.study.conductor import run_study
-
     lost = _without_ray if alone else None
-    code = run_study(config, study, report, began, lost).exit_code
+    first = "loading PyTorch, Ray and MLflow"
+    with steps_shown(config.name, first, "stdout") if alone else contextlib.nullcontext():
+        # They take seconds to import: help and mistakes should not wait.
+        from lttune.study.conductor import run_study
+
+        code = run_study(config, study, report, began, lost).exit_code
     if code >= INTERRUPTED and alone:
         for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.flush()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import from_dict
+from lttune.config.fields import settings_text
 from lttune.records.ledger import Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.summary import level_metrics, trial_metrics
@@ -97,11 +98,12 @@ class TrackedStudy:
         base = phase_config(trial.phase, self._lottery, self._objective)
         validation = self._sheet["dataset"]["validation"]
         params = {**base.flat(), "data.validation": validation, **trial.hparams}
-        replicate = f"replicate={trial.replicates[0]}"
+        settings = settings_text(trial.hparams)
+        point = trial.label.removesuffix(f"replicate={trial.replicates[0]}").strip()
         tags = {
             "lttune.phase": trial.phase,
             "lttune.replicates": repr(trial.replicates),
-            POINT: trial.label.removesuffix(replicate).strip() or trial.phase,
+            POINT: settings if point in ("", settings) else f"{settings} ({point})",
         }
         if trial.role is not None:
             tags["lttune.role"] = trial.role

@@ -21,8 +21,8 @@ from lttune.data.transforms import outline
 from lttune.errors import DataError, ResourceError
 from lttune.models import Network
 from lttune.models.own import lines_told, read_code, use
+from lttune.study.address import check_address
 from lttune.study.checks import (
-    check_address,
     check_controls,
     check_idle,
     check_memory,

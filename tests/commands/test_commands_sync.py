@@ -23,7 +23,7 @@ from lttune.study.tracking.tracker import Tracker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-NAMES = ("000 anchor", "001 anchor")
+NAMES = ("000 anchor base configuration", "001 anchor lr=0.003")
 LEVELS = [0, 1, 2]
 
 
@@ -124,6 +124,8 @@ def test_all_of_a_study_is_sent_and_nothing_of_it_twice(study, uri, sync):
             assert sorted((point.step, point.value) for point in found) == expected
         assert "accuracy_auc" in runs[name].data.metrics
     assert runs[NAMES[1]].data.params["train.lr"] == "0.003"
+    assert runs[NAMES[1]].data.tags["lttune.point"] == "lr=0.003"
+    assert runs[NAMES[0]].data.tags["lttune.point"] == "base configuration"
 
     numbers, ends = counted(uri), {name: run.info.end_time for name, run in runs.items()}
     assert sync(study, "--tracking-uri", uri) == (0, text)

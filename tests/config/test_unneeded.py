@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lttune.config.unneeded import unneeded_output
+from lttune.config.output.unneeded import unneeded_output
 
 
 def closed_pipe() -> int:
@@ -73,7 +73,7 @@ def test_a_character_that_the_encoding_lacks_is_a_question_mark(monkeypatch):
 
 CLOSED = """
 import os, sys
-from lttune.config.unneeded import open_descriptors, unneeded_output
+from lttune.config.output.unneeded import open_descriptors, unneeded_output
 open_descriptors()
 with open(sys.argv[1], "w") as file, unneeded_output():
     print("to nobody", flush=True)

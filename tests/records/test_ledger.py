@@ -88,8 +88,8 @@ def test_without_a_file_a_ledger_is_empty_and_writes_none(tmp_path):
 def test_trials_are_numbered_and_named(tmp_path):
     book = full(tmp_path / "trials.json")
     assert [trial.number for trial in book.trials] == [0, 1, 2, 3, 4]
-    assert book.trials[1].name == "001 search lr=0.1"
-    assert dataclasses.replace(book.trials[1], label="").name == "001 search"
+    assert book.trials[1].name == "001 search lr=0.1 scope=layer (lr=0.1)"
+    assert dataclasses.replace(book.trials[1], label="").name == "001 search lr=0.1 scope=layer"
 
 
 def test_counts(tmp_path):

@@ -59,7 +59,11 @@ def refused(
     cwd: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[Any, str]]:
     """Runs a command line that is refused; returns its exit code and what was printed."""
+    from lttune.config.output import steps
     from lttune.study import conductor
+
+    # A busy machine would have time to say what it does before it refuses.
+    monkeypatch.setattr(steps, "FIRST_STEP_S", 3600.0)
 
     def start_ray(config: Any) -> None:
         raise AssertionError("Ray was started")

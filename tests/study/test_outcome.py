@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import io
+import json
+import shlex
+import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from docs import mlflow_page
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.console.outcome import BEST_SHOWN, Outcome, show, show_absence
 from lttune.study.settings import StudyConfig
+from lttune.study.tracking.tracker import Tracker
 
 
 def outcome(exit_code: int = 0, **changes: str) -> Outcome:
@@ -30,7 +36,7 @@ def ledger(tmp_path) -> Ledger:
     """Six complete trials; the objective of trial n is 0.n."""
     book = Ledger(path=tmp_path / "trials.json", planned={"search": 6}, wall_s=125)
     for number in range(6):
-        trial = book.add("search", f"lr=0.{number}", {}, [0], [])
+        trial = book.add("search", f"lr=0.{number}", {"train.lr": number / 10}, [0], [])
         trial.state, trial.objective, trial.seconds = "complete", number / 10, 30
         trial.values = [number / 10]
     return book
@@ -45,7 +51,7 @@ def printed(ledger: Ledger, outcome: Outcome, config: StudyConfig | None = None)
 
 def order(text: str) -> list[str]:
     """Returns the numbers of the trials in the table of the best."""
-    return [line.split()[1] for line in text.splitlines() if " search lr=" in line]
+    return [line.split()[1] for line in text.splitlines() if " search " in line]
 
 
 def test_a_complete_study_says_what_is_best_and_where_everything_is(ledger):
@@ -118,12 +124,27 @@ def test_without_a_trial_there_is_no_table(ledger):
 @pytest.mark.parametrize(
     ("uri", "address", "hint"),
     [
-        (None, "sqlite:////there/mlflow.db (experiment 1)", "`mlflow ui`, experiment x"),
+        (
+            None,
+            "sqlite:////there/mlflow.db (experiment 1)",
+            "mlflow ui --backend-store-uri sqlite:////there/mlflow.db`, experiment x",
+        ),
         (
             "sqlite:///m.db",
             "sqlite:////there/m.db (experiment 1)",
-            "`mlflow ui --backend-store-uri sqlite:////there/m.db`, experiment x",
+            "mlflow ui --backend-store-uri sqlite:////there/m.db`, experiment x",
         ),
+        (
+            "sqlite:///m.db?timeout=9&mode=rw",
+            "sqlite:////there/m.db?timeout=9&mode=*** (experiment 1)",
+            "--backend-store-uri 'sqlite:////there/m.db?timeout=9&mode=***'` (with what *** stands",
+        ),
+        (
+            None,
+            "postgresql://***/db (experiment 1)",
+            'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"`, experiment x',
+        ),
+        ("databricks", "databricks (experiment 1)", "MLflow: databricks, experiment x"),
         (
             "http://host:5000",
             "http://host:5000/#/experiments/1/runs",
@@ -155,3 +176,35 @@ def test_a_server_that_is_away_is_one_line():
         "`lttune sync results/x --tracking-uri 'http://***@host'` sends what is missing at any "
         "later time.\n"
     )
+
+
+def test_the_mlflow_that_is_named_is_the_one_beside_this_python(ledger, monkeypatch, tmp_path):
+    ours = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", ours)
+    assert "MLflow: run `mlflow ui " in printed(ledger, outcome())
+    other = tmp_path / "mlflow"
+    other.touch(mode=0o755)
+    for path in (str(tmp_path), ""):
+        monkeypatch.setenv("PATH", path)
+        assert f"MLflow: run `{sys.executable} -m mlflow ui " in printed(ledger, outcome())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_command_that_is_printed_opens_mlflow_beside_files_of_an_old_one(
+    ledger, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    old = tmp_path / "mlruns" / "0"
+    old.mkdir(parents=True)
+    (old / "meta.yaml").write_text("experiment_id: '0'\nname: Default\nlifecycle_stage: active\n")
+    tracker = Tracker(None, "x")
+    tracker.start(description="", params={}, tags={}, files=[], dataset=None)
+    tracker.finish("FINISHED", [])
+    assert tracker.close(240) == ""
+    text = printed(ledger, outcome(tracking=tracker.address))
+    command = text.partition("MLflow: run `")[2].partition("`, experiment x")[0]
+    with mlflow_page.running(shlex.split(command)) as address:
+        asked = f"{address}/api/2.0/mlflow/experiments/get-by-name?experiment_name=x"
+        with urllib.request.urlopen(asked) as answer:
+            assert json.load(answer)["experiment"]["name"] == "x"

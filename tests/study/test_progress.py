@@ -10,7 +10,9 @@ from rich.console import Console
 
 from lttune.records.ledger import Ledger, Trial
 from lttune.study.console import progress
-from lttune.study.console.progress import Progress, clock
+from lttune.study.console.progress import Progress
+from lttune.study.console.reached import ReachedNote, read_reached
+from lttune.study.console.table import clock
 
 
 @pytest.fixture
@@ -104,8 +106,8 @@ def test_every_ended_trial_is_a_line_where_there_is_no_terminal(ledger, watch):
         shown.ended(end(trial))
     # 9 of 18 networks took 10 s.
     assert file.getvalue() == (
-        "[1/4] 000 anchor replicate=0: complete  level 2  density 50.0%  test 87.50%"
-        "  objective 0.5000  (10 s left)\n"
+        "[1/4] 000 anchor base configuration (replicate=0): complete  level 2  density 50.0%"
+        "  test 87.50%  objective 0.5000  (10 s left)\n"
     )
 
 
@@ -189,9 +191,18 @@ def test_a_terminal_shows_counts_and_every_running_trial(ledger, watch):
     assert lines[0] == (
         "search   1 of 4 trials done, 2 running, 1 to come   5 s so far, about 18 s left"
     )
-    assert lines[1].split() == ["trial", "level", "density", "val", "accuracy", "test", "accuracy"]
-    assert lines[2].split() == ["001", "search", "lr=0.1", "1", "64.0%", "90.00%", "87.50%"]
-    assert lines[3].split() == ["002", "search", "lr=0.2", "training", "dense"]
+    assert lines[1].split() == [
+        "trial",
+        "lr",
+        "level",
+        "density",
+        "val",
+        "accuracy",
+        "test",
+        "accuracy",
+    ]
+    assert lines[2].split() == ["001", "search", "0.1", "1", "64.0%", "90.00%", "87.50%"]
+    assert lines[3].split() == ["002", "search", "0.2", "training", "dense"]
     assert len(lines) == 4
 
 
@@ -202,6 +213,9 @@ def test_a_terminal_names_the_phases_that_run_and_the_failures(ledger, watch):
     ledger.trials[2].state = "failed"
     line = drawn(shown, console)[0]
     assert line.startswith("anchor and search   0 of 4 trials done, 2 running, 1 to come, 1 failed")
+    for trial in ledger.trials:
+        trial.state = "failed" if trial.number else "complete"
+    assert drawn(shown, console)[0].startswith("writing the report   1 of 4 trials done, 0 running")
 
 
 def test_a_terminal_is_drawn_and_cleaned_up_and_has_no_lines_of_trials(ledger, watch):
@@ -227,3 +241,17 @@ def test_rays_start_is_not_counted_as_pace(ledger, watch):
     watch.now += 5
     early.level(anchor, report(0, 1.0), 1.0)
     assert late == early._left()
+
+
+def test_what_is_reached_is_noted_while_trials_run_and_not_afterwards(ledger, watch, tmp_path):
+    note = ReachedNote(tmp_path)
+    shown = Progress(ledger, WORK, Console(file=io.StringIO(), width=200), note=note)
+    shown.started()
+    with shown:
+        ledger.trials[0].state = "running"
+        watch.now += 9
+        shown.level(ledger.trials[0], report(0, 1.0), share=1.0)
+        kept = {"level": 0, "density": 1.0, "val_accuracy": 0.9, "test_accuracy": 0.875}
+        # 9 of 18 networks took 9 s.
+        assert read_reached(tmp_path) == ({0: kept}, 9.0)
+    assert list(tmp_path.iterdir()) == []

@@ -56,7 +56,7 @@ def test_the_console_shows_the_front(folder, tmp_path):
     config = StudyConfig(name="x", objective=PARETO)
     rows = load(folder).records.to_dict("records")
     show(outcome, ledger, rows, config, 10, Console(file=file, width=100))
-    lines = [line.split() for line in file.getvalue().splitlines() if " search search-" in line]
+    lines = [line.split() for line in file.getvalue().splitlines() if " search " in line]
     assert [int(line[1]) for line in lines] == FRONT
 
 

@@ -92,7 +92,7 @@ def test_every_command_is_there(run):
     code, printed = run("lttune", "--help")
     assert code == 0
     names = [line.split()[0] for line in printed.splitlines()[3:]]
-    ours = "claims data doctor export importance masks report sync transfer"
+    ours = "claims data doctor export importance masks report sync transfer watch"
     assert set(ours.split()) == set(names)
     for name, (code, printed) in zip(
         names, commands(run, *([name, "--help"] for name in names)), strict=True

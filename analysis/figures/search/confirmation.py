@@ -11,6 +11,7 @@ from analysis.frame import StudyFrame
 from analysis.tables.confirmation import confirmed, confirmed_networks, difference_curves
 from analysis.tables.lines import line_table
 from analysis.tables.objective import reading_density
+from lttune.config.fields import BASE_SETTINGS
 
 
 def confirmation(study: StudyFrame, subtitle: str) -> Drawing | None:
@@ -28,10 +29,12 @@ def confirmation(study: StudyFrame, subtitle: str) -> Drawing | None:
     shown = lines.looks(list(dict.fromkeys(trials["name"])))
     shown |= {name: Look(palette.BLACK, "o", "-", 2.2) for name in bases}
     chosen = {name: look for name, look in shown.items() if name in set(apart["curve"])}
+    pairs = zip(trials["name"], trials["settings"], strict=True)
+    said = {name: _legend(settings, name) for name, settings in pairs}
     with canvas.style():
         figure = canvas.new_figure(title, subtitle, study.incomplete, 6.8 if chosen else 5.0)
         grid = figure.subplots(1 + bool(chosen), 1, sharex=True, squeeze=False)[:, 0]
-        lines.draw_lines(grid[0], table, shown, factor=100.0)
+        lines.draw_lines(grid[0], table, shown, factor=100.0, names=said)
         lines.frame(grid[0], table, 100.0)
         grid[0].set_ylabel(axes.ACCURACY)
         if chosen:
@@ -48,3 +51,8 @@ def confirmation(study: StudyFrame, subtitle: str) -> Drawing | None:
     both = [table.assign(measure="test_accuracy"), apart.assign(measure="difference")]
     both = pd.concat([part for part in both if len(part)], ignore_index=True)
     return Drawing(name="confirmation", title=title, figure=figure, table=both)
+
+
+def _legend(settings: str, name: str) -> str:
+    """Returns a configuration in a legend: its settings, and in a line where it comes from."""
+    return settings if settings == BASE_SETTINGS else f"{canvas.in_lines(settings)}\n{name}"

@@ -16,7 +16,7 @@ from lttune.config.phase import PHASES, Phase, phase_names
 from lttune.records.best import non_dominated
 from lttune.records.objectives import Direction
 
-PARETO_COLUMNS = ["phase", "trial", "label", "accuracy", "density", "is_front"]
+PARETO_COLUMNS = ["phase", "trial", "settings", "label", "accuracy", "density", "is_front"]
 """Columns of ``pareto_table``."""
 
 SOUGHT = Look(palette.BLUE, "o", "-", 1.8)

@@ -123,7 +123,9 @@ def draw_search(
         look = {"marker": "s", "facecolors": "none", "edgecolors": palette.GREY, "zorder": 1.5}
         ax.scatter(x[control], y[control], s=24, label=label, **look)
     ring = {"facecolors": "none", "edgecolors": palette.BLACK, "linewidths": 1.8}
-    label = "best trial" if best.sum() < 2 else f"on the Pareto front (n = {best.sum()})"
+    label = f"on the Pareto front (n = {best.sum()})"
+    if best.sum() == 1:
+        label = canvas.in_lines(f"best trial: {table.loc[best, 'settings'].iloc[0]}")
     ax.scatter(x[best], y[best], s=190, label=label, zorder=4, **ring)
     bad = shown & (table["diverged"] > 0)
     if bad.any():

@@ -43,7 +43,8 @@ def problems(subject: Subject, tables: Tabled) -> dict[str, Any]:
     """Returns a row for each trial that failed, was stopped or has networks that diverged."""
     rows = [
         {
-            "Trial": f"{row['number']} {row['label'] or ''}".strip(),
+            "Trial": f"{row['number']} {row['settings']}",
+            "label": row["label"] or "–",
             "phase": row["phase"],
             "state": row["state"],
             "last level": row["level"],

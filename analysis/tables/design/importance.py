@@ -6,6 +6,7 @@ trajectories diverged, and how wide the good part of each factor's range is.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pandas as pd
@@ -29,6 +30,8 @@ from analysis.tables.design.readings import READINGS, reference_of
 from analysis.tables.objective import margin_of
 from analysis.tables.sweeps import TABLE_DENSITIES
 
+_LOG = logging.getLogger(__name__)
+
 GIVEN_OK = IMPORTANCE_DENSITIES[3::4]
 """Densities at which importances among sound trajectories are asked for: Shapley effects visit all
 subsets of the factors, which takes half a minute each."""
@@ -50,6 +53,7 @@ def importance_tables(study: StudyFrame) -> Importances | str:
     key = saved.key_of(sample.points, sample.responses, sample.factors, **options)
     found = saved.find(path, key, study.study_id)
     if found is None:
+        _LOG.info("estimating the importances of %d factors", len(sample.factors))
         found = _estimated(sample, **options)
         saved.save(path, key, found, study.study_id)
     return found

@@ -6,6 +6,7 @@ Every file is checked against its published MD5 before anything reads it.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from lttune.store.regular import regular_size
 Source = Callable[[Mapping[str, str]], dict[str, bytes]]
 """Takes the md5 of every wanted file and returns the files, or raises ``DataError``."""
 
+_LOG = logging.getLogger(__name__)
 
 _MAY_FETCH = ContextVar("may_fetch", default=True)
 
@@ -76,6 +78,7 @@ def obtain(folder: Path, *collections: Collection) -> tuple[dict[str, bytes], st
         if not _MAY_FETCH.get():
             continue
         for source, fetch in collection.sources.items():
+            _LOG.info("fetching %s from %s", collection.name, source)
             try:
                 fetched = fetch(wanted)
             except DataError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from lttune.store.store import Store
 from lttune.study.phases.planned import phase_config
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
+
+_LOG = logging.getLogger(__name__)
 
 NEEDED = ("name", "lottery", "numerics", "config.objective", "config.seed", "dataset.digest")
 """Fields of ``study.json`` that say how its rows come about."""
@@ -56,7 +59,8 @@ def repair(folder: Path) -> tuple[int, list[str]]:
         tables.read(ledger)
         lacking = [trial for trial in ended if trial.state == "waiting"]
         made, left = 0, []
-        for trial in lacking:
+        for place, trial in enumerate(lacking, 1):
+            _LOG.info("making the rows of trial %d (%d of %d)", trial.number, place, len(lacking))
             try:
                 _walk(trial, sheet, tables, Store(folder.parent / "cells", writes=False))
             except StorageError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +12,16 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from lttune.config.fields import settings_text
 from lttune.config.passwords import masked_command
 from lttune.config.phase import phase_of
 from lttune.records.best import front, ranked
+from lttune.records.folder import read_answer
 from lttune.records.ledger import ENDED, Ledger
 from lttune.records.summary import AT_DENSITIES, trial_metrics
-from lttune.study.console.progress import clock
+from lttune.study.console.table import clock
 from lttune.study.settings import StudyConfig
 
 
@@ -44,7 +49,8 @@ def show(
     classes: int,
     console: Console,
 ) -> None:
-    """Prints the end of a run."""
+    """Prints the end of a run: the finding, the best trials, where everything is."""
+    show_answer(config.folder, console)
     if table := _best(ledger, rows, config, classes):
         console.print(table)
     done, total, stopped = ledger.count(*ENDED), ledger.total, ledger.count("stopped")
@@ -61,15 +67,54 @@ def show(
     if not ledger.complete:
         console.print("run the same command again to go on where it stopped")
     console.print(f"report: {outcome.report}", soft_wrap=True)
-    default = config.tracking_uri is None and not os.environ.get("MLFLOW_TRACKING_URI")
-    uri = "" if default else f" --backend-store-uri {outcome.tracking.partition(' (')[0]}"
-    if outcome.tracking.startswith("http"):
-        console.print(f"MLflow: {outcome.tracking}", soft_wrap=True)
-    else:
-        console.print(f"MLflow: run `mlflow ui{uri}`, experiment {config.name}", soft_wrap=True)
+    console.print(_mlflow_line(outcome.tracking, config), soft_wrap=True, markup=False)
     if outcome.not_tracked:
         text = f"not in MLflow: {outcome.not_tracked} {_mended(config)}"
         console.print(text, markup=False, soft_wrap=True, style="yellow")
+
+
+MOST_SAID = 7
+"""Sentences of the finding that are printed, and its mark of an unfinished study."""
+
+
+def show_answer(folder: Path, console: Console) -> None:
+    """Prints what the box at the top of a study's report says; nothing before its first report."""
+    found = read_answer(folder)
+    for line in found[:MOST_SAID]:
+        # On a terminal lines end between words; elsewhere whoever reads them decides.
+        console.print(line, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    if len(found) > MOST_SAID:
+        console.print(f"{len(found) - MOST_SAID} more sentences in the report")
+    if found:
+        console.print()
+
+
+def _mlflow_line(tracking: str, config: StudyConfig) -> str:
+    """Returns how to see the study in MLflow: its page, or a command that works in any folder.
+
+    Without a flag ``mlflow ui`` (3.17) takes a folder of files, `./mlruns`, before any database,
+    and then refuses it; another folder has neither.
+    """
+    uri = tracking.partition(" (")[0]
+    if uri.startswith("http"):
+        return f"MLflow: {tracking}"
+    if "://" not in uri:  # Such as databricks, whose page its driver alone knows.
+        return f"MLflow: {uri}, experiment {config.name}"
+    known, hint = shlex.quote(uri), ""
+    if "***" in uri:
+        # What is secret is not printed; the environment has it where nobody typed it.
+        is_typed = config.tracking_uri is not None
+        known = known if is_typed else '"$MLFLOW_TRACKING_URI"'
+        hint = " (with what *** stands for)" if is_typed else ""
+    command = f"{_mlflow()} ui --backend-store-uri {known}"
+    return f"MLflow: run `{command}`{hint}, experiment {config.name}"
+
+
+def _mlflow() -> str:
+    """Returns how a shell finds the MLflow beside this Python, also where none is activated."""
+    found = shutil.which("mlflow")
+    is_ours = found is not None and Path(found).parent == Path(sys.executable).parent
+    return "mlflow" if is_ours else f"{shlex.quote(sys.executable)} -m mlflow"
 
 
 def show_absence(address: str, reason: str, config: StudyConfig, console: Console) -> None:
@@ -111,10 +156,18 @@ def _best(
         for density in AT_DENSITIES
         if any(f"test_accuracy_at_{density:g}" in found for found in metrics)
     }
-    for name in ("trial", *objective.measures, *columns, "time"):
-        table.add_column(name, justify="left" if name == "trial" else "right")
+    for name in ("trial", "settings", *objective.measures, *columns, "time"):
+        is_text = name in ("trial", "settings")
+        table.add_column(name, justify="left" if is_text else "right", no_wrap=name == "trial")
     for trial, found in zip(best, metrics, strict=True):
         tests = [f"{found[key]:.2%}" if key in found else "-" for key in columns.values()]
         values = [f"{value:.4f}" for value in trial.values or ()]
-        table.add_row(trial.name, *values, *tests, clock(trial.seconds or 0))
+        settings = Text(settings_text(trial.hparams))
+        table.add_row(
+            f"{trial.number:03d} {trial.phase}",
+            settings,
+            *values,
+            *tests,
+            clock(trial.seconds or 0),
+        )
     return table

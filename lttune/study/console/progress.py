@@ -8,18 +8,10 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from lttune.records.ledger import ENDED, OVER, Ledger, Trial
-
-
-def clock(seconds: float) -> str:
-    """Returns a duration as people say it: "45 s", "12 min", "3 h 05 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+from lttune.study.console.reached import ReachedNote
+from lttune.study.console.table import clock, head_text, running_table
 
 
 class Progress:
@@ -30,10 +22,21 @@ class Progress:
         networks: number of networks that a trial of each phase trains: the work that the time left
             is estimated from.
         console: where to draw.
+        base: dotted path -> value of the base configuration, which a trial has that does not vary
+            it.
+        note: where what is reached is noted for others, if anywhere.
     """
 
-    def __init__(self, ledger: Ledger, networks: Mapping[str, float], console: Console) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        networks: Mapping[str, float],
+        console: Console,
+        base: Mapping[str, Any] | None = None,
+        note: ReachedNote | None = None,
+    ) -> None:
         self._ledger, self._work, self._console = ledger, dict(networks), console
+        self._base, self._note = base or {}, note
         self._now: dict[int, dict[str, Any]] = {}
         self._share: dict[int, float] = {}
         self._began = time.monotonic()
@@ -50,6 +53,8 @@ class Progress:
     def __exit__(self, *exc: object) -> None:
         if self._live:
             self._live.stop()
+        if self._note:
+            self._note.remove()
 
     def started(self) -> None:
         """Notes that a trial begins: the pace counts from the first, not from Ray's start."""
@@ -63,6 +68,8 @@ class Progress:
             self._trained += gained
         self._share[trial.number] = share
         self._now[trial.number] = dict(report)
+        if self._note:
+            self._note.write(self._now, self._left)
 
     def ended(self, trial: Trial) -> None:
         """Notes the end of a trial; without a terminal, prints a line about it."""
@@ -103,25 +110,6 @@ class Progress:
     def __rich__(self) -> RenderableType:
         ledger = self._ledger
         running = [t for t in ledger.trials if t.state == "running"]
-        done, failed = ledger.count(*ENDED), ledger.count("failed")
-        left = self._left()
-        phases = " and ".join(dict.fromkeys(t.phase for t in running)) or "starting Ray"
-        head = Text.assemble(
-            (phases, "bold"),
-            f"   {done} of {ledger.total} trials done, {len(running)} running, "
-            f"{max(ledger.total - done - failed - len(running), 0)} to come",
-            (f", {failed} failed" if failed else "", "red"),
-            f"   {clock(time.monotonic() - self._began)} so far",
-            f", about {clock(left)} left" if left is not None else "",
-        )
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for name in ("trial", "level", "density", "val accuracy", "test accuracy"):
-            table.add_column(name, justify="left" if name == "trial" else "right")
-        for trial in running:
-            report = self._now.get(trial.number)
-            cells = ["training dense", "", "", ""]
-            if report and "density" in report:
-                cells = [str(report["level"]), f"{report['density']:.1%}"]
-                cells += [f"{report['val_accuracy']:.2%}", f"{report['test_accuracy']:.2%}"]
-            table.add_row(trial.name, *cells)
-        return Group(head, table)
+        so_far = time.monotonic() - self._began
+        head = head_text(ledger, running, so_far, self._left())
+        return Group(head, running_table(running, self._now, self._base, self._console.width))

@@ -20,7 +20,7 @@ from lttune.data import Dataset
 from lttune.models.masks import apply
 from lttune.pruning.densities import planned_densities
 from lttune.store.store import Store
-from lttune.study.console.progress import clock
+from lttune.study.console.table import clock
 from lttune.study.declared import Study
 from lttune.study.phases.planned import phase_config, planned_trials, trajectory_counts
 from lttune.study.settings import StudyConfig

@@ -11,6 +11,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from lttune.config import LotteryConfig
+from lttune.config.fields import settings_text
 from lttune.config.phase import Origin, Phase, phase_names, phase_of
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
@@ -120,7 +121,9 @@ class StudySearcher(Searcher):
             self._add(phase, random_values(self.space, self._seed, index))
 
     def _add(self, phase: str, params: Mapping[str, Any]) -> Trial:
-        return self.ledger.add(phase, label(params), params, list(range(self._replicates)), [])
+        return self.ledger.add(
+            phase, settings_text(params), params, list(range(self._replicates)), []
+        )
 
     def _confirm(self, phase: str) -> Trial | None:
         if not self._confirmation.is_due(self.ledger):
@@ -162,13 +165,3 @@ class StudySearcher(Searcher):
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles the searcher into a file that lttune never reads.
         return {}
-
-
-def label(params: Mapping[str, Any]) -> str:
-    """Returns hyperparameters as people read them: "lr=0.0012 batch_size=60 fc1=0.2"."""
-    return " ".join(
-        f"{path.rpartition('.')[2]}={value:.3g}"
-        if isinstance(value, float)
-        else f"{path.rpartition('.')[2]}={value}"
-        for path, value in params.items()
-    )

@@ -271,9 +271,10 @@ def test_command_on_no_study_is_one_line_and_an_exit_code(tmp_path):
     words = [sys.executable, "-m", "analysis.report", str(tmp_path)]
     root = Path(report.__file__).parents[2]
     done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 74
-    assert done.stdout == ""
-    assert done.stderr == f"lttune: error: {tmp_path} is no study: it has no study.json\n"
+    assert (done.returncode, done.stdout) == (74, "")
+    # On a busy machine the time after which a command says what it does may pass.
+    told = [line for line in done.stderr.splitlines() if not line.startswith("lttune report: ")]
+    assert told == [f"lttune: error: {tmp_path} is no study: it has no study.json"]
 
 
 def test_command_on_a_file_is_told_that_it_is_no_study(tmp_path, capsys):

@@ -25,6 +25,7 @@ from analysis.tables.confirmation import (
     difference_curves,
 )
 from analysis.tables.trials import best_table, front_table, search_table
+from lttune.config.fields import settings_text
 from lttune.records.best import non_dominated
 
 ANCHOR = [trial(number) for number in range(3)]
@@ -140,7 +141,7 @@ def test_a_stopped_trial_is_shown_and_never_the_best(tmp_path):
     said = page(tmp_path)
     assert "1 trial of the search was stopped at a higher density" in said
     assert "is never the best: it did not reach the density" in said
-    assert "8 search-8searchstopped20" in said
+    assert f"8 {settings_text(ended['hparams'])}search-8searchstopped20" in said
     drawn = (tmp_path / "figures" / "search.svg").read_text()
     assert "stopped by the search (n = 1, at level 2)" in drawn
     assert "no objective: failed" not in drawn
@@ -208,7 +209,12 @@ def test_confirmation_is_the_paired_t_test_against_the_base_configuration(tmp_pa
     said = page(tmp_path)
     assert "What was chosen used validation accuracy on the replicates of the search" in said
     assert "its confirmation is below" in said
-    assert any("search trial 4 minus the base configuration" in one for one in answer(study))
+    chosen = settings_text(search_trials(3)[1]["hparams"])
+    whose = f"{chosen} (search trial 4) minus the base configuration"
+    assert any(whose in one for one in answer(study))
+    assert f"{chosen}search trial 4" in said
+    legend = (tmp_path / "figures" / "confirmation.svg").read_text()
+    assert chosen.split()[0] in legend
     assert "confirmation.svg" in {path.name for path in (tmp_path / "figures").iterdir()}
 
 

@@ -13,8 +13,8 @@ import digits_study
 import pytest
 
 from lttune.errors import ResourceError
-from lttune.study import checks
-from lttune.study.checks import check_address
+from lttune.study import address as limits
+from lttune.study.address import check_address
 from lttune.study.main import main
 from lttune.study.settings import StudyConfig
 from lttune.study.workers import cluster
@@ -63,8 +63,8 @@ def test_nobody_there_is_told():
 
 
 def test_somebody_who_never_answers_is_told_in_time(monkeypatch):
-    assert checks.REACHED_S + checks.ANSWERED_S < 10
-    monkeypatch.setattr(checks, "ANSWERED_S", 0.1)
+    assert limits.REACHED_S + limits.ANSWERED_S < 10
+    monkeypatch.setattr(limits, "ANSWERED_S", 0.1)
     done = threading.Event()
     with listener(lambda peer: done.wait(10)) as address:
         assert refusal(address) == "it gives no answer"

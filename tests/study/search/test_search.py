@@ -12,7 +12,7 @@ from searching import BASE, SPACE, known, ledger, lottery_of, optuna_trial, play
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.phases.confirmation import Confirmation
-from lttune.study.search.searcher import StudySearcher, label
+from lttune.study.search.searcher import StudySearcher
 
 
 def test_planned_trials_come_first_then_proposals_up_to_the_budget(tmp_path):
@@ -211,8 +211,3 @@ def test_values_that_do_not_go_together_fail_their_trial_and_no_other(tmp_path):
     configs = [search.suggest(f"ray-{n}") for n in range(8)]
     assert {tuple(trial.hparams.values()) for trial in book.trials} >= {(40, 80), (80, 80)}
     assert [config["trial"] for config in configs] == list(range(8))
-
-
-def test_a_label_reads_as_people_say_it():
-    params = {"train.lr": 0.00123456, "train.batch_size": 60, "prune.scope": "layer"}
-    assert label(params) == "lr=0.00123 batch_size=60 scope=layer"

@@ -1,0 +1,84 @@
+"""What a study lacks for its question, and the command that would tell."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from analysis.frame import StudyFrame, in_phases
+from lttune.config.phase import phase_names
+
+LARGER = {"smoke": "quick", "quick": "paper"}
+"""Scale -> the next one, which has more points."""
+
+
+def lacking_design(study: StudyFrame, note: str, asked: Sequence[str]) -> list[str]:
+    """Returns why nobody can say whether a hyperparameter decides, and what to run.
+
+    Args:
+        study: one without importances.
+        note: why its design, if it has one, gives none.
+        asked: the hyperparameters that are asked for; none is all.
+    """
+    decides = "decides" if len(asked) == 1 else "decide"
+    what = f"Whether {' and '.join(asked)} {decides}" if asked else "Which hyperparameters decide"
+    designed = in_phases(study.trials, lambda phase: phase.is_design).any()
+    if designed:
+        return [f"{what} is not known: {note}", _more_points(study)]
+    names = phase_names(lambda phase: phase.is_design)
+    if study.info.get("factors"):
+        told = f"`{_command(study, ('--phases', *names))}` trains it and adds to this study."
+        text = f"{what} is not known: no design, points spread over all factors, was trained."
+        return [f"{text} {told}"]
+    text = (
+        f"{what} is not known: that takes a design, points spread over all factors, "
+        "and the study file declares none. With `factors` and points of phase design in it "
+        "(docs/extending.md), "
+    )
+    return [f"{text}`{_command(study, ('--phases', *names))}` would tell."]
+
+
+def lacking_confirmation(study: StudyFrame, path: str) -> list[str]:
+    """Returns why nobody can compare the values of a fair comparison yet, and what to run."""
+    run = (study.info.get("config") or {}).get("phases") or ()
+    confirming = phase_names(lambda phase: phase.confirms)
+    flags = () if set(run) & set(confirming) else ("--phases", *run, *confirming)
+    return [
+        f"Which {path} has winning tickets is not known: none of their choices is trained on fresh "
+        f"replicates. `{_command(study, flags)}` trains them."
+    ]
+
+
+def _more_points(study: StudyFrame) -> str:
+    """Returns the command that would give a design more points."""
+    if study.incomplete:
+        return f"The study is not finished: `{_command(study)}` goes on."
+    larger = LARGER.get(str(study.info.get("scale")))
+    if larger is None:
+        return f"A design of more points in the study file, then `{_command(study)}`, would tell."
+    # Another scale is another study, with a name of its own and all of its phases.
+    command = _command(study, ("--scale", larger), ("--name", "--phases"))
+    return f"`{command}` has a design of more points."
+
+
+def _command(study: StudyFrame, flags: Sequence[str] = (), without: Sequence[str] = ()) -> str:
+    """Returns the command of a study with a flag and its values in place of those that it had.
+
+    Args:
+        study: whose.
+        flags: a flag and its values; none changes nothing.
+        without: flags that are left out.
+    """
+    try:
+        words = shlex.split(str(study.info.get("command") or ""))
+    except ValueError:  # Quotes that do not close.
+        words = []
+    words = words or ["python", "STUDY.py"]
+    kept: list[str] = []
+    is_dropped = False
+    for word in words:
+        if word.startswith("--"):
+            is_dropped = word.partition("=")[0] in ("--plan", *flags[:1], *without)
+        if not is_dropped:
+            kept.append(word)
+    return shlex.join([*kept, *flags])

@@ -1,0 +1,1 @@
+"""What a command prints besides its result: its help, its steps, what nobody may read."""

@@ -1,0 +1,234 @@
+"""The box at the top answers the study's own question, or says what is missing for it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+import pytest
+from sample_study import anchor_rows, search_trials, trial, write_study
+from sample_sweeps import LOTTERY, design_study, swept_study
+
+from analysis import load
+from analysis.frame import StudyFrame
+from analysis.importance.saved import Importances
+from analysis.report import write as report
+from analysis.report.question.asked import asked_paths, asks_for_all
+from analysis.report.question.finding import finding
+from analysis.report.section import Subject
+from lttune.records.folder import read_answer
+
+ALL = "Which hyperparameters decide whether LeNet has winning tickets?"
+BATCH = "Does the batch size decide whether LeNet has winning tickets?"
+RATE = "Does the learning rate decide?"
+
+
+def asking(study: StudyFrame, question: str, **info) -> StudyFrame:
+    return dataclasses.replace(study, info=study.info | {"question": question} | info)
+
+
+def shares(*densities: float, **factors: tuple[float, float, float, bool]) -> Importances:
+    """Returns importances of known numbers: factor -> ST, its interval, whether it is seen."""
+    rows = [
+        {"factor": name.replace("__", "."), "density": density, "total": total}
+        | {"total_low": low, "total_high": high, "detected": seen}
+        for density in densities
+        for name, (total, low, high, seen) in factors.items()
+    ]
+    strip = [{"density": d, "status": "ok", "trajectories": 80} for d in densities]
+    strip.append({"density": 0.02, "status": "inconclusive", "trajectories": 80})
+    empty = {field.name: pd.DataFrame() for field in dataclasses.fields(Importances)}
+    ranks = pd.DataFrame(
+        [
+            {"density": d, "leader": "train.lr", "share": 1, "tau": 1, "tau_low": 1}
+            for d in densities
+        ]
+    )
+    changes = pd.DataFrame({"factor": ["train.lr"], "density": [float("nan")]})
+    known = {"table": pd.DataFrame(rows), "strip": pd.DataFrame(strip), "ranks": ranks}
+    return Importances(**empty | known | {"changes": changes, "ended": "", "divergence": ""})
+
+
+DESIGN = shares(
+    1.0,
+    0.4,
+    train__batch_size=(0.05, 0.0, 0.12, False),
+    train__lr=(0.71, 0.6, 0.8, True),
+    prune__fraction=(0.22, 0.1, 0.3, True),
+    inert=(0.9, 0.8, 1.0, True),
+)
+
+
+@pytest.fixture(scope="module")
+def designed(tmp_path_factory):
+    config = {"objective": {"name": "accuracy_at", "density": 0.41}, "phases": ["design"]}
+    return design_study(tmp_path_factory.mktemp("design"), config=config)
+
+
+def test_which_hyperparameters_decide_names_factors_shares_intervals_and_densities(designed):
+    said = finding(Subject(study=asking(designed, ALL), design=DESIGN))
+    assert said[0] == (
+        "At 40.0 % of the weights, over a design of 80 trajectories, these decide the tickets' "
+        "test accuracy, by their shares of its variance with all interactions (ST, 95 % "
+        "intervals): train.lr 0.71 [0.60, 0.80]; prune.fraction 0.22 [0.10, 0.30]. No more than "
+        "chance gives is seen of train.batch_size."
+    )
+    assert said[1].startswith("From 100.0 % to 40.0 % of the weights train.lr has the highest ST")
+    assert not any("no base configuration" in sentence for sentence in said)
+
+
+def test_a_question_about_the_batch_size_speaks_of_the_batch_size(designed):
+    said = finding(Subject(study=asking(designed, BATCH), design=DESIGN))
+    assert said[0] == (
+        "At 40.0 % of the weights, over a design of 80 trajectories, train.batch_size has a share "
+        "of 0.05 [0.00, 0.12] of the variance of the tickets' test accuracy with all interactions "
+        "(ST, 95 % interval): no more than chance gives, so it is not shown to decide. Most is "
+        "train.lr with 0.71 [0.60, 0.80]."
+    )
+    said = finding(Subject(study=asking(designed, RATE), design=DESIGN))
+    assert "it is shown to decide, as number 1 of 3 factors." in said[0]
+
+
+def test_what_is_asked_for_and_not_in_the_design_is_said(designed):
+    study = asking(designed, "Does the optimizer decide?", space={"train.optimizer": {}})
+    said = finding(Subject(study=study, design=DESIGN))
+    assert said[0] == "The design does not vary train.optimizer."
+
+
+COMMAND = "python studies/own.py --scale quick --phases anchor search --plan --trials 9"
+
+
+@pytest.mark.parametrize(
+    ("info", "lacks", "command"),
+    [
+        (
+            {"factors": [{"path": "train.lr"}]},
+            "no design, points spread over all factors, was trained",
+            "`python studies/own.py --scale quick --trials 9 --phases design`",
+        ),
+        (
+            {"factors": []},
+            "the study file declares none",
+            "`python studies/own.py --scale quick --trials 9 --phases design` would tell",
+        ),
+        ({"command": "python 'x"}, "the study file declares none", "`python STUDY.py --phases"),
+    ],
+)
+def test_without_a_design_the_command_is_named_that_would_tell(tmp_path, info, lacks, command):
+    trials = [*(trial(n) for n in range(3)), *search_trials(8)]
+    folder = write_study(tmp_path, trials=trials, question=ALL, **{"command": COMMAND} | info)
+    said = finding(Subject(study=load(folder)))
+    assert said[0].startswith("Which hyperparameters decide is not known: ")
+    assert lacks in said[0]
+    assert command in said[0]
+    # What the search found follows by its settings, then the base configuration's tickets.
+    assert said[1].startswith("Best of 8 trials of the search by accuracy_auc")
+    assert "lr=" in said[1]
+    assert any("the ticket's mean test accuracy" in sentence for sentence in said[2:])
+
+
+def test_a_design_of_too_few_points_says_so_and_which_scale_has_more(tmp_path):
+    config = {"objective": {"name": "accuracy_at", "density": 0.41}, "phases": ["design"]}
+    study = design_study(
+        tmp_path, points=4, question=ALL, config=config, command=COMMAND, scale="smoke"
+    )
+    folder = study.folder
+    said = report.write(folder).read_text()
+    kept = read_answer(folder)
+    assert kept[0] == (
+        "Which hyperparameters decide is not known: 4 points of the design are trained: "
+        "importances take 16 or more."
+    )
+    command = "python studies/own.py --trials 9 --scale quick"
+    assert kept[1] == f"`{command}` has a design of more points."
+    assert f"<p><code>{command}</code> has a design of more points.</p>" in said
+
+
+def test_a_sweep_of_what_is_asked_for_answers_before_what_is_missing(tmp_path):
+    study = asking(swept_study(tmp_path), RATE)
+    said = finding(Subject(study=study))
+    assert said[0].startswith("Sweep of lr: with 51.2 % of the weights the ticket's mean gain")
+    assert said[1].startswith("Whether train.lr decides is not known: ")
+    assert sum(sentence.startswith("Sweep of lr") for sentence in said) == 1
+
+
+def test_what_no_trial_varies_is_said(tmp_path):
+    said = finding(Subject(study=load(write_study(tmp_path, question=BATCH, space={}))))
+    assert said[0] != "No trial varies train.batch_size."  # The sample's trials name it.
+    trials = [trial(n, hparams={}) for n in range(3)]
+    study = load(write_study(tmp_path / "b", trials=trials, question=BATCH, space={}))
+    said = finding(Subject(study=study))
+    assert said[0] == "No trial varies train.batch_size."
+    assert said[1].startswith("Whether train.batch_size decides is not known: ")
+
+
+def test_a_question_about_claims_counts_verdicts_or_says_what_they_take(tmp_path):
+    study = load(write_study(tmp_path, question="Which of the literature's claims hold?"))
+    said = finding(Subject(study=study))
+    assert said[0].startswith("No claim could be tested: a verdict takes two replicates")
+    assert f"`lttune claims power {tmp_path}`" in said[0]
+
+
+def test_a_question_of_another_kind_is_answered_by_the_base_configurations_tickets(tmp_path):
+    said = finding(Subject(study=load(write_study(tmp_path, anchor_rows()))))
+    assert "the ticket's mean test accuracy" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "named", "is_of_all"),
+    [
+        (ALL, [], True),
+        (BATCH, ["train.batch_size"], False),
+        ("Do learning rates and the pruning scope matter?", ["train.lr"], False),
+        ("Does the scope matter?", ["prune.scope"], False),
+        ("Which factors matter?", [], True),
+        ("Which of the literature's claims hold?", [], False),
+        ("What is the name of the data?", [], False),
+        ("", [], False),
+    ],
+)
+def test_the_question_is_read_by_its_words(tmp_path, question, named, is_of_all):
+    study = load(write_study(tmp_path, question=question, lottery=LOTTERY))
+    found = asked_paths(study)
+    assert [path for path in found if path != "prune.scope" or named == ["prune.scope"]] == named
+    assert asks_for_all(study) == is_of_all
+
+
+def test_the_answer_is_kept_as_a_file_and_marked_while_the_study_is_incomplete(tmp_path):
+    folder = write_study(tmp_path, planned={"anchor": 5})
+    page = report.write(folder).read_text()
+    mark, first, *_ = read_answer(folder)
+    assert mark == "Incomplete: 3 of 5 trials. The numbers below will change."
+    assert first.partition(" (")[0] in page
+    assert all(line == line.strip() and line for line in read_answer(folder))
+
+
+def test_an_answer_that_cannot_be_read_is_none(tmp_path):
+    assert read_answer(tmp_path) == []
+    (tmp_path / "answer.txt").mkdir()
+    assert read_answer(tmp_path) == []
+    other = tmp_path / "b"
+    other.mkdir()
+    (other / "answer.txt").write_bytes(b"\xff\x1b[2J\nx" + bytes(2))
+    assert read_answer(other) == ["�\\x1b[2J", "x\\x00\\x00"]
+    (other / "answer.txt").write_bytes(b"x" * (2 << 20))
+    assert read_answer(other) == []
+
+
+@pytest.mark.parametrize(
+    ("phases", "command"),
+    [
+        (["tune"], "python studies/own.py --scale quick --trials 9 --phases tune confirm"),
+        (
+            ["tune", "confirm"],
+            "python studies/own.py --scale quick --phases anchor search --trials 9",
+        ),
+    ],
+)
+def test_a_comparison_without_a_confirmation_says_what_trains_it(tmp_path, phases, command):
+    info = {"compared": "train.optimizer", "config": {"phases": phases}, "command": COMMAND}
+    study = load(write_study(tmp_path, question="Has every optimizer winning tickets?", **info))
+    assert finding(Subject(study=study))[0] == (
+        "Which train.optimizer has winning tickets is not known: none of their choices is trained "
+        f"on fresh replicates. `{command}` trains them."
+    )

@@ -1,0 +1,65 @@
+"""The live table: what a trial varies is a column, so that rows can be compared."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from lttune.records.ledger import Trial
+from lttune.study.console.table import running_table
+
+BASE = {"train.lr": 0.0012, "train.batch_size": 60, "prune.fractions.fc1": 0.2}
+SEARCHED = {"train.lr": 0.000123456, "train.batch_size": 16}
+REPORT = {"level": 3, "density": 0.512, "val_accuracy": 0.95, "test_accuracy": 0.9412}
+
+
+def rows(trials: list[Trial], width: int = 120, **reports) -> list[str]:
+    """Returns the lines of the table, its head first."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    found = {int(name[1:]): report for name, report in reports.items()}
+    console.print(running_table(trials, found, BASE, width))
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+@pytest.fixture
+def trials() -> list[Trial]:
+    return [
+        Trial(0, "anchor", "replicate=0", {}, [0], []),
+        Trial(13, "search", "x", SEARCHED, [0], []),
+    ]
+
+
+def test_varied_settings_are_columns_and_who_varies_none_has_the_bases(trials):
+    head, anchor, searched = rows(trials, t13=REPORT)
+    assert head.split() == [
+        "trial",
+        "lr",
+        "batch_size",
+        "level",
+        "density",
+        "val",
+        "accuracy",
+        "test",
+        "accuracy",
+    ]
+    assert anchor.split() == ["000", "anchor", "0.0012", "60", "training", "dense"]
+    assert searched.split() == ["013", "search", "0.000123", "16", "3", "51.2%", "95.00%", "94.12%"]
+
+
+def test_on_a_narrow_screen_settings_are_text(trials):
+    lines = rows(trials, width=80, t13=REPORT)
+    assert "settings" in lines[0]
+    shown = " ".join(" ".join(lines).split())
+    assert "lr=0.000123" in shown
+    assert "batch_size=16" in shown
+    assert "…" not in shown
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_what_a_study_says_of_itself_draws_nothing(trials):
+    trials[1].hparams["train.lr"] = "[bold]\x1b[2J"
+    text = "\n".join(rows(trials, t13=REPORT))
+    assert "[bold]\\x1b[2J" in text
+    assert "\x1b[2J" not in text

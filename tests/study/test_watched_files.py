@@ -1,0 +1,110 @@
+"""The files by which a study that runs is seen from elsewhere: who runs it, what it has reached."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from sample_study import trial, write_study
+
+from lttune.store.files import write_json
+from lttune.store.locks import NOTE, driver, only_driver
+from lttune.store.temporary import this_process
+from lttune.study.console import reached
+from lttune.study.console.reached import PROGRESS, ReachedNote, read_reached
+from lttune.study.console.watching import glance_at
+
+REPORT = {"level": 3, "density": 0.512, "val_accuracy": 0.95, "test_accuracy": 0.9412}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A study of which one of two trials has ended, and one is under way."""
+    trials = [trial(0, controls=[]), trial(3, state="running", objective=None, controls=[])]
+    return write_study(tmp_path / "s", [], trials)
+
+
+def runs(folder, **changes) -> None:
+    """Notes that this process runs the study."""
+    whose = {"pid": os.getpid(), "host": "here", "since": "2026-11-23T08:00:00+00:00"}
+    write_json(folder / NOTE, whose | {"process": this_process()} | changes)
+
+
+def test_a_driver_notes_itself_and_whoever_asks_locks_nothing(tmp_path):
+    assert driver(tmp_path) is None
+    with only_driver(tmp_path):
+        who = driver(tmp_path)
+        assert who is not None
+        assert (who["pid"], who["process"]) == (os.getpid(), this_process())
+    assert driver(tmp_path) is None
+
+
+def dead_process() -> str:
+    code = "from lttune.store.temporary import this_process; print(this_process())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.slow
+def test_the_note_of_a_driver_that_was_killed_says_nothing(folder):
+    runs(folder, process=dead_process())
+    assert driver(folder) is None
+    assert glance_at(folder).running == []
+
+
+def test_a_driver_on_another_machine_counts(folder):
+    runs(folder, process="0123abcd-1-1")
+    assert [one.number for one in glance_at(folder).running] == [3]
+
+
+@pytest.mark.parametrize("note", ["[]", "{", "3", '{"process": 3}', '{"process": "x"}', "{}"])
+def test_a_note_of_something_else_names_nobody(folder, note):
+    (folder / NOTE).write_text(note)
+    assert driver(folder) is None
+
+
+def test_times_that_are_none_are_not_shown(folder):
+    for since in (None, 3, "yesterday", "2026-11-23T08:00:00"):
+        runs(folder, since=since)
+        assert glance_at(folder).so_far_s is None
+
+
+# What trials under way have reached.
+
+
+def test_what_is_reached_is_noted_for_others_at_most_once_a_second(tmp_path, monkeypatch):
+    note = ReachedNote(tmp_path)
+    note.write({3: REPORT | {"rows": [1, 2]}}, lambda: 12.5)
+    note.write({3: REPORT | {"level": 4}}, lambda: 1.0)
+    assert read_reached(tmp_path) == ({3: REPORT}, 12.5)
+    monkeypatch.setattr(reached, "NOTED_EACH_S", 0.0)
+    note.write({3: REPORT | {"level": 4}}, lambda: None)
+    assert read_reached(tmp_path) == ({3: REPORT | {"level": 4}}, None)
+    note.remove()
+    note.remove()
+    assert list(tmp_path.iterdir()) == []
+    assert read_reached(tmp_path) == ({}, None)
+
+
+def test_a_note_that_cannot_be_written_stops_nobody(tmp_path):
+    note = ReachedNote(tmp_path / "gone")
+    note.write({3: REPORT}, lambda: 1.0)
+    note.remove()
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "{",
+        "[]",
+        '{"trials": []}',
+        '{"trials": {"x": {}}, "left_s": null}',
+        '{"trials": {"3": {"level": "3"}}, "left_s": -1}',
+        '{"trials": {"3": 1}, "left_s": "soon"}',
+    ],
+)
+def test_a_file_of_something_else_has_nothing_reached(tmp_path, found):
+    (tmp_path / PROGRESS).write_text(found)
+    assert read_reached(tmp_path) == ({}, None)

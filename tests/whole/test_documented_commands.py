@@ -1,0 +1,177 @@
+"""Every command that a page shows is run, here or by a test that is named, or is said not to be.
+
+Those of ``lttune`` are run page by page, in the order in which they stand, in a folder with a study
+of three names.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import stored_study
+import torch
+from digits_study import LOTTERY
+
+from lttune.__main__ import commands, main
+from lttune.exchange.health.repair import repair
+from lttune.exchange.tickets import Place, find_network
+from lttune.store.files import read_json, write_json
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES.append(ROOT / "studies" / "cluster" / "README.md")
+
+STANDS_FOR = {"fashion-mnist": "./own.npz", "http://HOST:PORT": "sqlite:///other.db"}
+"""What a page says -> what needs neither the network nor a server."""
+
+SMOKE = "tests/whole/test_studies.py::test_it_ends_complete_with_a_report"
+HELP = "tests/whole/test_docs.py::test_every_study_explains_itself"
+PLAN = "tests/config/test_steps.py::test_a_study_speaks_before_what_it_needs_is_loaded"
+CLUSTER = "needs a cluster; tests/whole/test_cluster.py has one of two nodes on one machine"
+RUN_BY = {
+    "lttune importance results/my-study": (
+        "tests/analysis/report/test_report_importance.py::"
+        "test_the_command_prints_what_each_method_answers_and_the_report_shows_it"
+    ),
+    "python studies/lenet_sensitivity.py --help": HELP,
+    "python studies/lenet_sensitivity.py --plan": PLAN,
+    "python studies/lenet_sensitivity.py --scale smoke": SMOKE,
+    "mlflow ui --backend-store-uri sqlite:///mlflow.db": (
+        "tests/study/test_outcome.py::"
+        "test_the_command_that_is_printed_opens_mlflow_beside_files_of_an_old_one"
+    ),
+    "mlflow ui --backend-store-uri sqlite:////home/me/lttune/mlflow.db": (
+        "tests/study/test_outcome.py::"
+        "test_the_command_that_is_printed_opens_mlflow_beside_files_of_an_old_one"
+    ),
+    "python docs/screenshots.py sqlite:///mlflow.db my-study docs/figures": (
+        "tests/study/tracking/test_mlflow_ui.py::test_the_walk_through_has_its_pictures"
+    ),
+}
+"""Command -> the test that runs it, where the flags that make it short are left out of the page."""
+
+NOT_RUN = {
+    "python studies/lenet_sensitivity.py": "half an hour on 2 cores",
+    "python studies/lenet_sensitivity.py --scale quick --name my-study "
+    "--lottery.train.optimizer sgd --lottery.train.lr 0.1": "half an hour on 2 cores",
+    "make study": "half an hour on 2 cores",
+    "make test": "the tests themselves",
+    "make test-all": "the tests themselves",
+    "make check": "what decides about a merge runs it",
+    "python3 -m venv .venv": "tests/whole/test_wheel.py makes an environment of its own",
+    ". .venv/bin/activate": "likewise",
+    "pip install -e .": "6 GB of packages; tests/whole/test_wheel.py installs without them",
+    "ray get-auth-token --generate > /dev/null && chmod 600 ~/.ray/auth_token": CLUSTER,
+    "ray up studies/cluster/aws.yaml": CLUSTER,
+    "ray exec studies/cluster/aws.yaml 'cd lttune && python studies/lenet_sensitivity.py "
+    "--address auto --out /shared/results --scale quick'": CLUSTER,
+    "ray rsync-down studies/cluster/aws.yaml /shared/results/ results/": CLUSTER,
+    "ray down studies/cluster/aws.yaml": CLUSTER,
+    "ray exec studies/cluster/aws.yaml -p 5000 'mlflow server --host 127.0.0.1 --port 5000 "
+    "--backend-store-uri ...'": CLUSTER,
+}
+"""Command -> why no test runs it."""
+
+
+def shown(page: Path) -> list[str]:
+    """Returns the commands of a page's shell blocks, without comments."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.M | re.S)
+    lines = [re.sub(r"\s+#.*$|^#.*$", "", line) for block in blocks for line in block.splitlines()]
+    return [line.strip() for line in lines if line.strip()]
+
+
+def run_here(page: Path) -> list[str]:
+    found = [line for line in shown(page) if line not in RUN_BY]
+    return [line for line in found if line.startswith("lttune ")]
+
+
+def test_every_command_of_a_page_is_run_or_is_said_not_to_be():
+    found = {line for page in PAGES for line in shown(page)}
+    known = {line for page in PAGES for line in run_here(page)} | RUN_BY.keys() | NOT_RUN.keys()
+    assert found - known == set()
+    # Nothing is excused that no page shows, and nothing twice.
+    assert (RUN_BY.keys() | NOT_RUN.keys()) - found == set()
+    assert RUN_BY.keys() & NOT_RUN.keys() == set()
+    assert not [line for line in NOT_RUN if line.startswith("lttune ")]
+
+
+@pytest.mark.parametrize("test", sorted(set(RUN_BY.values())))
+def test_the_tests_that_run_the_others_are_there(test):
+    path, _, name = test.partition("::")
+    tree = ast.parse((ROOT / path).read_text())
+    assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def test_the_page_of_the_commands_has_an_example_of_each():
+    examples = [
+        line.split()[1] for line in shown(ROOT / "docs" / "commands.md") if "lttune " in line
+    ]
+    assert [name for name in examples if name != "studies/lenet_sensitivity.py"] == [*commands()]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A study of two trials, two replicates and six levels, and files that pages name."""
+    place = tmp_path_factory.mktemp("documented")
+    lottery = LOTTERY.override({"levels": 5})
+    folder = stored_study.make(
+        place / "results", lottery, ({}, {"train.lr": 0.003}), (0, 1), ("reinit",), "my-study"
+    )
+    listing = read_json(folder / "trials.json")
+    trials = [one | {"objective": 0.5, "values": [0.5]} for one in listing["trials"]]
+    write_json(folder / "trials.json", {"planned": {"anchor": 2}, "trials": trials})
+    repair(folder)  # Its table of layers.
+    found = find_network(Place(study=folder, level=5))
+    masks = {name: keep.float() for name, keep in found.mask.items()}
+    torch.save(masks, place / "mask.pth")
+    torch.save(found.weights("start")[0], place / "weights.pt")
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (400, 8, 8)).astype(np.uint8), np.arange(400) % 10
+    np.savez(place / "own.npz", train_x=x, train_y=y, test_x=x[:100], test_y=y[:100])
+    for name in ("NAME", "my-pilot"):
+        shutil.copytree(folder, folder.with_name(name))
+    return place
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if run_here(p)], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_commands_of_a_page_do_what_they_should(made, page, tmp_path, capsys, monkeypatch):
+    place = tmp_path / "place"
+    shutil.copytree(made, place)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with contextlib.chdir(place):
+        for line in run_here(page):
+            words = [STANDS_FOR.get(word, word) for word in shlex.split(line)[1:]]
+            code = main(words)
+            printed = capsys.readouterr()
+            assert (code, printed.out != "") == (0, True), (line, printed.err)
+
+
+def mentioned() -> list[str]:
+    """Returns the commands that stand in sentences and tables."""
+    texts = [re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S) for page in PAGES]
+    found = {one for text in texts for one in re.findall(r"`((?:lttune|python) [^`\n]+)`", text)}
+    return sorted(found)
+
+
+@pytest.mark.parametrize("line", mentioned())
+def test_a_command_that_is_mentioned_names_what_there_is(line):
+    program, name, *rest = line.replace("\\|", "|").split()
+    if program == "lttune":
+        # "labels" is what a page has its reader write.
+        assert name in commands() or name in ("COMMAND", "labels", "--help"), line
+    elif name == "-m":
+        module = ROOT.joinpath(*rest[0].split("."))
+        assert rest[0] == "pytest" or module.with_suffix(".py").exists() or module.is_dir()
+    else:
+        assert name in ("studies/NAME.py", "FILE") or (ROOT / name).exists()
