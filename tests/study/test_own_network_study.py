@@ -221,8 +221,9 @@ def test_changed_code_is_another_study_that_trains_anew(copy):
 
 
 def test_the_first_lines_say_what_can_be_pruned(copy):
-    code, said = run(copy, "--name", "other", "--replicates", "1")
+    code, said = run(copy, "--name", "other", "--plan")
     assert code == 0
+    assert not (copy / "results/other").exists()
     lines = said.splitlines()
     assert lines[0].startswith("engine: torch (the sparse engine trains fully connected networks")
     weights, rest = sum(LAYERS.values()), 4 * 32 + 32 + 4 * 32 + 96 + 32 + 64 + 32 + 10
@@ -244,13 +245,6 @@ def test_a_network_that_was_pretrained_is_read_without_the_code_too(copy):
     assert lttune(["export", "results/turned", "--level", "2", "--weights", "start"]) == 0
 
 
-def test_the_plan_of_a_study_of_ones_own_network_is_made(copy):
-    code, said = run(copy, "--name", "other", "--plan", "--engine", "torch")
-    assert code == 0
-    assert "parameters can be pruned" in said
-    assert not (copy / "results/other").exists()
-
-
 @pytest.mark.parametrize(
     ("source", "told"),
     [
@@ -269,6 +263,15 @@ def test_a_network_that_cannot_be_had_is_one_line_before_anything_starts(copy, s
     assert told in said
     assert said.count("\n") == 1
     assert not (copy / "results/other").exists()
+
+
+def test_its_mistake_is_told_with_those_of_others_and_of_nothing_that_follows_from_it(copy):
+    flags = ["--lottery.model.name", "nope.py:network", "--controls", "transfer"]
+    code, said = run(copy, "--name", "other", *flags)
+    assert code == 2
+    first, second = said.splitlines()
+    assert first.startswith("lttune: error: model.name: nope.py:network cannot be imported")
+    assert second.startswith("lttune: error: target must be given for the control 'transfer'")
 
 
 def test_an_engine_that_cannot_train_it_says_so_in_one_line(copy):
