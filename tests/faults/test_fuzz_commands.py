@@ -49,7 +49,7 @@ READ: dict[str, Callable[[Path, Path], int]] = {
     "power": lambda s, o: claims.main(claims.Flags(action="power", studies=(s,))),
 }
 
-WRITTEN_INTO_A_STUDY = ("report.html", "figures", "importance.json")
+WRITTEN_INTO_A_STUDY = ("report.html", "answer.txt", "figures", "importance.json")
 
 NUMBERS = st.sampled_from([0.0, -1.0, 1e-300, 1e300, float("nan"), float("inf"), 0.5])
 WHOLE = st.sampled_from([0, -1, 1, 7, 10**6, 2**62, -(2**63)])

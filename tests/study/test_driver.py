@@ -11,12 +11,13 @@ from unittest.mock import Mock, call
 
 import pytest
 import ray
+import searching
 from digits_study import SMOKE
 from ray.exceptions import AuthenticationError
 
 from lttune.errors import ResourceError
 from lttune.records.capacity import capacity
-from lttune.records.ledger import Trial
+from lttune.store.files import read_json
 from lttune.study.workers import cluster
 from lttune.study.workers.cluster import QUIET, require_cluster, start_ray
 from lttune.study.workers.tune import _Bridge
@@ -108,16 +109,23 @@ def test_a_long_folder_of_temporary_files_is_refused_with_the_way_out(
     require_cluster(dataclasses.replace(SMOKE, address="10.0.0.1:6379"))
 
 
-def test_a_trial_whose_worker_never_started_has_failed():
-    # Ray tells of its error without having told of its start.
-    mine = Trial(number=3, phase="search", label="search", hparams={}, replicates=[0], controls=[])
-    ledger, listener = Mock(), Mock()
-    searcher = Mock(trial_of={"abc": mine}.__getitem__)
-    bridge = _Bridge(ledger, searcher, listener, Path("notes"))
-    bridge.on_trial_error(0, [], SimpleNamespace(trial_id="abc"))
+def test_a_trial_whose_worker_never_is_begins_twice_more_and_has_failed_then(tmp_path):
+    book, listener = searching.ledger(tmp_path, search=1), Mock()
+    search = searching.searcher(book)
+    bridge = _Bridge(book, search, listener, Path("notes"))
+    for ray_id in ("first", "second"):
+        assert search.suggest(ray_id)["trial"] == 0
+        # Ray tells of its error without having told of its start, the searcher first.
+        search.on_trial_complete(ray_id, error=True)
+        bridge.on_trial_error(0, [], SimpleNamespace(trial_id=ray_id))
+        assert [trial["state"] for trial in read_json(book.path)["trials"]] == ["waiting"]
+        assert listener.mock_calls == []
+    search.suggest("third")
+    search.on_trial_complete("third", error=True)
+    bridge.on_trial_error(0, [], SimpleNamespace(trial_id="third"))
+    [mine] = book.trials
     assert (mine.state, mine.error) == (
         "failed",
         "its worker died; out of memory is the usual cause",
     )
     assert listener.mock_calls == [call.started(mine), call.ended(mine)]
-    ledger.save.assert_called_once_with()

@@ -51,6 +51,12 @@ RUN_BY = {
         "tests/study/test_outcome.py::"
         "test_the_command_that_is_printed_opens_mlflow_beside_files_of_an_old_one"
     ),
+    "python my_study.py": (
+        "tests/study/test_own_network_study.py::test_records_and_report_have_every_network"
+    ),
+    "lttune export results/patches --level 2": (
+        "tests/study/test_own_network_study.py::test_a_ticket_is_exported_without_the_code"
+    ),
     "python docs/screenshots.py sqlite:///mlflow.db my-study docs/figures": (
         "tests/study/tracking/test_mlflow_ui.py::test_the_walk_through_has_its_pictures"
     ),
@@ -154,7 +160,10 @@ def test_commands_of_a_page_do_what_they_should(made, page, tmp_path, capsys, mo
             words = [STANDS_FOR.get(word, word) for word in shlex.split(line)[1:]]
             code = main(words)
             printed = capsys.readouterr()
-            assert (code, printed.out != "") == (0, True), (line, printed.err)
+            # It looks at all that runs here: a cluster of another test may be open.
+            expected = (0, 5) if line == "lttune doctor" else (0,)
+            assert code in expected, (line, printed.err)
+            assert printed.out != "", line
 
 
 def mentioned() -> list[str]:

@@ -168,6 +168,10 @@ class Proposals:
             failure = (TrialState.FAIL, None)
             self._outcomes[number] = failure if failed else _outcome(result.get("values"))
 
+    def forget(self, number: int) -> None:
+        """Forgets how a trial ended that is to begin again."""
+        self._outcomes.pop(number, None)
+
     def _add(self, params: Mapping[str, Any], values: Sequence[float]) -> None:
         self.study.add_trial(
             create_trial(params=dict(params), distributions=self._space, values=values)

@@ -153,8 +153,14 @@ class StudySearcher(Searcher):
         result = result or {}
         # Tune withholds the last result of a trial from ``on_trial_result``.
         self.on_trial_result(trial_id, result)
-        trial = self._by_ray_id.pop(trial_id)
-        self.proposals.tell(trial.number, result, failed=error or "error" in result)
+        number = self.trial_of(trial_id).number
+        self.proposals.tell(number, result, failed=error or "error" in result)
+
+    def wait_again(self, trial: Trial) -> None:
+        """Has a trial that was told to have failed handed out once more: it never began."""
+        self.proposals.forget(trial.number)
+        trial.state = "waiting"
+        self.ledger.save()
 
     def save(self, checkpoint_path: str) -> None:
         """Writes nothing: the ledger is the truth."""

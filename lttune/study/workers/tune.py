@@ -7,6 +7,7 @@ files are scratch: they are written under the study's folder and never read back
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +35,8 @@ SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "
 none."""
 MOST_ASKED = 10
 """Times that a trial's workers may be asked to end before each counts as a failure."""
+MOST_FAILURES = 2
+"""Times that a trial whose worker dies is repeated."""
 
 
 class Listener(Protocol):
@@ -67,6 +70,7 @@ class _Bridge(tune.Callback):
         self._began: dict[int, float] = {}
         self._watchdog = Watchdog()
         self._asked_to_end: dict[str, int] = {}
+        self._never_began = Counter[int]()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Notes the start."""
@@ -100,8 +104,15 @@ class _Bridge(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's process or machine died more often than Ray repeats it."""
-        # Ray calls no trial started whose worker never was.
-        mine = self._trials.get(trial.trial_id) or self._start(trial)
+        mine = self._trials.get(trial.trial_id)
+        if mine is None:
+            # Ray (2.60) neither calls a trial started whose worker never was, nor repeats it.
+            mine = self._searcher.trial_of(trial.trial_id)
+            self._never_began[mine.number] += 1
+            if self._never_began[mine.number] <= MOST_FAILURES:
+                self._searcher.wait_again(mine)
+                return
+            self._start(trial)
         mine.error = mine.error or "its worker died; out of memory is the usual cause"
         self._end(mine, "failed")
 
@@ -199,7 +210,7 @@ def run_trials(
             storage_path=str(scratch),
             verbose=0,
             callbacks=[_Bridge(ledger, searcher, listener, notes)],
-            failure_config=tune.FailureConfig(max_failures=2),
+            failure_config=tune.FailureConfig(max_failures=MOST_FAILURES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     )

@@ -17,8 +17,11 @@ NAME = "ray.tune.execution.experiment_state"
 
 @pytest.fixture(autouse=True)
 def restored():
+    """Loggers as they are before any study of this process."""
     loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [(list(one.handlers), one.propagate) for one in loggers]
+    for logger in loggers:
+        logger.handlers[:], logger.propagate = [], True
     yield
     for logger, (handlers, propagate) in zip(loggers, before, strict=True):
         logger.handlers[:], logger.propagate = handlers, propagate

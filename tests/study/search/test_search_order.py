@@ -37,9 +37,20 @@ def accuracy(hparams: dict[str, Any]) -> float:
 
 
 def ran(
-    sampler: str, design: int, ahead: int, workers: int, seed: int, kills: float = 0.0
+    sampler: str,
+    design: int,
+    ahead: int,
+    workers: int,
+    seed: int,
+    kills: float = 0.0,
+    lost: float = 0.0,
 ) -> list[tuple[int, str, dict[str, Any], list[float] | None]]:
-    """Returns all trials of a study whose trials end in a random order, on so many workers."""
+    """Returns all trials of a study whose trials end in a random order, on so many workers.
+
+    Args:
+        kills: how often the driver dies before a trial's end.
+        lost: how often a trial's machine does, before it begins.
+    """
     rng = random.Random(seed)
     options: dict[str, Any] = {"sampler": sampler, "ahead": ahead, "replicates": 1}
     with TemporaryDirectory() as folder:
@@ -59,6 +70,10 @@ def ran(
                 search, running = searcher(book, **options), []
                 continue
             mine = running.pop(rng.randrange(len(running)))
+            if rng.random() < lost:  # Its machine was, before it began.
+                search.on_trial_complete(mine, error=True)
+                search.wait_again(search.trial_of(mine))
+                continue
             hparams = search.trial_of(mine).hparams
             play(search, book, mine, objective=accuracy(hparams))
         assert search.suggest("none") == "FINISHED"
@@ -75,11 +90,12 @@ def ran(
     workers=st.integers(1, 5),
     ahead=st.sampled_from([0, 3]),
     kills=st.sampled_from([0.0, 0.2]),
+    lost=st.sampled_from([0.0, 0.2]),
     seed=st.integers(0, 10**6),
 )
-def test_the_proposals_are_those_of_one_worker(sampler, design, workers, ahead, kills, seed):
+def test_the_proposals_are_those_of_one_worker(sampler, design, workers, ahead, kills, lost, seed):
     expected = ran(sampler, design, ahead, workers=1, seed=0)
-    assert ran(sampler, design, ahead, workers, seed, kills) == expected
+    assert ran(sampler, design, ahead, workers, seed, kills, lost) == expected
 
 
 def test_no_more_run_at_once_than_a_proposal_may_be_ahead(tmp_path):
