@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -23,6 +23,12 @@ _HELD: dict[pa.DataType, tuple[str, set[type]]] = {
 
 ALWAYS_FINITE = frozenset(n for n in MEASURES if n == "density" or n.endswith("_accuracy"))
 """Columns of numbers that are averaged and drawn: a diverged network has chance there."""
+
+RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "density": ("in (0, 1]", lambda value: 0 < value <= 1),
+    "prunable": ("at least 1", lambda value: value >= 1),
+}
+"""Column -> its rule, in words and as a test: logarithms and shares are taken of these."""
 
 
 def require_columns(
@@ -57,3 +63,8 @@ def require_columns(
                 if row[name] is not None and not math.isfinite(row[name]):
                     text = f"{name} must be a finite number, got {quoted(row[name])}"
                     raise StorageError(f"{path}: {text}")
+        if name in RANGES and documented is MEASURES:  # A layer may have lost all its weights.
+            rule, holds = RANGES[name]
+            for row in rows:
+                if row[name] is not None and not holds(row[name]):
+                    raise StorageError(f"{path}: {name} must be {rule}, got {quoted(row[name])}")

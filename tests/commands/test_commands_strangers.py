@@ -214,6 +214,22 @@ def test_a_measure_that_deepcave_cannot_have(study, refused, value):
     assert refused("deepcave") == told
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "kind", "rule"),
+    [
+        ("density", 0.0, pa.float64(), "in (0, 1], got 0.0"),
+        ("density", 1.5, pa.float64(), "in (0, 1], got 1.5"),
+        ("prunable", 0, pa.int64(), "at least 1, got 0"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "report"])
+def test_a_number_of_which_no_share_or_logarithm_can_be_taken(
+    study, refused, command, name, value, kind, rule
+):
+    rewritten(study / "records.parquet", lambda row: {**row, name: value}, name, kind)
+    assert refused(command) == f"{study / 'records.parquet'}: {name} must be {rule}"
+
+
 def test_a_hyperparameter_of_several_values_is_one_cell(study, cwd):
     sheet = json.loads((study / "trials.json").read_text())
     sheet["trials"][0]["hparams"] = {"prune.fractions": {"fc1": 0.2}, "x": [1, {"a": 2}]}

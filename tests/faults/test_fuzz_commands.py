@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -218,6 +219,8 @@ def test_values_of_a_study_that_is_reported(name, data, sample):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("LTTUNE_ALL_FAULTS" not in os.environ, reason="takes minutes: make faults")
+@pytest.mark.timeout(0)
 @SETTINGS
 @given(data=st.data())
 def test_columns_of_a_study_that_is_reported(data, sample):
