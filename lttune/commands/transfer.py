@@ -72,7 +72,7 @@ def main(flags: Flags) -> int:
     from lttune.records import schema
     from lttune.store.files import write_errors
     from lttune.store.store import Store, require_writable
-    from lttune.study.checks import check_fit
+    from lttune.study.checks.configurations import check_fit
     from lttune.training.engines import Needs, choose, make
     from lttune.trajectory.lab import Lab
 

@@ -14,13 +14,11 @@ from typing import Any
 import ray
 from rich.console import Console
 
-from lttune.config.phase import phase_of
 from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
 from lttune.models.own import codes_of
-from lttune.records.capacity import capacity
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
 from lttune.store.files import subfolder, write_atomically
@@ -35,7 +33,6 @@ from lttune.study.declared import Study
 from lttune.study.manifest import continued, earlier, refuse_other, sheet
 from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.confirmation import Confirmation
-from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.phases.planned import levels, phase_config, plan_trials, work
 from lttune.study.phases.room import require_room
 from lttune.study.prepared import Prepared, prepared
@@ -79,7 +76,10 @@ def run_study(
     _LOG.info("reading the data and checking the settings")
     needed = prepared(config, study)
     if config.plan:
-        return _planned(needed)
+        needed.show_plan(PrintingConsole())
+        return Outcome(
+            exit_code=0, report=config.folder / "report.html", tracking="", not_tracked=""
+        )
     facts = needed.study, needed.dataset, needed.numerics, needed.own_networks
     asked = sheet(config, *facts)
     with every_mistake() as mistakes:
@@ -91,17 +91,6 @@ def run_study(
         # Made after what was prepared: its date is when the study began.
         values = sheet(config, *facts)
         return Conductor(needed, values, report, began, lost).run()
-
-
-def _planned(needed: Prepared) -> Outcome:
-    """Prints what the study would train, and by which engine; nothing is written."""
-    config, console = needed.config, PrintingConsole()
-    needed.show_engine(console)
-    _LOG.info("measuring how fast this machine trains")
-    pace = measured(config.lottery, needed.datasets, needed.engine, config.device)
-    cores = config.max_concurrent or capacity().cores
-    console.print(cost_table(plan(config, needed.study, needed.datasets, pace), cores))
-    return Outcome(exit_code=0, report=config.folder / "report.html", tracking="", not_tracked="")
 
 
 class Conductor:
@@ -259,21 +248,13 @@ class Conductor:
             ahead=config.search_ahead,
         )
         concurrent = min(config.max_concurrent or cores, cores)
-        self._show_width(concurrent)
+        self._needed.show_width(concurrent, self._console)
         engine, codes = self._needed.engine, codes_of(self._needed.own_networks)
         watched = vital_processes(self._lost) if self._lost else contextlib.nullcontext()
         with watched:
             run_trials(
                 config, self._ledger, searcher, self._datasets, self, concurrent, engine, codes
             )
-
-    def _show_width(self, concurrent: int) -> None:
-        """Says so if the search leaves room; its proposals would depend on who is faster."""
-        ahead, phases = self._config.search_ahead, map(phase_of, self._config.phases)
-        if ahead + 1 < concurrent and any(phase.is_proposed for phase in phases):
-            text = f"the search trains {ahead + 1} trials at once, of {concurrent} that could run: "
-            text += "--search-ahead is how many, less one, and is fixed when a study begins"
-            self._console.print(text, soft_wrap=True, markup=False)
 
     def _share(self, trial: Trial, level: int) -> float:
         if trial.number not in self._levels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,8 +22,9 @@ from lttune.data.transforms import outline
 from lttune.errors import DataError, ResourceError
 from lttune.models import Network
 from lttune.models.own import lines_told, read_code, use
-from lttune.study.address import check_address
-from lttune.study.checks import (
+from lttune.records.capacity import capacity
+from lttune.study.checks.address import check_address
+from lttune.study.checks.configurations import (
     check_controls,
     check_idle,
     check_memory,
@@ -31,12 +33,15 @@ from lttune.study.checks import (
     check_space,
 )
 from lttune.study.declared import Space, Study
+from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
 from lttune.study.tracking.uri import resolve
 from lttune.training.engines import Needs, choose, make
 from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.lab import network_of
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +89,23 @@ class Prepared:
             f"{names} of 1: a single replicate has neither an interval nor a verdict; "
             "give 2 or more, better 5"
         )
+
+    def show_plan(self, console: Console) -> None:
+        """Prints the engine and what the study would train; the machine's speed is measured."""
+        config = self.config
+        self.show_engine(console)
+        _LOG.info("measuring how fast this machine trains")
+        pace = measured(config.lottery, self.datasets, self.engine, config.device)
+        cores = config.max_concurrent or capacity().cores
+        console.print(cost_table(plan(config, self.study, self.datasets, pace), cores))
+
+    def show_width(self, concurrent: int, console: Console) -> None:
+        """Says so if the search leaves room; its proposals would depend on who is faster."""
+        ahead, phases = self.config.search_ahead, map(phase_of, self.config.phases)
+        if ahead + 1 < concurrent and any(phase.is_proposed for phase in phases):
+            text = f"the search trains {ahead + 1} trials at once, of {concurrent} that could run: "
+            text += "--search-ahead is how many, less one, and is fixed when a study begins"
+            console.print(text, soft_wrap=True, markup=False)
 
     def show_engine(self, console: Console) -> None:
         """Prints the engine, and why it is not the fast one, in one line.

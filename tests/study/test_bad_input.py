@@ -257,15 +257,6 @@ def test_a_cluster_that_does_not_answer_is_named(monkeypatch):
     )
 
 
-def test_only_its_owner_can_read_the_token_that_ray_writes(tmp_path, monkeypatch):
-    token = tmp_path / "token"
-    token.write_text("secret")
-    token.chmod(0o644)
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
-    cluster._keep_token_private()
-    assert token.stat().st_mode & 0o777 == 0o600
-
-
 @pytest.mark.parametrize(
     "uri",
     [

@@ -15,7 +15,7 @@ from lttune.data.transforms import training_size
 from lttune.errors import ConfigError
 from lttune.pruning.densities import planned_densities, require_survivors
 from lttune.store.store import Store
-from lttune.study.checks import check_fit, check_idle, check_memory, check_space
+from lttune.study.checks.configurations import check_fit, check_idle, check_memory, check_space
 from lttune.study.declared import describe_space
 from lttune.training.engines import make
 from lttune.trajectory.lab import Lab, network_of
@@ -222,9 +222,13 @@ def test_a_network_that_no_memory_of_this_job_can_train_is_refused(monkeypatch):
     network = network_of(LOTTERY, DATASETS["digits"])
     weights = 64 * 20 + 20 + 20 * 10 + 10 + 10 * 10 + 10
     for most in (None, 16 * weights):
-        monkeypatch.setattr("lttune.study.checks.capacity", lambda most=most: Memory(most))
+        monkeypatch.setattr(
+            "lttune.study.checks.configurations.capacity", lambda most=most: Memory(most)
+        )
         check_memory([network])
-    monkeypatch.setattr("lttune.study.checks.capacity", lambda: Memory(16 * weights - 1))
+    monkeypatch.setattr(
+        "lttune.study.checks.configurations.capacity", lambda: Memory(16 * weights - 1)
+    )
     told = (
         r"^model\.name must be a network that 0\.0 GB of memory can train, got 'lenet-20-10', whose"
     )

@@ -109,6 +109,15 @@ def test_a_long_folder_of_temporary_files_is_refused_with_the_way_out(
     require_cluster(dataclasses.replace(SMOKE, address="10.0.0.1:6379"))
 
 
+def test_only_its_owner_can_read_the_token_that_ray_writes(tmp_path, monkeypatch):
+    token = tmp_path / "token"
+    token.write_text("secret")
+    token.chmod(0o644)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+    cluster._keep_token_private()
+    assert token.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_trial_whose_worker_never_is_begins_twice_more_and_has_failed_then(tmp_path):
     book, listener = searching.ledger(tmp_path, search=1), Mock()
     search = searching.searcher(book)

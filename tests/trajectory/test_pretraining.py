@@ -8,7 +8,7 @@ from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.errors import ConfigError
 from lttune.store.store import Store
-from lttune.study.checks import check_fit
+from lttune.study.checks.configurations import check_fit
 from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.lottery import trajectories

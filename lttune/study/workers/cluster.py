@@ -22,7 +22,7 @@ from lttune.records.capacity import capacity
 from lttune.store.files import refused_write
 from lttune.store.sockets import make_private, require_short_names, sessions_folder
 from lttune.store.temporary import temporary_beside
-from lttune.study.address import check_address
+from lttune.study.checks.address import check_address
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.complaints import keep_complaints
 

@@ -13,8 +13,8 @@ import digits_study
 import pytest
 
 from lttune.errors import ResourceError
-from lttune.study import address as limits
-from lttune.study.address import check_address
+from lttune.study.checks import address as limits
+from lttune.study.checks.address import check_address
 from lttune.study.main import main
 from lttune.study.settings import StudyConfig
 from lttune.study.workers import cluster

@@ -7,7 +7,7 @@ from lttune.config.design import Factor, LogUniform
 from lttune.config.presets import CONV_2, LENET_300_100
 from lttune.data import load
 from lttune.errors import ConfigError
-from lttune.study.checks import check_space
+from lttune.study.checks.configurations import check_space
 from lttune.study.search.space import MORE, space_of, widened
 
 LR = Factor(path="train.lr", distribution=LogUniform(low=1e-4, high=1e-2))

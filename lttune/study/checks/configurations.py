@@ -1,4 +1,4 @@
-"""Checks that a field cannot make alone: the space, the objective's density, the cluster."""
+"""Checks that a field cannot make alone: the space, the objective's density, the memory."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What is checked of a study before anything starts: its configurations, and where Ray may be."""
