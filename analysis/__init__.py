@@ -58,4 +58,4 @@ def write_report(folder: Path) -> Path:
     _LOG.info("judging the claims")
     table = of_studies([study], registry)
     verdicts = table if is_any_tested(table) else None
-    return write(folder, verdicts=verdicts, registry=registry)
+    return write(folder, verdicts=verdicts, registry=registry, study=study)

@@ -24,6 +24,7 @@ from lttune.store.files import subfolder, write_atomically
 
 if TYPE_CHECKING:
     from analysis.claims import Registry
+    from analysis.frame import StudyFrame
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,7 +33,11 @@ ALWAYS = ("differences",)
 
 
 def write(
-    folder: Path, *, verdicts: pd.DataFrame | None = None, registry: Registry | None = None
+    folder: Path,
+    *,
+    verdicts: pd.DataFrame | None = None,
+    registry: Registry | None = None,
+    study: StudyFrame | None = None,
 ) -> Path:
     """Writes the report into a study's folder and returns the path of its page.
 
@@ -44,12 +49,13 @@ def write(
         folder: the study's.
         verdicts: the table of ``analysis.claims.verdicts``, shown below the answer.
         registry: the claims that it judges.
+        study: what ``load`` returned of the folder; None is to read it.
 
     Raises:
         StorageError: if the folder holds no study, its lock of claims cannot be read, or it cannot
             be written.
     """
-    study = load(folder)
+    study = study or load(folder)
     path = study.folder / "report.html"
     section = None
     try:

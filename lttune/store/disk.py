@@ -44,7 +44,15 @@ def free_room(path: Path) -> Room:
 def existing(path: Path) -> Path:
     """Returns a path, or the nearest folder above it that is there."""
     path = path.absolute()
-    return next(one for one in (path, *path.parents) if one.exists())
+    return next(one for one in (path, *path.parents) if is_there(one))
+
+
+def is_there(path: Path) -> bool:
+    """Returns whether a path is there as far as can be seen: below a closed folder nothing is."""
+    try:
+        return path.exists()
+    except PermissionError:  # Python 3.14 says False itself.
+        return False
 
 
 def sized(count: float) -> str:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,16 +81,15 @@ def run_study(
         return Outcome(
             exit_code=0, report=config.folder / "report.html", tracking="", not_tracked=""
         )
-    facts = needed.study, needed.dataset, needed.numerics, needed.own_networks
-    asked = sheet(config, *facts)
+    asked = sheet(config, needed.study, needed.dataset, needed.numerics, needed.own_networks)
     with every_mistake() as mistakes:
         mistakes.attempt(lambda: require_cluster(config))
         mistakes.attempt(lambda: refuse_other(config.folder, asked))
     with workplace(config.folder, config.store):
         if study.prepare is not None:
             study.prepare(config.folder, config.replicates)
-        # Made after what was prepared: its date is when the study began.
-        values = sheet(config, *facts)
+        # After what was prepared: its date is when the study began.
+        values = {**asked, "created": datetime.now(UTC).isoformat(timespec="seconds")}
         return Conductor(needed, values, report, began, lost).run()
 
 

@@ -265,7 +265,8 @@ def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -
 def _own_networks(base: LotteryConfig, space: Space, points: Sequence[Point]) -> list[str]:
     """Returns the names of the networks of one's own that the study can come to."""
     names = [base.model.name, *_varied(("model.name",), space, points)]
-    return [name for name in dict.fromkeys(names) if is_own_network(str(name))]
+    own = (name for name in names if isinstance(name, str) and is_own_network(name))
+    return list(dict.fromkeys(own))
 
 
 def _varied(paths: Iterable[str], space: Space, points: Sequence[Point]) -> Iterator[str]:

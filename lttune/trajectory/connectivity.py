@@ -106,6 +106,9 @@ def loaded(
     """
     module = network.opened(device).eval()
     module.load_state_dict({n: v.to(device) for n, v in weights.items()}, strict=False)
+    for name, buffer in module.named_buffers():
+        if name in weights:  # Those that are not persistent are in no state_dict.
+            buffer.copy_(weights[name])
     norms = [part for part in module.modules() if isinstance(part, NORMS)]
     if moments is not None and norms:
         for part in norms:

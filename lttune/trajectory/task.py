@@ -87,7 +87,7 @@ def require_bits(cell: Cell, network: Network) -> None:
     Raises:
         ValueError: if it has not, or lacks a tensor.
     """
-    for name, shape in network.shapes.items():
+    for name, shape in (network.shapes | network.buffers).items():
         bits = cell.tensors.get(f"mask/{name}")
         found, count = cell.tensors[f"weights/{name}"], math.prod(shape)
         fits = tuple(found.shape) == shape if bits is None else len(bits) == -(-count // 8)

@@ -95,7 +95,6 @@ def refusal(result: tuple[int, str]) -> str:
 def test_a_number_that_64_bits_cannot_hold_is_no_json_of_ours(text):
     with pytest.raises(ValueError, match=r"it holds .{1,23}, a number that 64 bits cannot hold"):
         parse_json(b'{"a": [' + text.encode() + b"]}")
-    assert text.startswith(("1", "-1", "9"))
 
 
 def test_all_others_are_read_as_they_are():

@@ -15,12 +15,11 @@ from pathlib import Path
 import pytest
 from patience import wait_for
 from rich.console import Console
-from sample_study import search_trials, trial, write_study
+from sample_study import runs, search_trials, trial, write_study
 
 from lttune.__main__ import main
 from lttune.store.files import write_json
 from lttune.store.locks import NOTE, only_driver
-from lttune.store.temporary import this_process
 from lttune.study.console.reached import PROGRESS
 from lttune.study.console.watching import watch_study
 
@@ -49,12 +48,6 @@ def folder(tmp_path) -> Path:
         planned={"anchor": 3, "search": 2},
         command="python studies/sample.py --scale quick",
     )
-
-
-def runs(folder: Path, **changes) -> None:
-    """Notes that this process runs the study."""
-    whose = {"pid": os.getpid(), "host": "here", "since": "2026-11-23T08:00:00+00:00"}
-    write_json(folder / NOTE, whose | {"process": this_process()} | changes)
 
 
 def relisted(folder: Path, *states: str) -> None:
@@ -201,7 +194,9 @@ def test_a_study_that_has_only_begun_is_waited_for(tmp_path):
     with only_driver(folder):
         console, joined = watched(folder)
         wait_for(lambda: "0 of 0 trials done" in text(console))
-        write_study(folder, trials=trials(*["complete"] * 3))
+        made = write_study(tmp_path / "made", trials=trials(*["complete"] * 3))
+        for name in ("records.parquet", "study.json", "trials.json"):
+            (made / name).rename(folder / name)
     assert joined() == 0
     assert "complete: 3 of 3 trials" in text(console)
 

@@ -8,6 +8,7 @@ import logging
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_an_empty_step_speaks_for_itself(printed, monkeypatch):
     with shown(printed, "my-study", "starting Ray"):
         wait_for(lambda: "starting Ray" in printed.getvalue())
         STEP.info("")
-        time.sleep(0.03)  # A line may be under way.
+        time.sleep(0.3)  # A line may be under way.
         before = printed.getvalue()
         time.sleep(0.05)
         assert printed.getvalue() == before
@@ -102,10 +103,19 @@ def test_a_handler_of_the_root_prints_no_step_a_second_time(printed):
     assert printed.getvalue() == "x: once\n"
 
 
-def test_a_reader_that_has_gone_is_no_error(printed):
+def test_a_warning_is_printed_at_once_and_is_no_step(printed):
+    with shown(printed, "x", ""):
+        STEP.warning("every process compiles")
+        assert printed.getvalue() == "every process compiles\n"
+
+
+def test_a_reader_that_has_gone_is_no_error(printed, monkeypatch):
+    failed = list[threading.ExceptHookArgs]()
+    monkeypatch.setattr(threading, "excepthook", failed.append)
     printed.close()
     with shown(printed, "x", "at work"):
         time.sleep(0.1)
+    assert failed == []
 
 
 @pytest.mark.slow

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -52,10 +54,11 @@ def test_many_trials_leave_the_processes_as_they_were_and_nothing_behind(
     def noted(self: Conductor, trial: Any) -> None:
         ended(self, trial)
         for process in (driver, *driver.children(recursive=True)):
-            if process == driver or process.name().startswith("ray::Lottery"):
-                gc.collect()
-                now = process.memory_info().rss, process.num_fds()
-                sizes.setdefault(process.pid, []).append(now)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process == driver or process.name().startswith("ray::Lottery"):
+                    gc.collect()
+                    now = process.memory_info().rss, process.num_fds()
+                    sizes.setdefault(process.pid, []).append(now)
 
     def run(name: str, trials: int) -> Place:
         place = Place(tmp_path / name).run("--trials", str(trials), *TRIVIAL)
@@ -67,6 +70,7 @@ def test_many_trials_leave_the_processes_as_they_were_and_nothing_behind(
     first = driver.num_fds()
     run("second", 1)  # What is kept of each study, such as its database.
     children, shared, second = driver.children(recursive=True), shared_memory(), driver.num_fds()
+    threads = threading.active_count()
     monkeypatch.setattr(Conductor, "ended", noted)
     place = run("third", TRIALS)
     assert len(place.trials()) == TRIALS
@@ -80,5 +84,6 @@ def test_many_trials_leave_the_processes_as_they_were_and_nothing_behind(
     assert soon(lambda: set(driver.children(recursive=True)) - set(children)) == set()
     assert soon(lambda: shared_memory() - shared) == set()
     assert driver.num_fds() - second <= second - first + 2
+    assert soon(lambda: threading.active_count() > threads + 1) is False
     assert list((place.root / "out" / "cells" / "drafts").iterdir()) == []
     assert not (place.folder / "ray").exists()

@@ -2,10 +2,15 @@
 
 import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 
 from lttune.records import schema
+from lttune.store.files import write_json
+from lttune.store.locks import NOTE
+from lttune.store.temporary import this_process
 
 LEVELS = 4
 SPACE = {
@@ -117,3 +122,9 @@ def run(**changes):
     facts = {"command": "python studies/s.py", "started": "2026-11-23T08:00:00+00:00"}
     facts |= {"code": {"commit": "a", "dirty": False}, "packages": {"torch": "2.13.0"}}
     return facts | {"machine": {"cores": 2}, "numerics": "torch-2.13.0/cpu"} | changes
+
+
+def runs(folder: Path, **changes) -> None:
+    """Notes that this process runs the study."""
+    whose = {"pid": os.getpid(), "host": "here", "since": "2026-11-23T08:00:00+00:00"}
+    write_json(folder / NOTE, whose | {"process": this_process()} | changes)

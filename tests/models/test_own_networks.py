@@ -16,6 +16,9 @@ from lttune.models import build
 from lttune.models.architectures import FAMILIES
 from lttune.models.own import descriptions, use_described
 from lttune.training.engines.plain import fully_connected
+from lttune.trajectory.connectivity import loaded
+
+MADE, BACK = MLP.replace("return nn", "made = nn"), "\n    return made\n"
 
 
 def initial(network, replicate=0):
@@ -121,6 +124,43 @@ def test_what_needs_no_gradient_is_a_constant(tmp_path):
     assert bool(weights["fixed.weight"].any())
 
 
+def test_a_batch_norm_that_is_frozen_keeps_its_scale_and_any_kind_has_a_counter(tmp_path):
+    network = module_of(
+        "self.first = nn.BatchNorm2d(1); self.first.requires_grad_(False); "
+        "self.first.weight.data.fill_(3.0); "
+        "self.second = nn.InstanceNorm2d(1, track_running_stats=True); "
+        "self.out = nn.Linear(pixels, classes)",
+        "return self.out(self.second(self.first(x)).flatten(1))",
+        tmp_path,
+    )
+    weights = initial(network)
+    assert weights["first.weight"].tolist() == [3.0]
+    assert weights["first.running_var"].tolist() == [1.0]
+    assert not [name for name in network.constants if "num_batches" in name]
+
+
+def test_a_frozen_module_of_two_names_is_frozen_once(tmp_path):
+    network = module_of(
+        "self.a = nn.Linear(pixels, 6); self.a.requires_grad_(False); self.b = self.a; "
+        "self.out = nn.Linear(6, classes)",
+        "return self.out(self.a(x.flatten(1)) + self.b(x.flatten(1)))",
+        tmp_path,
+    )
+    assert network.prunable == ["out.weight"]
+
+
+def test_a_buffer_that_is_in_no_state_dict_is_loaded_too(tmp_path):
+    network = module_of(
+        "self.register_buffer('drawn', torch.randn(6), persistent=False); "
+        "self.a = nn.Linear(pixels, 6); self.out = nn.Linear(6, classes)",
+        "return self.out(self.a(x.flatten(1)) + self.drawn)",
+        tmp_path,
+    )
+    weights = initial(network, replicate=1)
+    assert torch.equal(loaded(network, weights, "cpu").drawn, weights["drawn"])
+    assert not torch.equal(weights["drawn"], initial(network)["drawn"])
+
+
 def test_parameters_without_influence_are_no_matter_if_they_are_not_pruned(tmp_path):
     network = module_of(f"{OUT}; self.idle = nn.Parameter(torch.ones(3))", FLAT, tmp_path)
     assert network.prunable == ["out.weight"]
@@ -178,6 +218,11 @@ def test_a_method_of_the_class_says_it_too(tmp_path):
             ),
             False,
         ),
+        (MADE + "    made[1].bias.requires_grad = False" + BACK, False),
+        (MADE.replace("12", "classes") + "    made[3].bias = made[1].bias" + BACK, False),
+        (MADE + "    made.register_forward_hook(lambda part, seen, out: 2 * out)" + BACK, False),
+        (MADE + "    made.forward = lambda x: made[3](made[1](made[0](x)))" + BACK, False),
+        (MADE + BACK, True),
     ],
 )
 def test_the_sparse_engine_takes_what_its_kernels_compute_and_nothing_that_only_looks_so(

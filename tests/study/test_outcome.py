@@ -135,6 +135,11 @@ def test_without_a_trial_there_is_no_table(ledger):
             "mlflow ui --backend-store-uri sqlite:////there/m.db`, experiment x",
         ),
         (
+            "sqlite:///runs (old)/m.db",
+            "sqlite:////there/runs (old)/m.db (experiment 1)",
+            "mlflow ui --backend-store-uri 'sqlite:////there/runs (old)/m.db'`, experiment x",
+        ),
+        (
             "sqlite:///m.db?timeout=9&mode=rw",
             "sqlite:////there/m.db?timeout=9&mode=*** (experiment 1)",
             "--backend-store-uri 'sqlite:////there/m.db?timeout=9&mode=***'` (with what *** stands",

@@ -7,9 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from sample_study import trial, write_study
+from sample_study import runs, trial, write_study
 
-from lttune.store.files import write_json
 from lttune.store.locks import NOTE, driver, only_driver
 from lttune.store.temporary import this_process
 from lttune.study.console import reached
@@ -24,12 +23,6 @@ def folder(tmp_path):
     """A study of which one of two trials has ended, and one is under way."""
     trials = [trial(0, controls=[]), trial(3, state="running", objective=None, controls=[])]
     return write_study(tmp_path / "s", [], trials)
-
-
-def runs(folder, **changes) -> None:
-    """Notes that this process runs the study."""
-    whose = {"pid": os.getpid(), "host": "here", "since": "2026-11-23T08:00:00+00:00"}
-    write_json(folder / NOTE, whose | {"process": this_process()} | changes)
 
 
 def test_a_driver_notes_itself_and_whoever_asks_locks_nothing(tmp_path):

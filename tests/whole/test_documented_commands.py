@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import stored_study
 import torch
@@ -158,12 +159,14 @@ def test_commands_of_a_page_do_what_they_should(made, page, tmp_path, capsys, mo
     with contextlib.chdir(place):
         for line in run_here(page):
             words = [STANDS_FOR.get(word, word) for word in shlex.split(line)[1:]]
-            code = main(words)
+            with monkeypatch.context() as patch:
+                if line == "lttune doctor":
+                    # Of this machine neither what else runs, nor whose home it is.
+                    patch.setattr(psutil, "process_iter", lambda: [psutil.Process()])
+                    patch.setenv("HOME", str(tmp_path))
+                code = main(words)
             printed = capsys.readouterr()
-            # It looks at all that runs here: a cluster of another test may be open.
-            expected = (0, 5) if line == "lttune doctor" else (0,)
-            assert code in expected, (line, printed.err)
-            assert printed.out != "", line
+            assert (code, printed.out != "") == (0, True), (line, printed.out, printed.err)
 
 
 def mentioned() -> list[str]:

@@ -5,6 +5,7 @@ Shares are Sobol' indices ST of the test accuracy of tickets over the study's de
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -30,7 +31,7 @@ def factor_sentences(subject: Subject) -> list[str]:
     named, is_of_all = asked_paths(study), asks_for_all(study)
     if study.info.get("compared") or not (named or is_of_all):
         return []
-    swept = [text for path in named for text in _swept(subject, path)]
+    swept = _swept(subject, named)
     here = _estimates(subject.design, answer_density(study))
     if here is None:
         unvaried = [path for path in named if path not in varied_paths(study)]
@@ -98,15 +99,19 @@ def _interval(row: dict[Any, Any]) -> str:
     return f"{row['total']:.2f} [{row['total_low']:.2f}, {row['total_high']:.2f}]"
 
 
-def _swept(subject: Subject, path: str) -> list[str]:
-    """Returns what the sweeps that vary a hyperparameter say."""
+def _swept(subject: Subject, paths: Sequence[str]) -> list[str]:
+    """Returns what the sweeps that vary hyperparameters say, in the order of these."""
+    if not paths:
+        return []
     study = subject.study
     networks = sweep_networks(study)
     networks = networks[networks["value"] != BASE_VALUE]
     own = study.trials.set_index("number")["hparams"]
-    factors = {
-        factor
+    varied = {
+        factor: {path for number in set(mine["trial"]) for path in own[number] or {}}
         for factor, mine in networks.groupby("factor", sort=False)
-        if any(path in (own[number] or {}) for number in set(mine["trial"]))
     }
-    return [text for factor, text in swept_sentences(study).items() if factor in factors]
+    told = swept_sentences(study)
+    return [
+        text for path in paths for factor, text in told.items() if path in varied.get(factor, ())
+    ]

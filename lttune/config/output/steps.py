@@ -34,7 +34,11 @@ class _Steps(logging.Handler):
         self.ended = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Notes a step; an empty one has output of its own."""
+        """Notes a step; an empty one has output of its own. A warning is printed as ever."""
+        if record.levelno > logging.INFO:
+            if logging.lastResort is not None:
+                logging.lastResort.handle(record)
+            return
         self._step, self._since = record.getMessage(), time.monotonic()
 
     def tell(self) -> None:

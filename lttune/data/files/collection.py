@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lttune.data.files.archives import LIMIT, decompressed, md5
 from lttune.errors import AbsentError, DataError, StorageError
+from lttune.store.disk import is_there
 from lttune.store.files import write_atomically
 from lttune.store.regular import regular_size
 
@@ -61,7 +62,7 @@ def obtain(folder: Path, *collections: Collection) -> tuple[dict[str, bytes], st
         AbsentError: if a missing one can be had nowhere.
         StorageError: if the folder cannot be read, or what was fetched cannot be kept in it.
     """
-    if folder.exists() and not folder.is_dir():
+    if is_there(folder) and not folder.is_dir():
         # Else everything would be fetched, and could be kept nowhere.
         raise StorageError(f"{folder} must be a folder, in which datasets are kept")
     missing = []

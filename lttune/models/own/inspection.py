@@ -26,6 +26,8 @@ EXAMPLES = 2
 """Random pictures of a pass; batch norm needs two."""
 COUNTER = "num_batches_tracked"
 """Batch norm's own step counter, which nothing reads."""
+RUNNING = ("running_mean", "running_var")
+"""Batch norm's moments, which training moves."""
 
 Owners = dict[str, list[tuple[nn.Module, str]]]
 """Parameter -> the modules that hold it, and as what; several where it is shared."""
@@ -145,9 +147,11 @@ def _role(owners: list[tuple[nn.Module, str]], by_type: str | None) -> str:
 
 
 def _constants(module: nn.Module) -> Iterator[str]:
-    """Yields the buffers that are not batch norm's."""
+    """Yields the buffers but batch norm's moments, and counters; its frozen scale is one."""
     for name, _ in module.named_buffers():
-        if not isinstance(module.get_submodule(name.rpartition(".")[0]), NORMS):
+        where, _, own = name.rpartition(".")
+        is_moment = own in RUNNING and isinstance(module.get_submodule(where), NORMS)
+        if not is_moment and not name.endswith(COUNTER):
             yield name
 
 

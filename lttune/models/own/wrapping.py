@@ -33,7 +33,7 @@ def wrapped(code: NetworkCode, function: NetworkFunction, shape: Shape, classes:
     if not isinstance(module, nn.Module):
         code.refuse(f"must return an nn.Module, got {quoted(module)}")
     if len(shape) == 2:
-        module.register_forward_pre_hook(_with_channel)
+        module.register_forward_pre_hook(with_channel)
     if code.place == TORCHVISION and full[0] == 1:
         module.register_forward_pre_hook(_with_colours)
     _freeze(module)
@@ -44,7 +44,8 @@ def _size(shape: Shape) -> str:
     return " x ".join(map(str, shape))
 
 
-def _with_channel(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+def with_channel(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A hook: gives grey pictures, [N, H, W], their one channel."""
     return (inputs[0].unsqueeze(1), *inputs[1:])
 
 
@@ -55,9 +56,8 @@ def _with_colours(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]
 
 def _freeze(module: nn.Module) -> None:
     """Makes buffers of the parameters that need no gradient: weight decay would move them."""
-    for name, value in list(module.named_parameters(remove_duplicate=False)):
-        if not value.requires_grad:
-            where, _, own = name.rpartition(".")
-            part = module.get_submodule(where)
-            delattr(part, own)
-            part.register_buffer(own, value.data)
+    for part in module.modules():
+        for own, value in list(part.named_parameters(recurse=False, remove_duplicate=False)):
+            if not value.requires_grad:
+                delattr(part, own)
+                part.register_buffer(own, value.data)

@@ -95,7 +95,7 @@ def _mlflow_line(tracking: str, config: StudyConfig) -> str:
     Without a flag ``mlflow ui`` (3.17) takes a folder of files, `./mlruns`, before any database,
     and then refuses it; another folder has neither.
     """
-    uri = tracking.partition(" (")[0]
+    uri = tracking.partition(" (experiment ")[0]
     if uri.startswith("http"):
         return f"MLflow: {tracking}"
     if "://" not in uri:  # Such as databricks, whose page its driver alone knows.

@@ -42,8 +42,11 @@ class ReachedNote:
         kept = {n: {k: one.get(k) for k in ("level", *LAST_LEVEL)} for n, one in reports.items()}
         draft = temporary_beside(self._path)
         with contextlib.suppress(OSError):
-            draft.write_text(json.dumps({"left_s": left(), "trials": kept}))
-            draft.replace(self._path)
+            try:
+                draft.write_text(json.dumps({"left_s": left(), "trials": kept}))
+                draft.replace(self._path)
+            finally:  # On a full disk there would be one more each time.
+                draft.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Removes the file: nothing is under way."""

@@ -10,6 +10,7 @@ from torch import nn
 from lttune.config import TrainConfig
 from lttune.models import Network
 from lttune.models.layers import Output
+from lttune.models.own.wrapping import with_channel
 from lttune.training.engines.needs import Needs
 
 PLAIN_RULES = ("sgd", "momentum", "adam", "adamw")
@@ -31,20 +32,25 @@ def fully_connected(network: Network) -> bool:
     parts = list(module)
     kinds = [nn.Flatten, nn.Linear, *[nn.ReLU, nn.Linear] * ((len(parts) - 2) // 2)]
     linear = [part for part in parts if isinstance(part, nn.Linear)]
-    biased = all(part.bias is not None for part in linear)
+    # One that is not trained is a buffer, and two layers may share one.
+    biases = {id(part.bias) for part in linear if isinstance(part.bias, nn.Parameter)}
+    biased = len(biases) == len(linear)
     types = [nn.Linear if type(part) is Output else type(part) for part in parts]
     names = {part: name for name, part in module.named_modules()}
     return (
         types == kinds
         and biased
         and [names[part] for part in linear] == list(network.kinds)
-        and _computes_plainly(parts)
+        and _computes_plainly(module, parts)
     )
 
 
-def _computes_plainly(parts: Sequence[nn.Module]) -> bool:
-    """Returns whether no part is called in another way than its type says, nor twice."""
-    hooked = any(part._forward_hooks or part._forward_pre_hooks for part in parts)
+def _computes_plainly(module: nn.Module, parts: Sequence[nn.Module]) -> bool:
+    """Returns whether nothing is called in another way than its type says, and no part twice."""
+    before = [hook for one in (module, *parts) for hook in one._forward_pre_hooks.values()]
+    hooked = any(one._forward_hooks or "forward" in vars(one) for one in (module, *parts))
+    # The channel that it adds is removed again by what makes pictures flat.
+    hooked = hooked or any(hook is not with_channel for hook in before)
     flat = isinstance(parts[0], nn.Flatten) and (parts[0].start_dim, parts[0].end_dim) == (1, -1)
     return flat and not hooked and len(set(parts)) == len(parts)
 

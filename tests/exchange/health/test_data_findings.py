@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import stored_study
-from small_mnist import put
+from small_mnist import passing, put
 
 from lttune.data import load, mnist
-from lttune.data.files import archives, npz, packages
+from lttune.data.files import npz, packages
 from lttune.exchange.health.datasets import kept_findings, needed_findings
 from lttune.records.folder import read_sheet, read_trials
 from lttune.store.sealed import read_object, write_object
@@ -21,12 +20,6 @@ from lttune.store.sealed import read_object, write_object
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     """The data folder, with small files that pass for MNIST."""
-    rng = np.random.default_rng(0)
-    files = {}
-    for x, y, count in ((mnist.TRAIN_X, mnist.TRAIN_Y, 5), (mnist.TEST_X, mnist.TEST_Y, 3)):
-        files[x] = struct.pack(">4I", 0x803, count, 28, 28) + rng.bytes(count * 784)
-        files[y] = struct.pack(">2I", 0x801, count) + bytes(range(count))
-    monkeypatch.setattr(mnist, "MD5", {name: archives.md5(data) for name, data in files.items()})
 
     def fetch(*arguments):
         raise AssertionError("something is fetched")
@@ -36,7 +29,7 @@ def folder(tmp_path, monkeypatch) -> Path:
         for source in sources:
             monkeypatch.setitem(sources, source, fetch)
     folder = tmp_path / "data"
-    put(folder / "mnist", files)
+    put(folder / "mnist", passing(monkeypatch))
     return folder
 
 

@@ -70,7 +70,7 @@ def test_a_traceback_of_tune_is_in_its_log_alone(tmp_path, shown, capfd):
 
 
 @pytest.mark.parametrize("full", ["open", "write"])
-def test_a_log_that_cannot_be_written_is_missed_by_nobody(full, tmp_path, shown, capfd, request):
+def test_a_log_that_cannot_be_written_is_missed_by_nobody(full, tmp_path, shown, capfd):
     if full == "open":
         keep_complaints(tmp_path / "missing")
     else:
