@@ -225,11 +225,7 @@ RED: dict[Callable[[pytest.MonkeyPatch], None], dict[str, str]] = {
         CELL_LINKS: f'{NOT_RAISED}(StorageError, match=r"must lie in .*cells, but leads to '
         '.*victim"):',
     },
-    # It is refused for where it leads then.
-    any_key: {
-        KEYS: "AssertionError: with pytest.raises(StorageError, "
-        'match="key must be 64 hexadecimal digits"):'
-    },
+    any_key: {KEYS: f'{NOT_RAISED}(StorageError, match="key must be 64 hexadecimal digits"):'},
     no_idempotence_of_cells: {
         AGAIN: 'AssertionError: raise AssertionError("computed again")',
         ONCE: "AssertionError: assert len(log.read_text().splitlines()) == 1",
