@@ -38,9 +38,9 @@ faults: $(VENV)/.installed-test
 	LTTUNE_ALL_FAULTS=1 $(PYTEST) -v tests/faults $(ARGS)
 
 promises: $(VENV)/.installed-test
-	$(BIN)/python tests/faults/print_promises.py faults
-	$(BIN)/python tests/faults/print_promises.py inputs
-	$(BIN)/python tests/faults/print_promises.py rules
+	LTTUNE_ALL_FAULTS=1 $(BIN)/python tests/faults/print_promises.py faults
+	LTTUNE_ALL_FAULTS=1 $(BIN)/python tests/faults/print_promises.py inputs
+	LTTUNE_ALL_FAULTS=1 $(BIN)/python tests/faults/print_promises.py rules
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python tests/faults/soak.py $(ARGS)

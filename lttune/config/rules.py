@@ -21,6 +21,8 @@ MOST_STEPS, WHY_STEPS = 1_000_000_000, "a network of more would train for weeks"
 """The largest number of optimizer steps, and why."""
 MOST_EXAMPLES, WHY_EXAMPLES = 100_000_000, "no dataset that fits into memory has more"
 """The largest number of examples, and why."""
+MOST_LEVELS = 200
+"""How often a network may be pruned."""
 MOST_PASSES, WHY_PASSES = 10_000, "each is a pass over the whole network"
 """How often something may be done over within a level at most, and why."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from lttune.config.rules import MOST_LEVELS, MOST_STEPS
 from lttune.errors import StorageError, quoted
 from lttune.records.schema import MEASURES, Columns
 
@@ -21,14 +22,43 @@ _HELD: dict[pa.DataType, tuple[str, set[type]]] = {
 }
 """Type of a documented column -> what each of its values is, in words and in Python's types."""
 
-ALWAYS_FINITE = frozenset(n for n in MEASURES if n == "density" or n.endswith("_accuracy"))
-"""Columns of numbers that are averaged and drawn: a diverged network has chance there."""
+_Rule = tuple[str, Callable[[float], bool]]
+"""In words and as a test."""
 
-RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
+
+def _between(low: float, high: float) -> _Rule:
+    return f"in [{low:g}, {high:g}]", lambda value: low <= value <= high
+
+
+ROUNDING = 1e-6
+"""By how much of one weight a density, which is a quotient, may be off."""
+LARGEST_LOSS = 1e39
+"""Above every cross-entropy of float32 logits, in nats; its square is a number, too."""
+_SHARE = _between(0, 1)
+_LOSS: _Rule = (
+    f"at most {LARGEST_LOSS:g} away from 0, or not finite",
+    lambda value: abs(value) <= LARGEST_LOSS or not math.isfinite(value),
+)
+_STEPS, _SECONDS = _between(0, MOST_STEPS), _between(0, 1e12)
+_COUNT: _Rule = ("at least 0", lambda value: value >= 0)
+
+RANGES: dict[str, _Rule] = {
     "density": ("in (0, 1]", lambda value: 0 < value <= 1),
     "prunable": ("at least 1", lambda value: value >= 1),
+    "trial": _COUNT,
+    "replicate": _COUNT,
+    "surviving": _COUNT,
+    "level": _between(0, MOST_LEVELS),
+    "early_stop_step": _STEPS,
+    "steps_trained": _STEPS,
+    "train_time_s": _SECONDS,
+    "eval_time_s": _SECONDS,
+    **{name: _between(-1, 1) for name in MEASURES if name.startswith("barrier_")},
+    **{name: _SHARE for name in MEASURES if name.endswith("_accuracy")},
+    **{name: _LOSS for name in MEASURES if name.endswith("_loss")},
 }
-"""Column -> its rule, in words and as a test: logarithms and shares are taken of these."""
+"""Column of the records -> its rule: means, logarithms, shares and axes are made of these. What
+diverged has the accuracy of chance."""
 
 
 def require_columns(
@@ -58,13 +88,14 @@ def require_columns(
         if not {type(row[name]) for row in rows} <= held:
             bad = next(row[name] for row in rows if type(row[name]) not in held)
             raise StorageError(f"{path}: {name} must be {words}, got {quoted(bad)}")
-        if name in ALWAYS_FINITE:
-            for row in rows:
-                if row[name] is not None and not math.isfinite(row[name]):
-                    text = f"{name} must be a finite number, got {quoted(row[name])}"
-                    raise StorageError(f"{path}: {text}")
         if name in RANGES and documented is MEASURES:  # A layer may have lost all its weights.
             rule, holds = RANGES[name]
             for row in rows:
                 if row[name] is not None and not holds(row[name]):
                     raise StorageError(f"{path}: {name} must be {rule}, got {quoted(row[name])}")
+    if rows and documented is MEASURES and {"density", "prunable"} <= {*names}:
+        for row in rows:
+            density, prunable = row["density"], row["prunable"]
+            if None not in (density, prunable) and density * prunable < 1 - ROUNDING:
+                text = f"density must be at least 1 of prunable ({prunable}), got {density!r}"
+                raise StorageError(f"{path}: {text}")

@@ -210,7 +210,7 @@ def test_a_measure_that_deepcave_cannot_have(study, refused, value):
         "val_accuracy",
         pa.float64(),
     )
-    told = f"{study / 'records.parquet'}: val_accuracy must be a finite number, got {value}"
+    told = f"{study / 'records.parquet'}: val_accuracy must be in [0, 1], got {value}"
     assert refused("deepcave") == told
 
 

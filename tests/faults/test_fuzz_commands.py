@@ -211,17 +211,18 @@ def test_hyperparameters_of_any_kind(data, trained):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["study.json", "trials.json"])
-@SETTINGS
-@given(data=st.data())
-def test_values_of_a_study_that_is_reported(name, data, sample):
-    fields_changed(data, READ, sample, name)
-
-
-@pytest.mark.slow
 @pytest.mark.skipif("LTTUNE_ALL_FAULTS" not in os.environ, reason="takes minutes: make faults")
 @pytest.mark.timeout(0)
-@SETTINGS
-@given(data=st.data())
-def test_columns_of_a_study_that_is_reported(data, sample):
-    table_changed(data, READ, sample, "records.parquet")
+class TestReported:
+    """What makes a whole report each time."""
+
+    @pytest.mark.parametrize("name", ["study.json", "trials.json"])
+    @SETTINGS
+    @given(data=st.data())
+    def test_values(self, name, data, sample):
+        fields_changed(data, READ, sample, name)
+
+    @SETTINGS
+    @given(data=st.data())
+    def test_columns(self, data, sample):
+        table_changed(data, READ, sample, "records.parquet")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 SETTINGS = settings(
-    max_examples=int(os.environ.get("LTTUNE_EXAMPLES", "60")),
+    max_examples=int(os.environ.get("LTTUNE_EXAMPLES", "20")),
     # Whoever merges something else should not meet what only chance finds.
     derandomize="LTTUNE_EXAMPLES" not in os.environ,
     deadline=None,

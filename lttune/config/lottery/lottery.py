@@ -15,7 +15,7 @@ from lttune.config.lottery.prune import PruneConfig
 from lttune.config.lottery.supermask import SupermaskConfig
 from lttune.config.lottery.target import TargetConfig
 from lttune.config.lottery.train import TrainConfig
-from lttune.config.rules import every_rule
+from lttune.config.rules import MOST_LEVELS, every_rule
 from lttune.errors import quoted, unknown
 
 MethodName = Literal["prune", "supermask"]
@@ -65,8 +65,9 @@ class LotteryConfig:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
-            ok = is_int(self.levels) and 0 <= self.levels <= 200
-            rules.require(ok, "levels", "a whole number from 0 to 200", self.levels)
+            ok = is_int(self.levels) and 0 <= self.levels <= MOST_LEVELS
+            rule = f"a whole number from 0 to {MOST_LEVELS}"
+            rules.require(ok, "levels", rule, self.levels)
             ok = is_number(self.min_density) and 0 <= self.min_density < 1
             rules.require(ok, "min_density", "in [0, 1)", self.min_density)
             rules.choice("method", self.method, MethodName)
