@@ -33,6 +33,11 @@ point has no part in a comparison."""
 NOT_IN_ALL = ("trained",)
 """Columns of the tables that those of some older studies lack."""
 
+OF_EVERY_NETWORK = (
+    *("density", "prunable", "early_stop_step", "early_stop_at_end", "val_accuracy", "diverged"),
+)
+"""Measures of which no network lacks a value; evaluations that are not always made may be null."""
+
 LOADED_OF_SHEET = ("name", "lottery")
 """Fields of ``study.json`` without which nothing can be said of a study."""
 LOADED_OF_TRIAL = ("number", "phase", "label", "hparams", "state")
@@ -126,11 +131,11 @@ def load(folder: Path | str) -> StudyFrame:
 
 
 def _table(path: Path, columns: schema.Columns, study_id: str | None) -> pd.DataFrame:
-    key = [name for name in KEY if name in columns]
+    whole = [name for name in (*KEY, *OF_EVERY_NETWORK) if name in columns]
     rows = read_table(path, [name for name in columns if name not in NOT_IN_ALL], study_id)
     if not rows:
         return pd.DataFrame(columns=pd.Index(list(columns)))
-    require_columns(path, rows, key, columns)
+    require_columns(path, rows, whole, columns)
     require_columns(path, rows, [name for name in columns if name in rows[0]], columns, gaps=True)
     return pd.DataFrame(rows)
 

@@ -5,9 +5,10 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sample_study import search_trials, trial, write_study
+from sample_study import anchor_rows, search_trials, trial, write_study
 
 from analysis import load
+from analysis.frame import OF_EVERY_NETWORK
 from lttune.__main__ import main
 from lttune.errors import StorageError
 
@@ -120,3 +121,11 @@ def test_a_lock_of_other_types_is_one_line(tmp_path, capsys, change):
     told = capsys.readouterr().err
     assert told.startswith(f"lttune: error: {folder}/claims.lock.json is no lock: ")
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", OF_EVERY_NETWORK)
+@pytest.mark.parametrize("lacking", [[7], range(39)], ids=["one", "all"])
+def test_a_network_without_a_measure_that_each_has_is_one_line(tmp_path, capsys, name, lacking):
+    rows = [row | {name: None} if n in lacking else row for n, row in enumerate(anchor_rows())]
+    folder = write_study(tmp_path, rows)
+    assert complaint(capsys, folder).startswith(f"records.parquet: {name} must be ")
