@@ -13,7 +13,7 @@ from lttune.config import flatten
 from lttune.config.phase import Phase, phase_names
 from lttune.errors import StorageError
 from lttune.records import schema
-from lttune.records.columns import require_columns
+from lttune.records.columns import require_columns, require_settings
 from lttune.records.folder import read_listing, read_sheet, read_table, require_rows
 from lttune.records.ledger import ENDED
 from lttune.records.schema import require_same_study
@@ -137,6 +137,8 @@ def _table(path: Path, columns: schema.Columns, study_id: str | None) -> pd.Data
         return pd.DataFrame(columns=pd.Index(list(columns)))
     require_columns(path, rows, whole, columns)
     require_columns(path, rows, [name for name in columns if name in rows[0]], columns, gaps=True)
+    if columns is schema.MEASURES:
+        require_settings(path, rows)
     return pd.DataFrame(rows)
 
 

@@ -10,15 +10,27 @@ from typing import Any
 
 import pyarrow as pa
 
+from lttune.config import LotteryConfig
 from lttune.config.rules import MOST_LEVELS, MOST_STEPS
 from lttune.errors import StorageError, quoted
 from lttune.records.schema import MEASURES, Columns
+
+_NUMBER = pa.float64()
+_TYPES = {bool: pa.bool_(), int: pa.int64(), float: _NUMBER, str: pa.string()}
+SETTINGS: Columns = {
+    path: (_TYPES[type(value)], "A setting of the trial.")
+    for path, value in LotteryConfig().flat().items()
+    if value is not None
+}
+"""Columns of the records that hold settings of the trial, but for those that need not be given."""
+_OF_LAYERS = ("density.", "prune.fractions.")
+"""How the names of columns begin that hold a share for each layer."""
 
 _HELD: dict[pa.DataType, tuple[str, set[type]]] = {
     pa.string(): ("a text", {str}),
     pa.bool_(): ("true or false", {bool}),
     pa.int64(): ("a whole number", {int}),
-    pa.float64(): ("a number", {int, float}),
+    _NUMBER: ("a number", {int, float}),
 }
 """Type of a documented column -> what each of its values is, in words and in Python's types."""
 
@@ -99,3 +111,27 @@ def require_columns(
             if None not in (density, prunable) and density * prunable < 1 - ROUNDING:
                 text = f"density must be at least 1 of prunable ({prunable}), got {density!r}"
                 raise StorageError(f"{path}: {text}")
+
+
+def require_settings(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Checks the columns of records that are not documented: settings, and shares of layers.
+
+    Args:
+        path: the table's file.
+        rows: what was read of it.
+
+    Raises:
+        StorageError: naming the column, its rule and the first value that breaks it.
+    """
+    names = rows[0].keys() if rows else ()
+    shares = [name for name in names if name.startswith(_OF_LAYERS)]
+    known = {**SETTINGS, **dict.fromkeys(shares, (_NUMBER, "The share of a layer."))}
+    settings = [name for name in names if name in known]
+    require_columns(path, rows, settings, known, gaps=True)
+    rule, holds = _SHARE
+    for name in settings:
+        for value in {row[name] for row in rows} - {None}:
+            if isinstance(value, float) and not math.isfinite(value):
+                raise StorageError(f"{path}: {name} must be a finite number, got {value}")
+            if name in shares and not holds(value):
+                raise StorageError(f"{path}: {name} must be {rule}, got {quoted(value)}")

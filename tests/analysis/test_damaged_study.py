@@ -129,3 +129,26 @@ def test_a_network_without_a_measure_that_each_has_is_one_line(tmp_path, capsys,
     rows = [row | {name: None} if n in lacking else row for n, row in enumerate(anchor_rows())]
     folder = write_study(tmp_path, rows)
     assert complaint(capsys, folder).startswith(f"records.parquet: {name} must be ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("train.steps", "many", "a whole number"),
+        ("train.steps", 0.5, "a whole number"),
+        ("train.lr", True, "a number"),
+        ("train.lr", float("nan"), "a finite number"),
+        ("model.name", 3, "a text"),
+        ("prune.fractions.fc1", float("inf"), "a finite number"),
+        ("density.fc1", 1.5, "in [0, 1]"),
+        ("density.fc1", "a", "a number"),
+    ],
+)
+def test_a_setting_of_another_kind_is_one_line(tmp_path, capsys, name, value, rule):
+    folder = write_study(tmp_path, [row | {name: value} for row in anchor_rows()])
+    assert complaint(capsys, folder) == f"records.parquet: {name} must be {rule}, got {value!r}"
+
+
+def test_settings_that_a_trial_lacks_are_gaps(tmp_path):
+    rows = [row | {"train.lr": 1, "prune.fractions.fc1": None} for row in anchor_rows()]
+    assert load(write_study(tmp_path, rows)).records["train.lr"].eq(1).all()
