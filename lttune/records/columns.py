@@ -23,6 +23,8 @@ SETTINGS: Columns = {
     if value is not None
 }
 """Columns of the records that hold settings of the trial, but for those that need not be given."""
+OF_EVERY_TRIAL = ("train.steps", "train.batch_size", "model.name", "data.name")
+"""Settings that no trial lacks, whichever version wrote it."""
 _OF_LAYERS = ("density.", "prune.fractions.")
 """How the names of columns begin that hold a share for each layer."""
 
@@ -128,6 +130,7 @@ def require_settings(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     known = {**SETTINGS, **dict.fromkeys(shares, (_NUMBER, "The share of a layer."))}
     settings = [name for name in names if name in known]
     require_columns(path, rows, settings, known, gaps=True)
+    require_columns(path, rows, [name for name in settings if name in OF_EVERY_TRIAL], known)
     rule, holds = _SHARE
     for name in settings:
         for value in {row[name] for row in rows} - {None}:

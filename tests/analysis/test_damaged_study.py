@@ -10,6 +10,7 @@ from sample_study import anchor_rows, search_trials, trial, write_study
 from analysis import load
 from analysis.frame import OF_EVERY_NETWORK
 from lttune.__main__ import main
+from lttune.config import LotteryConfig
 from lttune.errors import StorageError
 
 ROW = trial(0)
@@ -142,10 +143,16 @@ def test_a_network_without_a_measure_that_each_has_is_one_line(tmp_path, capsys,
         ("prune.fractions.fc1", float("inf"), "a finite number"),
         ("density.fc1", 1.5, "in [0, 1]"),
         ("density.fc1", "a", "a number"),
+        ("train.batch_size", None, "a whole number"),
+        ("data.name", None, "a text"),
     ],
 )
 def test_a_setting_of_another_kind_is_one_line(tmp_path, capsys, name, value, rule):
-    folder = write_study(tmp_path, [row | {name: value} for row in anchor_rows()])
+    rows = anchor_rows()
+    rows[:3] = [row | {name: value} for row in rows[:3]]
+    if value is None:  # A column without any value is of no kind.
+        rows[3:] = [row | {name: LotteryConfig().flat()[name]} for row in rows[3:]]
+    folder = write_study(tmp_path, rows)
     assert complaint(capsys, folder) == f"records.parquet: {name} must be {rule}, got {value!r}"
 
 

@@ -86,7 +86,8 @@ class Regime:
         return [
             (path, value)
             for path, value in self.values
-            if flat[path] is not None and not same(value, flat[path])
+            # Rows of a version before there was the setting hold nothing there.
+            if None not in (flat[path], native(value)) and not same(value, flat[path])
         ]
 
 

@@ -42,6 +42,12 @@ def test_another_network_or_other_pictures_are_a_proxy(at):
     assert "proxy" not in own["scale"]
 
 
+def test_a_setting_that_an_older_version_did_not_have_makes_no_proxy():
+    rows = trial(at={"data.pool": None, "data.blur": None}, accuracy=rising(0.005))
+    found = judged(rows, confirmatory("A", question())).iloc[0]
+    assert (found["role"], found["scale"].endswith("batch 60")) == ("confirmatory", True)
+
+
 def test_what_a_claim_varies_makes_no_proxy():
     cells = [{"name": n, "at": {"model.name": n}} for n in ("lenet-100-34", "lenet-300-100")]
     rows = records(*(trial(i, at=dict(cell["at"])) for i, cell in enumerate(cells)))
