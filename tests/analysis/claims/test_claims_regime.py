@@ -43,7 +43,7 @@ def test_another_network_or_other_pictures_are_a_proxy(at):
 
 
 def test_a_setting_that_an_older_version_did_not_have_makes_no_proxy():
-    rows = trial(at={"data.pool": None, "data.blur": None}, accuracy=rising(0.005))
+    rows = trial(accuracy=rising(0.005)).assign(**{"data.pool": None, "data.blur": None})
     found = judged(rows, confirmatory("A", question())).iloc[0]
     assert (found["role"], found["scale"].endswith("batch 60")) == ("confirmatory", True)
 
