@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import pandas as pd
 
 from lttune.config import flatten
 from lttune.config.phase import Phase, phase_names
-from lttune.errors import StorageError
+from lttune.errors import DamagedError, StorageError
 from lttune.records import schema
 from lttune.records.columns import require_columns, require_settings
 from lttune.records.folder import read_listing, read_sheet, read_table, require_rows
 from lttune.records.ledger import ENDED
 from lttune.records.schema import require_same_study
+from lttune.store.files import read_whole
+from lttune.store.regular import regular_size
+from lttune.store.sealed import BLANK, verify
 
 KEY = ["phase", "trial", "replicate", "branch", "level"]
 """What names one row of the records: one trained network."""
@@ -67,19 +71,41 @@ class StudyFrame:
         return self.info.get("study_id")
 
     def marked(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Returns a table of its folder with a column that says of which study it is."""
-        return table.assign(study_id=self.study_id) if self.study_id else table
+        """Returns a table of its folder that says of which study it is, and has room for a seal.
 
-    def require_own(self, path: Path, table: pd.DataFrame, command: str) -> None:
-        """Raises ``StorageError`` if a table of its folder says that it is of another study.
+        ``save_csv`` seals it, so that ``read_own`` can tell that nobody changed it.
+        """
+        if not self.study_id or not len(table):
+            return table
+        return table.assign(study_id=self.study_id, seal=[*[""] * (len(table) - 1), BLANK])
+
+    def read_own(self, path: Path, command: str) -> pd.DataFrame:
+        """Returns a CSV file of its folder that ``marked`` was written to.
 
         Args:
-            path: the table's.
-            table: as it was read; that of an older version says nothing.
+            path: the file.
             command: of ``lttune``, which makes it anew.
+
+        Raises:
+            OSError: if it cannot be read.
+            ValueError: if it is no CSV.
+            OtherStudyError: if it is of another study.
+            DamagedError: if it is not what was written.
         """
-        for found in table["study_id"].dropna().unique() if "study_id" in table else ():
-            require_same_study(path, found, self.study_id, self.made_anew(command))
+        regular_size(path)
+        data = read_whole(path)
+        mend = self.made_anew(command)
+        try:
+            is_sealed = verify(path, data)
+        except DamagedError:
+            raise DamagedError(f"{path} was changed since it was written: {mend}") from None
+        table = pd.read_csv(BytesIO(data))
+        names = table["study_id"].dropna().unique() if "study_id" in table else []
+        for found in names if len(names) else [None]:
+            require_same_study(path, found, self.study_id, mend)
+        if self.study_id and not is_sealed:
+            raise DamagedError(f"{path} lacks its checksum: {mend}")
+        return table.drop(columns="seal", errors="ignore")
 
     def made_anew(self, command: str) -> str:
         """Returns what to do about a file that is not of this study, but of a kind it may have."""

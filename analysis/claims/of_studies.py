@@ -21,7 +21,6 @@ from analysis.statistics.verdicts.verdict import UNTESTED
 from lttune.errors import StorageError
 from lttune.records.schema import require_same_study
 from lttune.store.files import reason_of
-from lttune.store.regular import regular_size
 
 FIGURE = Path("figures") / "importance.csv"
 """The CSV of the figure of importances in a study's folder."""
@@ -93,9 +92,7 @@ def _drawn(study: StudyFrame) -> Kept | None:
     if not path.exists():
         return None
     with _read_errors(path):
-        regular_size(path)
-        both = pd.read_csv(path)
-        study.require_own(path, both, _MADE_BY)
+        both = study.read_own(path, _MADE_BY)
         both = both.assign(reason=both["reason"].astype(object).where(both["reason"].notna(), ""))
         strip = both.drop_duplicates("density")
         return _kept(both[both["factor"].notna()], strip)

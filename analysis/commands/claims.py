@@ -60,6 +60,7 @@ class Flags:
             for name in ("sd", "sd_log"):
                 value = getattr(self, name)
                 rules.require(is_number(value) and value > 0, f"--{name}", "a number > 0", value)
+            rules.beside("--out", self.out)
             if self.n is not None:
                 rules.whole("--n", self.n, least=2, most=MOST_PLANNED, why="no study has more")
 

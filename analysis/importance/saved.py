@@ -92,7 +92,7 @@ def find(path: Path, key: str, study_id: str | None = None) -> Importances | Non
     Args:
         path: the file.
         key: as of ``key_of``.
-        study_id: a file of another study is none; None is any. One of older versions says nothing.
+        study_id: a file of another study is none, and so is one that names none; None is any.
 
     Raises:
         StorageError: if it is there and cannot be read.
@@ -103,7 +103,7 @@ def find(path: Path, key: str, study_id: str | None = None) -> Importances | Non
             return None
         if values["key"] != key or values["digest"] != _digest(values):
             return None
-        if study_id and values.get("study_id", study_id) != study_id:
+        if study_id and values.get("study_id") != study_id:
             return None
         found: dict[str, Any] = {name: _frame(values[name]) for name in FRAMES}
         found |= {name: str(values[name]) for name in TEXTS}

@@ -37,6 +37,7 @@ class Flags:
             rules.require(both, "--combine and --out", "given together", value, given)
             ok = self.out is None or self.out.suffix == ".safetensors"
             rules.require(ok, "--out", "a .safetensors file", str(self.out))
+            rules.beside("--out", self.out)
 
 
 def main(flags: Flags) -> int:

@@ -61,6 +61,7 @@ class Flags:
             rules.require(alone, "--levels", "left out with --mask", self.levels)
             ok = self.start is None or self.mask is not None
             rules.require(ok, "--start", "given with --mask", str(self.start), ("--mask",))
+            rules.beside("--out", self.out)
 
 
 def main(flags: Flags) -> int:

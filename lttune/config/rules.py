@@ -8,8 +8,10 @@ they found to it.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Collection, Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from lttune.config.fields import is_int
@@ -17,6 +19,8 @@ from lttune.errors import ConfigError, JointError, LttuneError, legible, quoted,
 
 T = TypeVar("T")
 
+OWN_FILES = ("study.json", "trials.json", "records.parquet", "layers.parquet", "importance.json")
+"""Files in which a study keeps what it found; who has the first is one."""
 MOST_STEPS, WHY_STEPS = 1_000_000_000, "a network of more would train for weeks"
 """The largest number of optimizer steps, and why."""
 MOST_EXAMPLES, WHY_EXAMPLES = 100_000_000, "no dataset that fits into memory has more"
@@ -88,6 +92,17 @@ class Rules:
             ok = is_int(value) and value >= least
             self.require(ok, path, f"a whole number >= {least}", value)
 
+    def beside(self, path: str, value: Path | None) -> None:
+        """Notes a file to be written that is one in which a study keeps what it found.
+
+        Args:
+            path: of the field.
+            value: what it is; None writes nothing.
+        """
+        if value is not None and value.name in OWN_FILES:
+            ok = not os.path.lexists(value.with_name(OWN_FILES[0]))
+            self.require(ok, path, "none of a study's own files", str(value))
+
     def attempt(self, make: Callable[[], T]) -> T | None:
         """Returns what is made, None if a ``ConfigError`` was noted instead."""
         try:
@@ -143,6 +158,17 @@ class Mistakes:
 
     def __init__(self) -> None:
         self.found: list[LttuneError] = []
+
+    def beside(self, path: str, value: Path | None) -> None:
+        """Notes a file to be written that is one in which a study keeps what it found.
+
+        Args:
+            path: of the field.
+            value: what it is; None writes nothing.
+        """
+        if value is not None and value.name in OWN_FILES:
+            ok = not os.path.lexists(value.with_name(OWN_FILES[0]))
+            self.require(ok, path, "none of a study's own files", str(value))
 
     def attempt(self, make: Callable[[], T]) -> T | None:
         """Returns what is made, None if an ``LttuneError`` was noted instead."""

@@ -10,7 +10,7 @@ from typing import Any
 from lttune.errors import StorageError, legible, listed
 from lttune.records import rules, schema
 from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, Trial, listed_trials
-from lttune.records.schema import require_same_study
+from lttune.records.schema import ANY_STUDY, require_same_study
 from lttune.records.tables import Row
 from lttune.store.files import read_whole
 from lttune.store.regular import regular_size
@@ -34,7 +34,7 @@ def read_sheet(folder: Path, needed: Collection[str] = ()) -> dict[str, Any]:
 
 
 def read_listing(
-    folder: Path, needed: Collection[str], study_id: str | None = None
+    folder: Path, needed: Collection[str], study_id: str | None = ANY_STUDY
 ) -> dict[str, Any]:
     """Returns ``trials.json`` of a study, each of whose trials has at least the needed fields.
 
@@ -53,7 +53,7 @@ def read_listing(
     return values
 
 
-def read_trials(folder: Path, study_id: str | None = None) -> list[Trial]:
+def read_trials(folder: Path, study_id: str | None = ANY_STUDY) -> list[Trial]:
     """Returns the trials of a study as they stand, in the order of their numbers.
 
     Args:
@@ -68,7 +68,9 @@ def read_trials(folder: Path, study_id: str | None = None) -> list[Trial]:
     return listed_trials(folder / "trials.json", listed["trials"])
 
 
-def read_table(path: Path, needed: Collection[str] = (), study_id: str | None = None) -> list[Row]:
+def read_table(
+    path: Path, needed: Collection[str] = (), study_id: str | None = ANY_STUDY
+) -> list[Row]:
     """Returns the rows of a table; none if the study has not written it yet.
 
     Args:

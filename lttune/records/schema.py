@@ -118,6 +118,8 @@ a diverged training moved."""
 ORDER = ("trial", "replicate", "branch", "level", "layer")
 """By which columns rows are sorted, as far as a table has them."""
 
+ANY_STUDY = "any"
+"""In place of what a study is known by: a table by itself, of whichever."""
 MEND_OF_PARTS = "put the files of one study back, or move the folder away and run the study again"
 """What to do where the files in a study's folder are not of one study."""
 
@@ -175,16 +177,16 @@ def _type(values: Sequence[Any]) -> pa.DataType:
     return _TYPES[float if types == {int, float} else next(iter(types), str)]
 
 
-def read(path: Path, study_id: str | None = None) -> list[dict[str, Any]]:
+def read(path: Path, study_id: str | None = ANY_STUDY) -> list[dict[str, Any]]:
     """Returns the rows of a table; none if the file does not exist yet.
 
     Args:
         path: the file.
-        study_id: of the study that it must be of; None is any.
+        study_id: of the study that it must be of; None is one of an older version.
 
     Raises:
         StorageError: if it cannot be read, or is of another study.
-        DamagedError: if it is not what was written.
+        DamagedError: if it is not what was written, or does not say of which study it is.
         RefusedError: if a newer lttune wrote it.
     """
     try:
@@ -196,7 +198,7 @@ def read(path: Path, study_id: str | None = None) -> list[dict[str, Any]]:
         file = parquet_file(data)
         about = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
         schema = int(about[_SCHEMA]) if _SCHEMA in about else None
-    require_known(path, schema, is_sealed)
+    require_known(path, schema, is_sealed, _STUDY in about)
     require_same_study(path, about.get(_STUDY), study_id)
     with _about_bytes(path):
         return parquet_rows(file, data)
@@ -214,16 +216,24 @@ def _about_bytes(path: Path) -> Iterator[None]:
 def require_same_study(
     path: Path, found: object, study_id: str | None, mend: str = MEND_OF_PARTS
 ) -> None:
-    """Raises ``OtherStudyError`` if a file names another study than its folder's ``study.json``.
+    """Checks that a file names the study that its folder's ``study.json`` is of.
 
     Args:
         path: the file.
         found: what it names; None in files of older versions.
-        study_id: that of ``study.json``; None in studies of older versions.
-        mend: what to do then.
+        study_id: that of ``study.json``; None in studies of older versions, all of whose files name
+            none. ``ANY_STUDY`` asks nothing.
+        mend: what to do if it names another.
+
+    Raises:
+        OtherStudyError: if it names another study.
+        DamagedError: if it names none, and must.
     """
-    if found and study_id and found != study_id:
-        raise OtherStudyError(f"{path} is of another study than the study.json beside it: {mend}")
+    if study_id == ANY_STUDY or found == study_id:
+        return
+    if found is None:
+        raise DamagedError(f"{path} is damaged: it does not say of which study it is; {mend}")
+    raise OtherStudyError(f"{path} is of another study than the study.json beside it: {mend}")
 
 
 _SCHEMA, _SEAL, _STUDY = "lttune.schema", "lttune.seal", "lttune.study"

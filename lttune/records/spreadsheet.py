@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from lttune.store.sealed import BLANK, seal
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a cell begins with that a spreadsheet may compute (OWASP, "CSV injection")."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -16,7 +18,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORE
 def save_csv(table: pd.DataFrame, path: Path) -> None:
     """Writes a table without its index; text that begins as a formula gets an apostrophe before it.
 
-    Numbers stay as they are, negative ones and those that are written as text too.
+    Numbers stay as they are, negative ones and those that are written as text too. A cell that is
+    ``BLANK`` has the seal of the file.
 
     Args:
         table: of any columns.
@@ -30,7 +33,8 @@ def save_csv(table: pd.DataFrame, path: Path) -> None:
             cells = pd.Series([shown_cell(value) for value in column], column.index, dtype=object)
             shown.isetitem(place, cells.to_numpy())
     shown.columns = pd.Index([shown_cell(name) for name in table.columns], dtype=object)
-    shown.to_csv(path, index=False, lineterminator="\n")
+    data = shown.to_csv(index=False, lineterminator="\n").encode()
+    path.write_bytes(seal(data) if BLANK.encode() in data else data)
 
 
 def shown_cell(value: Any) -> Any:

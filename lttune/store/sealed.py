@@ -2,7 +2,7 @@
 
 The digest is of all bytes of a file, with zeros where it stands itself. It guards against disks,
 copies and editors, not against who can compute it too. A file of a version before there were seals
-has neither ``schema`` nor ``seal``, and is read as it is.
+has neither ``schema`` nor ``seal``, nor names it its study, and is read as it is.
 """
 
 from __future__ import annotations
@@ -50,14 +50,20 @@ def verify(path: Path, data: bytes) -> bool:
     return True
 
 
-def require_known(path: Path, schema: object, is_sealed: bool) -> None:
+def require_known(path: Path, schema: object, is_sealed: bool, names_study: bool) -> None:
     """Checks a file's version.
+
+    Args:
+        path: the file.
+        schema: what it says, None if it says nothing.
+        is_sealed: whether it carries its digest.
+        names_study: whether it says of which study it is; no version wrote that without a digest.
 
     Raises:
         RefusedError: if a newer lttune wrote it.
         DamagedError: if it must carry a digest, and does not.
     """
-    if schema is None and not is_sealed:
+    if schema is None and not is_sealed and not names_study:
         return
     if not isinstance(schema, int) or not is_sealed:
         raise DamagedError(f"{path} is damaged: it lacks its checksum or its schema")
@@ -96,7 +102,7 @@ def read_object(path: Path) -> dict[str, Any]:
         raise DamagedError(f"{path} is damaged: {reason_of(error)}") from None
     if not isinstance(values, dict):
         raise DamagedError(f"{path} must hold a JSON object")
-    require_known(path, values.pop("schema", None), is_sealed)
+    require_known(path, values.pop("schema", None), is_sealed, "study_id" in values)
     values.pop("seal", None)
     return values
 

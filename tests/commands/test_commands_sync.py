@@ -293,6 +293,7 @@ def test_parts_of_another_study_are_not_sent(study, uri, sync, name):
     if name == "trials.json":
         change(study / name, study_id="b" * 64)
     else:
+        change(study / "trials.json", study_id=study_id)
         schema.write(study / name, schema.read(study / name), study_id="b" * 64)
     code, text = sync(study, "--tracking-uri", uri)
     assert code == 74

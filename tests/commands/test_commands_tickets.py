@@ -235,6 +235,16 @@ def test_transfer_takes_the_deepest_ticket_to_another_dataset(run, cwd):
         ("transfer results/digits --lr -1", 2, "target.lr must be a finite number > 0"),
         ("transfer results/digits --data digit-scenes", 2, "target.data must have pictures of"),
         ("transfer results/digits --steps 0", 2, "target.steps must be a whole number >= 1"),
+        (
+            "transfer results/digits --out results/digits/records.parquet",
+            2,
+            "--out must be none of a study's own files, got 'results/digits/records.parquet'",
+        ),
+        (
+            "claims check results/digits --out results/digits/trials.json",
+            2,
+            "--out must be none of a study's own files, got 'results/digits/trials.json'",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_message(run, command, code, message):

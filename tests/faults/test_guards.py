@@ -21,7 +21,9 @@ import yaml
 from digits_place import empty_database
 
 from lttune.__main__ import main
+from lttune.records import ledger
 from lttune.store import cells, files, sealed, store
+from lttune.store.sealed import write_object
 from lttune.store.temporary import temporary_beside
 
 TESTS = Path(__file__).parents[1]
@@ -39,6 +41,10 @@ AGAIN = "store/test_store.py::test_a_finished_cell_is_never_computed_again"
 LINKS = "store/test_files.py::test_a_link_out_of_a_folder_is_refused_and_one_inside_is_not"
 CELL_LINKS = "store/test_store_strangers.py::test_a_link_to_elsewhere_is_not_written_to"
 KEYS = "store/test_store_strangers.py::test_an_absolute_path_is_no_key"
+LOST = (
+    "records/test_records_sealed.py::"
+    "test_trials_that_lost_their_seal_are_not_those_of_an_older_version"
+)
 SENT = "commands/test_commands_sync.py::test_what_a_driver_sent_before_it_was_killed_is_completed"
 
 
@@ -60,6 +66,11 @@ def sent(test: Callable[..., None], folder: Path) -> None:
         folder / "results", trials=({}, {"train.lr": 0.003}), controls=("reinit",)
     )
     test(study, f"sqlite:///{folder}/mlflow.db", sync)
+
+
+def unsealed(test: Callable[..., None], folder: Path) -> None:
+    write_object(folder / "trials.json", {"planned": {}, "trials": []})
+    test(folder, ("schema", "seal", "study_id"), "it does not say of which study it is")
 
 
 def patched(test: Callable[..., None], folder: Path) -> None:
@@ -86,6 +97,7 @@ STORE: dict[str, Callable[[Any, Path], None]] = {
     LINKS: lambda test, folder: test(folder),
     CELL_LINKS: lambda test, folder: test(folder, victim(folder), "cell"),
     KEYS: lambda test, folder: test(folder, victim(folder)),
+    LOST: unsealed,
 }
 """Test of the store -> how it is called, with an empty folder."""
 MLFLOW = {SENT: sent}
@@ -167,6 +179,10 @@ def no_seal(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sealed, "require_known", nothing)
 
 
+def no_belonging(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ledger, "require_same_study", nothing)
+
+
 def no_lock(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(store, "acquire", nothing)
 
@@ -213,11 +229,14 @@ RED: dict[Callable[[pytest.MonkeyPatch], None], dict[str, str]] = {
     no_checksum_of_files: {
         BITS: f"{NOT_RAISED}((DamagedError, RefusedError)):",
         SEALED: f'{NOT_RAISED}(DamagedError, match="is damaged: "):',
+        # What counts as sealed, and has no schema, is told for that.
+        LOST: "AssertionError: with pytest.raises(DamagedError, match=told):",
     },
     no_seal: {
         BITS: f"{NOT_RAISED}((DamagedError, RefusedError)):",
         SEALED: f'{NOT_RAISED}(DamagedError, match="is damaged: "):',
     },
+    no_belonging: {LOST: f"{NOT_RAISED}(DamagedError, match=told):"},
     no_checksum_of_cells: {CELL_BITS: "AssertionError: assert store.read(key) is None"},
     no_lock: {ONCE: "AssertionError: assert len(log.read_text().splitlines()) == 1"},
     no_containment: {

@@ -83,6 +83,26 @@ def test_a_table_of_another_study_is_refused(table, rows):
     assert not isinstance(error.value, DamagedError)
 
 
+def test_a_table_that_lost_its_seal_is_not_one_of_an_older_version(table, rows):
+    kept = pq.read_schema(table).metadata
+    frame = pd.read_parquet(table).assign(test_accuracy=0.999)
+    frame.to_parquet(table)
+    with pytest.raises(DamagedError, match="it does not say of which study it is"):
+        schema.read(table, "a" * 64)
+    changed = pa.Table.from_pandas(frame).replace_schema_metadata(
+        {b"lttune.study": kept[b"lttune.study"]}
+    )
+    pq.write_table(changed, table)
+    for study_id in ("a" * 64, None, schema.ANY_STUDY):
+        with pytest.raises(DamagedError, match="it lacks its checksum or its schema"):
+            schema.read(table, study_id)
+
+
+def test_a_table_of_a_study_beside_a_sheet_that_names_none_is_refused(table):
+    with pytest.raises(StorageError, match=r"records\.parquet is of another study"):
+        schema.read(table, None)
+
+
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"oh no", b"PAR1" * 100, b"\0" * 1000])
 def test_what_is_no_table_is_one_line(tmp_path, data):
     path = tmp_path / "records.parquet"
@@ -150,3 +170,20 @@ def test_a_digit_that_changed_in_the_trials_is_told(study):
     path.write_text(changed)
     with pytest.raises(DamagedError, match="its checksum is not that of its bytes"):
         Ledger.open(path)
+
+
+@pytest.mark.parametrize(
+    ("without", "told"),
+    [
+        (("schema", "seal"), "it lacks its checksum or its schema"),
+        (("schema", "seal", "study_id"), "it does not say of which study it is"),
+    ],
+)
+def test_trials_that_lost_their_seal_are_not_those_of_an_older_version(study, without, told):
+    path = study / "trials.json"
+    write_object(path, read_object(path) | {"study_id": "a" * 64})
+    values = {name: v for name, v in json.loads(path.read_text()).items() if name not in without}
+    path.write_text(json.dumps(values))
+    for read in (lambda: Ledger.open(path, "a" * 64), lambda: folder.read_trials(study, "a" * 64)):
+        with pytest.raises(DamagedError, match=told):
+            read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 from pathlib import Path
 
@@ -74,10 +75,32 @@ def test_a_study_keeps_its_id_and_one_of_an_older_version_gets_none(start, folde
     assert len(first["study_id"]) == 64
     assert start("--trials", "9")[0] == 0
     assert read_object(folder / "study.json")["study_id"] == first["study_id"]
-    older = {name: value for name, value in first.items() if name != "study_id"}
-    write_json(folder / "study.json", older)
+    for name in ("study.json", "trials.json"):
+        older = {n: v for n, v in read_object(folder / name).items() if n != "study_id"}
+        write_json(folder / name, older)
+    for path in folder.glob("*.parquet"):
+        path.unlink()
     assert start()[0] == 0
     assert "study_id" not in read_object(folder / "study.json")
+
+
+@pytest.mark.parametrize(
+    ("without", "told"),
+    [
+        (("schema", "seal"), "study.json is damaged: it lacks its checksum or its schema"),
+        (("schema", "seal", "study_id"), "trials.json is of another study"),
+    ],
+)
+def test_a_sheet_that_lost_its_seal_is_not_that_of_an_older_version(start, folder, without, told):
+    path = folder / "study.json"
+    values = {n: v for n, v in json.loads(path.read_text()).items() if n not in without}
+    values["lottery"]["train"]["lr"] = 0.5
+    path.write_text(json.dumps(values))
+    before = path.read_bytes()
+    code, text = start("--lottery.train.lr", "0.5")
+    assert (code, text.count("\n")) == (74, 1)
+    assert told in text
+    assert path.read_bytes() == before
 
 
 def test_networks_of_another_schema_of_the_store_are_not_mixed_in(start, folder, monkeypatch):

@@ -72,7 +72,7 @@ def same(found: Any, expected: Any) -> bool:
 
 
 def test_every_trial_is_found_again_in_the_store(place, written):
-    ledger = Ledger.open(place / "study" / "trials.json")
+    ledger = Ledger.open(place / "study" / "trials.json", written.get("study_id"))
     lab = Lab({"digits": load("digits")}, Recorded(written["numerics"]), Store(place / "cells"))
     records = read(place / "study" / "records.parquet")
     phases = ["anchor", "random", "search", *3 * ["confirm"]]

@@ -14,7 +14,6 @@ from analysis.report.section import Subject, Tabled
 from lttune.errors import StorageError
 from lttune.records.interpolation import nearest_place
 from lttune.store.files import reason_of
-from lttune.store.regular import regular_size
 
 SURE = 0.975
 """Share of the draws from which a factor is said to matter most."""
@@ -158,9 +157,7 @@ def optuna_rows(study: StudyFrame) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        regular_size(path)
-        table = pd.read_csv(path)
-        study.require_own(path, table, "importance")
+        table = study.read_own(path, "importance")
         table = table.assign(**{name: pd.to_numeric(table[name]) for name in OPTUNA_NUMBERS})
         if np.isinf(table[[*OPTUNA_NUMBERS]].to_numpy(float)).any():
             raise ValueError("its numbers must be finite")

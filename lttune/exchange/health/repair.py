@@ -18,6 +18,7 @@ from lttune.records.folder import TABLES, read_sheet, read_trials
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.tables import Tables
+from lttune.store.files import write_atomically
 from lttune.store.locks import only_driver
 from lttune.store.store import Store
 from lttune.study.phases.planned import phase_config
@@ -69,7 +70,8 @@ def repair(folder: Path) -> tuple[int, list[str]]:
                 made += 1
         if made or others:
             for path in others:
-                shutil.copyfile(path, path.with_name(f"{path.name}.damaged"))
+                with write_atomically(path.with_name(f"{path.name}.damaged")) as copy:
+                    shutil.copyfile(path, copy)
             tables.write()
     return made, left
 

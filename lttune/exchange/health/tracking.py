@@ -6,7 +6,9 @@ import ast
 import contextlib
 import importlib.metadata
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,6 +95,10 @@ def _database(what: str, path: Path) -> Inspection:
     return Inspection(what=what)
 
 
+JOURNALS = ("-wal", "-journal", "-shm")
+"""Ends of the names of what SQLite keeps beside a database while it is written."""
+
+
 def _content(path: Path) -> tuple[set[str], set[str]]:
     """Returns the names of a database's tables, and the versions that its schema is of.
 
@@ -100,11 +106,20 @@ def _content(path: Path) -> tuple[set[str], set[str]]:
         sqlite3.Error: if it is damaged, or cannot be read.
         ValueError: if it is damaged.
     """
-    journals = (Path(f"{path}{end}") for end in ("-wal", "-journal"))
-    # Without a journal the file is all, and SQLite need not make any beside it.
-    alone = "" if any(one.exists() and one.stat().st_size for one in journals) else "&immutable=1"
-    uri = f"{path.as_uri()}?mode=ro{alone}"
-    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=PROBE_S)) as database:
+    ends = [end for end in JOURNALS if os.path.lexists(f"{path}{end}")]
+    unfinished = [end for end in ends if end != "-shm" and regular_size(Path(f"{path}{end}"))]
+    with contextlib.ExitStack() as stack:
+        # Without a journal the file is all, and SQLite need not make any beside it.
+        alone = "" if unfinished else "&immutable=1"
+        if "-wal" in unfinished and "-shm" not in ends:
+            # Nobody has it open: beside it SQLite would write what its journal comes down to.
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            for end in ("", *unfinished):
+                shutil.copyfile(f"{path}{end}", folder / f"copy.db{end}")
+            path = folder / "copy.db"
+        uri = f"{path.as_uri()}?mode=ro{alone}"
+        connection = sqlite3.connect(uri, uri=True, timeout=PROBE_S)
+        database = stack.enter_context(contextlib.closing(connection))
         (sound,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if sound != "ok":
             raise ValueError(sound)

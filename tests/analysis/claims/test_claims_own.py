@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from analysis.importance import saved
 from analysis.report.rows.importance import OPTUNA, optuna_rows
 from lttune.__main__ import main
 from lttune.errors import StorageError
+from lttune.records import schema
+from lttune.records.spreadsheet import save_csv
+from lttune.store.sealed import read_object, write_object
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results" / "sensitivity"
 ONE, OTHER = "a" * 64, "b" * 64
@@ -25,8 +28,9 @@ ONE, OTHER = "a" * 64, "b" * 64
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = design_study(tmp_path_factory.mktemp("own")).folder
-    sheet = json.loads((folder / "study.json").read_text())
-    (folder / "study.json").write_text(json.dumps(sheet | {"study_id": ONE}))
+    for name in ("study.json", "trials.json"):
+        write_object(folder / name, read_object(folder / name) | {"study_id": ONE})
+    schema.write(folder / "records.parquet", schema.read(folder / "records.parquet"), study_id=ONE)
     (folder / "figures").mkdir(exist_ok=True)
     return folder
 
@@ -63,6 +67,27 @@ def is_of_another(path: Path, study, command: str) -> str:
     )
 
 
+def older(study):
+    """The study as a version before there were seals wrote it."""
+    info = {name: value for name, value in study.info.items() if name != "study_id"}
+    return dataclasses.replace(study, info=info)
+
+
+def require_a_sealed_table(study, path: Path, table: pd.DataFrame, read) -> None:
+    """Reads a table of a study, then as it would be with another digit, and without its seal."""
+    save_csv(study.marked(table), path)
+    read(study)
+    text = path.read_text()
+    path.write_text(text.replace("0.", "1.", 1))
+    assert refusal(lambda: read(study)).startswith(f"{path} was changed since it was written: ")
+    path.write_text(text.replace("lttune-sha256:", ""))
+    assert refusal(lambda: read(study)).startswith(f"{path} lacks its checksum: move it away; ")
+    table.to_csv(path, index=False)
+    told = f"{path} is damaged: it does not say of which study it is; "
+    assert refusal(lambda: read(study)).startswith(told)
+    read(older(study))
+
+
 def test_saved_importances_of_another_study_are_refused(study, found, capsys):
     path = study.folder / saved.NAME
     saved.save(path, "k", found, OTHER)
@@ -70,10 +95,12 @@ def test_saved_importances_of_another_study_are_refused(study, found, capsys):
     assert refusal(lambda: kept_importances([study])) == expected
     assert main(["claims", "check", str(study.folder)]) == 74
     assert capsys.readouterr().err == f"lttune: error: {expected}\n"
-    for own in (ONE, None):
-        saved.save(path, "k", found, own)
-        kept = kept_importances([study])["test_accuracy"]
-        assert len(kept.table) == len(found.table)
+    saved.save(path, "k", found, ONE)
+    assert len(kept_importances([study])["test_accuracy"].table) == len(found.table)
+    saved.save(path, "k", found, None)
+    told = f"{path} is damaged: it does not say of which study it is; move it away; `lttune report "
+    assert refusal(lambda: kept_importances([study])).startswith(told)
+    assert len(kept_importances([older(study)])["test_accuracy"].table) == len(found.table)
 
 
 def test_a_changed_digit_is_damage_and_not_another_study(study, found):
@@ -85,9 +112,11 @@ def test_a_changed_digit_is_damage_and_not_another_study(study, found):
 
 def test_a_figure_of_another_study_is_refused(study, drawn):
     path = study.folder / FIGURE
-    for own in (ONE, None):
-        (drawn.assign(study_id=own) if own else drawn).to_csv(path, index=False)
-        assert len(kept_importances([study])["test_accuracy"].strip) == drawn["density"].nunique()
+
+    def read(one):
+        assert len(kept_importances([one])["test_accuracy"].strip) == drawn["density"].nunique()
+
+    require_a_sealed_table(study, path, drawn, read)
     drawn.assign(study_id=OTHER).to_csv(path, index=False)
     expected = is_of_another(path, study, "report")
     assert refusal(lambda: kept_importances([study])) == expected
@@ -113,14 +142,16 @@ def test_a_table_of_other_importances_of_another_study_is_refused(study):
             "unknown": "",
         }
     )
-    for own in (ONE, None):
-        (table.assign(study_id=own) if own else table).to_csv(path, index=False)
-        (group,) = optuna_rows(study)
+
+    def read(one):
+        (group,) = optuna_rows(one)
         assert [row["factor"] for row in group["rows"]] == ["train.lr", "train.batch_size"]
+
+    require_a_sealed_table(study, path, table, read)
     table.assign(study_id=OTHER).to_csv(path, index=False)
     assert refusal(lambda: optuna_rows(study)) == is_of_another(path, study, "importance")
     for name, value in (("n", "inf"), ("n", "1e400"), ("rank", "inf"), ("importance", "much")):
-        table.astype(object).assign(**{name: value}).to_csv(path, index=False)
+        save_csv(study.marked(table.astype(object).assign(**{name: value})), path)
         text = refusal(lambda: optuna_rows(study))
         assert text.startswith(f"{path} is no table of lttune importance: ")
 
@@ -137,7 +168,7 @@ def test_a_table_of_other_importances_of_another_study_is_refused(study):
 )
 def test_a_figure_without_numbers_is_told(study, drawn, name, value):
     path = study.folder / FIGURE
-    drawn.astype(object).assign(**{name: value}).to_csv(path, index=False)
+    save_csv(study.marked(drawn.astype(object).assign(**{name: value})), path)
     text = refusal(lambda: kept_importances([study]))
     assert text.startswith(f"{path} cannot be read: ")
 
@@ -145,5 +176,5 @@ def test_a_figure_without_numbers_is_told(study, drawn, name, value):
 @pytest.mark.parametrize("column", ["status", "reason", "trajectories", "floor"])
 def test_a_figure_without_a_column_is_told(study, drawn, column):
     path = study.folder / FIGURE
-    drawn.drop(columns=column).to_csv(path, index=False)
+    save_csv(study.marked(drawn.drop(columns=column)), path)
     assert column in refusal(lambda: kept_importances([study]))

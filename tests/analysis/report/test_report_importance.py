@@ -78,7 +78,7 @@ def test_components_are_those_of_the_analysis_of_variance(tmp_path):
 
 
 def test_one_replicate_or_point_splits_nothing(tmp_path):
-    once = swept(tmp_path / "a", lambda place, *_: 0.9 + 0.01 * place, LABELS * 3, 1)
+    once = swept(tmp_path / "a", lambda place, *_: 0.8 + 0.01 * place, LABELS * 3, 1)
     assert noise_table(once).empty
     alone = swept(tmp_path / "b", lambda _, r, k: 0.9 + 0.01 * r + 0.001 * k, LABELS[:1], 9)
     assert noise_table(alone).empty

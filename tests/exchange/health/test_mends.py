@@ -83,14 +83,18 @@ def test_a_table_that_cannot_be_read_is_moved_away(name, study):
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_rows_of_trials_that_are_none_of_the_study_are_left_out(name, study):
+def test_rows_of_trials_that_are_none_of_the_study_are_left_out(name, study, tmp_path):
     before = schema.read(study / name)
+    # What a stranger's folder links to is not written to.
+    (tmp_path / "precious").write_text("mine")
+    (study / f"{name}.damaged").symlink_to(tmp_path / "precious")
     more = [*before, *(row | {"trial": 7} for row in before if row["trial"] == 1)]
     schema.write(study / name, more, COLUMNS[name], "mine")
     assert "--repair` makes the tables anew" in mend_of(study, f"{name} beside trials.json")
     assert main(["doctor", "--repair", str(study)]) == 0
     assert is_clean(study)
     assert lasting(schema.read(study / name)) == lasting(before)
+    assert (tmp_path / "precious").read_text() == "mine"
     kept = schema.read(study / f"{name}.damaged")
     assert {row["trial"] for row in kept} == {0, 1, 7}
 

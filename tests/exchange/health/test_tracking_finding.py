@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -60,6 +61,21 @@ def test_one_in_use_is_read_with_its_journal(database):
         assert Path(f"{database}-wal").stat().st_size
         trouble, _ = fault(uri_of(database), 5)
     assert trouble.startswith("its schema is of another MLflow than ")
+
+
+def test_nothing_is_written_beside_one_whose_writer_died(database, tmp_path):
+    with closing(sqlite3.connect(database)) as writer:
+        writer.execute("UPDATE alembic_version SET version_num = 'later'")
+        writer.commit()
+        # As a copy, or a crash of the machine, leaves it: a journal, and nobody who has it open.
+        left = tmp_path / "left"
+        left.mkdir()
+        for end in ("", "-wal"):
+            shutil.copy(f"{database}{end}", left)
+    kept = {path: path.read_bytes() for path in left.iterdir()}
+    trouble, _ = fault(uri_of(left / database.name), 5)
+    assert trouble.startswith("its schema is of another MLflow than ")
+    assert {path: path.read_bytes() for path in left.iterdir()} == kept
 
 
 def test_none_is_made_where_there_is_none(cwd, monkeypatch):
