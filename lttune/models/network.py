@@ -57,9 +57,12 @@ class Network(Outline):
         """
         with seeded(0), torch.device("meta"):
             module = self.make()
+        # PyTorch (2.14) imports sympy, half a second, to move a module to "meta", even from there.
+        if torch.device(device).type == "meta":
+            return module
         if any(value.is_meta for value in module.parameters()):
             return module.to_empty(device=device)
-        return module if torch.device(device).type == "meta" else module.to(device)
+        return module.to(device)
 
     @property
     def built_on(self) -> str:
