@@ -189,8 +189,9 @@ def test_an_interruption_and_a_full_disk_leave_all_tidy(tmp_path, monkeypatch, e
     before = handlers()
     (tmp_path / "mlflow.db").write_bytes(empty_database())
     with one_process(), contextlib.redirect_stdout(io.StringIO()):
-        monkeypatch.setattr(conductor, "run_trials", run_trials)
-        with pytest.raises(raised):
+        # Undone before what it is within.
+        with monkeypatch.context() as patch, pytest.raises(raised):
+            patch.setattr(conductor, "run_trials", run_trials)
             run(
                 STUDY,
                 report,
@@ -198,7 +199,6 @@ def test_an_interruption_and_a_full_disk_leave_all_tidy(tmp_path, monkeypatch, e
                 out=tmp_path / "out",
                 tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
             )
-    monkeypatch.undo()
     assert handlers() == before
     assert run_here(tmp_path, name="after").complete
 
