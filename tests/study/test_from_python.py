@@ -188,17 +188,13 @@ def test_an_interruption_and_a_full_disk_leave_all_tidy(tmp_path, monkeypatch, e
 
     before = handlers()
     (tmp_path / "mlflow.db").write_bytes(empty_database())
-    with one_process(), contextlib.redirect_stdout(io.StringIO()):
-        # Undone before what it is within.
-        with monkeypatch.context() as patch, pytest.raises(raised):
-            patch.setattr(conductor, "run_trials", run_trials)
-            run(
-                STUDY,
-                report,
-                scale="smoke",
-                out=tmp_path / "out",
-                tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
-            )
+    settings = {"out": tmp_path / "out", "tracking_uri": f"sqlite:///{tmp_path}/mlflow.db"}
+    said = contextlib.redirect_stdout(io.StringIO())
+    # Undone in the order in which they are within each other.
+    with one_process(), said, monkeypatch.context() as patch:
+        patch.setattr(conductor, "run_trials", run_trials)
+        with pytest.raises(raised):
+            run(STUDY, report, scale="smoke", **settings)
     assert handlers() == before
     assert run_here(tmp_path, name="after").complete
 
