@@ -73,8 +73,8 @@ def main(flags: Flags) -> int:
     from lttune.records import schema
     from lttune.store.files import write_errors
     from lttune.store.store import Store, require_writable
-    from lttune.study.checks.configurations import check_fit
     from lttune.training.engines import Needs, choose, make
+    from lttune.trajectory.checks import check_fit
     from lttune.trajectory.lab import Lab
 
     found = find_network(

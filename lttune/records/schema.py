@@ -135,9 +135,7 @@ def write(
     columns: Columns = MEASURES,
     study_id: str | None = None,
 ) -> None:
-    """Writes a table, its rows in the order of ``ORDER``, in one atomic replacement.
-
-    The documented columns come first, then the others in sorted order.
+    """Writes a table in one atomic replacement.
 
     Args:
         path: the file.
@@ -148,16 +146,31 @@ def write(
     Raises:
         StorageError: if it cannot be written.
     """
+    about = {_SCHEMA: str(FILES_SCHEMA), _SEAL: BLANK, **({_STUDY: study_id} if study_id else {})}
+    sink = pa.BufferOutputStream()
+    pq.write_table(table_of(rows, columns, about), sink)
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(seal(sink.getvalue().to_pybytes()))
+
+
+def table_of(
+    rows: Sequence[Mapping[str, Any]], columns: Columns, about: Mapping[str, str] | None = None
+) -> pa.Table:
+    """Returns rows as a table, in the order of ``ORDER``.
+
+    The documented columns come first, then the others in sorted order.
+
+    Args:
+        rows: the table's.
+        columns: those that are documented.
+        about: the table's metadata.
+    """
     order = [name for name in ORDER if name in columns]
     values = _by_column(sorted(rows, key=itemgetter(*order)), columns)
     fields = [pa.field(n, t, metadata={"doc": doc}) for n, (t, doc) in columns.items()]
     fields += [pa.field(name, _type(values[name])) for name in sorted(values.keys() - columns)]
     arrays = [pa.array(values[field.name], field.type) for field in fields]
-    about = {_SCHEMA: str(FILES_SCHEMA), _SEAL: BLANK, **({_STUDY: study_id} if study_id else {})}
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=about)), sink)
-    with write_atomically(path) as temporary:
-        temporary.write_bytes(seal(sink.getvalue().to_pybytes()))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=about))
 
 
 def _by_column(rows: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, tuple[Any, ...]]:

@@ -109,7 +109,7 @@ class Store:
             StorageError: if a cell cannot be read, locked or written; if cells are written behind,
                 those of the call before.
         """
-        keys = [digest({"schema": SCHEMA, **values}) for values in inputs]
+        keys = [cell_key(values) for values in inputs]
         if self._unsealed and not self._unsealed[1].isdisjoint(keys):
             self.settle()
         found = {key: self.read(key) for key in keys}
@@ -213,6 +213,11 @@ class Store:
         if os.path.lexists(folder):
             aside = subfolder(self.folder, "damaged") / f"{folder.name}.{time.time_ns()}"
             shutil.move(folder, aside)
+
+
+def cell_key(inputs: Mapping[str, Any]) -> str:
+    """Returns the key of the cell that inputs determine."""
+    return digest({"schema": SCHEMA, **inputs})
 
 
 def require_writable(folder: Path) -> None:

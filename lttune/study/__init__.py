@@ -2,7 +2,7 @@
 
 from lttune.config.phase import PhaseName
 from lttune.study.declared import Study
-from lttune.study.main import main
+from lttune.study.main import FinishedStudy, main, run
 from lttune.study.settings import Scale, StudyConfig
 
-__all__ = ["PhaseName", "Scale", "Study", "StudyConfig", "main"]
+__all__ = ["FinishedStudy", "PhaseName", "Scale", "Study", "StudyConfig", "main", "run"]

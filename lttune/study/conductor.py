@@ -7,7 +7,7 @@ import logging
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ def run_study(
     report: Report,
     began: float | None = None,
     lost: Callable[[str], None] | None = None,
+    arguments: Sequence[str] | None = None,
 ) -> Outcome:
     """Runs what is missing of a study and writes its report.
 
@@ -69,6 +70,7 @@ def run_study(
         began: monotonic time at which the command began; None is now.
         lost: called in a thread with the name of a process of this machine's Ray that dies, after
             which the main thread may wait for ever; None leaves that to Ray.
+        arguments: as of ``sheet``.
 
     Raises:
         LttuneError: before anything starts, if the study cannot be run as asked.
@@ -81,7 +83,9 @@ def run_study(
         return Outcome(
             exit_code=0, report=config.folder / "report.html", tracking="", not_tracked=""
         )
-    asked = sheet(config, needed.study, needed.dataset, needed.numerics, needed.own_networks)
+    asked = sheet(
+        config, needed.study, needed.dataset, needed.numerics, needed.own_networks, arguments
+    )
     with every_mistake() as mistakes:
         mistakes.attempt(lambda: require_cluster(config))
         mistakes.attempt(lambda: refuse_other(config.folder, asked))
@@ -133,8 +137,9 @@ class Conductor:
         # The sheet first: trials without one belong to nobody.
         write_object(folder / "study.json", self._sheet)
         self._ledger.save()
-        with write_atomically(folder / study.file.name) as copy:
-            shutil.copyfile(study.file, copy)
+        if study.file is not None:
+            with write_atomically(folder / study.file.name) as copy:
+                shutil.copyfile(study.file, copy)
         self._tracker = Tracker(config.tracking_uri, config.name, study_id)
         self._tracked = TrackedStudy(
             folder, self._sheet, self._ledger.trials, self._tables.of, self._tracker

@@ -33,8 +33,8 @@ class Study:
     """The settings of smoke, quick and paper."""
     space: Space
     """Dotted hyperparameter -> Optuna distribution: what the search varies."""
-    file: Path
-    """The study file itself, kept with the results."""
+    file: Path | None = None
+    """The study file itself, kept with the results; None of a study that a notebook declares."""
     factors: Sequence[Factor] = ()
     """What a space-filling design varies, the measure that importances refer to."""
     points: Mapping[str, Mapping[PhaseName, Sequence[Point]]] = field(default_factory=dict)
@@ -45,6 +45,11 @@ class Study:
     prepare: Callable[[Path, int], None] | None = None
     """Called with the study's folder and its number of replicates before anything is trained, at
     every run: it fixes what must be fixed before results are seen, such as the claims."""
+
+    @property
+    def script(self) -> str:
+        """The study file as its command names it; empty if there is none."""
+        return f"{self.file.parent.name}/{self.file.name}" if self.file else ""
 
     def points_of(self, config: StudyConfig) -> dict[PhaseName, list[Point]]:
         """Returns the points of the phases that are run.

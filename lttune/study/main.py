@@ -1,29 +1,38 @@
-"""The entry of every study script: the command line and the exit code."""
+"""The entries of a study: the command line of its file, with an exit code, and a call."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from lttune.config import LotteryConfig, differences, flatten
 from lttune.config.command_line import exit_code_after, parsed, unread_output
+from lttune.config.fields import require
 from lttune.config.output.help import help_text
 from lttune.config.output.steps import steps_shown
 from lttune.config.output.unneeded import open_descriptors, unneeded_output
 from lttune.config.signals import (
     INTERRUPTED,
+    Interrupted,
     end_at_once,
     exit_at_once,
     interrupts_call,
 )
-from lttune.errors import ResourceError, StorageError
+from lttune.errors import ResourceError, StorageError, unknown
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def main(
@@ -49,7 +58,7 @@ def main(
             config = parsed(
                 lambda words: tyro.cli(StudyConfig, default=default, description=text, args=words),
                 arguments,
-                f"python {study.file.parent.name}/{study.file.name}",
+                f"python {study.script}",
             )
         with unread_output() if config.plan else unneeded_output():
             alone = argv is None
@@ -108,3 +117,112 @@ def _scale(arguments: list[str], study: Study) -> str:
     named = words[words.index("--scale") + 1 :][:1] if "--scale" in words else []
     # An unknown scale is refused by the parser, which lists the valid ones.
     return named[0] if named and named[0] in study.scales else "quick"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedStudy:
+    """What ``run`` leaves."""
+
+    folder: Path
+    """The study's: report, tables, figures."""
+    exit_code: int
+    """0 if it is complete, 1 if a trial failed."""
+    report: Path
+    """The page; not there after ``plan``."""
+    not_tracked: str
+    """What MLflow lacks; empty if nothing."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial that was asked for ended well."""
+        return self.exit_code == 0
+
+    def frame(self) -> pd.DataFrame:
+        """Returns a row for each trained network: ``records.parquet``.
+
+        Raises:
+            StorageError: if it cannot be read, or is not what was written.
+        """
+        import pandas as pd
+
+        from lttune.records.schema import MEASURES, read
+
+        rows = read(self.folder / "records.parquet")
+        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(MEASURES)))
+
+
+def run(
+    study: Study,
+    report: Callable[[Path], Path],
+    *,
+    scale: str = "quick",
+    lottery: LotteryConfig | Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> FinishedStudy:
+    """Runs what is missing of a study, as its file does, from a notebook or another program.
+
+    Nothing ends the process, and no handler of a signal stays behind.
+
+    Args:
+        study: what its file declares.
+        report: writes the report of a study's folder and returns its path:
+            ``analysis.write_report``.
+        scale: whose settings are taken.
+        lottery: the base configuration, or dotted paths and values that change the scale's.
+        settings: other fields of ``StudyConfig``, as the flags are called, ``_`` instead of ``-``.
+
+    Raises:
+        LttuneError: if the study cannot be run as asked.
+        KeyboardInterrupt: if it is interrupted; every finished network is kept.
+    """
+    began = time.monotonic()
+    if scale not in study.scales:
+        raise unknown("scale", scale, study.scales)
+    base = study.scales[scale]
+    known = [name for name in vars(base) if name not in ("scale", "lottery")]
+    for name in settings:
+        if name not in known:
+            raise unknown("setting", name, known)
+    if lottery is not None:
+        is_config = isinstance(lottery, LotteryConfig)
+        rule = "a LotteryConfig, or dotted paths and values"
+        require(is_config or isinstance(lottery, Mapping), "lottery", rule, lottery)
+        settings["lottery"] = lottery if is_config else base.lottery.override(lottery)
+    if "out" in settings:
+        settings["out"] = Path(settings["out"])
+    config = dataclasses.replace(base, **settings)
+    _require_place()
+    from lttune.study.conductor import run_study
+
+    words = ["--scale", scale, *_flags(base, config)]
+    try:
+        outcome = run_study(config, study, report, began, arguments=words)
+    except OSError as error:
+        raise StorageError(str(error)) from error
+    if outcome.exit_code >= INTERRUPTED:
+        raise Interrupted(outcome.exit_code - INTERRUPTED)
+    return FinishedStudy(
+        folder=config.folder,
+        exit_code=outcome.exit_code,
+        report=outcome.report,
+        not_tracked=outcome.not_tracked,
+    )
+
+
+def _flags(base: StudyConfig, config: StudyConfig) -> list[str]:
+    """Returns the flags that make a configuration of another."""
+    old, new = (
+        flatten(one.plain()) | flatten(one.lottery.nested(), "lottery.") for one in (base, config)
+    )
+    words: list[str] = []
+    for path, (_, value) in differences(old, new).items():
+        where, dot, name = path.replace("_", "-").rpartition(".")
+        if isinstance(value, bool):
+            words.append(f"--{where}{dot}{'' if value else 'no-'}{name}")
+        else:
+            words += [f"--{where}{dot}{name}", *map(str, value if _is_list(value) else [value])]
+    return words
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple)

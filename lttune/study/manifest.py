@@ -36,6 +36,7 @@ def sheet(
     dataset: Dataset,
     numerics: str,
     own_networks: Sequence[str] = (),
+    arguments: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Returns the values of ``study.json`` for a first run.
 
@@ -46,16 +47,16 @@ def sheet(
         numerics: the engine's.
         own_networks: names of the networks of one's own that the study can come to, which are
             described so that who reads the study need not run their code.
+        arguments: flags of the command that runs the study; None is the command line's.
     """
+    words = sys.argv[1:] if arguments is None else arguments
     validation = validation_size(dataset, config.lottery.data.validation)
     return {
         "name": config.name,
         "question": study.question,
         "source": study.source,
         "scale": config.scale,
-        "command": masked_command(
-            ["python", f"{study.file.parent.name}/{study.file.name}", *sys.argv[1:]]
-        ),
+        "command": masked_command(["python", study.script, *words]) if study.file else "",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "numerics": numerics,
         "store_schema": store.SCHEMA,

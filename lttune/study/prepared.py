@@ -25,8 +25,6 @@ from lttune.models.own import lines_told, read_code, use
 from lttune.records.capacity import capacity
 from lttune.study.checks.address import check_address
 from lttune.study.checks.configurations import (
-    check_controls,
-    check_idle,
     check_memory,
     check_objective,
     check_points,
@@ -39,6 +37,7 @@ from lttune.study.settings import StudyConfig
 from lttune.study.tracking.uri import resolve
 from lttune.training.engines import Needs, choose, make
 from lttune.trajectory.branches import HOLDING
+from lttune.trajectory.checks import check_controls, check_idle
 from lttune.trajectory.lab import network_of
 
 _LOG = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -82,6 +82,9 @@ class Member:
     """0, or the step that the weights were rewound to."""
     snapshot_step: int | None = None
     """Step whose weights are kept for rewinding."""
+    observe: Callable[[int, Weights], None] | None = None
+    """Called at every evaluation whose loss is finite, with its step and a copy of the weights. It
+    changes nothing of the training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +165,8 @@ class Course:
         if loss < self._best_loss:
             self._best_loss, self.best = loss, session.weights()
         self.eval_time_s += time.perf_counter() - began
+        if self.member.observe is not None and not self.diverged:
+            self.member.observe(self.done, session.weights())
 
     def finish(self, session: Trainee, seconds: float) -> Trained:
         """Measures the early-stopping network and returns the result of ``seconds`` of training."""

@@ -33,6 +33,9 @@ from lttune.training.protocol import Engine, Material, Member
 from lttune.trajectory import identity
 from lttune.trajectory.task import Task, cell_of
 
+Observer = Callable[[Task, Material], Callable[[int, Weights], None] | None]
+"""Task, its examples -> what is called at its evaluations (``Member.observe``)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Lab:
@@ -44,6 +47,7 @@ class Lab:
         store: keeps them.
         seed: root of the random streams.
         device: where the examples live.
+        observer: returns what the training of a task calls at its evaluations, and None if nothing.
     """
 
     datasets: Mapping[str, Dataset]
@@ -51,6 +55,7 @@ class Lab:
     store: Store
     seed: int = 0
     device: str = "cpu"
+    observer: Observer | None = None
     _networks: dict[tuple[Any, ...], Network] = field(default_factory=dict, init=False, repr=False)
     _prepared: dict[tuple[Any, ...], _UsedDataset] = field(
         default_factory=dict, init=False, repr=False
@@ -171,17 +176,19 @@ class Lab:
 
     def _member(self, task: Task) -> Member:
         config = task.config
+        material = self.material(config, task.replicate)
         return Member(
             network=task.network,
             start=task.ticket.start,
             mask=task.ticket.mask,
             config=task.train,
-            material=self.material(config, task.replicate),
+            material=material,
             order=stream(self.seed, task.replicate, task.order, task.level),
             noise=stream(self.seed, task.replicate, f"{task.order}-noise", task.level),
             supermask=config.supermask if task.supermask else None,
             first_step=task.first_step,
             snapshot_step=task.snapshot_step,
+            observe=self.observer(task, material) if self.observer else None,
         )
 
     def _prepare(self, data: DataConfig) -> _UsedDataset:

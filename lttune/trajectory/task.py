@@ -57,15 +57,15 @@ class Task:
 def cell_of(task: Task, trained: Trained) -> Cell:
     """Returns what is stored of a training: its record and, if asked for, its weights."""
     mask = task.ticket.mask
-    tensors = _packed("weights", trained.weights, mask) if task.keep else {}
+    tensors = packed("weights", trained.weights, mask) if task.keep else {}
     if trained.snapshot is not None:
-        tensors |= _packed("rewind", trained.snapshot, mask)
+        tensors |= packed("rewind", trained.snapshot, mask)
     record = {"measures": trained.measures, "history": trained.history}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Cell(record=record, tensors=tensors, times={**trained.times, "trained": now})
 
 
-def _packed(group: str, weights: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:
+def packed(group: str, weights: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:
     """Returns weights and the mask's bits under names that ``weights_of`` reads.
 
     Of a masked tensor only the survivors, unless pruned weights hold something.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -33,6 +34,48 @@ def run_trial(
     """Yields one report a level: means over replicates, a row a network, a row a trunk's layer.
 
     Args:
+        config: as of ``trained_levels``, and so are all others.
+        replicates: ids.
+        controls: names of ``BRANCHES``.
+        lab: what trains.
+        control_densities: where controls leave.
+
+    Raises:
+        ConfigError: if the configuration does not fit the network, before anything is trained.
+    """
+    for levels, branched in trained_levels(config, replicates, controls, lab, control_densities):
+        rows = [trunk_row(level, config, lab) for level in levels]
+        means = {name: fmean(row[name] for row in rows) for name in AVERAGED}
+        means["diverged"] = fmean(row["diverged"] for row in rows)
+        rows += [one.row for one in branched]
+        last = all(level.last for level in levels)
+        layers = [row for level in levels for row in measurements.of_level(level)]
+        yield {"level": levels[0].level, **means, "last": last, "rows": rows, "layers": layers}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branched:
+    """A control that left a trunk at a level, trained."""
+
+    name: str
+    """Of ``BRANCHES``."""
+    task: Task
+    stored: Stored
+    """Its cell."""
+    row: dict[str, Any]
+    """Of the records, but for its study and trial."""
+
+
+def trained_levels(
+    config: LotteryConfig,
+    replicates: Sequence[int],
+    controls: Sequence[str],
+    lab: Lab,
+    control_densities: Sequence[float] = (),
+) -> Iterator[tuple[list[Level], list[Branched]]]:
+    """Yields level after level of several replicates, and the controls that leave there.
+
+    Args:
         config: of the trunk.
         replicates: ids.
         controls: names of ``BRANCHES``.
@@ -45,18 +88,9 @@ def run_trial(
     planned = planned_densities(config, network_of(config, lab.datasets[config.data.name]))
     branching = around(control_densities, planned)
     for levels in trajectories(config, replicates, lab):
-        number = levels[0].level
-        rows = [
-            row_of("trunk", level.level, level.replicate, level.ticket, level.stored, config, lab)
-            for level in levels
-        ]
-        means = {name: fmean(row[name] for row in rows) for name in AVERAGED}
-        means["diverged"] = fmean(row["diverged"] for row in rows)
-        names = [name for name in controls if _leaves(name, number, branching)]
-        rows += _branches([(name, level) for level in levels for name in names], config, lab)
-        last = all(level.last for level in levels)
-        layers = [row for level in levels for row in measurements.of_level(level)]
-        yield {"level": number, **means, "last": last, "rows": rows, "layers": layers}
+        names = [name for name in controls if _leaves(name, levels[0].level, branching)]
+        leaving = [(name, level) for level in levels for name in names]
+        yield levels, _branches(leaving, config, lab)
 
 
 def networks(
@@ -82,16 +116,16 @@ def _leaves(name: str, level: int, branching: Collection[int]) -> bool:
 
 def _branches(
     leaving: Sequence[tuple[str, Level]], config: LotteryConfig, lab: Lab
-) -> list[dict[str, Any]]:
-    """Trains the controls that leave the trunks of a level and returns their rows."""
+) -> list[Branched]:
+    """Trains the controls that leave the trunks of a level."""
     tasks = [_branch(name, level, config, lab) for name, level in leaving]
-    rows: list[dict[str, Any]] = []
+    found: list[Branched] = []
     for (name, level), task, stored in zip(leaving, tasks, lab.train(tasks), strict=True):
         row = row_of(name, task.level, task.replicate, task.ticket, stored, config, lab)
         if task.keep:
             row |= connectivity.barriers(task, (level.stored, stored), lab)
-        rows.append(row)
-    return rows
+        found.append(Branched(name=name, task=task, stored=stored, row=row))
+    return found
 
 
 def _branch(name: str, trunk: Level, config: LotteryConfig, lab: Lab) -> Task:
@@ -113,6 +147,11 @@ def _branch(name: str, trunk: Level, config: LotteryConfig, lab: Lab) -> Task:
         order=leaving.order,
         keep=leaving.keep,
     )
+
+
+def trunk_row(level: Level, config: LotteryConfig, lab: Lab) -> dict[str, Any]:
+    """Returns the row of the records of a level of the trunk, but for its study and trial."""
+    return row_of("trunk", level.level, level.replicate, level.ticket, level.stored, config, lab)
 
 
 def row_of(

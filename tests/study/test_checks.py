@@ -15,9 +15,10 @@ from lttune.data.transforms import training_size
 from lttune.errors import ConfigError
 from lttune.pruning.densities import planned_densities, require_survivors
 from lttune.store.store import Store
-from lttune.study.checks.configurations import check_fit, check_idle, check_memory, check_space
+from lttune.study.checks.configurations import check_memory, check_space
 from lttune.study.declared import describe_space
 from lttune.training.engines import make
+from lttune.trajectory.checks import check_fit, check_idle
 from lttune.trajectory.lab import Lab, network_of
 
 DATASETS = {"digits": load("digits")}

@@ -17,8 +17,8 @@ from lttune.config import (
 from lttune.config.control import CONTROLS, ControlName
 from lttune.errors import ConfigError
 from lttune.models import masks
-from lttune.study.checks.configurations import check_controls, check_fit
 from lttune.trajectory.branches import ANYWHERE, BRANCHES, FROM_DENSE, HOLDING, TRANSFERS
+from lttune.trajectory.checks import check_controls, check_fit
 from lttune.trajectory.starts import start_weights
 
 

@@ -8,8 +8,8 @@ from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.errors import ConfigError
 from lttune.store.store import Store
-from lttune.study.checks.configurations import check_fit
 from lttune.training.engines.torch import TorchEngine
+from lttune.trajectory.checks import check_fit
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.lottery import trajectories
 from lttune.trajectory.pretraining import initial_weights

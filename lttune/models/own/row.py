@@ -14,7 +14,7 @@ from lttune.models.architectures import FAMILIES
 from lttune.models.initialisers import Shape
 from lttune.models.layers import weight_name
 from lttune.models.outline import Outline
-from lttune.models.own.code import NetworkCode, function_of
+from lttune.models.own.code import NetworkCode, NetworkFunction, function_of
 from lttune.models.own.description import Described, read_descriptions, written
 from lttune.models.own.inspection import inspected
 from lttune.models.own.wrapping import wrapped
@@ -42,15 +42,16 @@ class LoadedNetwork:
     """A network whose code is here.
 
     Args:
-        code: read, and run by this.
+        code: read, and run by this unless the function is given.
+        function: makes the network; None is the code's.
 
     Raises:
         ConfigError: if it cannot be imported.
     """
 
-    def __init__(self, code: NetworkCode) -> None:
+    def __init__(self, code: NetworkCode, function: NetworkFunction | None = None) -> None:
         self.code, self.source = code, code.digest
-        self._function = function_of(code)
+        self._function = function or function_of(code)
         self.outlines: dict[tuple[Shape, int], Outline] = {}
         """What was inspected so far, by shape of a picture and number of classes."""
 

@@ -1,0 +1,70 @@
+"""Networks of one's own in a notebook: of a file, of a package, or a function of a cell."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+
+from lttune.config import LotteryConfig
+from lttune.config.fields import require
+from lttune.config.lottery.model import is_own_network
+from lttune.models.architectures import FAMILIES, Make
+from lttune.models.own.code import NetworkCode, NetworkFunction, read_code
+from lttune.models.own.row import LoadedNetwork
+
+
+def with_networks(
+    config: LotteryConfig, function: NetworkFunction | None
+) -> tuple[LotteryConfig, dict[str, Make]]:
+    """Returns a configuration with the network's name, and the row of one of one's own.
+
+    Args:
+        config: of the trajectory.
+        function: of the notebook; None is the network that ``model.name`` says.
+
+    Raises:
+        ConfigError: if it is no function, or cannot be imported.
+    """
+    if function is not None:
+        rule = "a function of the shape of a picture and the number of classes"
+        require(callable(function), "network", rule, function)
+        code = _code_of(function)
+        config = config.override({"model.name": code.name})
+        return config, {code.name: LoadedNetwork(code, function)}
+    name = config.model.name
+    return config, {name: LoadedNetwork(read_code(name))} if is_own_network(name) else {}
+
+
+def _code_of(function: NetworkFunction) -> NetworkCode:
+    """Returns what stands for a function of a notebook: a name, and the digest of its source.
+
+    What it calls may be of other cells, so that the digest is good within one trajectory alone.
+    """
+    try:
+        source = inspect.getsource(function)
+    except (OSError, TypeError):
+        source = uuid.uuid4().hex
+    module = getattr(function, "__module__", None) or ""
+    known = module if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module) else "notebook"
+    name = re.sub(r"\W", "_", getattr(function, "__name__", type(function).__name__))
+    return NetworkCode(name=f"{known}:{name}", digest=hashlib.sha256(source.encode()).hexdigest())
+
+
+@contextlib.contextmanager
+def networks_known(rows: Mapping[str, Make]) -> Iterator[None]:
+    """Has the table of networks hold rows inside, and be as it was before afterwards.
+
+    Two trajectories may have two networks of one name: a cell that was changed and run again.
+    """
+    before = {name: FAMILIES[name] for name in rows if name in FAMILIES}
+    FAMILIES.update(rows)
+    try:
+        yield
+    finally:
+        for name in rows:
+            FAMILIES.pop(name, None)
+        FAMILIES.update(before)

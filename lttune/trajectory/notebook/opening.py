@@ -1,0 +1,120 @@
+"""How a trajectory is asked for: everything that can be checked is checked before it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lttune.config import LotteryConfig
+from lttune.config.control import ControlName
+from lttune.config.fields import is_int, is_number
+from lttune.config.machine import DeviceName, EngineName
+from lttune.config.rules import every_rule
+from lttune.data import load
+from lttune.errors import ConfigError, quoted
+from lttune.models.own.code import NetworkFunction
+from lttune.store.regular import expanded
+from lttune.store.store import Store, require_writable
+from lttune.training.engines import Needs, choose, make, warm
+from lttune.trajectory.branches import HOLDING
+from lttune.trajectory.checks import check_controls, check_fit, check_idle
+from lttune.trajectory.lab import Lab, network_of
+from lttune.trajectory.notebook.memory import MemoryStore
+from lttune.trajectory.notebook.networks import networks_known, with_networks
+from lttune.trajectory.notebook.observations import MeasureFunction, Observations
+from lttune.trajectory.notebook.surroundings import worker_settings
+from lttune.trajectory.notebook.walk import Trajectory
+
+
+def trajectory(
+    config: LotteryConfig,
+    *,
+    controls: Sequence[ControlName] = (),
+    control_densities: Sequence[float] = (),
+    network: NetworkFunction | None = None,
+    measure: MeasureFunction | None = None,
+    store: Path | str | None = None,
+    replicate: int = 0,
+    seed: int = 0,
+    engine: EngineName = "auto",
+    device: DeviceName = "cpu",
+) -> Trajectory:
+    """Returns one trajectory, whose levels are trained as they are iterated over.
+
+    Args:
+        config: train, prune, rewind, and again.
+        controls: names of ``lttune.config.control.CONTROLS``, trained beside each ticket.
+        control_densities: densities at which they are wanted, each at the two levels around; empty
+            is every level.
+        network: a function of the notebook, of the shape of a picture (channels, height, width) and
+            the number of classes, which returns a module; None is the network of ``model.name``.
+        measure: called at every evaluation with the step and the network, in copies; returns names
+            and numbers, which ``Trajectory.evaluations`` has.
+        store: folder of trained networks, such as ``results/cells`` of studies: what is there is
+            not trained again, and what is trained is kept. None keeps it in memory.
+        replicate: which repetition, from 0; of the same number as in a study, it has the same
+            split, initial weights and data order.
+        seed: root of all random streams, as of a study.
+        engine: how networks are trained (``lttune.config.machine``).
+        device: where.
+
+    Raises:
+        ConfigError: with a line for each mistake; nothing is trained then.
+        DataError: if a dataset is missing or damaged.
+        ResourceError: if the engine cannot train the network here, or there is no such device.
+        StorageError: if the store cannot be written.
+    """
+    if not isinstance(config, LotteryConfig):
+        raise ConfigError(f"config must be a LotteryConfig, got {quoted(config)}")
+    with every_rule(part=False) as rules:
+        ok = not isinstance(controls, str) and len(set(controls)) == len(controls)
+        rules.require(ok, "controls", "a list of names, each once", controls)
+        rules.attempt(lambda: check_controls(controls if ok else (), config))
+        ok = all(is_number(d) and 0 < d <= 1 for d in control_densities)
+        rules.require(ok, "control_densities", "numbers in (0, 1]", control_densities)
+        ok = is_int(replicate) and 0 <= replicate < 2**31
+        rules.require(ok, "replicate", "a whole number from 0 to 2^31 - 1", replicate)
+        ok = is_int(seed) and 0 <= seed < 2**63
+        rules.require(ok, "seed", "a whole number from 0 to 2^63 - 1", seed)
+        rule = "left out with a network of the notebook, which no file identifies: write it to one "
+        rule += "(%%writefile net.py) and give model.name './net.py:FUNCTION'"
+        rules.require(store is None or network is None, "store", rule, str(store))
+        rule = "left out with measure, since what is taken from a store is not measured"
+        rules.require(store is None or measure is None, "store", rule, str(store))
+        ok = measure is None or (callable(measure) and config.method == "prune")
+        rules.require(ok, "measure", "a function, and method 'prune'", measure)
+        rules.attempt(lambda: check_idle(config, [config]))
+    config, rows = with_networks(config, network)
+    names = dict.fromkeys((config.data.name, config.target.data, config.pretrain.data))
+    datasets = {name: load(name) for name in filter(None, names)}
+    with networks_known(rows), worker_settings():
+        check_fit(config, datasets)
+        needs = Needs(
+            device=device,
+            networks=[network_of(config, datasets[config.data.name])],
+            configs=[config],
+            datasets=datasets.values(),
+            holds=not HOLDING.isdisjoint(controls),
+        )
+        name, reason = choose(engine, needs)
+        trained_by = make(name, device)
+        warm(name)
+    observations = Observations(measure) if measure else None
+    observer = observations.observer if observations else None
+    kept = MemoryStore() if store is None else _opened(expanded(str(store)))
+    return Trajectory(
+        config,
+        replicate=replicate,
+        controls=controls,
+        control_densities=control_densities,
+        lab=Lab(datasets, trained_by, kept, seed, device, observer),
+        engine=name,
+        reason=reason,
+        rows=rows,
+        observations=observations,
+    )
+
+
+def _opened(folder: Path) -> Store:
+    require_writable(folder)
+    return Store(folder)
