@@ -46,7 +46,7 @@ FIGURE_WIDTH = 6.4
 """Inches of every figure. On a phone it is four inches wide: its letters are legible there, and
 nothing of it is cut off."""
 
-TITLE_WIDTH, NOTE_WIDTH = 56, 84
+TITLE_WIDTH, NOTE_WIDTH = 56, 88
 """Characters of a line over a figure: of its title, and of what is smaller."""
 
 TEXT_WIDTH = 440

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
 
-from analysis.figures import axes
 from analysis.frame import StudyFrame
 from analysis.report.answer import answer_density
 from analysis.report.formats import percent, points
@@ -43,11 +42,11 @@ def explored(subject: Subject, tables: Tabled) -> dict[str, Any]:
     if study.records.empty:
         return {}
     responses = response_table(study.records, branch="trunk")
-    if responses.empty:
+    trials = study.trials[study.trials["number"].isin(responses["trial"])]
+    if trials.empty:
         return {}
     sound = responses[responses["ok"].astype(bool) & responses["accuracy"].notna()]
     densities = sorted({1.0, *sound["density"].astype(float)}, reverse=True)
-    trials = study.trials[study.trials["number"].isin(responses["trial"])]
     numbers = list(trials["number"])
     wide = {
         name: _wide(sound, name, how, numbers, densities)
@@ -126,8 +125,7 @@ def _still(name: str, found: Positions) -> dict[str, Any]:
 def _moving(name: str, table: pd.DataFrame, digits: int) -> dict[str, Any]:
     """Returns an axis of each density's own range: without it all would lie in one place."""
     columns = [100 * table[density] for density in table]
-    # Those far below all others, as after a collapse, lie at the lower end.
-    found = [on_numbers(_plain(one), digits=digits, floor=axes.floor(one)) for one in columns]
+    found = [on_numbers(_plain(one), digits=digits, is_cut=True) for one in columns]
     at = [list(places) for places in zip(*(one.at for one in found), strict=True)]
     return {"name": name, "at": at, "ticks": [one.ticks for one in found], "moves": True}
 

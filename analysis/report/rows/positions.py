@@ -31,24 +31,24 @@ class Positions(NamedTuple):
 
 
 def on_numbers(
-    values: Sequence[float | None], *, digits: int = 3, floor: float | None = None
+    values: Sequence[float | None], *, digits: int = 3, is_cut: bool = False
 ) -> Positions:
     """Returns the positions of numbers between the lowest and the highest of them.
 
     Args:
         values: finite numbers; None is missing.
         digits: significant ones of a label.
-        floor: what is less lies at 0, where the label then says so.
+        is_cut: whether those far from all others lie at an end, where the label then says so.
     """
     known = [value for value in values if value is not None]
     if not known:
         return Positions([None] * len(values), [])
-    low, high = max(min(known), min(known) if floor is None else floor), max(known)
+    kept = _near(known) if is_cut else known
+    low, high = min(kept), max(kept)
     if low == high:
-        return Positions(
-            [None if value is None else 0.5 for value in values], [(0.5, f"{low:.{digits}g}")]
-        )
-    is_log = floor is None and low > 0 and high >= LOG_FROM * low
+        at: list[float | None] = [None if value is None else 0.5 for value in values]
+        return Positions(at, [(0.5, f"{low:.{digits}g}")])
+    is_log = not is_cut and low > 0 and high >= LOG_FROM * low
     ends = np.log([low, high]) if is_log else np.array([low, high])
 
     def place(value: float) -> float:
@@ -59,7 +59,22 @@ def on_numbers(
     ticks = [(place(value), f"{value:.{digits}g}") for value in labelled]
     if min(known) < low:
         ticks[0] = (0.0, f"≤ {ticks[0][1]}")
+    if max(known) > high:
+        ticks[-1] = (1.0, f"≥ {ticks[-1][1]}")
     return Positions([None if value is None else place(value) for value in values], ticks)
+
+
+def _near(values: Sequence[float]) -> Sequence[float]:
+    """Returns the values without those that would leave the others less than half of the axis.
+
+    They are far where they lie more than three interquartile ranges outside of the quartiles.
+    """
+    first, third = np.quantile(values, [0.25, 0.75])
+    reach = 3 * (third - first)
+    kept = [value for value in values if first - reach <= value <= third + reach]
+    if reach == 0 or max(kept) - min(kept) > 0.5 * (max(values) - min(values)):
+        return values
+    return kept
 
 
 def on_choices(values: Sequence[str | None]) -> Positions:

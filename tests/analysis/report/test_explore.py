@@ -131,9 +131,17 @@ def test_numbers_lie_between_their_ends():
     assert on_numbers([0.01, 0.1, 1.0]).at == [0, 0.5, 1]  # By their logarithms.
     assert on_numbers([5.0, 5.0]) == ([0.5, 0.5], [(0.5, "5")])
     assert on_numbers([None]) == ([None], [])
-    cut = on_numbers([0.1, 0.9, 1.0], floor=0.8)
-    assert cut.at == [0, 0.5, 1]
-    assert cut.ticks[0] == (0, "≤ 0.8")
+
+
+def test_what_lies_far_from_all_others_lies_at_an_end():
+    values = [0.1, 0.9, 0.92, 0.93, 0.94, 0.96, 5.0]
+    cut = on_numbers(values, is_cut=True)
+    assert cut.at == [0, 0, 0.333, 0.5, 0.667, 1, 1]
+    assert (cut.ticks[0], cut.ticks[-1]) == ((0, "≤ 0.9"), (1, "≥ 0.96"))
+    assert on_numbers(values).ticks[-1] == (1, "5")
+    for whole in ([1.0, 2.0, 3.0, 8.0], [1.0, 1.0, 1.0, 1.0, 5.0], [1.0, 2.0]):
+        ends = [label for _, label in on_numbers(whole, is_cut=True).ticks]
+        assert (ends[0], ends[-1]) == (f"{min(whole):g}", f"{max(whole):g}")
 
 
 @pytest.mark.parametrize("values", [[0.1, 97.3], [1e-5, 0.3], [16.0, 256.0], [0.0, 1e-9]])
