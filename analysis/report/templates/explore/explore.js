@@ -161,7 +161,16 @@
   const plots = [[plot, "lines"]];
   if (data.shares) {
     const { factors, levels } = data.shares;
-    const lower = rowed(factors, 46, -0.02, 1.06);
+    const lower = rowed(factors, 46, -0.03, 1.06);
+    const foot = factors.length - 0.5, shares = [0, 0.25, 0.5, 0.75, 1];
+    lower.y_range.start = foot + 0.35;  // Room for what stands below the last row.
+    const scale = new ColumnDataSource({ data: {
+      x: shares, y: shares.map(() => foot), top: shares.map(() => -0.5), text: shares.map(String),
+    } });
+    lower.segment({ x0: of("x"), x1: of("x"), y0: of("y"), y1: of("top"),
+      line_color: fixed("#dddddd"), source: scale });
+    written(lower, scale, { y_offset: fixed(3), text_baseline: fixed("top"),
+      text_align: fixed("center"), text_font_size: fixed("11px") });
     const bars = new ColumnDataSource();
     drawShares = () => {
       const { bars: found, text: said } = levels[level];
@@ -173,9 +182,9 @@
     };
     drawShares();
     const zero = fixed(0), ink = "#0072b2";
-    const pale = lower.hbar({ y: of("y"), left: zero, right: of("total"), height: fixed(0.44),
+    const pale = lower.hbar({ y: of("y"), left: zero, right: of("total"), height: fixed(0.36),
       fill_color: fixed("#9cc9e6"), line_color: fixed(ink), source: bars });
-    lower.hbar({ y: of("y"), left: zero, right: of("first"), height: fixed(0.22),
+    lower.hbar({ y: of("y"), left: zero, right: of("first"), height: fixed(0.18),
       fill_color: fixed(ink), line_color: fixed(ink), source: bars });
     for (const [name, y, colour] of [["total", "up", "#444444"], ["first", "down", "#000000"]]) {
       lower.segment({ x0: of(`${name}_low`), x1: of(`${name}_high`), y0: of(y), y1: of(y),
