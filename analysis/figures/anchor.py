@@ -105,7 +105,7 @@ def controls(study: StudyFrame, subtitle: str) -> Drawing | None:
             lines.draw_lines(ax, table, shown, factor=100.0, banded=["trunk"])
             _draw_dense(ax, table, 100.0, lines.FINE)
             note = f"; {below} means lie below the frame" if below and ax is grid[0] else ""
-            ax.set_title(f"{family}{note}", size=10, loc="left")
+            canvas.panel_title(ax, f"{family}{note}", size=10)
             ax.set_ylabel(BY_ACCURACY.label)
             lines.label_ends(ax, table, shown, factor=100.0, names=_counted_names(table))
         grid[-1].set_xlabel(axes.DENSITY)
@@ -150,7 +150,7 @@ def _density_figure(
             ends = (ordinate.factor * main.low, ordinate.factor * main.high)
             below.axhspan(*ends, color=palette.BLACK, alpha=0.09, linewidth=0)
             note = "Whole range; the panel above is the grey part of it"
-            below.set_title(note, size=9, loc="left", color=palette.DARK)
+            canvas.panel_title(below, note, size=9, color=palette.DARK)
             below.set_ylabel("")
             below.set_xlabel(axes.DENSITY)
         else:
@@ -161,7 +161,7 @@ def _density_figure(
         notes = [_ended_note(table)]
         if main.cuts_bands:
             notes.append("Some intervals reach beyond the frame: the table has their ends")
-        ax.set_title("\n".join(filter(None, notes)), size=9, loc="left", color=palette.DARK)
+        canvas.panel_title(ax, "\n".join(filter(None, notes)), size=9, color=palette.DARK)
         canvas.legend_below(figure, columns=2)
     # The file has named its curves by branch since its first version.
     table = table.rename(columns={"curve": "branch"})

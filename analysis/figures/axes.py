@@ -69,11 +69,13 @@ def main_frame(table: pd.DataFrame) -> Frame:
 def density_axis(ax: Axes, percent: pd.Series, most: int = 8) -> None:
     """Shows densities from 100 % down on a log axis, labelled at those that were reached.
 
-    At most eight labels touch no other one at 800 px, and five do not on half of that. Where curves
-    reach other densities each, the labels are spread evenly over all of them.
+    Both ends are labelled. At most eight labels touch no other one on a whole figure, and five do
+    not on half of one. Where curves reach other densities each, the labels are spread evenly over
+    all of them.
     """
     densities = np.sort(percent.unique())[::-1]
-    ticks = densities[:: math.ceil(len(densities) / most)]
+    places = np.linspace(0, len(densities) - 1, min(most, len(densities))).round().astype(int)
+    ticks = densities[places]
     spread = np.log(densities[0] / densities[-1]) / most
     if np.any(-np.diff(np.log(ticks)) < spread / 2):
         ticks = np.geomspace(densities[0], densities[-1], most - 1)
@@ -83,6 +85,35 @@ def density_axis(ax: Axes, percent: pd.Series, most: int = 8) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
     margin = 1.06
     ax.set_xlim(densities[0] * margin, densities[-1] / margin)
+
+
+def tick_values(
+    low: float, high: float, *, is_log: bool = False, is_integer: bool = False, apart: float = 0.14
+) -> list[float]:
+    """Returns where an axis has labels: at both ends, and at round numbers between them.
+
+    Args:
+        low: its lower end, above zero on a log axis.
+        high: its upper end, above ``low``.
+        is_log: whether it is one.
+        is_integer: whether only integers have a label.
+        apart: least distance of two labels, a share of the axis.
+    """
+    # Below a decade and a half, powers of ten alone would leave an axis with one label.
+    subs = (1, 2, 5) if high < 30 * low else (1,)
+    inner = (
+        LogLocator(subs=subs) if is_log else MaxNLocator(4, steps=[1, 2, 5, 10], integer=is_integer)
+    )
+
+    def place(value: float) -> float:
+        share = (value - low) / (high - low)
+        return math.log(value / low) / math.log(high / low) if is_log else share
+
+    found = [low, high]
+    for value in map(float, inner.tick_values(low, high)):
+        if low < value < high and all(abs(place(value) - place(at)) >= apart for at in found):
+            found.append(value)
+    return sorted(found)
 
 
 def log_scale(ax: Axes) -> None:
@@ -117,19 +148,17 @@ def numeric_axis(ax: Axes, x: pd.Series, factor: dict[str, Any]) -> None:
     """Shows the whole range that was searched, and what lies outside of it."""
     low = min(x.min(), float(factor.get("low", x.min())))
     high = max(x.max(), float(factor.get("high", x.max())))
-    if factor.get("log") and low > 0:
+    if low == high:
+        ax.set_xticks([low], [f"{low:.3g}"])
+        return
+    is_log = bool(factor.get("log")) and low > 0
+    ticks = tick_values(low, high, is_log=is_log, is_integer=factor.get("kind") == "int", apart=0.2)
+    if is_log:
         ax.set_xscale("log")
-        # Below a decade and a half, powers of ten alone would leave an axis with one label.
-        subs = (1, 2, 5) if high < 30 * low else (1,)
-        ax.xaxis.set_major_locator(LogLocator(subs=subs))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
         margin = (high / low) ** 0.05
-        low, high = low / margin, high * margin
+        ax.set_xlim(low / margin, high * margin)
     else:
-        integer = factor.get("kind") == "int"
-        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=integer))
         margin = 0.05 * (high - low)
-        low, high = low - margin, high + margin
-    if low < high:
-        ax.set_xlim(low, high)
+        ax.set_xlim(low - margin, high + margin)
+    ax.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+    ax.xaxis.set_minor_locator(NullLocator())

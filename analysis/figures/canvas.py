@@ -28,6 +28,7 @@ from lttune.store.files import write_atomically
 
 STYLE: dict[Any, Any] = {
     "font.size": 11,
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],  # Every text of a figure names them all.
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -36,8 +37,20 @@ STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.7,
     "legend.frameon": False,
     "legend.fontsize": 10,
+    "legend.handlelength": 3.4,  # Two dashes of the longest kind.
     "svg.fonttype": "none",
 }
+
+
+FIGURE_WIDTH = 6.4
+"""Inches of every figure. On a phone it is four inches wide: its letters are legible there, and
+nothing of it is cut off."""
+
+TITLE_WIDTH, NOTE_WIDTH = 56, 88
+"""Characters of a line over a figure: of its title, and of what is smaller."""
+
+TEXT_WIDTH = 440
+"""Points that lines below a figure may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,20 +79,26 @@ def new_figure(title: str, subtitle: str, incomplete: str, height: float = 5.0) 
 
     Text from a study is never read as mathematics: a ``$`` in a name stays one.
     """
-    figure = Figure(figsize=(8.0, height), layout="constrained", facecolor=palette.PAPER)
+    titles = textwrap.wrap(title, TITLE_WIDTH) or [""]
+    notes = textwrap.wrap(subtitle, NOTE_WIDTH) or [""]
+    # Inches down to the subtitle, to the mark, and to what is drawn.
+    below = 0.36 + 0.22 * (len(titles) - 1)
+    marked = below + 0.32 + 0.17 * (len(notes) - 1)
+    top = marked + (0.27 if incomplete else -0.06)
+    height += below - 0.36 + 0.17 * (len(notes) - 1)
+    figure = Figure(figsize=(FIGURE_WIDTH, height), layout="constrained", facecolor=palette.PAPER)
     FigureCanvasSVG(figure)
-    # Inches that the heading takes. The mark stands at the left, where a phone shows it first.
-    top = 0.95 if incomplete else 0.62
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.set(rect=(0.01, 0.01, 0.98, 0.98 - top / height))  # type: ignore[call-arg]
     y = 1 - 0.10 / height
-    figure.text(0.015, y, title, size=13, weight="bold", va="top", parse_math=False)
-    y = 1 - 0.36 / height
-    figure.text(0.015, y, subtitle, size=10, color=palette.DARK, va="top", parse_math=False)
+    text = "\n".join(titles)
+    figure.text(0.015, y, text, size=13, weight="bold", va="top", parse_math=False)
+    y, text = 1 - below / height, "\n".join(notes)
+    figure.text(0.015, y, text, size=10, color=palette.DARK, va="top", parse_math=False)
     if incomplete:
         box = {"boxstyle": "square,pad=0.3", "facecolor": palette.PAPER, "edgecolor": palette.ALARM}
-        y = 1 - 0.68 / height
+        y = 1 - marked / height
         mark = {"size": 10, "weight": "bold", "color": palette.ALARM, "bbox": box}
         figure.text(0.022, y, incomplete.upper(), va="top", **mark)
     return figure
@@ -90,14 +109,29 @@ def note_empty(ax: Axes, text: str) -> None:
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=palette.GREY)
 
 
-def legend_below(figure: Figure, columns: int) -> None:
-    """Puts the legend of the first axes under the figure, where it hides no curve."""
-    handles, labels = figure.axes[0].get_legend_handles_labels()
+def panel_title(ax: Axes, text: str, *, size: float, across: int = 1, **look: Any) -> None:
+    """Writes what a panel shows over it, in lines that end before the panel beside it.
+
+    ``size`` is in points, ``across`` is how many panels stand side by side.
+    """
+    most = int((TEXT_WIDTH / across - 35 * (across - 1)) / (0.52 * size))
+    lines = [textwrap.fill(line, most) for line in text.splitlines()]
+    ax.set_title("\n".join(lines), size=size, loc="left", parse_math=False, **look)
+
+
+def legend_below(figure: Figure, columns: int, ax: Axes | None = None) -> None:
+    """Puts the legend of some axes, or else of the first, under the figure: it hides no curve.
+
+    There are as many columns as the longest name leaves room for, at most ``columns``.
+    """
+    handles, labels = (ax or figure.axes[0]).get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+        longest = max(len(line) for label in labels for line in str(label).splitlines() or [""])
+        room = max(int(TEXT_WIDTH / (5.2 * longest + 48)), 1)
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, room))
 
 
-LEGEND_WIDTH = 44
+LEGEND_WIDTH = 70
 """Characters after which a name in a legend goes on in another line."""
 
 
@@ -134,8 +168,33 @@ def svg(drawing: Drawing) -> str:
         FigureCanvasSVG(drawing.figure).print_svg(buffer, metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{drawing.name}-", text)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{drawing.name}-", _shortened(text))
     return text.replace("<svg ", f'<svg role="img" aria-labelledby="{drawing.name}-title" ', 1)
+
+
+SVG_TAG = re.compile(r"<[^<>]*>")
+SVG_PLACES = re.compile(r' (?:d|x|y|transform)="[^"]*"')
+"""Attributes that hold coordinates, in points."""
+
+
+def _shortened(text: str) -> str:
+    """Returns an SVG without what nobody sees: it becomes a quarter shorter, and so does the page.
+
+    Of coordinates a hundredth of a point is kept, of ids those that something refers to. What is
+    written in the figure stays as it is.
+    """
+    used = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
+
+    def rounded(places: re.Match[str]) -> str:
+        return re.sub(r"(\.\d\d)\d+", r"\1", places[0])
+
+    def needed(name: re.Match[str]) -> str:
+        return name[0] if name[1] in used else ""
+
+    def tag(found: re.Match[str]) -> str:
+        return re.sub(r' id="([^"]*)"', needed, SVG_PLACES.sub(rounded, found[0]))
+
+    return re.sub(r">\s+<", ">\n<", SVG_TAG.sub(tag, text))
 
 
 def write(drawing: Drawing, folder: Path) -> str:

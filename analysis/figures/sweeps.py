@@ -59,7 +59,7 @@ def _figure(
             lines.draw_lines(ax, tables[measure], shown, factor=scale, names=names, banded=banded)
             below = lines.frame(ax, tables[measure], scale, cut=measure != "early_stop_step")
             note = f"\n{below} means below the frame" if below else ""
-            ax.set_title(f"{name}{note}", size=9.5, loc="left")
+            canvas.panel_title(ax, f"{name}{note}", size=9.5, across=2)
             ax.set_xlabel(axes.DENSITY, size=9)
             ax.tick_params(labelsize=9)
         grid[1, 1].axis("off")

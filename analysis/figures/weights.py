@@ -74,7 +74,7 @@ def weights(study: StudyFrame, subtitle: str) -> Drawing | None:
             lines.draw_lines(ax, mine, shown, factor=factor, banded=list(shown))
             if not is_share and (mine["value"].dropna() > 0).all():
                 axes.log_scale(ax)
-            ax.set_title(text, size=9, loc="left")
+            canvas.panel_title(ax, text, size=9, across=2)
             ax.set_xlabel(axes.DENSITY, size=9)
             ax.tick_params(labelsize=9)
         canvas.legend_below(figure, columns=3)

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,17 @@ from analysis.tables.same_setting import proxy_table
 from analysis.tables.trials import is_searched, settings
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+SCRIPTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "explore": (
+        ("bokeh", "server/static/js/bokeh.min.js"),
+        ("bokeh", "server/static/js/bokeh-api.min.js"),
+        ("analysis.report", "templates/explore/explore.js"),
+    ),
+    "trials": (("analysis.report", "templates/table.js"),),
+}
+"""Section -> package and path of each script that it takes. The plotting library's are read where
+it is installed, and nothing of it is imported but its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,16 +55,40 @@ def page(subject: Subject, shown: Sequence[Shown], sentences: Sequence[str]) -> 
     """
     environment = _templates()
     facts = _facts(subject)
-    script = (TEMPLATES / "table.js").read_text(encoding="utf-8")
     shown = [one for one in shown if (one.figures or one.rows) and one.section.stands(subject)]
     return environment.get_template("report.html.jinja").render(
         **facts,
         answer=sentences,
         sections=_bodies(environment, subject, shown, facts),
-        sortable=any(one.section.name == "trials" for one in shown),
-        script=Markup(script),
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        scripts=[script for one in shown for script in scripts_of(one.section.name)],
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """A script that stands in the page."""
+
+    text: Markup
+    """What stands in its element, as it is."""
+    digest: str
+    """Its SHA-256 in base64, by which the page's policy lets it run."""
+
+
+@cache
+def scripts_of(section: str) -> list[Script]:
+    """Returns the scripts of a section, in their order.
+
+    Raises:
+        ValueError: if one has what would end its element early.
+    """
+    found: list[Script] = []
+    for package, path in SCRIPTS.get(section, ()):
+        text = resources.files(package).joinpath(path).read_text(encoding="utf-8")
+        if any(mark in text.lower() for mark in ("</script", "<script", "<!--")):
+            raise ValueError(f"{path} of {package} cannot stand in a page: it has marks of HTML")
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        found.append(Script(text=Markup(text), digest=digest))
+    return found
 
 
 @cache
@@ -78,7 +114,8 @@ def _bodies(
     found: list[dict[str, Any]] = []
     last = ""
     for one in shown:
-        names = (f"sections/{one.section.name}.html.jinja", "plain.html.jinja")
+        name = one.section.name
+        names = (f"sections/{name}.html.jinja", f"{name}/section.html.jinja", "plain.html.jinja")
         caption = said(one.section.caption, subject)
         figures = [
             {

@@ -63,8 +63,9 @@ class Section:
     """
 
     name: str
-    """Its template is ``templates/sections/NAME.html.jinja``. Without one the page shows the
-    figures, then what ``rows`` returns as ``rows``: a list of mappings, heading -> cell."""
+    """Its template is ``templates/sections/NAME.html.jinja``, or ``section.html.jinja`` in a folder
+    of its name beside its script. Without one the page shows the figures, then what ``rows``
+    returns as ``rows``: a list of mappings, heading -> cell."""
     heading: Text = ""
     """Over it. Empty, or the same as the last one: it belongs to the section before."""
     figures: Callable[[Subject, Tabled], Sequence[Drawing | None]] = no_figures

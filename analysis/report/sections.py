@@ -27,6 +27,7 @@ from analysis.figures.weights import connectivity, weights
 from analysis.report.answer import answer_density
 from analysis.report.rows import captions, differences, trials, values
 from analysis.report.rows import importance as estimated
+from analysis.report.rows.exploring import explored
 from analysis.report.section import (
     Section,
     Subject,
@@ -247,6 +248,7 @@ SECTIONS = (
         },
         rows=values.compared,
     ),
+    Section(name="explore", heading="To explore", rows=explored),
     Section(
         name="trials",
         heading="All trials",

@@ -32,7 +32,7 @@ def importance_figure(study: StudyFrame, subtitle: str, curves: Importances) -> 
             else:
                 canvas.note_empty(ax, _status(curves))
             ax.set_ylim(-0.05, 1.05)
-            ax.set_title(text, size=10, loc="left")
+            canvas.panel_title(ax, text, size=10, across=2)
         _draw_variances(grid[1, 0], curves.strip)
         _draw_quality(grid[1, 1], curves.strip)
         for ax in grid.flat:
@@ -40,9 +40,7 @@ def importance_figure(study: StudyFrame, subtitle: str, curves: Importances) -> 
         for ax in grid[1]:
             ax.set_xlabel(axes.DENSITY, size=9)
         # Those of ST: its panel has the floor beside all that the other has.
-        handles, labels = grid[0, 1].get_legend_handles_labels()
-        if handles:
-            figure.legend(handles, labels, loc="outside lower center", ncols=3)
+        canvas.legend_below(figure, columns=3, ax=grid[0, 1])
     both = curves.strip.merge(table, on="density", how="left") if len(table) else curves.strip
     return Drawing(name="importance", title=title, figure=figure, table=study.marked(both))
 
@@ -74,7 +72,8 @@ def _draw_variances(ax: Axes, strip: pd.DataFrame) -> None:
         ax.plot(x, spread, label=f"deviation by {label}", markersize=4, **look)  # type: ignore[arg-type]
     if (strip[["signal_variance", "seed_variance"]].astype(float) > 0).any(axis=None):
         axes.log_scale(ax)
-    ax.set_title("Standard deviation (points): ● factors, ■ replicates", size=9, loc="left")
+    text = "Standard deviation (points):\n● factors, ■ replicates"
+    canvas.panel_title(ax, text, size=9, across=2)
 
 
 def _draw_quality(ax: Axes, strip: pd.DataFrame) -> None:
@@ -84,7 +83,8 @@ def _draw_quality(ax: Axes, strip: pd.DataFrame) -> None:
     ax.set_ylim(min(0.0, float(np.nan_to_num(strip["q2"].astype(float)).min())) - 0.05, 1.05)
     n = sorted(set(strip["trajectories"]))
     text = f"{n[0]}" if len(n) == 1 else f"{n[0]} to {n[-1]}" if n else "0"
-    ax.set_title(f"Surrogate's Q2, gate at {MIN_Q2} (n = {text} trajectories)", size=9, loc="left")
+    text = f"Surrogate's Q2, gate at {MIN_Q2}\n(n = {text} trajectories)"
+    canvas.panel_title(ax, text, size=9, across=2)
 
 
 def _status(curves: Importances) -> str:

@@ -8,9 +8,8 @@ import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from analysis.figures import canvas, palette
+from analysis.figures import axes, canvas, palette
 from analysis.figures.canvas import Drawing
 from analysis.frame import StudyFrame
 from analysis.tables.objective import margin_of
@@ -141,12 +140,7 @@ def _draw_map(figure: Figure, table: pd.DataFrame, study: StudyFrame) -> None:
             label = f"{text} (n = {chosen.sum()})"
             style = {"marker": marker, "color": palette.DARK, "s": 70}
             ax.scatter(table["lr"][chosen], table["fraction"][chosen], label=label, **style)
-    if (table["lr"] > 0).all():
-        ax.set_xscale("log")
-        narrow = table["lr"].max() < 30 * table["lr"].min()
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
+    axes.numeric_axis(ax, table["lr"].astype(float), {"log": True})
     bar = figure.colorbar(
         ScalarMappable(look["norm"], look["cmap"]),
         ax=ax,

@@ -47,7 +47,7 @@ def noise(study: StudyFrame, subtitle: str, table: pd.DataFrame) -> Drawing | No
             axes.log_scale(ax)
             axes.density_axis(ax, 100 * mine["density"].astype(float), most=5)
             n = " to ".join(str(end) for end in sorted({mine["n"].min(), mine["n"].max()}))
-            ax.set_title(f"{source} (n = {n})", size=9.5, loc="left", parse_math=False)
+            canvas.panel_title(ax, f"{source} (n = {n})", size=9.5, across=columns)
             ax.set_ylabel("SD (points)", size=9)
             ax.tick_params(labelsize=9)
         for ax in grid[len(sources) :]:

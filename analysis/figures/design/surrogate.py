@@ -43,7 +43,7 @@ def surrogate(study: StudyFrame, subtitle: str, design: Importances) -> Drawing 
             _draw(ax, mine, good=bool(facts["q2"] >= MIN_Q2))
             text = f"{100 * density:.3g} % of the weights, n = {len(mine)} points"
             quality = f"Q2 {facts['q2']:.2f}, {100 * facts['coverage']:.0f} % inside 95 %"
-            ax.set_title(f"{text}\n{quality}", size=9.5, loc="left")
+            canvas.panel_title(ax, f"{text}\n{quality}", size=9, across=2)
         for ax in grid[len(densities) :]:
             ax.axis("off")
     both = table.assign(inside=_inside(table))

@@ -28,14 +28,11 @@ def width(study: StudyFrame, subtitle: str, table: pd.DataFrame) -> Drawing | No
         for ax, name in zip(grid, READINGS, strict=True):
             _draw(ax, known[known["reading"] == name], shown)
             axes.density_axis(ax, 100 * known["density"].astype(float), most=5)
-            ax.set_title(name.capitalize(), size=10, loc="left")
+            canvas.panel_title(ax, name.capitalize(), size=10, across=2)
             ax.set_xlabel(axes.DENSITY, size=9)
         grid[0].set_ylim(-0.05, 1.08)
         grid[0].set_ylabel("Width / whole range")
-        handles, texts = grid[0].get_legend_handles_labels()
-        legend = figure.legend(handles, texts, loc="outside lower center", ncols=3)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+        canvas.legend_below(figure, columns=3)
     return Drawing(name="widths", title=title, figure=figure, table=table)
 
 

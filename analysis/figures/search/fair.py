@@ -54,8 +54,7 @@ def fair(study: StudyFrame, subtitle: str) -> Drawing | None:
             ax.set_xlabel(axes.DENSITY)
         if len(lead):
             places[LEAD].axhline(0, color=palette.BLACK, linewidth=1.2)
-        handles, labels = places[rows[-1][0]].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+        canvas.legend_below(figure, columns=3, ax=places[rows[-1][0]])
     tables = [choices.assign(measure="tuning"), accuracy.assign(measure="test_accuracy")]
     tables.append(lead.assign(measure=f"difference from {CONTROL}"))
     table = pd.concat([one for one in tables if len(one)], ignore_index=True)
@@ -81,8 +80,9 @@ def _draw_tuning(ax: Axes, choices: pd.DataFrame, shown: dict[str, Look]) -> Non
         ax.plot(x, mine["objective"], marker=look.marker, markersize=4, label=label, **dots)
         ring = {"markersize": 12, "markerfacecolor": "none", "markeredgewidth": 1.6}
         ax.plot(x[best], mine.loc[best, "objective"], marker="o", **ring, **dots)
-    if numeric and (choices["tried"].astype(float) > 0).all():
-        ax.set_xscale("log")
+    if numeric and len(choices):
+        tried = choices["tried"].astype(float)
+        axes.numeric_axis(ax, tried, {"log": bool((tried > 0).all())})
     if (low := axes.floor(choices["objective"])) is not None:
         top = choices["objective"].max()
         ax.set_ylim(low, top + 0.15 * (top - low))

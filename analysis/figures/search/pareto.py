@@ -69,7 +69,7 @@ def pareto(study: StudyFrame, subtitle: str) -> Drawing | None:
         if bottom is not None:
             cut = int((table["accuracy"] < bottom).sum())
             note = f"{cut} trials lie below the frame: the CSV has them"
-            ax.set_title(note, size=9, loc="left", color=palette.DARK)
+            canvas.panel_title(ax, note, size=9, color=palette.DARK)
             ax.set_ylim(bottom=100 * bottom)
         canvas.legend_below(figure, columns=2)
     return Drawing(name="pareto", title=title, figure=figure, table=table)

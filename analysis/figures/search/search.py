@@ -58,7 +58,7 @@ def search_factors(study: StudyFrame, subtitle: str) -> Drawing | None:
         return None
     name = objective_name(study)
     title = f"Search: {name} against each factor"
-    columns = min(3, len(space))
+    columns = min(2, len(space))
     rows = math.ceil(len(space) / columns)
     with canvas.style():
         height = 1.5 + 2.6 * rows
@@ -184,16 +184,10 @@ def _draw_coloured(
     bar = figure.colorbar(points, ax=ax, label=str(colour.name), pad=0.02)
     if bar.solids is not None:
         bar.solids.set_edgecolor("face")
-    if log and len(values):
-        bar.set_ticks(_spread(values), labels=[f"{tick:.3g}" for tick in _spread(values)])
+    if low < high:
+        ticks = axes.tick_values(low, high, is_log=log)
+        bar.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
         bar.ax.minorticks_off()
-
-
-def _spread(values: pd.Series, most: int = 6) -> list[float]:
-    """Returns at most so many of the values that occur, evenly chosen, both ends included."""
-    distinct = sorted(set(values))
-    picks = np.linspace(0, len(distinct) - 1, min(most, len(distinct))).round().astype(int)
-    return [distinct[pick] for pick in picks]
 
 
 def _numeric(table: pd.DataFrame, factor: str) -> bool:

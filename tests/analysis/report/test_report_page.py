@@ -1,35 +1,21 @@
-"""The report as a browser shows it: in the dark, on paper, on a phone."""
+"""The report as a browser shows it: in the dark, on paper, on a phone, on a wide screen."""
 
-import shutil
+import io
 
+import numpy as np
 import pandas as pd
 import pytest
-from playwright import sync_api
-from sample_study import write_study
+from PIL import Image
+from sample_study import anchor_rows, network, search_trials, trial, write_study
 from sample_sweeps import VERDICTS
 
 from analysis.report import write as report
-from docs import mlflow_page
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not any(shutil.which(name) for name in mlflow_page.PROGRAMS),
-        reason="there is no Chromium: on Debian, apt install chromium",
-    ),
-]
+pytestmark = pytest.mark.slow
 
 FILTER = "getComputedStyle(document.querySelector('.card svg')).filter"
 FOLDED = """[...document.querySelectorAll('details')].map(
     (one) => one.lastElementChild.checkVisibility({contentVisibilityAuto: true}))"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        program = playwright.chromium.launch(executable_path=mlflow_page.chromium())
-        yield program
-        program.close()
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +54,66 @@ def test_a_phone_scrolls_down_only(browser, address):
         page = context.new_page()
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") == 400
+
+
+LEGIBLE = 7
+"""CSS pixels of the smallest letters in a figure on a phone."""
+SIZES = """[...document.querySelectorAll(".card > svg")].map((svg) => {
+    const box = svg.getBoundingClientRect();
+    const scale = box.width / svg.viewBox.baseVal.width;
+    const letters = [...svg.querySelectorAll("text")].map(
+        (text) => scale * parseFloat(getComputedStyle(text).fontSize));
+    return [box.left, box.right, Math.min(...letters)];
+})"""
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """A study with a search, whose tables are wide and whose figures are many."""
+    trials = [*(trial(number) for number in range(3)), *search_trials(8)]
+    rows = [
+        network("search", number, 0, "trunk", level, 0.9)
+        for number in range(3, 11)
+        for level in (0, 1)
+    ]
+    folder = write_study(tmp_path_factory.mktemp("w"), [*anchor_rows(), *rows], trials)
+    return report.write(folder).as_uri()
+
+
+def test_figures_are_whole_and_legible_on_a_phone(browser, wide):
+    with browser.new_context(viewport={"width": 420, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(wide)
+        found = page.evaluate(SIZES)
+    assert len(found) == 4
+    for left, right, letters in found:
+        assert 0 <= left < right <= 420
+        assert letters >= LEGIBLE
+
+
+def test_a_wide_screen_shows_all_columns(browser, wide):
+    with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(wide)
+        table = page.locator(".scroll.tall")
+        sizes = table.evaluate("(one) => [one.clientWidth, one.scrollWidth, one.offsetLeft]")
+        assert sizes[0] == sizes[1] > page.evaluate("document.querySelector('main').clientWidth")
+        box = table.bounding_box()
+        assert abs(box["x"] + box["width"] / 2 - 700) < 2
+        assert page.evaluate("document.documentElement.scrollWidth") == 1400
+
+
+def edge(table):
+    """Returns how bright the right edge of a table is, 255 where it is paper."""
+    picture = np.asarray(Image.open(io.BytesIO(table.screenshot())).convert("L"))
+    return float(np.median(picture[80:-20, -6:-3]))
+
+
+def test_a_table_shows_on_which_side_there_is_more(browser, wide):
+    with browser.new_context(viewport={"width": 420, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(wide)
+        table = page.locator(".scroll.tall")
+        assert edge(table) < 240
+        table.evaluate("(one) => { one.scrollLeft = one.scrollWidth; }")
+        assert edge(table) > 250

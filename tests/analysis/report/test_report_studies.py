@@ -237,9 +237,10 @@ def test_labels_that_are_markup_or_files_stay_text(tmp_path):
 def test_the_table_of_trials_sorts_by_numbers_and_not_by_their_text(tmp_path):
     folder = write_study(tmp_path, trials=[trial(0, objective=0.123456789), trial(1, seconds=None)])
     page = report.write(folder).read_text()
-    row = re.search(r"<tr><td>0</td><td class=\"text\">anchor.*?</tr>", page, re.DOTALL).group()
+    whole = '<tr id="trial-{0}"><td>{0}</td><td class="text">anchor.*?</tr>'
+    row = re.search(whole.format(0), page, re.DOTALL).group()
     assert 'data-value="0.123456789">0.1235</td>' in row
-    other = re.search(r"<tr><td>1</td><td class=\"text\">anchor.*?</tr>", page, re.DOTALL).group()
+    other = re.search(whole.format(1), page, re.DOTALL).group()
     assert 'data-value="">–</td></tr>' in other
     gain = pd.read_csv(folder / "figures" / "trials.csv")["gain"]
     rows = {(r["level"], r["replicate"]): r for r in anchor_rows() if r["branch"] == "trunk"}
