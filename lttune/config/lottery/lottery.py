@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -124,7 +124,7 @@ class LotteryConfig:
             for path, value in hparams.items():
                 head, _, rest = path.partition(".")
                 if path not in known and not path.startswith("prune.fractions."):
-                    rules.note(unknown("hyperparameter", path, known))
+                    rules.note(unknown("hyperparameter", path, _beside(path, known)))
                 elif rest:
                     groups.setdefault(head, {})[rest] = value
                 else:
@@ -164,6 +164,14 @@ class LotteryConfig:
     def paths(self) -> list[str]:
         """Returns the dotted paths of all fields, with the fractions that are set."""
         return [*self.flat(), "prune.fractions"]
+
+
+def _beside(path: str, known: Sequence[str]) -> list[str]:
+    """Returns the paths of a path's group; if there is no such group, those of none, and groups."""
+    group = path.partition(".")[0]
+    names = [name for name in known if name.startswith(f"{group}.")]
+    heads = [name.partition(".")[:2] for name in known]
+    return names or sorted({f"{head}.*" if dot else head for head, dot in heads})
 
 
 def _replaced(group: Any, values: Mapping[str, Any]) -> Any:
