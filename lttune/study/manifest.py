@@ -101,7 +101,7 @@ DEFAULTS = {
     for path, value in flatten(LotteryConfig().nested()).items()
     if not path.startswith("prune.fractions")
 }
-"""Field of a trajectory -> its default. Which layers have fractions of their own every sheet says."""
+"""Field of a trajectory -> its default, but for layers' own fractions, which every sheet says."""
 
 
 def fixed(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -228,6 +228,7 @@ def test_what_a_stranger_calls_things_cannot_write_on_the_terminal():
 def test_an_unknown_path_is_told_what_is_beside_it():
     with pytest.raises(ConfigError, match=r"must be one of data\.\*, kept, levels, .*train\.\*;"):
         LotteryConfig().override({"depth": 3})
-    with pytest.raises(ConfigError, match=r"one of train\.batch_size, .*train\.warmup_steps") as error:
+    beside = r"one of train\.batch_size, .*train\.warmup_steps"
+    with pytest.raises(ConfigError, match=beside) as error:
         LotteryConfig().override({"train.rate": 3})
     assert "prune" not in str(error.value)
