@@ -17,11 +17,11 @@ from lttune.pruning.densities import planned_densities
 from lttune.pruning.rule import competing_groups, prune
 from lttune.store.store import Stored
 from lttune.trajectory import supermasks
-from lttune.trajectory.connectivity import weights_between
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.pretraining import initial_weights
+from lttune.trajectory.snapshots import scored_weights, snapshot_steps
 from lttune.trajectory.starts import RELEASED, Junction, start_weights, training_of
-from lttune.trajectory.task import REWIND, SCORED, Task, Ticket, weights_of
+from lttune.trajectory.task import REWIND, Task, Ticket, weights_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +92,14 @@ def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Sto
             ),
             train=junction.train,
             first_step=junction.first_step,
-            snapshots=_snapshots(config, level),
+            snapshots=snapshot_steps(config, level),
             keep=True,
         )
         stored = yield Step(task=task, junction=junction)
         if stored.cell.record["measures"]["diverged"]:
             return
         trained = weights_of(stored.cell, network)
-        scored = _scored(config, initial, trained, stored, network)
+        scored = scored_weights(config, initial, trained, stored, network)
         if level == 0:
             rewound = weights_of(stored.cell, network, REWIND) if config.rewind_step else initial
             junction = dataclasses.replace(
@@ -109,22 +109,6 @@ def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Sto
                 yield _supermask(junction, replicate, lab, stored)
                 return
         identity = {"trunk": stored.key, "level": level + 1, "prune": _rule(config, network)}
-
-
-def _snapshots(config: LotteryConfig, level: int) -> dict[str, int]:
-    """Returns which steps of a level's training are kept, by the group of tensors in its cell."""
-    step = config.prune.step
-    found = {} if step is None else {SCORED: step}
-    return found | ({REWIND: config.rewind_step} if config.rewind_step and level == 0 else {})
-
-
-def _scored(
-    config: LotteryConfig, initial: Weights, trained: Weights, stored: Stored, network: Network
-) -> Weights:
-    """Returns what the next pruning looks at: the trained weights, or what it is told to see."""
-    prune = config.prune
-    seen = trained if prune.step is None else weights_of(stored.cell, network, SCORED)
-    return seen if prune.share == 1 else weights_between(initial, seen, prune.share)
 
 
 def _following(

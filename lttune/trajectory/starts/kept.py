@@ -56,7 +56,7 @@ def permute_magnitudes(at: Junction) -> Weights:
     return {n: moved[n].copysign(v) if n in at.mask else v for n, v in at.rewound.items()}
 
 
-def shrunk(at: Junction, name: str) -> Tensor:
+def shrunk_weights(at: Junction, name: str) -> Tensor:
     """Returns which weights of a tensor training moved towards zero (bool, of its shape).
 
     Zhou et al. (2019), section 4.2, compare the values that the pruning looked at: a weight's
@@ -67,7 +67,10 @@ def shrunk(at: Junction, name: str) -> Tensor:
 
 def unless_shrunk(at: Junction, weights: Weights) -> Weights:
     """Returns weights of which those of masked tensors are zero that moved towards it."""
-    return {n: v.masked_fill(shrunk(at, n), 0.0) if n in at.mask else v for n, v in weights.items()}
+    return {
+        n: v.masked_fill(shrunk_weights(at, n), 0.0) if n in at.mask else v
+        for n, v in weights.items()
+    }
 
 
 def rewind_grown(at: Junction) -> Weights:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lttune.models.masks import Weights
 from lttune.trajectory.starts.junction import Junction
-from lttune.trajectory.starts.kept import shrunk, unless_shrunk
+from lttune.trajectory.starts.kept import shrunk_weights, unless_shrunk
 
 
 def zero(at: Junction) -> Weights:
@@ -26,14 +26,14 @@ def freeze(at: Junction) -> Weights:
 def zero_if_shrinking(at: Junction) -> Weights:
     """Zero for weights that training moved towards zero, else their initial value.
 
-    Zhou et al. (2019), section 4.2; see ``kept.shrunk``.
+    Zhou et al. (2019), section 4.2; see ``kept.shrunk_weights``.
     """
     return unless_shrunk(at, freeze(at))
 
 
 def zero_if_growing(at: Junction) -> Weights:
     """The other way round: zero for weights that did not move towards zero, else initial."""
-    return {n: v.masked_fill(~shrunk(at, n), 0.0) for n, v in freeze(at).items()}
+    return {n: v.masked_fill(~shrunk_weights(at, n), 0.0) for n, v in freeze(at).items()}
 
 
 def zero_shuffled(at: Junction) -> Weights:
@@ -41,7 +41,7 @@ def zero_shuffled(at: Junction) -> Weights:
 
     def held(name: str, value: Tensor) -> Tensor:
         places = np.flatnonzero(~at.mask[name].numpy())
-        zeros = np.count_nonzero(shrunk(at, name).numpy().ravel()[places])
+        zeros = np.count_nonzero(shrunk_weights(at, name).numpy().ravel()[places])
         flat = value.numpy().flatten()
         flat[at.rng.permutation(places)[:zeros]] = 0.0
         return torch.from_numpy(flat).view_as(value)
