@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -34,10 +35,11 @@ class Flags:
     """Level of the trajectory; 0 is dense."""
     branch: str = "trunk"
     """trunk, or a branch whose weights are kept, such as sibling."""
-    form: Literal["state-dict", "torch-prune", "compact"] = "state-dict"
+    form: Literal["state-dict", "torch-prune", "compact", "smaller"] = "state-dict"
     """state-dict is what a plain module loads, with exact zeros, and beside it a file of the mask;
     torch-prune is the state_dict of a module under torch.nn.utils.prune; compact has the survivors
-    and the mask's bits only."""
+    and the mask's bits only; smaller is a dense network without the channels and units that do
+    nothing, of a LeNet, Conv-2, -4, -6 or VGG."""
     weights: Literal["trained", "start"] = "trained"
     """trained: at the end of the level's training; start: where that began."""
     out: Path | None = None
@@ -94,7 +96,7 @@ def _study(flags: Flags) -> int:
 def _ticket(flags: Flags, level: int) -> int:
     from lttune.exchange.description import described
     from lttune.exchange.studies.folder import require_absent
-    from lttune.exchange.tensors import TENSOR_FORMS, mask_tensors, write
+    from lttune.exchange.tensors import TENSOR_FORMS, layers_told, mask_tensors, units_told, write
     from lttune.exchange.tickets import Place, find_network
     from lttune.models import masks
 
@@ -113,10 +115,16 @@ def _ticket(flags: Flags, level: int) -> int:
     for path in (out, *beside):
         require_absent(path)
     metadata = {**described(found), "weights": flags.weights, "form": flags.form}
-    write(out, TENSOR_FORMS[flags.form](weights, mask, found.network, steps), metadata)
+    tensors, told = TENSOR_FORMS[flags.form](weights, mask, found.network, steps), []
+    if flags.form == "smaller":
+        metadata["layers"] = layers_told(tensors, found.network)
+        metadata["shapes"] = json.dumps({name: list(v.shape) for name, v in tensors.items()})
+        told = [units_told(tensors, found.network)]
+    write(out, tensors, metadata)
     for path in beside:
         write(path, mask_tensors(mask), metadata)
     accuracy = found.row["end_test_accuracy"]
     print(f"{out}: {flags.weights} weights of {found.place}")
-    print(f"density {masks.density(mask):.4f}, test accuracy {accuracy:.4f} after training")
+    told.append(f"density {masks.density(mask):.4f}, test accuracy {accuracy:.4f} after training")
+    print("\n".join(told))
     return 0

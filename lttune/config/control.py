@@ -21,9 +21,15 @@ ControlName = Literal[
     "reset",
     "permute",
     "keep_sign",
+    "permute_magnitudes",
     "signed_constant",
+    "rescale",
     "freeze",
     "zero_if_shrinking",
+    "zero_if_growing",
+    "zero_shuffled",
+    "zero_all_if_shrinking",
+    "trainable",
     "noise_0.5",
     "noise_1",
     "noise_2",
@@ -109,14 +115,40 @@ CONTROLS: dict[str, Control] = {
     "keep_sign": Control(
         family=OTHER_WEIGHTS, label="new weights, same signs", told="new weights of the same signs"
     ),
+    "permute_magnitudes": Control(
+        family=OTHER_WEIGHTS,
+        label="permuted magnitudes, same signs",
+        told="the ticket's own sizes in another order, each place with its sign",
+    ),
     "signed_constant": Control(
         family=OTHER_WEIGHTS, label="signed constants", told="one size for all, the same signs"
+    ),
+    "rescale": Control(
+        family=OTHER_WEIGHTS,
+        label="weights over the density",
+        told="the ticket's own, each layer's divided by its density",
     ),
     "freeze": Control(family=HELD, label="pruned weights frozen", told="held where they started"),
     "zero_if_shrinking": Control(
         family=HELD,
         label="frozen unless shrinking",
         told="as freeze, but for those that training made smaller",
+    ),
+    "zero_if_growing": Control(
+        family=HELD, label="frozen if shrinking", told="as freeze, but for those it did not"
+    ),
+    "zero_shuffled": Control(
+        family=HELD,
+        label="frozen but for random ones",
+        told="as freeze, but for as many at random places",
+    ),
+    "zero_all_if_shrinking": Control(
+        family=HELD,
+        label="all zero if shrinking",
+        told="as zero_if_shrinking, and so the weights of the ticket at its start",
+    ),
+    "trainable": Control(
+        family=HELD, label="pruned weights trained", told="trained, from zero on, as all others"
     ),
     "noise_0.5": Control(
         family=OTHER_WEIGHTS,

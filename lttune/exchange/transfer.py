@@ -22,10 +22,10 @@ from lttune.exchange.tensors import masks_in, read, weights_in
 from lttune.exchange.tickets import Found, walked
 from lttune.models import masks
 from lttune.models.masks import to_bits
-from lttune.trajectory.branches import BRANCHES
+from lttune.trajectory.branches import BRANCHES, ticket_of
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.starts import Junction
-from lttune.trajectory.task import Task, Ticket, weights_of
+from lttune.trajectory.task import REWIND, Task, Ticket, weights_of
 from lttune.trajectory.trial import row_of
 
 _LOG = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def _task(name: str, level: int, replicate: int, at: Junction, lab: Lab) -> Task
     """Returns what a branch trains on the target; its cell is named by the bytes of its start."""
     rng = stream(lab.seed, replicate, name, level)
     leaving = BRANCHES[name](dataclasses.replace(at, rng=rng))
-    ticket = Ticket(mask=leaving.mask, start=leaving.start)
+    ticket = ticket_of(leaving, at.config)
     config = leaving.config or at.config
     return Task(
         identity={"target": lab.identity(config, replicate), "ticket": ticket_digest(ticket)},
@@ -92,8 +92,8 @@ def _task(name: str, level: int, replicate: int, at: Junction, lab: Lab) -> Task
 
 
 def ticket_digest(ticket: Ticket) -> str:
-    """Returns the SHA-256 of a ticket's mask and weights."""
-    sha = hashlib.sha256()
+    """Returns the SHA-256 of a ticket's mask, weights, and whether what it lacks is trained."""
+    sha = hashlib.sha256(b"released|" if ticket.released else b"")
     parts = {f"mask.{n}": to_bits(keep) for n, keep in ticket.mask.items()} | ticket.start
     for name, value in sorted(parts.items()):
         sha.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
@@ -130,7 +130,7 @@ def imported(found: Found, dense: Junction, mask_file: Path, start: Path | None)
     if start is not None:
         weights = weights_in(read(start), found.network, str(start))
     elif found.config.rewind_step:
-        weights = weights_of(found.cell, found.network, "rewind")
+        weights = weights_of(found.cell, found.network, REWIND)
     else:
         weights = dense.initial
     return dataclasses.replace(dense, mask=mask, start=masks.apply(weights, mask))

@@ -94,6 +94,7 @@ INITIALISERS: dict[str, Initialiser] = {
 NORM_INITIALISERS: dict[str, Initialiser] = {
     "ones": lambda shape, rng: torch.ones(shape),
     "uniform": lambda shape, rng: torch.from_numpy(rng.random(shape, dtype=np.float32)),
+    "symmetric": lambda shape, rng: uniform(shape, rng, 1 / math.sqrt(3.0)),
 }
 """Value of ``model.norm_init`` -> batch norm's scale."""
 

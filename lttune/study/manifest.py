@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lttune.config import differences, digest, flatten
+from lttune.config import LotteryConfig, differences, digest, flatten
 from lttune.config.design.factors import with_inert
 from lttune.config.lottery.data import DataConfig
 from lttune.config.passwords import masked, masked_command, masked_uri
@@ -97,6 +97,14 @@ def form(dataset: Dataset, data: DataConfig) -> dict[str, Any]:
     return {"shape": list(dataset.shape), "classes": outline(dataset, data)[1]}
 
 
+DEFAULTS = {
+    path: value
+    for path, value in flatten(LotteryConfig().nested()).items()
+    if not path.startswith("prune.fractions")
+}
+"""Field of a trajectory -> its default, but for layers' own fractions, which every sheet says."""
+
+
 def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields of a sheet that a study must share with itself to be continued.
 
@@ -106,6 +114,7 @@ def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: value for name, value in known.items() if name not in FREE}
     return {
         **flatten(settings),
+        **{f"lottery.{path}": value for path, value in DEFAULTS.items()},
         **flatten(values["lottery"], "lottery."),
         **{f"space.{path}": described for path, described in values["space"].items()},
         **{f"source of {one['name']}": one["source"] for one in values.get("networks", [])},

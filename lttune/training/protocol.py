@@ -80,8 +80,8 @@ class Member:
     """How a mask is learned on weights that stay; None trains the weights."""
     first_step: int = 0
     """0, or the step that the weights were rewound to."""
-    snapshot_step: int | None = None
-    """Step whose weights are kept for rewinding."""
+    snapshot_steps: tuple[int, ...] = ()
+    """Steps whose weights are kept."""
     observe: Callable[[int, Weights], None] | None = None
     """Called at every evaluation whose loss is finite, with its step and a copy of the weights. It
     changes nothing of the training."""
@@ -99,8 +99,8 @@ class Trained:
     """train_time_s and eval_time_s: wall seconds."""
     weights: Weights
     """Weights after the last step."""
-    snapshot: Weights | None
-    """Weights after ``snapshot_step`` steps, if it was asked for."""
+    snapshots: dict[int, Weights]
+    """Step -> weights after it, for those that were asked for and reached."""
 
 
 class Engine(Protocol):
@@ -129,7 +129,7 @@ class Course:
         self.done = member.first_step
         self.history: list[dict[str, Any]] = []
         self.best: Weights | None = None
-        self.snapshot: Weights | None = None
+        self.snapshots: dict[int, Weights] = {}
         self.diverged = False
         self.eval_time_s = 0.0
         self._best_loss = math.inf
@@ -141,17 +141,16 @@ class Course:
         """Returns the batches and learning rates up to the next stop, or None at the end."""
         if self.diverged or len(self.history) == len(self._stops):
             return None
-        until, snapshot = self._stops[len(self.history)], self.member.snapshot_step
-        if snapshot is not None and self.done < snapshot < until:
-            until = snapshot
+        until = self._stops[len(self.history)]
+        until = min((s for s in self.member.snapshot_steps if self.done < s < until), default=until)
         steps = range(self.done, until)
         self.done = until
         return [next(self._batches) for _ in steps], [rate(self.member.config, s) for s in steps]
 
     def arrive(self, session: Trainee) -> None:
         """Measures the network where the stretch ended, if it is a stop of the protocol."""
-        if self.done == self.member.snapshot_step:
-            self.snapshot = session.weights()
+        if self.done in self.member.snapshot_steps:
+            self.snapshots[self.done] = session.weights()
         if self.done != self._stops[len(self.history)]:
             return
         began, material = time.perf_counter(), self.member.material
@@ -182,7 +181,7 @@ class Course:
                 "eval_time_s": self.eval_time_s + measuring,
             },
             weights=weights,
-            snapshot=self.snapshot,
+            snapshots=self.snapshots,
         )
 
 

@@ -180,14 +180,14 @@ class Lab:
         return Member(
             network=task.network,
             start=task.ticket.start,
-            mask=task.ticket.mask,
+            mask=task.ticket.moving,
             config=task.train,
             material=material,
             order=stream(self.seed, task.replicate, task.order, task.level),
             noise=stream(self.seed, task.replicate, f"{task.order}-noise", task.level),
             supermask=config.supermask if task.supermask else None,
             first_step=task.first_step,
-            snapshot_step=task.snapshot_step,
+            snapshot_steps=tuple(sorted(set(task.snapshots.values()))),
             observe=self.observer(task, material) if self.observer else None,
         )
 

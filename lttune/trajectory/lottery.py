@@ -19,8 +19,9 @@ from lttune.store.store import Stored
 from lttune.trajectory import supermasks
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.pretraining import initial_weights
-from lttune.trajectory.starts import Junction, start_weights, training_of
-from lttune.trajectory.task import Task, Ticket, weights_of
+from lttune.trajectory.snapshots import scored_weights, snapshot_steps
+from lttune.trajectory.starts import RELEASED, Junction, start_weights, training_of
+from lttune.trajectory.task import REWIND, Task, Ticket, weights_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,7 @@ def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Sto
         evidence=evidence_of(initial, mask, network),
         rewound=initial,
         dense=initial,
+        dense_scored=initial,
         final=initial,
         config=config,
         rng=stream(lab.seed, replicate, "start"),
@@ -73,29 +75,36 @@ def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Sto
         train=config.train,
         first_step=0,
     )
-    trained = initial
+    if config.prune.step is not None:
+        identity["prune_step"] = config.prune.step
+    trained = scored = initial
     for level in range(levels):
         if level > 0:
-            junction = _following(junction, trained, replicate, level, lab)
+            junction = _following(junction, trained, scored, replicate, level, lab)
         task = Task(
             identity=identity,
             network=network,
             config=config,
             replicate=replicate,
             level=level,
-            ticket=Ticket(mask=junction.mask, start=junction.start),
+            ticket=Ticket(
+                mask=junction.mask, start=junction.start, released=config.pruned == RELEASED
+            ),
             train=junction.train,
             first_step=junction.first_step,
-            snapshot_step=config.rewind_step or None if level == 0 else None,
+            snapshots=snapshot_steps(config, level),
             keep=True,
         )
         stored = yield Step(task=task, junction=junction)
         if stored.cell.record["measures"]["diverged"]:
             return
         trained = weights_of(stored.cell, network)
+        scored = scored_weights(config, initial, trained, stored, network)
         if level == 0:
-            rewound = weights_of(stored.cell, network, "rewind") if config.rewind_step else initial
-            junction = dataclasses.replace(junction, dense=trained, rewound=rewound)
+            rewound = weights_of(stored.cell, network, REWIND) if config.rewind_step else initial
+            junction = dataclasses.replace(
+                junction, dense=trained, dense_scored=scored, rewound=rewound
+            )
             if config.method == "supermask" and levels > 1:
                 yield _supermask(junction, replicate, lab, stored)
                 return
@@ -103,11 +112,14 @@ def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Sto
 
 
 def _following(
-    before: Junction, trained: Weights, replicate: int, level: int, lab: Lab
+    before: Junction, trained: Weights, scored: Weights, replicate: int, level: int, lab: Lab
 ) -> Junction:
-    """Returns the junction of a level, given the one before and the weights trained there."""
+    """Returns the junction of a level, given the one before and the weights trained there.
+
+    The criterion sees the ``scored`` ones.
+    """
     config = before.config
-    evidence = lab.evidence(config, replicate, level, before.initial, trained, before.mask)
+    evidence = lab.evidence(config, replicate, level, before.initial, scored, before.mask)
     train, first_step = training_of(config, config.kept)
     final = {
         name: masks.mixed(before.mask[name], value, before.final[name])
@@ -217,6 +229,9 @@ def _rule(config: LotteryConfig, network: Network) -> dict[str, Any]:
         "structure": (prune.structure, "weight"),
         "rounds": (prune.rounds, 1),
         "one_shot": (prune.one_shot, None),
+        "step": (prune.step, None),
+        "share": (prune.share, 1.0),
+        "rescale": (config.rescale, False),
         "kept": (config.kept, "rewind"),
         "pruned": (config.pruned, "zero"),
     }

@@ -6,8 +6,6 @@ weights after some steps of the task itself; Chen et al. 2021 at pretrained ones
 
 from __future__ import annotations
 
-import dataclasses
-
 from lttune.config import LotteryConfig
 from lttune.config.seeding import stream
 from lttune.models import Network, masks
@@ -30,7 +28,7 @@ def initial_weights(
         return drawn, None
     train = config.pretrain.training(config.train)
     data = config.pretrain.dataset(config.data)
-    source = dataclasses.replace(config, data=data, train=train, rewind_step=0)
+    source = config.trained_by(train, data=data)
     elsewhere = lab.network(source)
     start = elsewhere.initial_weights(stream(lab.seed, replicate, "init"))
     task = Task(

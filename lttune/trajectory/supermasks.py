@@ -2,7 +2,8 @@
 
 Level 0 is the dense training, as everywhere. Level 1 leaves the weights at their initial values and
 trains the mask; its ticket keeps the weights that are more likely in the network than not. Its
-accuracies are those of masks drawn with the learned probabilities.
+accuracies are those of masks drawn with the learned probabilities, or with ``supermask.round`` of
+that ticket.
 """
 
 from __future__ import annotations
@@ -47,9 +48,12 @@ def fixed_weights(config: LotteryConfig, initial: Weights, names: list[str]) -> 
 
 def identity(config: LotteryConfig, network: Network, dense: Stored) -> dict[str, Any]:
     """Returns the inputs of the learned mask's cell."""
+    settings = dataclasses.asdict(config.supermask)
+    if not config.supermask.round:
+        del settings["round"]  # Masks that are drawn have the keys from before there were others.
     return {
         "trunk": dense.key,
-        "supermask": dataclasses.asdict(config.supermask),
+        "supermask": settings,
         "prunable": network.prunable,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,9 @@ from lttune.models.masks import Mask, Weights, from_bits, spread, survivors, to_
 from lttune.store.cells import Cell
 from lttune.training.protocol import Trained
 
+REWIND, SCORED = "rewind", "scored"
+"""Groups of a cell's tensors: dense weights at ``rewind_step``, weights at ``prune.step``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ticket:
@@ -24,7 +27,16 @@ class Ticket:
 
     mask: Mask
     start: Weights
-    """Weights outside the mask are held as they are."""
+    """Weights outside the mask are held as they are, unless they are ``released``."""
+    released: bool = False
+    """Whether weights outside the mask are trained too."""
+
+    @property
+    def moving(self) -> Mask:
+        """Which weights training may move."""
+        if not self.released:
+            return self.mask
+        return {name: torch.ones_like(keep) for name, keep in self.mask.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +58,8 @@ class Task:
     first_step: int
     order: str = "order"
     """Purpose of the data order's stream."""
-    snapshot_step: int | None = None
-    """Step whose weights are kept for rewinding."""
+    snapshots: Mapping[str, int] = field(default_factory=dict)
+    """Group of the cell's tensors -> the step whose weights it keeps."""
     supermask: bool = False
     """Whether the mask is trained and the weights stay."""
     keep: bool
@@ -58,8 +70,11 @@ def cell_of(task: Task, trained: Trained) -> Cell:
     """Returns what is stored of a training: its record and, if asked for, its weights."""
     mask = task.ticket.mask
     tensors = packed("weights", trained.weights, mask) if task.keep else {}
-    if trained.snapshot is not None:
-        tensors |= packed("rewind", trained.snapshot, mask)
+    for group, step in task.snapshots.items():
+        if step in trained.snapshots:  # Not where the training diverged before.
+            # Copies, as two groups may be of one step, and a file holds no tensor twice.
+            copies = {name: value.clone() for name, value in trained.snapshots[step].items()}
+            tensors |= packed(group, copies, mask)
     record = {"measures": trained.measures, "history": trained.history}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Cell(record=record, tensors=tensors, times={**trained.times, "trained": now})
@@ -96,7 +111,7 @@ def require_bits(cell: Cell, network: Network) -> None:
 
 
 def weights_of(cell: Cell, network: Network, group: str = "weights") -> Weights:
-    """Returns a cell's weights, zero where pruned; ``group`` "rewind" gives the snapshot."""
+    """Returns a cell's weights, zero where pruned; another group is a snapshot."""
     weights: Weights = {}
     for name, shape in (network.shapes | network.buffers).items():
         value, bits = cell.tensors[f"{group}/{name}"], cell.tensors.get(f"mask/{name}")

@@ -15,7 +15,7 @@ from lttune.models import masks
 from lttune.pruning.densities import around, planned_densities
 from lttune.store.store import Stored
 from lttune.trajectory import connectivity, measurements
-from lttune.trajectory.branches import BRANCHES, FROM_DENSE
+from lttune.trajectory.branches import BRANCHES, FROM_DENSE, ticket_of
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.lottery import Level, trajectories
 from lttune.trajectory.task import Task, Ticket
@@ -141,7 +141,7 @@ def _branch(name: str, trunk: Level, config: LotteryConfig, lab: Lab) -> Task:
         config=leaving.config or config,
         replicate=trunk.replicate,
         level=trunk.level,
-        ticket=Ticket(mask=leaving.mask, start=leaving.start),
+        ticket=ticket_of(leaving, config),
         train=leaving.train,
         first_step=leaving.first_step,
         order=leaving.order,

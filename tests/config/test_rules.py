@@ -125,7 +125,7 @@ def test_a_flag_that_could_not_be_read_is_as_good_as_broken():
 
 WHOLE = [
     *(p for p, value in flatten(LotteryConfig().nested()).items() if type(value) is int),
-    *("data.validation", "target.batch_size", "target.steps", "train.milestones"),
+    *("data.validation", "prune.step", "target.batch_size", "target.steps", "train.milestones"),
 ]
 """Every field that holds whole numbers."""
 
@@ -223,3 +223,12 @@ def test_what_a_stranger_calls_things_cannot_write_on_the_terminal():
     assert second == r"prune.fractions.a\n\x1b[2Jb\x85 must be in [0, 1), got 2"
     assert first.endswith(r"got 'x\x1b'")
     assert complaint(StorageError("a\x1bb")) == r"lttune: error: a\x1bb"
+
+
+def test_an_unknown_path_is_told_what_is_beside_it():
+    with pytest.raises(ConfigError, match=r"must be one of data\.\*, kept, levels, .*train\.\*;"):
+        LotteryConfig().override({"depth": 3})
+    beside = r"one of train\.batch_size, .*train\.warmup_steps"
+    with pytest.raises(ConfigError, match=beside) as error:
+        LotteryConfig().override({"train.rate": 3})
+    assert "prune" not in str(error.value)

@@ -47,6 +47,7 @@ def junction(name="x", level=3, **changes):
         evidence=dataclasses.replace(evidence_of(trained, MASK, NETWORK), initial=INITIAL),
         rewound=REWOUND,
         dense=DENSE,
+        dense_scored=DENSE,
         final=moved(4),
         config=CONFIG,
         rng=stream(0, 0, name, level),

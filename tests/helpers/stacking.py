@@ -84,6 +84,6 @@ def mixed(of=MATERIALS):
         varied(lr=1e-2, weight_decay=1e-2),
         varied(lr=1e30),
         varied(replicate=1, density=0.1, steps=33, eval_every=7, more={"first_step": 9}),
-        varied(replicate=2, eval_test=False, warmup_steps=20, more={"snapshot_step": 13}),
+        varied(replicate=2, eval_test=False, warmup_steps=20, more={"snapshot_steps": (13,)}),
         varied(density=0.02, steps=55),
     ]

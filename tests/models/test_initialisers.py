@@ -128,3 +128,5 @@ def test_biases_are_zero_and_norms_are_not_scaled():
     assert torch.equal(drawn((9,), role="norm", init_scale=3.0), torch.ones(9))
     uniform = sample((5_000,), role="norm", norm_init="uniform", init_scale=3.0)
     assert stats.kstest(uniform, "uniform").pvalue > 1e-3
+    both = sample((5_000,), role="norm", norm_init="symmetric", init_scale=3.0)
+    assert stats.kstest(both, stats.uniform(-1, 2).cdf).pvalue > 1e-3

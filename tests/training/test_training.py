@@ -167,15 +167,25 @@ def test_a_rewound_training_goes_on_at_its_step_of_the_schedule(material):
 
 @pytest.mark.parametrize("step", [7, 20, 33, 60])
 def test_the_snapshot_is_the_weights_after_that_step_and_changes_nothing(step, material):
-    with_snapshot = run(material, snapshot_step=step)
+    with_snapshot = run(material, snapshot_steps=(step,))
     without = run(material)
     assert all(torch.equal(with_snapshot.weights[n], without.weights[n]) for n in without.weights)
     assert with_snapshot.history == without.history
     short = TrainConfig(lr=2e-3, batch_size=50, steps=step, eval_every=min(step, 20))
     expected = run(material, short).weights
-    snapshot = with_snapshot.snapshot
-    assert snapshot is not None
+    assert list(with_snapshot.snapshots) == [step]
+    snapshot = with_snapshot.snapshots[step]
     assert all(torch.equal(snapshot[name], expected[name]) for name in expected)
+
+
+def test_several_snapshots_are_those_of_each_step_alone(material):
+    steps = (0, 7, 13, 20)
+    together = run(material, snapshot_steps=steps).snapshots
+    assert tuple(together) == steps
+    for step in steps:
+        (alone,) = run(material, snapshot_steps=(step,)).snapshots.values()
+        assert all(torch.equal(alone[name], together[step][name]) for name in alone)
+    assert not torch.equal(together[7]["fc1.weight"], together[13]["fc1.weight"])
 
 
 def test_measuring_the_test_set_less_often_gives_the_same_result(material):

@@ -17,7 +17,14 @@ from lttune.config import (
 from lttune.config.control import CONTROLS, ControlName
 from lttune.errors import ConfigError
 from lttune.models import masks
-from lttune.trajectory.branches import ANYWHERE, BRANCHES, FROM_DENSE, HOLDING, TRANSFERS
+from lttune.trajectory.branches import (
+    ANYWHERE,
+    BRANCHES,
+    FROM_DENSE,
+    HOLDING,
+    TRANSFERS,
+    ticket_of,
+)
 from lttune.trajectory.checks import check_controls, check_fit
 from lttune.trajectory.starts import start_weights
 
@@ -42,7 +49,7 @@ def test_a_branch_is_determined_by_its_stream(name):
 def test_a_branch_leaves_the_trunk_as_it_was(name):
     at = junction(name)
     before = {n: keep.clone() for n, keep in at.mask.items()}
-    sources = (at.initial, at.rewound, at.trained, at.dense, at.final, at.start)
+    sources = (at.initial, at.rewound, at.evidence.trained, at.dense, at.final, at.start)
     copies = [{n: v.clone() for n, v in weights.items()} for weights in sources]
     for value in (found := BRANCHES[name](at)).start.values():
         assert value.isfinite().all()
@@ -84,6 +91,7 @@ def test_rewound_weights_are_those_of_their_new_places(name):
         ("lr_rewind", "lr_rewind"),
         ("permute", "permute"),
         ("keep_sign", "keep_sign"),
+        ("permute_magnitudes", "permute_magnitudes"),
         ("signed_constant", "signed_constant"),
         ("reinit", "reinit"),
     ],
@@ -98,17 +106,53 @@ def test_a_start_is_the_one_of_its_name(name, kept):
     )
 
 
-@pytest.mark.parametrize("name", sorted(HOLDING))
+@pytest.mark.parametrize("name", sorted(HOLDING - {"zero_all_if_shrinking"}))
 def test_a_holding_control_starts_as_the_trunk_and_holds_what_it_is_called_for(name):
     # The trunk's own start was drawn: the control has the same.
     own = start_weights(junction("trunk"), "reinit", "zero")
     found = leaving(name, start=own, first_step=3)
-    held = start_weights(junction(), "rewind", name)
+    held = start_weights(junction(name), "rewind", name)
     for n, keep in MASK.items():
         assert torch.equal(found.start[n][keep], own[n][keep])
         assert torch.equal(found.start[n][~keep], held[n][~keep])
         assert found.start[n][~keep].any()
     assert found.first_step == 3
+
+
+def test_all_weights_that_shrank_can_start_from_zero():
+    own = start_weights(junction("trunk"), "reinit", "zero")
+    found, at = leaving("zero_all_if_shrinking", start=own, first_step=3), junction()
+    held = leaving("zero_if_shrinking").start
+    for n, keep in MASK.items():
+        shrunk = at.final[n].abs() < INITIAL[n].abs()
+        assert torch.equal(found.start[n][keep], torch.where(shrunk, 0, own[n])[keep])
+        assert torch.equal(found.start[n][~keep], held[n][~keep])
+        assert (shrunk & keep).any()
+    assert (found.first_step, found.pruned) == (3, "zero_if_shrinking")
+
+
+def test_trainable_weights_start_from_zero_and_are_let_go():
+    own = start_weights(junction("trunk"), "reinit", "freeze")
+    found = ticket_of(leaving("trainable", start=own), CONFIG)
+    for n, keep in MASK.items():
+        assert torch.equal(found.start[n], torch.where(keep, own[n], 0))
+        assert torch.equal(found.mask[n], keep)
+        assert found.moving[n].all()
+    # Every control of a trunk that lets them go does so too, unless it holds them.
+    free = dataclasses.replace(CONFIG, pruned="trainable")
+    for name in BRANCHES:
+        released = ticket_of(leaving(name, config=free), free).released
+        assert released == (name not in HOLDING)
+        assert ticket_of(leaving(name), CONFIG).released == (name == "trainable")
+
+
+def test_the_control_that_is_rescaled_has_the_tickets_weights_over_the_density():
+    found = leaving("rescale")
+    for n, keep in MASK.items():
+        expected = REWOUND[n][keep] * keep.numel() / keep.sum()
+        assert torch.allclose(found.start[n][keep], expected, rtol=1e-6)
+    assert torch.equal(found.start["fc1.bias"], REWOUND["fc1.bias"])
+    assert (found.train, found.first_step) == (CONFIG.train, 7)
 
 
 def test_the_sibling_is_the_trunks_ticket_in_another_order():

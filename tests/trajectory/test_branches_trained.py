@@ -105,7 +105,7 @@ def test_transfers_learn_the_targets_examples_with_the_sources_network(real):
     for member in targets:
         assert member.network.shapes["out.weight"] == (10, 10)
         assert member.material.classes == 6
-        assert member.snapshot_step is None
+        assert member.snapshot_steps == ()
     assert rows["transfer", 0]["end_test_accuracy"] > 0.5
 
 
@@ -133,7 +133,7 @@ def test_where_the_trunk_continues_the_reset_is_rewound(tmp_path):
     keep = trunk.mask["fc1.weight"]
     assert torch.equal(reset.mask["fc1.weight"], keep)
     assert torch.equal(trunk.start["fc1.weight"][keep], dense.weights["fc1.weight"][keep])
-    assert torch.equal(reset.start["fc1.weight"][keep], dense.snapshot["fc1.weight"][keep])
+    assert torch.equal(reset.start["fc1.weight"][keep], dense.snapshots[10]["fc1.weight"][keep])
     assert (trunk.first_step, reset.first_step) == (0, 10)
     assert trunk.config.lr == pytest.approx(0.1 * reset.config.lr)
 

@@ -3,11 +3,13 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from lttune.config import LotteryConfig, ModelConfig, TrainConfig
 from lttune.config.seeding import stream
+from lttune.errors import ConfigError
 from lttune.models import build, masks
 from lttune.pruning.criteria import evidence_of
 from lttune.trajectory.starts import HOLDS, STARTS, Junction, start_weights, training_of
@@ -39,6 +41,7 @@ def junction(purpose="x", **changes):
         evidence=dataclasses.replace(evidence, initial=INITIAL),
         rewound=REWOUND,
         dense=DENSE,
+        dense_scored=DENSE,
         final=FINAL,
         config=LotteryConfig(model=NETWORK.config),
         rng=stream(0, 0, purpose),
@@ -54,7 +57,7 @@ def survivors(kept):
 
 
 @pytest.mark.parametrize(
-    ("kept", "source"), [("rewind", REWOUND), ("continue", TRAINED), ("lr_rewind", TRAINED)]
+    ("kept", "source"), [("rewind", REWOUND), ("continue", FINAL), ("lr_rewind", FINAL)]
 )
 def test_survivors_biases_and_running_moments_are_those_of_the_source(kept, source):
     weights = start_weights(junction(), kept, "zero")
@@ -108,7 +111,51 @@ def test_signed_constant_has_one_magnitude_a_layer():
         assert values.abs().numpy() == pytest.approx(deviation, rel=1e-6)
 
 
-@pytest.mark.parametrize("kept", ["permute", "keep_sign", "signed_constant"])
+def test_permuted_magnitudes_leave_every_sign_at_its_place():
+    for name, (values, keep) in survivors("permute_magnitudes").items():
+        found, before = values.numpy(), REWOUND[name][keep].numpy()
+        assert np.array_equal(np.sort(np.abs(found)), np.sort(np.abs(before)))
+        assert np.array_equal(found > 0, before > 0)
+        assert np.count_nonzero(np.abs(found) == np.abs(before)) <= 6
+
+
+def test_permuted_magnitudes_take_every_order_alike():
+    keep = torch.tensor([[True, True, False, True]])
+    values = {"fc1.weight": torch.tensor([[1.0, -2.0, 9.0, 0.0]])}
+    at = junction(mask={"fc1.weight": keep}, rewound=values)
+    draw = STARTS["permute_magnitudes"]
+    found = [tuple(draw(at)["fc1.weight"][keep].tolist()) for _ in range(600)]
+    orders = {(1, -2, 0), (1, 0, 2), (2, -1, 0), (2, 0, 1), (0, -1, 2), (0, -2, 1)}
+    assert set(found) == orders
+    assert all(60 < found.count(order) < 140 for order in orders)
+
+
+def test_survivors_that_shrank_can_start_from_zero():
+    for name, (values, keep) in survivors("zero_if_shrinking").items():
+        shrunk = (FINAL[name].abs() < INITIAL[name].abs())[keep]
+        assert 0 < int(shrunk.sum()) < len(shrunk)
+        assert (values[shrunk] == 0).all()
+        assert torch.equal(values[~shrunk], REWOUND[name][keep][~shrunk])
+
+
+@pytest.mark.parametrize("kept", sorted(STARTS))
+def test_rescaling_divides_by_the_density_of_the_layer_all_but_trained_weights(kept):
+    config = LotteryConfig(model=NETWORK.config)
+    plain = start_weights(junction(), kept, "freeze")
+    if kept in ("continue", "lr_rewind"):
+        with pytest.raises(ConfigError, match="rescale must be False where kept"):
+            config.override({"kept": kept, "rescale": True})
+        # As a control of a trunk that is rescaled.
+    at = junction(config=config.override({"rescale": True}))
+    for name, value in start_weights(at, kept, "freeze").items():
+        keep = MASK.get(name, torch.zeros(value.shape, dtype=torch.bool))
+        share = 1.0 if kept in ("continue", "lr_rewind") else np.mean(keep.numpy())
+        expected = plain[name][keep].numpy() / share
+        assert value[keep].numpy() == pytest.approx(expected, rel=1e-6)
+        assert torch.equal(value[~keep], plain[name][~keep])
+
+
+@pytest.mark.parametrize("kept", ["permute", "keep_sign", "permute_magnitudes", "signed_constant"])
 def test_what_is_in_no_mask_is_rewound(kept):
     weights = start_weights(junction(), kept, "zero")
     for name in REWOUND.keys() - MASK.keys():
@@ -137,6 +184,33 @@ def test_weights_that_moved_towards_zero_are_zero_and_others_frozen():
         grown = ~keep & ~shrunk
         assert torch.equal(weights[name][grown], INITIAL[name][grown])
         assert int(grown.sum()) > 5
+
+
+def test_growing_weights_are_zero_where_shrinking_ones_are_not():
+    one, other = (
+        start_weights(junction(), "rewind", how) for how in ("zero_if_shrinking", "zero_if_growing")
+    )
+    for name, keep in MASK.items():
+        pairs = torch.stack([one[name][~keep], other[name][~keep]])
+        assert ((pairs == 0).sum(0) == 1).all()
+        assert torch.equal(pairs.sum(0), INITIAL[name][~keep])
+
+
+def test_shuffled_zeros_are_as_many_at_places_of_chance():
+    times, at = 300, junction("zeros")
+    zeros = dict.fromkeys(MASK, 0)
+    for _ in range(times):
+        held = HOLDS["zero_shuffled"](at)
+        for name, keep in MASK.items():
+            zero = (held[name] == 0)[~keep]
+            expected = (FINAL[name].abs() < INITIAL[name].abs())[~keep]
+            assert int(zero.sum()) == int(expected.sum()) > 0
+            assert torch.equal(held[name][~keep][~zero], INITIAL[name][~keep][~zero])
+            zeros[name] += zero.int()
+    for name, keep in MASK.items():
+        share = (FINAL[name].abs() < INITIAL[name].abs())[~keep].float().mean().item()
+        deviation = math.sqrt(times * share * (1 - share))
+        assert (zeros[name] - times * share).abs().max() < 5 * deviation
 
 
 def test_a_start_leaves_its_sources_as_they_were():

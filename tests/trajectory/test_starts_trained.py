@@ -5,9 +5,12 @@ import torch
 from torch.nn import functional
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
+from lttune.config.seeding import stream
 from lttune.data import load
+from lttune.models import masks
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
+from lttune.training.protocol import Member
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.lottery import trajectories
 from lttune.trajectory.starts import HOLDS, STARTS, holding
@@ -39,7 +42,7 @@ def levels_of(config, folder):
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adam", "adamw", "rmsprop"])
-@pytest.mark.parametrize("pruned", ["zero", "freeze", "zero_if_shrinking"])
+@pytest.mark.parametrize("pruned", sorted(HOLDS.keys() - {"trainable"}))
 def test_held_weights_are_constant_through_training_and_survivors_move(pruned, optimizer, tmp_path):
     lr = 0.05 if optimizer in ("momentum", "nesterov") else 2e-3
     config = HARD.override({"pruned": pruned, "train.optimizer": optimizer, "train.lr": lr})
@@ -79,6 +82,37 @@ def test_zero_if_shrinking_goes_by_the_last_training_of_each_weight(trunk, tmp_p
     assert differ > 0
 
 
+def test_pruned_weights_that_are_trainable_leave_zero_and_are_pruned_again(tmp_path):
+    config = HARD.override({"pruned": "trainable"})
+    lab, found, ends = levels_of(config, tmp_path)
+    for before, end, level, after in zip(found, ends, found[1:], ends[1:], strict=False):
+        ticket, initial = level.ticket, level.junction.initial
+        for name, keep in ticket.mask.items():
+            assert torch.equal(ticket.start[name], torch.where(keep, initial[name], 0))
+            assert (after[name][~keep] != 0).float().mean() > 0.5
+            # What was pruned stays so, however far it came.
+            assert not (keep & ~before.ticket.mask[name]).any()
+            alive = end[name][before.ticket.mask[name]].abs()
+            kept = end[name][keep].abs()
+            assert kept.min() >= alive.sort().values[len(alive) - len(kept)]
+        # As plain training of the dense network from there.
+        dense = masks.ones(ticket.start, list(ticket.mask))
+        order, noise = (stream(0, 0, purpose, level.level) for purpose in ("order", "order-noise"))
+        material = lab.material(config, 0)
+        member = Member(
+            network=level.junction.network,
+            start=ticket.start,
+            mask=dense,
+            config=config.train,
+            material=material,
+            order=order,
+            noise=noise,
+        )
+        (trained,) = TorchEngine().train([member])
+        assert all(torch.equal(trained.weights[name], after[name]) for name in after)
+        assert level.stored.cell.record["measures"]["val_loss"] == trained.measures["val_loss"]
+
+
 def test_levels_that_continue_start_where_the_level_before_ended(tmp_path):
     config = HARD.override({"kept": "continue", "train.milestones": (30,)})
     _, found, ends = levels_of(config, tmp_path)
@@ -98,7 +132,9 @@ def test_rewinding_the_rate_alone_keeps_the_trained_weights_and_skips_the_first_
         assert torch.equal(level.ticket.start["fc1.weight"][keep], end["fc1.weight"][keep])
 
 
-@pytest.mark.parametrize("kept", ["reinit", "permute", "keep_sign", "signed_constant"])
+@pytest.mark.parametrize(
+    "kept", ["reinit", "permute", "keep_sign", "permute_magnitudes", "signed_constant"]
+)
 def test_a_start_that_is_drawn_is_another_at_every_level_but_the_same_every_time(kept, tmp_path):
     _, found, _ = levels_of(HARD.override({"kept": kept}), tmp_path / "one")
     _, again, _ = levels_of(HARD.override({"kept": kept}), tmp_path / "two")
@@ -115,6 +151,8 @@ def test_whatever_changes_the_bytes_of_a_level_is_in_its_key(tmp_path):
     for changes in (
         *({"kept": kept} for kept in STARTS),
         *({"pruned": pruned} for pruned in HOLDS if pruned != "zero"),
+        {"rescale": True},
+        {"prune.share": 0.5},
         {"prune.criterion": "small_final"},
         {"prune.rounds": 3},
         {"prune.structure": "channel"},
@@ -127,7 +165,7 @@ def test_whatever_changes_the_bytes_of_a_level_is_in_its_key(tmp_path):
         ends.append(weights[1]["fc1.weight"].numpy().tobytes())
         assert found[0].stored.reused == (len(keys) > 1)
     # At a constant rate, continuing is rewinding the rate; and magnitudes stay in every round.
-    assert (len(keys), len(set(ends))) == (15, 13)
+    assert (len(keys), len(set(ends))) == (22, 20)
     assert len(set(keys)) == len(keys)
 
 

@@ -1,7 +1,10 @@
 """Masks learned on weights that are not trained."""
 
+import math
+
 import pytest
 import torch
+from torch.nn import functional
 
 from lttune.config import (
     DataConfig,
@@ -20,7 +23,7 @@ from lttune.training.engines.torch import TorchEngine
 from lttune.training.engines.torch.supermask import SupermaskSession
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.lottery import planned_densities, trajectories
-from lttune.trajectory.supermasks import fixed_weights, training
+from lttune.trajectory.supermasks import fixed_weights, identity, training
 from lttune.trajectory.task import weights_of
 from lttune.trajectory.trial import run_trial
 
@@ -96,6 +99,60 @@ def test_the_gradient_is_that_of_the_chance():
         expected = -INITIAL[name] * gradients[name].grad * chance * (1 - chance)
         moved = learned.weights()[name] - before[name]
         assert torch.allclose(moved, expected, atol=1e-6, rtol=2e-3)
+
+
+def test_a_rounded_mask_is_what_is_likelier_and_its_gradient_that_of_the_chance():
+    config = CONFIG.override({"supermask.round": True, "supermask.logit": 0.3})
+    learned, index, rate = session(config), batches(1), 500.0
+    x, y = POOL.batch(index[0])
+    module = NETWORK.make()
+    module.load_state_dict(INITIAL)
+    functional.cross_entropy(module(x), y).backward()
+    chance = 1 / (1 + math.exp(-0.3))
+    learned.run(POOL, index, [rate])
+    logits = learned.weights()
+    for name, value in module.named_parameters():
+        if name in NETWORK.prunable:
+            # All weights are in at first, so that nothing is rescaled.
+            expected = 0.3 - rate * INITIAL[name] * value.grad * chance * (1 - chance)
+            assert torch.allclose(logits[name], expected, atol=1e-4, rtol=2e-3)
+    assert any((logits[name] < 0).any() for name in NETWORK.prunable)
+    values = learned._drawn(learned._drawing)
+    for name in NETWORK.prunable:
+        keep = (logits[name] > 0).float()
+        assert torch.allclose(values[name], INITIAL[name] * keep / keep.mean())
+
+
+def test_a_rounded_mask_learns_and_has_the_accuracy_of_its_ticket(lab):
+    config = CONFIG.override({"supermask.round": True, "supermask.logit": 0.1})
+    _, level = (levels[0] for levels in trajectories(config, [0], lab))
+    measures = level.stored.cell.record["measures"]
+    assert measures["start_val_accuracy"] < 0.3 < 0.7 < measures["test_accuracy"]
+    assert 0.2 < masks.density(level.ticket.mask) < 0.95
+    module = NETWORK.make()
+    shares = {name: keep.float().mean() for name, keep in level.ticket.mask.items()}
+    module.load_state_dict({n: v / shares.get(n, 1) for n, v in level.ticket.start.items()})
+    test = lab.material(config, 0).test
+    x, y = test.slice(0, len(test))
+    accuracy = (module(x).argmax(1) == y).float().mean().item()
+    assert measures["end_test_accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    # Nothing is drawn: one mask is as good as several.
+    one = config.override({"supermask.samples": 1})
+    other = list(trajectories(one, [0], lab))[1][0].stored.cell.record["measures"]
+    assert other["end_test_accuracy"] == measures["end_test_accuracy"]
+
+
+def test_rounding_needs_a_mask_to_begin_with():
+    with pytest.raises(ConfigError, match=r"supermask.logit must be > 0 where supermask.round"):
+        SupermaskConfig(round=True)
+
+
+def test_masks_that_are_drawn_have_the_keys_that_they_had(lab):
+    (dense,) = next(trajectories(CONFIG, [0], lab))
+    known = {"lr", "logit", "rescale", "signed_constant", "samples"}
+    assert identity(CONFIG, NETWORK, dense.stored)["supermask"].keys() == known
+    other = CONFIG.override({"supermask.round": True, "supermask.logit": 0.1})
+    assert identity(other, NETWORK, dense.stored)["supermask"].keys() == {*known, "round"}
 
 
 def test_dynamic_rescaling_divides_by_the_share_that_is_kept():

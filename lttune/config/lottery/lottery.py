@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,9 +20,19 @@ from lttune.errors import quoted, unknown
 
 MethodName = Literal["prune", "supermask"]
 KeptName = Literal[
-    "rewind", "reinit", "permute", "keep_sign", "signed_constant", "continue", "lr_rewind"
+    "rewind",
+    "reinit",
+    "permute",
+    "keep_sign",
+    "permute_magnitudes",
+    "signed_constant",
+    "zero_if_shrinking",
+    "continue",
+    "lr_rewind",
 ]
-PrunedName = Literal["zero", "freeze", "zero_if_shrinking"]
+PrunedName = Literal[
+    "zero", "freeze", "zero_if_shrinking", "zero_if_growing", "zero_shuffled", "trainable"
+]
 
 DEPTH = ("levels", "min_density")
 """Fields that say how deep a trajectory goes and change none of its networks: what a point may set
@@ -46,12 +56,19 @@ class LotteryConfig:
     kept: KeptName = "rewind"
     """What surviving weights start a level from: rewind (the weights at ``rewind_step``), reinit
     (newly drawn), permute (the survivors' initial values in another order), keep_sign (newly drawn
-    with the initial sign), signed_constant (the initial sign times the layer's deviation), continue
-    (trained weights, at the schedule's last learning rate) or lr_rewind (trained weights, with the
-    schedule from ``rewind_step`` on; Renda et al. 2020)."""
+    with the initial sign), permute_magnitudes (as permute, but every place keeps its sign),
+    signed_constant (the initial sign times the layer's deviation), zero_if_shrinking (as rewind,
+    but zero if training moved them towards zero), continue (trained weights, at the schedule's last
+    learning rate) or lr_rewind (trained weights, with the schedule from ``rewind_step`` on; Renda
+    et al. 2020)."""
     pruned: PrunedName = "zero"
-    """What pruned weights hold: zero, freeze (their initial value), or zero_if_shrinking (zero if
-    training moved them towards zero, else their initial value; Zhou et al. 2019)."""
+    """What pruned weights hold: zero, freeze (their initial value), zero_if_shrinking (zero if
+    training moved them towards zero, else their initial value; Zhou et al. 2019), zero_if_growing
+    (zero if it did not), zero_shuffled (as many zeros in each layer, at random places), or
+    trainable (nothing: they start from zero and are trained, so that the network is dense)."""
+    rescale: bool = False
+    """Whether a layer's surviving weights, as ``kept`` has them, are divided by its density (the
+    dynamic weight rescaling of Zhou et al. 2019). Trained weights are not: see ``kept``."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -73,6 +90,7 @@ class LotteryConfig:
             rules.choice("method", self.method, MethodName)
             rules.choice("kept", self.kept, KeptName)
             rules.choice("pruned", self.pruned, PrunedName)
+            rules.require(isinstance(self.rescale, bool), "rescale", "a bool", self.rescale)
             late = self.method == "supermask" and self.rewind_step != 0
             rule = "0 where method is 'supermask'"
             rules.require(not late, "rewind_step", rule, self.rewind_step)
@@ -84,6 +102,14 @@ class LotteryConfig:
             rule = f"a whole number from 0 to below train.steps ({quoted(self.train.steps)})"
             given = ("train.steps", "rewind_step")
             rules.require(ok, "rewind_step", rule, self.rewind_step, given)
+            ok = not self.rescale or self.kept not in ("continue", "lr_rewind")
+            rule = "False where kept is 'continue' or 'lr_rewind'"
+            rules.require(ok, "rescale", rule, self.rescale, ("kept",))
+            first, last, step = self.rewind_step, self.train.steps, self.prune.step
+            # What is no whole number has had its line.
+            ok = step is None or not all(map(is_int, (first, last, step))) or first <= step < last
+            rule = f"from rewind_step ({quoted(first)}) to below train.steps ({quoted(last)})"
+            rules.require(ok, "prune.step", rule, step, (*given, "prune.step"))
 
     def override(self, hparams: Mapping[str, Any]) -> LotteryConfig:
         """Returns a copy with dotted paths replaced, e.g. ``{"train.lr": 0.1}``.
@@ -99,7 +125,7 @@ class LotteryConfig:
             for path, value in hparams.items():
                 head, _, rest = path.partition(".")
                 if path not in known and not path.startswith("prune.fractions."):
-                    rules.note(unknown("hyperparameter", path, known))
+                    rules.note(unknown("hyperparameter", path, _beside(path, known)))
                 elif rest:
                     groups.setdefault(head, {})[rest] = value
                 else:
@@ -107,6 +133,16 @@ class LotteryConfig:
             for head, values in groups.items():
                 own[head] = _replaced(getattr(self, head), values)
             return dataclasses.replace(self, **own)
+
+    def trained_by(self, train: TrainConfig, **changes: Any) -> LotteryConfig:
+        """Returns a copy with another training, of which no step is one to rewind to or prune at.
+
+        Args:
+            train: may have fewer steps.
+            changes: of other fields.
+        """
+        prune = dataclasses.replace(self.prune, step=None)
+        return dataclasses.replace(self, train=train, prune=prune, rewind_step=0, **changes)
 
     def nested(self) -> dict[str, Any]:
         """Returns every field as JSON would give it back; ``from_dict`` reads them."""
@@ -129,6 +165,14 @@ class LotteryConfig:
     def paths(self) -> list[str]:
         """Returns the dotted paths of all fields, with the fractions that are set."""
         return [*self.flat(), "prune.fractions"]
+
+
+def _beside(path: str, known: Sequence[str]) -> list[str]:
+    """Returns the paths of a path's group; if there is no such group, those of none, and groups."""
+    group = path.partition(".")[0]
+    names = [name for name in known if name.startswith(f"{group}.")]
+    heads = [name.partition(".")[:2] for name in known]
+    return names or sorted({f"{head}.*" if dot else head for head, dot in heads})
 
 
 def _replaced(group: Any, values: Mapping[str, Any]) -> Any:

@@ -20,7 +20,7 @@ InitName = Literal[
     "binary",
     "module",
 ]
-NormInitName = Literal["ones", "uniform"]
+NormInitName = Literal["ones", "uniform", "symmetric"]
 
 NAMES = (
     r"lenet(-[1-9]\d{0,3}){1,8}",
@@ -62,7 +62,7 @@ class ModelConfig:
     init_scale: float = 1.0
     """Factor of every drawn weight, > 0."""
     norm_init: NormInitName = "ones"
-    """Initial scale of batch norm: ones, or uniform in [0, 1]."""
+    """Initial scale of batch norm: ones, uniform in [0, 1], or symmetric: uniform in [-1, 1]."""
     dropout: float = 0.0
     """Probability of dropping an activation after each hidden fully connected layer, in [0, 1);
     the paper's is 0.5 for conv-2, -4 and -6. Networks without such layers refuse it."""

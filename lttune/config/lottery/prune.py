@@ -10,8 +10,10 @@ from lttune.config.fields import as_tuple, is_number
 from lttune.config.rules import (
     MOST_EXAMPLES,
     MOST_PASSES,
+    MOST_STEPS,
     WHY_EXAMPLES,
     WHY_PASSES,
+    WHY_STEPS,
     every_rule,
 )
 
@@ -65,6 +67,12 @@ class PruneConfig:
     rounds. None prunes level by level."""
     scoring_examples: int = 256
     """Training examples on which snip, grasp and gradient are measured."""
+    step: int | None = None
+    """Step of the level's training whose weights the criterion sees, while the training goes on.
+    Counted as ``rewind_step`` is, and not before it; None is the end."""
+    share: float = 1.0
+    """Share of the way from the initial weights to those at ``step`` at which the criterion sees
+    them, in [0, 1]; 1 is at its end."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
@@ -89,6 +97,11 @@ class PruneConfig:
             rules.whole(*what, least=1, most=MOST_EXAMPLES, why=WHY_EXAMPLES)
             ok = self.one_shot is None or (is_number(self.one_shot) and 0 < self.one_shot < 1)
             rules.require(ok, "prune.one_shot", "in (0, 1) or None", self.one_shot)
+            if self.step is not None:
+                what = "prune.step", self.step
+                rules.whole(*what, least=0, most=MOST_STEPS, why=WHY_STEPS)
+            ok = is_number(self.share) and 0 <= self.share <= 1
+            rules.require(ok, "prune.share", "in [0, 1]", self.share)
             ok = self.structure == "weight" or self.scope == "layer"
             rule = "'layer' where prune.structure is 'channel'"
             given = ("prune.scope", "prune.structure")

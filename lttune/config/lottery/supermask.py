@@ -20,8 +20,12 @@ class SupermaskConfig:
     """Whether a layer's weights are divided by the share that its mask keeps."""
     signed_constant: bool = False
     """Whether the weights are the layer's deviation with the sign that was drawn."""
+    round: bool = False
+    """Whether the mask is the weights that are more likely in the network than not, instead of a
+    draw. ``logit`` must then be > 0: no weight is in the network at 0, and nothing is learned."""
     samples: int = 10
-    """Masks drawn for the mean accuracy of an evaluation; 1 or more."""
+    """Masks drawn for the mean accuracy of an evaluation; 1 or more. Without
+    draws one mask is all."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
@@ -29,8 +33,11 @@ class SupermaskConfig:
             ok = is_number(self.lr) and self.lr > 0
             rules.require(ok, "supermask.lr", "a finite number > 0", self.lr)
             rules.require(is_number(self.logit), "supermask.logit", "a finite number", self.logit)
-            for name in ("rescale", "signed_constant"):
+            for name in ("rescale", "signed_constant", "round"):
                 value = getattr(self, name)
                 rules.require(isinstance(value, bool), f"supermask.{name}", "a bool", value)
+            ok = self.round is not True or not is_number(self.logit) or self.logit > 0
+            rule = "> 0 where supermask.round is True"
+            rules.require(ok, "supermask.logit", rule, self.logit)
             what = "supermask.samples", self.samples
             rules.whole(*what, least=1, most=MOST_PASSES, why=WHY_PASSES)

@@ -1,4 +1,4 @@
-"""The forms in which a ticket leaves: a ``state_dict``, plain, compact or of a pruned module."""
+"""The forms in which a ticket leaves: a ``state_dict`` of several kinds, or a pruned module."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch.nn.utils import prune
 
 from lttune.errors import ConfigError
 from lttune.exchange.tensors.packing import in_parts
+from lttune.exchange.tensors.smaller import without_idle_units
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
 
@@ -68,6 +69,17 @@ def compact(weights: Weights, mask: Mask, network: Network, steps: int) -> dict[
     return in_parts(plain(weights, mask, network, steps), mask)
 
 
+def smaller(weights: Weights, mask: Mask, network: Network, steps: int) -> dict[str, Tensor]:
+    """Returns what ``plain`` does of a dense network without the units that do nothing.
+
+    Arguments as of ``plain``.
+
+    Raises:
+        ConfigError: if the network is none of ours, or not of layers in a row.
+    """
+    return without_idle_units(plain(weights, mask, network, steps), network)
+
+
 def _require_zeros(weights: Weights, mask: Mask, reason: str) -> None:
     if any(weights[name][~keep].any() for name, keep in mask.items()):
         raise ConfigError(f"form must be state-dict where pruned weights hold a value; {reason}")
@@ -77,6 +89,7 @@ TENSOR_FORMS: dict[str, TensorForm] = {
     "state-dict": plain,
     "torch-prune": torch_prune,
     "compact": compact,
+    "smaller": smaller,
 }
 """Name of a form -> what it makes of a ticket."""
 

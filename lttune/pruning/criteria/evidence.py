@@ -19,7 +19,7 @@ class Evidence:
     initial: Weights
     """Dense weights at initialisation."""
     trained: Weights
-    """Weights at the end of the training under ``mask``."""
+    """Weights at the end of the training under ``mask``, or at ``prune.step`` of it."""
     mask: Mask
     """Which of them are still alive."""
     network: Network

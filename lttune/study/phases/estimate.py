@@ -73,7 +73,7 @@ def measured(
     train = dataclasses.replace(
         lottery.train, steps=PACE_STEPS, eval_every=PACE_STEPS, warmup_steps=0, milestones=()
     )
-    brief = dataclasses.replace(lottery, train=train, rewind_step=0)
+    brief = lottery.trained_by(train)
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(datasets, make(engine, device), Store(Path(folder)), device=device)
         # The best of some: the first also loads what stays loaded, and machines have other work.

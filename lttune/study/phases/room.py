@@ -29,7 +29,8 @@ def stored_room(config: StudyConfig, study: Study, datasets: Mapping[str, Datase
     """Returns what the networks of a study need, those that are there already included.
 
     Of each ticket the store keeps the surviving weights and a bit for every weight; of a control
-    its record. A point that is yet to come counts as the base.
+    its record; with ``prune.step`` the surviving weights of that step as well. A point that is yet
+    to come counts as the base.
     """
     size, files = 0.0, 0
     for name in phase_names(lambda phase: phase.name in config.phases):
@@ -39,7 +40,8 @@ def stored_room(config: StudyConfig, study: Study, datasets: Mapping[str, Datase
             network = network_of(lottery, datasets[lottery.data.name])
             weights = sum(map(math.prod, network.shapes.values()))
             densities = planned_densities(lottery, network)
-            kept = sum(4 * weights * density + weights / 8 for density in densities)
+            copies = 4 if lottery.prune.step is None else 8
+            kept = sum(copies * weights * density + weights / 8 for density in densities)
             if lottery.rewind_step > 0:
                 kept += 4 * weights
             cells = sum(networks(densities, trial.controls, config.control_densities))

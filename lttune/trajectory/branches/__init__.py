@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lttune.trajectory.branches import other_masks, other_values
-from lttune.trajectory.branches.departure import Departure
+from lttune.trajectory.branches.departure import Departure, ticket_of
 from lttune.trajectory.branches.other_orders import sibling
 from lttune.trajectory.branches.other_targets import transfer, transfer_random, transfer_reinit
 from lttune.trajectory.starts import Junction
@@ -29,9 +29,15 @@ BRANCHES: dict[str, Branch] = {
     "reset": other_values.starting("rewind"),
     "permute": other_values.starting("permute"),
     "keep_sign": other_values.starting("keep_sign"),
+    "permute_magnitudes": other_values.starting("permute_magnitudes"),
     "signed_constant": other_values.starting("signed_constant"),
+    "rescale": other_values.rescale,
     "freeze": other_values.holder("freeze"),
     "zero_if_shrinking": other_values.holder("zero_if_shrinking"),
+    "zero_if_growing": other_values.holder("zero_if_growing"),
+    "zero_shuffled": other_values.holder("zero_shuffled"),
+    "zero_all_if_shrinking": other_values.zero_all_if_shrinking,
+    "trainable": other_values.holder("trainable"),
     "noise_0.5": other_values.noisy(0.5),
     "noise_1": other_values.noisy(1.0),
     "noise_2": other_values.noisy(2.0),
@@ -43,7 +49,9 @@ BRANCHES: dict[str, Branch] = {
 }
 """Name of a control -> what it trains."""
 
-HOLDING = frozenset({"freeze", "zero_if_shrinking"})
+HOLDING = frozenset(
+    {"freeze", "zero_if_shrinking", "zero_if_growing", "zero_shuffled", "zero_all_if_shrinking"}
+)
 """Controls that hold pruned weights at a value other than zero, which few engines can."""
 
 FROM_DENSE = frozenset({"sibling", "transfer"})
@@ -55,4 +63,13 @@ TRANSFERS = frozenset({"transfer", "transfer_random", "transfer_reinit"})
 ANYWHERE = frozenset({"random_global", "random_even", "random_erk"})
 """Controls whose layers have counts of their own, which whole channels cannot have."""
 
-__all__ = ["ANYWHERE", "BRANCHES", "FROM_DENSE", "HOLDING", "TRANSFERS", "Branch", "Departure"]
+__all__ = [
+    "ANYWHERE",
+    "BRANCHES",
+    "FROM_DENSE",
+    "HOLDING",
+    "TRANSFERS",
+    "Branch",
+    "Departure",
+    "ticket_of",
+]

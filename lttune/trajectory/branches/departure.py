@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.models.masks import Mask, Weights
-from lttune.trajectory.starts import Junction, start_weights, training_of
+from lttune.trajectory.starts import RELEASED, Junction, start_weights, training_of
+from lttune.trajectory.task import Ticket
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,15 +16,24 @@ class Departure:
 
     mask: Mask
     start: Weights
-    """The weights at ``first_step``; those outside the mask are held."""
+    """The weights at ``first_step``; those outside the mask are held, unless ``pruned`` is
+    "trainable"."""
     train: TrainConfig
     first_step: int
+    pruned: str | None = None
+    """What weights outside the mask hold, a value of ``pruned``; None is what the trunk's do."""
     order: str = "order"
     """Stream of the data order; another name gives another order than the trunk's."""
     config: LotteryConfig | None = None
     """The configuration whose examples it learns from, if not the trunk's."""
     keep: bool = False
     """Whether its end weights are kept, to be compared with the trunk's."""
+
+
+def ticket_of(leaving: Departure, config: LotteryConfig) -> Ticket:
+    """Returns what a branch of a trunk trains; ``config`` is the trunk's."""
+    pruned = config.pruned if leaving.pruned is None else leaving.pruned
+    return Ticket(mask=leaving.mask, start=leaving.start, released=pruned == RELEASED)
 
 
 def departure(at: Junction, kept: str) -> Departure:

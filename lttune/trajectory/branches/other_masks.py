@@ -60,7 +60,7 @@ def one_shot(at: Junction) -> Departure:
     Frankle & Carbin (2019), section 2 and Figure 4.
     """
     whole = masks.ones(at.initial, list(at.mask))
-    dense = dataclasses.replace(at.evidence, trained=at.dense, mask=whole, rng=at.rng)
+    dense = dataclasses.replace(at.evidence, trained=at.dense_scored, mask=whole, rng=at.rng)
     mask = prune(dense, at.config.prune, like=at.mask)
     return departure(dataclasses.replace(at, mask=mask), "rewind")
 

@@ -31,7 +31,5 @@ def _taken(at: Junction, leaving: Departure) -> Departure:
     """Returns the departure to the target's examples and training."""
     target, source = at.config.target, at.config
     train = target.training(source.train)
-    config = dataclasses.replace(
-        source, data=target.dataset(source.data), train=train, rewind_step=0
-    )
+    config = source.trained_by(train, data=target.dataset(source.data))
     return dataclasses.replace(leaving, config=config, train=train, first_step=0)

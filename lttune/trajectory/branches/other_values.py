@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from lttune.trajectory.branches.departure import Departure, departure
-from lttune.trajectory.starts import Junction, holding, training_of
+from lttune.trajectory.starts import Junction, holding, rescaled, training_of, unless_shrunk
 
 
 def starting(kept: str) -> Callable[[Junction], Departure]:
@@ -25,7 +26,7 @@ def starting(kept: str) -> Callable[[Junction], Departure]:
 
 
 def holder(pruned: str) -> Callable[[Junction], Departure]:
-    """Returns the branch that starts as the trunk does and holds pruned weights as it is told."""
+    """Returns the branch that starts as the trunk does and has pruned weights hold a value."""
 
     def held(at: Junction) -> Departure:
         """The ticket with pruned weights at a value: Zhou et al. (2019), section 4.2."""
@@ -34,9 +35,25 @@ def holder(pruned: str) -> Callable[[Junction], Departure]:
             start=holding(at, at.start, pruned),
             train=at.train,
             first_step=at.first_step,
+            pruned=pruned,
         )
 
     return held
+
+
+def zero_all_if_shrinking(at: Junction) -> Departure:
+    """As ``zero_if_shrinking``, and what survives starts from zero where it moved towards it.
+
+    Zhou et al. (2019), section 4.2.
+    """
+    start = unless_shrunk(at, at.start)
+    return holder("zero_if_shrinking")(dataclasses.replace(at, start=start))
+
+
+def rescale(at: Junction) -> Departure:
+    """The ticket with each layer's rewound weights over its density: Zhou et al. (2019), sec. 5."""
+    config = dataclasses.replace(at.config, rescale=True)
+    return departure(dataclasses.replace(at, config=config), "rewind")
 
 
 def noisy(deviations: float) -> Callable[[Junction], Departure]:
@@ -53,7 +70,8 @@ def noisy(deviations: float) -> Callable[[Junction], Departure]:
             drawn = torch.from_numpy(at.rng.standard_normal(value.shape, dtype="float32"))
             return value + deviations * at.initial[name].std(correction=0) * drawn
 
-        weights = {n: added(n, v) if n in at.mask else v for n, v in at.rewound.items()}
+        ticket = rescaled(at, at.rewound) if at.config.rescale else at.rewound
+        weights = {n: added(n, v) if n in at.mask else v for n, v in ticket.items()}
         train, first_step = training_of(at.config, "rewind")
         return Departure(
             mask=at.mask,

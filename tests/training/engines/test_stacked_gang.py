@@ -31,9 +31,10 @@ def same(one, other):
     for name, value in one.weights.items():
         assert torch.equal(value.isnan(), other.weights[name].isnan())
         assert torch.equal(value.nan_to_num(), other.weights[name].nan_to_num()), name
-    assert (one.snapshot is None) == (other.snapshot is None)
-    for name, value in (one.snapshot or {}).items():
-        assert torch.equal(value, other.snapshot[name])
+    assert one.snapshots.keys() == other.snapshots.keys()
+    for step, weights in one.snapshots.items():
+        for name, value in weights.items():
+            assert torch.equal(value, other.snapshots[step][name])
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -124,17 +125,16 @@ def test_every_course_has_its_own_stops_and_steps():
     assert wild.history[-1]["val_loss"] is None
     assert len(wild.history) == 2
     assert "test_loss" not in kept.history[0]
-    assert kept.snapshot is not None
-    assert plain.snapshot is None
+    assert list(kept.snapshots) == [13]
+    assert plain.snapshots == {}
 
 
 def test_a_snapshot_is_the_weights_after_its_step():
     config = TrainConfig(batch_size=60, steps=20, eval_every=10)
-    whole = StackedEngine(gang=2).train([member(config, snapshot_step=13)])[0]
+    whole = StackedEngine(gang=2).train([member(config, snapshot_steps=(13,))])[0]
     short = dataclasses.replace(config, steps=13)
     until = StackedEngine(gang=2).train([member(short)])[0]
-    assert whole.snapshot is not None
-    assert all(torch.equal(whole.snapshot[n], until.weights[n]) for n in until.weights)
+    assert all(torch.equal(whole.snapshots[13][n], until.weights[n]) for n in until.weights)
 
 
 def test_times_of_members_add_up_to_the_time_that_passed():

@@ -1,8 +1,8 @@
 """A mask learned on weights that stay as they are (Zhou et al. 2019, section 5).
 
 Every prunable weight has a logit. A forward pass draws each weight into the network with
-probability sigmoid(logit); the gradient goes straight through the draw, as if the probability had
-been the factor (Bengio et al. 2013).
+probability sigmoid(logit), or rounds that probability; the gradient goes straight through, as if
+the probability had been the factor (Bengio et al. 2013).
 """
 
 from __future__ import annotations
@@ -75,15 +75,16 @@ class SupermaskSession:
 
     @torch.no_grad()
     def evaluate(self, examples: Examples) -> tuple[float, float]:
-        """Returns mean cross-entropy (nats) and accuracy over ``samples`` drawn masks.
+        """Returns mean cross-entropy (nats) and accuracy over ``samples`` masks, or of the rounded.
 
         The same draws at every evaluation, so that two differ by their logits alone.
         """
         self._module.eval()
         generator = torch.Generator(self._logits.device)
         generator.manual_seed(self._measured)
-        loss, correct, count = 0.0, 0, len(examples) * self._config.samples
-        for _ in range(self._config.samples):
+        samples = 1 if self._config.round else self._config.samples
+        loss, correct, count = 0.0, 0, len(examples) * samples
+        for _ in range(samples):
             values = self._drawn(generator)
             for start in range(0, len(examples), CHUNK):
                 x, y = examples.slice(start, start + CHUNK)
@@ -108,7 +109,10 @@ class SupermaskSession:
 
     def _drawn(self, generator: torch.Generator) -> dict[str, Tensor]:
         chance = self._logits.sigmoid()
-        draw = torch.bernoulli(chance.detach(), generator=generator)
+        if self._config.round:
+            draw = (chance.detach() > 0.5).to(chance.dtype)
+        else:
+            draw = torch.bernoulli(chance.detach(), generator=generator)
         # The value of the draw, the gradient of the chance.
         factor = draw + chance - chance.detach()
         values = dict(self._fixed)
