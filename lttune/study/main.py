@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tyro
@@ -15,6 +16,7 @@ from lttune.config.command_line import exit_code_after, parsed, unread_output
 from lttune.config.output.help import help_text
 from lttune.config.output.steps import steps_shown
 from lttune.config.output.unneeded import open_descriptors, unneeded_output
+from lttune.config.rules import every_mistake, every_rule
 from lttune.config.signals import (
     INTERRUPTED,
     end_at_once,
@@ -22,6 +24,7 @@ from lttune.config.signals import (
     interrupts_call,
 )
 from lttune.errors import ResourceError, StorageError
+from lttune.study.checks.taken import TakenSettings, taken_settings
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
 
@@ -43,14 +46,14 @@ def main(
         open_descriptors()
     with interrupts_call(exit_at_once) if argv is None else contextlib.nullcontext():
         arguments = sys.argv[1:] if argv is None else argv
-        default = study.scales[_scale(arguments, study)]
-        text = help_text(doc or "")
+        read: list[StudyConfig] = []
         with unread_output():
-            config = parsed(
-                lambda words: tyro.cli(StudyConfig, default=default, description=text, args=words),
-                arguments,
-                f"python {study.file.parent.name}/{study.file.name}",
+            code = exit_code_after(
+                lambda: read.append(_settings(arguments, study, doc or "")) or 0, arguments
             )
+        if code:
+            return code
+        (config,) = read
         with unread_output() if config.plan else unneeded_output():
             alone = argv is None
             return exit_code_after(
@@ -102,9 +105,73 @@ def _require_place() -> None:
         ) from None
 
 
-def _scale(arguments: list[str], study: Study) -> str:
-    """Returns the scale on the command line: its settings are the other flags' defaults."""
-    words = [word for argument in arguments for word in argument.split("=", 1)]
-    named = words[words.index("--scale") + 1 :][:1] if "--scale" in words else []
-    # An unknown scale is refused by the parser, which lists the valid ones.
-    return named[0] if named and named[0] in study.scales else "quick"
+def _settings(arguments: list[str], study: Study, doc: str) -> StudyConfig:
+    """Returns the settings of a command line, after a line about what is taken of another study.
+
+    Raises:
+        SystemExit: after help, or with a line for each mistake.
+        LttuneError: if the other study cannot be read; mistakes in flags are told before.
+    """
+    with every_mistake() as mistakes:
+        taken = mistakes.attempt(lambda: _taken(arguments, study))
+        config = parsed(
+            lambda words: _read(words, study, doc, taken),
+            arguments,
+            f"python {study.file.parent.name}/{study.file.name}",
+        )
+    if taken is not None:
+        print(taken.line)
+    return config
+
+
+def _taken(words: Sequence[str], study: Study) -> TakenSettings | None:
+    """Returns what ``--from`` asks for, if it is there, at the other study's scale if it has it."""
+    folder = _last(words, "--from")
+    if folder is None or not study.scales:
+        return None
+    has_model = any(word.partition("=")[0] == "--lottery.model.name" for word in words)
+    scale = _scale(words, study)
+    first = taken_settings(Path(folder), study.settings_of(scale), has_own_model=has_model)
+    if _last(words, "--scale") is not None or first.scale not in study.scales:
+        return first
+    default = study.settings_of(first.scale)
+    return taken_settings(Path(folder), default, has_own_model=has_model)
+
+
+def _read(
+    words: list[str], study: Study, doc: str = "", taken: TakenSettings | None = None
+) -> StudyConfig:
+    """Returns the settings that flags give, those of their scale being the defaults.
+
+    Args:
+        words: the flags.
+        study: what the study file declares.
+        doc: its docstring.
+        taken: what is taken of another study in place of the scale's settings.
+
+    Raises:
+        ConfigError: if the scale is none of the study's, or another field breaks its rule.
+    """
+    usual = study.usual_scale
+    default = study.settings_of(_scale(words, study)) if taken is None else taken.config
+    text = help_text(f"{doc}\n\nScales: {', '.join(study.scales)}. Without --scale: {usual}.")
+    with every_rule() as rules:
+        config = tyro.cli(StudyConfig, default=default, description=text, args=words)
+        rules.choice("scale", config.scale, study.scales)
+        if taken is not None:
+            rule = "another than that of the study that --from names"
+            rules.require(config.name != taken.name, "name", rule, config.name, ("name",))
+    return config
+
+
+def _scale(words: Sequence[str], study: Study) -> str:
+    """Returns the scale that a command line asks for; what is none is told when it is read."""
+    asked = _last(words, "--scale")
+    return asked if asked is not None and asked in study.scales else study.usual_scale
+
+
+def _last(words: Sequence[str], flag: str) -> str | None:
+    """Returns the last value that a command line gives a flag, None without one."""
+    split = [part for word in words for part in word.split("=", 1)]
+    named = [after for word, after in itertools.pairwise(split) if word == flag]
+    return named[-1] if named else None

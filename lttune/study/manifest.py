@@ -53,6 +53,7 @@ def sheet(
         "question": study.question,
         "source": study.source,
         "scale": config.scale,
+        "scales": list(study.scales),
         "command": masked_command(
             ["python", f"{study.file.parent.name}/{study.file.name}", *sys.argv[1:]]
         ),
