@@ -35,10 +35,7 @@ def test_two_numbers_and_asha_do_not_go_together():
             for name in ("CON", "con", "PRN", "AUX", "NUL", "nul.txt", "COM1", "lpt9.a.b")
         ],
         ("name", None, "letters"),
-        *[
-            ("scale", scale, "must be 1 to 32 letters")
-            for scale in ("", "a b", "../x", None)
-        ],
+        *[("scale", scale, "must be 1 to 32 letters") for scale in ("", "a b", "../x", None)],
         ("sampler", "cmaes", "must be one of gp, random, tpe"),
         ("device", "tpu", "must be one of cpu, cuda"),
         (

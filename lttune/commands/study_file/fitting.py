@@ -19,9 +19,9 @@ from lttune.study.checks.configurations import check_space
 from lttune.study.search.space import space_of
 from lttune.trajectory.lab import network_of
 
-FRACTION = 0.2
+USUAL_FRACTION = 0.2
 """Share of the survivors that a kind of layer loses per level, as in most of the paper."""
-SLOWER = {"out": FRACTION / 2, "shortcut": 0.0}
+SLOWER = {"out": USUAL_FRACTION / 2, "shortcut": 0.0}
 """Kinds that lose less: outputs half, and residual connections' convolutions nothing, as in the
 paper."""
 FEW_WEIGHTS = 50
@@ -81,7 +81,7 @@ def fitted_settings(data: str, model: str) -> FittedSettings:
         data=plain.data,
         model=plain.model,
         train=TrainConfig(batch_size=batch_size, eval_test=False, eval_train=0),
-        prune=PruneConfig(fraction=FRACTION, fractions=_fractions(network)),
+        prune=PruneConfig(fraction=USUAL_FRACTION, fractions=_fractions(network)),
     )
     factors = (
         Factor(path="train.lr", distribution=LogUniform(low=1e-4, high=1e-2)),
@@ -107,9 +107,9 @@ def _weights(network: Network) -> dict[str, int]:
 def _fractions(network: Network) -> dict[str, float]:
     """Returns kind, or layer that is too small, -> share that a level removes."""
     kinds, weights = network.kinds, _weights(network)
-    found = {kind: SLOWER.get(kind, FRACTION) for kind in dict.fromkeys(kinds.values())}
+    found = {kind: SLOWER.get(kind, USUAL_FRACTION) for kind in dict.fromkeys(kinds.values())}
     if found.keys() <= SLOWER.keys():  # As of a network of one layer, that of the logits.
-        found = dict.fromkeys(found, FRACTION)
+        found = dict.fromkeys(found, USUAL_FRACTION)
     small = [layer for layer, count in weights.items() if count < FEW_WEIGHTS]
     if len(small) < len(weights):
         found |= {layer: 0.0 for layer in small if found[kinds[layer]]}

@@ -114,7 +114,7 @@ def measured(
     return Pace(densities=PACE_DENSITIES[::-1], step_s=steps, evaluation_s=evaluations)
 
 
-def compared(base: LotteryConfig, dataset: Dataset) -> Pace:
+def relative_pace(base: LotteryConfig, dataset: Dataset) -> Pace:
     """Returns a pace that compares trials and is no machine's: a step of the base is a second."""
     pictures = validation_size(dataset, base.data.validation) + len(dataset.test_y)
     # Forwards takes a third of forwards and backwards.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from lttune.data import Dataset
 from lttune.study.console.table import clock
-from lttune.study.phases.estimate import compared, measured
+from lttune.study.phases.estimate import measured, relative_pace
 from lttune.study.phases.limit import LeftOut, TimeLimit, planned_costs, training_ends
 from lttune.study.settings import StudyConfig
 
@@ -41,7 +41,7 @@ def time_limit(
     if config.limit_s is None:
         return None
     base = config.lottery
-    pace = compared(base, datasets[base.data.name])
+    pace = relative_pace(base, datasets[base.data.name])
     # The machines of a cluster are others than this one.
     if config.has_own_ray:
         _LOG.info("measuring how fast this machine trains")
