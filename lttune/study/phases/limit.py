@@ -92,6 +92,7 @@ class TimeLimit:
         self._ends, self._costs, self._is_measured = ends, costs, is_measured
         self._reached = dict(reached or {})
         self._levels: dict[int, Sequence[float]] = {}
+        self._of_base: dict[str, float] = {}
         self._since: dict[int, float] = {}
         self._took = self._expected = 0.0
         self.put_off: set[int] = set()
@@ -103,7 +104,10 @@ class TimeLimit:
 
     def fits_one_more(self, phase: str, replicates: int) -> bool:
         """Whether a trial of a phase would whose point is yet to come; the base stands for it."""
-        return self._is_in_time(sum(self._costs(phase, {}, (), replicates)))
+        # Who asks does so again and again while others run.
+        if phase not in self._of_base:
+            self._of_base[phase] = sum(self._costs(phase, {}, (), replicates))
+        return self._is_in_time(self._of_base[phase])
 
     def began(self, trial: Trial) -> None:
         """Notes that a trial begins."""
