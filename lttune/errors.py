@@ -12,7 +12,8 @@ class LttuneError(Exception):
 
     Exit codes: 2 bad configuration, 3 resume refused, 4 data, 5 environment or resources,
     74 input/output, 75 locked by another driver. 0 is complete, 1 is a study that finished with
-    failed trials, 129 (hang-up), 130 (Ctrl-C) and 143 (SIGTERM) are interrupts.
+    failed trials, 124 is one that --max-time ended, 129 (hang-up), 130 (Ctrl-C) and 143 (SIGTERM)
+    are interrupts.
     """
 
     exit_code = 2

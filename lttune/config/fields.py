@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard, get_args
@@ -31,6 +32,25 @@ def is_number(value: object) -> TypeGuard[int | float]:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+_DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?")
+
+
+def duration_s(path: str, text: object) -> float:
+    """Returns the seconds of a duration such as 2h, 90m, 1h30m, 1.5h or 45s.
+
+    Raises:
+        ConfigError: if it is none, or not above zero.
+    """
+    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    try:
+        parts = [float(part or 0) for part in found.groups()] if found else [0.0]
+    except ValueError:  # Two points.
+        parts = [0.0]
+    seconds = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
+    require(is_number(seconds) and seconds > 0, path, "a time such as 2h, 90m, 1h30m or 45s", text)
+    return seconds
 
 
 def require_choice(path: str, value: object, choices: Any) -> None:

@@ -45,6 +45,7 @@ SHEET_RULES: dict[str, FieldRule] = {
     "config.objective.density": _or_null(_NUMBER),
     "space": ("an object of choices, or of low and high", lambda value: _is_space(value)),
     "factors": _OBJECTS,
+    "scales": _TEXTS,
     "runs": _or_null(_OBJECTS),
     "controls": _TEXTS,
     "compared": _or_null(_TEXT),

@@ -25,6 +25,8 @@ class Tables:
         self._folder, self._study, self._study_id = folder, study, study_id
         self._rows: dict[int, dict[tuple[int, str, int], Row]] = {}
         self._layers: dict[int, dict[tuple[int, int, str], Row]] = {}
+        self.reached: dict[int, int] = {}
+        """Number of a trial that has not ended -> the last level that the file had of it."""
 
     def read(self, ledger: Ledger) -> list[Path]:
         """Keeps the rows of trials that have ended; one that lacks some waits again.
@@ -48,6 +50,9 @@ class Tables:
                 for row in rows:
                     if row["trial"] in ended:
                         keep(row)
+                    else:
+                        before = self.reached.get(row["trial"], -1)
+                        self.reached[row["trial"]] = max(before, row["level"])
             except (DamagedError, KeyError):
                 damaged.append(path.replace(path.with_name(f"{path.name}.damaged")))
         for number in ended:

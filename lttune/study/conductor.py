@@ -33,9 +33,10 @@ from lttune.study.console.table import clock
 from lttune.study.declared import Study
 from lttune.study.manifest import continued, earlier, refuse_other, sheet
 from lttune.study.mirrored import TrackedStudy
-from lttune.study.phases.confirmation import Confirmation
+from lttune.study.phases.limit import TimeLimit
 from lttune.study.phases.planned import levels, phase_config, plan_trials, work
 from lttune.study.phases.room import require_room
+from lttune.study.phases.timed import TIME_IS_UP, left_out_line, time_limit
 from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
@@ -123,6 +124,9 @@ class Conductor:
         self._ran = False
         self._levels: dict[int, int] = {}
         self._interrupts = list[Interrupted]()
+        self._limit: TimeLimit | None = None
+        self._concurrent = 1
+        self._command = str(sheet["command"])
         self._console = Console(highlight=False)
         folder = config.folder
         self._sheet = continued(earlier(folder), sheet)
@@ -222,6 +226,10 @@ class Conductor:
         self._tracked.end(trial)
         self._progress.ended(trial)
 
+    def put_off(self, trial: Trial) -> None:
+        """A trial was ended for want of time: its rows wait for the levels that it lacks."""
+        self._progress.ended(trial)
+
     def failed(self, trial: Trial, traceback: str) -> None:
         """A trial raised: keep where, for whoever mends it."""
         failures = subfolder(self._config.folder, FAILURES)
@@ -235,26 +243,19 @@ class Conductor:
 
     def _run_trials(self) -> None:
         config = self._config
+        engine, codes = self._needed.engine, codes_of(self._needed.own_networks)
+        reached = self._tables.reached
+        self._limit = time_limit(config, self._datasets, engine, self._began, reached)
+        if self._limit and not self._limit.has_any(self._ledger, config, self._study):
+            return
         _LOG.info("starting Ray")
         resources = start_ray(config)
         _LOG.info("")  # The display of the trials takes over.
         self._needed.show_engine(self._console)
         cores = max(1, int(resources.get("CPU", 1)))
-        searcher = StudySearcher(
-            self._ledger,
-            config.lottery,
-            self._study.space,
-            config.objective,
-            sampler=config.sampler,
-            seed=config.seed,
-            replicates=config.search_replicates,
-            confirmation=Confirmation.of(config, self._study),
-            control_densities=config.control_densities,
-            ahead=config.search_ahead,
-        )
-        concurrent = min(config.max_concurrent or cores, cores)
+        searcher = StudySearcher.of(self._ledger, config, self._study, self._limit)
+        concurrent = self._concurrent = min(config.max_concurrent or cores, cores)
         self._needed.show_width(concurrent, self._console)
-        engine, codes = self._needed.engine, codes_of(self._needed.own_networks)
         watched = vital_processes(self._lost) if self._lost else contextlib.nullcontext()
         with watched:
             run_trials(
@@ -277,20 +278,26 @@ class Conductor:
         _LOG.info("writing the report")
         page = self._report(self._config.folder)
         _LOG.info("sending the last of it to MLflow")
-        status: RunStatus = "FAILED"
+        left_out = ""
+        if self._limit and not interrupted:
+            found = self._limit.left_out(self._ledger, self._config, self._study)
+            left_out = left_out_line(found, self._config, self._concurrent, self._command)
+        status: RunStatus = "KILLED" if left_out else "FAILED"
         if self._ledger.finished:
             status = "FINISHED" if self._ledger.complete else "KILLED"
         self._tracked.finish("KILLED" if interrupted else status)
-        missing = self._tracker.close(timeout_s=15 if interrupted else 60)
+        missing = self._tracker.close(timeout_s=15 if interrupted or self._limit else 60)
         _LOG.info("")
         if self._ran:
             self._ledger.wall_s += time.monotonic() - self._began
             self._ledger.save()
+        ended = TIME_IS_UP if left_out else int(not self._ledger.finished)
         outcome = Outcome(
-            exit_code=interrupted.exit_code if interrupted else int(not self._ledger.finished),
+            exit_code=interrupted.exit_code if interrupted else ended,
             report=page,
             tracking=self._tracker.address,
             not_tracked=missing,
+            left_out=left_out,
         )
         rows = self._tables.rows
         show(outcome, self._ledger, rows, self._config, self._classes, self._console)

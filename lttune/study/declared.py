@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ class Study:
     source: str
     """The figure or section of the paper that the question comes from."""
     scales: Mapping[str, StudyConfig]
-    """The settings of smoke, quick and paper."""
+    """Scale -> its settings: one or more, under any names."""
     space: Space
     """Dotted hyperparameter -> Optuna distribution: what the search varies."""
     file: Path | None = None
@@ -50,6 +51,26 @@ class Study:
     def script(self) -> str:
         """The study file as its command names it; empty if there is none."""
         return f"{self.file.parent.name}/{self.file.name}" if self.file else ""
+
+    @property
+    def usual_scale(self) -> str:
+        """The scale that is run where none is asked for: quick, or else the first.
+
+        Raises:
+            ConfigError: if there is none.
+        """
+        require(bool(self.scales), "scales", "the settings of one scale or more", {})
+        return "quick" if "quick" in self.scales else next(iter(self.scales))
+
+    def settings_of(self, scale: str) -> StudyConfig:
+        """Returns the settings of one of the scales.
+
+        Those that call themselves by a name that is no scale's are of the scale they stand under.
+        """
+        settings = self.scales[scale]
+        if settings.scale in self.scales:
+            return settings
+        return dataclasses.replace(settings, scale=scale)
 
     def points_of(self, config: StudyConfig) -> dict[PhaseName, list[Point]]:
         """Returns the points of the phases that are run.

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tyro
 
-from lttune.config import LotteryConfig, differences, flatten
 from lttune.config.command_line import exit_code_after, parsed, unread_output
-from lttune.config.fields import require
 from lttune.config.output.help import help_text
 from lttune.config.output.steps import steps_shown
 from lttune.config.output.unneeded import open_descriptors, unneeded_output
+from lttune.config.rules import every_mistake, every_rule
 from lttune.config.signals import (
     INTERRUPTED,
-    Interrupted,
     end_at_once,
     exit_at_once,
     interrupts_call,
 )
-from lttune.errors import ResourceError, StorageError, unknown
+from lttune.errors import ResourceError, StorageError
+from lttune.study.checks.taken import TakenSettings, taken_settings
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 def main(
@@ -52,14 +50,14 @@ def main(
         open_descriptors()
     with interrupts_call(exit_at_once) if argv is None else contextlib.nullcontext():
         arguments = sys.argv[1:] if argv is None else argv
-        default = study.scales[_scale(arguments, study)]
-        text = help_text(doc or "")
+        read: list[StudyConfig] = []
         with unread_output():
-            config = parsed(
-                lambda words: tyro.cli(StudyConfig, default=default, description=text, args=words),
-                arguments,
-                f"python {study.script}",
+            code = exit_code_after(
+                lambda: read.append(_settings(arguments, study, doc or "")) or 0, arguments
             )
+        if code:
+            return code
+        (config,) = read
         with unread_output() if config.plan else unneeded_output():
             alone = argv is None
             return exit_code_after(
@@ -75,7 +73,7 @@ def _run(
     *,
     alone: bool,
 ) -> int:
-    _require_place()
+    require_place()
     lost = _without_ray if alone else None
     first = "loading PyTorch, Ray and MLflow"
     with steps_shown(config.name, first, "stdout") if alone else contextlib.nullcontext():
@@ -98,7 +96,7 @@ def _without_ray(name: str) -> None:
     end_at_once(f"lttune: error: {text}", ResourceError.exit_code)
 
 
-def _require_place() -> None:
+def require_place() -> None:
     """Raises ``StorageError`` where the folder that this process works in is gone.
 
     Ray, MLflow and every relative path need one.
@@ -111,118 +109,73 @@ def _require_place() -> None:
         ) from None
 
 
-def _scale(arguments: list[str], study: Study) -> str:
-    """Returns the scale on the command line: its settings are the other flags' defaults."""
-    words = [word for argument in arguments for word in argument.split("=", 1)]
-    named = words[words.index("--scale") + 1 :][:1] if "--scale" in words else []
-    # An unknown scale is refused by the parser, which lists the valid ones.
-    return named[0] if named and named[0] in study.scales else "quick"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinishedStudy:
-    """What ``run`` leaves."""
-
-    folder: Path
-    """The study's: report, tables, figures."""
-    exit_code: int
-    """0 if it is complete, 1 if a trial failed."""
-    report: Path
-    """The page; not there after ``plan``."""
-    not_tracked: str
-    """What MLflow lacks; empty if nothing."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether every trial that was asked for ended well."""
-        return self.exit_code == 0
-
-    def frame(self) -> pd.DataFrame:
-        """Returns a row for each trained network: ``records.parquet``.
-
-        Raises:
-            StorageError: if it cannot be read, or is not what was written.
-        """
-        import pandas as pd
-
-        from lttune.records.schema import MEASURES, read
-
-        rows = read(self.folder / "records.parquet")
-        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(MEASURES)))
-
-
-def run(
-    study: Study,
-    report: Callable[[Path], Path],
-    *,
-    scale: str = "quick",
-    lottery: LotteryConfig | Mapping[str, Any] | None = None,
-    **settings: Any,
-) -> FinishedStudy:
-    """Runs what is missing of a study, as its file does, from a notebook or another program.
-
-    Nothing ends the process, and no handler of a signal stays behind.
-
-    Args:
-        study: what its file declares.
-        report: writes the report of a study's folder and returns its path:
-            ``analysis.write_report``.
-        scale: whose settings are taken.
-        lottery: the base configuration, or dotted paths and values that change the scale's.
-        settings: other fields of ``StudyConfig``, as the flags are called, ``_`` instead of ``-``.
+def _settings(arguments: list[str], study: Study, doc: str) -> StudyConfig:
+    """Returns the settings of a command line, after a line about what is taken of another study.
 
     Raises:
-        LttuneError: if the study cannot be run as asked.
-        KeyboardInterrupt: if it is interrupted; every finished network is kept.
+        SystemExit: after help, or with a line for each mistake.
+        LttuneError: if the other study cannot be read; mistakes in flags are told before.
     """
-    began = time.monotonic()
-    if scale not in study.scales:
-        raise unknown("scale", scale, study.scales)
-    base = study.scales[scale]
-    known = [name for name in vars(base) if name not in ("scale", "lottery")]
-    for name in settings:
-        if name not in known:
-            raise unknown("setting", name, known)
-    if lottery is not None:
-        is_config = isinstance(lottery, LotteryConfig)
-        rule = "a LotteryConfig, or dotted paths and values"
-        require(is_config or isinstance(lottery, Mapping), "lottery", rule, lottery)
-        settings["lottery"] = lottery if is_config else base.lottery.override(lottery)
-    if "out" in settings:
-        settings["out"] = Path(settings["out"])
-    config = dataclasses.replace(base, **settings)
-    _require_place()
-    from lttune.study.conductor import run_study
-
-    words = ["--scale", scale, *_flags(base, config)]
-    try:
-        outcome = run_study(config, study, report, began, arguments=words)
-    except OSError as error:
-        raise StorageError(str(error)) from error
-    if outcome.exit_code >= INTERRUPTED:
-        raise Interrupted(outcome.exit_code - INTERRUPTED)
-    return FinishedStudy(
-        folder=config.folder,
-        exit_code=outcome.exit_code,
-        report=outcome.report,
-        not_tracked=outcome.not_tracked,
-    )
+    with every_mistake() as mistakes:
+        taken = mistakes.attempt(lambda: _taken(arguments, study))
+        config = parsed(
+            lambda words: _read(words, study, doc, taken),
+            arguments,
+            f"python {study.script}",
+        )
+    if taken is not None:
+        print(taken.line)
+    return config
 
 
-def _flags(base: StudyConfig, config: StudyConfig) -> list[str]:
-    """Returns the flags that make a configuration of another."""
-    old, new = (
-        flatten(one.plain()) | flatten(one.lottery.nested(), "lottery.") for one in (base, config)
-    )
-    words: list[str] = []
-    for path, (_, value) in differences(old, new).items():
-        where, dot, name = path.replace("_", "-").rpartition(".")
-        if isinstance(value, bool):
-            words.append(f"--{where}{dot}{'' if value else 'no-'}{name}")
-        else:
-            words += [f"--{where}{dot}{name}", *map(str, value if _is_list(value) else [value])]
-    return words
+def _taken(words: Sequence[str], study: Study) -> TakenSettings | None:
+    """Returns what ``--from`` asks for, if it is there, at the other study's scale if it has it."""
+    folder = _last(words, "--from")
+    if folder is None or not study.scales:
+        return None
+    has_model = any(word.partition("=")[0] == "--lottery.model.name" for word in words)
+    scale = _scale(words, study)
+    first = taken_settings(Path(folder), study.settings_of(scale), has_own_model=has_model)
+    if _last(words, "--scale") is not None or first.scale not in study.scales:
+        return first
+    default = study.settings_of(first.scale)
+    return taken_settings(Path(folder), default, has_own_model=has_model)
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, list | tuple)
+def _read(
+    words: list[str], study: Study, doc: str = "", taken: TakenSettings | None = None
+) -> StudyConfig:
+    """Returns the settings that flags give, those of their scale being the defaults.
+
+    Args:
+        words: the flags.
+        study: what the study file declares.
+        doc: its docstring.
+        taken: what is taken of another study in place of the scale's settings.
+
+    Raises:
+        ConfigError: if the scale is none of the study's, or another field breaks its rule.
+    """
+    usual = study.usual_scale
+    default = study.settings_of(_scale(words, study)) if taken is None else taken.config
+    text = help_text(f"{doc}\n\nScales: {', '.join(study.scales)}. Without --scale: {usual}.")
+    with every_rule() as rules:
+        config = tyro.cli(StudyConfig, default=default, description=text, args=words)
+        rules.choice("scale", config.scale, study.scales)
+        if taken is not None:
+            rule = "another than that of the study that --from names"
+            rules.require(config.name != taken.name, "name", rule, config.name, ("name",))
+    return config
+
+
+def _scale(words: Sequence[str], study: Study) -> str:
+    """Returns the scale that a command line asks for; what is none is told when it is read."""
+    asked = _last(words, "--scale")
+    return asked if asked is not None and asked in study.scales else study.usual_scale
+
+
+def _last(words: Sequence[str], flag: str) -> str | None:
+    """Returns the last value that a command line gives a flag, None without one."""
+    split = [part for word in words for part in word.split("=", 1)]
+    named = [after for word, after in itertools.pairwise(split) if word == flag]
+    return named[-1] if named else None

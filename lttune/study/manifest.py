@@ -56,6 +56,7 @@ def sheet(
         "question": study.question,
         "source": study.source,
         "scale": config.scale,
+        "scales": list(study.scales),
         "command": masked_command(["python", study.script, *words]) if study.file else "",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "numerics": numerics,

@@ -6,20 +6,21 @@ import dataclasses
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import tyro
 
 from lttune.config import LotteryConfig, control, machine, phase
 from lttune.config.control import CONTROLS, ControlName
-from lttune.config.fields import is_int, is_number
+from lttune.config.fields import duration_s, is_int, is_number
 from lttune.config.machine import DeviceName, EngineName
 from lttune.config.phase import PHASES, PhaseName
 from lttune.config.rules import Rules, every_rule
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.tracking.uri import require_uri
 
-Scale = Literal["smoke", "quick", "paper"]
+Scale: TypeAlias = str
+"""Name of a scale: smoke, quick and paper in the studies of lttune, in others what they say."""
 SamplerName = Literal["tpe", "gp", "random"]
 MoreName = Literal["optimizer", "momentum", "weight_decay", "init_scale", "width", "warmup"]
 
@@ -34,6 +35,7 @@ COUNTS = {
     "max_concurrent": "no cluster has more cores",
 }
 """Setting that is a count -> why it is at most ``MOST``."""
+SCALE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 OWN_NAMES = ("cells",)
 """What lies beside the studies in the folder of results. A disk may not tell capitals apart."""
@@ -44,6 +46,8 @@ LAST_PORT = 65_535
 """The largest number of a port."""
 FREE = (
     "plan",
+    "max_time",
+    "from_study",
     "engine",
     "out",
     "trials",
@@ -64,7 +68,8 @@ class StudyConfig:
     name: str
     """Name of the study: its folder, its MLflow experiment. Letters, digits, '_', '-', '.'."""
     scale: Scale = "quick"
-    """How much is run: smoke to see it work, quick for a first answer, paper for its numbers."""
+    """How much is run, one of the study's scales: such as smoke to see it work, quick for a first
+    answer, paper for its numbers."""
     out: Path = Path("results")
     """Folder of all studies and of the store of trained networks that they share."""
     phases: Annotated[
@@ -122,6 +127,12 @@ class StudyConfig:
     """How networks are trained: see ``lttune.config.machine``."""
     plan: bool = False
     """Only print what would be trained and about how long it takes."""
+    max_time: str | None = None
+    """How long this run may take, its report included: 2h, 90m, 1h30m, 45s. What does not fit is
+    left out, the last phases first, and trained when the command is given again."""
+    from_study: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Folder of another study, results/OTHER, whose settings are taken in place of the scale's;
+    flags win. Its name, its network of one's own, and where and how long it ran are not taken."""
     lottery: LotteryConfig = field(default_factory=LotteryConfig)
     """The base configuration: the anchor, and what a trial of the search overrides."""
 
@@ -137,8 +148,10 @@ class StudyConfig:
             rule = f"another than {DEVICE_NAMES}, which Windows keeps for devices"
             device = WINDOWS_DEVICES.fullmatch(str(self.name).partition(".")[0]) is not None
             rules.require(not device, "name", rule, self.name, ("name",))
+            rule = "1 to 32 letters, digits, '_' or '-', starting with a letter"
+            named = isinstance(self.scale, str) and SCALE_NAME.fullmatch(self.scale) is not None
+            rules.require(named, "scale", rule, self.scale)
             for name, choices in (
-                ("scale", Scale),
                 ("sampler", SamplerName),
                 ("device", DeviceName),
                 ("engine", EngineName),
@@ -165,7 +178,9 @@ class StudyConfig:
             self._check_places(rules)
 
     def _check_places(self, rules: Rules) -> None:
-        """Notes what is wrong with how and where the study runs."""
+        """Notes what is wrong with how, for how long and where the study runs."""
+        if self.max_time is not None:
+            rules.attempt(lambda: duration_s("max_time", self.max_time))
         rules.require(isinstance(self.asha, bool), "asha", "a bool", self.asha)
         ok = not (self.asha and len(self.objective.measures) > 1)
         rule = f"false with the objective {self.objective.name!r}, which no level can be judged by"
@@ -184,7 +199,13 @@ class StudyConfig:
         del values["lottery"]
         names = ("phases", "controls", "control_densities", "search_over")
         lists = {name: list(values[name]) for name in names}
-        return {**values, "out": str(self.out), **lists}
+        origin = None if self.from_study is None else str(self.from_study)
+        return {**values, "out": str(self.out), "from_study": origin, **lists}
+
+    @property
+    def limit_s(self) -> float | None:
+        """Seconds that a run may take; None if it takes what it needs."""
+        return None if self.max_time is None else duration_s("max_time", self.max_time)
 
     @property
     def folder(self) -> Path:

@@ -76,8 +76,9 @@ def _run_trial(
     """Passes the levels of a trial on in the order in which Tune does."""
     while True:
         result = _sent({**worker.step(), "pid": os.getpid()})
+        is_put_off = tune._InTime(searcher)(trial.trial_id, result)
         bridge.on_trial_result(0, [], trial, result)
-        if result["done"]:
+        if result["done"] or is_put_off:
             searcher.on_trial_complete(trial.trial_id, result)
             bridge.on_trial_complete(0, [], trial)
             return

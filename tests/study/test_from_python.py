@@ -21,7 +21,7 @@ from lttune import run, trajectory
 from lttune.errors import ConfigError, LttuneError, RefusedError, StorageError
 from lttune.store.files import read_json
 from lttune.study import StudyConfig, conductor
-from lttune.study.main import _flags
+from lttune.study.called import _flags
 
 MINE = LOTTERY.override({"train.steps": 60})
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -35,7 +35,7 @@ def test_two_numbers_and_asha_do_not_go_together():
             for name in ("CON", "con", "PRN", "AUX", "NUL", "nul.txt", "COM1", "lpt9.a.b")
         ],
         ("name", None, "letters"),
-        ("scale", "huge", "must be one of paper, quick, smoke"),
+        *[("scale", scale, "must be 1 to 32 letters") for scale in ("", "a b", "../x", None)],
         ("sampler", "cmaes", "must be one of gp, random, tpe"),
         ("device", "tpu", "must be one of cpu, cuda"),
         (
@@ -109,7 +109,6 @@ def test_a_bad_objective_is_named(field, value, rule):
     ("field", "value", "nearest"),
     [
         ("sampler", "tpee", "tpe"),
-        ("scale", "smok", "smoke"),
         ("phases", ("anchr",), "anchor"),
         ("controls", ("renit",), "reinit"),
         ("device", "cud", "cuda"),

@@ -58,6 +58,16 @@ RUN_BY = {
     "lttune export results/patches --level 2": (
         "tests/study/test_own_network_study.py::test_a_ticket_is_exported_without_the_code"
     ),
+    "python mine.py": (
+        "tests/commands/test_new.py::test_a_written_study_of_digits_and_a_lenet_runs_to_its_answer"
+    ),
+    "python mine.py --scale paper --plan": PLAN,
+    "python mine.py --scale paper --max-time 2h": (
+        "tests/study/test_time_limit.py::test_a_real_run_ends_in_time"
+    ),
+    "python mine.py --scale paper --from results/mine-quick --name mine-again": (
+        "tests/study/test_from_study.py::test_a_study_from_another_runs_and_goes_on"
+    ),
     "python docs/screenshots.py sqlite:///mlflow.db my-study docs/figures": (
         "tests/study/tracking/test_mlflow_ui.py::test_the_walk_through_has_its_pictures"
     ),

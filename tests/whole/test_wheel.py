@@ -92,7 +92,7 @@ def test_every_command_is_there(run):
     code, printed = run("lttune", "--help")
     assert code == 0
     names = [line.split()[0] for line in printed.splitlines()[3:]]
-    ours = "claims data doctor export importance masks report sync transfer watch"
+    ours = "claims data doctor export importance masks new report sync transfer watch"
     assert set(ours.split()) == set(names)
     for name, (code, printed) in zip(
         names, commands(run, *([name, "--help"] for name in names)), strict=True
@@ -111,7 +111,7 @@ def test_commands_do_their_work(run, tmp_path):
     study = str(stored_study.make(tmp_path / "results"))
     page = Path(study) / "report.html"
     assert run("lttune", "data", "digits")[0] == 0
-    listed, checked, report, export, masks, transfer, importance = commands(
+    listed, checked, report, export, masks, transfer, importance, new = commands(
         run,
         ["claims", "list"],
         ["claims", "check", study],
@@ -120,12 +120,14 @@ def test_commands_do_their_work(run, tmp_path):
         ["masks", f"{study}:0/0/1", f"{study}:0/0/1"],
         ["transfer", study, "--replicates", "1", "--steps", "20", "--engine", "torch"],
         ["importance", study],
+        ["new", "mine"],
     )
     assert listed[1].count("\n") > 100
     assert "not tested" in checked[1]
     assert (Path(study) / "transfer.parquet").exists(), transfer[1]
-    codes = (checked[0], report[0], export[0], masks[0], transfer[0], importance[0])
-    assert codes == (0, 0, 0, 0, 0, 2)
+    codes = (checked[0], report[0], export[0], masks[0], transfer[0], importance[0], new[0])
+    assert codes == (0, 0, 0, 0, 0, 2, 0)
+    assert (tmp_path / "mine.py").read_text().startswith('"""Which hyperparameters decide'), new[1]
     assert page.exists()
     assert "study must have a design" in importance[1]
     page.unlink()

@@ -54,7 +54,8 @@ def _more_points(study: StudyFrame) -> str:
     if study.incomplete:
         return f"The study is not finished: `{_command(study)}` goes on."
     larger = LARGER.get(str(study.info.get("scale")))
-    if larger is None:
+    # Sheets of older versions do not say which scales there are: all three were.
+    if larger is None or larger not in (study.info.get("scales") or LARGER.values()):
         return f"A design of more points in the study file, then `{_command(study)}`, would tell."
     # Another scale is another study, with a name of its own and all of its phases.
     command = _command(study, ("--scale", larger), ("--name", "--phases"))

@@ -30,12 +30,14 @@ class Outcome:
     """How a run of a study ended."""
 
     exit_code: int
-    """0 complete, 1 finished with failed trials, 129, 130 or 143 interrupted."""
+    """0 complete, 1 finished with failed trials, 124 out of time, 129, 130 or 143 interrupted."""
     report: Path
     tracking: str
     """MLflow's address, without a password."""
     not_tracked: str
     """What MLflow lacks; empty if nothing."""
+    left_out: str = ""
+    """What there was no time for, and how to go on; empty if nothing."""
 
 
 BEST_SHOWN = 5
@@ -64,7 +66,9 @@ def show(
     state = "complete" if ledger.complete else "incomplete"
     early = f", {stopped} of them stopped early," if stopped else ""
     console.print(f"{state}: {done} of {total} trials{early} in {clock(ledger.wall_s)}")
-    if not ledger.complete:
+    if outcome.left_out:
+        console.print(outcome.left_out, soft_wrap=True, markup=False)
+    elif not ledger.complete:
         console.print("run the same command again to go on where it stopped")
     console.print(f"report: {outcome.report}", soft_wrap=True)
     console.print(_mlflow_line(outcome.tracking, config), soft_wrap=True, markup=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from lttune.config import LotteryConfig
 from lttune.config.phase import PHASES, phase_names
 from lttune.config.seeding import stream
 from lttune.data import Dataset
+from lttune.data.dataset import validation_size
 from lttune.models.masks import apply
 from lttune.pruning.densities import planned_densities
 from lttune.store.store import Store
@@ -65,10 +67,33 @@ class PhaseCost:
     """Core seconds, if no network is shared and none is there yet."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LevelCost:
+    """What one level of a trajectory costs, with its controls."""
+
+    networks: int
+    steps: int
+    seconds: float
+
+
 def measured(
-    lottery: LotteryConfig, datasets: Mapping[str, Dataset], engine: str, device: str
+    lottery: LotteryConfig,
+    datasets: Mapping[str, Dataset],
+    engine: str,
+    device: str,
+    patience_s: float = math.inf,
 ) -> Pace:
-    """Trains the base network for some steps at some densities and returns its pace."""
+    """Trains the base network for some steps at some densities and returns its pace.
+
+    Args:
+        lottery: the base configuration.
+        datasets: by name.
+        engine: which one trains.
+        device: where.
+        patience_s: seconds after which nothing more is begun. A density that was not measured by
+            then has the pace of the one above.
+    """
+    began = time.monotonic()
     warm(engine)
     train = dataclasses.replace(
         lottery.train, steps=PACE_STEPS, eval_every=PACE_STEPS, warmup_steps=0, milestones=()
@@ -77,12 +102,24 @@ def measured(
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(datasets, make(engine, device), Store(Path(folder)), device=device)
         # The best of some: the first also loads what stays loaded, and machines have other work.
-        rounds = [
-            [_brief(brief, lab, d, number) for d in PACE_DENSITIES] for number in range(PACE_ROUNDS)
-        ]
-    best = [tuple(map(min, zip(*times, strict=True))) for times in zip(*rounds, strict=True)]
+        found: dict[float, list[tuple[float, float]]] = {density: [] for density in PACE_DENSITIES}
+        for number in range(PACE_ROUNDS):
+            for density, times in found.items():
+                if time.monotonic() - began < patience_s or not found[PACE_DENSITIES[0]]:
+                    times.append(_brief(brief, lab, density, number))
+    best: list[tuple[float, ...]] = []
+    for times in found.values():
+        best.append(tuple(map(min, zip(*times, strict=True))) if times else best[-1])
     steps, evaluations = zip(*reversed(best), strict=True)
     return Pace(densities=PACE_DENSITIES[::-1], step_s=steps, evaluation_s=evaluations)
+
+
+def relative_pace(base: LotteryConfig, dataset: Dataset) -> Pace:
+    """Returns a pace that compares trials and is no machine's: a step of the base is a second."""
+    pictures = validation_size(dataset, base.data.validation) + len(dataset.test_y)
+    # Forwards takes a third of forwards and backwards.
+    evaluation = pictures / base.train.batch_size / 3
+    return Pace(densities=(1.0,), step_s=(1.0,), evaluation_s=(evaluation,))
 
 
 def _brief(config: LotteryConfig, lab: Lab, density: float, number: int) -> tuple[float, float]:
@@ -120,7 +157,7 @@ def plan(
         planned = planned_trials(PHASES[name], config, study)
         total = [0.0, 0.0, 0.0]
         for trial, count in trajectory_counts(planned):
-            one = _trajectory(
+            levels = level_costs(
                 cut.override(trial.hparams),
                 config.lottery,
                 datasets,
@@ -128,7 +165,9 @@ def plan(
                 trial.controls,
                 config.control_densities,
             )
-            total = [have + count * more for have, more in zip(total, one, strict=True)]
+            for one in levels:
+                costs_of_one = (one.networks, one.steps, one.seconds)
+                total = [t + count * more for t, more in zip(total, costs_of_one, strict=True)]
         networks, steps, seconds = total
         cost = PhaseCost(
             phase=name,
@@ -141,31 +180,41 @@ def plan(
     return costs
 
 
-def _trajectory(
+def level_costs(
     config: LotteryConfig,
     base: LotteryConfig,
     datasets: Mapping[str, Dataset],
     pace: Pace,
     controls: Sequence[str],
     control_densities: Sequence[float],
-) -> tuple[float, ...]:
-    """Returns networks, steps and core seconds of one trajectory with its controls."""
+) -> list[LevelCost]:
+    """Returns what each level of one trajectory costs, with its controls.
+
+    Args:
+        config: of the trajectory.
+        base: the configuration that the pace is of.
+        datasets: by name.
+        pace: of the base.
+        controls: trained beside each ticket.
+        control_densities: where they are; empty is at every level.
+
+    Raises:
+        ConfigError: if the configuration does not fit its network.
+    """
     network = network_of(config, datasets[config.data.name])
     other = network_of(base, datasets[base.data.name])
     size, base_size = (sum(map(math.prod, n.shapes.values())) for n in (network, other))
     scale = config.train.batch_size / base.train.batch_size * size / base_size
-    total = steps = 0
-    seconds = 0.0
+    costs: list[LevelCost] = []
     planned = planned_densities(config, network)
     counts = trained(planned, controls, control_densities)
     for level, (density, count) in enumerate(zip(planned, counts, strict=True)):
         first = config.rewind_step if level else 0
         own_steps = config.train.steps - first
         evaluations = len(evaluation_steps(config.train, first))
-        total += count
-        steps += count * own_steps
-        seconds += count * pace.seconds(density, round(own_steps * scale), evaluations)
-    return total, steps, seconds
+        seconds = count * pace.seconds(density, round(own_steps * scale), evaluations)
+        costs.append(LevelCost(networks=count, steps=count * own_steps, seconds=seconds))
+    return costs
 
 
 def cost_table(costs: Sequence[PhaseCost], concurrent: int) -> Table:

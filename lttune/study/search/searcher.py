@@ -16,10 +16,12 @@ from lttune.config.phase import Origin, Phase, phase_names, phase_of
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.store.failpoint import reach
-from lttune.study.declared import Space
+from lttune.study.declared import Space, Study
 from lttune.study.phases.confirmation import Confirmation
+from lttune.study.phases.limit import TimeLimit
 from lttune.study.phases.planned import phase_config
 from lttune.study.search.proposals import Proposals, random_values
+from lttune.study.settings import StudyConfig
 
 
 class StudySearcher(Searcher):
@@ -36,6 +38,7 @@ class StudySearcher(Searcher):
         confirmation: whom the phases that confirm others train.
         ahead: trials of the search that its next proposal knows nothing of (``Proposals``).
         control_densities: where controls are trained; empty is at every level.
+        limit: what still fits into the time of this run; None if it has all the time it needs.
     """
 
     def __init__(
@@ -51,8 +54,10 @@ class StudySearcher(Searcher):
         confirmation: Confirmation,
         ahead: int,
         control_densities: Sequence[float] = (),
+        limit: TimeLimit | None = None,
     ) -> None:
         super().__init__()
+        self.limit = limit
         self.ledger, self.base, self.objective, self.space = ledger, base, objective, dict(space)
         self.proposals = Proposals(base, space, objective, sampler, seed, ahead)
         self._seed, self._replicates = seed, replicates
@@ -65,6 +70,25 @@ class StudySearcher(Searcher):
         }
         for name in phase_names(lambda phase: phase.is_drawn and phase.name in ledger.active):
             self._draw(name)
+
+    @classmethod
+    def of(
+        cls, ledger: Ledger, config: StudyConfig, study: Study, limit: TimeLimit | None = None
+    ) -> StudySearcher:
+        """Returns the searcher that settings ask for."""
+        return cls(
+            ledger,
+            config.lottery,
+            study.space,
+            config.objective,
+            sampler=config.sampler,
+            seed=config.seed,
+            replicates=config.search_replicates,
+            confirmation=Confirmation.of(config, study),
+            control_densities=config.control_densities,
+            ahead=config.search_ahead,
+            limit=limit,
+        )
 
     def suggest(self, trial_id: str) -> Any:
         """Returns the next trial's configuration (a dict), None for not yet, or ``FINISHED``."""
@@ -93,9 +117,11 @@ class StudySearcher(Searcher):
         """Returns the first waiting trial of the phases that are drawn, or that are not."""
         active = self.ledger.active
         phases = {name for name in active if phase_of(name).is_drawn is is_drawn}
-        return next(
-            (t for t in self.ledger.trials if t.state == "waiting" and t.phase in phases), None
-        )
+        waiting = (t for t in self.ledger.trials if t.state == "waiting" and t.phase in phases)
+        return next(filter(self._fits, waiting), None)
+
+    def _fits(self, trial: Trial) -> bool:
+        return self.limit is None or self.limit.fits(trial)
 
     def _added(self) -> Trial | None:
         """Returns a trial of the first phase that has another one by now."""
@@ -113,7 +139,13 @@ class StudySearcher(Searcher):
         """Adds the search's next trial, once all has ended that it may know of."""
         if not self._room(phase) or not self.proposals.is_ready(self.ledger, phase):
             return None
-        return self._add(phase, self.proposals.propose(self.ledger, phase))
+        if self.limit is not None:
+            # What was proposed and does not fit comes first the next time.
+            waits = any(trial.state == "waiting" for trial in self.ledger.of(phase))
+            if waits or not self.limit.fits_one_more(phase, self._replicates):
+                return None
+        trial = self._add(phase, self.proposals.propose(self.ledger, phase))
+        return trial if self._fits(trial) else None
 
     def _draw(self, phase: str) -> None:
         """Adds all trials of the control, so that their numbers are those of any other run."""
@@ -133,6 +165,9 @@ class StudySearcher(Searcher):
 
     def _more_to_come(self) -> bool:
         """Whether the end of a running trial will make room for another one."""
+        if self.limit is not None:
+            # A level that was fast may show that more fits than was thought.
+            return any(trial.state == "running" for trial in self.ledger.trials)
         return any(
             not self._confirmation.is_due(self.ledger) if phase.confirms else self._room(phase.name)
             for phase in self._growing()
@@ -151,6 +186,8 @@ class StudySearcher(Searcher):
     ) -> None:
         """Tells the search how a trial ended."""
         result = result or {}
+        if self.limit is not None and self.trial_of(trial_id).number in self.limit.put_off:
+            return
         # Tune withholds the last result of a trial from ``on_trial_result``.
         self.on_trial_result(trial_id, result)
         number = self.trial_of(trial_id).number

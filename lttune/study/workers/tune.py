@@ -54,8 +54,31 @@ class Listener(Protocol):
     def silent(self, trial: Trial, seconds: float) -> None:
         """A trial's worker has reported nothing for too long: it is ended, and repeated."""
 
+    def put_off(self, trial: Trial) -> None:
+        """A trial was ended for want of time; it waits for the next run."""
+
     def ended(self, trial: Trial) -> None:
         """A trial ended; its state and objective are set."""
+
+
+class _InTime(tune.Stopper):
+    """Has Tune end the trials whose next level would not fit into the time of a run."""
+
+    def __init__(self, searcher: StudySearcher) -> None:
+        self._searcher = searcher
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Returns whether a trial is ended after this level."""
+        limit = self._searcher.limit
+        return limit is not None and limit.ends(self._searcher.trial_of(trial_id), result)
+
+    def stop_all(self) -> bool:
+        """Returns False: each trial is ended at a level of its own."""
+        return False
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles it into a file that lttune never reads.
+        return {}
 
 
 class _Bridge(tune.Callback):
@@ -97,7 +120,13 @@ class _Bridge(tune.Callback):
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial reported its last level, its own failure, or was stopped by a scheduler."""
         mine = self._trials[trial.trial_id]
-        if mine.error is None and mine.values is None:
+        limit = self._searcher.limit
+        if limit is not None and mine.number in limit.put_off:
+            self._watchdog.ended(mine.number)
+            mine.state = "waiting"
+            self._listener.put_off(mine)
+            self._ledger.save()
+        elif mine.error is None and mine.values is None:
             self._end(mine, "stopped")
         else:
             self._end(mine, "failed" if mine.error else "complete")
@@ -138,6 +167,8 @@ class _Bridge(tune.Callback):
     def _start(self, trial: Any) -> Trial:
         mine = self._trials[trial.trial_id] = self._searcher.trial_of(trial.trial_id)
         self._began[mine.number] = time.monotonic()
+        if self._searcher.limit is not None:
+            self._searcher.limit.began(mine)
         self._watchdog.began(mine.number)
         self._listener.started(mine)
         return mine
@@ -209,6 +240,7 @@ def run_trials(
             name=name,
             storage_path=str(scratch),
             verbose=0,
+            stop=_InTime(searcher),
             callbacks=[_Bridge(ledger, searcher, listener, notes)],
             failure_config=tune.FailureConfig(max_failures=MOST_FAILURES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

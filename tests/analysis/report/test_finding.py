@@ -144,6 +144,14 @@ def test_a_design_of_too_few_points_says_so_and_which_scale_has_more(tmp_path):
     assert f"<p><code>{command}</code> has a design of more points.</p>" in said
 
 
+def test_a_larger_scale_that_the_study_lacks_is_not_named(tmp_path):
+    config = {"objective": {"name": "accuracy_at", "density": 0.41}, "phases": ["design"]}
+    asked = {"question": ALL, "config": config, "command": COMMAND, "scale": "smoke"}
+    study = design_study(tmp_path, points=4, scales=["smoke", "night"], **asked)
+    said = finding(Subject(study=study))
+    assert said[1].startswith("A design of more points in the study file, then `python studies/own")
+
+
 def test_a_sweep_of_what_is_asked_for_answers_before_what_is_missing(tmp_path):
     study = asking(swept_study(tmp_path), RATE)
     said = finding(Subject(study=study))

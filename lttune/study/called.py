@@ -1,0 +1,131 @@
+"""A study as a call: what a notebook or another program runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lttune.config import LotteryConfig, flatten
+from lttune.config.fields import differences, require
+from lttune.config.signals import INTERRUPTED, Interrupted
+from lttune.errors import StorageError, unknown
+from lttune.study.declared import Study
+from lttune.study.main import require_place
+from lttune.study.settings import StudyConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedStudy:
+    """What ``run`` leaves."""
+
+    folder: Path
+    """The study's: report, tables, figures."""
+    exit_code: int
+    """0 if it is complete, 1 if a trial failed."""
+    report: Path
+    """The page; not there after ``plan``."""
+    not_tracked: str
+    """What MLflow lacks; empty if nothing."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial that was asked for ended well."""
+        return self.exit_code == 0
+
+    def frame(self) -> pd.DataFrame:
+        """Returns a row for each trained network: ``records.parquet``.
+
+        Raises:
+            StorageError: if it cannot be read, or is not what was written.
+        """
+        import pandas as pd
+
+        from lttune.records.schema import MEASURES, read
+
+        rows = read(self.folder / "records.parquet")
+        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(MEASURES)))
+
+
+def run(
+    study: Study,
+    report: Callable[[Path], Path],
+    *,
+    scale: str | None = None,
+    lottery: LotteryConfig | Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> FinishedStudy:
+    """Runs what is missing of a study, as its file does, from a notebook or another program.
+
+    Nothing ends the process, and no handler of a signal stays behind.
+
+    Args:
+        study: what its file declares.
+        report: writes the report of a study's folder and returns its path:
+            ``analysis.write_report``.
+        scale: whose settings are taken; None is quick, or else the study's first.
+        lottery: the base configuration, or dotted paths and values that change the scale's.
+        settings: other fields of ``StudyConfig``, as the flags are called, ``_`` instead of ``-``.
+
+    Raises:
+        LttuneError: if the study cannot be run as asked.
+        KeyboardInterrupt: if it is interrupted; every finished network is kept.
+    """
+    began = time.monotonic()
+    scale = study.usual_scale if scale is None else scale
+    if scale not in study.scales:
+        raise unknown("scale", scale, study.scales)
+    base = study.settings_of(scale)
+    known = [name for name in vars(base) if name not in ("scale", "lottery")]
+    for name in settings:
+        if name not in known:
+            raise unknown("setting", name, known)
+    if lottery is not None:
+        is_config = isinstance(lottery, LotteryConfig)
+        rule = "a LotteryConfig, or dotted paths and values"
+        require(is_config or isinstance(lottery, Mapping), "lottery", rule, lottery)
+        settings["lottery"] = lottery if is_config else base.lottery.override(lottery)
+    if "out" in settings:
+        settings["out"] = Path(settings["out"])
+    config = dataclasses.replace(base, **settings)
+    require_place()
+    from lttune.study.conductor import run_study
+
+    words = ["--scale", scale, *_flags(base, config)]
+    try:
+        outcome = run_study(config, study, report, began, arguments=words)
+    except OSError as error:
+        raise StorageError(str(error)) from error
+    if outcome.exit_code >= INTERRUPTED:
+        raise Interrupted(outcome.exit_code - INTERRUPTED)
+    return FinishedStudy(
+        folder=config.folder,
+        exit_code=outcome.exit_code,
+        report=outcome.report,
+        not_tracked=outcome.not_tracked,
+    )
+
+
+def _flags(base: StudyConfig, config: StudyConfig) -> list[str]:
+    """Returns the flags that make a configuration of another."""
+    old, new = (
+        flatten(one.plain()) | flatten(one.lottery.nested(), "lottery.") for one in (base, config)
+    )
+    words: list[str] = []
+    for path, (_, value) in differences(old, new).items():
+        where, dot, name = path.replace("_", "-").rpartition(".")
+        if isinstance(value, bool):
+            words.append(f"--{where}{dot}{'' if value else 'no-'}{name}")
+        else:
+            words += [f"--{where}{dot}{name}", *map(str, value if _is_list(value) else [value])]
+    return words
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple)

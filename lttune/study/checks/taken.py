@@ -1,0 +1,145 @@
+"""The settings of another study (``--from``): values of its ``study.json`` and nothing else.
+
+The file is a stranger's: every value goes through the rules that a flag's goes through, and what
+would run code, or say where and as whom this study runs, is not taken.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lttune.config import LotteryConfig, differences, flatten, from_dict
+from lttune.config.lottery.model import is_own_network
+from lttune.errors import ConfigError, DamagedError, RefusedError, legible, listed
+from lttune.records.folder import read_sheet
+from lttune.records.objectives import ObjectiveConfig
+from lttune.study.settings import StudyConfig
+
+T = TypeVar("T")
+
+OWN = (
+    *("name", "scale", "out", "tracking_uri", "address", "max_concurrent", "device", "engine"),
+    *("plan", "max_time", "from_study"),
+)
+"""Settings that are not taken: what a study is called, and how, where and for how long it runs."""
+LISTS = ("phases", "controls", "control_densities", "search_over")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenSettings:
+    """What is taken of another study."""
+
+    folder: Path
+    name: str
+    """Of the other study."""
+    scale: str
+    config: StudyConfig
+    """This study's settings with those of the other one in place of them."""
+    default: StudyConfig
+    """This study's settings without."""
+
+    @property
+    def line(self) -> str:
+        """What a person reads of it."""
+        changed = differences(_flat(self.default), _flat(self.config))
+        texts = [f"{name} {before!r} -> {now!r}" for name, (before, now) in changed.items()]
+        what = listed(texts) if texts else "none is another one"
+        return legible(
+            f"settings of {self.folder} ({self.name}, scale {self.scale}) instead of those of "
+            f"scale {self.default.scale} here: {what}"
+        )
+
+
+def taken_settings(
+    folder: Path, default: StudyConfig, *, has_own_model: bool = False
+) -> TakenSettings:
+    """Returns the settings of another study, for a new one.
+
+    Args:
+        folder: of the other study.
+        default: the settings of the new one without it.
+        has_own_model: whether the new one says itself which network it trains.
+
+    Raises:
+        StorageError: if the folder holds no study, or its sheet no such settings.
+        RefusedError: if a newer lttune wrote it.
+        ConfigError: if the network is code of the other study's.
+    """
+    path = folder / "study.json"
+    sheet = read_sheet(folder, ("name", "scale", "config", "lottery"))
+    values = {name: value for name, value in sheet["config"].items() if name not in OWN}
+    known = {field.name for field in dataclasses.fields(StudyConfig)} - {"lottery"}
+    if more := sorted(values.keys() - known):
+        raise RefusedError(
+            f"{path} was written by a newer lttune: its settings have {legible(listed(more))}; use "
+            "that version or a later one"
+        )
+    lottery = _read(path, lambda: _lottery(path, sheet["lottery"], default, has_own_model))
+    return TakenSettings(
+        folder=folder,
+        name=sheet["name"],
+        scale=sheet["scale"],
+        config=_read(path, lambda: _settings(values, lottery, default)),
+        default=default,
+    )
+
+
+def _lottery(
+    path: Path, values: Mapping[str, Any], default: StudyConfig, has_own_model: bool
+) -> LotteryConfig:
+    lottery = from_dict(values)
+    name, own = lottery.model.name, default.lottery.model.name
+    if name == own or not is_own_network(name) or name.startswith("torchvision:"):
+        return lottery
+    if not has_own_model:
+        raise _CodeError(
+            f"{path}: its network {legible(name)} is code, which no command takes from the folder "
+            "of a study: give --lottery.model.name"
+        )
+    return lottery.override({"model.name": own})
+
+
+class _CodeError(ConfigError):
+    """The network of another study is code."""
+
+
+def _settings(
+    values: Mapping[str, Any], lottery: LotteryConfig, default: StudyConfig
+) -> StudyConfig:
+    taken = dict(values)
+    for name in LISTS:
+        if name in taken:
+            if not isinstance(taken[name], list):
+                raise TypeError(f"{name} must be a list")
+            taken[name] = tuple(taken[name])
+    if "objective" in taken:
+        taken["objective"] = ObjectiveConfig(**taken["objective"])
+    # What an older version did not know yet had its default.
+    plain = StudyConfig(name=default.name)
+    kept = {name: getattr(default, name) for name in OWN}
+    return dataclasses.replace(plain, **{**kept, **taken, "lottery": lottery})
+
+
+def _read(path: Path, make: Callable[[], T]) -> T:
+    """Returns what is made of a sheet's values.
+
+    Raises:
+        DamagedError: if they break a rule, or are of other types than settings have.
+    """
+    try:
+        return make()
+    except _CodeError:
+        raise
+    except ConfigError as error:
+        raise DamagedError(f"{path} has settings that are none: {error}") from error
+    except (TypeError, AttributeError, ValueError, KeyError) as error:
+        raise DamagedError(f"{path} has settings of other types than lttune writes") from error
+
+
+def _flat(config: StudyConfig) -> dict[str, Any]:
+    plain = {name: value for name, value in config.plain().items() if name not in OWN}
+    return {**flatten(plain), **flatten(config.lottery.nested(), "lottery.")}

@@ -1,0 +1,201 @@
+"""`--from results/OTHER`: another study's settings, read as a stranger's file."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from digits_place import Place
+from digits_study import SMOKE, STUDY
+from one_process import one_process
+
+from lttune.config import flatten
+from lttune.data import load
+from lttune.errors import LttuneError
+from lttune.store.files import read_json
+from lttune.store.sealed import read_object, write_object
+from lttune.study.checks.taken import OWN, taken_settings
+from lttune.study.declared import Study
+from lttune.study.main import _settings
+from lttune.study.manifest import sheet
+from lttune.study.settings import StudyConfig
+
+OTHER = dataclasses.replace(
+    SMOKE,
+    name="other",
+    scale="paper",
+    out=Path("elsewhere"),
+    trials=9,
+    controls=("reinit",),
+    control_densities=(0.5,),
+    tracking_uri="http://me:secret@host",
+    address="auto",
+    max_concurrent=7,
+    engine="torch",
+    max_time="2h",
+    seed=5,
+    lottery=SMOKE.lottery.override({"train.lr": 0.02, "prune.fractions.fc1": 0.3}),
+)
+
+
+@pytest.fixture
+def other(cwd) -> Path:
+    return stored(OTHER)
+
+
+def stored(config: StudyConfig, **changes: Any) -> Path:
+    folder = Path("results") / config.name
+    folder.mkdir(parents=True)
+    values = sheet(config, STUDY, load("digits"), "torch")
+    write_object(folder / "study.json", {**values, "study_id": "x", **changes})
+    return folder
+
+
+def settings(*words: str, study: Study = STUDY) -> StudyConfig:
+    return _settings(list(words), study, "")
+
+
+def test_its_settings_are_taken_and_not_who_where_and_how_long_it_ran(other, capsys):
+    found = settings("--from", str(other), "--scale", "quick")
+    assert (found.trials, found.seed, found.controls) == (9, 5, ("reinit",))
+    assert found.control_densities == (0.5,)
+    assert found.lottery == OTHER.lottery
+    assert found.objective == OTHER.objective
+    for name in set(OWN) - {"from_study", "scale"}:
+        assert getattr(found, name) == getattr(SMOKE, name), name
+    told = capsys.readouterr().out
+    assert told.startswith("settings of results/other (other, scale paper) instead of those of ")
+    assert told.count("\n") == 1
+    assert "lottery.train.lr 0.01 -> 0.02" in told
+    assert "trials 4 -> 9" in told
+    assert "secret" not in told
+
+
+def test_flags_win(other):
+    found = settings("--from", str(other), "--trials", "2", "--lottery.train.lr", "0.5")
+    assert (found.trials, found.lottery.train.lr, found.seed) == (2, 0.5, 5)
+    assert found.lottery.prune.fractions == OTHER.lottery.prune.fractions
+
+
+def test_the_scale_is_the_others_where_the_study_has_it(other):
+    larger = dataclasses.replace(SMOKE, name="mine-paper", scale="paper")
+    study = dataclasses.replace(STUDY, scales={"quick": SMOKE, "paper": larger})
+    assert settings("--from", str(other), study=study).name == "mine-paper"
+    assert settings("--from", str(other), "--scale", "quick", study=study).name == SMOKE.name
+    alone = dataclasses.replace(STUDY, scales={"smoke": SMOKE})
+    assert settings("--from", str(other), study=alone).name == SMOKE.name
+
+
+def test_what_an_older_version_did_not_know_has_its_default(cwd):
+    folder = stored(OTHER)
+    values = read_object(folder / "study.json")
+    for name in ("search_ahead", "asha", "max_time", "from_study"):
+        del values["config"][name]
+    write_object(folder / "study.json", values)
+    assert settings("--from", str(folder)).search_ahead == 3
+
+
+def test_the_name_differs(refused, other):
+    code, text = refused("--from", str(other), "--name", "other", "--trials", "0")
+    assert code == 2
+    assert "name must be another than that of the study that --from names, got 'other'" in text
+    assert "trials must be a whole number >= 1, got 0" in text
+
+
+def test_mistakes_in_flags_are_told_before_the_other_study(refused, cwd):
+    code, text = refused("--from", "results/none", "--trials", "0")
+    assert (code, text.count("\n")) == (2, 1)
+    assert "trials must be a whole number >= 1, got 0" in text
+    code, text = refused("--from", "results/none")
+    assert code == 74
+    assert text == "lttune: error: results/none is no study: it has no study.json\n"
+
+
+def damage(folder: Path, path: str, value: Any, sheet: dict[str, Any] | None = None) -> None:
+    """Sets a field of a sheet, by its dotted path; None is of the one in the folder."""
+    values = copy.deepcopy(sheet or read_object(folder / "study.json"))
+    *groups, last = path.split(".")
+    inside = values
+    for group in groups:
+        inside = inside[group]
+    inside[last] = value
+    write_object(folder / "study.json", values)
+
+
+def test_a_damaged_file_and_a_newer_one_are_told(refused, other):
+    damage(other, "config.patience", 3)
+    code, text = refused("--from", str(other))
+    assert code == 3
+    assert "study.json was written by a newer lttune: its settings have patience; use that" in text
+    (other / "study.json").write_text('{"name"')
+    code, text = refused("--from", str(other))
+    assert (code, "study.json is damaged" in text) == (74, True)
+
+
+def refusal_of(folder: Path) -> str | None:
+    """Returns why settings are not taken; None if they are. No other error is raised."""
+    try:
+        taken_settings(folder, SMOKE)
+    except LttuneError as error:
+        return str(error)
+    return None
+
+
+ODD = (None, -1, "x", [[]], {"name": 1})
+
+
+def test_whatever_stands_in_it_is_a_setting_or_one_line(other):
+    values = read_object(other / "study.json")
+    paths = [f"config.{name}" for name in values["config"]]
+    paths += [f"lottery.{name}" for name in flatten(values["lottery"])]
+    paths += ["config", "lottery", "lottery.train", "config.objective", "name", "scale"]
+    refusals = 0
+    for path in paths:
+        for odd in ODD:
+            damage(other, path, odd, values)
+            said = refusal_of(other)
+            refusals += said is not None
+            assert said is None or "study.json" in said
+    assert refusals > 150
+
+
+def test_code_of_another_study_is_not_run(refused, cwd):
+    marker = cwd / "ran"
+    (cwd / "net.py").write_text(
+        f"open({str(marker)!r}, 'w')\n\ndef network(shape, classes):\n    0\n"
+    )
+    folder = stored(OTHER)
+    damage(folder, "lottery.model.name", "./net.py:network")
+    code, text = refused("--from", str(folder))
+    assert code == 2
+    assert "its network ./net.py:network is code, which no command takes from the folder" in text
+    assert "give --lottery.model.name" in text
+    found = settings("--from", str(folder), "--lottery.model.name", "lenet-30")
+    assert found.lottery.model.name == "lenet-30"
+    damage(folder, "lottery.model.name", "torchvision:resnet18")
+    assert settings("--from", str(folder)).lottery.model.name == "torchvision:resnet18"
+    assert not marker.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_study_from_another_runs_and_goes_on(tmp_path):
+    place = Place(tmp_path)
+    flags = ("--max-concurrent", "1", "--phases", "anchor")
+    with one_process():
+        place.run(*flags, "--lottery.train.lr", "0.02", "--replicates", "1")
+        first = read_json(place.folder / "study.json")
+        place.run("--from", str(place.folder), "--name", "next", "--max-concurrent", "1")
+        assert place.exit_code == 0, place.printed
+        assert f"settings of {place.folder} (digits, scale smoke)" in place.printed
+        made = read_json(tmp_path / "out" / "next" / "study.json")
+        assert made["lottery"] == first["lottery"]
+        assert made["config"]["phases"] == ["anchor"]
+        assert made["config"]["from_study"] == str(place.folder)
+        # Its networks were those of the other one: nothing is trained anew.
+        cells = place.cells()
+        place.run("--from", str(place.folder), "--name", "next", "--max-concurrent", "1")
+        assert (place.exit_code, place.cells()) == (0, cells)
