@@ -44,6 +44,8 @@ class Flags:
     network: str | None = None
     """Where the code of a network of your own is, as model.name: what a study's folder names is not
     run. None is for networks of lttune."""
+    schedule: str | None = None
+    """Likewise of a schedule of your own, as train.schedule."""
     engine: EngineName = "auto"
     """How networks are trained."""
     device: DeviceName = "cpu"
@@ -66,7 +68,7 @@ class Flags:
 def main(flags: Flags) -> int:
     """Trains what the store lacks, prints and writes the table, and returns the exit code."""
     from lttune.data import load
-    from lttune.exchange.tickets import Place, deepest, find_network, with_code
+    from lttune.exchange.tickets import Place, deepest, find_network, with_code, with_schedule
     from lttune.exchange.transfer import imported, junctions, train_on_target
     from lttune.exchange.transfer_table import lines, transfer_lines
     from lttune.records import schema
@@ -81,6 +83,8 @@ def main(flags: Flags) -> int:
     )
     if flags.network is not None:
         found = with_code(found, flags.network)
+    if flags.schedule is not None:
+        with_schedule(found, flags.schedule)
     source = found.config.data.name
     name = flags.target.data or source
     dataset = found.dataset if name == source else load(name)

@@ -19,7 +19,6 @@ from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
-from lttune.models.own import codes_of
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
 from lttune.store.files import subfolder, write_atomically
@@ -81,7 +80,7 @@ def run_study(
         return Outcome(
             exit_code=0, report=config.folder / "report.html", tracking="", not_tracked=""
         )
-    asked = sheet(config, needed.study, needed.dataset, needed.numerics, needed.own_networks)
+    asked = sheet(config, needed.study, needed.dataset, needed.numerics, needed.own)
     with every_mistake() as mistakes:
         mistakes.attempt(lambda: require_cluster(config))
         mistakes.attempt(lambda: refuse_other(config.folder, asked))
@@ -249,7 +248,7 @@ class Conductor:
         )
         concurrent = min(config.max_concurrent or cores, cores)
         self._needed.show_width(concurrent, self._console)
-        engine, codes = self._needed.engine, codes_of(self._needed.own_networks)
+        engine, codes = self._needed.engine, self._needed.own
         watched = vital_processes(self._lost) if self._lost else contextlib.nullcontext()
         with watched:
             run_trials(

@@ -6,7 +6,6 @@ pruned ones.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,7 +18,7 @@ from lttune.errors import unknown
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights, mixed
 from lttune.pruning.criteria import Evidence
-from lttune.training.schedule import rate
+from lttune.training.schedule import held_at_last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,5 +177,4 @@ def training_of(config: LotteryConfig, kept: str) -> tuple[TrainConfig, int]:
     train = config.train
     if kept != "continue":
         return train, config.rewind_step
-    last = rate(train, train.steps - 1)
-    return dataclasses.replace(train, lr=last, warmup_steps=0, milestones=()), 0
+    return held_at_last(train), 0
