@@ -12,6 +12,7 @@ import tyro
 from lttune.config import TargetConfig
 from lttune.config.fields import require
 from lttune.config.machine import DeviceName, EngineName
+from lttune.config.own import is_own_code
 from lttune.config.rules import every_rule
 
 MOST_ON_TARGET = 1_000
@@ -68,10 +69,12 @@ class Flags:
 def main(flags: Flags) -> int:
     """Trains what the store lacks, prints and writes the table, and returns the exit code."""
     from lttune.data import load
-    from lttune.exchange.tickets import Place, deepest, find_network, with_code, with_schedule
-    from lttune.exchange.transfer import imported, junctions, train_on_target
+    from lttune.data.made import PICTURES
+    from lttune.exchange.tickets import Place, deepest, find_network, with_code
+    from lttune.exchange.transfer import imported, junctions, train_on_target, with_schedule
     from lttune.exchange.transfer_table import lines, transfer_lines
     from lttune.records import schema
+    from lttune.records.own import read_own_code, use_part
     from lttune.store.files import write_errors
     from lttune.store.store import Store, require_writable
     from lttune.study.checks.configurations import check_fit
@@ -87,6 +90,8 @@ def main(flags: Flags) -> int:
         with_schedule(found, flags.schedule)
     source = found.config.data.name
     name = flags.target.data or source
+    if name != source and is_own_code(name):
+        use_part(read_own_code(PICTURES, name))
     dataset = found.dataset if name == source else load(name)
     config = dataclasses.replace(found.config, target=flags.target)
     check_fit(config, {source: found.dataset, name: dataset})

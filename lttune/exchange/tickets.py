@@ -17,20 +17,18 @@ from typing import Any, NoReturn
 import torch
 
 from lttune.config import LotteryConfig, from_dict
-from lttune.config.own import is_own_code
 from lttune.data import Dataset, load
+from lttune.data.made import use_kept
 from lttune.errors import ConfigError, DataError, LttuneError, StorageError
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
 from lttune.models.own import read_code, use, use_described
 from lttune.records.columns import require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials
-from lttune.records.own import known_part, read_own_code
 from lttune.store.cells import Cell
 from lttune.store.files import reason_of
 from lttune.store.store import Store, Stored
 from lttune.training.protocol import Member
-from lttune.training.schedule import SCHEDULE
 from lttune.trajectory import supermasks
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.lottery import Level, trajectories
@@ -175,6 +173,7 @@ def find_network(at: Place) -> Found:
         raise StorageError(f"{at.study / 'trials.json'} lacks trial {at.trial} of the records")
     config = from_dict(sheet["lottery"]).override(hparams)
     use_described(sheet, str(at.study / "study.json"))
+    use_kept(sheet, at.study)
     dataset = load(config.data.name, fetches=False)
     known = sheet["dataset"]
     if known["name"] == dataset.name and known["digest"] != dataset.digest():
@@ -192,24 +191,6 @@ def find_network(at: Place) -> Found:
         # Before room is made for what a description promises.
         require_bits(cell, found.network)
     return found
-
-
-def with_schedule(found: Found, name: str) -> None:
-    """Makes the schedule of one's own of a network's study known, from where the user says.
-
-    Args:
-        found: the network.
-        name: of the schedule, as ``train.schedule`` would be.
-
-    Raises:
-        ConfigError: if that is another schedule than the study's, or cannot be imported.
-    """
-    code, known = read_own_code(SCHEDULE, name), found.config.train.schedule
-    if not is_own_code(known) or code.digest != known_part(SCHEDULE, known).source:
-        raise ConfigError(
-            f"--schedule must be the study's {known}, got {name}, whose code is another"
-        )
-    use([dataclasses.replace(code, name=known)])
 
 
 def with_code(found: Found, name: str) -> Found:

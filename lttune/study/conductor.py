@@ -17,6 +17,7 @@ from rich.console import Console
 
 from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, on_interrupt
+from lttune.data.made import PICTURES, keep_made
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
 from lttune.records.ledger import Ledger, Trial
@@ -132,6 +133,7 @@ class Conductor:
         # The sheet first: trials without one belong to nobody.
         write_object(folder / "study.json", self._sheet)
         self._ledger.save()
+        keep_made(folder, datasets)
         with write_atomically(folder / study.file.name) as copy:
             shutil.copyfile(study.file, copy)
         self._tracker = Tracker(config.tracking_uri, config.name, study_id)
@@ -248,7 +250,9 @@ class Conductor:
         )
         concurrent = min(config.max_concurrent or cores, cores)
         self._needed.show_width(concurrent, self._console)
-        engine, codes = self._needed.engine, self._needed.own
+        engine = self._needed.engine
+        # Pictures travel themselves.
+        codes = [code for code in self._needed.own if code.field != PICTURES]
         watched = vital_processes(self._lost) if self._lost else contextlib.nullcontext()
         with watched:
             run_trials(

@@ -14,6 +14,7 @@ from lttune.config.lottery.data import DataConfig
 from lttune.config.passwords import masked, masked_command, masked_uri
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
+from lttune.data.made import PICTURES
 from lttune.data.transforms import outline
 from lttune.errors import RefusedError
 from lttune.models.own import NETWORK, descriptions
@@ -119,6 +120,8 @@ def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
             f"source of {one['name']}": one["source"]
             for part in ("networks", "own")
             for one in values.get(part, [])
+            # What a function makes pictures is told by their digest.
+            if one.get("field") != PICTURES
         },
         "dataset": values["dataset"]["digest"],
         "numerics": values["numerics"],

@@ -7,7 +7,6 @@ import dataclasses
 import logging
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from rich.console import Console
@@ -20,13 +19,14 @@ from lttune.config.own import is_own_code
 from lttune.config.phase import phase_of
 from lttune.config.rules import Mistakes, every_mistake, every_rule
 from lttune.data import Dataset, load
+from lttune.data.made import PICTURES
 from lttune.data.transforms import outline
 from lttune.errors import DataError, ResourceError
 from lttune.models import Network
-from lttune.models.own import NETWORK, lines_told, read_code, use
+from lttune.models.own import NETWORK, lines_told
 from lttune.pruning.criteria.own import CRITERION
 from lttune.records.capacity import capacity
-from lttune.records.own import OwnCode, read_own_code
+from lttune.records.own import OwnCode
 from lttune.study.checks.address import check_address
 from lttune.study.checks.configurations import (
     check_controls,
@@ -36,7 +36,7 @@ from lttune.study.checks.configurations import (
     check_points,
     check_space,
 )
-from lttune.study.checks.own_parts import check_own_parts
+from lttune.study.checks.own_parts import check_own_parts, made_known
 from lttune.study.declared import Space, Study
 from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.search.space import widened
@@ -144,8 +144,11 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         space = wide.space_of(config) if wide else None
         names = _dataset_names(config.lottery, space or {}, points or ())
         named = _own_names(config.lottery, space or {}, points or ())
-        own = mistakes.attempt(lambda: _made_known(named))
-        datasets = _loaded(names, mistakes)
+        named += [(PICTURES, name) for name in names if is_own_code(name)]
+        own = mistakes.attempt(lambda: made_known(named))
+        # What cannot be imported is told already.
+        there = [name for name in names if own is not None or not is_own_code(name)]
+        datasets = _loaded(there, mistakes)
         fitting = None if own is None else datasets
         corners = mistakes.attempt(lambda: _reached(config, space, points, fitting))
         mistakes.attempt(lambda: _require_precision(config, corners or ()))
@@ -178,20 +181,6 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         reason=reason,
         own=own,
     )
-
-
-def _made_known(named: Iterable[tuple[str, str]]) -> list[OwnCode]:
-    """Runs the code of parts of one's own, given by field and name, and returns it."""
-    with every_rule() as rules:
-        found = [rules.attempt(partial(_code_of, field, name)) for field, name in named]
-        codes = [code for code in found if code is not None]
-        for code in codes:
-            rules.attempt(partial(use, [code]))
-    return codes
-
-
-def _code_of(field: str, name: str) -> OwnCode:
-    return read_code(name) if field == NETWORK else read_own_code(field, name)
 
 
 def _require_device(config: StudyConfig) -> None:
@@ -229,7 +218,7 @@ def _loaded(names: Iterable[str], mistakes: Mistakes) -> dict[str, Dataset] | No
     fetches = not mistakes.found
     found = dict[str, Dataset | None]()
     for name in names:
-        if fetches or is_path(name):
+        if fetches or is_path(name) or is_own_code(name):
             found[name] = mistakes.attempt(lambda name=name: load(name))
         else:
             found[name] = None

@@ -229,7 +229,7 @@ def check_criterion_trains(name: str) -> None:
         train=TrainConfig(lr=5e-3, batch_size=50, steps=30, eval_every=15, eval_train=100),
         prune=PruneConfig(criterion=name, fraction=0.4, fractions={"out": 0.2}),
     )
-    runs: list[list[dict[str, Any]]] = []
+    runs, planned = list[list[dict[str, Any]]](), list[float]()
     for _ in range(2):
         with tempfile.TemporaryDirectory() as folder:
             lab = Lab({"digits": load("digits")}, TorchEngine(), Store(Path(folder)))

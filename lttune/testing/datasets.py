@@ -8,9 +8,12 @@ import numpy as np
 import torch
 
 from lttune.config import ModelConfig
+from lttune.config.own import is_own_code
 from lttune.data import Dataset, load
+from lttune.data.made import PICTURES
 from lttune.data.resident import resident
 from lttune.models import build
+from lttune.records.own import read_own_code, use_part
 from lttune.testing.expected import expect
 
 NEAR = 1e-4
@@ -21,13 +24,16 @@ def check_dataset(name: str) -> None:
     """Checks everything that is asked of a dataset.
 
     Args:
-        name: as ``data.name``: of the table, or the path of an .npz file or a folder of pictures.
+        name: as ``data.name``: of the table, the path of an .npz file or of a folder of pictures,
+            FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION.
 
     Raises:
         AssertionError: with what it must be and is not.
         ConfigError: if no dataset has this name.
         DataError: if it is damaged, or not there.
     """
+    if is_own_code(name):
+        use_part(read_own_code(PICTURES, name))
     dataset = load(name)
     check_parts(dataset)
     check_parts_apart(dataset)

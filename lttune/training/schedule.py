@@ -45,9 +45,11 @@ def rate(config: TrainConfig, step: int) -> float:
         return SCHEDULES[config.schedule](config, step)
     part = known_part(SCHEDULE, config.schedule)
     found = part.called(config, step, given=": `lttune transfer` has --schedule")
-    if not isinstance(found, Real) or isinstance(found, bool) or not 0 <= found < math.inf:
+    is_real = isinstance(found, Real) and not isinstance(found, bool)
+    value = float(found) if is_real else math.nan
+    if not 0 <= value < math.inf:
         part.refuse(f"must return a finite number >= 0 at step {step}, got {quoted(found)}")
-    return float(found)
+    return value
 
 
 def held_at_last(config: TrainConfig) -> TrainConfig:

@@ -24,7 +24,7 @@ def test_the_transformer_of_the_page_and_a_plain_network(tmp_path):
 
 
 def test_what_cannot_be_trained_is_refused_as_in_a_study(tmp_path):
-    with pytest.raises(ConfigError, match="must return an nn.Module, got 3"):
+    with pytest.raises(ConfigError, match=r"must return an nn\.Module, got 3"):
         check_network(written(tmp_path, "def network(shape, classes): return 3"))
 
 

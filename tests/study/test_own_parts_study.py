@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 import runpy
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from own_parts import forget, run_parts, write_page
+from own_parts import run_parts
+from sklearn.datasets import load_digits
 
 from lttune.__main__ import main as lttune
 from lttune.exchange.tickets import Place, find_network
@@ -21,34 +21,15 @@ from lttune.store.sealed import read_object, write_object
 STUDY = Path("results/parts")
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A folder with the page's files, in which its study was run."""
-    folder = tmp_path_factory.mktemp("home")
-    write_page(folder)
-    with contextlib.chdir(folder):
-        code, said = run_parts(folder)
-    assert code == 0, said
-    return folder
-
-
-@pytest.fixture
-def copy(home, tmp_path, monkeypatch):
-    """A copy of the folder, worked in, whose parts nobody has made known."""
-    folder = shutil.copytree(home, tmp_path / "copy")
-    monkeypatch.chdir(folder)
-    forget(monkeypatch)
-    return folder
-
-
 @pytest.mark.slow
-def test_the_pages_test_passes(copy):
+def test_the_pages_test_passes(parts_copy):
     made = runpy.run_path("test_mine.py")
     made["test_score"]()
     made["test_rate"]()
+    made["test_pictures"]()
 
 
-def test_the_pages_schedule_falls_from_the_rate_to_a_hundredth_of_it(copy):
+def test_the_pages_schedule_falls_from_the_rate_to_a_hundredth_of_it(parts_copy):
     rate = runpy.run_path("mine.py")["rate"]
     train = type("Train", (), {"lr": 0.5, "steps": 100})
     assert rate(train, 0) == pytest.approx(0.5)
@@ -56,9 +37,9 @@ def test_the_pages_schedule_falls_from_the_rate_to_a_hundredth_of_it(copy):
     assert rate(train, 100) == pytest.approx(0.005)
 
 
-def test_the_lowest_of_the_functions_scores_went(home):
+def test_the_lowest_of_the_functions_scores_went(parts_home):
     """Of all layers at once, counted and scored here by what the function says in words."""
-    with contextlib.chdir(home):
+    with contextlib.chdir(parts_home):
         networks = [find_network(Place(study=STUDY, level=level)) for level in range(3)]
         weights = [network.weights("trained")[0] for network in networks]
         masks = [network.mask for network in networks]
@@ -71,21 +52,27 @@ def test_the_lowest_of_the_functions_scores_went(home):
         assert score[~kept].max() <= score[kept].min()
 
 
-def test_records_name_the_parts_and_report_is_written(home):
-    rows = read(home / STUDY / "records.parquet")
+def test_records_name_the_parts_and_report_is_written(parts_home):
+    rows = read(parts_home / STUDY / "records.parquet")
     assert len(rows) == 2 * (3 + 2 * 2)
     assert {row["prune.criterion"] for row in rows} == {"./mine.py:score"}
     assert {row["train.schedule"] for row in rows} == {"./mine.py:rate"}
+    assert {row["data.name"] for row in rows} == {"./mine.py:pictures"}
     dense = [row["test_accuracy"] for row in rows if row["level"] == 0]
     assert min(dense) > 0.5
-    page = (home / STUDY / "report.html").read_text()
+    page = (parts_home / STUDY / "report.html").read_text()
     assert "make better tickets over all layers" in page
-    sheet = read_object(home / STUDY / "study.json")
+    sheet = read_object(parts_home / STUDY / "study.json")
     assert [(one["field"], one["name"]) for one in sheet["own"]] == [
         ("prune.criterion", "./mine.py:score"),
         ("train.schedule", "./mine.py:rate"),
+        ("data.name", "./mine.py:pictures"),
     ]
-    assert len({one["source"] for one in sheet["own"]}) == 2
+    assert len({one["source"] for one in sheet["own"]}) == 3
+    assert sheet["dataset"]["classes"] == 8
+    numbers = [sheet["dataset"][part] for part in ("train", "validation", "test")]
+    digits = load_digits().target
+    assert sum(numbers) == (digits < 8).sum()
 
 
 @pytest.mark.parametrize(
@@ -100,29 +87,30 @@ def test_records_name_the_parts_and_report_is_written(home):
         ["doctor", "results/parts", "--repair"],
     ],
 )
-def test_no_command_that_reads_a_study_runs_the_code_that_it_names(copy, words):
-    (copy / "mine.py").write_text("open('ran', 'w').close()\n")
+def test_no_command_that_reads_a_study_runs_the_code_that_it_names(parts_copy, words):
+    (parts_copy / "mine.py").write_text("open('ran', 'w').close()\n")
     before = read(STUDY / "records.parquet")
     if "--repair" in words:
         (STUDY / "records.parquet").unlink()
     assert lttune(words) == 0
-    assert not (copy / "ran").exists()
-    assert not any(part.is_here for part in parts._KNOWN.values())
+    assert not (parts_copy / "ran").exists()
+    # Pictures are those that the study keeps.
+    assert {part.code for part in parts._KNOWN.values()} <= {None}
     if "--repair" in words:
         after = read(STUDY / "records.parquet")
         names = before[0].keys() - {"reused"}
         assert [[r[n] for n in names] for r in after] == [[r[n] for n in names] for r in before]
 
 
-def test_a_control_that_scores_anew_waits_for_the_study_to_be_run(copy, capsys):
+def test_a_control_that_scores_anew_waits_for_the_study_to_be_run(parts_copy, capsys):
     flags = ("--name", "anew", "--controls", "one_shot", "--replicates", "1")
-    assert run_parts(copy, *flags)[0] == 0
-    forget_and_lose(copy / "results/anew")
+    assert run_parts(parts_copy, *flags)[0] == 0
+    forget_and_lose(parts_copy / "results/anew")
     assert lttune(["doctor", "results/anew", "--repair"]) != 0
     said = capsys.readouterr()
     assert "this needs the code of './mine.py:score', which no command takes" in said.out + said.err
-    assert run_parts(copy, *flags)[0] == 0
-    assert len(read(copy / "results/anew/records.parquet")) == 3 + 2
+    assert run_parts(parts_copy, *flags)[0] == 0
+    assert len(read(parts_copy / "results/anew/records.parquet")) == 3 + 2
 
 
 def forget_and_lose(study):
@@ -131,10 +119,10 @@ def forget_and_lose(study):
     (study / "records.parquet").unlink()
 
 
-def test_what_trains_needs_the_schedule_from_the_user_and_the_right_one(copy, capsys):
+def test_what_trains_needs_the_schedule_from_the_user_and_the_right_one(parts_copy, capsys):
     words = ["transfer", "results/parts", "--levels", "1", "--lr", "0.001", "--replicates", "1"]
-    text = (copy / "mine.py").read_text()
-    (copy / "other.py").write_text(f"{text}\n")
+    text = (parts_copy / "mine.py").read_text()
+    (parts_copy / "other.py").write_text(f"{text}\n")
     for more, code, told in (
         ([], 74, "train.schedule: this needs the code of './mine.py:rate'"),
         (["--schedule", "other.py:rate"], 2, "--schedule must be the study's ./mine.py:rate, got"),
@@ -144,7 +132,7 @@ def test_what_trains_needs_the_schedule_from_the_user_and_the_right_one(copy, ca
         said = capsys.readouterr().err
         assert said.startswith(f"lttune: error: {told}")
         assert said.count("\n") == 1
-    (copy / "mine.py").rename(copy / "moved.py")
+    (parts_copy / "mine.py").rename(parts_copy / "moved.py")
     assert lttune([*words, "--schedule", "moved.py:rate"]) == 0
     assert len(read(STUDY / "transfer.parquet")) == 1 + 3
 
@@ -153,36 +141,39 @@ def cells(folder):
     return {path.parent.name for path in (folder / "results/cells").glob("??/*/seal.json")}
 
 
-def test_a_study_that_is_run_again_trains_nothing_wherever_its_file_is(copy):
-    before = cells(copy)
-    (copy / "elsewhere").mkdir()
-    (copy / "mine.py").rename(copy / "elsewhere/moved.py")
+def test_a_study_that_is_run_again_trains_nothing_wherever_its_file_is(parts_copy):
+    before = cells(parts_copy)
+    (parts_copy / "elsewhere").mkdir()
+    (parts_copy / "mine.py").rename(parts_copy / "elsewhere/moved.py")
     flags = ["--lottery.prune.criterion", "elsewhere/moved.py:score"]
     flags += ["--lottery.train.schedule", "elsewhere/moved.py:rate", "--name", "again"]
-    code, said = run_parts(copy, *flags)
+    flags += ["--lottery.data.name", "elsewhere/moved.py:pictures"]
+    code, said = run_parts(parts_copy, *flags)
     assert code == 0, said
-    assert cells(copy) == before
-    assert all(row["reused"] for row in read(copy / "results/again/records.parquet"))
+    assert cells(parts_copy) == before
+    assert all(row["reused"] for row in read(parts_copy / "results/again/records.parquet"))
 
 
-def test_changed_code_is_another_study_that_trains_anew(copy):
-    text = (copy / "mine.py").read_text()
-    (copy / "mine.py").write_text(text.replace(".abs()", ".square()"))
-    code, told = run_parts(copy)
+def test_changed_code_is_another_study_that_trains_anew(parts_copy):
+    text = (parts_copy / "mine.py").read_text()
+    (parts_copy / "mine.py").write_text(text.replace(".abs()", ".square()"))
+    code, told = run_parts(parts_copy)
     assert code == 3
     assert "(source of ./mine.py:rate: " in told
     assert "; source of ./mine.py:score: " in told
+    # The pictures are what they were.
+    assert "pictures" not in told
     assert told.count("\n") == 1
-    assert run_parts(copy, "--name", "squares", "--replicates", "1")[0] == 0
-    assert not any(row["reused"] for row in read(copy / "results/squares/records.parquet"))
+    assert run_parts(parts_copy, "--name", "squares", "--replicates", "1")[0] == 0
+    assert not any(row["reused"] for row in read(parts_copy / "results/squares/records.parquet"))
 
 
-def test_a_changed_criterion_alone_keeps_the_dense_networks(copy):
-    text = (copy / "mine.py").read_text()
-    (copy / "other.py").write_text(text.replace(".abs()", ".square()"))
+def test_a_changed_criterion_alone_keeps_the_dense_networks(parts_copy):
+    text = (parts_copy / "mine.py").read_text()
+    (parts_copy / "other.py").write_text(text.replace(".abs()", ".square()"))
     flags = ("--name", "one", "--replicates", "1", "--lottery.prune.criterion", "other.py:score")
-    assert run_parts(copy, *flags)[0] == 0
-    rows = read(copy / "results/one/records.parquet")
+    assert run_parts(parts_copy, *flags)[0] == 0
+    rows = read(parts_copy / "results/one/records.parquet")
     assert {row["level"] for row in rows if row["reused"]} == {0}
     assert {row["level"] for row in rows if not row["reused"]} == {1, 2}
 
@@ -208,13 +199,13 @@ def test_a_changed_criterion_alone_keeps_the_dense_networks(copy):
         ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero"),
     ],
 )
-def test_a_criterion_that_does_not_fit_is_one_line_before_anything_starts(copy, source, told):
-    (copy / "bad.py").write_text(source)
-    code, said = run_parts(copy, "--name", "bad", "--lottery.prune.criterion", "bad.py:score")
+def test_a_criterion_that_does_not_fit_is_one_line_before_anything_starts(parts_copy, source, told):
+    (parts_copy / "bad.py").write_text(source)
+    code, said = run_parts(parts_copy, "--name", "bad", "--lottery.prune.criterion", "bad.py:score")
     assert code == 2
     assert said.startswith(f"lttune: error: prune.criterion: bad.py:score {told}")
     assert said.count("\n") == 1
-    assert not (copy / "results/bad").exists()
+    assert not (parts_copy / "results/bad").exists()
 
 
 @pytest.mark.parametrize(
@@ -236,18 +227,20 @@ def test_a_criterion_that_does_not_fit_is_one_line_before_anything_starts(copy, 
         ),
     ],
 )
-def test_a_schedule_that_does_not_fit_is_one_line_before_anything_starts(copy, source, flags, told):
-    (copy / "bad.py").write_text(source)
+def test_a_schedule_that_does_not_fit_is_one_line_before_anything_starts(
+    parts_copy, source, flags, told
+):
+    (parts_copy / "bad.py").write_text(source)
     flags = ("--name", "bad", "--lottery.train.schedule", "bad.py:rate", *flags)
-    code, said = run_parts(copy, *flags)
+    code, said = run_parts(parts_copy, *flags)
     assert code == 2
     assert said.startswith(f"lttune: error: train.schedule: bad.py:rate {told}")
     assert said.count("\n") == 1
-    assert not (copy / "results/bad").exists()
+    assert not (parts_copy / "results/bad").exists()
 
 
 @pytest.mark.parametrize("own", [3, [3], [{"field": "prune.criterion", "name": "x.py:f"}]])
-def test_a_strangers_sheet_of_parts_is_one_line(copy, capsys, own):
+def test_a_strangers_sheet_of_parts_is_one_line(parts_copy, capsys, own):
     sheet = read_object(STUDY / "study.json")
     write_object(STUDY / "study.json", sheet | {"own": own})
     assert lttune(["export", "results/parts", "--level", "1"]) == 74

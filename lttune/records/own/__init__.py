@@ -10,6 +10,7 @@ from lttune.records.own.code import OwnCode, own_function, read_own_code, sha256
 from lttune.records.own.parts import (
     OwnPart,
     describe_part,
+    keep_part,
     known_part,
     own_identity,
     use_part,
@@ -19,6 +20,7 @@ __all__ = [
     "OwnCode",
     "OwnPart",
     "describe_part",
+    "keep_part",
     "known_part",
     "own_function",
     "own_identity",

@@ -22,9 +22,9 @@ class OwnPart:
     source: str
     """SHA-256 of its code, and of the versions of what that imports."""
     code: OwnCode | None = None
-    """None of what only a study's sheet describes: it can be read and not run."""
+    """None of what only a study describes."""
     run: Callable[..., Any] | None = None
-    """Its function, likewise."""
+    """Its function, or what reads what it gave; None of what can be neither."""
 
     @property
     def is_here(self) -> bool:
@@ -46,7 +46,7 @@ class OwnPart:
             ConfigError: if that raises an error.
             StorageError: if its code is not here.
         """
-        if self.run is None or self.code is None:
+        if self.run is None:
             raise StorageError(
                 f"{self.field}: this needs the code of {self.name!r}, which no command takes from "
                 f"the folder of a study{given}"
@@ -54,6 +54,8 @@ class OwnPart:
         try:
             return self.run(*arguments)
         except Exception as error:  # What somebody's function raises has no common class.
+            if self.code is None:
+                raise
             self.code.failed("cannot be used", error)
 
 
@@ -93,6 +95,11 @@ def use_part(code: OwnCode) -> None:
 def describe_part(field: str, name: str, source: str) -> None:
     """Makes a part known of which a study's sheet says what it was; no code is run."""
     _KNOWN[field, name] = OwnPart(field=field, name=name, source=source)
+
+
+def keep_part(field: str, name: str, source: str, read: Callable[[], Any]) -> None:
+    """Makes a part known of which a study keeps what it gave; no code is run."""
+    _KNOWN[field, name] = OwnPart(field=field, name=name, source=source, run=read)
 
 
 def own_identity(field: str, name: str) -> dict[str, str]:
