@@ -21,13 +21,13 @@ from lttune.pruning.densities import planned_densities
 from lttune.pruning.rule import prune
 from lttune.records.own import read_own_code, use_part
 from lttune.store.store import Store
-from lttune.testing.evidences import NORMED, SMALL, digits_evidence, fresh_evidence
+from lttune.testing.evidences import NORMED, SMALL_NETWORK, digits_evidence, fresh_evidence
 from lttune.testing.expected import expect, global_draws_untouched
 from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
 
-CRITERION_NETWORKS = (SMALL, NORMED)
+CRITERION_NETWORKS = (SMALL_NETWORK, NORMED)
 """Networks that criteria are checked on."""
 PRUNING_WAYS: tuple[dict[str, Any], ...] = (
     {},

@@ -16,7 +16,7 @@ from lttune.models import build
 from lttune.records.own import read_own_code, use_part
 from lttune.testing.expected import expect
 
-NEAR = 1e-4
+NEAR_STANDARD = 1e-4
 """How far mean and variance of a channel's inputs may be from 0 and 1."""
 
 
@@ -71,8 +71,8 @@ def check_scaled(dataset: Dataset) -> None:
     x = dataset.train_x.reshape(len(dataset.train_x), -1, math.prod(dataset.shape[-2:]))
     shift, gain = (np.reshape(value, (-1, 1)) for value in (dataset.mean, dataset.std))
     inputs = (x / dataset.scale - shift) / gain
-    near = np.allclose(inputs.mean((0, 2)), 0, atol=NEAR)
-    near = near and np.allclose(inputs.std((0, 2)), 1, atol=NEAR)
+    near = np.allclose(inputs.mean((0, 2)), 0, atol=NEAR_STANDARD)
+    near = near and np.allclose(inputs.std((0, 2)), 1, atol=NEAR_STANDARD)
     expect(near, f"{dataset.name} must have the mean and the deviation of its training pictures")
 
 

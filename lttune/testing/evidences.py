@@ -17,7 +17,7 @@ from lttune.models import Network, build
 from lttune.models.layers import Output
 from lttune.pruning.criteria import Evidence
 
-SMALL = "lenet-12-8"
+SMALL_NETWORK = "lenet-12-8"
 """The network of two hidden layers on which most is checked."""
 NORMED = "normed"
 """The name of ``normed_module``, which no configuration can ask for."""
@@ -58,12 +58,12 @@ def network_for_digits(name: str) -> Network:
         kinds={layer: kind for layer, kind in roles.items() if kind != "norm"},
         roles={n: "bias" if n in ("6.bias", "9.bias") else roles[n[0]] for n in names},
         buffers={n: tuple(b.shape) for n, b in module.named_buffers() if b.is_floating_point()},
-        config=ModelConfig(name=SMALL),
+        config=ModelConfig(name=SMALL_NETWORK),
     )
 
 
 def digits_evidence(
-    name: str = SMALL, examples: int = 64, keep: float = 0.5, seed: int = 0
+    name: str = SMALL_NETWORK, examples: int = 64, keep: float = 0.5, seed: int = 0
 ) -> Evidence:
     """Returns initial weights, as many that moved away from them, and digits.
 

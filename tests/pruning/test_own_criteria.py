@@ -40,7 +40,7 @@ def test_one_that_draws_passes_if_it_is_said_to_go_by_position(own):
         (f"{ABS} + len(seen)", "seen.append(1)", "must score the same in pruning|the same scores"),
         (ABS, "[w.zero_() for w in evidence.trained.values()]", "must leave evidence.trained as"),
         (ABS, "evidence.inputs.zero_()", "must leave evidence.inputs as it was"),
-        (f"{ABS} * evidence.initial[n].nan_to_num().abs().sum()", "", "must not read weights that"),
+        (f"{ABS} * evidence.initial[n].nan_to_num()[~k].abs().sum()", "", "must not read weights"),
         ("torch.arange(k.numel()).view(k.shape)", "", "by the network, not by its place"),
     ],
 )
