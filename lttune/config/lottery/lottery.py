@@ -101,7 +101,9 @@ class LotteryConfig:
             for path, value in hparams.items():
                 head, _, rest = path.partition(".")
                 if path not in known and not path.startswith("prune.fractions."):
-                    rules.note(unknown("hyperparameter", path, known))
+                    # One layer's fraction is told by what holds all of them.
+                    names = [name for name in known if not name.startswith("prune.fractions.")]
+                    rules.note(unknown("hyperparameter", path, names))
                 elif rest:
                     groups.setdefault(head, {})[rest] = value
                 else:
