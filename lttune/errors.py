@@ -86,11 +86,20 @@ class JointError(LttuneError):
         self.exit_code = first.exit_code
 
 
-def unknown(field: str, value: object, valid: Iterable[str]) -> ConfigError:
-    """Returns the error for a name that does not exist: the valid names and the nearest one."""
+def unknown(
+    field: str, value: object, valid: Iterable[str], near: Iterable[str] | None = None
+) -> ConfigError:
+    """Returns the error for a name that does not exist: the valid names and the nearest one.
+
+    Args:
+        field: what the name is of.
+        value: what was given.
+        valid: the names that are listed.
+        near: those of which the nearest is told; None is the listed ones.
+    """
     names = sorted(valid)
     asked = value[:LONGEST_QUOTED] if isinstance(value, str) else ""
-    nearest = difflib.get_close_matches(asked, names, n=1)
+    nearest = difflib.get_close_matches(asked, names if near is None else [*near], n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     return ConfigError(f"{field} must be one of {', '.join(names)}; got {quoted(value)}{hint}")
 

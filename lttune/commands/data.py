@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import tyro
 
 from lttune.config.lottery.data import DatasetName, is_path
+from lttune.config.own import is_own_code
 from lttune.config.rules import every_rule
 from lttune.errors import legible, listed
 
@@ -25,7 +26,7 @@ LARGEST_EDGE = 2048
 
 DATASET_HELP = (
     f"Dataset: {', '.join(get_args(DatasetName))}, or a path of your own: an .npz file or a folder "
-    "of pictures in one folder a class."
+    "of pictures in one folder a class, or a function, ./FILE.py:FUNCTION."
 )
 
 
@@ -63,6 +64,8 @@ def main(flags: Flags) -> int:
     """Prints a line each of what the dataset is, and returns the exit code."""
     from lttune.data import load
     from lttune.data.files import npz, picture_folder
+    from lttune.data.made import PICTURES
+    from lttune.records.own import read_own_code, use_part
     from lttune.store.regular import expanded
 
     name = flags.name
@@ -70,6 +73,8 @@ def main(flags: Flags) -> int:
         arrays = picture_folder.read(expanded(name), flags.size)
         npz.write(flags.save, arrays)
         name = str(flags.save)
+    if is_own_code(name):
+        use_part(read_own_code(PICTURES, name))
     dataset = load(name, flags.folder)
     train, test = len(dataset.train_y), len(dataset.test_y)
     described = {

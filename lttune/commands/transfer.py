@@ -12,6 +12,7 @@ import tyro
 from lttune.config import TargetConfig
 from lttune.config.fields import require
 from lttune.config.machine import DeviceName, EngineName
+from lttune.config.own import is_own_code
 from lttune.config.rules import every_rule
 
 MOST_ON_TARGET = 1_000
@@ -44,6 +45,8 @@ class Flags:
     network: str | None = None
     """Where the code of a network of your own is, as model.name: what a study's folder names is not
     run. None is for networks of lttune."""
+    schedule: str | None = None
+    """Likewise of a schedule of your own, as train.schedule."""
     engine: EngineName = "auto"
     """How networks are trained."""
     device: DeviceName = "cpu"
@@ -67,10 +70,12 @@ class Flags:
 def main(flags: Flags) -> int:
     """Trains what the store lacks, prints and writes the table, and returns the exit code."""
     from lttune.data import load
+    from lttune.data.made import PICTURES
     from lttune.exchange.tickets import Place, deepest, find_network, with_code
-    from lttune.exchange.transfer import imported, junctions, train_on_target
+    from lttune.exchange.transfer import imported, junctions, train_on_target, with_schedule
     from lttune.exchange.transfer_table import lines, transfer_lines
     from lttune.records import schema
+    from lttune.records.own import read_own_code, use_part
     from lttune.store.files import write_errors
     from lttune.store.store import Store, require_writable
     from lttune.training.engines import Needs, choose, make
@@ -82,8 +87,12 @@ def main(flags: Flags) -> int:
     )
     if flags.network is not None:
         found = with_code(found, flags.network)
+    if flags.schedule is not None:
+        with_schedule(found, flags.schedule)
     source = found.config.data.name
     name = flags.target.data or source
+    if name != source and is_own_code(name):
+        use_part(read_own_code(PICTURES, name))
     dataset = found.dataset if name == source else load(name)
     config = dataclasses.replace(found.config, target=flags.target)
     check_fit(config, {source: found.dataset, name: dataset})

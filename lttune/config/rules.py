@@ -159,17 +159,6 @@ class Mistakes:
     def __init__(self) -> None:
         self.found: list[LttuneError] = []
 
-    def beside(self, path: str, value: Path | None) -> None:
-        """Notes a file to be written that is one in which a study keeps what it found.
-
-        Args:
-            path: of the field.
-            value: what it is; None writes nothing.
-        """
-        if value is not None and value.name in OWN_FILES:
-            ok = not os.path.lexists(value.with_name(OWN_FILES[0]))
-            self.require(ok, path, "none of a study's own files", str(value))
-
     def attempt(self, make: Callable[[], T]) -> T | None:
         """Returns what is made, None if an ``LttuneError`` was noted instead."""
         try:

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lttune.config.lottery.data import is_path, require_dataset
+from lttune.config.own import is_own_code
 from lttune.data import cifar, digits, mnist, own, scenes
 from lttune.data.dataset import Dataset, split
 from lttune.data.files.collection import nothing_fetched
+from lttune.data.made import made
 from lttune.store.regular import expanded
 
 __all__ = ["FETCHED", "Dataset", "data_folder", "load", "split"]
@@ -33,7 +35,8 @@ def load(name: str, folder: Path | None = None, fetches: bool = True) -> Dataset
     """Returns a dataset, fetched into the folder if it is not there yet.
 
     Args:
-        name: a name of ``LOADERS``, or the path of an .npz file or of a folder of pictures.
+        name: a name of ``LOADERS``, the path of an .npz file or of a folder of pictures, or that of
+            a function of one's own that was made known.
         folder: where datasets are kept. None is the environment's ``LTTUNE_DATA``, else a
             cache folder of the user.
         fetches: whether it may be fetched: not for a name that a stranger's file gives.
@@ -44,6 +47,8 @@ def load(name: str, folder: Path | None = None, fetches: bool = True) -> Dataset
         StorageError: if the folder cannot be read or written.
     """
     require_dataset("data.name", name)
+    if is_own_code(name):
+        return made(name)
     if is_path(name):
         return own.load(name)
     with contextlib.nullcontext() if fetches else nothing_fetched():

@@ -18,6 +18,7 @@ import torch
 
 from lttune.config import LotteryConfig, from_dict
 from lttune.data import Dataset, load
+from lttune.data.made import use_kept
 from lttune.errors import ConfigError, DataError, LttuneError, StorageError
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
@@ -172,6 +173,7 @@ def find_network(at: Place) -> Found:
         raise StorageError(f"{at.study / 'trials.json'} lacks trial {at.trial} of the records")
     config = from_dict(sheet["lottery"]).override(hparams)
     use_described(sheet, str(at.study / "study.json"))
+    use_kept(sheet, at.study)
     dataset = load(config.data.name, fetches=False)
     known = sheet["dataset"]
     if known["name"] == dataset.name and known["digest"] != dataset.digest():

@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import TargetConfig
+from lttune.config.own import is_own_code
 from lttune.config.seeding import stream
 from lttune.errors import ConfigError
 from lttune.exchange.tensors import masks_in, read, weights_in
 from lttune.exchange.tickets import Found, walked
 from lttune.models import masks
 from lttune.models.masks import to_bits
+from lttune.models.own import use
+from lttune.records.own import known_part, read_own_code
+from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.branches import BRANCHES, ticket_of
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.starts import Junction
@@ -66,6 +70,24 @@ def train_on_target(
         _LOG.info("%d of %d networks are trained", len(rows) + 1, len(tasks))
         rows.append(row_of(name, level, replicate, task.ticket, stored, task.config, lab))
     return rows
+
+
+def with_schedule(found: Found, name: str) -> None:
+    """Makes the schedule of one's own of a network's study known, from where the user says.
+
+    Args:
+        found: the network.
+        name: of the schedule, as ``train.schedule`` would be.
+
+    Raises:
+        ConfigError: if that is another schedule than the study's, or cannot be imported.
+    """
+    code, known = read_own_code(SCHEDULE, name), found.config.train.schedule
+    if not is_own_code(known) or code.digest != known_part(SCHEDULE, known).source:
+        raise ConfigError(
+            f"--schedule must be the study's {known}, got {name}, whose code is another"
+        )
+    use([dataclasses.replace(code, name=known)])
 
 
 def _aimed(at: Junction, target: TargetConfig) -> Junction:

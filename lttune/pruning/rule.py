@@ -24,7 +24,8 @@ from lttune.config import PruneConfig
 from lttune.errors import ConfigError, unknown
 from lttune.models.layers import weight_name
 from lttune.models.masks import Mask, apply
-from lttune.pruning.criteria import CRITERIA, Evidence
+from lttune.pruning.criteria import Evidence
+from lttune.pruning.criteria.own import criterion_of
 from lttune.pruning.ranks import of_ranks
 
 SCOPES = ("layer", "kind", "global")
@@ -158,6 +159,7 @@ def prune(evidence: Evidence, config: PruneConfig, like: Mask | None = None) -> 
     Raises:
         ConfigError: if ``config.fractions`` names an unknown layer or kind, or a weight or its
             score is NaN.
+        StorageError: if the criterion is one's own and its code is not here.
     """
     for name, keep in evidence.mask.items():
         # Comparisons would hide it in some scores.
@@ -175,7 +177,7 @@ def prune(evidence: Evidence, config: PruneConfig, like: Mask | None = None) -> 
         removals = [a - _alive(like, g, channel) for a, g in zip(alive, groups, strict=True)]
     for done in range(1, config.rounds + 1):
         scored = dataclasses.replace(evidence, mask=mask, trained=apply(evidence.trained, mask))
-        scores = CRITERIA[config.criterion](scored)
+        scores = criterion_of(config.criterion)(scored)
         after: Mask = {}
         for group, count, gone in zip(groups, alive, removals, strict=True):
             left = count - gone

@@ -44,7 +44,7 @@ def _between(low: float, high: float) -> _Rule:
     return f"in [{low:g}, {high:g}]", lambda value: low <= value <= high
 
 
-ROUNDING = 1e-6
+DENSITY_ROUNDING = 1e-6
 """By how much of one weight a density, which is a quotient, may be off."""
 LARGEST_LOSS = 1e39
 """Above every cross-entropy of float32 logits, in nats; its square is a number, too."""
@@ -110,7 +110,7 @@ def require_columns(
     if rows and documented is MEASURES and {"density", "prunable"} <= {*names}:
         for row in rows:
             density, prunable = row["density"], row["prunable"]
-            if None not in (density, prunable) and density * prunable < 1 - ROUNDING:
+            if None not in (density, prunable) and density * prunable < 1 - DENSITY_ROUNDING:
                 text = f"density must be at least 1 of prunable ({prunable}), got {density!r}"
                 raise StorageError(f"{path}: {text}")
 

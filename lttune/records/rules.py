@@ -50,7 +50,10 @@ SHEET_RULES: dict[str, FieldRule] = {
     "controls": _TEXTS,
     "compared": _or_null(_TEXT),
     "objective.directions": _TEXTS,
-    "networks": _list_of("objects with a name and a source", lambda value: _is_network(value)),
+    "networks": _list_of("objects with a name and a source", lambda one: _has_texts(one, "name")),
+    "own": _list_of(
+        "objects with a field, a name and a source", lambda one: _has_texts(one, "field", "name")
+    ),
 }
 """Dotted field of ``study.json`` -> its rule."""
 
@@ -135,10 +138,10 @@ def _is_time(value: Any) -> bool:
     return True
 
 
-def _is_network(value: Any) -> bool:
-    """Returns whether a network of one's own is named; ``lttune.models.own`` looks at the rest."""
-    named = isinstance(value, dict) and isinstance(value.get("name"), str)
-    return named and isinstance(value.get("source"), str)
+def _has_texts(value: Any, *fields: str) -> bool:
+    """Returns whether a part of one's own is named; ``lttune.models.own`` looks at the rest."""
+    texts = (*fields, "source")
+    return isinstance(value, dict) and all(isinstance(value.get(one), str) for one in texts)
 
 
 def _is_space(value: Any) -> bool:

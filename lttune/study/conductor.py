@@ -17,9 +17,9 @@ from rich.console import Console
 
 from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, on_interrupt
+from lttune.data.made import PICTURES, keep_made
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
-from lttune.models.own import codes_of
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
 from lttune.store.files import subfolder, write_atomically
@@ -84,9 +84,7 @@ def run_study(
         return Outcome(
             exit_code=0, report=config.folder / "report.html", tracking="", not_tracked=""
         )
-    asked = sheet(
-        config, needed.study, needed.dataset, needed.numerics, needed.own_networks, arguments
-    )
+    asked = sheet(config, needed.study, needed.dataset, needed.numerics, needed.own, arguments)
     with every_mistake() as mistakes:
         mistakes.attempt(lambda: require_cluster(config))
         mistakes.attempt(lambda: refuse_other(config.folder, asked))
@@ -141,6 +139,7 @@ class Conductor:
         # The sheet first: trials without one belong to nobody.
         write_object(folder / "study.json", self._sheet)
         self._ledger.save()
+        keep_made(folder, datasets)
         if study.file is not None:
             with write_atomically(folder / study.file.name) as copy:
                 shutil.copyfile(study.file, copy)
@@ -243,7 +242,9 @@ class Conductor:
 
     def _run_trials(self) -> None:
         config = self._config
-        engine, codes = self._needed.engine, codes_of(self._needed.own_networks)
+        engine = self._needed.engine
+        # Pictures travel themselves.
+        codes = [code for code in self._needed.own if code.field != PICTURES]
         reached = self._tables.reached
         self._limit = time_limit(config, self._datasets, engine, self._began, reached)
         if self._limit and not self._limit.has_any(self._ledger, config, self._study):

@@ -14,11 +14,13 @@ from lttune.config.lottery.data import DataConfig
 from lttune.config.passwords import masked, masked_command, masked_uri
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
+from lttune.data.made import PICTURES
 from lttune.data.transforms import outline
 from lttune.errors import RefusedError
-from lttune.models.own import descriptions
+from lttune.models.own import NETWORK, descriptions
 from lttune.records import provenance
 from lttune.records.folder import PARTS, read_sheet
+from lttune.records.own import OwnCode
 from lttune.store import store
 from lttune.study.declared import Study, describe_space
 from lttune.study.settings import FREE, StudyConfig
@@ -35,7 +37,7 @@ def sheet(
     study: Study,
     dataset: Dataset,
     numerics: str,
-    own_networks: Sequence[str] = (),
+    own: Sequence[OwnCode] = (),
     arguments: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Returns the values of ``study.json`` for a first run.
@@ -45,11 +47,17 @@ def sheet(
         study: what the study file declares.
         dataset: the base configuration's.
         numerics: the engine's.
-        own_networks: names of the networks of one's own that the study can come to, which are
-            described so that who reads the study need not run their code.
+        own: the code of the parts of one's own that the study can come to, which are described so
+            that who reads the study need not run it.
         arguments: flags of the command that runs the study; None is the command line's.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    networks = [code.name for code in own if code.field == NETWORK]
+    others = [
+        {"field": code.field, "name": code.name, "source": code.digest}
+        for code in own
+        if code.field != NETWORK
+    ]
     validation = validation_size(dataset, config.lottery.data.validation)
     return {
         "name": config.name,
@@ -86,7 +94,8 @@ def sheet(
             "test": len(dataset.test_y),
             **form(dataset, config.lottery.data),
         },
-        **({"networks": descriptions(own_networks)} if own_networks else {}),
+        **({"networks": descriptions(networks)} if networks else {}),
+        **({"own": others} if others else {}),
     }
 
 
@@ -118,7 +127,13 @@ def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
         **{f"lottery.{path}": value for path, value in DEFAULTS.items()},
         **flatten(values["lottery"], "lottery."),
         **{f"space.{path}": described for path, described in values["space"].items()},
-        **{f"source of {one['name']}": one["source"] for one in values.get("networks", [])},
+        **{
+            f"source of {one['name']}": one["source"]
+            for part in ("networks", "own")
+            for one in values.get(part, [])
+            # What a function makes pictures is told by their digest.
+            if one.get("field") != PICTURES
+        },
         "dataset": values["dataset"]["digest"],
         "numerics": values["numerics"],
         # Under another one, all that is trained again would differ from what is in the tables.

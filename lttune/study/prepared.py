@@ -15,14 +15,18 @@ from lttune.config import LotteryConfig
 from lttune.config.design import Point
 from lttune.config.lottery.data import is_path
 from lttune.config.lottery.model import is_own_network
+from lttune.config.own import is_own_code
 from lttune.config.phase import phase_of
 from lttune.config.rules import Mistakes, every_mistake, every_rule
 from lttune.data import Dataset, load
+from lttune.data.made import PICTURES
 from lttune.data.transforms import outline
 from lttune.errors import DataError, ResourceError
 from lttune.models import Network
-from lttune.models.own import lines_told, read_code, use
+from lttune.models.own import NETWORK, lines_told
+from lttune.pruning.criteria.own import CRITERION
 from lttune.records.capacity import capacity
+from lttune.records.own import OwnCode
 from lttune.study.checks.address import check_address
 from lttune.study.checks.configurations import (
     check_memory,
@@ -30,17 +34,23 @@ from lttune.study.checks.configurations import (
     check_points,
     check_space,
 )
+from lttune.study.checks.own_parts import check_own_parts, made_known
 from lttune.study.declared import Space, Study
 from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
 from lttune.study.tracking.uri import resolve
 from lttune.training.engines import Needs, choose, make
+from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.checks import check_controls, check_idle
 from lttune.trajectory.lab import network_of
 
 _LOG = logging.getLogger(__name__)
+
+
+OWN_FIELDS = (NETWORK, CRITERION, SCHEDULE)
+"""Hyperparameters that may name code of one's own, which travels with the trials."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +66,8 @@ class Prepared:
     """Which engine the workers make."""
     reason: str
     """Why it is not the fast one; empty if it is."""
-    own_networks: Sequence[str] = ()
-    """Names of the networks of one's own that it can come to."""
+    own: Sequence[OwnCode] = ()
+    """The code of the parts of one's own that it can come to."""
 
     @property
     def dataset(self) -> Dataset:
@@ -112,7 +122,8 @@ class Prepared:
         Others say what of networks of one's own can be pruned, and what calls for caution.
         """
         line = f"engine: {self.engine}{self.reason and f' ({self.reason})'}"
-        for text in filter(None, (line, *lines_told(self.own_networks), self.caution)):
+        networks = lines_told(code.name for code in self.own if code.field == NETWORK)
+        for text in filter(None, (line, *networks, self.caution)):
             console.print(text, soft_wrap=True, markup=False)
 
 
@@ -131,18 +142,25 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         points = mistakes.attempt(lambda: _points(study, config))
         space = wide.space_of(config) if wide else None
         names = _dataset_names(config.lottery, space or {}, points or ())
-        own_networks = _own_networks(config.lottery, space or {}, points or ())
-        known = mistakes.attempt(lambda: _made_known(own_networks))
-        datasets = _loaded(names, mistakes)
-        fitting = datasets if known else None
+        named = _own_names(config.lottery, space or {}, points or ())
+        named += [(PICTURES, name) for name in names if is_own_code(name)]
+        own = mistakes.attempt(lambda: made_known(named))
+        # What cannot be imported is told already.
+        there = [name for name in names if own is not None or not is_own_code(name)]
+        datasets = _loaded(there, mistakes)
+        fitting = None if own is None else datasets
         corners = mistakes.attempt(lambda: _reached(config, space, points, fitting))
         mistakes.attempt(lambda: _require_precision(config, corners or ()))
+        if own and corners and datasets:
+            beside = _control_names(config, points or ())
+            mistakes.attempt(lambda: check_own_parts(corners, datasets, beside))
     # All were made, or their mistakes would have been told.
     assert wide is not None
     assert points is not None
     assert datasets is not None
     assert corners is not None
-    controls = {*config.controls, *(name for point in points for name in point.controls)}
+    assert own is not None
+    controls = _control_names(config, points)
     networks = _networks(corners, datasets)
     if config.has_own_ray:
         check_memory(networks)
@@ -160,14 +178,8 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         datasets=datasets,
         engine=engine,
         reason=reason,
-        own_networks=own_networks,
+        own=own,
     )
-
-
-def _made_known(own_networks: Sequence[str]) -> bool:
-    """Runs the code of networks of one's own, and returns True."""
-    use(map(read_code, own_networks))
-    return True
 
 
 def _require_device(config: StudyConfig) -> None:
@@ -192,6 +204,11 @@ def _points(study: Study, config: StudyConfig) -> list[Point]:
     return [point for found in study.points_of(config).values() for point in found]
 
 
+def _control_names(config: StudyConfig, points: Iterable[Point]) -> set[str]:
+    """Returns the names of all controls, of the anchor and of points."""
+    return {*config.controls, *(name for point in points for name in point.controls)}
+
+
 def _loaded(names: Iterable[str], mistakes: Mistakes) -> dict[str, Dataset] | None:
     """Returns the datasets, None if one is not had.
 
@@ -200,7 +217,7 @@ def _loaded(names: Iterable[str], mistakes: Mistakes) -> dict[str, Dataset] | No
     fetches = not mistakes.found
     found = dict[str, Dataset | None]()
     for name in names:
-        if fetches or is_path(name):
+        if fetches or is_path(name) or is_own_code(name):
             found[name] = mistakes.attempt(lambda name=name: load(name))
         else:
             found[name] = None
@@ -261,11 +278,14 @@ def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -
     return list(dict.fromkeys(names))
 
 
-def _own_networks(base: LotteryConfig, space: Space, points: Sequence[Point]) -> list[str]:
-    """Returns the names of the networks of one's own that the study can come to."""
-    names = [base.model.name, *_varied(("model.name",), space, points)]
-    own = (name for name in names if isinstance(name, str) and is_own_network(name))
-    return list(dict.fromkeys(own))
+def _own_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -> list[tuple[str, str]]:
+    """Returns field and name of each part of one's own that the study can come to."""
+    values, found = base.flat(), list[tuple[str, str]]()
+    for field in OWN_FIELDS:
+        is_own = is_own_network if field == NETWORK else is_own_code
+        names = [values.get(field), *_varied((field,), space, points)]
+        found += [(field, name) for name in names if isinstance(name, str) and is_own(name)]
+    return list(dict.fromkeys(found))
 
 
 def _varied(paths: Iterable[str], space: Space, points: Sequence[Point]) -> Iterator[str]:

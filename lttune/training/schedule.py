@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from numbers import Real
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lttune.config import TrainConfig
+from lttune.config.own import is_own_code
+from lttune.errors import quoted
+from lttune.records.own import known_part
+
+SCHEDULE = "train.schedule"
+"""The setting that names schedules."""
 
 
-def rate(config: TrainConfig, step: int) -> float:
-    """Returns the learning rate of a step, counted from 0.
-
-    Linear warmup, times ``decay`` for each milestone that is reached.
-    """
+def by_milestones(config: TrainConfig, step: int) -> float:
+    """Linear warmup, times ``decay`` for each milestone that is reached."""
     lr = config.lr
     for milestone in config.milestones:
         lr = lr * config.decay if step >= milestone else lr
     if step < config.warmup_steps:
         lr = lr * (step + 1) / config.warmup_steps
     return lr
+
+
+SCHEDULES: dict[str, Callable[[TrainConfig, int], float]] = {"milestones": by_milestones}
+"""Name -> the learning rate of a step, counted from 0."""
+
+
+def rate(config: TrainConfig, step: int) -> float:
+    """Returns the learning rate of a step, counted from 0.
+
+    Raises:
+        ConfigError: if a schedule of one's own gives none.
+        StorageError: if its code is not here.
+    """
+    if not is_own_code(config.schedule):
+        return SCHEDULES[config.schedule](config, step)
+    part = known_part(SCHEDULE, config.schedule)
+    found = part.called(config, step, given=": `lttune transfer` has --schedule")
+    is_real = isinstance(found, Real) and not isinstance(found, bool)
+    value = float(found) if is_real else math.nan
+    if not 0 <= value < math.inf:
+        part.refuse(f"must return a finite number >= 0 at step {step}, got {quoted(found)}")
+    return value
+
+
+def held_at_last(config: TrainConfig) -> TrainConfig:
+    """Returns the training at the last learning rate of its schedule, from its first step on.
+
+    Who reads a study with a schedule of one's own trains nothing: there it stays as it is.
+
+    Raises:
+        ConfigError: if that rate is 0.
+    """
+    is_own = is_own_code(config.schedule)
+    if is_own and not known_part(SCHEDULE, config.schedule).is_here:
+        return config
+    last = rate(config, config.steps - 1)
+    plain = {"schedule": "milestones", "warmup_steps": 0, "milestones": ()}
+    return dataclasses.replace(config, lr=last, **plain)
 
 
 def batches(indices: np.ndarray, size: int, rng: np.random.Generator) -> Iterator[Tensor]:

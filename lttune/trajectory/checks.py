@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from lttune.config import LotteryConfig, ModelConfig, TargetConfig, TrainConfig
+from lttune.config.own import is_own_code
 from lttune.config.rules import every_rule
 from lttune.data import Dataset
 from lttune.data.transforms import outline, require_batch, training_size
@@ -126,7 +127,7 @@ READ_BY_FEW = (
         path="train.decay",
         default=TrainConfig().decay,
         readers="a training with train.milestones reads",
-        reads=lambda config: bool(config.train.milestones),
+        reads=lambda config: bool(config.train.milestones) or is_own_code(config.train.schedule),
     ),
     ReadByFew(
         path="model.init_std",

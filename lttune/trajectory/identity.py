@@ -11,16 +11,21 @@ from typing import Any
 
 from lttune.config import DataConfig, ModelConfig, TrainConfig
 from lttune.config.lottery.model import is_own_network
+from lttune.config.own import is_own_code
+from lttune.records.own import own_identity
+from lttune.training.schedule import SCHEDULE
 
 
 def of_training(config: TrainConfig) -> dict[str, Any]:
-    """Returns the fields of the training that matter."""
+    """Returns the fields of the training that matter: all, to a schedule of one's own."""
     values = dataclasses.asdict(config)
+    if is_own_code(config.schedule):
+        return values | own_identity(SCHEDULE, config.schedule)
     if config.optimizer not in ("momentum", "nesterov"):
         del values["momentum"]
     if not config.milestones:
         del values["milestones"], values["decay"]
-    return _without(values, precision="float32", frozen=())
+    return _without(values, precision="float32", frozen=(), schedule="milestones")
 
 
 def of_model(config: ModelConfig) -> dict[str, Any]:

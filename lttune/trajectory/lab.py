@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -26,12 +26,13 @@ from lttune.data.transforms import as_asked, outline
 from lttune.errors import StorageError
 from lttune.models import Network, build
 from lttune.models.masks import Mask, Weights
-from lttune.pruning.criteria import MEASURED, Evidence
+from lttune.pruning.criteria import Evidence
+from lttune.pruning.criteria.own import reads_examples
 from lttune.store.cells import Cell
 from lttune.store.store import Store, Stored
 from lttune.training.protocol import Engine, Material, Member
 from lttune.trajectory import identity
-from lttune.trajectory.task import Task, cell_of
+from lttune.trajectory.task import Task, cell_of, mask_of
 
 Observer = Callable[[Task, Material], Callable[[int, Weights], None] | None]
 """Task, its examples -> what is called at its evaluations (``Member.observe``)."""
@@ -134,7 +135,7 @@ class Lab:
         material = self.material(config, replicate)
         prune = config.prune
         chosen = np.empty(0, np.int64)
-        if prune.criterion in MEASURED:
+        if reads_examples(prune.criterion):
             order = stream(self.seed, replicate, "scoring", level).permutation(material.train)
             chosen = order[: prune.scoring_examples]
         inputs, labels = material.pool.batch(torch.from_numpy(chosen))
@@ -147,6 +148,18 @@ class Lab:
             labels=labels.cpu(),
             rng=stream(self.seed, replicate, "criterion", level),
         )
+
+    def stored_mask(self, inputs: Mapping[str, Any], network: Network) -> Mask:
+        """Returns the mask of a network that was trained: who has no criterion finds it there.
+
+        Args:
+            inputs: of its cell.
+            network: its architecture.
+
+        Raises:
+            StorageError: if the store lacks it.
+        """
+        return mask_of(self.store.obtain([inputs], _lacking)[0].cell, network)
 
     def material(self, config: LotteryConfig, replicate: int) -> Material:
         """Returns the examples of a replicate."""
@@ -222,6 +235,10 @@ class Lab:
             train_sample=pool.take(order[:sample]),
             classes=dataset.classes,
         )
+
+
+def _lacking(missing: list[int]) -> NoReturn:
+    raise StorageError("the store lacks a network on the way to this level; run the study again")
 
 
 def network_of(config: LotteryConfig, dataset: Dataset) -> Network:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,11 @@ from lttune.config import LotteryConfig
 from lttune.config.seeding import stream
 from lttune.models import Network, masks
 from lttune.models.masks import Weights
-from lttune.pruning.criteria import MEASURED, evidence_of
+from lttune.pruning.criteria import evidence_of
+from lttune.pruning.criteria.own import CRITERION, is_runnable, reads_examples
 from lttune.pruning.densities import planned_densities
 from lttune.pruning.rule import competing_groups, prune
+from lttune.records.own import own_identity
 from lttune.store.store import Stored
 from lttune.trajectory import supermasks
 from lttune.trajectory.lab import Lab
@@ -56,7 +58,7 @@ def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Sto
         ConfigError: if the configuration does not fit the network, before anything is trained.
     """
     network = lab.network(config)
-    levels = len(planned_densities(config, network))
+    levels, released = len(planned_densities(config, network)), config.pruned == RELEASED
     initial, pretrained = initial_weights(config, replicate, lab, network)
     mask = masks.ones(initial, network.prunable)
     identity = lab.identity(config, replicate)
@@ -80,16 +82,14 @@ def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Sto
     trained = scored = initial
     for level in range(levels):
         if level > 0:
-            junction = _following(junction, trained, scored, replicate, level, lab)
+            junction = _following(junction, trained, scored, replicate, level, lab, identity)
         task = Task(
             identity=identity,
             network=network,
             config=config,
             replicate=replicate,
             level=level,
-            ticket=Ticket(
-                mask=junction.mask, start=junction.start, released=config.pruned == RELEASED
-            ),
+            ticket=Ticket(mask=junction.mask, start=junction.start, released=released),
             train=junction.train,
             first_step=junction.first_step,
             snapshots=snapshot_steps(config, level),
@@ -112,11 +112,18 @@ def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Sto
 
 
 def _following(
-    before: Junction, trained: Weights, scored: Weights, replicate: int, level: int, lab: Lab
+    before: Junction,
+    trained: Weights,
+    scored: Weights,
+    replicate: int,
+    level: int,
+    lab: Lab,
+    identity: Mapping[str, Any],
 ) -> Junction:
     """Returns the junction of a level, given the one before and the weights trained there.
 
-    The criterion sees the ``scored`` ones.
+    The criterion sees the ``scored`` ones. Who reads a study with a criterion of one's own takes
+    the mask of the level's network, by its identity, from the store: its code is not run.
     """
     config = before.config
     evidence = lab.evidence(config, replicate, level, before.initial, scored, before.mask)
@@ -127,9 +134,13 @@ def _following(
         else value
         for name, value in trained.items()
     }
+    if is_runnable(config.prune.criterion):
+        mask = prune(evidence, config.prune)
+    else:
+        mask = lab.stored_mask(identity, before.network)
     junction = dataclasses.replace(
         before,
-        mask=prune(evidence, config.prune),
+        mask=mask,
         evidence=evidence,
         final=final,
         rng=stream(lab.seed, replicate, "start", level),
@@ -219,11 +230,11 @@ def _rule(config: LotteryConfig, network: Network) -> dict[str, Any]:
 
     Settings that change nothing here are left out, so that they split no cells.
     """
-    rule: dict[str, Any] = {"criterion": config.prune.criterion}
+    rule: dict[str, Any] = {**own_identity(CRITERION, config.prune.criterion)}
     groups = competing_groups(config.prune, network.kinds)
     rule["groups"] = [[group.names, group.fraction] for group in groups]
     prune = config.prune
-    if prune.criterion in MEASURED:
+    if reads_examples(prune.criterion):
         rule["scoring_examples"] = prune.scoring_examples
     optional = {
         "structure": (prune.structure, "weight"),

@@ -18,8 +18,8 @@ import pytest
 from ray.tune.search import Searcher
 
 from lttune.data import Dataset
-from lttune.models.own import NetworkCode
 from lttune.records.ledger import Ledger
+from lttune.records.own import OwnCode
 from lttune.study import conductor
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
@@ -45,7 +45,7 @@ def _run_trials(
     listener: tune.Listener,
     concurrent: int,
     engine: str,
-    codes: Sequence[NetworkCode] = (),
+    codes: Sequence[OwnCode] = (),
 ) -> None:
     assert concurrent == 1
     assert not config.asha, "who stops trials is Ray's scheduler"

@@ -41,9 +41,9 @@ FLAT = "return self.out(x.flatten(1))"
 """The constructor and the forward of a module of one layer, for ``module_of``."""
 
 
-def page_block(first: str) -> str:
-    """Returns the block of code of the page that begins with a comment."""
-    (code,) = re.findall(rf"```python\n# {re.escape(first)}\n(.*?)```", PAGE.read_text(), re.S)
+def page_block(first: str, page: Path = PAGE) -> str:
+    """Returns the block of code of a page that begins with a comment."""
+    (code,) = re.findall(rf"```python\n# {re.escape(first)}\n(.*?)```", page.read_text(), re.S)
     return code
 
 
@@ -87,17 +87,20 @@ def left(weights: int, fraction: str, level: int) -> int:
     return weights
 
 
-def run(folder: Path, *flags: str, alone: bool = True) -> tuple[int, str]:
-    """Runs the page's study in the folder that is worked in; returns its exit code and words.
+def run(
+    folder: Path, *flags: str, alone: bool = True, file: str = "my_study.py"
+) -> tuple[int, str]:
+    """Runs a page's study in the folder that is worked in; returns its exit code and words.
 
     Args:
         folder: that one.
         flags: more of them.
         alone: without Ray, by the code that a worker runs.
+        file: the study's.
     """
     if not (folder / "mlflow.db").exists():
         (folder / "mlflow.db").write_bytes(empty_database())
-    made, text = runpy.run_path(str(folder / "my_study.py")), io.StringIO()
+    made, text = runpy.run_path(str(folder / file)), io.StringIO()
     arguments = ["--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--max-concurrent", "1"]
     within = one_process() if alone else contextlib.nullcontext()
     with within, contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):

@@ -7,7 +7,8 @@ from own_networks import MLP, made, written
 
 from lttune.config import ModelConfig
 from lttune.errors import ConfigError, ResourceError
-from lttune.models.own import NetworkCode, read_code, use
+from lttune.models.own import read_code, use
+from lttune.records.own import OwnCode
 from lttune.trajectory.identity import of_model
 
 
@@ -87,7 +88,7 @@ def test_a_function_of_a_package_is_identified_by_all_of_its_sources(package):
     with pytest.raises(ConfigError, match="was changed since this process imported it"):
         made(name)
     with pytest.raises(ResourceError, match="here is not the one that the study began with"):
-        use([NetworkCode(name=name, digest="0" * 64)])
+        use([OwnCode(name=name, digest="0" * 64)])
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from torch.nn.utils import prune as torch_prune
 from lttune.config import LotteryConfig, PruneConfig
 from lttune.errors import ConfigError
 from lttune.models import masks
+from lttune.pruning.criteria import CRITERIA
 from lttune.pruning.densities import planned_densities
-from lttune.pruning.rule import CRITERIA, Group, competing_groups, planned_removals
+from lttune.pruning.rule import Group, competing_groups, planned_removals
 
 MIXED_KINDS = {"conv1": "conv", "conv2": "conv", "fc1": "fc", "out": "out"}
 MIXED_SHAPES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -81,3 +82,27 @@ def refused(
 
     monkeypatch.setattr(conductor, "start_ray", start_ray)
     return run
+
+
+@pytest.fixture(scope="session")
+def parts_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files of docs/your-own-parts.md, in which its study was run."""
+    from own_parts import run_parts, write_page
+
+    folder = tmp_path_factory.mktemp("parts")
+    write_page(folder)
+    with contextlib.chdir(folder):
+        code, said = run_parts(folder)
+    assert code == 0, said
+    return folder
+
+
+@pytest.fixture
+def parts_copy(parts_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the folder, worked in, whose parts nobody has made known."""
+    from own_parts import forget
+
+    folder = Path(shutil.copytree(parts_home, tmp_path / "copy"))
+    monkeypatch.chdir(folder)
+    forget(monkeypatch)
+    return folder

@@ -9,53 +9,13 @@ import time
 import numpy as np
 import pytest
 import torch
+from one_worker import CONFIG, reports, worker
 
-from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
-from lttune.data import load
 from lttune.errors import ResourceError
-from lttune.records.objectives import ObjectiveConfig
 from lttune.store.disk import REFUSING
 from lttune.store.files import flush
 from lttune.store.store import Store
 from lttune.study.workers.cause import cause_of
-from lttune.study.workers.trainable import LotteryTrainable
-
-TINY = LotteryConfig(
-    levels=3,
-    data=DataConfig(name="digits"),
-    model=ModelConfig(name="lenet-40-20"),
-    train=TrainConfig(lr=5e-3, steps=20, eval_every=10, eval_train=0),
-)
-CONFIG = {
-    "lottery": TINY.nested(),
-    "hparams": {},
-    "replicates": [0],
-    "controls": [],
-    "control_densities": [],
-}
-
-
-def worker(folder, *, stops, config=CONFIG, device="cpu", codes=()):
-    made = LotteryTrainable.__new__(LotteryTrainable)
-    made.setup(
-        config,
-        datasets={"digits": load("digits")},
-        store=str(folder),
-        seed=0,
-        device=device,
-        engine="torch",
-        objective=ObjectiveConfig(density=0.6),
-        stops=stops,
-        codes=codes,
-    )
-    return made
-
-
-def reports(made):
-    found = [made.step()]
-    while not found[-1]["done"]:
-        found.append(made.step())
-    return found
 
 
 def slow(path):

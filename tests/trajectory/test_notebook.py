@@ -280,3 +280,21 @@ def test_a_learned_mask_has_weights_that_stayed():
         assert torch.equal(level.start[name], level.weights[name])
     with pytest.raises(ConfigError, match=r"^measure must be a function, and method 'prune'"):
         trajectory(learned, measure=lambda step, network: {})
+
+
+def test_a_criterion_and_a_schedule_of_ones_own_are_run(tmp_path, plain):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "def score(evidence):\n"
+        "    return {name: evidence.trained[name].abs() for name in evidence.mask}\n\n\n"
+        "def rate(train, step):\n"
+        "    return train.lr\n"
+    )
+    own = {"prune.criterion": f"{path}:score", "train.schedule": f"{path}:rate"}
+    levels = trajectory(CONFIG.override(own)).levels
+    for level, other in zip(levels, plain.levels, strict=True):
+        assert all(torch.equal(value, other.weights[name]) for name, value in level.weights.items())
+    wrong = {"prune.criterion": f"{path}:nothing", "data.name": f"{tmp_path}/none.py:pictures"}
+    with pytest.raises(ConfigError) as error:
+        trajectory(CONFIG.override(wrong))
+    assert len(str(error.value).splitlines()) == 2

@@ -55,6 +55,9 @@ RUN_BY = {
     "python my_study.py": (
         "tests/study/test_own_network_study.py::test_records_and_report_have_every_network"
     ),
+    "python parts_study.py": (
+        "tests/study/test_own_parts_study.py::test_records_name_the_parts_and_report_is_written"
+    ),
     "lttune export results/patches --level 2": (
         "tests/study/test_own_network_study.py::test_a_ticket_is_exported_without_the_code"
     ),

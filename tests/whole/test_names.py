@@ -30,6 +30,7 @@ from lttune.training.engines.plain import PLAIN_RULES as PLAIN
 from lttune.training.engines.stacked.rules import RULES as STACKED
 from lttune.training.engines.torch.engine import PRECISIONS, set_precision
 from lttune.training.engines.torch.optimizers import OPTIMIZERS, optimizer
+from lttune.training.schedule import SCHEDULES
 from lttune.trajectory.starts import HOLDS, STARTS, training_of
 
 TABLES = [
@@ -41,6 +42,7 @@ TABLES = [
     (prune_config.CriterionName, CRITERIA),
     (prune_config.ScopeName, SCOPES),
     (train_config.OptimizerName, OPTIMIZERS),
+    (train_config.ScheduleName, SCHEDULES),
     (train_config.PrecisionName, PRECISIONS),
     (lottery_config.KeptName, STARTS),
     (lottery_config.PrunedName, HOLDS),

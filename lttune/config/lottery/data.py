@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lttune.config.fields import is_number
+from lttune.config.own import OWN_FORM, is_own_code
 from lttune.config.rules import MOST_EXAMPLES, WHY_EXAMPLES, every_rule
 from lttune.errors import unknown
 
@@ -24,7 +25,8 @@ class DataConfig:
     name: str = "mnist"
     """Dataset: mnist, fashion-mnist, cifar10, cifar100, digits (scikit-learn's 1,797, for trials),
     digit-scenes (coloured pictures made from them), or a path of your own: an .npz file or a folder
-    of pictures in one folder a class."""
+    of pictures in one folder a class, or ./FILE.py:FUNCTION, a function that returns the arrays of
+    an .npz file (docs/your-own-parts.md)."""
     validation: int | None = None
     """Training examples set aside for validation, at random per replicate. None is the dataset's
     custom: 5,000 of MNIST and CIFAR as in the paper, 237 of digits."""
@@ -70,11 +72,13 @@ class DataConfig:
 
 def is_path(name: str) -> bool:
     """Returns whether a dataset's name is the path of one's own."""
+    if is_own_code(name):
+        return False
     return "/" in name or "\\" in name or name.endswith(".npz")
 
 
 def require_dataset(path: str, name: object) -> None:
     """Raises ``ConfigError`` unless ``name`` is a known dataset or the path of one."""
     known = get_args(DatasetName)
-    if not isinstance(name, str) or not (name in known or is_path(name)):
-        raise unknown(path, name, (*known, "PATH.npz", "./FOLDER"))
+    if not isinstance(name, str) or not (name in known or is_path(name) or is_own_code(name)):
+        raise unknown(path, name, (*known, "PATH.npz", "./FOLDER", OWN_FORM))

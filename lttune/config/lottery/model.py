@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lttune.config.fields import is_number
+from lttune.config.own import OWN_NAMES_OF_CODE
 from lttune.config.rules import every_rule
 
 InitName = Literal[
@@ -31,8 +32,7 @@ NAMES = (
     r"vgg-(11|13|16|19)(-[1-9]\d{0,2})?",
     r"densenet-(22|40|100)-(12|24)",
     r"torchvision:[a-z]\w*",
-    r".+\.py:[A-Za-z_]\w*",
-    r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*",
+    *OWN_NAMES_OF_CODE,
 )
 """Patterns of the networks' names; the last three are of networks of one's own."""
 

@@ -49,4 +49,5 @@ class PretrainConfig:
             eval_train=0,
             warmup_steps=0,
             milestones=(),
+            schedule="milestones",
         )

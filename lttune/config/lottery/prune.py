@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lttune.config.fields import as_tuple, is_number
+from lttune.config.own import require_row_or_own
 from lttune.config.rules import (
     MOST_EXAMPLES,
     MOST_PASSES,
@@ -45,8 +46,9 @@ StructureName = Literal["weight", "channel"]
 class PruneConfig:
     """How the mask of the next level is found."""
 
-    criterion: CriterionName = "magnitude"
-    """How a weight is scored; the lowest scores go first: see ``lttune.pruning.criteria``."""
+    criterion: CriterionName | str = "magnitude"
+    """How a weight is scored; the lowest scores go first: see ``lttune.pruning.criteria``. Your
+    own: ./FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION (docs/your-own-parts.md)."""
     scope: ScopeName = "layer"
     """Which weights compete: those of one layer, those of all layers of one kind, or all."""
     fraction: float = 0.2
@@ -66,7 +68,8 @@ class PruneConfig:
     """Density in (0, 1) to reach in a single level, the fractions raised in proportion to their
     rounds. None prunes level by level."""
     scoring_examples: int = 256
-    """Training examples on which snip, grasp and gradient are measured."""
+    """Training examples on which snip, grasp and gradient are measured, and which a criterion of
+    your own gets."""
     step: int | None = None
     """Step of the level's training whose weights the criterion sees, while the training goes on.
     Counted as ``rewind_step`` is, and not before it; None is the end."""
@@ -81,7 +84,7 @@ class PruneConfig:
             ok = isinstance(self.exclude, tuple)
             ok = ok and all(isinstance(name, str) for name in self.exclude)
             rules.require(ok, "prune.exclude", "names of layers or kinds", self.exclude)
-            rules.choice("prune.criterion", self.criterion, CriterionName)
+            require_row_or_own(rules, "prune.criterion", self.criterion, CriterionName)
             rules.choice("prune.scope", self.scope, ScopeName)
             rules.choice("prune.structure", self.structure, StructureName)
             ok = is_number(self.fraction) and 0 < self.fraction < 1

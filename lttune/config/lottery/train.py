@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lttune.config.fields import as_tuple, is_int, is_number
+from lttune.config.own import require_row_or_own
 from lttune.config.rules import (
     MOST_EXAMPLES,
     MOST_STEPS,
@@ -16,6 +17,7 @@ from lttune.config.rules import (
 )
 from lttune.errors import quoted
 
+ScheduleName = Literal["milestones"]
 OptimizerName = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
 PrecisionName = Literal["float32", "tf32", "bfloat16"]
 KindName = Literal["fc", "conv", "shortcut", "out", "norm", "bias"]
@@ -34,6 +36,10 @@ class TrainConfig:
     """Momentum of the rules 'momentum' and 'nesterov', in [0, 1). The others do not read it."""
     weight_decay: float = 0.0
     """L2 penalty (decoupled for adamw), >= 0."""
+    schedule: ScheduleName | str = "milestones"
+    """What the learning rate is at a step: as warmup_steps, milestones and decay say, or your own:
+    ./FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION, a function of these settings and the step, from 0
+    (docs/your-own-parts.md)."""
     warmup_steps: int = 0
     """Steps over which the learning rate rises linearly from 0."""
     milestones: tuple[int, ...] = ()
@@ -65,6 +71,7 @@ class TrainConfig:
             as_tuple(self, "milestones")
             as_tuple(self, "frozen")
             rules.choice("train.optimizer", self.optimizer, OptimizerName)
+            require_row_or_own(rules, "train.schedule", self.schedule, ScheduleName)
             rules.choice("train.precision", self.precision, PrecisionName)
             ok = is_number(self.lr) and self.lr > 0
             rules.require(ok, "train.lr", "a finite number > 0", self.lr)

@@ -9,6 +9,7 @@ from typing import Any
 
 from lttune.config import from_dict
 from lttune.config.lottery.data import is_path
+from lttune.config.own import is_own_code
 from lttune.data import FETCHED, data_folder, load
 from lttune.errors import AbsentError, DataError, LttuneError, StorageError
 from lttune.exchange.health.inspection import Inspection
@@ -91,7 +92,7 @@ def _names(sheet: Mapping[str, Any], trials: Iterable[Trial]) -> list[str]:
 
 
 def _mend(name: str, error: LttuneError) -> str:
-    if is_path(name):
+    if is_path(name) or is_own_code(name):
         return "put it back as it was"
     if isinstance(error, AbsentError):
         return f"lttune data {name}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from lttune.config import from_dict
 from lttune.data import load
+from lttune.data.made import use_kept
 from lttune.errors import DamagedError, DataError, StorageError
 from lttune.exchange.tickets import Archive
 from lttune.models.own import use_described
@@ -48,6 +49,7 @@ def repair(folder: Path) -> tuple[int, list[str]]:
     """
     sheet = read_sheet(folder, NEEDED)
     use_described(sheet, str(folder / "study.json"))
+    use_kept(sheet, folder)
     with only_driver(folder):
         study_id = sheet.get("study_id")
         # Of one without its list, all rows would count as those of others.

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lttune.data.made import use_kept
 from lttune.errors import DamagedError, LttuneError, OtherStudyError, RefusedError, StorageError
 from lttune.exchange.health.datasets import needed_findings
 from lttune.exchange.health.disks import room_finding
@@ -50,6 +51,7 @@ def study_findings(folder: Path, tracking_uri: str | None = None) -> list[Inspec
             tables[name] = rows
     if trials is not None:
         found += _together(trials, tables)
+        use_kept(sheet, folder)
         found += needed_findings(sheet, trials)
     cells = folder.parent / "cells"
     if (rows := tables.get("records.parquet")) is not None:

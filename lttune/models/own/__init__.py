@@ -3,13 +3,13 @@
 A name with a colon, such as ``./net.py:network``, is that of a function of the shape of a picture,
 (channels, height, width), and the number of classes, which returns a module. ``use`` runs its code
 and makes it a row of the table of networks; a study does so, and its workers. Who reads a study
-never does: ``use_described`` takes what the study's sheet says of the network.
+never does: ``use_described`` takes what the study's sheet says of the network. Both take the other
+parts of one's own along (``lttune.records.own``).
 """
 
-from lttune.models.own.code import NetworkCode, read_code
+from lttune.models.own.code import NETWORK, read_code
 from lttune.models.own.row import (
     OwnNetwork,
-    codes_of,
     descriptions,
     lines_told,
     use,
@@ -17,9 +17,8 @@ from lttune.models.own.row import (
 )
 
 __all__ = [
-    "NetworkCode",
+    "NETWORK",
     "OwnNetwork",
-    "codes_of",
     "descriptions",
     "lines_told",
     "read_code",

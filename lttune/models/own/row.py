@@ -14,10 +14,11 @@ from lttune.models.architectures import FAMILIES
 from lttune.models.initialisers import Shape
 from lttune.models.layers import weight_name
 from lttune.models.outline import Outline
-from lttune.models.own.code import NetworkCode, NetworkFunction, function_of
+from lttune.models.own.code import NETWORK, NetworkFunction, function_of, remark_on
 from lttune.models.own.description import Described, read_descriptions, written
 from lttune.models.own.inspection import inspected
 from lttune.models.own.wrapping import wrapped
+from lttune.records.own import OwnCode, describe_part, use_part
 
 
 @runtime_checkable
@@ -49,7 +50,7 @@ class LoadedNetwork:
         ConfigError: if it cannot be imported.
     """
 
-    def __init__(self, code: NetworkCode, function: NetworkFunction | None = None) -> None:
+    def __init__(self, code: OwnCode, function: NetworkFunction | None = None) -> None:
         self.code, self.source = code, code.digest
         self._function = function or function_of(code)
         self.outlines: dict[tuple[Shape, int], Outline] = {}
@@ -115,27 +116,24 @@ class DescribedNetwork:
         )
 
 
-def use(codes: Iterable[NetworkCode]) -> None:
-    """Makes networks of one's own known under their names; their code is run.
+def use(codes: Iterable[OwnCode]) -> None:
+    """Makes networks and other parts of one's own known under their names; their code is run.
 
     Raises:
         ConfigError: if one cannot be imported.
         ResourceError: if a package here is not the one that its digest is of.
     """
     for code in codes:
+        if code.field != NETWORK:
+            use_part(code)
+            continue
         known = FAMILIES.get(code.name)
         if not isinstance(known, LoadedNetwork) or known.code != code:
             FAMILIES[code.name] = LoadedNetwork(code)
 
 
-def codes_of(names: Iterable[str]) -> list[NetworkCode]:
-    """Returns the code of networks that were made known by ``use``."""
-    rows = [FAMILIES[name] for name in names]
-    return [row.code for row in rows if isinstance(row, LoadedNetwork)]
-
-
 def use_described(sheet: Mapping[str, Any], where: str) -> None:
-    """Makes the networks known that the sheet of a study describes; no code is run.
+    """Makes the parts of one's own known that the sheet of a study describes; no code is run.
 
     Args:
         sheet: the values of ``study.json``.
@@ -149,6 +147,8 @@ def use_described(sheet: Mapping[str, Any], where: str) -> None:
         by_name.setdefault(one.name, []).append(one)
     for name, described in by_name.items():
         FAMILIES[name] = DescribedNetwork(described)
+    for one in sheet.get("own", ()):
+        describe_part(one["field"], one["name"], one["source"])
 
 
 def lines_told(names: Iterable[str]) -> list[str]:
@@ -161,7 +161,7 @@ def lines_told(names: Iterable[str]) -> list[str]:
                 prunable = sum(sizes[weight_name(layer)] for layer in outline.kinds)
                 told.append(
                     f"{name}: {prunable:,} of {sum(sizes.values()):,} parameters can be pruned, in "
-                    f"{len(outline.kinds)} layers{row.code.remark}"
+                    f"{len(outline.kinds)} layers{remark_on(row.code)}"
                 )
     return told
 

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 
 from lttune.errors import quoted
 from lttune.models.initialisers import Shape
-from lttune.models.own.code import TORCHVISION, NetworkCode, NetworkFunction
+from lttune.models.own.code import TORCHVISION, NetworkFunction
+from lttune.records.own import OwnCode
 
 COLOURS = 3
 """Channels that torchvision's networks read."""
 
 
-def wrapped(code: NetworkCode, function: NetworkFunction, shape: Shape, classes: int) -> nn.Module:
+def wrapped(code: OwnCode, function: NetworkFunction, shape: Shape, classes: int) -> nn.Module:
     """Returns a new module for pictures of a shape, [H, W] or [C, H, W].
 
     Grey pictures get their one channel by a hook, of which no name of the module tells; networks of

@@ -17,8 +17,9 @@ from ray import tune
 from lttune.config import from_dict
 from lttune.data import Dataset
 from lttune.errors import StorageError
-from lttune.models.own import NetworkCode, use
+from lttune.models.own import use
 from lttune.records.objectives import ObjectiveConfig, depth, objectives
+from lttune.records.own import OwnCode
 from lttune.store.files import refused_write
 from lttune.store.store import Store
 from lttune.study.workers.asked import leave_notes
@@ -49,13 +50,13 @@ class LotteryTrainable(tune.Trainable):
         objective: ObjectiveConfig,
         stops: bool,
         notes: Path | None = None,
-        codes: Sequence[NetworkCode] = (),
+        codes: Sequence[OwnCode] = (),
     ) -> None:
         """Makes the worker's laboratory, then its first trial.
 
         ``stops`` says whether Ray may stop a trial at any report: then no level is reported before
         it is on the disk. A worker that is asked to end leaves a note in the folder ``notes``; None
-        leaves SIGTERM as it is. ``codes`` are of the networks of one's own.
+        leaves SIGTERM as it is. ``codes`` are of the parts of one's own.
         """
         if notes is not None:
             leave_notes(notes, lambda: self.trial_id)

@@ -18,8 +18,8 @@ from ray.tune.execution import class_cache
 
 from lttune.data import Dataset
 from lttune.errors import LttuneError, StorageError, causes
-from lttune.models.own import NetworkCode
 from lttune.records.ledger import Ledger, Trial
+from lttune.records.own import OwnCode
 from lttune.store.failpoint import reach
 from lttune.store.files import refused_write
 from lttune.store.workplace import SCRATCH
@@ -196,11 +196,11 @@ def run_trials(
     listener: Listener,
     concurrent: int,
     engine: str,
-    codes: Sequence[NetworkCode] = (),
+    codes: Sequence[OwnCode] = (),
 ) -> None:
     """Runs every trial that the searcher hands out, at most ``concurrent`` at once.
 
-    The code of networks of one's own travels to the workers, which may be on other machines.
+    The code of parts of one's own travels to the workers, which may be on other machines.
 
     Raises:
         StorageError: if a disk takes nothing more, be it of a worker.

@@ -8,13 +8,20 @@ import inspect
 import re
 import uuid
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from lttune.config import LotteryConfig
 from lttune.config.fields import require
 from lttune.config.lottery.model import is_own_network
+from lttune.config.own import is_own_code
+from lttune.config.rules import every_rule
+from lttune.data.made import PICTURES
 from lttune.models.architectures import FAMILIES, Make
-from lttune.models.own.code import NetworkCode, NetworkFunction, read_code
+from lttune.models.own.code import NETWORK, NetworkFunction, read_code
 from lttune.models.own.row import LoadedNetwork
+from lttune.pruning.criteria.own import CRITERION
+from lttune.records.own import OwnCode, read_own_code, use_part
+from lttune.training.schedule import SCHEDULE
 
 
 def with_networks(
@@ -39,7 +46,7 @@ def with_networks(
     return config, {name: LoadedNetwork(read_code(name))} if is_own_network(name) else {}
 
 
-def _code_of(function: NetworkFunction) -> NetworkCode:
+def _code_of(function: NetworkFunction) -> OwnCode:
     """Returns what stands for a function of a notebook: a name, and the digest of its source.
 
     What it calls may be of other cells, so that the digest is good within one trajectory alone.
@@ -51,7 +58,27 @@ def _code_of(function: NetworkFunction) -> NetworkCode:
     module = getattr(function, "__module__", None) or ""
     known = module if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module) else "notebook"
     name = re.sub(r"\W", "_", getattr(function, "__name__", type(function).__name__))
-    return NetworkCode(name=f"{known}:{name}", digest=hashlib.sha256(source.encode()).hexdigest())
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    return OwnCode(field=NETWORK, name=f"{known}:{name}", digest=digest)
+
+
+def use_parts(config: LotteryConfig) -> None:
+    """Runs the code of the criterion, schedule and pictures of one's own that are named.
+
+    Raises:
+        ConfigError: with a line for each that cannot be imported.
+    """
+    data = [config.data.name, config.target.data, config.pretrain.data]
+    named = {(CRITERION, config.prune.criterion), (SCHEDULE, config.train.schedule)}
+    named |= {(PICTURES, name) for name in data if name is not None}
+    with every_rule() as rules:
+        for field, name in sorted(named):
+            if is_own_code(name):
+                rules.attempt(partial(_use_part, field, name))
+
+
+def _use_part(field: str, name: str) -> None:
+    use_part(read_own_code(field, name))
 
 
 @contextlib.contextmanager

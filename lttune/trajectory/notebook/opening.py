@@ -20,7 +20,7 @@ from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.checks import check_controls, check_fit, check_idle
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.notebook.memory import MemoryStore
-from lttune.trajectory.notebook.networks import networks_known, with_networks
+from lttune.trajectory.notebook.networks import networks_known, use_parts, with_networks
 from lttune.trajectory.notebook.observations import MeasureFunction, Observations
 from lttune.trajectory.notebook.surroundings import worker_settings
 from lttune.trajectory.notebook.walk import Trajectory
@@ -85,6 +85,7 @@ def trajectory(
         rules.require(ok, "measure", "a function, and method 'prune'", measure)
         rules.attempt(lambda: check_idle(config, [config]))
     config, rows = with_networks(config, network)
+    use_parts(config)
     names = dict.fromkeys((config.data.name, config.target.data, config.pretrain.data))
     datasets = {name: load(name) for name in filter(None, names)}
     with networks_known(rows), worker_settings():

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.errors import unknown
 from lttune.models.masks import Weights, mixed
-from lttune.training.schedule import rate
+from lttune.training.schedule import held_at_last
 from lttune.trajectory.starts.junction import Junction
 from lttune.trajectory.starts.kept import STARTS, TRAINED_ON, rescaled
 from lttune.trajectory.starts.pruned import HOLDS
@@ -44,5 +42,4 @@ def training_of(config: LotteryConfig, kept: str) -> tuple[TrainConfig, int]:
     train = config.train
     if kept != "continue":
         return train, config.rewind_step
-    last = rate(train, train.steps - 1)
-    return dataclasses.replace(train, lr=last, warmup_steps=0, milestones=()), 0
+    return held_at_last(train), 0

@@ -1,4 +1,4 @@
-"""What the source of a network imports, as far as its identity must know."""
+"""What the source of code of one's own imports, as far as its identity must know."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lttune.models.own.code import NetworkCode
+    from lttune.records.own.code import OwnCode
 
 KNOWN = frozenset({"torch", "lttune"})
-"""Packages that the identity of every network knows anyway, besides Python's own."""
+"""Packages that every identity knows anyway, besides Python's own."""
 
 
-def imported_versions(code: NetworkCode, source: str) -> list[str]:
+def imported_versions(code: OwnCode, source: str) -> list[str]:
     """Returns the name and version of each package that a source imports, by name.
 
     Raises:

@@ -1,0 +1,30 @@
+"""Code of one's own: a function of a file or a package where the name of a row of a table stands.
+
+A name with a colon, such as ``./mine.py:score``, is that of a function of whoever runs a study. Its
+source is read and identified (``read_own_code``), travels with the trials, and is run by the study
+and its workers (``use_part``). Who reads a study never runs it: ``describe_part`` takes what the
+study's sheet says. Networks have more to describe: see ``lttune.models.own``.
+"""
+
+from lttune.records.own.code import OwnCode, own_function, read_own_code, sha256_of_texts
+from lttune.records.own.parts import (
+    OwnPart,
+    describe_part,
+    keep_part,
+    known_part,
+    own_identity,
+    use_part,
+)
+
+__all__ = [
+    "OwnCode",
+    "OwnPart",
+    "describe_part",
+    "keep_part",
+    "known_part",
+    "own_function",
+    "own_identity",
+    "read_own_code",
+    "sha256_of_texts",
+    "use_part",
+]

@@ -1,0 +1,169 @@
+"""Code of one's own: where it is, what identifies it, how it is run.
+
+A digest stands for the code in the identity of what it made. That of a file is of its text and of
+the versions of the packages that it imports; that of a function of a package is of all sources of
+the package and the same versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lttune.errors import ConfigError, ResourceError, quoted
+from lttune.records.own.imports import imported_versions
+from lttune.store.regular import expanded, regular_size
+
+LONGEST_SOURCE = 1 << 20
+"""Bytes of a source file; more is no source."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnCode:
+    """The code of a function of one's own, as it travels to the workers."""
+
+    field: str = "model.name"
+    """Path of the setting that names it, e.g. "prune.criterion"."""
+    name: str
+    """What the setting says: FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION."""
+    digest: str
+    """SHA-256 of what identifies it."""
+    text: str | None = None
+    """The source of a file; packages must be installed where they are used."""
+
+    @property
+    def place(self) -> str:
+        """The file or package."""
+        return self.name.rpartition(":")[0]
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file's, which travels, and not a package's."""
+        return self.place.endswith(".py")
+
+    @property
+    def function(self) -> str:
+        """The name of the function in it."""
+        return self.name.rpartition(":")[2]
+
+    def refuse(self, why: str) -> NoReturn:
+        """Raises ``ConfigError``: it is not what the setting takes."""
+        raise ConfigError(f"{self.field}: {self.name} {why}")
+
+    def failed(self, what: str, error: BaseException) -> NoReturn:
+        """Raises ``ConfigError``: it raised an error while it was asked for something."""
+        said = next(iter(str(error).strip().splitlines()), "")
+        said = f"{type(error).__name__}{said and f': {said}'}"
+        raise ConfigError(f"{self.field}: {self.name} {what}: {said}") from error
+
+
+def read_own_code(field: str, name: str) -> OwnCode:
+    """Returns the code that a name stands for; of a package, its parents are imported.
+
+    Args:
+        field: path of the setting that names it.
+        name: what it says.
+
+    Raises:
+        ConfigError: if it is not there, or imports what no digest can stand for.
+    """
+    code = OwnCode(field=field, name=name, digest="")
+    text = _text(code) if code.is_file else None
+    sources = [text] if text is not None else _package_sources(code)
+    versions = imported_versions(code, sources[-1])
+    digest = sha256_of_texts(code.function, *sources, *versions)
+    return OwnCode(field=field, name=name, digest=digest, text=text)
+
+
+def own_function(code: OwnCode) -> Callable[..., Any]:
+    """Runs the code and returns its function.
+
+    Raises:
+        ConfigError: if it cannot be imported, or has no such function.
+        ResourceError: if a package here is not the one that the digest is of.
+    """
+    if code.text is None and read_own_code(code.field, code.name).digest != code.digest:
+        raise other_package(code)
+    module = _imported(code, code.text)
+    found: Any = getattr(module, code.function, None)
+    if not callable(found):
+        code.refuse(f"cannot be imported: {code.place} has no function {quoted(code.function)}")
+    return found
+
+
+def other_package(code: OwnCode) -> ResourceError:
+    """Returns the error of a machine that has another version of a package than the study."""
+    return ResourceError(
+        f"{code.field}: {code.place} here is not the one that the study began with; install the "
+        "same on every machine"
+    )
+
+
+def sha256_of_texts(*parts: str) -> str:
+    """Returns the SHA-256 of texts, of which none can be taken for a part of another."""
+    sha = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        sha.update(f"{len(data)}|".encode() + data)
+    return sha.hexdigest()
+
+
+def _text(code: OwnCode) -> str:
+    """Returns the source of a file."""
+    path = expanded(code.place)
+    try:
+        if regular_size(path) > LONGEST_SOURCE:
+            code.refuse(f"cannot be imported: {path} has more than {LONGEST_SOURCE:,} bytes")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise ConfigError(f"{code.field}: {code.name} cannot be imported: {path}: {why}") from error
+
+
+def _package_sources(code: OwnCode) -> list[str]:
+    """Returns the sources of the package of a module, and last the module's own."""
+    try:
+        spec = importlib.util.find_spec(code.place)
+        top = importlib.util.find_spec(code.place.partition(".")[0])
+    except (Exception, SystemExit) as error:
+        code.failed("cannot be imported", error)
+    if spec is None or top is None:
+        code.refuse(f"cannot be imported: there is no module {quoted(code.place)} here")
+    if spec.origin is None or not spec.origin.endswith(".py"):
+        code.refuse(f"cannot be imported: {code.place} has no source that could identify it")
+    folders = [Path(folder) for folder in top.submodule_search_locations or ()]
+    files = sorted(path for folder in folders for path in folder.rglob("*.py"))
+    files = [*files, Path(spec.origin)]
+    return [path.read_text(encoding="utf-8", errors="replace") for path in files]
+
+
+_RUN: dict[str, str] = {}
+"""Package -> digest of the code that this process has imported."""
+
+
+def _imported(code: OwnCode, text: str | None) -> Any:
+    """Returns the module of the code: of a file a new one, whoever else imported it."""
+    try:
+        if text is None:
+            if _RUN.setdefault(code.name, code.digest) != code.digest:
+                code.refuse("was changed since this process imported it: start Python anew")
+            return importlib.import_module(code.place)
+        module = types.ModuleType(f"lttune_own_{code.digest[:16]}")
+        module.__file__ = str(expanded(code.place))
+        # Dataclasses, among others, look their module up.
+        sys.modules[module.__name__] = module
+        exec(compile(text, module.__file__, "exec"), vars(module))
+    except ConfigError:
+        raise
+    # A script may end itself where it is imported.
+    except (Exception, SystemExit) as error:
+        code.failed("cannot be imported", error)
+    return module

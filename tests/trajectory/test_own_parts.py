@@ -1,0 +1,162 @@
+"""What parts of one's own change of a trajectory, and what they do not."""
+
+from __future__ import annotations
+
+import pytest
+from one_worker import CONFIG, TINY, reports, worker
+from own_parts import code_of, forget, known
+
+from lttune.config import LATER, LotteryConfig, TrainConfig, from_dict
+from lttune.data import load
+from lttune.errors import ConfigError, StorageError
+from lttune.models.own import use_described
+from lttune.pruning.criteria.own import CRITERION
+from lttune.records.own import known_part
+from lttune.store.store import Store
+from lttune.training.engines.torch import TorchEngine
+from lttune.training.schedule import SCHEDULE, held_at_last, rate
+from lttune.trajectory.identity import of_training
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
+
+MAGNITUDE = """
+def part(evidence):
+    return {name: evidence.trained[name].abs() for name in evidence.mask}
+"""
+MILESTONES = """
+def part(train, step):
+    lr = train.lr
+    for milestone in train.milestones:
+        lr = lr * train.decay if step >= milestone else lr
+    return lr * (step + 1) / train.warmup_steps if step < train.warmup_steps else lr
+"""
+NEWS = ("cell", "reused", "train_time_s", "eval_time_s", "trained")
+"""Columns that differ between equal networks of other identities."""
+
+
+def rows(config, folder, controls=()):
+    lab = Lab({"digits": load("digits")}, TorchEngine(), Store(folder))
+    return [row for report in run_trial(config, [0], controls, lab) for row in report["rows"]]
+
+
+def same_but(one, other, *columns):
+    names = one[0].keys() - {*NEWS, *columns}
+    return all(a[n] == b[n] for a, b in zip(one, other, strict=True) for n in names)
+
+
+def test_a_criterion_that_says_what_magnitude_says_gives_its_networks(tmp_path):
+    name = known(tmp_path, CRITERION, MAGNITUDE)
+    controls = ("one_shot", "random")
+    plain = rows(TINY, tmp_path / "cells", controls)
+    own = rows(TINY.override({CRITERION: name}), tmp_path / "cells", controls)
+    assert same_but(own, plain, CRITERION)
+    keys = [{row["cell"] for row in found if row["level"] > 0} for found in (plain, own)]
+    assert keys[0].isdisjoint(keys[1])
+
+
+@pytest.mark.parametrize("kept", ["rewind", "continue"])
+def test_a_schedule_that_says_what_milestones_say_gives_their_networks(tmp_path, kept):
+    name = known(tmp_path, SCHEDULE, MILESTONES)
+    changes = {"train.warmup_steps": 5, "train.milestones": (8, 15), "train.decay": 0.3}
+    base = TINY.override({**changes, "kept": kept, "levels": 2})
+    plain = rows(base, tmp_path / "cells", ("finetune",))
+    own = rows(base.override({SCHEDULE: name}), tmp_path / "cells", ("finetune",))
+    assert same_but(own, plain, SCHEDULE)
+    assert {row["cell"] for row in own}.isdisjoint(row["cell"] for row in plain)
+
+
+def test_what_a_criterion_draws_is_the_replicates_own_and_the_same_again(tmp_path):
+    source = "import torch\ndef part(evidence):\n    return "
+    source += "{n: torch.rand(k.shape) for n, k in evidence.mask.items()}"
+    config = TINY.override({CRITERION: known(tmp_path, CRITERION, source)})
+    lab = Lab({"digits": load("digits")}, TorchEngine(), Store(tmp_path / "one"))
+    found = [row for report in run_trial(config, [0, 1], [], lab) for row in report["rows"]]
+    again = rows(config, tmp_path / "two")
+    assert same_but([row for row in found if row["replicate"] == 0], again)
+    last = [row["end_val_loss"] for row in found if row["level"] == config.levels]
+    assert len(set(last)) == 2
+
+
+def test_identities_of_the_tables_rows_are_what_they_were():
+    assert of_training(TrainConfig()) == {
+        "optimizer": "adam",
+        "lr": 1.2e-3,
+        "weight_decay": 0.0,
+        "warmup_steps": 0,
+        "batch_size": 60,
+        "steps": 50_000,
+        "eval_every": 100,
+        "eval_test": True,
+        "eval_train": 10_000,
+    }
+    assert LATER.keys().isdisjoint(LotteryConfig().flat())
+
+
+def test_a_schedule_is_written_where_it_is_not_the_default_and_read_again():
+    config = LotteryConfig().override({SCHEDULE: "./mine.py:rate"})
+    assert config.flat()[SCHEDULE] == "./mine.py:rate"
+    assert from_dict(config.nested()) == config
+    assert config.override({SCHEDULE: "milestones"}) == LotteryConfig()
+
+
+def test_all_settings_of_the_training_are_in_the_identity_of_a_schedule(tmp_path):
+    name = known(tmp_path, SCHEDULE, MILESTONES)
+    one, two = (of_training(TrainConfig(schedule=name, momentum=m)) for m in (0.5, 0.9))
+    assert one != two
+    assert one["schedule"] == "part"
+    assert one["schedule_source"] == known_part(SCHEDULE, name).source
+
+
+@pytest.mark.parametrize("field", [CRITERION, SCHEDULE])
+def test_a_name_that_is_none_is_refused_with_the_nearest(field):
+    with pytest.raises(ConfigError, match=rf"^{field} must be one of \./FILE\.py:FUNCTION, "):
+        LotteryConfig().override({field: "magnitud"})
+
+
+@pytest.mark.parametrize("field", [CRITERION, SCHEDULE])
+def test_a_part_that_nobody_made_known_is_one_line(field, tmp_path, monkeypatch):
+    forget(monkeypatch)
+    config = TINY.override({field: "./none.py:part"})
+    with pytest.raises(ConfigError, match="must be made known by lttune"):
+        rows(config, tmp_path)
+
+
+@pytest.mark.parametrize(("field", "source"), [(CRITERION, MAGNITUDE), (SCHEDULE, MILESTONES)])
+def test_a_worker_needs_no_file(field, source, tmp_path, monkeypatch):
+    code = code_of(tmp_path, field, source)
+    (tmp_path / "own.py").unlink()
+    forget(monkeypatch)
+    lottery = TINY.override({field: code.name, "levels": 1})
+    config = {**CONFIG, "lottery": lottery.nested()}
+    found = reports(worker(tmp_path / "cells", stops=False, config=config, codes=[code]))
+    assert [report["level"] for report in found] == [0, 1]
+    assert found[-1]["values"]
+
+
+def test_who_only_reads_has_no_rates_and_trains_nothing(tmp_path, monkeypatch):
+    forget(monkeypatch)
+    one = {"field": SCHEDULE, "name": "./mine.py:rate", "source": "0" * 64}
+    use_described({"own": [one]}, "study.json")
+    train = TrainConfig(schedule="./mine.py:rate")
+    assert held_at_last(train) == train
+    with pytest.raises(StorageError, match=r"needs the code of '\./mine\.py:rate'"):
+        rate(train, 0)
+
+
+def test_a_criterion_that_fails_in_the_middle_fails_its_trial_with_the_reason(tmp_path):
+    fails = "    assert all(k.all() for k in evidence.mask.values()), 'late'\n    return"
+    code = code_of(tmp_path, CRITERION, MAGNITUDE.replace("    return", fails))
+    config = {**CONFIG, "lottery": TINY.override({CRITERION: code.name}).nested()}
+    failed = reports(worker(tmp_path / "cells", stops=False, config=config, codes=[code]))[-1]
+    assert failed["error"] == (
+        f"ConfigError: prune.criterion: {code.name} cannot be used: AssertionError: late"
+    )
+
+
+def test_a_file_that_is_changed_is_another_part(tmp_path):
+    name = known(tmp_path, CRITERION, MAGNITUDE)
+    first = known_part(CRITERION, name)
+    assert known(tmp_path, CRITERION, MAGNITUDE) == name
+    assert known_part(CRITERION, name) is first
+    known(tmp_path, CRITERION, MAGNITUDE.replace("abs", "square"))
+    assert known_part(CRITERION, name).source != first.source
