@@ -5,7 +5,7 @@ A study keeps what was made in its folder, so that who reads the study need not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from lttune.data import own
 from lttune.data.dataset import Dataset
 from lttune.data.files import npz
 from lttune.errors import listed, quoted
-from lttune.records.own import keep_part, known_part, sha256_of_texts
+from lttune.records.own import OwnCode, keep_part, known_part, sha256_of_texts
 from lttune.store.files import subfolder
 
 PICTURES = "data.name"
@@ -46,6 +46,11 @@ def made(name: str) -> Dataset:
     if "x" in arrays:
         arrays = npz.with_test_part(Path(name), arrays["x"], arrays["y"])
     return own.from_arrays(name, arrays, "function of one's own")
+
+
+def carried(codes: Iterable[OwnCode]) -> list[OwnCode]:
+    """Returns the code that travels with trials: of functions that make pictures, these do."""
+    return [code for code in codes if code.field != PICTURES]
 
 
 def keep_made(folder: Path, datasets: Mapping[str, Dataset]) -> None:

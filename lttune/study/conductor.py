@@ -17,7 +17,7 @@ from rich.console import Console
 
 from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, on_interrupt
-from lttune.data.made import PICTURES, keep_made
+from lttune.data.made import carried, keep_made
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
 from lttune.records.ledger import Ledger, Trial
@@ -81,9 +81,8 @@ def run_study(
     needed = prepared(config, study)
     if config.plan:
         needed.show_plan(PrintingConsole())
-        return Outcome(
-            exit_code=0, report=config.folder / "report.html", tracking="", not_tracked=""
-        )
+        page = config.folder / "report.html"
+        return Outcome(exit_code=0, report=page, tracking="", not_tracked="")
     asked = sheet(config, needed.study, needed.dataset, needed.numerics, needed.own, arguments)
     with every_mistake() as mistakes:
         mistakes.attempt(lambda: require_cluster(config))
@@ -119,11 +118,9 @@ class Conductor:
         self._needed, self._config, self._study, self._datasets = needed, config, study, datasets
         self._report, self._began, self._lost = report, began, lost
         self._classes = outline(needed.dataset, config.lottery.data)[1]
-        self._ran = False
-        self._levels: dict[int, int] = {}
-        self._interrupts = list[Interrupted]()
+        self._levels, self._interrupts = dict[int, int](), list[Interrupted]()
         self._limit: TimeLimit | None = None
-        self._concurrent = 1
+        self._ran, self._concurrent = False, 1
         self._command = str(sheet["command"])
         self._console = Console(highlight=False)
         folder = config.folder
@@ -242,9 +239,7 @@ class Conductor:
 
     def _run_trials(self) -> None:
         config = self._config
-        engine = self._needed.engine
-        # Pictures travel themselves.
-        codes = [code for code in self._needed.own if code.field != PICTURES]
+        engine, codes = self._needed.engine, carried(self._needed.own)
         reached = self._tables.reached
         self._limit = time_limit(config, self._datasets, engine, self._began, reached)
         if self._limit and not self._limit.has_any(self._ledger, config, self._study):
