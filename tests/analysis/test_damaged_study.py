@@ -8,10 +8,10 @@ import pytest
 from sample_study import anchor_rows, search_trials, trial, write_study
 
 from analysis import load
-from analysis.frame import OF_EVERY_NETWORK
 from lttune.__main__ import main
 from lttune.config import LotteryConfig
 from lttune.errors import StorageError
+from lttune.records.columns import OF_EVERY_NETWORK
 
 ROW = trial(0)
 
