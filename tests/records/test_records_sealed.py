@@ -150,3 +150,16 @@ def test_a_digit_that_changed_in_the_trials_is_told(study):
     path.write_text(changed)
     with pytest.raises(DamagedError, match="its checksum is not that of its bytes"):
         Ledger.open(path)
+
+
+@pytest.mark.parametrize("refused", [MemoryError("3 bytes"), pa.ArrowMemoryError("malloc failed")])
+def test_a_table_that_fits_no_memory_is_not_damaged(table, monkeypatch, refused):
+    def no_memory(*arguments):
+        raise refused
+
+    monkeypatch.setattr(schema, "parquet_rows", no_memory)
+    tables = Tables(table.parent, "mine", "a" * 64)
+    with pytest.raises(StorageError, match="cannot be read: memory was refused") as raised:
+        tables.read(Ledger(path=table.parent / "trials.json"))
+    assert not isinstance(raised.value, DamagedError)
+    assert [path.name for path in table.parent.iterdir()] == [table.name]

@@ -12,9 +12,8 @@ import torch
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
 from lttune.data import load
-from lttune.errors import ResourceError
+from lttune.errors import REFUSING, ResourceError
 from lttune.records.objectives import ObjectiveConfig
-from lttune.store.disk import REFUSING
 from lttune.store.files import flush
 from lttune.store.store import Store
 from lttune.study.workers.cause import cause_of
