@@ -14,7 +14,7 @@ from lttune.config import flatten
 from lttune.config.phase import Phase, phase_names
 from lttune.errors import DamagedError, StorageError
 from lttune.records import schema
-from lttune.records.columns import require_columns, require_settings
+from lttune.records.columns import require_table
 from lttune.records.folder import read_listing, read_sheet, read_table, require_rows
 from lttune.records.ledger import ENDED
 from lttune.records.schema import require_same_study
@@ -33,14 +33,6 @@ TRIAL_COLUMNS = [*TRIAL, "values", "error", "role"]
 """Columns of ``StudyFrame.trials``; ``hparams`` holds a mapping, ``replicates`` a list and
 ``values`` a list of all values of the objective, None without one. ``role`` is missing where a
 point has no part in a comparison."""
-
-NOT_IN_ALL = ("trained",)
-"""Columns of the tables that those of some older studies lack."""
-
-OF_EVERY_NETWORK = (
-    *("density", "prunable", "early_stop_step", "early_stop_at_end", "val_accuracy", "diverged"),
-)
-"""Measures of which no network lacks a value; evaluations that are not always made may be null."""
 
 LOADED_OF_SHEET = ("name", "lottery")
 """Fields of ``study.json`` without which nothing can be said of a study."""
@@ -157,14 +149,10 @@ def load(folder: Path | str) -> StudyFrame:
 
 
 def _table(path: Path, columns: schema.Columns, study_id: str | None) -> pd.DataFrame:
-    whole = [name for name in (*KEY, *OF_EVERY_NETWORK) if name in columns]
-    rows = read_table(path, [name for name in columns if name not in NOT_IN_ALL], study_id)
+    rows = read_table(path, study_id=study_id)
     if not rows:
         return pd.DataFrame(columns=pd.Index(list(columns)))
-    require_columns(path, rows, whole, columns)
-    require_columns(path, rows, [name for name in columns if name in rows[0]], columns, gaps=True)
-    if columns is schema.MEASURES:
-        require_settings(path, rows)
+    require_table(path, rows, columns)
     return pd.DataFrame(rows)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -127,6 +128,30 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+REFUSING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Errors of a disk that takes nothing more from this process, whatever is written next."""
+
+_OF_MEMORY = (
+    *("can't allocate memory", "cannot allocate memory", "failed to map segment"),
+    *("cannot enable executable stack", "can't start new thread", "unable to allocate"),
+)
+"""What PyTorch, loaders of libraries and Python say of memory that they do not get, in errors that
+are of no kind of their own."""
+
+
+def lacks_memory(error: BaseException | None) -> bool:
+    """Returns whether an error, or one behind it, is about memory that the system refused."""
+    return any(
+        isinstance(one, MemoryError)
+        or (isinstance(one, OSError) and one.errno == errno.ENOMEM)
+        or (
+            isinstance(one, ImportError | OSError | RuntimeError)
+            and any(text in str(one).lower() for text in _OF_MEMORY)
+        )
+        for one in causes(error)
+    )
 
 
 MOST_LISTED = 10

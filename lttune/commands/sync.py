@@ -8,10 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from lttune.errors import ConfigError, DataError, ResourceError, StorageError
-
-_RECORDED = ("trial", "replicate", "branch", "level")
-"""What is read of each row of ``records.parquet`` to tell networks apart."""
+from lttune.errors import ConfigError, DataError, ResourceError
 
 _SYNC_S = 300.0
 """Seconds without any movement after which a store is given up."""
@@ -30,17 +27,20 @@ class Flags:
 
 def main(flags: Flags) -> int:
     """Sends what is missing, says where to, and returns the exit code."""
-    from lttune.records.columns import require_columns
+    from lttune.config import from_dict
     from lttune.records.folder import (
+        computed_from,
         read_listing,
         read_sheet,
-        read_table,
         read_trials,
         require_rows,
     )
     from lttune.records.ledger import Ledger
+    from lttune.records.objectives import ObjectiveConfig
+    from lttune.records.tables import sound_rows
     from lttune.store.locks import no_driver
     from lttune.study.mirrored import MIRRORED, TrackedStudy
+    from lttune.study.phases.planned import require_trials
     from lttune.study.tracking.tracker import Tracker
 
     folder = flags.study
@@ -50,22 +50,23 @@ def main(flags: Flags) -> int:
     with no_driver(folder):
         trials = read_trials(folder, study_id)
         records = folder / "records.parquet"
-        rows = read_table(records, _RECORDED, study_id)
-        require_columns(records, rows, _RECORDED)
+        rows = sound_rows(records, study_id)
         require_rows(records, map(vars, trials), (row["trial"] for row in rows))
         planned = read_listing(folder, (), study_id).get("planned", {})
         by_trial: dict[int, list[dict[str, Any]]] = {trial.number: [] for trial in trials}
         for row in rows:
             by_trial.setdefault(row["trial"], []).append(row)
+        with computed_from(folder / "study.json"):
+            base = from_dict(sheet["lottery"])
+            objective = ObjectiveConfig(**sheet["config"]["objective"])
+        require_trials(folder / "trials.json", trials, base, objective)
         tracker = Tracker(flags.tracking_uri, sheet["name"], study_id)
         if reason := tracker.ask():
             raise ResourceError(f"MLflow does not answer at {tracker.address}: {reason}")
-        try:
+        with computed_from(folder / "study.json"):
             sheet = _complete(sheet, folder)
             study = TrackedStudy(folder, sheet, trials, lambda t: by_trial[t.number], tracker)
             study.open(is_running=False)
-        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise StorageError(f"{folder / 'study.json'} cannot be read: {error}") from error
         ledger = Ledger(path=folder / "trials.json", planned=planned, trials=trials)
         has_failed = any(trial.state == "failed" for trial in trials)
         study.finish("FINISHED" if ledger.complete else "FAILED" if has_failed else "KILLED")

@@ -15,7 +15,16 @@ from lttune.config.output.unneeded import send_nowhere
 from lttune.config.passwords import masked
 from lttune.config.rules import every_rule
 from lttune.config.signals import INTERRUPTED_LINE, exit_code_of
-from lttune.errors import ConfigError, LttuneError, StorageError, complaint
+from lttune.errors import (
+    REFUSING,
+    ConfigError,
+    LttuneError,
+    ResourceError,
+    StorageError,
+    causes,
+    complaint,
+    lacks_memory,
+)
 
 T = TypeVar("T")
 
@@ -156,13 +165,43 @@ def exit_code_after(run: Callable[[], int], arguments: Sequence[str]) -> int:
         return error.exit_code
     except BrokenPipeError:
         raise
-    except OSError as error:
+    except Exception as error:
         # Of a disk or a machine: wherever it was met, the same command goes on afterwards.
-        print(masked(complaint(error), *arguments), file=sys.stderr)
-        return StorageError.exit_code
+        if (told := _of_machine(error)) is None:
+            raise
+        print(masked(complaint(told), *arguments), file=sys.stderr)
+        return told.exit_code
     except KeyboardInterrupt as error:
         print(INTERRUPTED_LINE, file=sys.stderr)
         return exit_code_of(error)
+
+
+def _of_machine(error: Exception) -> ResourceError | StorageError | None:
+    """Returns what an error says of the memory or of a disk; None if it is about neither.
+
+    Libraries wrap what a disk refuses in errors of their own.
+    """
+    if lacks_memory(error):
+        reason = str(error) or type(error).__name__
+        return ResourceError(f"memory was refused: {reason}; {_more_memory()}")
+    refused = [one for one in causes(error) if isinstance(one, OSError) and one.errno in REFUSING]
+    if first := next(iter(refused), error if isinstance(error, OSError) else None):
+        return StorageError(str(first) or type(first).__name__)
+    return None
+
+
+def _more_memory() -> str:
+    """Returns what to do where memory is refused."""
+    with contextlib.suppress(ImportError):  # Windows has neither it nor such a limit.
+        import resource
+
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if most != resource.RLIM_INFINITY:
+            return (
+                f"a process may have {most / 1e9:,.1f} GB here: raise that limit "
+                "(`ulimit -v unlimited`) and run the same command again"
+            )
+    return "end other programs, or ask for more of it, and run the same command again"
 
 
 def _line(box: str) -> str:

@@ -12,17 +12,22 @@ import pyarrow as pa
 
 from lttune.config import LotteryConfig
 from lttune.config.rules import MOST_LEVELS, MOST_STEPS
-from lttune.errors import StorageError, quoted
+from lttune.errors import DamagedError, listed, quoted
 from lttune.records.schema import MEASURES, Columns
 
 _NUMBER = pa.float64()
 _TYPES = {bool: pa.bool_(), int: pa.int64(), float: _NUMBER, str: pa.string()}
-SETTINGS: Columns = {
-    path: (_TYPES[type(value)], "A setting of the trial.")
-    for path, value in LotteryConfig().flat().items()
-    if value is not None
+_NOT_GIVEN: dict[str, type] = {
+    **dict.fromkeys(("pretrain.data", "target.data", "target.optimizer"), str),
+    **dict.fromkeys(("pretrain.lr", "prune.one_shot", "target.lr"), float),
+    **dict.fromkeys(("data.validation", "target.batch_size", "target.steps"), int),
 }
-"""Columns of the records that hold settings of the trial, but for those that need not be given."""
+"""Settings whose default is that they are not given."""
+SETTINGS: Columns = {
+    path: (_TYPES[_NOT_GIVEN.get(path, type(value))], "A setting of the trial.")
+    for path, value in LotteryConfig().flat().items()
+}
+"""Columns of the records that hold settings of the trial."""
 OF_EVERY_TRIAL = ("train.steps", "train.batch_size", "model.name", "data.name")
 """Settings that no trial lacks, whichever version wrote it."""
 _OF_LAYERS = ("density.", "prune.fractions.")
@@ -36,6 +41,15 @@ _HELD: dict[pa.DataType, tuple[str, set[type]]] = {
 }
 """Type of a documented column -> what each of its values is, in words and in Python's types."""
 
+NOT_IN_ALL = ("trained",)
+"""Columns of the tables that those of some older studies lack."""
+OF_EVERY_ROW = ("phase", "trial", "replicate", "branch", "level", "layer")
+"""What tells the rows of a table apart, as far as it has it; each of them has a value."""
+OF_EVERY_NETWORK = (
+    *("density", "prunable", "early_stop_step", "early_stop_at_end", "val_accuracy", "diverged"),
+)
+"""Measures of which no network lacks a value; evaluations that are not always made may be null."""
+
 _Rule = tuple[str, Callable[[float], bool]]
 """In words and as a test."""
 
@@ -44,7 +58,7 @@ def _between(low: float, high: float) -> _Rule:
     return f"in [{low:g}, {high:g}]", lambda value: low <= value <= high
 
 
-DENSITY_ROUNDING = 1e-6
+QUOTIENT_ERROR = 1e-6
 """By how much of one weight a density, which is a quotient, may be off."""
 LARGEST_LOSS = 1e39
 """Above every cross-entropy of float32 logits, in nats; its square is a number, too."""
@@ -75,6 +89,11 @@ RANGES: dict[str, _Rule] = {
 diverged has the accuracy of chance."""
 
 
+def _is_double(value: float | None) -> bool:
+    """Returns whether a column of numbers can hold a value: not every whole one."""
+    return not isinstance(value, int) or abs(value) <= 1 << 53
+
+
 def require_columns(
     path: Path,
     rows: Sequence[Mapping[str, Any]],
@@ -92,27 +111,30 @@ def require_columns(
         gaps: whether a value may be missing.
 
     Raises:
-        StorageError: naming the column, its rule and the first value that breaks it.
+        DamagedError: naming the column, its rule and the first value that breaks it.
     """
     if rows and (missing := [name for name in names if name not in rows[0]]):
-        raise StorageError(f"{path} lacks {', '.join(missing)}")
+        raise DamagedError(f"{path} lacks {listed(missing)}")
     for name in names:
         words, types = _HELD[documented[name][0]]
         held = types | {NoneType} if gaps else types
-        if not {type(row[name]) for row in rows} <= held:
-            bad = next(row[name] for row in rows if type(row[name]) not in held)
-            raise StorageError(f"{path}: {name} must be {words}, got {quoted(bad)}")
+        found = {type(row[name]) for row in rows}
+        may_be_long = int in found and float in types
+        if may_be_long or not found <= held:
+            for value in (row[name] for row in rows):
+                if type(value) not in held or (may_be_long and not _is_double(value)):
+                    raise DamagedError(f"{path}: {name} must be {words}, got {quoted(value)}")
         if name in RANGES and documented is MEASURES:  # A layer may have lost all its weights.
             rule, holds = RANGES[name]
             for row in rows:
                 if row[name] is not None and not holds(row[name]):
-                    raise StorageError(f"{path}: {name} must be {rule}, got {quoted(row[name])}")
+                    raise DamagedError(f"{path}: {name} must be {rule}, got {quoted(row[name])}")
     if rows and documented is MEASURES and {"density", "prunable"} <= {*names}:
         for row in rows:
             density, prunable = row["density"], row["prunable"]
-            if None not in (density, prunable) and density * prunable < 1 - DENSITY_ROUNDING:
+            if None not in (density, prunable) and density * prunable < 1 - QUOTIENT_ERROR:
                 text = f"density must be at least 1 of prunable ({prunable}), got {density!r}"
-                raise StorageError(f"{path}: {text}")
+                raise DamagedError(f"{path}: {text}")
 
 
 def require_settings(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -123,7 +145,7 @@ def require_settings(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         rows: what was read of it.
 
     Raises:
-        StorageError: naming the column, its rule and the first value that breaks it.
+        DamagedError: naming the column, its rule and the first value that breaks it.
     """
     names = rows[0].keys() if rows else ()
     shares = [name for name in names if name.startswith(_OF_LAYERS)]
@@ -135,6 +157,34 @@ def require_settings(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     for name in settings:
         for value in {row[name] for row in rows} - {None}:
             if isinstance(value, float) and not math.isfinite(value):
-                raise StorageError(f"{path}: {name} must be a finite number, got {value}")
+                raise DamagedError(f"{path}: {name} must be a finite number, got {value}")
             if name in shares and not holds(value):
-                raise StorageError(f"{path}: {name} must be {rule}, got {quoted(value)}")
+                raise DamagedError(f"{path}: {name} must be {rule}, got {quoted(value)}")
+
+
+def require_table(
+    path: Path, rows: Sequence[Mapping[str, Any]], columns: Columns = MEASURES
+) -> None:
+    """Checks a whole table: it has the columns of all versions, and in each what belongs there.
+
+    Args:
+        path: the table's file.
+        rows: all that was read of it.
+        columns: those that are documented.
+
+    Raises:
+        DamagedError: naming the column, its rule and the first value that breaks it.
+    """
+    if not rows:
+        return
+    mine = [name for name in columns if name in rows[0] or name not in NOT_IN_ALL]
+    require_columns(path, rows, mine, columns, gaps=True)
+    whole = [name for name in (*OF_EVERY_ROW, *OF_EVERY_NETWORK) if name in columns]
+    require_columns(path, rows, whole, columns)
+    if columns is MEASURES:
+        require_settings(path, rows)
+    for name in rows[0].keys() - columns.keys():
+        for value in (row[name] for row in rows):
+            if value is not None and type(value) not in _TYPES:
+                words = "texts, numbers or truth values"
+                raise DamagedError(f"{path}: {name} must be {words}, got {quoted(value)}")

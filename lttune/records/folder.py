@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from lttune.records import rules, schema
 from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, Trial, listed_trials
 from lttune.records.schema import ANY_STUDY, require_same_study
 from lttune.records.tables import Row
-from lttune.store.files import read_whole
+from lttune.store.files import read_whole, reason_of
 from lttune.store.regular import regular_size
 from lttune.store.sealed import read_object
 
@@ -31,6 +32,21 @@ def read_sheet(folder: Path, needed: Collection[str] = ()) -> dict[str, Any]:
     values = _object(folder, "study.json")
     rules.require_sheet(folder / "study.json", values, needed)
     return values
+
+
+@contextlib.contextmanager
+def computed_from(path: Path) -> Iterator[None]:
+    """Has what computing with the values of a JSON file of a study raises told in one line.
+
+    Raises:
+        StorageError: then, and where they are no settings that lttune has.
+    """
+    try:
+        yield
+    except LookupError as error:
+        raise StorageError(f"{path} cannot be read: it lacks {reason_of(error)}") from error
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        raise StorageError(f"{path} cannot be read: {reason_of(error)}") from error
 
 
 def read_listing(

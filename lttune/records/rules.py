@@ -29,9 +29,9 @@ _TEXT: FieldRule = "a text", lambda value: isinstance(value, str)
 _OBJECT: FieldRule = "an object", lambda value: isinstance(value, dict)
 _NUMBER: FieldRule = "a number", is_number
 _COUNT: FieldRule = "a whole number", is_int
+_TRUTH: FieldRule = "true or false", lambda value: isinstance(value, bool)
 _TEXTS = _list_of("texts", _TEXT[1])
 _OBJECTS = _list_of("objects", _OBJECT[1])
-_COUNTS = _list_of("whole numbers", is_int)
 
 SHEET_RULES: dict[str, FieldRule] = {
     **dict.fromkeys(("name", "question", "source", "scale", "command", "study_id"), _TEXT),
@@ -50,6 +50,9 @@ SHEET_RULES: dict[str, FieldRule] = {
     "controls": _TEXTS,
     "compared": _or_null(_TEXT),
     "objective.directions": _TEXTS,
+    "code.version": _TEXT,
+    "code.commit": _or_null(_TEXT),
+    "code.dirty": _or_null(_TRUTH),
     "networks": _list_of("objects with a name and a source", lambda one: _has_texts(one, "name")),
     "own": _list_of(
         "objects with a field, a name and a source", lambda one: _has_texts(one, "field", "name")
@@ -65,13 +68,13 @@ TRIAL_RULES: dict[str, FieldRule] = {
     "phase": _TEXT,
     "label": _TEXT,
     "hparams": _OBJECT,
-    "replicates": _COUNTS,
+    "replicates": ("a list of whole numbers >= 0, at least one", lambda value: _is_ids(value)),
     "controls": _TEXTS,
     "role": _or_null(_TEXT),
     "inert": _or_null(_NUMBER),
     "state": _TEXT,
     "objective": _or_null(_NUMBER),
-    "values": _or_null(_list_of("numbers", is_number)),
+    "values": ("a list of numbers or null", lambda value: value is None or _is_numbers(value)),
     "seconds": _or_null(_NUMBER),
     "error": _or_null(_TEXT),
     "rows": _or_null(_OBJECT),
@@ -105,7 +108,7 @@ def require_listing(path: Path, values: Mapping[str, Any], needed: Collection[st
     if twice := [number for number, times in numbers.items() if times > 1]:
         raise StorageError(f"{path} must list each trial once, got {listed(twice)} several times")
     planned = values.get("planned", {})
-    if not isinstance(planned, dict) or not all(map(is_int, planned.values())):
+    if not isinstance(planned, dict) or not all(map(_is_count, planned.values())):
         raise StorageError(f"{path}: planned must be a whole number for each phase")
     _require(f"{path}: ", values, LISTING_RULES)
 
@@ -128,6 +131,18 @@ def _require(where: str, values: Mapping[str, Any], rules: Mapping[str, FieldRul
 def _of_object(values: Any, name: str) -> Any:
     """Returns a field of an object; None of what is none."""
     return values.get(name) if isinstance(values, Mapping) else None
+
+
+def _is_count(value: Any) -> bool:
+    return is_int(value) and value >= 0
+
+
+def _is_ids(value: Any) -> bool:
+    return isinstance(value, list) and value != [] and all(map(_is_count, value))
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and value != [] and all(map(is_number, value))
 
 
 def _is_time(value: Any) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lttune.errors import DamagedError, OtherStudyError
+from lttune.errors import DamagedError, OtherStudyError, StorageError, lacks_memory
 from lttune.store.files import reason_of, write_atomically
 from lttune.store.parquet import parquet_file, parquet_rows
 from lttune.store.sealed import BLANK, FILES_SCHEMA, read_bytes, require_known, seal, verify
@@ -223,6 +223,8 @@ def _about_bytes(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if lacks_memory(error):  # Which says nothing of the bytes.
+            raise StorageError(f"{path} cannot be read: memory was refused") from error
         raise DamagedError(f"{path} is damaged: {reason_of(error)}") from None
 
 

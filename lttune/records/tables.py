@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from lttune.errors import DamagedError
 from lttune.records import schema
+from lttune.records.columns import require_table
 from lttune.records.ledger import ENDED, Ledger, Trial
 
 Row = dict[str, Any]
+
+_KEYS = {
+    "records": itemgetter("replicate", "branch", "level"),
+    "layers": itemgetter("replicate", "level", "layer"),
+}
+"""Table -> what tells the rows of a trial apart in it."""
 
 
 class Tables:
@@ -23,8 +31,8 @@ class Tables:
 
     def __init__(self, folder: Path, study: str, study_id: str | None = None) -> None:
         self._folder, self._study, self._study_id = folder, study, study_id
-        self._rows: dict[int, dict[tuple[int, str, int], Row]] = {}
-        self._layers: dict[int, dict[tuple[int, int, str], Row]] = {}
+        self._rows: dict[int, dict[tuple[Any, ...], Row]] = {}
+        self._layers: dict[int, dict[tuple[Any, ...], Row]] = {}
         self.reached: dict[int, int] = {}
         """Number of a trial that has not ended -> the last level that the file had of it."""
 
@@ -32,7 +40,8 @@ class Tables:
         """Keeps the rows of trials that have ended; one that lacks some waits again.
 
         Its networks are in the store, so that it costs no training. That holds for a damaged file
-        too, which is set aside.
+        too, which is set aside: also one of other columns or values than are written, because all
+        that is kept of it is written again.
 
         Returns:
             Where damaged files were set aside.
@@ -46,19 +55,24 @@ class Tables:
         for name, keep in (("records", self._keep_row), ("layers", self._keep_layer)):
             path = self._folder / f"{name}.parquet"
             try:
-                rows = schema.read(path, self._study_id)
+                rows = sound_rows(path, self._study_id)
+            except DamagedError:
+                damaged.append(path.replace(path.with_name(f"{path.name}.damaged")))
+            else:
                 for row in rows:
                     if row["trial"] in ended:
                         keep(row)
                     else:
                         before = self.reached.get(row["trial"], -1)
                         self.reached[row["trial"]] = max(before, row["level"])
-            except (DamagedError, KeyError):
-                damaged.append(path.replace(path.with_name(f"{path.name}.damaged")))
         for number in ended:
             trial = ledger.trials[number]
             found = self.counts(trial)
-            if not all(found.values()) or found != (trial.rows or found):
+            if (
+                not all(found.values())
+                or found != (trial.rows or found)
+                or not self._has_tickets(trial)
+            ):
                 trial.state = "waiting"
         return damaged
 
@@ -90,10 +104,32 @@ class Tables:
         schema.write(self._folder / "layers.parquet", layers, schema.LAYERS, self._study_id)
         schema.write(self._folder / "records.parquet", self.rows, study_id=self._study_id)
 
+    def _has_tickets(self, trial: Trial) -> bool:
+        """Returns whether there are rows of a ticket of each replicate: objectives are of these."""
+        trunks = {row["replicate"] for row in self.of(trial) if row["branch"] == "trunk"}
+        return trunks >= {*trial.replicates}
+
     def _keep_row(self, row: Row) -> None:
-        key = (row["replicate"], row["branch"], row["level"])
-        self._rows.setdefault(row["trial"], {})[key] = row
+        self._rows.setdefault(row["trial"], {})[_KEYS["records"](row)] = row
 
     def _keep_layer(self, row: Row) -> None:
-        key = (row["replicate"], row["level"], row["layer"])
-        self._layers.setdefault(row["trial"], {})[key] = row
+        self._layers.setdefault(row["trial"], {})[_KEYS["layers"](row)] = row
+
+
+def sound_rows(path: Path, study_id: str | None = None) -> list[Row]:
+    """Returns the rows of one of the tables, if it is as it is written.
+
+    Args:
+        path: ``records.parquet`` or ``layers.parquet``; without the file there are none.
+        study_id: as of ``schema.read``.
+
+    Raises:
+        DamagedError: if it is not what was written, by its bytes, columns, values or keys.
+        StorageError: if it cannot be read, or is of another study.
+        RefusedError: if a newer lttune wrote it.
+    """
+    rows = schema.read(path, study_id)
+    require_table(path, rows, schema.LAYERS if path.stem == "layers" else schema.MEASURES)
+    if len({(row["trial"], *_KEYS[path.stem](row)) for row in rows}) < len(rows):
+        raise DamagedError(f"{path} must have each of its rows once")
+    return rows

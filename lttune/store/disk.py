@@ -9,9 +9,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-REFUSING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""Errors of a disk that takes nothing more from this process, whatever is written next."""
-
 _AGAIN = "and run the same command again"
 _UNITS = {"TB": 10**12, "GB": 10**9, "MB": 10**6, "kB": 10**3}
 

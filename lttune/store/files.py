@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lttune.errors import StorageError, causes
-from lttune.store.disk import REFUSING, mend_of
+from lttune.errors import REFUSING, StorageError, causes
+from lttune.store.disk import mend_of
 from lttune.store.failpoint import reach
 from lttune.store.regular import regular_size
 from lttune.store.temporary import remove_abandoned, temporary_beside

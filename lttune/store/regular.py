@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from lttune.errors import StorageError, quoted
+from lttune.errors import StorageError, lacks_memory, quoted
 
 ALWAYS_ROOM = 64 << 20
 """Bytes that any file may fill in memory, however short it is."""
@@ -47,6 +47,8 @@ def is_of_content(error: Exception) -> bool:
 
     A damaged archive may point to before its own beginning, where no file can be read.
     """
+    if lacks_memory(error):
+        return False
     return not isinstance(error, OSError) or error.errno == errno.EINVAL
 
 

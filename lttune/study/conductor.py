@@ -20,6 +20,7 @@ from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.made import carried, keep_made
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
+from lttune.records.folder import computed_from
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
 from lttune.store.files import subfolder, write_atomically
@@ -34,7 +35,7 @@ from lttune.study.declared import Study
 from lttune.study.manifest import continued, earlier, refuse_other, sheet
 from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.limit import TimeLimit
-from lttune.study.phases.planned import levels, phase_config, plan_trials, work
+from lttune.study.phases.planned import levels, phase_config, plan_trials, require_trials, work
 from lttune.study.phases.room import require_room
 from lttune.study.phases.timed import TIME_IS_UP, left_out_line, time_limit
 from lttune.study.prepared import Prepared, prepared
@@ -126,12 +127,15 @@ class Conductor:
         folder = config.folder
         self._sheet = continued(earlier(folder), sheet)
         study_id = self._sheet.get("study_id")
-        self._ledger = Ledger.open(folder / "trials.json", study_id)
+        listing = folder / "trials.json"
+        self._ledger = Ledger.open(listing, study_id)
+        require_trials(listing, self._ledger.trials, config.lottery, config.objective)
         self._tables = Tables(folder, config.name, study_id)
         for path in self._tables.read(self._ledger):
             text = f"{path.with_suffix('').name} was damaged: it is made anew, and kept as {path}"
             self._console.print(text, soft_wrap=True, markup=False)
-        plan_trials(self._ledger, config, study)
+        with computed_from(listing):
+            plan_trials(self._ledger, config, study)
         require_room(config, study, datasets, self._ledger)
         # The sheet first: trials without one belong to nobody.
         write_object(folder / "study.json", self._sheet)

@@ -19,7 +19,7 @@ from lttune.data.transforms import outline
 from lttune.errors import RefusedError
 from lttune.models.own import NETWORK, descriptions
 from lttune.records import provenance
-from lttune.records.folder import PARTS, read_sheet
+from lttune.records.folder import PARTS, computed_from, read_sheet
 from lttune.records.own import OwnCode
 from lttune.store import store
 from lttune.study.declared import Study, describe_space
@@ -28,7 +28,10 @@ from lttune.study.settings import FREE, StudyConfig
 RUN = ("command", "created", "code", "packages", "machine", "numerics")
 """What a sheet says of one run of a study."""
 
-IDENTITY = ("config.name", "lottery", "space", "dataset.digest", *RUN)
+IDENTITY = (
+    *("config.name", "lottery", "space", "dataset.digest", *RUN),
+    *("code.version", "code.commit", "code.dirty"),
+)
 """What a sheet must say for its study to be continued."""
 
 
@@ -190,7 +193,11 @@ def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:
         StorageError: if the old sheet cannot be read.
     """
     old = earlier(folder)
-    if old is not None and (changed := differences(fixed(old), fixed(new))):
+    if old is None:
+        return
+    with computed_from(folder / "study.json"):
+        changed = differences(fixed(old), fixed(new))
+    if changed:
         texts = [f"{name}: {before!r} -> {after!r}" for name, (before, after) in changed.items()]
         raise RefusedError(
             f"the study {folder} exists with another configuration ({'; '.join(texts)}); "

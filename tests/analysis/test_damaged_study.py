@@ -8,10 +8,10 @@ import pytest
 from sample_study import anchor_rows, search_trials, trial, write_study
 
 from analysis import load
-from analysis.frame import OF_EVERY_NETWORK
 from lttune.__main__ import main
 from lttune.config import LotteryConfig
 from lttune.errors import StorageError
+from lttune.records.columns import OF_EVERY_NETWORK
 
 ROW = trial(0)
 
@@ -32,6 +32,7 @@ def complaint(capsys, folder, command="report"):
         ([{"number": 0}], " must hold a list of trials, each with number, phase, label,"),
         ([ROW, ROW | {"hparams": 3}], ": trials[1].hparams must be an object, got 3"),
         ([ROW | {"objective": "x"}], ": trials[0].objective must be a number or null, got 'x'"),
+        ([ROW | {"replicates": []}], ": trials[0].replicates must be a list of whole numbers >= 0"),
         ([ROW | {"values": [1, "x"]}], ": trials[0].values must be a list of numbers or null"),
     ],
 )

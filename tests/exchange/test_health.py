@@ -114,7 +114,7 @@ def test_a_table_is_found_wrong_and_made_anew(study, name, how, capsys):
 
 def test_damaged_trials_or_another_studys_table_are_faults(study, capsys):
     rows = schema.read(study / "records.parquet")
-    schema.write(study / "records.parquet", [row | {"trial": 7} for row in rows])
+    schema.write(study / "records.parquet", [row | {"trial": row["trial"] + 7} for row in rows])
     assert ("records.parquet beside trials.json") in dict(troubles(study_findings(study)))
     (study / "trials.json").write_text("{")
     assert main(["doctor", str(study)]) == 74

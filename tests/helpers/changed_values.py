@@ -6,6 +6,7 @@ import copy
 import os
 from typing import Any
 
+import pyarrow as pa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -45,3 +46,32 @@ def changed_values(draw: Any, values: Any) -> Any:
                 at[name] = draw(JSON)
             return values
         at = inner
+
+
+NUMBERS = st.sampled_from([0.0, -1.0, 1e-300, 1e300, float("nan"), float("inf"), 0.5])
+WHOLE = st.sampled_from([0, -1, 1, 7, 10**6, 2**62, -(2**63)])
+TEXTS = st.sampled_from(["", "a\nb", "=1+1", "../x", "\x1b[2J", "x" * 5000, "trunk", "anchor"])
+COLUMNS: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
+    (pa.float64(), NUMBERS),
+    (pa.int64(), WHOLE),
+    (pa.string(), TEXTS),
+    (pa.bool_(), st.booleans()),
+    (pa.list_(pa.int64()), st.just([0])),
+    (pa.null(), st.none()),
+]
+
+
+@st.composite
+def changed_table(draw: Any, table: pa.Table) -> pa.Table:
+    """A table of which a column is left out, or has other values in one row or in all."""
+    name = draw(st.sampled_from(table.column_names))
+    at = table.column_names.index(name)
+    if draw(st.integers(0, 4)) == 0:
+        return table.remove_column(at)
+    kind, values = draw(st.sampled_from(COLUMNS))
+    one, kept = draw(values), table.column(name)
+    if kind == kept.type and draw(st.booleans()):
+        row = draw(st.integers(0, table.num_rows - 1))
+        column = [one if place == row else old for place, old in enumerate(kept.to_pylist())]
+        return table.set_column(at, name, pa.array(column, kind))
+    return table.set_column(at, name, pa.array([one] * table.num_rows, kind))

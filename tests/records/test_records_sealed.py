@@ -187,3 +187,16 @@ def test_trials_that_lost_their_seal_are_not_those_of_an_older_version(study, wi
     for read in (lambda: Ledger.open(path, "a" * 64), lambda: folder.read_trials(study, "a" * 64)):
         with pytest.raises(DamagedError, match=told):
             read()
+
+
+@pytest.mark.parametrize("refused", [MemoryError("3 bytes"), pa.ArrowMemoryError("malloc failed")])
+def test_a_table_that_fits_no_memory_is_not_damaged(table, monkeypatch, refused):
+    def no_memory(*arguments):
+        raise refused
+
+    monkeypatch.setattr(schema, "parquet_rows", no_memory)
+    tables = Tables(table.parent, "mine", "a" * 64)
+    with pytest.raises(StorageError, match="cannot be read: memory was refused") as raised:
+        tables.read(Ledger(path=table.parent / "trials.json"))
+    assert not isinstance(raised.value, DamagedError)
+    assert [path.name for path in table.parent.iterdir()] == [table.name]

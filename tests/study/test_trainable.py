@@ -11,8 +11,7 @@ import pytest
 import torch
 from one_worker import CONFIG, reports, worker
 
-from lttune.errors import ResourceError
-from lttune.store.disk import REFUSING
+from lttune.errors import REFUSING, ResourceError
 from lttune.store.files import flush
 from lttune.store.store import Store
 from lttune.study.workers.cause import cause_of

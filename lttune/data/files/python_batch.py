@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lttune.errors import DataError
+from lttune.errors import DataError, lacks_memory
 
 
 class _Stated:
@@ -65,6 +65,8 @@ def read(data: bytes, labels: str, name: str) -> tuple[np.ndarray, np.ndarray]:
         x = np.frombuffer(raw, np.uint8).reshape(shape)
         y = np.array(values[labels], np.int64)
     except Exception as error:  # Damaged pickles raise anything.
+        if lacks_memory(error):
+            raise
         raise DataError(f"{name} is no batch of CIFAR: {error}") from error
     if x.shape != (len(y), 3 * 32 * 32):
         raise DataError(f"{name} must hold {len(y)} pictures of 3072 bytes, found {x.shape}")

@@ -8,21 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lttune.config import from_dict
+from lttune.config import LotteryConfig, from_dict
 from lttune.data import load
 from lttune.data.made import use_kept
 from lttune.errors import DamagedError, DataError, StorageError
 from lttune.exchange.tickets import Archive
 from lttune.models.own import use_described
-from lttune.records import schema
-from lttune.records.folder import TABLES, read_sheet, read_trials
+from lttune.records.folder import TABLES, computed_from, read_sheet, read_trials
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
-from lttune.records.tables import Tables
+from lttune.records.tables import Tables, sound_rows
 from lttune.store.files import write_atomically
 from lttune.store.locks import only_driver
 from lttune.store.store import Store
-from lttune.study.phases.planned import phase_config
+from lttune.study.phases.planned import phase_config, require_trials
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
 
@@ -55,6 +54,10 @@ def repair(folder: Path) -> tuple[int, list[str]]:
         # Of one without its list, all rows would count as those of others.
         read_trials(folder, study_id)
         ledger = Ledger.open(folder / "trials.json", study_id)
+        with computed_from(folder / "study.json"):
+            base = from_dict(sheet["lottery"])
+            objective = ObjectiveConfig(**(sheet["config"]["objective"] or {}))
+        require_trials(ledger.path, ledger.trials, base, objective)
         ended = [trial for trial in ledger.trials if trial.state in ENDED]
         tables = Tables(folder, sheet["name"], study_id)
         paths = map(folder.joinpath, TABLES)
@@ -65,7 +68,10 @@ def repair(folder: Path) -> tuple[int, list[str]]:
         for place, trial in enumerate(lacking, 1):
             _LOG.info("making the rows of trial %d (%d of %d)", trial.number, place, len(lacking))
             try:
-                _walk(trial, sheet, tables, Store(folder.parent / "cells", writes=False))
+                store = Store(folder.parent / "cells", writes=False)
+                with computed_from(folder / "study.json"):
+                    lottery = phase_config(trial.phase, base, objective).override(trial.hparams)
+                    _walk(trial, lottery, sheet, tables, store)
             except StorageError as error:
                 left.append(f"trial {trial.name}: {error}")
             else:
@@ -81,18 +87,17 @@ def repair(folder: Path) -> tuple[int, list[str]]:
 def _has_others(path: Path, ledger: Ledger, study_id: str | None) -> bool:
     """Returns whether a table has rows of trials that the study does not list."""
     try:
-        rows = schema.read(path, study_id)
+        rows = sound_rows(path, study_id)
     except DamagedError:
         return False
-    return not {row.get("trial") for row in rows} <= {trial.number for trial in ledger.trials}
+    return not {row["trial"] for row in rows} <= {trial.number for trial in ledger.trials}
 
 
-def _walk(trial: Trial, sheet: Mapping[str, Any], tables: Tables, store: Store) -> None:
+def _walk(
+    trial: Trial, lottery: LotteryConfig, sheet: Mapping[str, Any], tables: Tables, store: Store
+) -> None:
     """Keeps the rows of a trial, all levels or none."""
     config = sheet["config"]
-    objective = ObjectiveConfig(**(config["objective"] or {}))
-    lottery = phase_config(trial.phase, from_dict(sheet["lottery"]), objective)
-    lottery = lottery.override(trial.hparams)
     names = {lottery.data.name, *filter(None, (lottery.target.data, lottery.pretrain.data))}
     datasets = {name: load(name, fetches=False) for name in names}
     known = sheet["dataset"]

@@ -14,9 +14,9 @@ from lttune.exchange.health.disks import room_finding
 from lttune.exchange.health.exposure import writable_findings
 from lttune.exchange.health.inspection import Inspection
 from lttune.exchange.health.tracking import tracking_finding
-from lttune.records.folder import TABLES, read_sheet, read_table, read_trials, require_rows
+from lttune.records.folder import TABLES, read_sheet, read_trials, require_rows
 from lttune.records.ledger import ENDED, Ledger, Trial
-from lttune.records.tables import Row
+from lttune.records.tables import Row, sound_rows
 from lttune.store.store import Store
 
 NEWER = "use the lttune that wrote it, or a later one"
@@ -45,7 +45,7 @@ def study_findings(folder: Path, tracking_uri: str | None = None) -> list[Inspec
     tables: dict[str, list[Row]] = {}
     for name in TABLES:
         path = folder / name
-        read = partial(read_table, path, ("trial",), study_id)
+        read = partial(sound_rows, path, study_id)
         rows = _part(found, name, read, _mend_of_table)
         if rows is not None:
             tables[name] = rows

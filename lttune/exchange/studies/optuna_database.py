@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import sqlite3
 import warnings
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -10,18 +14,31 @@ from statistics import fmean
 from typing import Any
 
 import optuna
+from optuna.exceptions import OptunaError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from lttune.errors import StorageError
+from lttune.errors import REFUSING, StorageError, causes
 from lttune.exchange.studies.folder import Folder, objective_values, require_absent
 from lttune.exchange.studies.trial_sets import TrialSet, trial_sets
 from lttune.records.columns import require_columns
 from lttune.records.ledger import Trial
-from lttune.store.files import reason_of, write_atomically
+from lttune.store.files import not_written, reason_of, write_atomically
+from lttune.study.tracking.database import sqlite_code
 from lttune.study.tracking.uri import sqlite_uri
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+_OF_VALUES = (ArithmeticError, LookupError, OptunaError, TypeError, ValueError)
+"""What Optuna raises of a study that it cannot have."""
+
+_OF_DISK = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_CANTOPEN: errno.EIO,
+}
+"""SQLite's codes for what the disk refuses -> the system's number."""
 
 STATES = {
     "complete": TrialState.COMPLETE,
@@ -45,16 +62,51 @@ def write_optuna(folder: Folder, path: Path) -> list[str]:
     require_columns(folder.path / "records.parquet", folder.rows, SHOWN_BY_LEVEL)
     found = trial_sets(folder, "--optuna")
     with write_atomically(path) as draft:
-        storage = RDBStorage(sqlite_uri(draft))
-        for chosen in found:
-            try:
-                _write(folder, chosen, storage)
-            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-                text = f"{folder.path} is no study that Optuna can have: {reason_of(error)}"
-                raise StorageError(text) from error
-        storage.remove_session()
-        storage.engine.dispose()
+        try:
+            with contextlib.closing(_Database(draft)) as database:
+                for chosen in found:
+                    _write(folder, chosen, database.storage)
+        except Exception as error:  # The errors of Optuna's database are a package's of its own.
+            if refused := _refused(error):
+                raise not_written(path, refused) from error
+            if sqlite_code(error) is None and not isinstance(error, _OF_VALUES):
+                raise
+            text = f"{folder.path} is no study that Optuna can have: {reason_of(error)}"
+            raise StorageError(text) from error
+        finally:
+            draft.with_name(f"{draft.name}-journal").unlink(missing_ok=True)
     return [f"{chosen.name}: {len(chosen.points)} trials" for chosen in found]
+
+
+class _Database:
+    """A new SQLite file in Optuna's form, whose last connection is gone once it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.storage = RDBStorage(sqlite_uri(path))
+
+    def close(self) -> None:
+        self.storage.remove_session()
+        self.storage.engine.dispose()
+
+
+def _refused(error: BaseException) -> OSError | None:
+    """Returns what SQLite says of the disk, which passes on no number of the system's."""
+    number = _OF_DISK.get(sqlite_code(error) or 0)
+    if number == errno.EIO and _has_limit():
+        number = errno.EFBIG
+    if number is None:
+        return None
+    said = next(one for one in causes(error) if isinstance(one, sqlite3.Error))
+    return OSError(number, os.strerror(number) if number in REFUSING else str(said))
+
+
+def _has_limit() -> bool:
+    """Returns whether the size of files is limited here."""
+    with contextlib.suppress(ImportError):  # Windows has no such limit.
+        import resource
+
+        return resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+    return False
 
 
 def _write(folder: Folder, chosen: TrialSet, storage: RDBStorage) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lttune.config import LotteryConfig
 from lttune.config.design.points import Role
 from lttune.config.phase import PHASES, Origin, Phase, phase_names, phase_of
 from lttune.data import Dataset
+from lttune.errors import ConfigError, StorageError, quoted
 from lttune.pruning.densities import planned_densities
-from lttune.records.ledger import Ledger
+from lttune.records.columns import QUOTIENT_ERROR
+from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Study
 from lttune.study.phases.confirmation import Confirmation
@@ -39,6 +42,42 @@ def phase_config(phase: str, base: LotteryConfig, objective: ObjectiveConfig) ->
     if not phase_of(phase).ends_with_objective:
         return base
     return base.override({"min_density": max(base.min_density, objective.floor)})
+
+
+def require_trials(
+    path: Path, trials: Iterable[Trial], base: LotteryConfig, objective: ObjectiveConfig
+) -> None:
+    """Checks that those trials of a file that have ended are such as the study can have.
+
+    What a trial that has not ended asks for is checked by its worker, and fails that trial alone.
+
+    Args:
+        path: the file.
+        trials: all of its trials.
+        base: the configuration that they override.
+        objective: what their values are of.
+
+    Raises:
+        StorageError: naming the first trial that is none of the study's, and its rule.
+    """
+    names = objective.measures
+    for trial in trials:
+        where = f"{path}: trials[{trial.number}]"
+        try:
+            lottery = phase_config(trial.phase, base, objective)
+            if trial.state in ENDED:
+                lottery.override(trial.hparams)
+        except ConfigError as error:
+            raise StorageError(f"{where}: {error}") from error
+        values = trial.values if trial.state == "complete" else None
+        if values is not None and len(values) != len(names):
+            raise StorageError(f"{where}.values must be {' and '.join(names)}, got {values}")
+        for name, value in zip(names, values or [], strict=False):
+            # Both objectives and the densities that they are told of are shares.
+            least = QUOTIENT_ERROR if name == "ticket_density" else -QUOTIENT_ERROR
+            if not least <= value <= 1 + QUOTIENT_ERROR:
+                text = f"{name} in {'(' if least > 0 else '['}0, 1]"
+                raise StorageError(f"{where}.values must have {text}, got {quoted(value)}")
 
 
 def planned_trials(phase: Phase, config: StudyConfig, study: Study) -> list[PlannedTrial]:

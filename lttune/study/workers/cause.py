@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-_REFUSED = "can't allocate memory"
-"""What PyTorch says of the CPU's memory, in an error of no kind of its own."""
+from lttune.errors import lacks_memory
 
 
 def cause_of(error: Exception) -> str:
     """Returns an error's kind and text; where memory ran out, how much the process had of it."""
     text = ": ".join(filter(None, (type(error).__name__, str(error))))
-    if isinstance(error, MemoryError) or _REFUSED in text:
+    if lacks_memory(error):
         return f"out of memory{_most()}: {text}"
     return text
 
