@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard, get_args
 
 from lttune.errors import ConfigError, quoted, unknown
@@ -31,6 +31,30 @@ def is_number(value: object) -> TypeGuard[int | float]:
         return math.isfinite(value)
     except OverflowError:
         return False
+
+
+WRITABLE = "text that UTF-8 can hold, which names of files of another encoding are not"
+
+
+def is_writable(text: str) -> bool:
+    """Returns whether a text can be written into a file.
+
+    Python has the bytes of a name that is no UTF-8 as halves of pairs, which are no characters.
+    """
+    return text.isascii() or not any("\ud800" <= one <= "\udfff" for one in text)
+
+
+def unwritable(values: object, path: str) -> Iterator[tuple[str, str]]:
+    """Yields dotted path and value of each text in plain values that is not ``is_writable``."""
+    if isinstance(values, str) and not is_writable(values):
+        yield path, values
+    elif isinstance(values, Mapping):
+        for name, value in values.items():
+            yield from unwritable(str(name), path)
+            yield from unwritable(value, f"{path}.{name}" if path else str(name))
+    elif isinstance(values, Sequence) and not isinstance(values, str | bytes):
+        for value in values:
+            yield from unwritable(value, path)
 
 
 def require_choice(path: str, value: object, choices: Any) -> None:

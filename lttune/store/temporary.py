@@ -57,7 +57,7 @@ def may_live(process: str) -> bool:
 
 
 def is_seen_from_here(process: str) -> bool:
-    """Returns whether ``may_live`` knows of a process: it is of this machine, boot and container."""
+    """Returns whether ``may_live`` knows of a process: it is of this boot and container."""
     known = _PROCESS.fullmatch(process)
     return known is None or known["machine"] == _machine()
 

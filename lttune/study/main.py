@@ -12,6 +12,7 @@ from pathlib import Path
 import tyro
 
 from lttune.config.command_line import exit_code_after, parsed, unread_output
+from lttune.config.fields import WRITABLE, is_writable, require
 from lttune.config.output.help import help_text
 from lttune.config.output.steps import steps_shown
 from lttune.config.output.unneeded import open_descriptors, unneeded_output
@@ -22,6 +23,7 @@ from lttune.config.signals import (
     interrupts_call,
 )
 from lttune.errors import ResourceError, StorageError
+from lttune.study.checks.packages import require_packages
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
 
@@ -67,6 +69,7 @@ def _run(
     alone: bool,
 ) -> int:
     _require_place()
+    require_packages()
     lost = _without_ray if alone else None
     first = "loading PyTorch, Ray and MLflow"
     with steps_shown(config.name, first, "stdout") if alone else contextlib.nullcontext():
@@ -90,12 +93,15 @@ def _without_ray(name: str) -> None:
 
 
 def _require_place() -> None:
-    """Raises ``StorageError`` where the folder that this process works in is gone.
+    """Checks the folder that this process works in: Ray, MLflow and every relative path need one.
 
-    Ray, MLflow and every relative path need one.
+    Raises:
+        StorageError: if it is gone.
+        ConfigError: if its name is none that Ray and MLflow can write down.
     """
     try:
-        Path.cwd()
+        here = str(Path.cwd())
+        require(is_writable(here), "the folder that this is started in", WRITABLE, here)
     except FileNotFoundError:
         raise StorageError(
             "the folder that this was started in has been deleted: change to another one"

@@ -1,4 +1,4 @@
-"""``lttune watch`` of a study whose driver is, or was, where nobody can see from here if it lives."""
+"""``lttune watch`` of a study whose driver is or was where nobody can see from here if it lives."""
 
 from __future__ import annotations
 
