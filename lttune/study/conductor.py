@@ -31,7 +31,7 @@ from lttune.study.console.progress import Progress
 from lttune.study.console.reached import ReachedNote
 from lttune.study.console.table import clock
 from lttune.study.declared import Study
-from lttune.study.manifest import continued, earlier, refuse_other, require_writable, sheet
+from lttune.study.manifest import continued, earlier, refuse_other, require_texts, sheet
 from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.confirmation import Confirmation
 from lttune.study.phases.planned import levels, phase_config, plan_trials, work
@@ -83,7 +83,7 @@ def run_study(
         )
     asked = sheet(config, needed.study, needed.dataset, needed.numerics, needed.own_networks)
     with every_mistake() as mistakes:
-        mistakes.attempt(lambda: require_writable(asked))
+        mistakes.attempt(lambda: require_texts(asked))
         mistakes.attempt(lambda: require_cluster(config))
         mistakes.attempt(lambda: refuse_other(config.folder, asked))
     with workplace(config.folder, config.store):

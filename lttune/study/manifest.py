@@ -90,7 +90,7 @@ def sheet(
     }
 
 
-def require_writable(sheet: Mapping[str, Any]) -> None:
+def require_texts(sheet: Mapping[str, Any]) -> None:
     """Raises ``ConfigError`` if a text of a sheet cannot be written and read again."""
     with every_rule() as rules:
         for path, value in unwritable(sheet, ""):
