@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from lttune import __version__
-from lttune.config.command_line import exit_code_after, parsed, unread_output
+from lttune.config.command_line import REFUSED, exit_code_after, parsed, tell, unread_output
 from lttune.config.output.help import help_text
 from lttune.config.output.steps import steps_shown
 from lttune.config.signals import interrupts_call, raise_interrupted
@@ -39,9 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(arguments: list[str], *, is_alone: bool) -> int:
     match arguments[:1]:
-        case [] | ["-h"] | ["--help"]:
-            print(overview(), file=sys.stdout if arguments else sys.stderr)
-            return 0 if arguments else 2
+        case []:
+            tell(overview())
+            return REFUSED
+        case ["-h"] | ["--help"]:
+            print(overview())
+            return 0
         case ["--version"]:
             print(f"lttune {__version__}")
             return 0

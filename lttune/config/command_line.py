@@ -39,10 +39,11 @@ UNREAD_OUTPUT = 141
 def unread_output() -> Iterator[None]:
     """Ends the process without a word where nobody reads its output any more, as in ``| head``.
 
-    A character that the output's encoding lacks, as one of a file's name may be, is written out.
+    Where it cannot be written otherwise, as on a full disk, that is told in a line. A character
+    that the output's encoding lacks, as one of a file's name may be, is written out.
 
     Raises:
-        SystemExit: ``UNREAD_OUTPUT`` then.
+        SystemExit: ``UNREAD_OUTPUT`` where nobody reads it, 74 where it cannot be written.
     """
     try:
         try:
@@ -54,6 +55,35 @@ def unread_output() -> Iterator[None]:
     except BrokenPipeError:
         _drop_rest()
         raise SystemExit(UNREAD_OUTPUT) from None
+    except OSError as error:
+        if error.filename is None:  # As of a stream.
+            error = OSError(f"the output cannot be written: {error.strerror or error}")
+        raise SystemExit(_not_done(error)) from None
+
+
+def tell(text: str) -> None:
+    """Prints a line on the standard error, if that can be: an exit code does not depend on it."""
+    if sys.stderr is None:
+        return
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        # What is left of it would change the exit code at the interpreter's end.
+        with contextlib.suppress(OSError):
+            send_nowhere(sys.stderr)
+
+
+def _not_done(error: OSError, *known: str) -> int:
+    """Tells an error of a disk or a machine; returns its exit code."""
+    if error.filename is None and sys.stdout is not None:
+        # A stream has no name: what is left of its text would fail again.
+        try:
+            sys.stdout.flush()
+        except OSError:
+            with contextlib.suppress(OSError):
+                send_nowhere(sys.stdout)
+    tell(masked(complaint(error), *known))
+    return StorageError.exit_code
 
 
 @contextlib.contextmanager
@@ -123,7 +153,7 @@ def parsed(parse: Callable[[list[str]], T], arguments: Sequence[str], command: s
             break
         left, unread = fewer, [*unread, *flags]
     told[-1] += f"; see {command} --help"
-    print(masked(complaint(ConfigError("\n".join(told))), *arguments), file=sys.stderr)
+    tell(masked(complaint(ConfigError("\n".join(told))), *arguments))
     raise SystemExit(REFUSED)
 
 
@@ -161,7 +191,7 @@ def exit_code_after(run: Callable[[], int], arguments: Sequence[str]) -> int:
     try:
         return run()
     except LttuneError as error:
-        print(masked(complaint(error), *arguments), file=sys.stderr)
+        tell(masked(complaint(error), *arguments))
         return error.exit_code
     except BrokenPipeError:
         raise
@@ -169,10 +199,12 @@ def exit_code_after(run: Callable[[], int], arguments: Sequence[str]) -> int:
         # Of a disk or a machine: wherever it was met, the same command goes on afterwards.
         if (told := _of_machine(error)) is None:
             raise
-        print(masked(complaint(told), *arguments), file=sys.stderr)
+        if isinstance(error, OSError) and not isinstance(told, ResourceError):
+            return _not_done(error, *arguments)
+        tell(masked(complaint(told), *arguments))
         return told.exit_code
     except KeyboardInterrupt as error:
-        print(INTERRUPTED_LINE, file=sys.stderr)
+        tell(INTERRUPTED_LINE)
         return exit_code_of(error)
 
 

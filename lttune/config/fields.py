@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard, get_args
 
 from lttune.errors import ConfigError, quoted, unknown
@@ -51,6 +51,30 @@ def duration_s(path: str, text: object) -> float:
     seconds = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
     require(is_number(seconds) and seconds > 0, path, "a time such as 2h, 90m, 1h30m or 45s", text)
     return seconds
+
+
+WRITABLE = "text that UTF-8 can hold, which names of files of another encoding are not"
+
+
+def is_writable(text: str) -> bool:
+    """Returns whether a text can be written into a file.
+
+    Python has the bytes of a name that is no UTF-8 as halves of pairs, which are no characters.
+    """
+    return text.isascii() or not any("\ud800" <= one <= "\udfff" for one in text)
+
+
+def unwritable(values: object, path: str) -> Iterator[tuple[str, str]]:
+    """Yields dotted path and value of each text in plain values that is not ``is_writable``."""
+    if isinstance(values, str) and not is_writable(values):
+        yield path, values
+    elif isinstance(values, Mapping):
+        for name, value in values.items():
+            yield from unwritable(str(name), path)
+            yield from unwritable(value, f"{path}.{name}" if path else str(name))
+    elif isinstance(values, Sequence) and not isinstance(values, str | bytes):
+        for value in values:
+            yield from unwritable(value, path)
 
 
 def require_choice(path: str, value: object, choices: Any) -> None:

@@ -1,8 +1,8 @@
 """Secrets are not shown: not on the screen, not in files, not in MLflow.
 
 Secret is whatever a URI says of its user, a token alone too, every value of its query that is not
-on a short list, and its fragment. What is not known to be harmless is hidden: a secret that is
-shown cannot be taken back.
+on a short list, and its fragment; and the user of an address without a scheme. What is not known to
+be harmless is hidden: a secret that is shown cannot be taken back.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ _HIDDEN = "***"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://")
 """Bounded, as all that follows: a long text is masked in a time that grows with its length."""
 _URI = re.compile(rf"{_SCHEME.pattern}\S+")
+_AFTER = ":;,.!)]`'\""
+"""Marks of a sentence that a URI may stand in: at its end they are none of it."""
+_WORD = re.compile(r"[^\s'\"`]+")
+_PORT = re.compile(r"(\[[^\]]*\]|[\w.-]+):\d{1,5}\b")
+_FLAG = re.compile(r"--[\w.-]+=")
 _PAGE = re.compile(r"/experiments/\d+(/runs)?")
 """Fragments of MLflow's own pages."""
 _NAME = r"(?i:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key)[\w-]{0,30}"
@@ -35,8 +40,9 @@ def masked(text: str, *known: str) -> str:
         known: words that may hold a URI, such as those of a command: whatever is secret in them is
             hidden where the text repeats it, in whole or in part, wrapped at the end of a line too.
     """
-    text = _URI.sub(lambda found: masked_uri(found[0]), text)
-    text = _LOGIN.sub(rf"\1{_HIDDEN}", _NAMED.sub(rf"\1{_HIDDEN}", text))
+    text = _WORD.sub(lambda found: _masked_login(found[0]), text)
+    text = _URI.sub(lambda found: _masked_in_text(found[0]), text)
+    text = _LOGIN.sub(rf"\1{_HIDDEN}", _NAMED.sub(_masked_named, text))
     for secret in sorted({one for word in known for one in _secrets(word)}, key=len, reverse=True):
         wrapped = r"\s?".join(map(re.escape, secret))
         text = re.sub(rf"(?<![A-Za-z0-9]){wrapped}(?![A-Za-z0-9])", _HIDDEN, text)
@@ -46,6 +52,34 @@ def masked(text: str, *known: str) -> str:
 def masked_uri(uri: str) -> str:
     """Returns a URI, whatever characters it is made of, with its secrets shown as ***."""
     return "".join(_HIDDEN if text and is_secret else text for text, is_secret in _parts(uri))
+
+
+def _masked_named(found: re.Match[str]) -> str:
+    value = found[2]
+    after = "" if value[0] in "\"'" else value[len(value.rstrip(_AFTER)) :]
+    return f"{found[1]}{_HIDDEN}{after}"
+
+
+def _masked_in_text(uri: str) -> str:
+    whole = uri.rstrip(_AFTER)
+    return masked_uri(whole) + uri[len(whole) :]
+
+
+def _masked_login(word: str) -> str:
+    login = _login(word)
+    return word.replace(login, _HIDDEN, 1) if login else word
+
+
+def _login(word: str) -> str:
+    """Returns the user of an address without a scheme, ``USER:PASSWORD@`` or ``@HOST:PORT``.
+
+    Empty where a word has none, is a URI, or begins as a path.
+    """
+    flag = _FLAG.match(word)
+    address = word[flag.end() :] if flag else word
+    user, at, place = address.rpartition("@")
+    is_one = at and "://" not in address and address[0] not in "/.~"
+    return user if is_one and (":" in user or _PORT.match(place)) else ""
 
 
 def masked_command(words: Iterable[str]) -> str:
@@ -66,7 +100,7 @@ def _uri_of(word: str) -> tuple[str, str]:
 
 def _secrets(word: str) -> set[str]:
     """Returns what is secret in a word, and the parts that a library may take it apart into."""
-    whole = [text for text, is_secret in _parts(_uri_of(word)[1]) if is_secret]
+    whole = [text for text, is_secret in _parts(_uri_of(word)[1]) if is_secret] + [_login(word)]
     pieces = {piece for text in whole for piece in (text, *re.split(r"[\s:/@?#&;=]+", text))}
     decoded = {urllib.parse.unquote(piece) for piece in pieces}
     return {*pieces, *decoded, *(urllib.parse.quote(piece, safe="") for piece in decoded)} - {""}

@@ -26,6 +26,10 @@ def _full() -> NoReturn:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def _read_only() -> NoReturn:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
 def _no_descriptors() -> None:
     import resource  # Windows has none.
 
@@ -52,12 +56,13 @@ ACTIONS: dict[str, Callable[[], None]] = {
     "kill": _signal(signal.SIGKILL),
     "term": _signal(signal.SIGTERM),
     "full": _full,
+    "readonly": _read_only,
     "descriptors": _no_descriptors,
     "memory": _no_memory,
     "bug": _bug,
 }
-"""Action -> what it does: two signals, a disk that is full, no more files that can be opened, no
-memory for once, an error of nobody's."""
+"""Action -> what it does: two signals, a disk that is full or became read-only, no more files
+that can be opened, no memory for once, an error of nobody's."""
 
 
 def reach(site: str) -> None:

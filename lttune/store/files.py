@@ -154,9 +154,11 @@ def parse_json(data: bytes) -> Any:
             ours never has, are none, nor what lies deeper than ``DEEPEST``.
     """
     try:
-        values = json.loads(data, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
+        # JSON is UTF-8; by itself Python would guess, and take halves of pairs for characters.
+        text = data.decode("utf-8-sig")
+        values = json.loads(text, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
         _require_shallow(values)
-        if b"\\u" in data:
+        if "\\u" in text:
             # Half of a pair is no character: no output could be written of it.
             json.dumps(values, ensure_ascii=False).encode()
     except RecursionError:

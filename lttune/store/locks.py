@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from filelock import FileLock, Timeout
 
 from lttune.errors import LockedError, StorageError
 from lttune.store.files import read_json, reason_of, write_json
-from lttune.store.temporary import may_live, this_process
+from lttune.store.temporary import began_at, is_seen_from_here, may_live, this_process
 
 NOTE = "driver.json"
 """The file that names who holds the lock; one that a killed driver left says nothing."""
+BEAT_S = 60.0
+"""Seconds between two times at which a driver touches its note: other machines see by it alone that
+it lives, because a level of a large network takes hours."""
 
 
 @contextlib.contextmanager
@@ -37,24 +41,54 @@ def only_driver(folder: Path) -> Iterator[None]:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         whose = {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
         write_json(note, {**whose, "process": this_process()})
-        yield
+        with _touched(note):
+            yield
     finally:
         with contextlib.suppress(OSError):
             note.unlink(missing_ok=True)
         lock.release()
 
 
+@contextlib.contextmanager
+def _touched(note: Path) -> Iterator[None]:
+    """Touches a note every ``BEAT_S`` inside, in a thread."""
+    done = threading.Event()
+
+    def touch() -> None:
+        while not done.wait(BEAT_S):
+            with contextlib.suppress(OSError):
+                os.utime(note)
+
+    thread = threading.Thread(target=touch, name="lttune-driver", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 def driver(folder: Path) -> dict[str, Any] | None:
     """Returns who runs a study, as they noted it; None if nobody does. Nothing is locked.
 
-    Of a process on another machine nobody can tell from here whether it lives: it counts.
+    Of a process on another machine nobody can tell from here whether it lives: it counts
+    (``is_elsewhere``). One of this host that has not touched its note since this machine began was
+    ended with the machine.
     """
     try:
         who = read_json(folder / NOTE)
+        touched = (folder / NOTE).stat().st_mtime
     except (OSError, ValueError):
         return None
-    lives = isinstance(who, dict) and may_live(str(who.get("process")))
-    return who if lives else None
+    if not isinstance(who, dict) or not may_live(str(who.get("process"))):
+        return None
+    was_here = is_elsewhere(who) and who.get("host") == socket.gethostname()
+    return None if was_here and touched < began_at() else who
+
+
+def is_elsewhere(who: Mapping[str, Any]) -> bool:
+    """Returns whether a driver is one of which nobody can tell from here whether it lives."""
+    return not is_seen_from_here(str(who.get("process")))
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import functools
 import glob
 import hashlib
 import itertools
+import math
 import os
 import platform
 import re
@@ -53,6 +54,19 @@ def may_live(process: str) -> bool:
     if known is None:
         return False
     return known["machine"] != _machine() or _lives(int(known["pid"]), known["began"])
+
+
+def is_seen_from_here(process: str) -> bool:
+    """Returns whether ``may_live`` knows of a process: it is of this boot and container."""
+    known = _PROCESS.fullmatch(process)
+    return known is None or known["machine"] == _machine()
+
+
+def began_at() -> float:
+    """Returns when this machine began, in seconds since the epoch; -inf where that is not told."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return -math.inf
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def remove_abandoned(folder: Path, name: str | None = None) -> None:

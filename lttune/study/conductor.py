@@ -32,7 +32,7 @@ from lttune.study.console.progress import Progress
 from lttune.study.console.reached import ReachedNote
 from lttune.study.console.table import clock
 from lttune.study.declared import Study
-from lttune.study.manifest import continued, earlier, refuse_other, sheet
+from lttune.study.manifest import continued, earlier, refuse_other, require_texts, sheet
 from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.limit import TimeLimit
 from lttune.study.phases.planned import levels, phase_config, plan_trials, require_trials, work
@@ -86,6 +86,7 @@ def run_study(
         return Outcome(exit_code=0, report=page, tracking="", not_tracked="")
     asked = sheet(config, needed.study, needed.dataset, needed.numerics, needed.own, arguments)
     with every_mistake() as mistakes:
+        mistakes.attempt(lambda: require_texts(asked))
         mistakes.attempt(lambda: require_cluster(config))
         mistakes.attempt(lambda: refuse_other(config.folder, asked))
     with workplace(config.folder, config.store):
@@ -234,7 +235,7 @@ class Conductor:
         """A trial raised: keep where, for whoever mends it."""
         failures = subfolder(self._config.folder, FAILURES)
         with write_atomically(failures / f"trial-{trial.number:03d}.txt") as path:
-            path.write_text(traceback, encoding="utf-8")
+            path.write_text(traceback, encoding="utf-8", errors="backslashreplace")
 
     def _stop_if_interrupted(self) -> None:
         # Where an exception cannot be raised, as in a callback from C, Python drops it.

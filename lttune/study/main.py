@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from lttune.config.command_line import exit_code_after, parsed, unread_output
+from lttune.config.fields import WRITABLE, is_writable, require
 from lttune.config.output.help import help_text
 from lttune.config.output.steps import steps_shown
 from lttune.config.output.unneeded import open_descriptors, unneeded_output
@@ -25,6 +26,7 @@ from lttune.config.signals import (
     interrupts_call,
 )
 from lttune.errors import ResourceError, StorageError
+from lttune.study.checks.packages import require_packages
 from lttune.study.checks.taken import TakenSettings, taken_settings
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
@@ -74,6 +76,7 @@ def _run(
     alone: bool,
 ) -> int:
     require_place()
+    require_packages()
     lost = _without_ray if alone else None
     first = "loading PyTorch, Ray and MLflow"
     with steps_shown(config.name, first, "stdout") if alone else contextlib.nullcontext():
@@ -97,12 +100,15 @@ def _without_ray(name: str) -> None:
 
 
 def require_place() -> None:
-    """Raises ``StorageError`` where the folder that this process works in is gone.
+    """Checks the folder that this process works in: Ray, MLflow and every relative path need one.
 
-    Ray, MLflow and every relative path need one.
+    Raises:
+        StorageError: if it is gone.
+        ConfigError: if its name is none that Ray and MLflow can write down.
     """
     try:
-        Path.cwd()
+        here = str(Path.cwd())
+        require(is_writable(here), "the folder that this is started in", WRITABLE, here)
     except FileNotFoundError:
         raise StorageError(
             "the folder that this was started in has been deleted: change to another one"

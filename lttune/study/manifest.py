@@ -10,8 +10,10 @@ from typing import Any
 
 from lttune.config import LotteryConfig, differences, digest, flatten
 from lttune.config.design.factors import with_inert
+from lttune.config.fields import WRITABLE, unwritable
 from lttune.config.lottery.data import DataConfig
 from lttune.config.passwords import masked, masked_command, masked_uri
+from lttune.config.rules import every_rule
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.made import PICTURES
@@ -100,6 +102,13 @@ def sheet(
         **({"networks": descriptions(networks)} if networks else {}),
         **({"own": others} if others else {}),
     }
+
+
+def require_texts(sheet: Mapping[str, Any]) -> None:
+    """Raises ``ConfigError`` if a text of a sheet cannot be written and read again."""
+    with every_rule() as rules:
+        for path, value in unwritable(sheet, ""):
+            rules.require(False, path, WRITABLE, value)
 
 
 def form(dataset: Dataset, data: DataConfig) -> dict[str, Any]:

@@ -12,8 +12,9 @@ import tyro
 
 from lttune.config import LotteryConfig, control, machine, phase
 from lttune.config.control import CONTROLS, ControlName
-from lttune.config.fields import duration_s, is_int, is_number
+from lttune.config.fields import WRITABLE, duration_s, is_int, is_number, unwritable
 from lttune.config.machine import DeviceName, EngineName
+from lttune.config.passwords import masked_uri
 from lttune.config.phase import PHASES, PhaseName
 from lttune.config.rules import Rules, every_rule
 from lttune.records.objectives import ObjectiveConfig
@@ -176,6 +177,8 @@ class StudyConfig:
             ok = is_int(self.seed) and 0 <= self.seed < 2**63
             rules.require(ok, "seed", "a whole number from 0 to 2^63 - 1", self.seed)
             self._check_places(rules)
+            for path, value in unwritable({"out": str(self.out), **self.lottery.nested()}, ""):
+                rules.require(False, path, WRITABLE, value, (path,))
 
     def _check_places(self, rules: Rules) -> None:
         """Notes what is wrong with how, for how long and where the study runs."""
@@ -191,7 +194,8 @@ class StudyConfig:
         local = self.address in (None, "local", "auto")
         place = re.fullmatch(r"[A-Za-z0-9_.-]+:(\d{1,5})", self.address or "")
         ok = local or (place is not None and 1 <= int(place[1]) <= LAST_PORT)
-        rules.require(ok, "address", f"auto or HOST:PORT, a port up to {LAST_PORT}", self.address)
+        rule, got = f"auto or HOST:PORT, a port up to {LAST_PORT}", masked_uri(self.address or "")
+        rules.require(ok, "address", rule, got)
 
     def plain(self) -> dict[str, Any]:
         """Returns the settings without ``lottery`` as plain values."""

@@ -89,6 +89,47 @@ def test_an_output_that_nobody_reads_ends_a_command_without_a_word(call):
     assert (done.returncode, done.stderr) == (141, "")
 
 
+FULL = Path("/dev/full")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize(
+    "call",
+    [
+        "from lttune.__main__ import main; sys.argv[1:] = ['--help']; sys.exit(main())",
+        "from lttune.__main__ import main; sys.argv[1:] = ['--version']; sys.exit(main())",
+        "from lttune.__main__ import main; sys.argv[1:] = ['claims', 'list']; sys.exit(main())",
+        "from lttune.__main__ import main; sys.argv[1:] = ['export', '--help']; sys.exit(main())",
+        "sys.argv[1:] = ['--help']; import runpy\n"
+        "runpy.run_path('studies/find_best_ticket.py', run_name='__main__')",
+    ],
+)
+def test_an_output_that_cannot_be_written_is_one_line(call):
+    root = Path(__file__).parents[2]
+    words = [sys.executable, "-c", f"import sys\n{call}"]
+    with FULL.open("w") as full:
+        done = subprocess.run(words, cwd=root, stdout=full, stderr=subprocess.PIPE, check=False)
+    *before, line = done.stderr.decode().splitlines()
+    assert (done.returncode, before) in [(74, []), (74, ["lttune claims: at work"])]
+    assert line.startswith("lttune: error: ")
+    assert line.endswith(os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [([], 2), (["badcmd"], 2), (["watch", "--every", "x"], 2), (["report", "nothing"], 74)],
+)
+def test_a_line_that_cannot_be_written_leaves_the_exit_code(words, code):
+    run = "import sys; from lttune.__main__ import main; sys.exit(main())"
+    with FULL.open("w") as full:
+        command = [sys.executable, "-c", run, *words]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, check=False)
+    assert (done.returncode, done.stdout) == (code, b"")
+
+
 @pytest.mark.parametrize(
     ("name", "encoding", "shown"),
     [("é.npz", "ascii", r"\xe9.npz"), (os.fsdecode(b"\xff.npz"), "utf-8", r"\udcff.npz")],

@@ -68,6 +68,17 @@ def test_what_is_known_to_be_secret_is_hidden_wherever_it_is_repeated(uri):
         ("PWD=x; token: y", "PWD=***; token: ***"),
         ('{"api_key": "x y", "port": 5}', '{"api_key": ***, "port": 5}'),
         ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        (
+            "at http://h/?access_token=x: the server is away",
+            "at http://h/?access_token=***: the server is away",
+        ),
+        ("'http://h/?key=x', or 'http://h/#y'.", "'http://h/?key=***', or 'http://h/#***'."),
+        ("address must be auto, got 'me:pw@h:6379'", "address must be auto, got '***@h:6379'"),
+        ("Unrecognized options: --adress=me:p=w@h:1", "Unrecognized options: --adress=***@h:1"),
+        ("no answer at pw@[::1]:6379", "no answer at ***@[::1]:6379"),
+        ("write to me@host.org: it helps", "write to me@host.org: it helps"),
+        ("/home/a:b@c/d.npz is gone", "/home/a:b@c/d.npz is gone"),
+        ("./a:b@c and ~/a:b@c", "./a:b@c and ~/a:b@c"),
         ("password authentication failed", "password authentication failed"),
         ("lr=0.01 replicate=0", "lr=0.01 replicate=0"),
         ("", ""),
@@ -107,7 +118,18 @@ def test_whatever_stands_around_it_a_secret_before_the_host_is_hidden(around, se
     assert secret not in masked_uri(uri).replace("http://", "").removesuffix("@host")
 
 
-@pytest.mark.parametrize("text", ["x" * 50_000, "token" * 10_000, "a://" * 12_000, "p=" * 25_000])
+@pytest.mark.parametrize("form", ["me:{}@h:1", "{}@h:1", "me:a {}@h", "--address=me:{}@h"])
+def test_the_user_of_an_address_is_hidden_wherever_it_is_repeated(form):
+    word = form.format(CANARY)
+    for text in (f"no {CANARY} here", f"got {word!r}", f"host '{word}' is away", word):
+        assert CANARY not in masked(text, "--address", word)
+        assert CANARY not in masked_command([word]) or " " in word
+
+
+LONG = ["x" * 50_000, "a@" * 25_000, "a:" * 25_000, "a://b" + ":" * 50_000, "token" * 10_000]
+
+
+@pytest.mark.parametrize("text", [*LONG, "a://" * 12_000, "p=" * 25_000, "token=" + "." * 50_000])
 def test_a_long_text_takes_no_longer_than_its_length(text):
     began = time.perf_counter()
     masked(text)

@@ -51,6 +51,22 @@ def test_a_study_that_was_killed_says_the_same(site, number, uninterrupted, tmp_
 
 
 @pytest.mark.parametrize(
+    ("site", "number"),
+    [("study.json.written", 1), ("records.parquet.written", 2), ("cell.drafted", 2)],
+)
+def test_a_study_whose_disk_became_read_only_says_the_same_afterwards(
+    site, number, uninterrupted, tmp_path
+):
+    assert micro_study.run(tmp_path, f"{site}:{number}:readonly") == 74
+    printed = " ".join((tmp_path / "printed.txt").read_text().split())
+    assert "Read-only file system" in printed
+    assert "Traceback" not in printed
+    assert "have that disk mounted for writing, or write to another one" in printed
+    assert micro_study.run(tmp_path) == 0
+    assert micro_study.told(tmp_path) == uninterrupted
+
+
+@pytest.mark.parametrize(
     ("site", "number", "code"),
     [
         ("study.json.written", 1, 74),

@@ -57,6 +57,28 @@ def test_an_error_that_comes_every_third_time_costs_no_number(tmp_path, cwd, mon
     assert micro_study.told(tmp_path / "flaky") == micro_study.told(tmp_path / "never")
 
 
+def test_an_error_that_names_what_utf8_cannot_hold_leaves_a_study_that_can_be_read(
+    tmp_path, cwd, monkeypatch
+):
+    name, calls = os.fsdecode(b"odd\xff"), []
+
+    def fails(site):
+        if site == "cell.computed" and not calls:
+            calls.append(site)
+            raise RuntimeError(f"lost {name}")
+
+    with one_process():
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "reach", fails)
+            failed = Place(tmp_path).run(*micro_study.FLAGS)
+        assert failed.exit_code == 1, failed.printed
+        errors = [one["error"] for one in failed.trials()]
+        assert errors == [r"RuntimeError: lost odd\udcff", None, None]
+        (kept,) = (failed.folder / "failures").iterdir()
+        assert r"odd\udcff" in kept.read_text(encoding="utf-8")
+        assert Place(tmp_path).run(*micro_study.FLAGS).exit_code == 0
+
+
 def test_an_error_that_does_not_come_back_is_gone_when_the_study_is_run_again(tmp_path):
     once, never = tmp_path / "once", tmp_path / "never"
     assert micro_study.run(once, "cell.computed:3:bug") == 1

@@ -113,6 +113,12 @@ def one_line(text: str) -> str:
         (f"--name {300 * 'a'}", "name must be 1 to 64 letters"),
         ("--phases walk", "'walk'"),
         ("--controls reinit reinit", "controls must be each once, got ('reinit', 'reinit')"),
+        (
+            "--address CANARYU:CANARYP@127.0.0.1:6379",
+            "address must be auto or HOST:PORT, a port up to 65535, got '***@127.0.0.1:6379'",
+        ),
+        ("--address ray://CANARY@h:1", "a port up to 65535, got 'ray://***@h:1'"),
+        ("--adress CANARYU:CANARYP@h:1", "Unrecognized options: --adress"),
         ("--address h:65536", "address must be auto or HOST:PORT, a port up to 65535, got"),
         ("--controls transfer", "target must be given for the control 'transfer'"),
     ],

@@ -6,13 +6,13 @@ import importlib.metadata
 import platform
 from collections.abc import Iterator
 
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from lttune.errors import ResourceError
 from lttune.exchange.health.inspection import Inspection
 from lttune.records.capacity import capacity
 from lttune.store.sockets import require_short_names
+from lttune.study.checks.packages import wanted_packages
 
 
 def environment_findings() -> list[Inspection]:
@@ -25,14 +25,9 @@ def _packages() -> Iterator[Inspection]:
     wanted = about["Requires-Python"] or ""
     version = platform.python_version()
     yield _version("Python", version, SpecifierSet(wanted), f"install Python {wanted}")
-    for text in importlib.metadata.requires("lttune") or ():
-        needed = Requirement(text)
-        if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
-            continue
+    for needed, installed in wanted_packages():
         mend = f"pip install '{needed.name}{needed.specifier}'"
-        try:
-            version = importlib.metadata.version(needed.name)
-        except importlib.metadata.PackageNotFoundError:
+        if installed is None:
             yield Inspection(
                 what=needed.name,
                 trouble="is not installed",
@@ -40,7 +35,7 @@ def _packages() -> Iterator[Inspection]:
                 exit_code=ResourceError.exit_code,
             )
         else:
-            yield _version(needed.name, version, needed.specifier, mend)
+            yield _version(needed.name, installed, needed.specifier, mend)
 
 
 def _version(name: str, version: str, wanted: SpecifierSet, mend: str) -> Inspection:

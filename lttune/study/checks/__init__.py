@@ -1,1 +1,1 @@
-"""What is checked of a study before anything starts: its configurations, and where Ray may be."""
+"""What is checked of a study before anything starts: configurations, packages, where Ray may be."""

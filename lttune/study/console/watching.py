@@ -6,6 +6,7 @@ Nothing is written, moved or locked: the study may run, may have ended, may be s
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +22,17 @@ from lttune.config import flatten
 from lttune.errors import legible
 from lttune.records.folder import read_listing, read_sheet
 from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, OVER, Ledger, Trial, listed_trials
-from lttune.store.locks import driver
+from lttune.store.locks import BEAT_S, NOTE, driver, is_elsewhere
+from lttune.store.temporary import UNKNOWN_OWNER_S
 from lttune.study.console.outcome import show_answer
-from lttune.study.console.reached import read_reached
+from lttune.study.console.reached import PROGRESS, read_reached
 from lttune.study.console.table import clock, head_text, running_table
+
+QUIET_S = 10 * BEAT_S
+"""Seconds for which a driver elsewhere is waited for that changes none of ``CHANGED``: it touches
+its note ten times meanwhile, of which a shared file system may show each a minute late."""
+CHANGED = (NOTE, PROGRESS, "trials.json", "records.parquet", "study.json")
+"""Files that the driver of a study changes while it runs it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +48,24 @@ class Glance:
     reports: Mapping[int, Mapping[str, Any]]
     """What running trials have reached, as ``read_reached``."""
     left_s: float | None
+    changed: float
+    """When the last of ``CHANGED`` was, in seconds since the epoch; -inf if none is there."""
+
+    @property
+    def elsewhere(self) -> str:
+        """The driver of which nobody can tell from here whether it lives; empty if there is none.
+
+        It is told by its process and its host.
+        """
+        who = self.driver
+        if who is None or not is_elsewhere(who):
+            return ""
+        return f"process {who.get('pid')} on {who.get('host')}"
+
+    @property
+    def unchanged_s(self) -> float:
+        """Seconds since the last change, by the clocks of two machines; inf if there was none."""
+        return max(time.time() - self.changed, 0.0)
 
     @property
     def running(self) -> list[Trial]:
@@ -78,14 +104,52 @@ def glance_at(folder: Path) -> Glance:
     )
     reports, left_s = read_reached(folder) if who else ({}, None)
     return Glance(
-        folder=folder, sheet=sheet, ledger=ledger, driver=who, reports=reports, left_s=left_s
+        folder=folder,
+        sheet=sheet,
+        ledger=ledger,
+        driver=who,
+        reports=reports,
+        left_s=left_s,
+        changed=_last_change(folder),
     )
+
+
+def _last_change(folder: Path) -> float:
+    found = -math.inf
+    for name in CHANGED:
+        with contextlib.suppress(OSError):
+            found = max(found, (folder / name).stat().st_mtime)
+    return found
+
+
+class Patience:
+    """Tells how long a study is watched whose driver may be gone without a word.
+
+    A driver on another machine, in another container or before a boot of this machine leaves its
+    note behind when it is killed. It is waited for until every trial has ended, or until it has
+    changed nothing for ``QUIET_S`` while it was watched, or for ``UNKNOWN_OWNER_S`` by the clocks
+    of two machines, which may differ.
+    """
+
+    def __init__(self) -> None:
+        self._changed, self._seen = math.nan, 0.0
+
+    def is_over(self, seen: Glance) -> bool:
+        """Returns whether there is nothing more to wait for; it is asked at every look."""
+        if not seen.elsewhere:
+            return seen.driver is None
+        now = time.monotonic()
+        if seen.changed != self._changed:
+            self._changed, self._seen = seen.changed, now
+        has_ended = seen.ledger.total > 0 and seen.ledger.complete
+        return has_ended or now - self._seen > QUIET_S or seen.unchanged_s > UNKNOWN_OWNER_S
 
 
 def watch_study(folder: Path, console: Console, every_s: float) -> int:
     """Shows a study until nobody runs it, then how it ended; returns 0 if it is complete, else 1.
 
-    On a terminal it is one display that changes, anywhere else a line for each trial that ends.
+    Where nobody can tell from here whether somebody does, it ends as ``Patience`` says. On a
+    terminal it is one display that changes, anywhere else a line for each trial that ends.
 
     Args:
         folder: the study's.
@@ -99,18 +163,21 @@ def watch_study(folder: Path, console: Console, every_s: float) -> int:
     _show_heading(seen, console)
     if seen.driver is not None:
         seen = _followed(seen, console, every_s)
+    if not seen.sheet:
+        read_sheet(folder)  # Of a study that never began: says so.
     _show_end(seen, console)
     return 0 if seen.ledger.complete else 1
 
 
 def _followed(seen: Glance, console: Console, every_s: float) -> Glance:
     """Shows a study while it runs; returns how it is then."""
+    patience = Patience()
     live = Live(console=console, auto_refresh=False, transient=True)
     told = {trial.number for trial in seen.ledger.trials if trial.state in OVER}
     if not console.is_terminal:
         _say(console, _head(seen).plain)
     with live if console.is_terminal else contextlib.nullcontext():
-        while seen.driver is not None:
+        while not patience.is_over(seen):
             if console.is_terminal:
                 base = flatten(seen.sheet.get("lottery", {}))
                 table = running_table(seen.running, seen.reports, base, console.width)
@@ -155,8 +222,13 @@ def _show_end(seen: Glance, console: Console) -> None:
     state = "complete" if ledger.complete else "incomplete"
     took = f" in {clock(ledger.wall_s)}" if ledger.wall_s else ""
     _say(console, f"{state}: {ledger.count(*ENDED)} of {ledger.total} trials{took}")
-    if not ledger.complete:
-        _say(console, f"nobody runs it now; `{seen.sheet.get('command')}` goes on")
+    goes_on = f"`{seen.sheet.get('command')}` goes on"
+    if who := seen.elsewhere:
+        text = f"unchanged for {clock(seen.unchanged_s)}: nobody can tell from here whether {who} "
+        text += "still runs it"
+        _say(console, text if ledger.complete else f"{text}; if it does not, {goes_on}")
+    elif not ledger.complete:
+        _say(console, f"nobody runs it now; {goes_on}")
     page = seen.folder / "report.html"
     hint = f"report: {page}" if page.exists() else f"`lttune report {seen.folder}` writes a report"
     _say(console, hint)

@@ -7,7 +7,7 @@ import re
 import urllib.parse
 from pathlib import Path
 
-from lttune.config.fields import require
+from lttune.config.fields import is_writable, require
 from lttune.config.passwords import masked_uri
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -61,7 +61,8 @@ def require_uri(field: str, uri: str) -> None:
     # A path alone may hold spaces; elsewhere they are written as %20.
     spaced = uri != uri.strip() or (kind != "sqlite" and re.search(r"\s", uri) is not None)
     rule += ", without white space" if spaced else ""
-    if spaced or re.search(r"[\x00-\x1f\x7f]", uri) or (plus and kind not in DATABASES):
+    writable = is_writable(uri) and not re.search(r"[\x00-\x1f\x7f]", uri)
+    if spaced or not writable or (plus and kind not in DATABASES):
         ok = False
     elif kind == "sqlite":
         ok = _FILE.fullmatch(rest) is not None

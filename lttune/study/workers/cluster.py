@@ -53,6 +53,7 @@ def require_cluster(config: StudyConfig) -> None:
     """
     if config.has_own_ray:
         require_short_names()
+        _require_place_of_token()
     if config.address != "auto" or "://" in os.environ.get("RAY_ADDRESS", ""):
         return  # An address is checked with the settings; one of Ray's client is Ray's to reach.
     try:
@@ -61,6 +62,25 @@ def require_cluster(config: StudyConfig) -> None:
         text = f"no Ray cluster answers at address 'auto': {_first_line(error)}"
         raise ResourceError(text) from error
     check_address(address)
+
+
+def _require_place_of_token() -> None:
+    """Checks that Ray (2.60) can keep its token where it does, or that it need make none.
+
+    Raises:
+        ResourceError: naming the variable, its rule and its value.
+    """
+    asked, named = os.environ.get("RAY_AUTH_MODE", "token"), os.environ.get("RAY_AUTH_TOKEN")
+    token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
+    if asked.lower() != "token" or named or token.is_file():
+        return
+    home = Path.home()
+    place = next(one for one in (home / ".ray", home, *home.parents) if os.path.lexists(one))
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        raise ResourceError(
+            "HOME must be a folder that can be written to, in which Ray keeps its token "
+            f"(.ray/auth_token), got {str(home)!r}; start with HOME=FOLDER, a folder of your own"
+        )
 
 
 def start_ray(config: StudyConfig) -> dict[str, Any]:

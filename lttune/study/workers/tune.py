@@ -17,7 +17,7 @@ from ray import tune
 from ray.tune.execution import class_cache
 
 from lttune.data import Dataset
-from lttune.errors import LttuneError, StorageError, causes
+from lttune.errors import LttuneError, StorageError, causes, legible
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.own import OwnCode
 from lttune.store.failpoint import reach
@@ -110,7 +110,8 @@ class _Bridge(tune.Callback):
             # Every other trial would meet it too: this one waits until there is room again.
             raise StorageError(result["refused"])
         if "error" in result:
-            mine.error = result["error"]
+            # What it says may hold the name of any file; it must be readable in the ledger.
+            mine.error = legible(result["error"])
             self._listener.failed(mine, result["traceback"])
             return
         if values := result.get("values"):

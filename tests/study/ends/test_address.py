@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import digits_study
 import pytest
+from ray.exceptions import AuthenticationError
 
 from lttune.errors import ResourceError
 from lttune.study.checks import address as limits
@@ -122,3 +123,56 @@ def test_a_study_that_cannot_join_a_cluster_has_done_nothing(address, cwd, capfd
     assert (code, capfd.readouterr()) == (5, ("", line))
     assert list(cwd.iterdir()) == []
     assert time.monotonic() - began < 10
+
+
+# Versions and logins: a cluster that answers, and does not take this driver.
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (
+            RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.9.0\n"),
+            "Version mismatch: The cluster was started with:",
+        ),
+        (
+            AuthenticationError("Authentication is enabled but no token was found.\nMore."),
+            "Authentication is enabled but no token was found.",
+        ),
+    ],
+)
+def test_a_cluster_of_another_version_or_that_refuses_a_login_is_one_line(
+    monkeypatch, raised, told
+):
+    def init(**options):
+        raise raised
+
+    monkeypatch.setattr(cluster.ray, "init", init)
+    with pytest.raises(ResourceError) as error:
+        cluster.start_ray(StudyConfig(name="x", address="head:6379"))
+    head = "no Ray cluster answers at address 'head:6379': "
+    assert str(error.value).startswith(f"{head}{told}")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "file", "file/x"])
+def test_a_home_that_takes_no_token_is_told_before_ray_starts(tmp_path, monkeypatch, home):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "file").write_text("")
+    place = home if home.startswith("/") else str(tmp_path / home)
+    monkeypatch.setenv("HOME", place)
+    with pytest.raises(ResourceError) as error:
+        cluster.require_cluster(StudyConfig(name="x"))
+    assert str(error.value) == (
+        "HOME must be a folder that can be written to, in which Ray keeps its token "
+        f"(.ray/auth_token), got {place!r}; start with HOME=FOLDER, a folder of your own"
+    )
+    # Where it need make none, no folder is needed.
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 32)
+    cluster.require_cluster(StudyConfig(name="x"))
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home" / "not yet"))
+    cluster.require_cluster(StudyConfig(name="x"))
+    assert not list((tmp_path / "home").iterdir())
