@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -124,8 +123,7 @@ class Conductor:
         self._limit: TimeLimit | None = None
         self._ran, self._concurrent = False, 1
         self._command = str(sheet["command"])
-        self._console = Console(highlight=False)
-        folder = config.folder
+        self._console, folder = Console(highlight=False), config.folder
         self._sheet = continued(earlier(folder), sheet)
         study_id = self._sheet.get("study_id")
         listing = folder / "trials.json"
@@ -142,16 +140,13 @@ class Conductor:
         write_object(folder / "study.json", self._sheet)
         self._ledger.save()
         keep_made(folder, datasets)
-        if study.file is not None:
-            with write_atomically(folder / study.file.name) as copy:
-                shutil.copyfile(study.file, copy)
+        keep_file(folder, study)
         self._tracker = Tracker(config.tracking_uri, config.name, study_id)
         self._tracked = TrackedStudy(
             folder, self._sheet, self._ledger.trials, self._tables.of, self._tracker
         )
         networks, base = work(config, study, datasets), config.lottery.flat()
-        note = ReachedNote(folder)
-        self._progress = Progress(self._ledger, networks, self._console, base, note)
+        self._progress = Progress(self._ledger, networks, self._console, base, ReachedNote(folder))
 
     def run(self) -> Outcome:
         """Runs the missing trials, then writes records and report and closes MLflow's runs."""

@@ -27,12 +27,11 @@ from lttune.config.signals import (
 )
 from lttune.errors import ResourceError, StorageError
 from lttune.study.checks.packages import require_packages
-from lttune.study.checks.taken import TakenSettings, taken_settings
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
 
 if TYPE_CHECKING:
-    pass
+    from lttune.study.checks.taken import TakenSettings
 
 
 def main(
@@ -139,6 +138,8 @@ def _taken(words: Sequence[str], study: Study) -> TakenSettings | None:
     folder = _last(words, "--from")
     if folder is None or not study.scales:
         return None
+    from lttune.study.checks.taken import taken_settings  # Tables take a while to import.
+
     has_model = any(word.partition("=")[0] == "--lottery.model.name" for word in words)
     scale = _scale(words, study)
     first = taken_settings(Path(folder), study.settings_of(scale), has_own_model=has_model)

@@ -92,7 +92,9 @@ def test_the_module_and_the_script_are_the_same_command():
         [sys.executable, "-m", "lttune", "data", "mnits"], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("lttune: error: data.name must be one of ./FOLDER, PATH.npz, ")
+    assert done.stderr.startswith(
+        "lttune: error: data.name must be one of ./FILE.py:FUNCTION, ./FOLDER, PATH.npz, "
+    )
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["scripts"] == {"lttune": "lttune.__main__:main"}
 

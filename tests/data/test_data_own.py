@@ -173,7 +173,9 @@ def test_a_missing_or_damaged_file_is_one_line(tmp_path, saved):
 def test_a_name_without_a_slash_is_no_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pictures").mkdir()
-    with pytest.raises(ConfigError, match=r"data\.name must be one of \./FOLDER, PATH\.npz"):
+    with pytest.raises(
+        ConfigError, match=r"data\.name must be one of \./FILE\.py:FUNCTION, \./FOLDER, PATH\.npz"
+    ):
         load("pictures")
 
 

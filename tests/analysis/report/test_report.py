@@ -169,7 +169,7 @@ def only(branches, **changes):
         (anchor_rows(replicates=1), [trial(0)], "One replicate has no interval"),
         (only(["trunk"]), [trial(0)], "There is no reinitialised control"),
         (only(["trunk", "reinit"], diverged=True), [trial(0)], "Networks that diverged"),
-        (only(["trunk"], early_stop_step=None, test_accuracy=None), [trial(0)], "no replicate"),
+        (only(["trunk"], test_accuracy=None), [trial(0)], "no replicate"),
         (only(["random"]), [trial(0)], "ticket"),
     ],
 )

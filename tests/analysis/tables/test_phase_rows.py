@@ -37,7 +37,7 @@ def of_winners(start: int, first: int, arms: dict[str, dict]):
             trials.append(trial(number, "confirm", 0.9, replicates=[replicate], **facts))
             rows += [
                 network(
-                    "confirm", number, replicate, branch, k, 0.9 + lead * k / 100 + replicate / 1e8
+                    "confirm", number, replicate, branch, k, 0.8 + lead * k / 100 + replicate / 1e8
                 )
                 for branch in ("trunk", "reinit")
                 for k in range(branch != "trunk", LEVELS + 1)
