@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ from lttune.study.console.progress import Progress
 from lttune.study.console.reached import ReachedNote
 from lttune.study.console.table import clock
 from lttune.study.declared import Study
-from lttune.study.manifest import continued, earlier, refuse_other, require_texts, sheet
+from lttune.study.manifest import continued, earlier, keep_file, refuse_other, require_texts, sheet
 from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.limit import TimeLimit
 from lttune.study.phases.planned import levels, phase_config, plan_trials, require_trials, work
@@ -252,8 +253,7 @@ class Conductor:
         searcher = StudySearcher.of(self._ledger, config, self._study, self._limit)
         concurrent = self._concurrent = min(config.max_concurrent or cores, cores)
         self._needed.show_width(concurrent, self._console)
-        watched = vital_processes(self._lost) if self._lost else contextlib.nullcontext()
-        with watched:
+        with vital_processes(self._lost) if self._lost else contextlib.nullcontext():
             run_trials(
                 config, self._ledger, searcher, self._datasets, self, concurrent, engine, codes
             )

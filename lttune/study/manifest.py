@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from lttune.records import provenance
 from lttune.records.folder import PARTS, computed_from, read_sheet
 from lttune.records.own import OwnCode
 from lttune.store import store
+from lttune.store.files import write_atomically
 from lttune.study.declared import Study, describe_space
 from lttune.study.settings import FREE, StudyConfig
 
@@ -212,3 +214,14 @@ def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:
             f"the study {folder} exists with another configuration ({'; '.join(texts)}); "
             "give another --name, or the old values"
         )
+
+
+def keep_file(folder: Path, study: Study) -> None:
+    """Copies the file that declares a study, if there is one, into the study's folder.
+
+    Raises:
+        StorageError: if it cannot be written.
+    """
+    if study.file is not None:
+        with write_atomically(folder / study.file.name) as copy:
+            shutil.copyfile(study.file, copy)
