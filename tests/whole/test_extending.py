@@ -45,7 +45,7 @@ from lttune.trajectory.trial import run_trial
 
 CHAPTERS = chapters()
 KINDS = {"criterion", "control", "engine", "sampler", "phase", "dataset", "network", "figure"}
-KINDS |= {"form", "export", "command"}
+KINDS |= {"form", "export", "command", "fault"}
 
 
 @pytest.fixture
