@@ -11,8 +11,8 @@ import tyro
 
 from lttune.config.fields import require
 from lttune.config.rules import every_rule
-from lttune.errors import ConfigError, StorageError
-from lttune.store.files import reason_of
+from lttune.errors import ConfigError
+from lttune.store.files import not_written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,4 +91,5 @@ def _write(path: Path, text: str) -> None:
     except FileExistsError as error:
         raise ConfigError(f"NAME must be of a file that is not there yet, got {path}") from error
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {reason_of(error)}") from error
+        path.unlink(missing_ok=True)  # Half of it would keep the next one from being written.
+        raise not_written(path, error) from error

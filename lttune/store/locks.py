@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from lttune.errors import LockedError, StorageError
+from lttune.store.disk import mend_of
 from lttune.store.files import read_json, reason_of, write_json
 from lttune.store.temporary import began_at, is_seen_from_here, may_live, this_process
 
@@ -123,9 +124,10 @@ def acquire(lock: FileLock, timeout_s: float = -1) -> None:
     except Timeout:
         raise
     except (OSError, NotImplementedError) as error:
+        place = "out must be a folder that can be written to, on a file system with locks"
+        mend = isinstance(error, OSError) and mend_of(error, Path(lock.lock_file))
         raise StorageError(
-            f"{lock.lock_file} cannot be locked: {reason_of(error)}; out must be a folder that can "
-            "be written to, on a file system with locks"
+            f"{lock.lock_file} cannot be locked: {reason_of(error)}; {mend or place}"
         ) from error
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bounded import largest_file
 from digits_place import empty_database
 from one_process import one_process
 from own_networks import left, written
@@ -237,4 +238,12 @@ def test_mistakes_are_told_and_nothing_is_written(cwd, capsys, words, lines):
     for line, part in zip(text.splitlines(), lines, strict=True):
         assert line.startswith("lttune: error: ")
         assert part in line
+    assert list(cwd.iterdir()) == []
+
+
+def test_half_a_file_does_not_keep_the_next_one_from_being_written(cwd, capsys):
+    with largest_file(1_000):
+        assert lttune(["new", "mine", "--data", "digits"]) == 74
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("lttune: error: mine.py cannot be written: File too large; a file may")
     assert list(cwd.iterdir()) == []

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import resource
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
+from bounded import largest_file
 
 from lttune.__main__ import main
 from lttune.errors import ResourceError, StorageError
 from lttune.exchange.studies import Folder, optuna_database, write_optuna
 
 COMMAND = "from lttune.__main__ import main; import sys; sys.exit(main(sys.argv[1:]))"
-
-
-@contextlib.contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Has files of this process end at so many bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("size", [0, 4_096, 100_000])

@@ -1,8 +1,9 @@
-"""What may be done with a few bytes: in little memory, and at once."""
+"""What may be done with a few bytes: in little memory, at once, in files of a size."""
 
 from __future__ import annotations
 
 import contextlib
+import resource
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -28,6 +29,17 @@ def bounded(most: int = 20 << 20, seconds: float = 5.0) -> Iterator[None]:
         tracemalloc.stop()
     assert peak < most, f"{peak >> 20} MB"
     assert time.monotonic() - began < seconds
+
+
+@contextlib.contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Has files of this process end at so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def refusal(name: str) -> str:

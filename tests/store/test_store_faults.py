@@ -110,7 +110,8 @@ def test_a_cell_that_the_disk_does_not_take_is_no_cell(tmp_path, monkeypatch):
 def test_a_lock_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):
     store = Store(tmp_path)
     monkeypatch.setattr(FileLock, "acquire", full)
-    with pytest.raises(StorageError, match=r"\.lock cannot be locked: No space left on device"):
+    told = r"\.lock cannot be locked: No space left on device; .* are free there; make room and run"
+    with pytest.raises(StorageError, match=told):
         obtain(store, INPUTS, never)
     monkeypatch.undo()
     assert obtain(store, INPUTS, cell)[2] is False
