@@ -22,6 +22,7 @@ from analysis.report.rows.shares import shares_by_density
 from analysis.report.section import Subject, Tabled
 from analysis.tables.objective import margin_of
 from analysis.tables.responses import response_table
+from lttune.config import DEPTH
 from lttune.config.fields import settings_text
 from lttune.records.interpolation import nearest_place
 
@@ -101,8 +102,11 @@ def _within(margin: float) -> str:
 
 
 def _factors(hparams: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Returns the hyperparameters that vary, and how many of them found no place."""
-    others = {name: _others(column) for name, column in hparams.items()}
+    """Returns the hyperparameters that vary, and how many of them found no place.
+
+    How deep a trajectory goes changes none of its networks.
+    """
+    others = {name: _others(column) for name, column in hparams.items() if name not in DEPTH}
     varied = [name for name, count in others.items() if count]
     most = sorted(varied, key=lambda name: -others[name])[:MOST_FACTORS]
     return hparams[[name for name in varied if name in most]], len(varied) - len(most)

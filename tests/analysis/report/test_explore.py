@@ -111,6 +111,14 @@ def test_whatever_there_is_is_plain_json(tmp_path, rows):
     json.dumps(found, allow_nan=False)
 
 
+def test_how_deep_a_trajectory_goes_is_no_axis(tmp_path):
+    deep = {"levels": 9, "min_density": 0.1}
+    trials = [trial(n, hparams={"train.lr": 0.1 * (n + 1), **(deep if n else {})}) for n in (0, 1)]
+    rows = [network("anchor", number, 0, "trunk", 0, 0.9) for number in (0, 1)]
+    found = exploration(tmp_path, rows, trials)["explore"]
+    assert [one["name"] for one in found["axes"][3:]] == ["train.lr"]
+
+
 def test_of_many_hyperparameters_those_are_shown_that_vary_most(tmp_path):
     names = [f"x.h{place:02d}" for place in range(MOST_FACTORS + 3)]
     # The later a name the fewer trials set it.
