@@ -140,13 +140,14 @@ def _taken(words: Sequence[str], study: Study) -> TakenSettings | None:
         return None
     from lttune.study.checks.taken import taken_settings  # Tables take a while to import.
 
-    has_model = any(word.partition("=")[0] == "--lottery.model.name" for word in words)
+    flags = [word.partition("=")[0] for word in words if word.startswith("--lottery.")]
+    given = {flag.removeprefix("--lottery.").replace("-", "_") for flag in flags}
     scale = _scale(words, study)
-    first = taken_settings(Path(folder), study.settings_of(scale), has_own_model=has_model)
+    first = taken_settings(Path(folder), study.settings_of(scale), given)
     if _last(words, "--scale") is not None or first.scale not in study.scales:
         return first
     default = study.settings_of(first.scale)
-    return taken_settings(Path(folder), default, has_own_model=has_model)
+    return taken_settings(Path(folder), default, given)
 
 
 def _read(

@@ -12,7 +12,7 @@ from digits_place import Place
 from digits_study import SMOKE, STUDY
 from one_process import one_process
 
-from lttune.config import flatten
+from lttune.config import LATER, flatten
 from lttune.data import load
 from lttune.errors import LttuneError
 from lttune.store.files import read_json
@@ -162,22 +162,35 @@ def test_whatever_stands_in_it_is_a_setting_or_one_line(other):
     assert refusals > 150
 
 
-def test_code_of_another_study_is_not_run(refused, cwd):
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        ("model.name", "lenet-30"),
+        ("prune.criterion", "random"),
+        ("train.schedule", "milestones"),
+        ("data.name", "digits"),
+        ("target.data", "digits"),
+        ("pretrain.data", "digits"),
+    ],
+)
+def test_code_of_another_study_is_not_run(refused, cwd, path, own):
     marker = cwd / "ran"
-    (cwd / "net.py").write_text(
-        f"open({str(marker)!r}, 'w')\n\ndef network(shape, classes):\n    0\n"
-    )
+    (cwd / "mine.py").write_text(f"open({str(marker)!r}, 'w')\n\ndef part(*given):\n    0\n")
     folder = stored(OTHER)
-    damage(folder, "lottery.model.name", "./net.py:network")
+    damage(folder, f"lottery.{path}", "./mine.py:part")
     code, text = refused("--from", str(folder))
     assert code == 2
-    assert "its network ./net.py:network is code, which no command takes from the folder" in text
-    assert "give --lottery.model.name" in text
-    found = settings("--from", str(folder), "--lottery.model.name", "lenet-30")
-    assert found.lottery.model.name == "lenet-30"
+    assert f"its {path} ./mine.py:part is code, which no command takes from the folder" in text
+    assert f"give --lottery.{path}" in text
+    found = settings("--from", str(folder), f"--lottery.{path}", own)
+    assert {**LATER, **found.lottery.flat()}[path] == own
+    assert not marker.exists()
+
+
+def test_torchvisions_network_of_another_study_is_taken(cwd):
+    folder = stored(OTHER)
     damage(folder, "lottery.model.name", "torchvision:resnet18")
     assert settings("--from", str(folder)).lottery.model.name == "torchvision:resnet18"
-    assert not marker.exists()
 
 
 @pytest.mark.slow

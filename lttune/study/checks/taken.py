@@ -7,13 +7,14 @@ would run code, or say where and as whom this study runs, is not taken.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lttune.config import LotteryConfig, differences, flatten, from_dict
+from lttune.config import LATER, LotteryConfig, differences, flatten, from_dict
 from lttune.config.lottery.model import is_own_network
+from lttune.config.own import is_own_code
 from lttune.errors import ConfigError, DamagedError, RefusedError, legible, listed
 from lttune.records.folder import read_sheet
 from lttune.records.objectives import ObjectiveConfig
@@ -55,19 +56,19 @@ class TakenSettings:
 
 
 def taken_settings(
-    folder: Path, default: StudyConfig, *, has_own_model: bool = False
+    folder: Path, default: StudyConfig, given: Collection[str] = ()
 ) -> TakenSettings:
     """Returns the settings of another study, for a new one.
 
     Args:
         folder: of the other study.
         default: the settings of the new one without it.
-        has_own_model: whether the new one says itself which network it trains.
+        given: dotted paths of the base configuration that the new one says itself.
 
     Raises:
         StorageError: if the folder holds no study, or its sheet no such settings.
         RefusedError: if a newer lttune wrote it.
-        ConfigError: if the network is code of the other study's.
+        ConfigError: if a network, criterion, schedule or dataset is code of the other study's.
     """
     path = folder / "study.json"
     sheet = read_sheet(folder, ("name", "scale", "config", "lottery"))
@@ -78,7 +79,7 @@ def taken_settings(
             f"{path} was written by a newer lttune: its settings have {legible(listed(more))}; use "
             "that version or a later one"
         )
-    lottery = _read(path, lambda: _lottery(path, sheet["lottery"], default, has_own_model))
+    lottery = _read(path, lambda: _lottery(path, sheet["lottery"], default, given))
     return TakenSettings(
         folder=folder,
         name=sheet["name"],
@@ -89,22 +90,34 @@ def taken_settings(
 
 
 def _lottery(
-    path: Path, values: Mapping[str, Any], default: StudyConfig, has_own_model: bool
+    path: Path, values: Mapping[str, Any], default: StudyConfig, given: Collection[str]
 ) -> LotteryConfig:
-    lottery = from_dict(values)
-    name, own = lottery.model.name, default.lottery.model.name
-    if name == own or not is_own_network(name) or name.startswith("torchvision:"):
-        return lottery
-    if not has_own_model:
-        raise _CodeError(
-            f"{path}: its network {legible(name)} is code, which no command takes from the folder "
-            "of a study: give --lottery.model.name"
-        )
-    return lottery.override({"model.name": own})
+    lottery, ours = from_dict(values), default.lottery.flat()
+    codes = {
+        name: value
+        for name, value in lottery.flat().items()
+        if _is_code(name, value) and value != ours.get(name)
+    }
+    if unsaid := codes.keys() - given:
+        lines = [
+            f"{path}: its {name} {legible(codes[name])} is code, which no command takes from the "
+            f"folder of a study: give --lottery.{name.replace('_', '-')}"
+            for name in sorted(unsaid)
+        ]
+        raise _CodeError("\n".join(lines))
+    # The flag's value follows: until then it is this study's own.
+    return lottery.override({name: LATER[name] if name in LATER else ours[name] for name in codes})
+
+
+def _is_code(name: str, value: object) -> bool:
+    """Returns whether a setting names code that would be run; torchvision's is installed here."""
+    if name == "model.name" and isinstance(value, str):
+        return is_own_network(value) and not value.startswith("torchvision:")
+    return is_own_code(value)
 
 
 class _CodeError(ConfigError):
-    """The network of another study is code."""
+    """A part of another study is code."""
 
 
 def _settings(
