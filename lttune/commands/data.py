@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import tyro
 
 from lttune.config.lottery.data import DatasetName, is_path
-from lttune.config.own import is_own_code
 from lttune.config.rules import every_rule
 from lttune.errors import legible, listed
 
@@ -65,7 +64,7 @@ def main(flags: Flags) -> int:
     from lttune.data import load
     from lttune.data.files import npz, picture_folder
     from lttune.data.made import PICTURES
-    from lttune.records.own import read_own_code, use_part
+    from lttune.records.own import use_named
     from lttune.store.regular import expanded
 
     name = flags.name
@@ -73,8 +72,7 @@ def main(flags: Flags) -> int:
         arrays = picture_folder.read(expanded(name), flags.size)
         npz.write(flags.save, arrays)
         name = str(flags.save)
-    if is_own_code(name):
-        use_part(read_own_code(PICTURES, name))
+    use_named(PICTURES, name)
     dataset = load(name, flags.folder)
     train, test = len(dataset.train_y), len(dataset.test_y)
     described = {

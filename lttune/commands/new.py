@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from lttune.config.fields import require
+from lttune.config.fields import WRITABLE, is_writable, require
 from lttune.config.rules import every_rule
 from lttune.errors import ConfigError
 from lttune.store.files import not_written
@@ -22,8 +22,8 @@ class Flags:
     name: Annotated[str, tyro.conf.Positional]
     """Name of the study: NAME.py is written into this folder. Letters, digits, '_', '-', '.'."""
     data: str = "digits"
-    """Pictures: mnist, fashion-mnist, cifar10, cifar100, digits, digit-scenes, or a path of your
-    own: an .npz file or a folder of pictures in one folder a class."""
+    """Pictures: mnist, fashion-mnist, cifar10, cifar100, digits, digit-scenes, or your own: an .npz
+    file, a folder of pictures in one folder a class, or ./FILE.py:FUNCTION, whose code is run."""
     model: str = "lenet-300-100"
     """Network: a name that `--lottery.model.name` of a study takes, torchvision:NAME, or your own
     ./FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION, whose code is run."""
@@ -33,6 +33,9 @@ class Flags:
         from lttune.study.settings import StudyConfig
 
         with every_rule() as rules:
+            for name in ("data", "model"):
+                value = getattr(self, name)
+                rules.require(is_writable(value), f"--{name}", WRITABLE, value)
             # As both studies of the file are called; a name is as good with either.
             rules.attempt(lambda: StudyConfig(name=f"{self.name}-paper"))
             if not rules.broken:

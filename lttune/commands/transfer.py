@@ -12,7 +12,6 @@ import tyro
 from lttune.config import TargetConfig
 from lttune.config.fields import require
 from lttune.config.machine import DeviceName, EngineName
-from lttune.config.own import is_own_code
 from lttune.config.rules import every_rule
 
 MOST_ON_TARGET = 1_000
@@ -75,7 +74,7 @@ def main(flags: Flags) -> int:
     from lttune.exchange.transfer import imported, junctions, train_on_target, with_schedule
     from lttune.exchange.transfer_table import lines, transfer_lines
     from lttune.records import schema
-    from lttune.records.own import read_own_code, use_part
+    from lttune.records.own import use_named
     from lttune.store.files import write_errors
     from lttune.store.store import Store, require_writable
     from lttune.training.engines import Needs, choose, make
@@ -91,8 +90,8 @@ def main(flags: Flags) -> int:
         with_schedule(found, flags.schedule)
     source = found.config.data.name
     name = flags.target.data or source
-    if name != source and is_own_code(name):
-        use_part(read_own_code(PICTURES, name))
+    if name != source:
+        use_named(PICTURES, name)
     dataset = found.dataset if name == source else load(name)
     config = dataclasses.replace(found.config, target=flags.target)
     check_fit(config, {source: found.dataset, name: dataset})

@@ -7,7 +7,7 @@ parameter and as a column of the records.
 
 from lttune.config.fields import differences, digest, flatten, require
 from lttune.config.lottery.data import DataConfig
-from lttune.config.lottery.lottery import DEPTH, LATER, LotteryConfig, from_dict
+from lttune.config.lottery.lottery import DEPTH, LotteryConfig, from_dict
 from lttune.config.lottery.model import ModelConfig
 from lttune.config.lottery.pretrain import PretrainConfig
 from lttune.config.lottery.prune import PruneConfig
@@ -17,7 +17,6 @@ from lttune.config.lottery.train import TrainConfig
 
 __all__ = [
     "DEPTH",
-    "LATER",
     "DataConfig",
     "LotteryConfig",
     "ModelConfig",

@@ -67,7 +67,8 @@ def _masked_in_text(uri: str) -> str:
 
 def _masked_login(word: str) -> str:
     login = _login(word)
-    return word.replace(login, _HIDDEN, 1) if login else word
+    start = word.rfind(f"{login}@")
+    return f"{word[:start]}{_HIDDEN}{word[start + len(login) :]}" if login else word
 
 
 def _login(word: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lttune.config import LATER, LotteryConfig
+from lttune.config import LotteryConfig
 from lttune.config.rules import MOST_LEVELS, MOST_STEPS
 from lttune.errors import DamagedError, listed, quoted
 from lttune.records.schema import MEASURES, Columns
@@ -25,7 +25,7 @@ _NOT_GIVEN: dict[str, type] = {
 """Settings whose default is that they are not given."""
 SETTINGS: Columns = {
     path: (_TYPES[_NOT_GIVEN.get(path, type(value))], "A setting of the trial.")
-    for path, value in {**LATER, **LotteryConfig().flat()}.items()
+    for path, value in LotteryConfig().flat().items()
 }
 """Columns of the records that hold settings of the trial."""
 OF_EVERY_TRIAL = ("train.steps", "train.batch_size", "model.name", "data.name")

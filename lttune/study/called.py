@@ -13,6 +13,7 @@ from lttune.config import LotteryConfig, flatten
 from lttune.config.fields import differences, require
 from lttune.config.signals import INTERRUPTED, Interrupted
 from lttune.errors import StorageError, unknown
+from lttune.study.checks.packages import require_packages
 from lttune.study.declared import Study
 from lttune.study.main import require_place
 from lttune.study.settings import StudyConfig
@@ -28,7 +29,7 @@ class FinishedStudy:
     folder: Path
     """The study's: report, tables, figures."""
     exit_code: int
-    """0 if it is complete, 1 if a trial failed."""
+    """0 if it is complete, 1 if a trial failed, 124 if ``max_time`` left something out."""
     report: Path
     """The page; not there after ``plan``."""
     not_tracked: str
@@ -82,7 +83,7 @@ def run(
     if scale not in study.scales:
         raise unknown("scale", scale, study.scales)
     base = study.settings_of(scale)
-    known = [name for name in vars(base) if name not in ("scale", "lottery")]
+    known = [name for name in vars(base) if name not in ("scale", "lottery", "from_study")]
     for name in settings:
         if name not in known:
             raise unknown("setting", name, known)
@@ -95,6 +96,7 @@ def run(
         settings["out"] = Path(settings["out"])
     config = dataclasses.replace(base, **settings)
     require_place()
+    require_packages()
     from lttune.study.conductor import run_study
 
     words = ["--scale", scale, *_flags(base, config)]

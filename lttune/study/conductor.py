@@ -20,6 +20,7 @@ from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.made import carried, keep_made
 from lttune.data.transforms import outline
 from lttune.errors import StorageError
+from lttune.records.capacity import capacity
 from lttune.records.folder import computed_from
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import Tables
@@ -122,7 +123,7 @@ class Conductor:
         self._classes = outline(needed.dataset, config.lottery.data)[1]
         self._levels, self._interrupts = dict[int, int](), list[Interrupted]()
         self._limit: TimeLimit | None = None
-        self._ran, self._concurrent = False, 1
+        self._ran, self._concurrent = False, config.max_concurrent or capacity().cores
         self._command = str(sheet["command"])
         self._console, folder = Console(highlight=False), config.folder
         self._sheet = continued(earlier(folder), sheet)

@@ -49,8 +49,15 @@ class Study:
 
     @property
     def script(self) -> str:
-        """The study file as its command names it; empty if there is none."""
-        return f"{self.file.parent.name}/{self.file.name}" if self.file else ""
+        """The study file as its command names it from here; empty if there is none.
+
+        One that lies elsewhere is named with its folder alone.
+        """
+        if self.file is None:
+            return ""
+        file, here = self.file.resolve(), Path.cwd().resolve()
+        near = file.is_relative_to(here)
+        return str(file.relative_to(here)) if near else f"{file.parent.name}/{file.name}"
 
     @property
     def usual_scale(self) -> str:
@@ -63,14 +70,8 @@ class Study:
         return "quick" if "quick" in self.scales else next(iter(self.scales))
 
     def settings_of(self, scale: str) -> StudyConfig:
-        """Returns the settings of one of the scales.
-
-        Those that call themselves by a name that is no scale's are of the scale they stand under.
-        """
-        settings = self.scales[scale]
-        if settings.scale in self.scales:
-            return settings
-        return dataclasses.replace(settings, scale=scale)
+        """Returns the settings of one of the scales, whatever they call it themselves."""
+        return dataclasses.replace(self.scales[scale], scale=scale)
 
     def points_of(self, config: StudyConfig) -> dict[PhaseName, list[Point]]:
         """Returns the points of the phases that are run.

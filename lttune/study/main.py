@@ -184,6 +184,10 @@ def _scale(words: Sequence[str], study: Study) -> str:
 
 def _last(words: Sequence[str], flag: str) -> str | None:
     """Returns the last value that a command line gives a flag, None without one."""
-    split = [part for word in words for part in word.split("=", 1)]
-    named = [after for word, after in itertools.pairwise(split) if word == flag]
-    return named[-1] if named else None
+    found: str | None = None
+    for word, after in itertools.pairwise([*words, ""]):
+        if word == flag:
+            found = after or None
+        elif word.startswith(f"{flag}="):
+            found = word.removeprefix(f"{flag}=")
+    return found

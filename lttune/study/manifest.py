@@ -145,8 +145,8 @@ def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
             f"source of {one['name']}": one["source"]
             for part in ("networks", "own")
             for one in values.get(part, [])
-            # What a function makes pictures is told by their digest.
-            if one.get("field") != PICTURES
+            # The pictures of the base configuration are told by their digest.
+            if (one.get("field"), one["name"]) != (PICTURES, values["lottery"]["data"]["name"])
         },
         "dataset": values["dataset"]["digest"],
         "numerics": values["numerics"],

@@ -23,7 +23,7 @@ from lttune.data.made import PICTURES
 from lttune.data.transforms import outline
 from lttune.errors import DataError, ResourceError
 from lttune.models import Network
-from lttune.models.own import NETWORK, lines_told
+from lttune.models.own import NETWORK, lines_told, made_known
 from lttune.pruning.criteria.own import CRITERION
 from lttune.records.capacity import capacity
 from lttune.records.own import OwnCode
@@ -34,7 +34,6 @@ from lttune.study.checks.configurations import (
     check_points,
     check_space,
 )
-from lttune.study.checks.own_parts import check_own_parts, made_known
 from lttune.study.declared import Space, Study
 from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.search.space import widened
@@ -43,7 +42,7 @@ from lttune.study.tracking.uri import resolve
 from lttune.training.engines import Needs, choose, make
 from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.branches import HOLDING
-from lttune.trajectory.checks import check_controls, check_idle
+from lttune.trajectory.checks import check_controls, check_idle, check_own_parts
 from lttune.trajectory.lab import network_of
 
 _LOG = logging.getLogger(__name__)

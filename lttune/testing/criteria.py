@@ -19,7 +19,7 @@ from lttune.pruning.criteria import MEASURED
 from lttune.pruning.criteria.own import CRITERION, criterion_of
 from lttune.pruning.densities import planned_densities
 from lttune.pruning.rule import prune
-from lttune.records.own import read_own_code, use_part
+from lttune.records.own import use_named
 from lttune.store.store import Store
 from lttune.testing.evidences import NORMED, SMALL_NETWORK, digits_evidence, fresh_evidence
 from lttune.testing.expected import expect, global_draws_untouched
@@ -51,8 +51,7 @@ def check_criterion(name: str, *, by_position: bool = False) -> None:
         AssertionError: with what it must do and does not.
         ConfigError: if it cannot be imported, raises an error, or gives no scores.
     """
-    if is_own_code(name):
-        use_part(read_own_code(CRITERION, name))
+    use_named(CRITERION, name)
     for network in (*CRITERION_NETWORKS, "conv-2"):
         check_scores(name, network)
     for network in CRITERION_NETWORKS:

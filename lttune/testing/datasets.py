@@ -8,12 +8,11 @@ import numpy as np
 import torch
 
 from lttune.config import ModelConfig
-from lttune.config.own import is_own_code
 from lttune.data import Dataset, load
 from lttune.data.made import PICTURES
 from lttune.data.resident import resident
 from lttune.models import build
-from lttune.records.own import read_own_code, use_part
+from lttune.records.own import use_named
 from lttune.testing.expected import expect
 
 NEAR_STANDARD = 1e-4
@@ -32,8 +31,7 @@ def check_dataset(name: str) -> None:
         ConfigError: if no dataset has this name.
         DataError: if it is damaged, or not there.
     """
-    if is_own_code(name):
-        use_part(read_own_code(PICTURES, name))
+    use_named(PICTURES, name)
     dataset = load(name)
     check_parts(dataset)
     check_parts_apart(dataset)

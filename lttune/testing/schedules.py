@@ -7,9 +7,8 @@ import tempfile
 from pathlib import Path
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
-from lttune.config.own import is_own_code
 from lttune.data import load
-from lttune.records.own import read_own_code, use_part
+from lttune.records.own import use_named
 from lttune.store.store import Store
 from lttune.testing.expected import expect, global_draws_untouched
 from lttune.training.engines.torch import TorchEngine
@@ -31,8 +30,7 @@ def check_schedule(name: str) -> None:
         AssertionError: with what it must do and does not.
         ConfigError: if it cannot be imported, raises an error, or gives no rate.
     """
-    if is_own_code(name):
-        use_part(read_own_code(SCHEDULE, name))
+    use_named(SCHEDULE, name)
     for steps in LENGTHS:
         for lr in (1e-3, 0.4):
             check_rates(TrainConfig(schedule=name, lr=lr, steps=steps, eval_every=1))

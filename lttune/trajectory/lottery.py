@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from lttune.config import LotteryConfig
 from lttune.config.seeding import stream
+from lttune.errors import StorageError
 from lttune.models import Network, masks
 from lttune.models.masks import Weights
 from lttune.pruning.criteria import evidence_of
@@ -164,16 +164,18 @@ def trajectories(
     walks = {replicate: walk(config, replicate, lab) for replicate in replicates}
     steps = {replicate: next(walking) for replicate, walking in walks.items()}
     while steps:
-        trained = lab.train([step.task for step in steps.values()])
-        found = dict(zip(steps, trained, strict=True))
-        following: dict[int, Step] = {}
+        found = dict(zip(steps, lab.train([step.task for step in steps.values()]), strict=True))
+        following, lacking = dict[int, Step](), None
         for replicate, stored in found.items():
-            with contextlib.suppress(StopIteration):
+            try:
                 following[replicate] = walks[replicate].send(stored)
-        yield [
-            _level(step, found[replicate], last=replicate not in following)
-            for replicate, step in steps.items()
-        ]
+            except StopIteration:
+                continue
+            except StorageError as error:  # The next mask is not there, and this level is.
+                lacking = error
+        yield [_level(s, found[r], r not in following and not lacking) for r, s in steps.items()]
+        if lacking:
+            raise lacking
         steps = following
 
 
@@ -205,11 +207,8 @@ def _supermask(before: Junction, replicate: int, lab: Lab, dense: Stored) -> Ste
         rng=stream(lab.seed, replicate, "supermask", 1),
     )
     task = Task(
-        identity={
-            **supermasks.identity(config, network, dense),
-            # Nothing of the mask, but all that its controls depend on.
-            "prune": _rule(config, network),
-        },
+        # Nothing of the mask, but all that its controls depend on.
+        identity={**supermasks.identity(config, network, dense), "prune": _rule(config, network)},
         network=network,
         config=config,
         replicate=replicate,

@@ -40,4 +40,4 @@ def code_of(folder: Path, field: str, source: str, file: str = "own.py") -> OwnC
 
 def forget(monkeypatch) -> None:
     """Has nobody know any part."""
-    monkeypatch.setattr(parts, "_KNOWN", {})
+    monkeypatch.setattr(parts, "KNOWN_PARTS", {})

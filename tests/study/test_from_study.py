@@ -12,7 +12,7 @@ from digits_place import Place
 from digits_study import SMOKE, STUDY
 from one_process import one_process
 
-from lttune.config import LATER, flatten
+from lttune.config import flatten
 from lttune.data import load
 from lttune.errors import LttuneError
 from lttune.store.files import read_json
@@ -183,7 +183,7 @@ def test_code_of_another_study_is_not_run(refused, cwd, path, own):
     assert f"its {path} ./mine.py:part is code, which no command takes from the folder" in text
     assert f"give --lottery.{path}" in text
     found = settings("--from", str(folder), f"--lottery.{path}", own)
-    assert {**LATER, **found.lottery.flat()}[path] == own
+    assert found.lottery.flat()[path] == own
     assert not marker.exists()
 
 

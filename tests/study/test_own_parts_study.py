@@ -95,7 +95,7 @@ def test_no_command_that_reads_a_study_runs_the_code_that_it_names(parts_copy, w
     assert lttune(words) == 0
     assert not (parts_copy / "ran").exists()
     # Pictures are those that the study keeps.
-    assert {part.code for part in parts._KNOWN.values()} <= {None}
+    assert {part.code for part in parts.KNOWN_PARTS.values()} <= {None}
     if "--repair" in words:
         after = read(STUDY / "records.parquet")
         names = before[0].keys() - {"reused"}
@@ -115,7 +115,7 @@ def test_a_control_that_scores_anew_waits_for_the_study_to_be_run(parts_copy, ca
 
 def forget_and_lose(study):
     """Has a study without its table, and its parts without their code."""
-    parts._KNOWN.clear()
+    parts.KNOWN_PARTS.clear()
     (study / "records.parquet").unlink()
 
 

@@ -6,7 +6,7 @@ import pytest
 from one_worker import CONFIG, TINY, reports, worker
 from own_parts import code_of, forget, known
 
-from lttune.config import LATER, LotteryConfig, TrainConfig, from_dict
+from lttune.config import LotteryConfig, TrainConfig, from_dict
 from lttune.data import load
 from lttune.errors import ConfigError, StorageError
 from lttune.models.own import use_described
@@ -89,10 +89,9 @@ def test_identities_of_the_tables_rows_are_what_they_were():
         "eval_test": True,
         "eval_train": 10_000,
     }
-    assert LATER.keys().isdisjoint(LotteryConfig().flat())
 
 
-def test_a_schedule_is_written_where_it_is_not_the_default_and_read_again():
+def test_a_schedule_is_written_and_read_again():
     config = LotteryConfig().override({SCHEDULE: "./mine.py:rate"})
     assert config.flat()[SCHEDULE] == "./mine.py:rate"
     assert from_dict(config.nested()) == config

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from lttune.commands.study_file.fitting import FittedSettings
+from lttune.config.rules import MOST_LEVELS
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline, training_size
 from lttune.models import Network
@@ -139,7 +140,7 @@ def _fitted(
         for factor in settings.factors
         if factor.path.startswith("prune.")
     }
-    slowest = settings.lottery.override({**lowest, "levels": 200, "min_density": density})
+    slowest = settings.lottery.override({**lowest, "levels": MOST_LEVELS, "min_density": density})
     scale = FittedScale(
         steps=steps,
         levels=len(planned_densities(slowest, settings.network)) - 1,

@@ -34,9 +34,6 @@ PrunedName = Literal[
     "zero", "freeze", "zero_if_shrinking", "zero_if_growing", "zero_shuffled", "trainable"
 ]
 
-LATER = {"train.schedule": "milestones"}
-"""Fields that came after the first studies -> their defaults. At these they are not written: sheets
-and tables of older studies are as they would be today, and go on."""
 DEPTH = ("levels", "min_density")
 """Fields that say how deep a trajectory goes and change none of its networks: what a point may set
 beside the space that it is one of."""
@@ -148,20 +145,12 @@ class LotteryConfig:
         return dataclasses.replace(self, train=train, prune=prune, rewind_step=0, **changes)
 
     def nested(self) -> dict[str, Any]:
-        """Returns every field as JSON would give it back; ``from_dict`` reads them.
-
-        Those of ``LATER`` are left out at their defaults.
-        """
+        """Returns every field as JSON would give it back; ``from_dict`` reads them."""
 
         def plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
             return {name: list(v) if isinstance(v, tuple) else v for name, v in items}
 
-        values = dataclasses.asdict(self, dict_factory=plain)
-        for path, default in LATER.items():
-            group, _, name = path.partition(".")
-            if values[group][name] == default:
-                del values[group][name]
-        return values
+        return dataclasses.asdict(self, dict_factory=plain)
 
     def flat(self) -> dict[str, Any]:
         """Returns every field by its dotted path, per-layer fractions one entry each.
@@ -175,7 +164,7 @@ class LotteryConfig:
 
     def paths(self) -> list[str]:
         """Returns the dotted paths of all fields, with the fractions that are set."""
-        return list(dict.fromkeys([*self.flat(), *LATER, "prune.fractions"]))
+        return [*self.flat(), "prune.fractions"]
 
 
 def _beside(path: str, known: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from lttune.models.own.row import (
     OwnNetwork,
     descriptions,
     lines_told,
+    made_known,
     use,
     use_described,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "OwnNetwork",
     "descriptions",
     "lines_told",
+    "made_known",
     "read_code",
     "use",
     "use_described",

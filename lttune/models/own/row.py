@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
+from lttune.config.rules import every_rule
 from lttune.errors import ConfigError
 from lttune.models.architectures import FAMILIES
 from lttune.models.initialisers import Shape
 from lttune.models.layers import weight_name
 from lttune.models.outline import Outline
-from lttune.models.own.code import NETWORK, NetworkFunction, function_of, remark_on
+from lttune.models.own.code import NETWORK, NetworkFunction, function_of, read_code, remark_on
 from lttune.models.own.description import Described, read_descriptions, written
 from lttune.models.own.inspection import inspected
 from lttune.models.own.wrapping import wrapped
-from lttune.records.own import OwnCode, describe_part, use_part
+from lttune.records.own import OwnCode, describe_part, read_own_code, use_part
 
 
 @runtime_checkable
@@ -130,6 +132,24 @@ def use(codes: Iterable[OwnCode]) -> None:
         known = FAMILIES.get(code.name)
         if not isinstance(known, LoadedNetwork) or known.code != code:
             FAMILIES[code.name] = LoadedNetwork(code)
+
+
+def made_known(named: Iterable[tuple[str, str]]) -> list[OwnCode]:
+    """Runs the code of parts of one's own, given by field and name, and returns it.
+
+    Raises:
+        ConfigError: with a line for each that cannot be imported.
+    """
+    with every_rule() as rules:
+        found = [rules.attempt(partial(_code_of, field, name)) for field, name in named]
+        codes = [code for code in found if code is not None]
+        for code in codes:
+            rules.attempt(partial(use, [code]))
+    return codes
+
+
+def _code_of(field: str, name: str) -> OwnCode:
+    return read_code(name) if field == NETWORK else read_own_code(field, name)
 
 
 def use_described(sheet: Mapping[str, Any], where: str) -> None:

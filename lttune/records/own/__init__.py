@@ -8,15 +8,18 @@ study's sheet says. Networks have more to describe: see ``lttune.models.own``.
 
 from lttune.records.own.code import OwnCode, own_function, read_own_code, sha256_of_texts
 from lttune.records.own.parts import (
+    KNOWN_PARTS,
     OwnPart,
     describe_part,
     keep_part,
     known_part,
     own_identity,
+    use_named,
     use_part,
 )
 
 __all__ = [
+    "KNOWN_PARTS",
     "OwnCode",
     "OwnPart",
     "describe_part",
@@ -26,5 +29,6 @@ __all__ = [
     "own_identity",
     "read_own_code",
     "sha256_of_texts",
+    "use_named",
     "use_part",
 ]

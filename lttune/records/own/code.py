@@ -30,7 +30,7 @@ LONGEST_SOURCE = 1 << 20
 class OwnCode:
     """The code of a function of one's own, as it travels to the workers."""
 
-    field: str = "model.name"
+    field: str
     """Path of the setting that names it, e.g. "prune.criterion"."""
     name: str
     """What the setting says: FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION."""

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from lttune.config.own import is_own_code
 from lttune.errors import ConfigError, StorageError
-from lttune.records.own.code import OwnCode, own_function
+from lttune.records.own.code import OwnCode, own_function, read_own_code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,8 @@ class OwnPart:
             self.code.failed("cannot be used", error)
 
 
-_KNOWN: dict[tuple[str, str], OwnPart] = {}
-"""By field and name."""
+KNOWN_PARTS: dict[tuple[str, str], OwnPart] = {}
+"""Field and name -> the part that this process knows under them."""
 
 
 def known_part(field: str, name: str) -> OwnPart:
@@ -69,9 +69,9 @@ def known_part(field: str, name: str) -> OwnPart:
     Raises:
         ConfigError: if it was not.
     """
-    if (field, name) not in _KNOWN:
+    if (field, name) not in KNOWN_PARTS:
         raise ConfigError(f"{field}: {name} must be made known by lttune.models.own.use")
-    return _KNOWN[field, name]
+    return KNOWN_PARTS[field, name]
 
 
 def use_part(code: OwnCode) -> None:
@@ -81,9 +81,9 @@ def use_part(code: OwnCode) -> None:
         ConfigError: if it cannot be imported.
         ResourceError: if a package here is not the one that its digest is of.
     """
-    known = _KNOWN.get((code.field, code.name))
+    known = KNOWN_PARTS.get((code.field, code.name))
     if known is None or known.code != code:
-        _KNOWN[code.field, code.name] = OwnPart(
+        KNOWN_PARTS[code.field, code.name] = OwnPart(
             field=code.field,
             name=code.name,
             source=code.digest,
@@ -92,14 +92,24 @@ def use_part(code: OwnCode) -> None:
         )
 
 
+def use_named(field: str, name: str) -> None:
+    """Runs the code that a setting's value names, if it names any.
+
+    Raises:
+        ConfigError: if it cannot be imported.
+    """
+    if is_own_code(name):
+        use_part(read_own_code(field, name))
+
+
 def describe_part(field: str, name: str, source: str) -> None:
     """Makes a part known of which a study's sheet says what it was; no code is run."""
-    _KNOWN[field, name] = OwnPart(field=field, name=name, source=source)
+    KNOWN_PARTS[field, name] = OwnPart(field=field, name=name, source=source)
 
 
 def keep_part(field: str, name: str, source: str, read: Callable[[], Any]) -> None:
     """Makes a part known of which a study keeps what it gave; no code is run."""
-    _KNOWN[field, name] = OwnPart(field=field, name=name, source=source, run=read)
+    KNOWN_PARTS[field, name] = OwnPart(field=field, name=name, source=source, run=read)
 
 
 def own_identity(field: str, name: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lttune.config import LATER, LotteryConfig, differences, flatten, from_dict
+from lttune.config import LotteryConfig, differences, flatten, from_dict
 from lttune.config.lottery.model import is_own_network
 from lttune.config.own import is_own_code
 from lttune.errors import ConfigError, DamagedError, RefusedError, legible, listed
@@ -106,7 +106,7 @@ def _lottery(
         ]
         raise _CodeError("\n".join(lines))
     # The flag's value follows: until then it is this study's own.
-    return lottery.override({name: LATER[name] if name in LATER else ours[name] for name in codes})
+    return lottery.override({name: ours[name] for name in codes})
 
 
 def _is_code(name: str, value: object) -> bool:

@@ -19,6 +19,11 @@ _WIDEST = 10
 """Characters that a setting's column may take before all settings share one."""
 
 
+def going_on(command: object) -> str:
+    """Returns how a study is gone on with: its command, or its call from Python if it has none."""
+    return f"`{command}`" if command else "the same call"
+
+
 def clock(seconds: float) -> str:
     """Returns a duration as people say it: "45 s", "12 min", "3 h 05 min"."""
     if seconds < 90:

@@ -26,7 +26,7 @@ from lttune.store.locks import BEAT_S, NOTE, driver, is_elsewhere
 from lttune.store.temporary import UNKNOWN_OWNER_S
 from lttune.study.console.outcome import show_answer
 from lttune.study.console.reached import PROGRESS, read_reached
-from lttune.study.console.table import clock, head_text, running_table
+from lttune.study.console.table import clock, going_on, head_text, running_table
 
 QUIET_S = 10 * BEAT_S
 """Seconds for which a driver elsewhere is waited for that changes none of ``CHANGED``: it touches
@@ -222,7 +222,7 @@ def _show_end(seen: Glance, console: Console) -> None:
     state = "complete" if ledger.complete else "incomplete"
     took = f" in {clock(ledger.wall_s)}" if ledger.wall_s else ""
     _say(console, f"{state}: {ledger.count(*ENDED)} of {ledger.total} trials{took}")
-    goes_on = f"`{seen.sheet.get('command')}` goes on"
+    goes_on = f"{going_on(seen.sheet.get('command'))} goes on"
     if who := seen.elsewhere:
         text = f"unchanged for {clock(seen.unchanged_s)}: nobody can tell from here whether {who} "
         text += "still runs it"

@@ -96,7 +96,12 @@ def measured(
     began = time.monotonic()
     warm(engine)
     train = dataclasses.replace(
-        lottery.train, steps=PACE_STEPS, eval_every=PACE_STEPS, warmup_steps=0, milestones=()
+        lottery.train,
+        steps=PACE_STEPS,
+        eval_every=PACE_STEPS,
+        warmup_steps=0,
+        milestones=(),
+        schedule="milestones",  # One's own may divide by what is left out.
     )
     brief = lottery.trained_by(train)
     with tempfile.TemporaryDirectory() as folder:

@@ -51,7 +51,7 @@ def planned_costs(config: StudyConfig, datasets: Mapping[str, Dataset], pace: Pa
         try:
             mine = cut.override(hparams)
             found = level_costs(mine, config.lottery, datasets, pace, controls, dense)
-        except ConfigError:  # It will fail, in no time.
+        except (ConfigError, LookupError):  # It will fail, in no time.
             return [0.0]
         return [replicates * level.seconds for level in found]
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from lttune.data import Dataset
-from lttune.study.console.table import clock
+from lttune.study.console.table import clock, going_on
 from lttune.study.phases.estimate import measured, relative_pace
 from lttune.study.phases.limit import LeftOut, TimeLimit, planned_costs, training_ends
 from lttune.study.settings import StudyConfig
@@ -72,7 +72,7 @@ def left_out_line(found: LeftOut, config: StudyConfig, concurrent: int, command:
     phases = ", ".join(f"{count} of {phase}" for phase, count in found.trials.items())
     about = "" if found.all_s is None else f", about {clock(found.all_s / concurrent)} more"
     line = f"--max-time {config.max_time} left out {sum(found.trials.values())} trials "
-    line += f"({phases}){about}: `{command}` goes on"
+    line += f"({phases}){about}: {going_on(command)} goes on"
     if found.shortest_s is not None and found.shortest_s > training_ends(0.0, config.limit_s):
         line += f", with more time: the shortest takes about {clock(found.shortest_s)}"
     return line

@@ -20,7 +20,7 @@ import optuna
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
-from lttune.config import DEPTH, LATER, LotteryConfig
+from lttune.config import DEPTH, LotteryConfig
 from lttune.config.phase import phase_names
 from lttune.config.seeding import integer
 from lttune.records.ledger import ENDED, OVER, Ledger, Trial
@@ -189,7 +189,7 @@ class Proposals:
         bottom = max(self._base.min_density, self._objective.floor)
         if config.levels < self._base.levels or config.min_density > bottom:
             return None
-        values = {**LATER, **config.flat()}
+        values = config.flat()
         params = {path: values.get(path) for path in self._space}
         try:
             create_trial(params=params, distributions=self._space, values=[0.0])

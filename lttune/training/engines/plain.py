@@ -77,7 +77,7 @@ def lack(needs: Needs) -> str:
             return reason
         if config.data.augment != "none":
             return "does not augment pictures"
-        if config.pruned != "zero" or needs.holds:
+        if config.pruned not in ("zero", "trainable") or needs.holds:
             return "holds pruned weights at zero only"
         if config.method != "prune":
             return "learns no supermasks"

@@ -52,7 +52,7 @@ def zero_all_if_shrinking(at: Junction) -> Departure:
 
 def rescale(at: Junction) -> Departure:
     """The ticket with each layer's rewound weights over its density: Zhou et al. (2019), sec. 5."""
-    config = dataclasses.replace(at.config, rescale=True)
+    config = dataclasses.replace(at.config, rescale=True, kept="rewind")
     return departure(dataclasses.replace(at, config=config), "rewind")
 
 

@@ -8,20 +8,23 @@ import inspect
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from functools import partial
+from typing import TypeVar
 
 from lttune.config import LotteryConfig
 from lttune.config.fields import require
 from lttune.config.lottery.model import is_own_network
 from lttune.config.own import is_own_code
-from lttune.config.rules import every_rule
 from lttune.data.made import PICTURES
-from lttune.models.architectures import FAMILIES, Make
+from lttune.models.architectures import Make
+from lttune.models.own import made_known
 from lttune.models.own.code import NETWORK, NetworkFunction, read_code
 from lttune.models.own.row import LoadedNetwork
 from lttune.pruning.criteria.own import CRITERION
-from lttune.records.own import OwnCode, read_own_code, use_part
+from lttune.records.own import OwnCode, OwnPart, known_part
 from lttune.training.schedule import SCHEDULE
+
+Key = TypeVar("Key")
+Row = TypeVar("Row")
 
 
 def with_networks(
@@ -62,36 +65,34 @@ def _code_of(function: NetworkFunction) -> OwnCode:
     return OwnCode(field=NETWORK, name=f"{known}:{name}", digest=digest)
 
 
-def use_parts(config: LotteryConfig) -> None:
+def with_parts(config: LotteryConfig) -> dict[tuple[str, str], OwnPart]:
     """Runs the code of the criterion, schedule and pictures of one's own that are named.
+
+    Returns:
+        Field and name of each -> what it is now, whatever stands in its file later.
 
     Raises:
         ConfigError: with a line for each that cannot be imported.
     """
     data = [config.data.name, config.target.data, config.pretrain.data]
-    named = {(CRITERION, config.prune.criterion), (SCHEDULE, config.train.schedule)}
-    named |= {(PICTURES, name) for name in data if name is not None}
-    with every_rule() as rules:
-        for field, name in sorted(named):
-            if is_own_code(name):
-                rules.attempt(partial(_use_part, field, name))
-
-
-def _use_part(field: str, name: str) -> None:
-    use_part(read_own_code(field, name))
+    named = [(CRITERION, config.prune.criterion), (SCHEDULE, config.train.schedule)]
+    named += [(PICTURES, name) for name in dict.fromkeys(data) if name is not None]
+    codes = made_known((field, name) for field, name in named if is_own_code(name))
+    return {(code.field, code.name): known_part(code.field, code.name) for code in codes}
 
 
 @contextlib.contextmanager
-def networks_known(rows: Mapping[str, Make]) -> Iterator[None]:
-    """Has the table of networks hold rows inside, and be as it was before afterwards.
+def rows_known(table: dict[Key, Row], rows: Mapping[Key, Row]) -> Iterator[None]:
+    """Has a table hold rows inside, and be as it was before afterwards.
 
-    Two trajectories may have two networks of one name: a cell that was changed and run again.
+    Two trajectories may have two parts of one name: a cell or a file that was changed and run
+    again.
     """
-    before = {name: FAMILIES[name] for name in rows if name in FAMILIES}
-    FAMILIES.update(rows)
+    before = {name: table[name] for name in rows if name in table}
+    table.update(rows)
     try:
         yield
     finally:
         for name in rows:
-            FAMILIES.pop(name, None)
-        FAMILIES.update(before)
+            table.pop(name, None)
+        table.update(before)

@@ -12,15 +12,16 @@ from lttune.config.machine import DeviceName, EngineName
 from lttune.config.rules import every_rule
 from lttune.data import load
 from lttune.errors import ConfigError, quoted
+from lttune.models.architectures import FAMILIES
 from lttune.models.own.code import NetworkFunction
 from lttune.store.regular import expanded
 from lttune.store.store import Store, require_writable
 from lttune.training.engines import Needs, choose, make, warm
 from lttune.trajectory.branches import HOLDING
-from lttune.trajectory.checks import check_controls, check_fit, check_idle
+from lttune.trajectory.checks import check_controls, check_fit, check_idle, check_own_parts
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.notebook.memory import MemoryStore
-from lttune.trajectory.notebook.networks import networks_known, use_parts, with_networks
+from lttune.trajectory.notebook.networks import rows_known, with_networks, with_parts
 from lttune.trajectory.notebook.observations import MeasureFunction, Observations
 from lttune.trajectory.notebook.surroundings import worker_settings
 from lttune.trajectory.notebook.walk import Trajectory
@@ -67,11 +68,13 @@ def trajectory(
     if not isinstance(config, LotteryConfig):
         raise ConfigError(f"config must be a LotteryConfig, got {quoted(config)}")
     with every_rule(part=False) as rules:
-        ok = not isinstance(controls, str) and len(set(controls)) == len(controls)
+        ok = _is_list(controls) and all(isinstance(name, str) for name in controls)
+        ok = ok and len(set(controls)) == len(controls)
         rules.require(ok, "controls", "a list of names, each once", controls)
         rules.attempt(lambda: check_controls(controls if ok else (), config))
-        ok = all(is_number(d) and 0 < d <= 1 for d in control_densities)
-        rules.require(ok, "control_densities", "numbers in (0, 1]", control_densities)
+        ok = _is_list(control_densities)
+        ok = ok and all(is_number(density) and 0 < density <= 1 for density in control_densities)
+        rules.require(ok, "control_densities", "a list of numbers in (0, 1]", control_densities)
         ok = is_int(replicate) and 0 <= replicate < 2**31
         rules.require(ok, "replicate", "a whole number from 0 to 2^31 - 1", replicate)
         ok = is_int(seed) and 0 <= seed < 2**63
@@ -85,11 +88,12 @@ def trajectory(
         rules.require(ok, "measure", "a function, and method 'prune'", measure)
         rules.attempt(lambda: check_idle(config, [config]))
     config, rows = with_networks(config, network)
-    use_parts(config)
+    parts = with_parts(config)
     names = dict.fromkeys((config.data.name, config.target.data, config.pretrain.data))
     datasets = {name: load(name) for name in filter(None, names)}
-    with networks_known(rows), worker_settings():
+    with rows_known(FAMILIES, rows), worker_settings():
         check_fit(config, datasets)
+        check_own_parts([config], datasets, controls)
         needs = Needs(
             device=device,
             networks=[network_of(config, datasets[config.data.name])],
@@ -112,8 +116,13 @@ def trajectory(
         engine=name,
         reason=reason,
         rows=rows,
+        parts=parts,
         observations=observations,
     )
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _opened(folder: Path) -> Store:

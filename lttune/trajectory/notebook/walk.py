@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lttune.config import LotteryConfig
-from lttune.models.architectures import Make
+from lttune.models.architectures import FAMILIES, Make
+from lttune.records.own import KNOWN_PARTS, OwnPart
 from lttune.records.schema import LAYERS, MEASURES, Columns, table_of
 from lttune.trajectory.lab import Lab
-from lttune.trajectory.notebook.networks import networks_known
+from lttune.trajectory.notebook.networks import rows_known
 from lttune.trajectory.notebook.observations import EVALUATED, Observations
 from lttune.trajectory.notebook.surroundings import worker_settings
 from lttune.trajectory.notebook.values import TrainedLevel, trained_level
@@ -34,6 +35,7 @@ class Trajectory:
         engine: the name of its engine.
         reason: why it is not the fast one; empty if it is.
         rows: the networks of one's own.
+        parts: its other parts of one's own, by field and name.
         observations: of a function of one's own, if there is one.
     """
 
@@ -48,11 +50,12 @@ class Trajectory:
         engine: str,
         reason: str,
         rows: Mapping[str, Make],
+        parts: Mapping[tuple[str, str], OwnPart],
         observations: Observations | None,
     ) -> None:
         self.config, self.engine, self.reason = config, engine, reason
         self._asked = config, [replicate], tuple(controls), lab, tuple(control_densities)
-        self._lab, self._rows, self._observations = lab, rows, observations
+        self._lab, self._rows, self._parts, self._observations = lab, rows, parts, observations
         self._trained: list[TrainedLevel] = []
         self._walk: Iterator[TrainedLevel] | None = None
         self._complete = False
@@ -108,7 +111,12 @@ class Trajectory:
             return False
         walk = self._walk = self._walk or self._missing()
         try:
-            with networks_known(self._rows), worker_settings():
+            # A file that was changed since, or a study that was read, has other parts of that name.
+            with (
+                rows_known(FAMILIES, self._rows),
+                rows_known(KNOWN_PARTS, self._parts),
+                worker_settings(),
+            ):
                 self._trained.append(next(walk))
         except StopIteration:
             self._complete = True

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Hashable, Mapping, Sequence
 
 import torch
 
@@ -16,10 +15,9 @@ from lttune.data import Dataset
 from lttune.data.resident import resident
 from lttune.data.transforms import as_asked
 from lttune.models.masks import ones
-from lttune.models.own import NETWORK, read_code, use
 from lttune.pruning.criteria import Evidence
 from lttune.pruning.criteria.own import criterion_of
-from lttune.records.own import OwnCode, known_part, read_own_code
+from lttune.records.own import known_part
 from lttune.training.schedule import SCHEDULE, rate
 from lttune.trajectory.lab import network_of
 
@@ -27,24 +25,6 @@ EXAMPLES_TRIED = 8
 """Pictures that a criterion is tried on."""
 STEPS_TRIED = 200
 """Steps at most at which a schedule is tried, from the first to the last."""
-
-
-def made_known(named: Iterable[tuple[str, str]]) -> list[OwnCode]:
-    """Runs the code of parts of one's own, given by field and name, and returns it.
-
-    Raises:
-        ConfigError: with a line for each that cannot be imported.
-    """
-    with every_rule() as rules:
-        found = [rules.attempt(partial(_code_of, field, name)) for field, name in named]
-        codes = [code for code in found if code is not None]
-        for code in codes:
-            rules.attempt(partial(use, [code]))
-    return codes
-
-
-def _code_of(field: str, name: str) -> OwnCode:
-    return read_code(name) if field == NETWORK else read_own_code(field, name)
 
 
 def check_own_parts(
