@@ -35,7 +35,7 @@ test-all: $(VENV)/.installed-test
 	$(PYTEST) $(ARGS)
 
 faults: $(VENV)/.installed-test
-	LTTUNE_ALL_FAULTS=1 $(PYTEST) -v tests/faults $(ARGS)
+	LTTUNE_ALL_FAULTS=1 LTTUNE_EXAMPLES=$${LTTUNE_EXAMPLES:-60} $(PYTEST) -v tests/faults $(ARGS)
 
 promises: $(VENV)/.installed-test
 	LTTUNE_ALL_FAULTS=1 $(BIN)/python tests/faults/print_promises.py faults

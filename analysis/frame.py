@@ -12,12 +12,12 @@ import pandas as pd
 
 from lttune.config import flatten
 from lttune.config.phase import Phase, phase_names
-from lttune.errors import DamagedError, StorageError
+from lttune.errors import DamagedError
 from lttune.records import schema
-from lttune.records.columns import require_table
-from lttune.records.folder import read_listing, read_sheet, read_table, require_rows
+from lttune.records.folder import read_listing, read_sheet, require_rows
 from lttune.records.ledger import ENDED
 from lttune.records.schema import require_same_study
+from lttune.records.tables import sound_rows
 from lttune.store.files import read_whole
 from lttune.store.regular import regular_size
 from lttune.store.sealed import BLANK, verify
@@ -92,10 +92,10 @@ class StudyFrame:
         except DamagedError:
             raise DamagedError(f"{path} was changed since it was written: {mend}") from None
         table = pd.read_csv(BytesIO(data))
-        names = table["study_id"].dropna().unique() if "study_id" in table else []
-        for found in names if len(names) else [None]:
+        # Earlier versions wrote no seal, the first of them nothing of the study.
+        for found in table["study_id"].dropna().unique() if "study_id" in table else ():
             require_same_study(path, found, self.study_id, mend)
-        if self.study_id and not is_sealed:
+        if "seal" in table and not is_sealed:
             raise DamagedError(f"{path} lacks its checksum: {mend}")
         return table.drop(columns="seal", errors="ignore")
 
@@ -131,7 +131,7 @@ def load(folder: Path | str) -> StudyFrame:
     info = read_sheet(folder, LOADED_OF_SHEET)
     study_id = info.get("study_id")
     listing = read_listing(folder, LOADED_OF_TRIAL, study_id)
-    records = _records(folder / "records.parquet", study_id)
+    records = _table(folder / "records.parquet", schema.MEASURES, study_id)
     layers = _table(folder / "layers.parquet", schema.LAYERS, study_id)
     for name, table in (("records", records), ("layers", layers)):
         require_rows(folder / f"{name}.parquet", listing["trials"], table["trial"])
@@ -142,28 +142,15 @@ def load(folder: Path | str) -> StudyFrame:
         folder=folder,
         info=info,
         trials=trials.sort_values("number", ignore_index=True),
-        records=records,
+        records=records.sort_values(KEY, ignore_index=True),
         layers=layers,
         incomplete=_incomplete(listing.get("planned", {}), trials),
     )
 
 
 def _table(path: Path, columns: schema.Columns, study_id: str | None) -> pd.DataFrame:
-    rows = read_table(path, study_id=study_id)
-    if not rows:
-        return pd.DataFrame(columns=pd.Index(list(columns)))
-    require_table(path, rows, columns)
-    return pd.DataFrame(rows)
-
-
-def _records(path: Path, study_id: str | None) -> pd.DataFrame:
-    frame = _table(path, schema.MEASURES, study_id).sort_values(KEY, ignore_index=True)
-    # A network that is listed twice would count twice in every mean and break the pairing.
-    if frame.duplicated(KEY).any():
-        twice = frame.loc[frame.duplicated(KEY), KEY].iloc[0]
-        name = ", ".join(f"{column} {twice[column]}" for column in KEY)
-        raise StorageError(f"{path} lists a network twice: {name}")
-    return frame
+    rows = sound_rows(path, study_id)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(columns)))
 
 
 def _values(trials: pd.DataFrame) -> pd.Series:

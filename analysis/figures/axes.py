@@ -144,12 +144,23 @@ def floor(objective: pd.Series) -> float | None:
     return float(kept.min() - 0.15 * (top - kept.min()))
 
 
+def tick_text(value: float, digits: int = 3) -> str:
+    """Returns a number in so many significant digits; of up to six before the point all are shown.
+
+    Args:
+        value: what stands there.
+        digits: at least so many.
+    """
+    before = len(str(int(abs(value))))
+    return f"{value:.{max(digits, min(before, 6))}g}"
+
+
 def numeric_axis(ax: Axes, x: pd.Series, factor: dict[str, Any]) -> None:
     """Shows the whole range that was searched, and what lies outside of it."""
     low = min(x.min(), float(factor.get("low", x.min())))
     high = max(x.max(), float(factor.get("high", x.max())))
     if low == high:
-        ax.set_xticks([low], [f"{low:.3g}"])
+        ax.set_xticks([low], [tick_text(low)])
         return
     is_log = bool(factor.get("log")) and low > 0
     ticks = tick_values(low, high, is_log=is_log, is_integer=factor.get("kind") == "int", apart=0.2)
@@ -160,5 +171,5 @@ def numeric_axis(ax: Axes, x: pd.Series, factor: dict[str, Any]) -> None:
     else:
         margin = 0.05 * (high - low)
         ax.set_xlim(low - margin, high + margin)
-    ax.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+    ax.set_xticks(ticks, [tick_text(tick) for tick in ticks])
     ax.xaxis.set_minor_locator(NullLocator())

@@ -128,7 +128,9 @@ def legend_below(figure: Figure, columns: int, ax: Axes | None = None) -> None:
     if handles:
         longest = max(len(line) for label in labels for line in str(label).splitlines() or [""])
         room = max(int(TEXT_WIDTH / (5.2 * longest + 48)), 1)
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, room))
+        place = {"loc": "outside lower center", "ncols": min(columns, room)}
+        for text in figure.legend(handles, labels, **place).get_texts():
+            text.set_parse_math(False)  # A study's names may hold anything.
 
 
 LEGEND_WIDTH = 70
@@ -136,8 +138,8 @@ LEGEND_WIDTH = 70
 
 
 def in_lines(text: str) -> str:
-    """Returns a name as a legend has it: in lines, a dollar sign as one."""
-    return textwrap.fill(text, LEGEND_WIDTH).replace("$", r"\$")
+    """Returns a name as a legend has it: in lines."""
+    return textwrap.fill(text, LEGEND_WIDTH)
 
 
 def settle(figure: Figure) -> None:

@@ -99,7 +99,7 @@ def require_columns(
     rows: Sequence[Mapping[str, Any]],
     names: Collection[str],
     documented: Columns = MEASURES,
-    gaps: bool = False,
+    gaps: Collection[str] = (),
 ) -> None:
     """Checks that columns are there and hold values of their documented types.
 
@@ -108,7 +108,7 @@ def require_columns(
         rows: what was read of it.
         names: the columns that are read.
         documented: the types of the table's columns.
-        gaps: whether a value may be missing.
+        gaps: those of them in which a value may be missing.
 
     Raises:
         DamagedError: naming the column, its rule and the first value that breaks it.
@@ -117,7 +117,7 @@ def require_columns(
         raise DamagedError(f"{path} lacks {listed(missing)}")
     for name in names:
         words, types = _HELD[documented[name][0]]
-        held = types | {NoneType} if gaps else types
+        held = types | {NoneType} if name in gaps else types
         found = {type(row[name]) for row in rows}
         may_be_long = int in found and float in types
         if may_be_long or not found <= held:
@@ -151,8 +151,8 @@ def require_settings(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     shares = [name for name in names if name.startswith(_OF_LAYERS)]
     known = {**SETTINGS, **dict.fromkeys(shares, (_NUMBER, "The share of a layer."))}
     settings = [name for name in names if name in known]
-    require_columns(path, rows, settings, known, gaps=True)
-    require_columns(path, rows, [name for name in settings if name in OF_EVERY_TRIAL], known)
+    gaps = [name for name in settings if name not in OF_EVERY_TRIAL]
+    require_columns(path, rows, settings, known, gaps)
     rule, holds = _SHARE
     for name in settings:
         for value in {row[name] for row in rows} - {None}:
@@ -177,14 +177,13 @@ def require_table(
     """
     if not rows:
         return
-    mine = [name for name in columns if name in rows[0] or name not in NOT_IN_ALL]
-    require_columns(path, rows, mine, columns, gaps=True)
     whole = [name for name in (*OF_EVERY_ROW, *OF_EVERY_NETWORK) if name in columns]
-    require_columns(path, rows, whole, columns)
+    mine = [name for name in columns if name in rows[0] or name not in NOT_IN_ALL]
+    require_columns(path, rows, mine, columns, gaps=[name for name in mine if name not in whole])
     if columns is MEASURES:
         require_settings(path, rows)
     for name in rows[0].keys() - columns.keys():
-        for value in (row[name] for row in rows):
-            if value is not None and type(value) not in _TYPES:
-                words = "texts, numbers or truth values"
-                raise DamagedError(f"{path}: {name} must be {words}, got {quoted(value)}")
+        if not {type(row[name]) for row in rows} <= {*_TYPES, NoneType}:
+            bad = next(row[name] for row in rows if type(row[name]) not in {*_TYPES, NoneType})
+            words = "texts, numbers or truth values"
+            raise DamagedError(f"{path}: {name} must be {words}, got {quoted(bad)}")

@@ -116,7 +116,7 @@ class Tables:
         self._layers.setdefault(row["trial"], {})[_KEYS["layers"](row)] = row
 
 
-def sound_rows(path: Path, study_id: str | None = None) -> list[Row]:
+def sound_rows(path: Path, study_id: str | None) -> list[Row]:
     """Returns the rows of one of the tables, if it is as it is written.
 
     Args:

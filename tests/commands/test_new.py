@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import runpy
 import subprocess
 import sys
@@ -12,9 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bounded import largest_file
-from digits_place import empty_database
-from one_process import one_process
-from own_networks import left, written
+from own_networks import left, run, written
 
 from lttune.__main__ import main as lttune
 from lttune.commands.study_file.fitting import fitted_settings
@@ -24,7 +20,6 @@ from lttune.data import load
 from lttune.records.folder import read_answer
 from lttune.records.schema import read
 from lttune.store.files import read_json
-from lttune.study import main
 
 PLAIN = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -55,13 +50,9 @@ def own_pictures(path: Path) -> Path:
 
 def ran(folder: Path, name: str, *flags: str) -> str:
     """Runs a written file in the folder that is worked in; returns what it printed."""
-    (folder / "mlflow.db").write_bytes(empty_database())
-    made, text = runpy.run_path(f"{name}.py"), io.StringIO()
-    arguments = ["--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--max-concurrent", "1"]
-    with one_process(), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
-        code = main(made["STUDY"], made["write_report"], made["__doc__"], [*arguments, *flags])
-    assert code == 0, text.getvalue()
-    return text.getvalue()
+    code, text = run(folder, *flags, file=f"{name}.py")
+    assert code == 0, text
+    return text
 
 
 @pytest.mark.slow

@@ -131,6 +131,6 @@ LONG = ["x" * 50_000, "a@" * 25_000, "a:" * 25_000, "a://b" + ":" * 50_000, "tok
 
 @pytest.mark.parametrize("text", [*LONG, "a://" * 12_000, "p=" * 25_000, "token=" + "." * 50_000])
 def test_a_long_text_takes_no_longer_than_its_length(text):
-    began = time.perf_counter()
+    began = time.thread_time()
     masked(text)
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5

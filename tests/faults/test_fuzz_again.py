@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -16,7 +15,13 @@ import digits_study
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from changed_values import JSON, SETTINGS, changed_table, changed_values
+from changed_values import (
+    JSON,
+    SETTINGS,
+    changed_table,
+    changed_values,
+    write_sealed_table,
+)
 from digits_place import lasting
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +33,6 @@ from lttune.commands import doctor, sync, watch
 from lttune.config.command_line import exit_code_after
 from lttune.errors import ConfigError, LttuneError, StorageError
 from lttune.records import schema
-from lttune.store.files import read_json
 from lttune.store.sealed import read_object, write_object
 from lttune.study.conductor import Conductor, run_study
 
@@ -117,36 +121,39 @@ def tried(data: Any, study: Path) -> None:
         told(command, study)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("name", ["study.json", "trials.json"])
 @SETTINGS
 @given(data=st.data())
 def test_values(name, data, whole):
     study = restored(whole)
-    values = {n: v for n, v in read_json(study / name).items() if n not in ("schema", "seal")}
-    (study / name).write_text(json.dumps(data.draw(changed_values(values))))
+    write_object(study / name, data.draw(changed_values(read_object(study / name))))
     tried(data, study)
 
 
-@pytest.mark.parametrize("name", ["records.parquet", "layers.parquet"])
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("name", PARTS)
 @SETTINGS
 @given(data=st.data())
 def test_columns(name, data, whole):
     study = restored(whole)
-    table = pq.read_table(study / name).replace_schema_metadata(None)
-    pq.write_table(data.draw(changed_table(table)), study / name)
+    write_sealed_table(study / name, data.draw(changed_table(pq.read_table(study / name))))
     tried(data, study)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(0)
 @SETTINGS
 @given(data=st.data())
 def test_hyperparameters_of_any_kind(data, whole):
     study = restored(whole)
-    values: dict[str, Any] = read_json(study / "trials.json")
+    values = read_object(study / "trials.json")
     name = st.sampled_from(["train.lr", "prune.fractions", "prune.fractions.fc1", "x", ""])
     for trial in values["trials"]:
         trial["hparams"] = data.draw(st.dictionaries(name, JSON, max_size=2))
-    del values["seal"], values["schema"]
-    (study / "trials.json").write_text(json.dumps(values))
+    write_object(study / "trials.json", values)
     tried(data, study)
 
 
@@ -218,8 +225,7 @@ def test_a_table_of_other_columns_is_made_anew(whole, command, how):
     kept = {name: lasting(schema.read(study / name)) for name in PARTS}
     name, change = TABLES[how]
     path = study / f"{name}.parquet"
-    table = pq.read_table(path).replace_schema_metadata(None)
-    pq.write_table(change(table), path)
+    write_sealed_table(path, change(pq.read_table(path)))
     code, text = told(command, study)
     if command == "again":
         # Its training, which takes all from the store, is left out here.

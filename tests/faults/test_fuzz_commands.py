@@ -157,6 +157,7 @@ def table_changed(data: Any, commands: dict[str, Any], study: Path, name: str) -
         tried(data, commands, study)
 
 
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("name", ["study.json", "trials.json"])
 @SETTINGS
 @given(data=st.data())
@@ -164,6 +165,7 @@ def test_values_of_a_trained_study(name, data, trained):
     fields_changed(data, TRAINED, trained, name)
 
 
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("name", ["records.parquet", "layers.parquet"])
 @SETTINGS
 @given(data=st.data())
@@ -171,6 +173,7 @@ def test_columns_of_a_trained_study(name, data, trained):
     table_changed(data, TRAINED, trained, name)
 
 
+@pytest.mark.timeout(0)
 @SETTINGS
 @given(data=st.data())
 def test_hyperparameters_of_any_kind(data, trained):

@@ -24,7 +24,7 @@ mkdir "$disk"
 mount -t tmpfs -o nr_inodes=400 none "$disk"
 shift
 "$@" > first.txt 2>&1 &
-until [ -s "$disk/digits/records.parquet" ]; do sleep 0.01; done
+until [ -s "$disk/digits/records.parquet" ] || ! kill -0 $! 2> /dev/null; do sleep 0.01; done
 touch $(seq -f "$disk/filler-%g" 500) 2> filled.txt
 wait $!
 echo $? > codes.txt

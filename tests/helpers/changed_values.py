@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 import os
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+from lttune.store.sealed import BLANK, seal
 
 SETTINGS = settings(
     max_examples=int(os.environ.get("LTTUNE_EXAMPLES", "20")),
@@ -75,3 +79,14 @@ def changed_table(draw: Any, table: pa.Table) -> pa.Table:
         column = [one if place == row else old for place, old in enumerate(kept.to_pylist())]
         return table.set_column(at, name, pa.array(column, kind))
     return table.set_column(at, name, pa.array([one] * table.num_rows, kind))
+
+
+def write_sealed_table(path: Path, table: pa.Table) -> None:
+    """Writes a table of a study in place of one, sealed and of the same study: as its writer would.
+
+    Without that all would be refused for the seal, whatever the columns hold.
+    """
+    about = {**pq.read_schema(path).metadata, b"lttune.seal": BLANK.encode()}
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata(about), sink)
+    path.write_bytes(seal(sink.getvalue().to_pybytes()))

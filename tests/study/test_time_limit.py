@@ -284,5 +284,5 @@ def test_a_real_run_ends_in_time(tmp_path, ray_address, monkeypatch):
     # On a machine that has other work, not even two may fit; none is begun in vain then.
     assert len(found) < 500
     listing = read_json(place.folder / "trials.json")
-    assert listing["wall_s"] < 90  # Wherever tests run: without a limit it would take hours.
+    assert listing["wall_s"] < 200  # Wherever tests run: without a limit it would take hours.
     assert Ledger.open(place.folder / "trials.json", listing["study_id"]).count("running") == 0

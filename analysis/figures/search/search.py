@@ -186,7 +186,7 @@ def _draw_coloured(
         bar.solids.set_edgecolor("face")
     if low < high:
         ticks = axes.tick_values(low, high, is_log=log)
-        bar.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
+        bar.set_ticks(ticks, labels=[axes.tick_text(tick) for tick in ticks])
         bar.ax.minorticks_off()
 
 

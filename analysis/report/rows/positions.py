@@ -47,7 +47,7 @@ def on_numbers(
     low, high = min(kept), max(kept)
     if low == high:
         at: list[float | None] = [None if value is None else 0.5 for value in values]
-        return Positions(at, [(0.5, f"{low:.{digits}g}")])
+        return Positions(at, [(0.5, axes.tick_text(low, digits))])
     is_log = not is_cut and low > 0 and high >= LOG_FROM * low
     ends = np.log([low, high]) if is_log else np.array([low, high])
 
@@ -56,7 +56,7 @@ def on_numbers(
         return round(float(np.clip(share, 0, 1)), 3)
 
     labelled = axes.tick_values(low, high, is_log=is_log)
-    ticks = [(place(value), f"{value:.{digits}g}") for value in labelled]
+    ticks = [(place(value), axes.tick_text(value, digits)) for value in labelled]
     if min(known) < low:
         ticks[0] = (0.0, f"≤ {ticks[0][1]}")
     if max(known) > high:

@@ -62,7 +62,7 @@ def repair(folder: Path) -> tuple[int, list[str]]:
         tables = Tables(folder, sheet["name"], study_id)
         paths = map(folder.joinpath, TABLES)
         others = [path for path in paths if _has_others(path, ledger, study_id)]
-        tables.read(ledger)
+        aside = tables.read(ledger)
         lacking = [trial for trial in ended if trial.state == "waiting"]
         made, left = 0, []
         for place, trial in enumerate(lacking, 1):
@@ -81,6 +81,10 @@ def repair(folder: Path) -> tuple[int, list[str]]:
                 with write_atomically(path.with_name(f"{path.name}.damaged")) as copy:
                     shutil.copyfile(path, copy)
             tables.write()
+        else:
+            # Nothing takes its place: what can be read of it is all there is.
+            for path in aside:
+                path.replace(path.with_suffix(""))
     return made, left
 
 

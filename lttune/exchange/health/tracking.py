@@ -20,7 +20,7 @@ from lttune.exchange.health.inspection import Inspection
 from lttune.store.disk import existing
 from lttune.store.files import reason_of
 from lttune.store.regular import regular_size
-from lttune.study.tracking.database import DAMAGED, sqlite_code
+from lttune.study.tracking.database import COMPANIONS, DAMAGED, sqlite_code
 from lttune.study.tracking.server import PROBE_S, unanswered
 from lttune.study.tracking.uri import resolve, sqlite_path, sqlite_uri
 
@@ -95,10 +95,6 @@ def _database(what: str, path: Path) -> Inspection:
     return Inspection(what=what)
 
 
-JOURNALS = ("-wal", "-journal", "-shm")
-"""Ends of the names of what SQLite keeps beside a database while it is written."""
-
-
 def _content(path: Path) -> tuple[set[str], set[str]]:
     """Returns the names of a database's tables, and the versions that its schema is of.
 
@@ -106,7 +102,7 @@ def _content(path: Path) -> tuple[set[str], set[str]]:
         sqlite3.Error: if it is damaged, or cannot be read.
         ValueError: if it is damaged.
     """
-    ends = [end for end in JOURNALS if os.path.lexists(f"{path}{end}")]
+    ends = [end for end in COMPANIONS if os.path.lexists(f"{path}{end}")]
     unfinished = [end for end in ends if end != "-shm" and regular_size(Path(f"{path}{end}"))]
     with contextlib.ExitStack() as stack:
         # Without a journal the file is all, and SQLite need not make any beside it.

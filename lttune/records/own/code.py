@@ -146,14 +146,15 @@ def _package_sources(code: OwnCode) -> list[str]:
 
 
 _RUN: dict[str, str] = {}
-"""Package -> digest of the code that this process has imported."""
+"""Module of a package -> digest of the sources that this process has imported."""
 
 
 def _imported(code: OwnCode, text: str | None) -> Any:
     """Returns the module of the code: of a file a new one, whoever else imported it."""
     try:
         if text is None:
-            if _RUN.setdefault(code.name, code.digest) != code.digest:
+            sources = sha256_of_texts(*_package_sources(code))
+            if _RUN.setdefault(code.place, sources) != sources:
                 code.refuse("was changed since this process imported it: start Python anew")
             return importlib.import_module(code.place)
         module = types.ModuleType(f"lttune_own_{code.digest[:16]}")

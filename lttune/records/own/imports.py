@@ -36,7 +36,7 @@ def imported_versions(code: OwnCode, source: str) -> list[str]:
             continue
         if name in brought:
             versions += [f"{one}=={importlib.metadata.version(one)}" for one in brought[name]]
-        elif not name or importlib.util.find_spec(name) is not None:
+        elif not name or name in sys.modules or importlib.util.find_spec(name) is not None:
             what = repr(name) if name else "by a relative name"
             code.refuse(
                 f"imports {what}, which no installed package brings: put all into one file, or "

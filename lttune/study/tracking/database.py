@@ -18,7 +18,8 @@ from lttune.study.tracking.uri import sqlite_uri
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 """SQLite's codes for a file that is no whole database."""
 
-_COMPANIONS = ("-wal", "-shm", "-journal")
+COMPANIONS = ("-wal", "-shm", "-journal")
+"""Ends of the names of what SQLite keeps beside a database while it is written."""
 _LOCK_S = 60.0
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -133,7 +134,7 @@ def _remove_free_lock(place: Path) -> None:
 
 
 def _companions(path: Path) -> list[Path]:
-    return [Path(f"{path}{suffix}") for suffix in _COMPANIONS]
+    return [Path(f"{path}{suffix}") for suffix in COMPANIONS]
 
 
 def _let_readers_in(path: Path) -> None:

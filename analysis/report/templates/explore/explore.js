@@ -94,29 +94,33 @@
     sources.over.data = trial ? { xs: [values(trial)], ys: [rows] } : { xs: [], ys: [] };
   });
 
-  const isKept = (trial) => values(trial).every((at, i) =>
-    !brushes[i] || (brushes[i][0] <= at && at <= brushes[i][1]));
   const drawTrials = () => {
-    const kept = data.trials.filter(isKept), rest = data.trials.filter((one) => !isKept(one));
+    const places = new Map(data.trials.map((trial) => [trial, values(trial)]));
+    const placed = (trial) => places.get(trial);
+    const kept = [], rest = [];
+    for (const [trial, at] of places) {
+      const is = at.every((x, i) => !brushes[i] || (brushes[i][0] <= x && x <= brushes[i][1]));
+      (is ? kept : rest).push(trial);
+    }
     const all = [...rest, ...kept], last = data.inks.length - 1;
     const ink = (trial) => {
-      const at = values(trial)[0];
+      const at = placed(trial)[0];
       return at < 0 ? "#666666" : data.inks[Math.round(at * last)];
     };
     // Many lines would hide each other.
     const pale = Math.min(0.7, Math.max(0.2, 25 / kept.length));
     sources.lines.data = {
-      xs: all.map(values), ys: all.map(() => rows), ink: all.map(ink),
+      xs: all.map(placed), ys: all.map(() => rows), ink: all.map(ink),
       alpha: all.map((_, i) => (i < rest.length ? 0.05 : pale)),
     };
     shown = kept.flatMap((trial) => rows.map(() => trial));
     sources.marks.data = {
-      x: kept.flatMap(values), y: kept.flatMap(() => rows), ink: shown.map(ink),
+      x: kept.flatMap(placed), y: kept.flatMap(() => rows), ink: shown.map(ink),
       marker: shown.map((trial) => (trial.diverged ? "x" : "circle")),
     };
     sources.over.data = { xs: [], ys: [] };
     pointed = null;
-    const lacks = (i) => data.trials.some((trial) => values(trial)[i] === MISSING);
+    const lacks = (i) => data.trials.some((trial) => placed(trial)[i] === MISSING);
     const ticks = data.axes.flatMap((axis, i) => [
       ...(axis.moves ? axis.ticks[level] : axis.ticks), ...(lacks(i) ? [[MISSING, "none"]] : []),
     ].map((tick) => [i, ...tick]));
