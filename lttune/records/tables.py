@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from lttune.records.ledger import ENDED, Ledger, Trial
 
 Row = dict[str, Any]
 
-_KEYS = {
-    "records": itemgetter("replicate", "branch", "level"),
-    "layers": itemgetter("replicate", "level", "layer"),
+_TOLD_BY = {
+    "records": ("trial", "replicate", "branch", "level"),
+    "layers": ("trial", "replicate", "level", "layer"),
 }
-"""Table -> what tells the rows of a trial apart in it."""
+"""Table -> the columns that tell its rows apart."""
+_KEYS = {table: itemgetter(*names) for table, names in _TOLD_BY.items()}
 
 
 class Tables:
@@ -130,6 +132,10 @@ def sound_rows(path: Path, study_id: str | None) -> list[Row]:
     """
     rows = schema.read(path, study_id)
     require_table(path, rows, schema.LAYERS if path.stem == "layers" else schema.MEASURES)
-    if len({(row["trial"], *_KEYS[path.stem](row)) for row in rows}) < len(rows):
-        raise DamagedError(f"{path} must have each of its rows once")
+    keys = [_KEYS[path.stem](row) for row in rows]
+    if len({*keys}) < len(keys):
+        ((key, count),) = Counter(keys).most_common(1)
+        told = zip(_TOLD_BY[path.stem], key, strict=True)
+        row = ", ".join(f"{name} {value}" for name, value in told)
+        raise DamagedError(f"{path} must have each of its rows once, got {count} of {row}")
     return rows

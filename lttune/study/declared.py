@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,9 +56,9 @@ class Study:
         """
         if self.file is None:
             return ""
-        file, here = self.file.resolve(), Path.cwd().resolve()
-        near = file.is_relative_to(here)
-        return str(file.relative_to(here)) if near else f"{file.parent.name}/{file.name}"
+        with contextlib.suppress(FileNotFoundError, ValueError):  # Here is gone, or elsewhere.
+            return str(self.file.resolve().relative_to(Path.cwd().resolve()))
+        return f"{self.file.parent.name}/{self.file.name}"
 
     @property
     def usual_scale(self) -> str:

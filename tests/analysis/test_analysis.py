@@ -213,7 +213,7 @@ def test_a_folder_that_is_no_study_is_one_line(tmp_path, damage):
 
 
 def test_a_network_listed_twice_is_refused(tmp_path):
-    with pytest.raises(LttuneError, match="twice: phase anchor, trial 0"):
+    with pytest.raises(LttuneError, match="got 2 of trial 0, replicate 0, branch trunk, level 0"):
         load(write_study(tmp_path, [*anchor_rows(), anchor_rows()[0]]))
 
 

@@ -149,8 +149,7 @@ def test_a_network_without_a_measure_that_each_has_is_one_line(tmp_path, capsys,
     ],
 )
 def test_a_setting_of_another_kind_is_one_line(tmp_path, capsys, name, value, rule):
-    rows = anchor_rows()
-    rows[:3] = [row | {name: value} for row in rows[:3]]
+    rows = [row | {name: value} for row in anchor_rows()]
     if value is None:  # A column without any value is of no kind.
         rows[3:] = [row | {name: LotteryConfig().flat()[name]} for row in rows[3:]]
     folder = write_study(tmp_path, rows)

@@ -155,7 +155,8 @@ def test_a_network_that_is_listed_twice(study, refused, command):
     rows = schema.read(study / "records.parquet")
     pq.write_table(pa.Table.from_pylist([*rows, *rows]), study / "records.parquet")
     of_one = command in ("ticket", "masks", "transfer")
-    told = " lists a network twice: " if of_one else " must have each of its rows once"
+    each = " must have each of its rows once, got 2 of trial 0, "
+    told = " lists a network twice: " if of_one else each
     assert f"records.parquet{told}" in refused(command)
 
 

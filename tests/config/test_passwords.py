@@ -105,6 +105,8 @@ def test_a_uri_with_a_space_or_a_quote_is_hidden_to_the_end_of_its_word():
 def test_what_was_meant_to_be_a_uri_hides_its_user():
     assert masked_uri(f"{CANARY}@host:5000") == "***@host:5000"
     assert masked_uri("./mlruns") == "./mlruns"
+    # Also one that stands in the name of its flag.
+    assert masked_command(["--tracking-uri=uri@host:5000"]) == "'--tracking-uri=***@host:5000'"
 
 
 def test_no_harmless_name_is_one_of_a_secret():

@@ -39,7 +39,7 @@ SMOKE = StudyConfig(
 STUDY = Study(
     question="Which knob decides?",
     source="Frankle & Carbin (2019)",
-    scales={"smoke": SMOKE, "quick": SMOKE, "paper": SMOKE},
+    scales={"smoke": SMOKE, "paper": SMOKE},
     space=SPACE,
     file=Path(__file__),
 )

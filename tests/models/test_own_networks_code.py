@@ -7,7 +7,7 @@ from own_networks import MLP, made, written
 
 from lttune.config import ModelConfig
 from lttune.errors import ConfigError, ResourceError
-from lttune.models.own import read_code, use
+from lttune.models.own import NETWORK, read_code, use
 from lttune.records.own import OwnCode
 from lttune.trajectory.identity import of_model
 
@@ -24,6 +24,7 @@ from lttune.trajectory.identity import of_model
         (MLP, "netwrok", "has no function 'netwrok'"),
         ("from . import x", "network", "imports by a relative name, which no installed package"),
         ("import own_networks", "network", "imports 'own_networks', which no installed package"),
+        ("import __main__", "network", "imports '__main__', which no installed package"),
         ("def network(shape, classes): return 3", "network", "must return an nn.Module, got 3"),
     ],
 )
@@ -87,8 +88,11 @@ def test_a_function_of_a_package_is_identified_by_all_of_its_sources(package):
     assert read_code(name).digest != code.digest
     with pytest.raises(ConfigError, match="was changed since this process imported it"):
         made(name)
+    # Whichever function is asked for, Python has the module as it was.
+    with pytest.raises(ConfigError, match="was changed since this process imported it"):
+        made("packaged_networks.nets:Hidden")
     with pytest.raises(ResourceError, match="here is not the one that the study began with"):
-        use([OwnCode(name=name, digest="0" * 64)])
+        use([OwnCode(field=NETWORK, name=name, digest="0" * 64)])
 
 
 @pytest.mark.parametrize(

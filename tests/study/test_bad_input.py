@@ -97,7 +97,7 @@ def one_line(text: str) -> str:
         ("--max-concurrent 0", "max_concurrent must be a whole number >= 1, got 0"),
         ("--objective.density 0", "objective.density must be in (0, 1), got 0.0"),
         ("--seed -1", "seed must be a whole number from 0"),
-        ("--scale huge", "scale must be one of paper, quick, smoke; got 'huge'"),
+        ("--scale huge", "scale must be one of paper, smoke; got 'huge'"),
         ("--scale", "--scale"),
         ("--sampler tpee", "Expected one of ('tpe', 'gp', 'random')"),
         ("--trails 3", "did you mean --trials?"),

@@ -19,7 +19,7 @@ from lttune.store.files import read_json
 from lttune.store.sealed import read_object, write_object
 from lttune.study.checks.taken import OWN, taken_settings
 from lttune.study.declared import Study
-from lttune.study.main import _settings
+from lttune.study.main import _last, _settings
 from lttune.study.manifest import sheet
 from lttune.study.settings import StudyConfig
 
@@ -59,7 +59,7 @@ def settings(*words: str, study: Study = STUDY) -> StudyConfig:
 
 
 def test_its_settings_are_taken_and_not_who_where_and_how_long_it_ran(other, capsys):
-    found = settings("--from", str(other), "--scale", "quick")
+    found = settings("--from", str(other), "--scale", "smoke")
     assert (found.trials, found.seed, found.controls) == (9, 5, ("reinit",))
     assert found.control_densities == (0.5,)
     assert found.lottery == OTHER.lottery
@@ -212,3 +212,11 @@ def test_a_study_from_another_runs_and_goes_on(tmp_path):
         cells = place.cells()
         place.run("--from", str(place.folder), "--name", "next", "--max-concurrent", "1")
         assert (place.exit_code, place.cells()) == (0, cells)
+
+
+@pytest.mark.parametrize(
+    "words", ["--from out=1/other", "--from=out=1/other", "--from x --from out=1/other"]
+)
+def test_a_folder_may_have_an_equals_sign_in_its_name(words):
+    assert _last(words.split(), "--from") == "out=1/other"
+    assert _last(["--name", "--from"], "--from") is None

@@ -208,3 +208,19 @@ def test_a_sheet_describes_the_form_of_its_dataset(digits):
     turned = LOTTERY.override({"data.task": "rotation"})
     values = sheet(config_with(lottery=turned), STUDY, digits, "torch/cpu")["dataset"]
     assert values["classes"] == 4
+
+
+def test_pictures_of_ones_own_are_known_by_their_code_unless_their_digest_is_told(digits):
+    values = sheet(SMOKE, STUDY, digits, "numerics")
+    own = [{"field": "data.name", "name": n, "source": n} for n in ("digits", "./p.py:f")]
+    found = fixed({**values, "own": own})
+    assert found["source of ./p.py:f"] == "./p.py:f"
+    assert "source of digits" not in found
+
+
+def test_the_file_of_a_study_is_named_as_it_is_reached_from_here(cwd):
+    for place, name in ((cwd, "mine.py"), (cwd / "a" / "b", "a/b/mine.py")):
+        assert dataclasses.replace(STUDY, file=place / "mine.py").script == name
+    elsewhere = dataclasses.replace(STUDY, file=cwd.parent / "far" / "mine.py")
+    assert elsewhere.script == "far/mine.py"
+    assert dataclasses.replace(STUDY, file=None).script == ""

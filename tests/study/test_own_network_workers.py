@@ -8,7 +8,7 @@ from one_worker import CONFIG, TINY, reports, worker
 from own_networks import MLP, left, page_block, run, written
 
 from lttune.models.architectures import FAMILIES
-from lttune.models.own import read_code
+from lttune.models.own import NETWORK, read_code
 from lttune.records.own import OwnCode
 from lttune.records.schema import read
 from lttune.study import conductor
@@ -32,7 +32,7 @@ def test_a_worker_needs_no_file(tmp_path, monkeypatch):
 
 def test_a_machine_with_another_package_fails_the_trial_with_the_reason(tmp_path):
     name = "torchvision:squeezenet1_1"
-    code = OwnCode(name=name, digest="0" * 64)
+    code = OwnCode(field=NETWORK, name=name, digest="0" * 64)
     FAMILIES.pop(name, None)
     made = worker(tmp_path / "cells", stops=False, config=trial(name), codes=[code])
     failed = reports(made)[-1]

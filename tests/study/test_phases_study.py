@@ -64,7 +64,7 @@ class Place:
             self.events.append(("end", trial.number, trial.phase, 0))
             ended(conductor, trial)
 
-        study = replace(study, scales={"smoke": config, "quick": config, "paper": config})
+        study = replace(study, scales={"smoke": config, "paper": config})
         uri = f"sqlite:///{self.root}/mlflow.db"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Conductor, "started", on_start)

@@ -52,6 +52,9 @@ def test_scales_have_any_names_and_points_of_their_own():
     assert found.scale == "long-run"
     assert study.points_of(found) == {"sweep": [point]}
     assert read(study).scale == "tiny"
+    # What settings call themselves counts for nothing: they stand under another name.
+    twice = scaled({"tiny": plain, "quick": plain})
+    assert twice.settings_of("tiny").scale == "tiny"
 
 
 @pytest.mark.parametrize("words", [[], ["--trials", "3"], ["--plan"]])

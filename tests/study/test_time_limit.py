@@ -11,20 +11,22 @@ from typing import Any
 import pytest
 import searching
 from digits_place import Place, lasting
-from digits_study import SMOKE, STUDY, report
+from digits_study import LOTTERY, SMOKE, STUDY, report
 from hand_clock import HandClock, hand_clock
 from one_process import one_process
 from ray.tune.search import Searcher
 
 from lttune.config.fields import duration_s
+from lttune.data import load
 from lttune.errors import ConfigError
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.schema import read
 from lttune.store.files import read_json
 from lttune.study.conductor import run_study
 from lttune.study.phases import limit as limits
-from lttune.study.phases.limit import TimeLimit, training_ends
-from lttune.study.phases.timed import TIME_IS_UP
+from lttune.study.phases.estimate import relative_pace
+from lttune.study.phases.limit import LeftOut, TimeLimit, planned_costs, training_ends
+from lttune.study.phases.timed import TIME_IS_UP, left_out_line
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.trainable import LotteryTrainable
 
@@ -286,3 +288,17 @@ def test_a_real_run_ends_in_time(tmp_path, ray_address, monkeypatch):
     listing = read_json(place.folder / "trials.json")
     assert listing["wall_s"] < 200  # Wherever tests run: without a limit it would take hours.
     assert Ledger.open(place.folder / "trials.json", listing["study_id"]).count("running") == 0
+
+
+def test_a_trial_of_data_that_the_study_does_not_have_costs_nothing():
+    digits = load("digits")
+    pace = relative_pace(LOTTERY, digits)
+    costs = planned_costs(SMOKE, {"digits": digits}, pace)
+    assert costs("anchor", {"data.name": "mnist"}, (), 1) == [0.0]
+    assert sum(costs("anchor", {}, (), 1)) > 0
+
+
+def test_a_study_without_a_file_goes_on_by_the_same_call():
+    config = dataclasses.replace(SMOKE, max_time="1m")
+    line = left_out_line(LeftOut(trials={"anchor": 2}), config, 1, "")
+    assert line == "--max-time 1m left out 2 trials (2 of anchor): the same call goes on"

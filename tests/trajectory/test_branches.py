@@ -146,8 +146,9 @@ def test_trainable_weights_start_from_zero_and_are_let_go():
         assert ticket_of(leaving(name), CONFIG).released == (name == "trainable")
 
 
-def test_the_control_that_is_rescaled_has_the_tickets_weights_over_the_density():
-    found = leaving("rescale")
+@pytest.mark.parametrize("kept", ["rewind", "continue", "lr_rewind"])
+def test_the_control_that_is_rescaled_has_the_tickets_weights_over_the_density(kept):
+    found = leaving("rescale", config=CONFIG.override({"kept": kept}))
     for n, keep in MASK.items():
         expected = REWOUND[n][keep] * keep.numel() / keep.sum()
         assert torch.allclose(found.start[n][keep], expected, rtol=1e-6)

@@ -226,7 +226,9 @@ def test_a_class_is_a_function_too_and_its_dropout_draws_alike():
         ({"controls": ("reinit", "rinit")}, "control must be one of .*; did you mean 'reinit'"),
         ({"controls": "reinit"}, "controls must be a list of names, each once, got 'reinit'"),
         ({"controls": ("transfer",)}, "target must be given for the control 'transfer'"),
-        ({"control_densities": (2,)}, r"control_densities must be numbers in \(0, 1\], got"),
+        ({"controls": None}, "controls must be a list of names, each once, got None"),
+        ({"control_densities": (2,)}, r"control_densities must be a list of numbers in \(0, 1\]"),
+        ({"control_densities": 0.2}, r"control_densities must be a list of numbers in \(0, 1\]"),
         ({"replicate": -1}, "replicate must be a whole number from 0 to .*, got -1"),
         ({"seed": 0.5}, "seed must be a whole number from 0 to .*, got 0.5"),
         ({"network": 3}, "network must be a function of the shape of a picture .*, got 3"),
@@ -280,21 +282,3 @@ def test_a_learned_mask_has_weights_that_stayed():
         assert torch.equal(level.start[name], level.weights[name])
     with pytest.raises(ConfigError, match=r"^measure must be a function, and method 'prune'"):
         trajectory(learned, measure=lambda step, network: {})
-
-
-def test_a_criterion_and_a_schedule_of_ones_own_are_run(tmp_path, plain):
-    path = tmp_path / "mine.py"
-    path.write_text(
-        "def score(evidence):\n"
-        "    return {name: evidence.trained[name].abs() for name in evidence.mask}\n\n\n"
-        "def rate(train, step):\n"
-        "    return train.lr\n"
-    )
-    own = {"prune.criterion": f"{path}:score", "train.schedule": f"{path}:rate"}
-    levels = trajectory(CONFIG.override(own)).levels
-    for level, other in zip(levels, plain.levels, strict=True):
-        assert all(torch.equal(value, other.weights[name]) for name, value in level.weights.items())
-    wrong = {"prune.criterion": f"{path}:nothing", "data.name": f"{tmp_path}/none.py:pictures"}
-    with pytest.raises(ConfigError) as error:
-        trajectory(CONFIG.override(wrong))
-    assert len(str(error.value).splitlines()) == 2

@@ -159,3 +159,17 @@ def test_a_file_that_is_changed_is_another_part(tmp_path):
     assert known_part(CRITERION, name) is first
     known(tmp_path, CRITERION, MAGNITUDE.replace("abs", "square"))
     assert known_part(CRITERION, name).source != first.source
+
+
+def test_the_last_trained_level_is_read_where_only_the_next_mask_is_missing(tmp_path, monkeypatch):
+    name = known(tmp_path, CRITERION, MAGNITUDE)
+    config = TINY.override({CRITERION: name})
+    rows(config.override({"levels": 2}), tmp_path / "cells")
+    source = known_part(CRITERION, name).source
+    forget(monkeypatch)
+    use_described({"own": [{"field": CRITERION, "name": name, "source": source}]}, "study.json")
+    lab = Lab({"digits": load("digits")}, TorchEngine(), Store(tmp_path / "cells", writes=False))
+    reports = run_trial(config, [0], [], lab)
+    assert [next(reports)["level"] for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(StorageError, match="lacks"):
+        next(reports)

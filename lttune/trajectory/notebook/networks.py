@@ -23,8 +23,8 @@ from lttune.pruning.criteria.own import CRITERION
 from lttune.records.own import OwnCode, OwnPart, known_part
 from lttune.training.schedule import SCHEDULE
 
-Key = TypeVar("Key")
-Row = TypeVar("Row")
+_Key = TypeVar("_Key")
+_Row = TypeVar("_Row")
 
 
 def with_networks(
@@ -82,7 +82,7 @@ def with_parts(config: LotteryConfig) -> dict[tuple[str, str], OwnPart]:
 
 
 @contextlib.contextmanager
-def rows_known(table: dict[Key, Row], rows: Mapping[Key, Row]) -> Iterator[None]:
+def rows_known(table: dict[_Key, _Row], rows: Mapping[_Key, _Row]) -> Iterator[None]:
     """Has a table hold rows inside, and be as it was before afterwards.
 
     Two trajectories may have two parts of one name: a cell or a file that was changed and run

@@ -105,3 +105,27 @@ def test_an_axis_of_one_number_is_labelled():
         ax = canvas.new_figure("", "", "").subplots()
         axes.numeric_axis(ax, pd.Series([0.1, 0.1]), {"log": True})
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0.1"]
+
+
+def test_names_of_a_study_are_no_mathematics_in_a_legend(tmp_path):
+    names = [r"a$\frac$", "x$y$z", canvas.in_lines(r"b$\nothing$")]
+    found = drawing(draw=lambda ax: [ax.plot([1, 2], label=name) for name in names])
+    canvas.legend_below(found.figure, columns=3)
+    canvas.settle(found.figure)
+    assert [text.get_text() for text in found.figure.legends[0].get_texts()] == names
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (1024, 3, "1024"),
+        (60_000, 3, "60000"),
+        (0.00123456, 3, "0.00123"),
+        (98.375, 4, "98.38"),
+        (-1024.5, 3, "-1024"),
+        (12_345_678, 3, "1.23457e+07"),
+        (0, 3, "0"),
+    ],
+)
+def test_a_tick_has_all_digits_before_the_point(value, digits, text):
+    assert axes.tick_text(value, digits) == text

@@ -196,3 +196,14 @@ def test_what_the_store_lacks_after_a_repair_is_told(study):
     assert mend_of(study, "records.parquet beside").endswith(
         "what the store lacks is trained when the study is run again"
     )
+
+
+def test_a_table_that_nothing_can_replace_stays_where_it_is(study):
+    shutil.rmtree(study.parent / "cells")
+    path = study / "records.parquet"
+    rows = [row | {"val_accuracy": 1.2} for row in schema.read(path)]
+    schema.write(path, rows, study_id="mine")
+    before = path.read_bytes()
+    assert main(["doctor", "--repair", str(study)]) == 74
+    assert path.read_bytes() == before
+    assert not list(study.glob("*.damaged"))
