@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,17 +54,43 @@ def raylet_of(pid: int) -> int:
     return psutil.Process(pid).ppid()
 
 
+def raylets(cluster: Cluster) -> list[int]:
+    """Returns the process of each node."""
+    nodes = (cluster.head_node, *cluster.worker_nodes)
+    return [one.process.pid for node in nodes for one in node.all_processes["raylet"]]
+
+
+def has_trainable(raylet: int) -> bool:
+    """Returns whether a worker of a node has a trial or is getting ready for one."""
+    titles: list[str] = []
+    for worker in psutil.Process(raylet).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            titles += worker.cmdline()
+    return any("LotteryTrainable" in title for title in titles)
+
+
+def wait_for_all(cluster: Cluster) -> None:
+    """Waits until each node has a worker.
+
+    The first would else do all trials where the other's worker takes longer to start.
+    """
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not all(map(has_trainable, raylets(cluster))):
+        time.sleep(0.05)
+
+
 def test_a_study_runs_on_every_node_of_a_cluster(cluster, tmp_path, monkeypatch, cwd, capsys):
     nodes: dict[int, set[int]] = {}
     level = Conductor.level
 
     def noted(self: Conductor, trial: Any, report: Any) -> None:
+        if not nodes:
+            wait_for_all(cluster)
         nodes.setdefault(raylet_of(report["pid"]), set()).add(trial.number)
         level(self, trial, report)
 
     monkeypatch.setattr(Conductor, "level", noted)
     flags = ["--address", cluster.address, "--out", str(tmp_path / "out"), "--trials", "2"]
-    # An engine that loads at once: else one node may do all trials before the other has begun.
     flags += ["--engine", "torch"]
     flags += ["--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"]
     assert main(STUDY, digits_study.report, "", flags) == 0
@@ -114,11 +141,15 @@ def test_a_node_that_is_lost_costs_nothing(tmp_path, monkeypatch, cwd):
 
     with two_nodes() as cluster:
         (node,) = cluster.worker_nodes
-        (raylet,) = node.all_processes["raylet"]
+        _, raylet = raylets(cluster)
+        seen: list[int] = []
 
         def losing(self: Conductor, trial: Any, report: Any) -> None:
+            if not seen:
+                wait_for_all(cluster)
+            seen.append(report["pid"])
             level(self, trial, report)
-            if not lost and raylet_of(report["pid"]) == raylet.process.pid:
+            if not lost and raylet_of(report["pid"]) == raylet:
                 lost.append(trial.number)
                 cluster.remove_node(node, allow_graceful=False)
 
