@@ -22,7 +22,7 @@ from lttune.data.made import use_kept
 from lttune.errors import ConfigError, DataError, LttuneError, StorageError
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
-from lttune.models.own import read_code, use, use_described
+from lttune.models.own import read_code, use_as, use_described
 from lttune.records.columns import require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.cells import Cell
@@ -209,7 +209,7 @@ def with_code(found: Found, name: str) -> Found:
             f"--network must be the study's {found.config.model.name}, got {name}, whose code is "
             "another"
         )
-    use([dataclasses.replace(code, name=found.config.model.name)])
+    use_as(code, found.config.model.name)
     return dataclasses.replace(found, network=network_of(found.config, found.dataset))
 
 

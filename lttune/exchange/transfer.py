@@ -23,7 +23,7 @@ from lttune.exchange.tensors import masks_in, read, weights_in
 from lttune.exchange.tickets import Found, walked
 from lttune.models import masks
 from lttune.models.masks import to_bits
-from lttune.models.own import use
+from lttune.models.own import use_as
 from lttune.records.own import known_part, read_own_code
 from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.branches import BRANCHES, ticket_of
@@ -87,7 +87,7 @@ def with_schedule(found: Found, name: str) -> None:
         raise ConfigError(
             f"--schedule must be the study's {known}, got {name}, whose code is another"
         )
-    use([dataclasses.replace(code, name=known)])
+    use_as(code, known)
 
 
 def _aimed(at: Junction, target: TargetConfig) -> Junction:

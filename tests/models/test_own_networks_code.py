@@ -3,12 +3,14 @@
 import sys
 
 import pytest
-from own_networks import MLP, made, written
+from own_networks import GREY, MLP, made, written
 
 from lttune.config import ModelConfig
 from lttune.errors import ConfigError, ResourceError
-from lttune.models.own import NETWORK, read_code, use
-from lttune.records.own import OwnCode
+from lttune.models import build
+from lttune.models.own import NETWORK, read_code, use, use_as
+from lttune.records.own import OwnCode, known_part, read_own_code
+from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.identity import of_model
 
 
@@ -93,6 +95,16 @@ def test_a_function_of_a_package_is_identified_by_all_of_its_sources(package):
         made("packaged_networks.nets:Hidden")
     with pytest.raises(ResourceError, match="here is not the one that the study began with"):
         use([OwnCode(field=NETWORK, name=name, digest="0" * 64)])
+
+
+def test_under_the_name_that_a_study_has_for_it_only_the_users_code_is_run(package):
+    # No module of the study's name is there, and none would be looked for.
+    code, name = read_code("packaged_networks.nets:network"), "study_of_another.nets:network"
+    use_as(code, name)
+    assert build(ModelConfig(name=name), GREY, 10).kinds == {"1": "fc", "3": "out"}
+    schedule = read_own_code(SCHEDULE, "packaged_networks.nets:network")
+    use_as(schedule, name)
+    assert known_part(SCHEDULE, name).source == schedule.digest
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,17 @@ def test_code_of_another_study_is_not_run(refused, cwd, path, own):
     assert not marker.exists()
 
 
+def test_code_in_a_file_that_is_called_as_torchvision_is_code(refused, cwd):
+    marker = cwd / "ran"
+    (cwd / "torchvision:net.py").write_text(f"open({str(marker)!r}, 'w')\nnetwork = None\n")
+    folder = stored(OTHER)
+    damage(folder, "lottery.model.name", "torchvision:net.py:network")
+    code, text = refused("--from", str(folder), "--plan")
+    assert code == 2
+    assert "its model.name torchvision:net.py:network is code, which no command takes" in text
+    assert not marker.exists()
+
+
 def test_torchvisions_network_of_another_study_is_taken(cwd):
     folder = stored(OTHER)
     damage(folder, "lottery.model.name", "torchvision:resnet18")

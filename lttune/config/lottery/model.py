@@ -23,6 +23,8 @@ InitName = Literal[
 ]
 NormInitName = Literal["ones", "uniform", "symmetric"]
 
+TORCHVISION = "torchvision"
+"""The package whose networks have its name as their place."""
 NAMES = (
     r"lenet(-[1-9]\d{0,3}){1,8}",
     r"lenet5",
@@ -31,7 +33,7 @@ NAMES = (
     r"resnet(18|34|50)(-[1-9]\d{0,2})?",
     r"vgg-(11|13|16|19)(-[1-9]\d{0,2})?",
     r"densenet-(22|40|100)-(12|24)",
-    r"torchvision:[a-z]\w*",
+    rf"{TORCHVISION}:[a-z]\w*",
     *OWN_NAMES_OF_CODE,
 )
 """Patterns of the networks' names; the last three are of networks of one's own."""
@@ -91,3 +93,11 @@ class ModelConfig:
 def is_own_network(name: str) -> bool:
     """Returns whether a network's name is of one that lttune does not make itself."""
     return ":" in name
+
+
+def is_of_torchvision(name: str) -> bool:
+    """Returns whether a network's name is of one that torchvision makes, as it is installed here.
+
+    What stands before the last colon is the place: ``torchvision:net.py:network`` is of a file.
+    """
+    return name.rpartition(":")[0] == TORCHVISION

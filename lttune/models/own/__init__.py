@@ -14,6 +14,7 @@ from lttune.models.own.row import (
     lines_told,
     made_known,
     use,
+    use_as,
     use_described,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "made_known",
     "read_code",
     "use",
+    "use_as",
     "use_described",
 ]

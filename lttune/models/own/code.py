@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from lttune.config.lottery.model import TORCHVISION, is_of_torchvision
 from lttune.errors import unknown
 from lttune.records.own.code import (
     OwnCode,
@@ -24,7 +25,6 @@ NetworkFunction = Callable[[tuple[int, int, int], int], nn.Module]
 
 NETWORK = "model.name"
 """The setting that names networks."""
-TORCHVISION = "torchvision"
 
 
 def read_code(name: str) -> OwnCode:
@@ -33,10 +33,10 @@ def read_code(name: str) -> OwnCode:
     Raises:
         ConfigError: if it is not there, or imports what no digest can stand for.
     """
-    code = OwnCode(field=NETWORK, name=name, digest="")
-    if code.place != TORCHVISION:
+    if not is_of_torchvision(name):
         return read_own_code(NETWORK, name)
-    identity = [TORCHVISION, importlib.metadata.version(TORCHVISION), code.function]
+    function = name.rpartition(":")[2]
+    identity = [TORCHVISION, importlib.metadata.version(TORCHVISION), function]
     return OwnCode(field=NETWORK, name=name, digest=sha256_of_texts(*identity))
 
 
@@ -47,7 +47,7 @@ def function_of(code: OwnCode) -> NetworkFunction:
         ConfigError: if it cannot be imported, or has no such function.
         ResourceError: if a package here is not the one that the digest is of.
     """
-    if code.place != TORCHVISION:
+    if not is_of_torchvision(code.name):
         return own_function(code)
     if read_code(code.name).digest != code.digest:
         raise other_package(code)
@@ -56,7 +56,7 @@ def function_of(code: OwnCode) -> NetworkFunction:
 
 def remark_on(code: OwnCode) -> str:
     """Returns what is to be said of a network's code, after a comma, or ""."""
-    if code.place != TORCHVISION:
+    if not is_of_torchvision(code.name):
         return ""
     version = importlib.metadata.version(TORCHVISION)
     return f", as torchvision {version} makes it: stem and poolings are those for large pictures"

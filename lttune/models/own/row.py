@@ -126,12 +126,26 @@ def use(codes: Iterable[OwnCode]) -> None:
         ResourceError: if a package here is not the one that its digest is of.
     """
     for code in codes:
-        if code.field != NETWORK:
-            use_part(code)
-            continue
-        known = FAMILIES.get(code.name)
-        if not isinstance(known, LoadedNetwork) or known.code != code:
-            FAMILIES[code.name] = LoadedNetwork(code)
+        use_as(code, code.name)
+
+
+def use_as(code: OwnCode, name: str) -> None:
+    """Makes a network or another part of one's own known under a name; its code is run.
+
+    Args:
+        code: as the user gives it.
+        name: what the setting of a study says, whose place is never looked at.
+
+    Raises:
+        ConfigError: if it cannot be imported.
+        ResourceError: if a package here is not the one that its digest is of.
+    """
+    if code.field != NETWORK:
+        use_part(code, name)
+        return
+    known = FAMILIES.get(name)
+    if not isinstance(known, LoadedNetwork) or known.code != code:
+        FAMILIES[name] = LoadedNetwork(code)
 
 
 def made_known(named: Iterable[tuple[str, str]]) -> list[OwnCode]:

@@ -6,9 +6,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from lttune.config.lottery.model import is_of_torchvision
 from lttune.errors import quoted
 from lttune.models.initialisers import Shape
-from lttune.models.own.code import TORCHVISION, NetworkFunction
+from lttune.models.own.code import NetworkFunction
 from lttune.records.own import OwnCode
 
 COLOURS = 3
@@ -35,7 +36,7 @@ def wrapped(code: OwnCode, function: NetworkFunction, shape: Shape, classes: int
         code.refuse(f"must return an nn.Module, got {quoted(module)}")
     if len(shape) == 2:
         module.register_forward_pre_hook(with_channel)
-    if code.place == TORCHVISION and full[0] == 1:
+    if is_of_torchvision(code.name) and full[0] == 1:
         module.register_forward_pre_hook(_with_colours)
     _freeze(module)
     return module

@@ -74,18 +74,22 @@ def known_part(field: str, name: str) -> OwnPart:
     return KNOWN_PARTS[field, name]
 
 
-def use_part(code: OwnCode) -> None:
-    """Makes a part known under its name; its code is run.
+def use_part(code: OwnCode, name: str) -> None:
+    """Makes a part known; its code is run.
+
+    Args:
+        code: as it is here.
+        name: what the setting says of it, which may be another place.
 
     Raises:
         ConfigError: if it cannot be imported.
         ResourceError: if a package here is not the one that its digest is of.
     """
-    known = KNOWN_PARTS.get((code.field, code.name))
+    known = KNOWN_PARTS.get((code.field, name))
     if known is None or known.code != code:
-        KNOWN_PARTS[code.field, code.name] = OwnPart(
+        KNOWN_PARTS[code.field, name] = OwnPart(
             field=code.field,
-            name=code.name,
+            name=name,
             source=code.digest,
             code=code,
             run=own_function(code),
@@ -99,7 +103,7 @@ def use_named(field: str, name: str) -> None:
         ConfigError: if it cannot be imported.
     """
     if is_own_code(name):
-        use_part(read_own_code(field, name))
+        use_part(read_own_code(field, name), name)
 
 
 def describe_part(field: str, name: str, source: str) -> None:

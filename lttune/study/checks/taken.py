@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lttune.config import LotteryConfig, differences, flatten, from_dict
-from lttune.config.lottery.model import is_own_network
+from lttune.config.lottery.model import is_of_torchvision, is_own_network
 from lttune.config.own import is_own_code
 from lttune.errors import ConfigError, DamagedError, RefusedError, legible, listed
 from lttune.records.folder import read_sheet
@@ -112,7 +112,7 @@ def _lottery(
 def _is_code(name: str, value: object) -> bool:
     """Returns whether a setting names code that would be run; torchvision's is installed here."""
     if name == "model.name" and isinstance(value, str):
-        return is_own_network(value) and not value.startswith("torchvision:")
+        return is_own_network(value) and not is_of_torchvision(value)
     return is_own_code(value)
 
 

@@ -70,6 +70,10 @@ class Tracker:
         self._said: str | None = None
         self._timeout_s = self._last_moment = math.inf  # Finite once close() is called.
         self._moved = time.monotonic()
+        # MLflow reads them where it is imported. Not set by the thread: a process that starts
+        # meanwhile could not be given its environment.
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         self._thread = threading.Thread(target=self._work, name="lttune-mlflow", daemon=True)
         self._thread.start()
 
@@ -245,9 +249,7 @@ class Tracker:
             return
         require_answer(self._uri)
         if self._module is None:
-            for name, value in _ENVIRONMENT.items():
-                os.environ.setdefault(name, value)
-            # Imported here because MLflow takes seconds, and reads that environment on import.
+            # Imported here because MLflow takes seconds.
             self._module = importlib.import_module("lttune.study.tracking.mirror")
             self._moved = time.monotonic()
         self._mirror = self._module.Mirror(self._uri, self._study, self._study_id)

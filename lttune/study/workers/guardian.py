@@ -46,6 +46,8 @@ def children_guarded() -> Iterator[None]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            # A copy: while another thread sets a variable, the process's own cannot be handed on.
+            env=dict(os.environ),
         )
     except OSError as error:
         text = f"no process can be started on this machine: {reason_of(error)}"

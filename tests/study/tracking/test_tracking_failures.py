@@ -191,3 +191,14 @@ def _wait_for(happened: Callable[[], bool]) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("it never happened")
+
+
+def test_the_thread_changes_no_variable_of_the_process(closed_port, monkeypatch):
+    # Python 3.11 reads the environment without a lock where it starts a process: one that started
+    # while another thread set a variable failed with "Bad address".
+    variables = ("MLFLOW_LOGGING_LEVEL", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
+    for name in variables:
+        monkeypatch.delenv(name, raising=False)
+    tracker = Tracker(f"http://127.0.0.1:{closed_port}", "quiet")
+    assert all(os.environ.get(name) for name in variables)
+    tracker.close(0)
