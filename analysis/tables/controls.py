@@ -44,7 +44,7 @@ def on_target(records: pd.DataFrame) -> pd.DataFrame:
 def shown_families(branches: set[str]) -> dict[str, list[str]]:
     """Returns the families with a branch that is none of ``MAIN``, and all of their branches.
 
-    Unknown branches, of other versions, come last.
+    Those of one's own, and unknown ones of other versions, come last.
     """
     found = {
         title: [name for name in names if name in branches]

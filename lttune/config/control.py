@@ -1,12 +1,17 @@
 """The controls of a trajectory, in one table: what each one is, for settings and for readers.
 
-What a control trains is a function in ``lttune.trajectory.branches.BRANCHES``.
+What a control trains is a function in ``lttune.trajectory.branches.BRANCHES``, or one's own.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+from lttune.config.own import is_own_code
+from lttune.config.rules import Rules
 
 ControlName = Literal[
     "reinit",
@@ -184,3 +189,42 @@ def controls_told() -> str:
         f"{family}: " + ", ".join(f"{name} ({CONTROLS[name].told})" for name in names)
         for family, names in families().items()
     )
+
+
+LONGEST_BRANCH = 100
+"""Characters of the name of a branch: MLflow takes no metric of more than 250."""
+
+
+def branch_name(control: str) -> str:
+    """Returns what the branch of a control is called in records, reports and MLflow.
+
+    That of the table is called as it is. One's own is called by the file, without its folder, or
+    by the module, then a dot and the function: letters, digits, "_" and dots, whatever else stands
+    in the name of a file.
+    """
+    if not is_own_code(control):
+        return control
+    place, _, function = control.rpartition(":")
+    if place.endswith(".py"):
+        stem = re.split(r"[/\\]", place.removesuffix(".py"))[-1]
+        place = re.sub(r"\W", "_", stem) or "_"
+    return f"{place}.{function}"
+
+
+def require_branches(rules: Rules, controls: Iterable[object]) -> None:
+    """Notes controls of one's own whose branches are called as others are, or by too long a name.
+
+    Args:
+        rules: of the settings.
+        controls: all that one study trains, each once; what is no text is not looked at.
+    """
+    known: dict[str, str] = {}
+    for control in controls:
+        if not isinstance(control, str):
+            continue
+        branch = branch_name(control)
+        rule = f"of a file and a function with at most {LONGEST_BRANCH} characters together"
+        rules.require(len(branch) <= LONGEST_BRANCH, "controls", rule, control)
+        other = known.setdefault(branch, control)
+        rule = f"another than {other!r}, which records call {branch!r} too"
+        rules.require(other == control, "controls", rule, control)

@@ -129,6 +129,10 @@ DEFAULTS = {
 """Field of a trajectory -> its default, but for layers' own fractions, which every sheet says."""
 
 
+SOURCE = "source of "
+"""How ``fixed`` begins the name of a digest of code."""
+
+
 def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields of a sheet that a study must share with itself to be continued.
 
@@ -142,7 +146,7 @@ def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
         **flatten(values["lottery"], "lottery."),
         **{f"space.{path}": described for path, described in values["space"].items()},
         **{
-            f"source of {one['name']}": one["source"]
+            f"{SOURCE}{one['name']}": one["source"]
             for part in ("networks", "own")
             for one in values.get(part, [])
             # The pictures of the base configuration are told by their digest.
@@ -159,7 +163,8 @@ def continued(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str
     """Returns the sheet of a study that is run (again): its origin stays, the run is added.
 
     Settings that may grow are the new ones; who made the first numbers, and how, never changes.
-    Nor does ``study_id``, by which the other files of a study know that they belong to it.
+    Nor does ``study_id``, by which the other files of a study know that they belong to it. Parts of
+    one's own that only earlier runs came to stay described, for who reads what they trained.
     """
     if old is None:
         return {**new, "study_id": digest(new), "runs": [_run(new)]}
@@ -169,7 +174,20 @@ def continued(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str
     # A sheet of an older version lists no runs: it is of the first.
     before = old.get("runs") or [_run(old)]
     before = [run | {"command": masked(str(run.get("command", "")))} for run in before]
-    return {**new, **origin, "runs": [*before, _run(new)]}
+    parts = {name: _with_earlier(old, new, name) for name in ("networks", "own")}
+    described = {name: found for name, found in parts.items() if found}
+    return {**new, **origin, **described, "runs": [*before, _run(new)]}
+
+
+def _with_earlier(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> list[Any]:
+    """Returns the descriptions of a new sheet, and those of an old one that it lacks."""
+
+    def whose(one: Mapping[str, Any]) -> tuple[Any, ...]:
+        return one.get("field"), one["name"], one.get("shape"), one.get("classes")
+
+    found = new.get(name, [])
+    there = [whose(one) for one in found]
+    return [*found, *(one for one in old.get(name, []) if whose(one) not in there)]
 
 
 def _run(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,7 +225,12 @@ def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:
     if old is None:
         return
     with computed_from(folder / "study.json"):
-        changed = differences(fixed(old), fixed(new))
+        before, after = fixed(old), fixed(new)
+        changed = differences(before, after)
+        # Phases may be others, and with them the code that a run comes to.
+        for name in before.keys() ^ after.keys():
+            if name.startswith(SOURCE):
+                changed.pop(name, None)
     if changed:
         texts = [f"{name}: {before!r} -> {after!r}" for name, (before, after) in changed.items()]
         raise RefusedError(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import from_dict
+from lttune.config.control import branch_name
 from lttune.config.fields import settings_text
 from lttune.records.ledger import Trial
 from lttune.records.objectives import ObjectiveConfig
@@ -160,7 +161,7 @@ class TrackedStudy:
         trials, objective = self._trials, self._objective
         # A dictionary keeps the order, which a set would not.
         factors = dict.fromkeys([*self._sheet["space"], *(p for t in trials for p in t.hparams)])
-        controls = dict.fromkeys(control for trial in trials for control in trial.controls)
+        controls = dict.fromkeys(branch_name(name) for t in trials for name in t.controls)
         return views(
             factors, objective.measures[0], objective.direction == "minimize", list(controls)
         )

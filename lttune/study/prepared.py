@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from lttune.config import LotteryConfig
+from lttune.config.control import require_branches
 from lttune.config.design import Point
 from lttune.config.lottery.data import is_path
 from lttune.config.lottery.model import is_own_network
@@ -42,6 +43,7 @@ from lttune.study.tracking.uri import resolve
 from lttune.training.engines import Needs, choose, make
 from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.branches import HOLDING
+from lttune.trajectory.branches.own import CONTROL_SETTING
 from lttune.trajectory.checks import check_controls, check_idle, check_own_parts
 from lttune.trajectory.lab import network_of
 
@@ -143,6 +145,8 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         names = _dataset_names(config.lottery, space or {}, points or ())
         named = _own_names(config.lottery, space or {}, points or ())
         named += [(PICTURES, name) for name in names if is_own_code(name)]
+        beside = _control_names(config, points or ())
+        named += [(CONTROL_SETTING, name) for name in beside if is_own_code(name)]
         own = mistakes.attempt(lambda: made_known(named))
         # What cannot be imported is told already.
         there = [name for name in names if own is not None or not is_own_code(name)]
@@ -151,7 +155,6 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         corners = mistakes.attempt(lambda: _reached(config, space, points, fitting))
         mistakes.attempt(lambda: _require_precision(config, corners or ()))
         if own and corners and datasets:
-            beside = _control_names(config, points or ())
             mistakes.attempt(lambda: check_own_parts(corners, datasets, beside))
     # All were made, or their mistakes would have been told.
     assert wide is not None
@@ -159,7 +162,6 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
     assert datasets is not None
     assert corners is not None
     assert own is not None
-    controls = _control_names(config, points)
     networks = _networks(corners, datasets)
     if config.has_own_ray:
         check_memory(networks)
@@ -168,7 +170,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         networks=networks,
         configs=corners,
         datasets=datasets.values(),
-        holds=not HOLDING.isdisjoint(controls),
+        holds=not HOLDING.isdisjoint(beside),
     )
     engine, reason = choose(config.engine, needs)
     return Prepared(
@@ -203,9 +205,10 @@ def _points(study: Study, config: StudyConfig) -> list[Point]:
     return [point for found in study.points_of(config).values() for point in found]
 
 
-def _control_names(config: StudyConfig, points: Iterable[Point]) -> set[str]:
-    """Returns the names of all controls, of the anchor and of points."""
-    return {*config.controls, *(name for point in points for name in point.controls)}
+def _control_names(config: StudyConfig, points: Iterable[Point]) -> list[str]:
+    """Returns the names of all controls, of the anchor and of points, each once."""
+    names = [*config.controls, *(name for point in points for name in point.controls)]
+    return list(dict.fromkeys(names))
 
 
 def _loaded(names: Iterable[str], mistakes: Mistakes) -> dict[str, Dataset] | None:
@@ -242,6 +245,7 @@ def _reached(
     base = config.lottery
     with every_rule() as rules:
         check_controls(config.controls, base)
+        require_branches(rules, _control_names(config, points or ()))
         if datasets is None:
             return None
         broken = len(rules.broken)

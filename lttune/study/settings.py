@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 import tyro
 
 from lttune.config import LotteryConfig, control, machine, phase
-from lttune.config.control import CONTROLS, ControlName
+from lttune.config.control import CONTROLS, ControlName, require_branches
 from lttune.config.fields import WRITABLE, duration_s, is_int, is_number, unwritable
 from lttune.config.machine import DeviceName, EngineName
+from lttune.config.own import require_row_or_own
 from lttune.config.passwords import masked_uri
 from lttune.config.phase import PHASES, PhaseName
 from lttune.config.rules import Rules, every_rule
@@ -86,12 +87,14 @@ class StudyConfig:
     confirm_replicates: int = 5
     """Fresh replicates of each configuration that is confirmed, one a trial."""
     controls: Annotated[
-        tuple[ControlName, ...],
+        tuple[ControlName | str, ...],
         tyro.conf.arg(
-            help=f"Controls trained at every level of the anchor. {control.controls_told()}."
+            help=f"Controls trained at every level of the anchor. {control.controls_told()}. Your "
+            "own: ./FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION (docs/your-own-parts.md)."
         ),
     ] = ("reinit", "random")
-    """Controls trained at every level of the anchor: names of ``control.CONTROLS``."""
+    """Controls trained at every level of the anchor: names of ``control.CONTROLS``, or your own
+    (docs/your-own-parts.md)."""
     control_densities: tuple[float, ...] = ()
     """Densities at which controls are wanted: they are trained at the two levels around each. Empty
     is every level."""
@@ -133,7 +136,7 @@ class StudyConfig:
     left out, the last phases first, and trained when the command is given again."""
     from_study: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Folder of another study, results/OTHER, whose settings are taken in place of the scale's;
-    flags win. Its name, its network of one's own, and where and how long it ran are not taken."""
+    flags win. Its name, its code of one's own, and where and how long it ran are not taken."""
     lottery: LotteryConfig = field(default_factory=LotteryConfig)
     """The base configuration: the anchor, and what a trial of the search overrides."""
 
@@ -165,8 +168,12 @@ class StudyConfig:
             ):
                 values = getattr(self, name)
                 for value in values:
-                    rules.choice(name, value, choices)
+                    if name == "controls":
+                        require_row_or_own(rules, name, value, choices)
+                    else:
+                        rules.choice(name, value, choices)
                 rules.require(len({*values}) == len(values), name, "each once", values, (name,))
+            require_branches(rules, dict.fromkeys(self.controls))
             ok = all(is_number(d) and 0 < d <= 1 for d in self.control_densities)
             rules.require(ok, "control_densities", "numbers in (0, 1]", self.control_densities)
             rules.require(bool(self.phases), "phases", "at least one phase", self.phases)

@@ -5,9 +5,16 @@ was asked and what was found; code that cannot be used at all raises ``lttune.er
 as a study would.
 """
 
+from lttune.testing.controls import check_control
 from lttune.testing.criteria import check_criterion
 from lttune.testing.datasets import check_dataset
 from lttune.testing.networks import check_network
 from lttune.testing.schedules import check_schedule
 
-__all__ = ["check_criterion", "check_dataset", "check_network", "check_schedule"]
+__all__ = [
+    "check_control",
+    "check_criterion",
+    "check_dataset",
+    "check_network",
+    "check_schedule",
+]

@@ -9,13 +9,21 @@ from statistics import fmean
 from typing import Any
 
 from lttune.config import LotteryConfig
+from lttune.config.control import branch_name
 from lttune.config.seeding import stream
 from lttune.data.dataset import validation_size
 from lttune.models import masks
 from lttune.pruning.densities import around, planned_densities
 from lttune.store.store import Stored
 from lttune.trajectory import connectivity, measurements
-from lttune.trajectory.branches import BRANCHES, FROM_DENSE, ticket_of
+from lttune.trajectory.branches import FROM_DENSE, WITH_BARRIER, ticket_of
+from lttune.trajectory.branches.own import (
+    branch_identity,
+    control_of,
+    has_code,
+    purpose_of,
+    stored_departure,
+)
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.lottery import Level, trajectories
 from lttune.trajectory.task import Task, Ticket
@@ -36,7 +44,7 @@ def run_trial(
     Args:
         config: as of ``trained_levels``, and so are all others.
         replicates: ids.
-        controls: names of ``BRANCHES``.
+        controls: names of ``BRANCHES``, or of one's own.
         lab: what trains.
         control_densities: where controls leave.
 
@@ -58,7 +66,7 @@ class Branched:
     """A control that left a trunk at a level, trained."""
 
     name: str
-    """Of ``BRANCHES``."""
+    """What records call it (``lttune.config.control.branch_name``)."""
     task: Task
     stored: Stored
     """Its cell."""
@@ -78,7 +86,7 @@ def trained_levels(
     Args:
         config: of the trunk.
         replicates: ids.
-        controls: names of ``BRANCHES``.
+        controls: names of ``BRANCHES``, or of one's own.
         lab: what trains.
         control_densities: controls are trained at the two levels around each; empty is all levels.
 
@@ -121,26 +129,35 @@ def _branches(
     tasks = [_branch(name, level, config, lab) for name, level in leaving]
     found: list[Branched] = []
     for (name, level), task, stored in zip(leaving, tasks, lab.train(tasks), strict=True):
-        row = row_of(name, task.level, task.replicate, task.ticket, stored, config, lab)
-        if task.keep:
+        row = row_of(task.branch, task.level, task.replicate, task.ticket, stored, config, lab)
+        if name in WITH_BARRIER:
             row |= connectivity.barriers(task, (level.stored, stored), lab)
-        found.append(Branched(name=name, task=task, stored=stored, row=row))
+        found.append(Branched(name=task.branch, task=task, stored=stored, row=row))
     return found
 
 
 def _branch(name: str, trunk: Level, config: LotteryConfig, lab: Lab) -> Task:
-    """Returns the task of a control that leaves the trunk at a level."""
-    rng = stream(lab.seed, trunk.replicate, name, trunk.level)
-    leaving = BRANCHES[name](dataclasses.replace(trunk.junction, rng=rng))
-    identity: dict[str, Any] = {"trunk": trunk.stored.key, "branch": name}
+    """Returns the task of a control that leaves the trunk at a level.
+
+    Who reads a study with a control of one's own takes its mask, by the network's identity, from
+    the store: its code is not run.
+    """
+    rng = stream(lab.seed, trunk.replicate, purpose_of(name), trunk.level)
+    at = dataclasses.replace(trunk.junction, rng=rng)
+    identity: dict[str, Any] = {"trunk": trunk.stored.key, **branch_identity(name)}
+    if has_code(name):
+        leaving = control_of(name)(at)
+    else:
+        leaving = stored_departure(at, lab.stored_mask(identity, at.network))
     if leaving.config is not None:
         identity["target"] = lab.identity(leaving.config, trunk.replicate)
     return Task(
         identity=identity,
-        network=trunk.junction.network,
+        network=at.network,
         config=leaving.config or config,
         replicate=trunk.replicate,
         level=trunk.level,
+        branch=branch_name(name),
         ticket=ticket_of(leaving, config),
         train=leaving.train,
         first_step=leaving.first_step,

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from own_networks import ROOT, page_block, run
 
+from lttune.config import LotteryConfig
+from lttune.data import load
 from lttune.models.own import use
 from lttune.records.own import OwnCode, parts, read_own_code
+from lttune.store.store import Store
+from lttune.training.engines.torch import TorchEngine
+from lttune.trajectory.lab import Lab
+from lttune.trajectory.trial import run_trial
 
 PARTS_PAGE = ROOT / "docs" / "your-own-parts.md"
 PAGE_FILES = ("mine.py", "test_mine.py", "parts_study.py")
@@ -41,3 +49,19 @@ def code_of(folder: Path, field: str, source: str, file: str = "own.py") -> OwnC
 def forget(monkeypatch) -> None:
     """Has nobody know any part."""
     monkeypatch.setattr(parts, "KNOWN_PARTS", {})
+
+
+NEWS = ("cell", "reused", "train_time_s", "eval_time_s", "trained")
+"""Columns that differ between equal networks of other identities."""
+
+
+def rows(config: LotteryConfig, folder: Path, controls: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Trains a replicate on digits, with a store in a folder, and returns its rows."""
+    lab = Lab({"digits": load("digits")}, TorchEngine(), Store(folder))
+    return [row for report in run_trial(config, [0], controls, lab) for row in report["rows"]]
+
+
+def same_but(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]], *columns: str) -> bool:
+    """Returns whether rows are equal but for ``NEWS`` and some columns."""
+    names = one[0].keys() - {*NEWS, *columns}
+    return all(a[n] == b[n] for a, b in zip(one, other, strict=True) for n in names)

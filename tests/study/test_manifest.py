@@ -15,7 +15,9 @@ from lttune.config.fields import differences
 from lttune.data import load
 from lttune.errors import RefusedError, StorageError
 from lttune.records.objectives import ObjectiveConfig
+from lttune.records.own import OwnCode
 from lttune.store.files import read_json, write_json
+from lttune.store.sealed import write_object
 from lttune.study.manifest import continued, fixed, refuse_other, sheet
 from lttune.study.settings import FREE, StudyConfig
 
@@ -143,6 +145,33 @@ def test_what_is_not_the_studys_identity_may_change(digits):
     values = sheet(SMOKE, STUDY, digits, "torch/cpu")
     other = {**values, "command": "x", "created": "x", "machine": {}, "code": {}, "packages": {}}
     assert fixed(values) == fixed(other)
+
+
+def test_code_that_only_some_phases_come_to_lets_the_others_go_on(tmp_path, digits):
+    whole, changed = (
+        sheet(
+            SMOKE,
+            STUDY,
+            digits,
+            "torch/cpu",
+            [OwnCode(field="controls", name="./m.py:f", digest=one * 64)],
+        )
+        for one in "12"
+    )
+    part = sheet(SMOKE, STUDY, digits, "torch/cpu")
+    first = continued(None, part)
+    assert "own" not in first
+    write_object(tmp_path / "study.json", first)
+    refuse_other(tmp_path, whole)
+    second = continued(first, whole)
+    write_object(tmp_path / "study.json", second)
+    refuse_other(tmp_path, part)
+    # Its networks are there still.
+    third = continued(second, part)
+    assert third["own"] == second["own"] == whole["own"]
+    write_object(tmp_path / "study.json", third)
+    with pytest.raises(RefusedError, match=r"\(source of \./m\.py:f: '1{64}' -> '2{64}'\)"):
+        refuse_other(tmp_path, changed)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ def test_the_pages_test_passes(parts_copy):
     made["test_score"]()
     made["test_rate"]()
     made["test_pictures"]()
+    made["test_other_units"]()
 
 
 def test_the_pages_schedule_falls_from_the_rate_to_a_hundredth_of_it(parts_copy):
@@ -54,7 +55,7 @@ def test_the_lowest_of_the_functions_scores_went(parts_home):
 
 def test_records_name_the_parts_and_report_is_written(parts_home):
     rows = read(parts_home / STUDY / "records.parquet")
-    assert len(rows) == 2 * (3 + 2 * 2)
+    assert len(rows) == 2 * (3 + 2 * 3)
     assert {row["prune.criterion"] for row in rows} == {"./mine.py:score"}
     assert {row["train.schedule"] for row in rows} == {"./mine.py:rate"}
     assert {row["data.name"] for row in rows} == {"./mine.py:pictures"}
@@ -67,8 +68,9 @@ def test_records_name_the_parts_and_report_is_written(parts_home):
         ("prune.criterion", "./mine.py:score"),
         ("train.schedule", "./mine.py:rate"),
         ("data.name", "./mine.py:pictures"),
+        ("controls", "./mine.py:other_units"),
     ]
-    assert len({one["source"] for one in sheet["own"]}) == 3
+    assert len({one["source"] for one in sheet["own"]}) == 4
     assert sheet["dataset"]["classes"] == 8
     numbers = [sheet["dataset"][part] for part in ("train", "validation", "test")]
     digits = load_digits().target
@@ -82,7 +84,9 @@ def test_records_name_the_parts_and_report_is_written(parts_home):
         ["export", "results/parts", "--csv"],
         ["export", "results/parts", "--level", "2"],
         ["export", "results/parts", "--level", "2", "--weights", "start"],
+        ["export", "results/parts", "--level", "2", "--branch", "mine.other_units"],
         ["masks", "results/parts:0/0/2", "results/parts:1/1/2"],
+        ["masks", "results/parts:0/0/2", "results/parts:0/0/2/mine.other_units"],
         ["doctor", "results/parts"],
         ["doctor", "results/parts", "--repair"],
     ],
@@ -148,6 +152,7 @@ def test_a_study_that_is_run_again_trains_nothing_wherever_its_file_is(parts_cop
     flags = ["--lottery.prune.criterion", "elsewhere/moved.py:score"]
     flags += ["--lottery.train.schedule", "elsewhere/moved.py:rate", "--name", "again"]
     flags += ["--lottery.data.name", "elsewhere/moved.py:pictures"]
+    flags += ["--controls", "reinit", "random", "elsewhere/moved.py:other_units"]
     code, said = run_parts(parts_copy, *flags)
     assert code == 0, said
     assert cells(parts_copy) == before
@@ -159,7 +164,8 @@ def test_changed_code_is_another_study_that_trains_anew(parts_copy):
     (parts_copy / "mine.py").write_text(text.replace(".abs()", ".square()"))
     code, told = run_parts(parts_copy)
     assert code == 3
-    assert "(source of ./mine.py:rate: " in told
+    assert "(source of ./mine.py:other_units: " in told
+    assert "; source of ./mine.py:rate: " in told
     assert "; source of ./mine.py:score: " in told
     # The pictures are what they were.
     assert "pictures" not in told

@@ -19,6 +19,10 @@ def score(evidence):
 
 def rate(train, step):
     return train.lr
+
+
+def rewound(at):
+    return {"start": at.rewound}
 """
 
 
@@ -75,3 +79,48 @@ def test_each_that_cannot_be_imported_has_its_line(parts, tmp_path):
     with pytest.raises(ConfigError) as error:
         trajectory(CONFIG.override(wrong))
     assert len(str(error.value).splitlines()) == 2
+
+
+def test_a_control_of_ones_own_stands_beside_the_ticket_with_its_weights(parts):
+    name = f"{parts}:rewound"
+    seen = set[tuple[str, int]]()
+
+    def measure(step, network):
+        seen.add((network.branch, network.level))
+        return {}
+
+    found = trajectory(CONFIG, controls=("reset", name), measure=measure)
+    _, *levels = found.levels
+    for level in levels:
+        assert [*level.branches] == ["reset", "mine.rewound"]
+        own, table = level.branches["mine.rewound"], level.branches["reset"]
+        assert (own.branch, own.val_accuracy) == ("mine.rewound", table.val_accuracy)
+        assert own.row["val_loss"] == table.row["val_loss"]
+        assert all(torch.equal(value, table.start[n]) for n, value in own.start.items())
+        assert all(torch.equal(keep, level.mask[n]) for n, keep in own.mask.items())
+        assert not torch.equal(own.weights["fc1.weight"], own.start["fc1.weight"])
+        assert ("mine.rewound", level.level) in seen
+
+
+def test_a_trajectory_keeps_the_control_with_which_it_began(parts):
+    name = f"{parts}:rewound"
+    begun, whole = (trajectory(CONFIG, controls=(name,)) for _ in range(2))
+    expected = [one.row["cell"] for level in whole for one in level.networks]
+    next(iter(begun))
+    parts.write_text(PARTS.replace("at.rewound", "at.initial"))
+    other = trajectory(CONFIG, controls=(name,))
+    assert [one.row["cell"] for level in begun for one in level.networks] == expected
+    assert other.levels[1].branches["mine.rewound"].row["cell"] not in expected
+
+
+@pytest.mark.parametrize(
+    ("controls", "told"),
+    [
+        (("./none.py:part",), "controls: ./none.py:part cannot be imported: "),
+        (("{parts}:rate",), "controls: .*:rate cannot be used: TypeError: rate"),
+        (("./a/m.py:f", "./b/m.py:f"), "controls must be another than './a/m.py:f', which records"),
+    ],
+)
+def test_a_control_that_does_not_fit_is_told_before_anything_is_trained(parts, controls, told):
+    with pytest.raises(ConfigError, match=told):
+        trajectory(CONFIG, controls=[one.replace("{parts}", str(parts)) for one in controls])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from one_worker import CONFIG, TINY, reports, worker
-from own_parts import code_of, forget, known
+from own_parts import code_of, forget, known, rows, same_but
 
 from lttune.config import LotteryConfig, TrainConfig, from_dict
 from lttune.data import load
@@ -30,18 +30,6 @@ def part(train, step):
         lr = lr * train.decay if step >= milestone else lr
     return lr * (step + 1) / train.warmup_steps if step < train.warmup_steps else lr
 """
-NEWS = ("cell", "reused", "train_time_s", "eval_time_s", "trained")
-"""Columns that differ between equal networks of other identities."""
-
-
-def rows(config, folder, controls=()):
-    lab = Lab({"digits": load("digits")}, TorchEngine(), Store(folder))
-    return [row for report in run_trial(config, [0], controls, lab) for row in report["rows"]]
-
-
-def same_but(one, other, *columns):
-    names = one[0].keys() - {*NEWS, *columns}
-    return all(a[n] == b[n] for a, b in zip(one, other, strict=True) for n in names)
 
 
 def test_a_criterion_that_says_what_magnitude_says_gives_its_networks(tmp_path):

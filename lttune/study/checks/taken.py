@@ -63,12 +63,14 @@ def taken_settings(
     Args:
         folder: of the other study.
         default: the settings of the new one without it.
-        given: dotted paths of the base configuration that the new one says itself.
+        given: dotted paths of the base configuration, and names of other settings, that the new
+            one says itself.
 
     Raises:
         StorageError: if the folder holds no study, or its sheet no such settings.
         RefusedError: if a newer lttune wrote it.
-        ConfigError: if a network, criterion, schedule or dataset is code of the other study's.
+        ConfigError: if a network, criterion, schedule, dataset or control is code of the other
+            study's.
     """
     path = folder / "study.json"
     sheet = read_sheet(folder, ("name", "scale", "config", "lottery"))
@@ -84,7 +86,7 @@ def taken_settings(
         folder=folder,
         name=sheet["name"],
         scale=sheet["scale"],
-        config=_read(path, lambda: _settings(values, lottery, default)),
+        config=_read(path, lambda: _settings(path, values, lottery, default, given)),
         default=default,
     )
 
@@ -121,9 +123,23 @@ class _CodeError(ConfigError):
 
 
 def _settings(
-    values: Mapping[str, Any], lottery: LotteryConfig, default: StudyConfig
+    path: Path,
+    values: Mapping[str, Any],
+    lottery: LotteryConfig,
+    default: StudyConfig,
+    given: Collection[str],
 ) -> StudyConfig:
     taken = dict(values)
+    controls = taken.get("controls", [])
+    codes = [name for name in controls if is_own_code(name) and name not in default.controls]
+    if codes and "controls" not in given:
+        raise _CodeError(
+            f"{path}: its controls {legible(listed(codes))} are code, which no command takes from "
+            "the folder of a study: give --controls"
+        )
+    if codes:
+        # The flag's value follows: until then it is this study's own.
+        taken["controls"] = list(default.controls)
     for name in LISTS:
         if name in taken:
             if not isinstance(taken[name], list):

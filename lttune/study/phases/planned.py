@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import LotteryConfig
+from lttune.config.control import CONTROLS
 from lttune.config.design.points import Role
+from lttune.config.own import require_row_or_own
 from lttune.config.phase import PHASES, Origin, Phase, phase_names, phase_of
+from lttune.config.rules import every_rule
 from lttune.data import Dataset
 from lttune.errors import ConfigError, StorageError, quoted
 from lttune.pruning.densities import planned_densities
@@ -67,6 +70,9 @@ def require_trials(
             lottery = phase_config(trial.phase, base, objective)
             if trial.state in ENDED:
                 lottery.override(trial.hparams)
+                with every_rule() as rules:
+                    for name in trial.controls:
+                        require_row_or_own(rules, "controls", name, CONTROLS)
         except ConfigError as error:
             raise StorageError(f"{where}: {error}") from error
         values = trial.values if trial.state == "complete" else None

@@ -15,22 +15,23 @@ from lttune.store.files import reason_of
 from lttune.study.declared import Study
 from lttune.study.phases.planned import phase_config, planned_trials, trajectory_counts
 from lttune.study.settings import StudyConfig
+from lttune.trajectory.branches.own import keeps_weights
 from lttune.trajectory.lab import network_of
 from lttune.trajectory.trial import networks
 
 FILE_BYTES = 4 * 4096
 """Of each network besides its weights: record, times, seal and their folder, in blocks."""
 FILES = 6
-"""Of each network: record, times, seal, weights, their folder and its lock; a control has no
+"""Of each network: record, times, seal, weights, their folder and its lock; most controls have no
 weights."""
 
 
 def stored_room(config: StudyConfig, study: Study, datasets: Mapping[str, Dataset]) -> Room:
     """Returns what the networks of a study need, those that are there already included.
 
-    Of each ticket the store keeps the surviving weights and a bit for every weight; of a control
-    its record; with ``prune.step`` the surviving weights of that step as well. A point that is yet
-    to come counts as the base.
+    Of each ticket the store keeps the surviving weights and a bit for every weight, and so of a
+    control of one's own and of the sibling; of others their record; with ``prune.step`` a ticket's
+    surviving weights of that step as well. A point that is yet to come counts as the base.
     """
     size, files = 0.0, 0
     for name in phase_names(lambda phase: phase.name in config.phases):
@@ -42,6 +43,10 @@ def stored_room(config: StudyConfig, study: Study, datasets: Mapping[str, Datase
             densities = planned_densities(lottery, network)
             copies = 4 if lottery.prune.step is None else 8
             kept = sum(copies * weights * density + weights / 8 for density in densities)
+            keeping = [name for name in trial.controls if keeps_weights(name)]
+            counts = networks(densities, keeping, config.control_densities)
+            for density, count_here in zip(densities, counts, strict=True):
+                kept += (count_here - 1) * (4 * weights * density + weights / 8)
             if lottery.rewind_step > 0:
                 kept += 4 * weights
             cells = sum(networks(densities, trial.controls, config.control_densities))

@@ -1,7 +1,8 @@
 """Branches: controls that leave the trunk at a level, each a function of where they leave it.
 
 A branch trains with the trunk's data order of that level unless it says otherwise, so that ticket
-and control are paired.
+and control are paired. Those of one's own are in ``lttune.trajectory.branches.own``, which finds
+both kinds by name.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ HOLDING = frozenset(
 FROM_DENSE = frozenset({"sibling", "transfer"})
 """Controls that leave the dense network too, at level 0."""
 
+WITH_BARRIER = frozenset({"sibling"})
+"""Controls whose end weights are kept, to be compared with the trunk's."""
+
 TRANSFERS = frozenset({"transfer", "transfer_random", "transfer_reinit"})
 """Controls that need a target."""
 
@@ -69,6 +73,7 @@ __all__ = [
     "FROM_DENSE",
     "HOLDING",
     "TRANSFERS",
+    "WITH_BARRIER",
     "Branch",
     "Departure",
     "ticket_of",

@@ -27,7 +27,7 @@ class Departure:
     config: LotteryConfig | None = None
     """The configuration whose examples it learns from, if not the trunk's."""
     keep: bool = False
-    """Whether its end weights are kept, to be compared with the trunk's."""
+    """Whether the store keeps its end weights, and with them its mask."""
 
 
 def ticket_of(leaving: Departure, config: LotteryConfig) -> Ticket:

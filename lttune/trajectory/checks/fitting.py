@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from lttune.config import LotteryConfig, ModelConfig, TargetConfig, TrainConfig
-from lttune.config.own import is_own_code
+from lttune.config.own import is_own_code, require_row_or_own
 from lttune.config.rules import every_rule
 from lttune.data import Dataset
 from lttune.data.transforms import outline, require_batch, training_size
@@ -166,7 +166,7 @@ def check_controls(controls: Sequence[str], config: LotteryConfig) -> None:
     """
     with every_rule() as rules:
         for name in controls:
-            rules.choice("control", name, BRANCHES)
+            require_row_or_own(rules, "control", name, BRANCHES)
             ok = name not in TRANSFERS or config.target != TargetConfig()
             rule = f"given for the control {name!r}, e.g. target.data"
             rules.require(ok, "target", rule, None)

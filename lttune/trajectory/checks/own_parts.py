@@ -14,12 +14,16 @@ from lttune.config.seeding import stream
 from lttune.data import Dataset
 from lttune.data.resident import resident
 from lttune.data.transforms import as_asked
-from lttune.models.masks import ones
-from lttune.pruning.criteria import Evidence
+from lttune.models import Network
+from lttune.models.masks import Mask, Weights, ones
+from lttune.pruning.criteria import Evidence, evidence_of
 from lttune.pruning.criteria.own import criterion_of
 from lttune.records.own import known_part
 from lttune.training.schedule import SCHEDULE, rate
+from lttune.trajectory.branches import Departure
+from lttune.trajectory.branches.own import CONTROL_SETTING, control_of
 from lttune.trajectory.lab import network_of
+from lttune.trajectory.starts import Junction, start_weights
 
 EXAMPLES_TRIED = 8
 """Pictures that a criterion is tried on."""
@@ -30,7 +34,7 @@ STEPS_TRIED = 200
 def check_own_parts(
     reached: Sequence[LotteryConfig], datasets: Mapping[str, Dataset], controls: Collection[str]
 ) -> None:
-    """Checks that criteria and schedules of one's own give what is asked of them.
+    """Checks that criteria, schedules and controls of one's own give what is asked of them.
 
     Args:
         reached: all configurations that the study can come to.
@@ -41,12 +45,19 @@ def check_own_parts(
         ConfigError: with a line for each that does not.
     """
     tried = set[Hashable]()
+    own_controls = [name for name in controls if is_own_code(name)]
     with every_rule() as rules:
         for config in reached:
-            key = config.prune.criterion, config.model, config.prune.exclude, config.data
+            where = config.model, config.prune.exclude, config.data
+            key = config.prune.criterion, *where
             if is_own_code(config.prune.criterion) and key not in tried:
                 tried.add(key)
                 rules.attempt(lambda config=config: _try_criterion(config, datasets))
+            for name in own_controls:
+                key = name, config.prune.structure, config.kept, config.pruned, *where
+                if key not in tried:
+                    tried.add(key)
+                    rules.attempt(lambda n=name, c=config: _try_control(n, c, datasets))
             for train in {config.train, config.target.training(config.train)}:
                 continues = config.kept == "continue" or "finetune" in controls
                 if is_own_code(train.schedule) and (train, continues) not in tried:
@@ -62,10 +73,10 @@ def _try_criterion(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> No
     few_examples = dataclasses.replace(dataset, train_x=few[0], train_y=few[1])
     pictures = resident(as_asked(few_examples, config.data))[0]
     inputs, labels = pictures.batch(torch.arange(len(few[0])))
-    initial, other = (network.initial_weights(stream(0, 0, what)) for what in ("init", "other"))
+    initial, trained = _weights(network)
     evidence = Evidence(
         initial=initial,
-        trained={name: 0.5 * initial[name] + 0.7 * other[name] for name in initial},
+        trained=trained,
         mask=ones(initial, network.prunable),
         network=network,
         inputs=inputs,
@@ -73,6 +84,56 @@ def _try_criterion(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> No
         rng=stream(0, 0, "criterion"),
     )
     criterion_of(config.prune.criterion)(evidence)
+
+
+def _try_control(name: str, config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
+    """Has a control leave a half pruned network of a configuration, twice with equal draws."""
+    network = network_of(config, datasets[config.data.name])
+    initial, trained = _weights(network)
+    mask = _half(network, by_channel=config.prune.structure == "channel")
+    at = Junction(
+        mask=mask,
+        evidence=dataclasses.replace(evidence_of(trained, mask, network), initial=initial),
+        rewound=initial,
+        dense=trained,
+        dense_scored=trained,
+        final=trained,
+        config=config,
+        rng=stream(0, 0, "start"),
+        train=config.train,
+        first_step=config.rewind_step,
+    )
+    at = dataclasses.replace(at, start=start_weights(at, config.kept, config.pruned))
+
+    def departure() -> Departure:
+        return control_of(name)(dataclasses.replace(at, rng=stream(0, 0, CONTROL_SETTING)))
+
+    one, other = departure(), departure()
+    if not (_equal(one.mask, other.mask) and _equal(one.start, other.start)):
+        part = known_part(CONTROL_SETTING, name)
+        part.refuse("must give the same whenever it is asked with equal draws")
+
+
+def _weights(network: Network) -> tuple[Weights, Weights]:
+    """Returns initial weights, and as many that moved away from them."""
+    initial, other = (network.initial_weights(stream(0, 0, what)) for what in ("init", "other"))
+    return initial, {name: 0.5 * initial[name] + 0.7 * other[name] for name in initial}
+
+
+def _half(network: Network, by_channel: bool) -> Mask:
+    """Returns a mask in which about half of the weights survive, whole output channels if asked."""
+    rng, mask = stream(0, 0, "mask"), Mask()
+    for name in network.prunable:
+        shape = network.shapes[name]
+        drawn = rng.random((shape[0], *(1 for _ in shape[1:])) if by_channel else shape) < 0.5
+        # One survives in any case.
+        drawn.flat[0] = True
+        mask[name] = torch.from_numpy(drawn).expand(shape).clone()
+    return mask
+
+
+def _equal(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 def _try_schedule(train: TrainConfig, continues: bool) -> None:

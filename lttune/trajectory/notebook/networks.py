@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from lttune.config import LotteryConfig
@@ -22,6 +22,7 @@ from lttune.models.own.row import LoadedNetwork
 from lttune.pruning.criteria.own import CRITERION
 from lttune.records.own import OwnCode, OwnPart, known_part
 from lttune.training.schedule import SCHEDULE
+from lttune.trajectory.branches.own import CONTROL_SETTING
 
 _Key = TypeVar("_Key")
 _Row = TypeVar("_Row")
@@ -65,8 +66,12 @@ def _code_of(function: NetworkFunction) -> OwnCode:
     return OwnCode(field=NETWORK, name=f"{known}:{name}", digest=digest)
 
 
-def with_parts(config: LotteryConfig) -> dict[tuple[str, str], OwnPart]:
-    """Runs the code of the criterion, schedule and pictures of one's own that are named.
+def with_parts(config: LotteryConfig, controls: Iterable[str]) -> dict[tuple[str, str], OwnPart]:
+    """Runs the code of the criterion, schedule, pictures and controls of one's own that are named.
+
+    Args:
+        config: of the trajectory.
+        controls: names of all that are trained beside it.
 
     Returns:
         Field and name of each -> what it is now, whatever stands in its file later.
@@ -77,6 +82,7 @@ def with_parts(config: LotteryConfig) -> dict[tuple[str, str], OwnPart]:
     data = [config.data.name, config.target.data, config.pretrain.data]
     named = [(CRITERION, config.prune.criterion), (SCHEDULE, config.train.schedule)]
     named += [(PICTURES, name) for name in dict.fromkeys(data) if name is not None]
+    named += [(CONTROL_SETTING, name) for name in controls]
     codes = made_known((field, name) for field, name in named if is_own_code(name))
     return {(code.field, code.name): known_part(code.field, code.name) for code in codes}
 

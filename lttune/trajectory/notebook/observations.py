@@ -80,7 +80,7 @@ class Observations:
 
         def observe(step: int, weights: Weights) -> None:
             seen = ObservedNetwork(
-                branch=task.identity.get("branch", "trunk"),
+                branch=task.branch,
                 level=task.level,
                 weights=weights,
                 mask={name: keep.clone() for name, keep in task.ticket.mask.items()},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lttune.config import LotteryConfig
-from lttune.config.control import ControlName
+from lttune.config.control import ControlName, require_branches
 from lttune.config.fields import is_int, is_number
 from lttune.config.machine import DeviceName, EngineName
 from lttune.config.rules import every_rule
@@ -30,7 +30,7 @@ from lttune.trajectory.notebook.walk import Trajectory
 def trajectory(
     config: LotteryConfig,
     *,
-    controls: Sequence[ControlName] = (),
+    controls: Sequence[ControlName | str] = (),
     control_densities: Sequence[float] = (),
     network: NetworkFunction | None = None,
     measure: MeasureFunction | None = None,
@@ -44,7 +44,8 @@ def trajectory(
 
     Args:
         config: train, prune, rewind, and again.
-        controls: names of ``lttune.config.control.CONTROLS``, trained beside each ticket.
+        controls: names of ``lttune.config.control.CONTROLS``, or of your own (./FILE.py:FUNCTION),
+            trained beside each ticket.
         control_densities: densities at which they are wanted, each at the two levels around; empty
             is every level.
         network: a function of the notebook, of the shape of a picture (channels, height, width) and
@@ -72,6 +73,7 @@ def trajectory(
         ok = ok and len(set(controls)) == len(controls)
         rules.require(ok, "controls", "a list of names, each once", controls)
         rules.attempt(lambda: check_controls(controls if ok else (), config))
+        require_branches(rules, controls if ok else ())
         ok = _is_list(control_densities)
         ok = ok and all(is_number(density) and 0 < density <= 1 for density in control_densities)
         rules.require(ok, "control_densities", "a list of numbers in (0, 1]", control_densities)
@@ -88,7 +90,7 @@ def trajectory(
         rules.require(ok, "measure", "a function, and method 'prune'", measure)
         rules.attempt(lambda: check_idle(config, [config]))
     config, rows = with_networks(config, network)
-    parts = with_parts(config)
+    parts = with_parts(config, controls)
     names = dict.fromkeys((config.data.name, config.target.data, config.pretrain.data))
     datasets = {name: load(name) for name in filter(None, names)}
     with rows_known(FAMILIES, rows), worker_settings():

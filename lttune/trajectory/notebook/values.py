@@ -93,7 +93,8 @@ class TrainedNetwork:
         """The weights and running moments after the last step, by name.
 
         Raises:
-            ConfigError: if they were not kept: of most controls only what was measured is.
+            ConfigError: if they were not kept: of most controls of the table only what was measured
+                is.
         """
         if not any(name.startswith("weights/") for name in self._cell.tensors):
             raise ConfigError(f"the weights of the control {self.branch!r} are not kept")

@@ -1,0 +1,192 @@
+"""A control by its name: a row of the table, or a function of one's own.
+
+One's own says which weights survive, what they start from, or both. All else is the ticket's: data
+order, steps, what pruned weights hold.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lttune.config.own import OWN_FORM, is_own_code
+from lttune.errors import listed, quoted, unknown
+from lttune.models import Network
+from lttune.models.masks import Mask, Weights, surviving
+from lttune.models.own.draws import seeded
+from lttune.records.own import OwnPart, known_part
+from lttune.trajectory.branches import BRANCHES, WITH_BARRIER, Branch
+from lttune.trajectory.branches.departure import Departure
+from lttune.trajectory.starts import Junction, holding, start_weights
+
+CONTROL_SETTING = "controls"
+"""The setting that names controls."""
+PARTS_GIVEN = ("mask", "start")
+"""What a control of one's own may give."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BranchPoint:
+    """All that a control of one's own may look at, in copies that it may change.
+
+    All of it follows from the key of the ticket that the control is trained beside.
+    """
+
+    mask: Mask
+    """Which weights survive in the ticket."""
+    initial: Weights
+    """Dense weights at initialisation."""
+    rewound: Weights
+    """Dense weights at ``rewind_step``; ``initial`` if that is 0."""
+    dense: Weights
+    """Weights at the end of the dense training."""
+    trained: Weights
+    """Each weight at the end of the last training that it survived to."""
+    start: Weights
+    """What the ticket starts from, what its pruned weights hold included."""
+    network: Network
+    rng: np.random.Generator
+    """Stream of the control's own draws."""
+
+
+def control_of(name: str) -> Branch:
+    """Returns what a control trains, as a function of where it leaves the trunk.
+
+    Raises:
+        ConfigError: if there is none of that name, or it is one's own and was not made known.
+    """
+    if not is_own_code(name):
+        if name not in BRANCHES:
+            raise unknown("control", name, (*BRANCHES, OWN_FORM))
+        return BRANCHES[name]
+    part = known_part(CONTROL_SETTING, name)
+    return lambda at: _departure_of(part, at)
+
+
+def has_code(name: str) -> bool:
+    """Returns whether a control can leave: of one's own, whether its code is here."""
+    return not is_own_code(name) or known_part(CONTROL_SETTING, name).is_here
+
+
+def keeps_weights(name: str) -> bool:
+    """Returns whether the store keeps the end weights of a control, and so its mask."""
+    return name in WITH_BARRIER or is_own_code(name)
+
+
+def purpose_of(name: str) -> str:
+    """Returns the purpose of the stream that a control draws from (``lttune.config.seeding``).
+
+    That of one's own stays where it is when its file is moved.
+    """
+    return f"{CONTROL_SETTING}:{name.rpartition(':')[2]}" if is_own_code(name) else name
+
+
+def branch_identity(name: str) -> dict[str, str]:
+    """Returns what of a control is in the identity of what it trains, beside the ticket's key."""
+    if not is_own_code(name):
+        return {"branch": name}
+    source = known_part(CONTROL_SETTING, name).source
+    return {"branch": name.rpartition(":")[2], "branch_source": source}
+
+
+def stored_departure(at: Junction, mask: Mask) -> Departure:
+    """Returns a control of which only the mask is known, for who reads a study without its code.
+
+    What it started from is not known; the ticket's own start stands there, and nothing is trained.
+    """
+    return Departure(mask=mask, start=at.start, train=at.train, first_step=at.first_step, keep=True)
+
+
+def _departure_of(part: OwnPart, at: Junction) -> Departure:
+    """Returns what a function of one's own wants trained, looked at.
+
+    What it draws of PyTorch's generator is the same whenever a level is reached.
+
+    Raises:
+        ConfigError: if it raises an error, or what it gives cannot be trained beside the ticket.
+    """
+    shown = BranchPoint(
+        mask=_copies(at.mask),
+        initial=_copies(at.initial),
+        rewound=_copies(at.rewound),
+        dense=_copies(at.dense),
+        trained=_copies(at.final),
+        start=_copies(at.start),
+        network=at.network,
+        rng=at.rng,
+    )
+    # Its own stream is handed over as the table's controls get theirs: nothing was drawn from it.
+    with seeded(int(copy.deepcopy(at.rng).integers(2**63))):
+        found: Any = part.called(shown)
+    is_given = isinstance(found, Mapping) and bool(found) and {*found} <= {*PARTS_GIVEN}
+    if not is_given:
+        told = [*found] if isinstance(found, Mapping) else found
+        part.refuse(f'must return a mapping with "mask", "start" or both, got {quoted(told)}')
+    if "mask" in found:
+        at = dataclasses.replace(at, mask=_mask_of(part, found["mask"], at.mask))
+    if "start" in found:
+        start = holding(at, _start_of(part, found["start"], at), at.config.pruned)
+    else:
+        start = start_weights(at, at.config.kept, at.config.pruned)
+    return Departure(mask=at.mask, start=start, train=at.train, first_step=at.first_step, keep=True)
+
+
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in tensors.items()}
+
+
+def _mask_of(part: OwnPart, found: Any, ticket: Mask) -> Mask:
+    """Returns the mask that a function gave: as many weights as the ticket has survive."""
+    _require_names(part, "mask", found, ticket)
+    mask: Mask = {}
+    for name, keep in ticket.items():
+        given = found[name]
+        if not isinstance(given, Tensor) or given.dtype != torch.bool:
+            part.refuse(f"must give a bool tensor as the mask of {name}, got {_told(given)}")
+        if given.shape != keep.shape:
+            shapes = f"{tuple(keep.shape)}, got {tuple(given.shape)}"
+            part.refuse(f"must give a mask of the shape of {name}, {shapes}")
+        mask[name] = given.detach().cpu().contiguous().clone()
+    wanted, got = surviving(ticket), surviving(mask)
+    if got != wanted:
+        rule = f"must leave as many weights as the ticket has, {wanted:,} in all layers together"
+        part.refuse(f"{rule}, got {got:,}")
+    return mask
+
+
+def _start_of(part: OwnPart, found: Any, at: Junction) -> Weights:
+    """Returns the weights that a function gave; those outside the mask are not looked at."""
+    _require_names(part, "start", found, at.initial)
+    weights: Weights = {}
+    for name, value in at.initial.items():
+        given = found[name]
+        if not isinstance(given, Tensor) or given.is_complex():
+            part.refuse(f"must start {name} from a tensor of real numbers, got {_told(given)}")
+        if given.shape != value.shape:
+            shapes = f"{tuple(value.shape)}, got {tuple(given.shape)}"
+            part.refuse(f"must start {name} from a tensor of its shape, {shapes}")
+        weights[name] = given.detach().to("cpu", value.dtype).contiguous().clone()
+        read = weights[name][at.mask[name]] if name in at.mask else weights[name]
+        if not read.isfinite().all():
+            part.refuse(f"must start from finite numbers, got another one in {name}")
+    return weights
+
+
+def _require_names(part: OwnPart, what: str, found: Any, known: Mapping[str, Tensor]) -> None:
+    if not isinstance(found, Mapping):
+        part.refuse(f'must give "{what}" by the names of tensors, got {quoted(found)}')
+    if found.keys() != known.keys():
+        wanted, got = listed(list(known)), listed(list(found)) or "none"
+        part.refuse(f'must give "{what}" for the tensors {wanted}, got {got}')
+
+
+def _told(value: object) -> str:
+    """Returns a value as a message shows it; of a tensor its type, since it may be large."""
+    return f"one of {value.dtype}" if isinstance(value, Tensor) else quoted(value)
