@@ -11,6 +11,7 @@ from typing import Any
 from lttune.config import LotteryConfig
 from lttune.config.seeding import stream
 from lttune.data.dataset import validation_size
+from lttune.data.epochs import in_steps
 from lttune.models import masks
 from lttune.pruning.densities import around, planned_densities
 from lttune.store.store import Stored
@@ -181,6 +182,6 @@ def row_of(
         "numerics": lab.engine.numerics,
         "cell": stored.key,
         **layers,
-        **config.flat(),
+        **in_steps(config, lab.datasets).flat(),
         "data.validation": validation_size(lab.examples(config.data), config.data.validation),
     }

@@ -33,7 +33,7 @@ def check_own_parts(
     """Checks that criteria and schedules of one's own give what is asked of them.
 
     Args:
-        reached: all configurations that the study can come to.
+        reached: all configurations that the study can come to, their lengths counted.
         datasets: by name.
         controls: names of all that are trained beside.
 
@@ -42,7 +42,7 @@ def check_own_parts(
     """
     tried = set[Hashable]()
     with every_rule() as rules:
-        for config in reached:
+        for config in (one.by_steps() for one in reached):
             key = config.prune.criterion, config.model, config.prune.exclude, config.data
             if is_own_code(config.prune.criterion) and key not in tried:
                 tried.add(key)
