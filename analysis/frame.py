@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lttune.config import flatten
+from lttune.config.lottery.length import joined_settings
 from lttune.config.phase import Phase, phase_names
 from lttune.errors import DamagedError
 from lttune.records import schema
@@ -110,7 +111,7 @@ class StudyFrame:
         A trial that leaves one alone has the base configuration's value, NaN if that names none.
         """
         base = flatten(self.info.get("lottery", {}))
-        values = [{**base, **(hparams or {})} for hparams in self.trials["hparams"]]
+        values = [joined_settings(base, hparams or {}) for hparams in self.trials["hparams"]]
         varied = sorted({path for hparams in self.trials["hparams"] for path in hparams or {}})
         rows = [{path: row.get(path) for path in varied} for row in values]
         return pd.DataFrame(rows, index=self.trials.index, columns=pd.Index(varied))

@@ -41,7 +41,9 @@ def scale_line(study: StudyFrame) -> str:
         info.get("dataset", {}).get("name") or info.get("lottery", {}).get("data", {}).get("name")
     ]
     if "steps" in train:
-        parts.append(f"{train['steps']:,} steps per level")
+        steps, epochs = f"{train['steps']:,} steps", train.get("epochs")
+        length = steps if epochs is None else f"{epochs:g} epochs ({steps})"
+        parts.append(f"{length} per level")
     anchors = study.records.loc[
         in_phases(study.records, lambda phase: phase.is_base), "replicate"
     ].nunique()

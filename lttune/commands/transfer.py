@@ -64,6 +64,8 @@ class Flags:
             ok = self.start is None or self.mask is not None
             rules.require(ok, "--start", "given with --mask", str(self.start), ("--mask",))
             rules.beside("--out", self.out)
+            alone = self.target.steps is None or self.target.epochs is None
+            rules.require(alone, "--epochs", "left out with --steps", self.target.epochs)
 
 
 def main(flags: Flags) -> int:
@@ -94,7 +96,7 @@ def main(flags: Flags) -> int:
         use_named(PICTURES, name)
     dataset = found.dataset if name == source else load(name)
     config = dataclasses.replace(found.config, target=flags.target)
-    check_fit(config, {source: found.dataset, name: dataset})
+    config = check_fit(config, {source: found.dataset, name: dataset})
     last = deepest(found.place)
     levels = () if flags.mask else flags.levels or (last,)
     ok = all(1 <= level <= last for level in levels)
@@ -117,7 +119,7 @@ def main(flags: Flags) -> int:
         found.row["seed"],
         flags.device,
     )
-    rows = train_on_target(dense, tickets, flags.target, range(flags.replicates), lab)
+    rows = train_on_target(dense, tickets, config.target, range(flags.replicates), lab)
     origin = {
         "study": found.row["study"],
         "phase": "transfer",

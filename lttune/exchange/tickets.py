@@ -23,7 +23,7 @@ from lttune.errors import ConfigError, DataError, LttuneError, StorageError
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
 from lttune.models.own import read_code, use_as, use_described
-from lttune.records.columns import require_columns
+from lttune.records.columns import as_trained, require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.cells import Cell
 from lttune.store.files import reason_of
@@ -171,7 +171,8 @@ def find_network(at: Place) -> Found:
     hparams = next((trial.hparams for trial in trials if trial.number == at.trial), None)
     if hparams is None:
         raise StorageError(f"{at.study / 'trials.json'} lacks trial {at.trial} of the records")
-    config = from_dict(sheet["lottery"]).override(hparams)
+    asked = from_dict(sheet["lottery"]).override(hparams)
+    config = as_trained(at.study / RECORDS, asked, row)
     use_described(sheet, str(at.study / "study.json"))
     use_kept(sheet, at.study)
     dataset = load(config.data.name, fetches=False)

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from lttune.config import LotteryConfig
+from lttune.config.lottery.length import STEPS_OF
 from lttune.config.rules import MOST_LEVELS, MOST_STEPS
 from lttune.errors import DamagedError, listed, quoted
 from lttune.records.schema import MEASURES, Columns
@@ -19,7 +20,7 @@ _NUMBER = pa.float64()
 _TYPES = {bool: pa.bool_(), int: pa.int64(), float: _NUMBER, str: pa.string()}
 _NOT_GIVEN: dict[str, type] = {
     **dict.fromkeys(("pretrain.data", "target.data", "target.optimizer"), str),
-    **dict.fromkeys(("pretrain.lr", "prune.one_shot", "target.lr"), float),
+    **dict.fromkeys(("pretrain.lr", "prune.one_shot", "target.lr", *STEPS_OF), float),
     **dict.fromkeys(("data.validation", "prune.step", "target.batch_size", "target.steps"), int),
 }
 """Settings whose default is that they are not given."""
@@ -187,3 +188,20 @@ def require_table(
             bad = next(row[name] for row in rows if type(row[name]) not in {*_TYPES, NoneType})
             words = "texts, numbers or truth values"
             raise DamagedError(f"{path}: {name} must be {words}, got {quoted(bad)}")
+
+
+def as_trained(path: Path, config: LotteryConfig, row: Mapping[str, Any]) -> LotteryConfig:
+    """Returns a trial's configuration with the steps that a row has of its lengths in epochs.
+
+    Args:
+        path: the table's file.
+        config: as it was asked for.
+        row: of a network of the trial.
+
+    Raises:
+        DamagedError: if the row has none.
+    """
+    asked = config.flat()
+    steps = [steps for epochs, steps in STEPS_OF.items() if asked[epochs] is not None]
+    require_columns(path, [row], steps, SETTINGS)
+    return config.override({name: row[name] for name in steps})

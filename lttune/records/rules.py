@@ -41,6 +41,7 @@ SHEET_RULES: dict[str, FieldRule] = {
     **dict.fromkeys(("lottery.data", "lottery.train", "lottery.prune", "config"), _OBJECT),
     **dict.fromkeys(("lottery.target", "config.objective"), _or_null(_OBJECT)),
     "lottery.train.steps": _COUNT,
+    "lottery.train.epochs": _or_null(_NUMBER),
     "config.phases": _TEXTS,
     "config.objective.density": _or_null(_NUMBER),
     "space": ("an object of choices, or of low and high", lambda value: _is_space(value)),

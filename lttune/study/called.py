@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lttune.config import LotteryConfig, flatten
 from lttune.config.fields import differences, require
+from lttune.config.lottery.length import STEPS_OF
 from lttune.config.signals import INTERRUPTED, Interrupted
 from lttune.errors import StorageError, unknown
 from lttune.study.checks.packages import require_packages
@@ -119,6 +120,9 @@ def _flags(base: StudyConfig, config: StudyConfig) -> list[str]:
     old, new = (
         flatten(one.plain()) | flatten(one.lottery.nested(), "lottery.") for one in (base, config)
     )
+    for epochs, steps in STEPS_OF.items():
+        if new[f"lottery.{epochs}"] is not None:  # They are counted, and no flag of their own.
+            old[f"lottery.{steps}"] = new[f"lottery.{steps}"]
     words: list[str] = []
     for path, (_, value) in differences(old, new).items():
         where, dot, name = path.replace("_", "-").rpartition(".")

@@ -80,7 +80,7 @@ def run_study(
     """
     began = time.monotonic() if began is None else began
     _LOG.info("reading the data and checking the settings")
-    needed = prepared(config, study)
+    config = (needed := prepared(config, study)).config
     if config.plan:
         needed.show_plan(PrintingConsole())
         page = config.folder / "report.html"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import sys
@@ -15,6 +16,7 @@ import tyro
 
 from lttune.config.command_line import exit_code_after, parsed, unread_output
 from lttune.config.fields import WRITABLE, is_writable, require
+from lttune.config.lottery.length import STEPS_OF
 from lttune.config.output.help import help_text
 from lttune.config.output.steps import steps_shown
 from lttune.config.output.unneeded import open_descriptors, unneeded_output
@@ -140,14 +142,31 @@ def _taken(words: Sequence[str], study: Study) -> TakenSettings | None:
         return None
     from lttune.study.checks.taken import taken_settings  # Tables take a while to import.
 
-    flags = [word.partition("=")[0].removeprefix("--") for word in words if word.startswith("--")]
-    given = {flag.removeprefix("lottery.").replace("-", "_") for flag in flags}
+    given = _given(words)
     scale = _scale(words, study)
     first = taken_settings(Path(folder), study.settings_of(scale), given)
     if _last(words, "--scale") is not None or first.scale not in study.scales:
         return first
     default = study.settings_of(first.scale)
     return taken_settings(Path(folder), default, given)
+
+
+def _given(words: Sequence[str]) -> set[str]:
+    """Returns what a command line has flags of; of the base configuration by dotted paths."""
+    flags = [word.partition("=")[0].removeprefix("--") for word in words if word.startswith("--")]
+    return {flag.removeprefix("lottery.").replace("-", "_") for flag in flags}
+
+
+def _in_given_unit(config: StudyConfig, words: Sequence[str]) -> StudyConfig:
+    """Returns settings whose lengths are in steps where flags give steps, whatever a scale says.
+
+    Raises:
+        ConfigError: if flags give a length in both units.
+    """
+    given, values = _given(words), config.lottery.flat()
+    asked = [(e, s) for e, s in STEPS_OF.items() if s in given]
+    own = {path: values[path] for pair in asked for path in pair if path in given}
+    return dataclasses.replace(config, lottery=config.lottery.override(own)) if own else config
 
 
 def _read(
@@ -170,6 +189,8 @@ def _read(
     with every_rule() as rules:
         config = tyro.cli(StudyConfig, default=default, description=text, args=words)
         rules.choice("scale", config.scale, study.scales)
+        if not rules.broken:
+            config = rules.attempt(lambda: _in_given_unit(config, words)) or config
         if taken is not None:
             rule = "another than that of the study that --from names"
             rules.require(config.name != taken.name, "name", rule, config.name, ("name",))

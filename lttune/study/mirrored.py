@@ -15,6 +15,7 @@ from typing import Any
 from lttune.config import from_dict
 from lttune.config.control import branch_name
 from lttune.config.fields import settings_text
+from lttune.config.lottery.length import joined_settings
 from lttune.records.ledger import Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.summary import level_metrics, trial_metrics
@@ -98,7 +99,8 @@ class TrackedStudy:
         # Not ``override``, which refuses the values of a trial that will fail.
         base = phase_config(trial.phase, self._lottery, self._objective)
         validation = self._sheet["dataset"]["validation"]
-        params = {**base.flat(), "data.validation": validation, **trial.hparams}
+        known = {**base.flat(), "data.validation": validation}
+        params = joined_settings(known, trial.hparams)
         settings = settings_text(trial.hparams)
         point = trial.label.removesuffix(f"replicate={trial.replicates[0]}").strip()
         tags = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -14,15 +13,15 @@ from rich.console import Console
 from lttune.config import LotteryConfig
 from lttune.config.control import require_branches
 from lttune.config.design import Point
-from lttune.config.lottery.data import is_path
 from lttune.config.lottery.model import is_own_network
 from lttune.config.own import is_own_code
 from lttune.config.phase import phase_of
-from lttune.config.rules import Mistakes, every_mistake, every_rule
-from lttune.data import Dataset, load
+from lttune.config.rules import every_mistake, every_rule
+from lttune.data import Dataset
+from lttune.data.epochs import counted_lengths
 from lttune.data.made import PICTURES
 from lttune.data.transforms import outline
-from lttune.errors import DataError, ResourceError
+from lttune.errors import ResourceError
 from lttune.models import Network
 from lttune.models.own import NETWORK, lines_told, made_known
 from lttune.pruning.criteria.own import CRITERION
@@ -35,6 +34,7 @@ from lttune.study.checks.configurations import (
     check_points,
     check_space,
 )
+from lttune.study.checks.examples import loaded_datasets, with_steps
 from lttune.study.declared import Space, Study
 from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.search.space import widened
@@ -59,6 +59,7 @@ class Prepared:
     """What running a study needs."""
 
     config: StudyConfig
+    """Its base configuration has the steps of what it gives in epochs."""
     study: Study
     """As its file declares it, its space widened by what the settings search over besides."""
     datasets: Mapping[str, Dataset]
@@ -120,11 +121,13 @@ class Prepared:
     def show_engine(self, console: Console) -> None:
         """Prints the engine, and why it is not the fast one, in one line.
 
-        Others say what of networks of one's own can be pruned, and what calls for caution.
+        Others say how many steps a length in epochs is, what of networks of one's own can be
+        pruned, and what calls for caution.
         """
         line = f"engine: {self.engine}{self.reason and f' ({self.reason})'}"
         networks = lines_told(code.name for code in self.own if code.field == NETWORK)
-        for text in filter(None, (line, *networks, self.caution)):
+        lengths = map(str, counted_lengths(self.config.lottery, self.datasets))
+        for text in filter(None, (line, *lengths, *networks, self.caution)):
             console.print(text, soft_wrap=True, markup=False)
 
 
@@ -150,7 +153,11 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         own = mistakes.attempt(lambda: made_known(named))
         # What cannot be imported is told already.
         there = [name for name in names if own is not None or not is_own_code(name)]
-        datasets = _loaded(there, mistakes)
+        datasets = loaded_datasets(there, mistakes)
+        config = with_steps(config, datasets)
+        if wide and config.lottery.has_epochs:  # A range may be one of its steps.
+            wide = mistakes.attempt(lambda: _widened(study, config))
+            space = wide.space_of(config) if wide else None
         fitting = None if own is None else datasets
         corners = mistakes.attempt(lambda: _reached(config, space, points, fitting))
         mistakes.attempt(lambda: _require_precision(config, corners or ()))
@@ -209,24 +216,6 @@ def _control_names(config: StudyConfig, points: Iterable[Point]) -> list[str]:
     """Returns the names of all controls, of the anchor and of points, each once."""
     names = [*config.controls, *(name for point in points for name in point.controls)]
     return list(dict.fromkeys(names))
-
-
-def _loaded(names: Iterable[str], mistakes: Mistakes) -> dict[str, Dataset] | None:
-    """Returns the datasets, None if one is not had.
-
-    Nothing is fetched for a study that is refused anyway: whether it could be is not known then.
-    """
-    fetches = not mistakes.found
-    found = dict[str, Dataset | None]()
-    for name in names:
-        if fetches or is_path(name) or is_own_code(name):
-            found[name] = mistakes.attempt(lambda name=name: load(name))
-        else:
-            found[name] = None
-            with contextlib.suppress(DataError):
-                found[name] = load(name, fetches=False)
-    had = {name: dataset for name, dataset in found.items() if dataset is not None}
-    return had if len(had) == len(found) else None
 
 
 def _reached(

@@ -17,8 +17,12 @@ from lttune.training.schedule import SCHEDULE
 
 
 def of_training(config: TrainConfig) -> dict[str, Any]:
-    """Returns the fields of the training that matter: all, to a schedule of one's own."""
+    """Returns the fields of the training that matter: all, to a schedule of one's own.
+
+    A length in epochs is trained, and known here, by its steps alone.
+    """
     values = dataclasses.asdict(config)
+    del values["epochs"]
     if is_own_code(config.schedule):
         return values | own_identity(SCHEDULE, config.schedule)
     if config.optimizer not in ("momentum", "nesterov"):

@@ -21,6 +21,7 @@ from lttune.config.seeding import stream
 from lttune.data import Dataset, split
 from lttune.data.dataset import validation_size
 from lttune.data.drawn import mislabelled, subsample
+from lttune.data.epochs import in_steps
 from lttune.data.resident import Examples, resident
 from lttune.data.transforms import as_asked, outline
 from lttune.errors import StorageError
@@ -68,6 +69,14 @@ class Lab:
     def examples(self, data: DataConfig) -> Dataset:
         """Returns the dataset that a configuration learns from, pooled and turned as it says."""
         return self._prepare(data).dataset
+
+    def by_steps(self, config: LotteryConfig) -> LotteryConfig:
+        """Returns a configuration without lengths in epochs: counted, of what is trained here.
+
+        Raises:
+            ConfigError: if a rule that goes by the number of steps is broken.
+        """
+        return in_steps(config, self.datasets).by_steps()
 
     def network(self, config: LotteryConfig) -> Network:
         """Returns the configuration's architecture for its dataset, with what may be pruned."""

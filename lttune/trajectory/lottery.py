@@ -57,6 +57,7 @@ def walk(config: LotteryConfig, replicate: int, lab: Lab) -> Generator[Step, Sto
     Raises:
         ConfigError: if the configuration does not fit the network, before anything is trained.
     """
+    config = lab.by_steps(config)
     network = lab.network(config)
     levels, released = len(planned_densities(config, network)), config.pruned == RELEASED
     initial, pretrained = initial_weights(config, replicate, lab, network)

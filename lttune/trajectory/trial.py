@@ -12,6 +12,7 @@ from lttune.config import LotteryConfig
 from lttune.config.control import branch_name
 from lttune.config.seeding import stream
 from lttune.data.dataset import validation_size
+from lttune.data.epochs import in_steps
 from lttune.models import masks
 from lttune.pruning.densities import around, planned_densities
 from lttune.store.store import Stored
@@ -198,6 +199,6 @@ def row_of(
         "numerics": lab.engine.numerics,
         "cell": stored.key,
         **layers,
-        **config.flat(),
+        **in_steps(config, lab.datasets).flat(),
         "data.validation": validation_size(lab.examples(config.data), config.data.validation),
     }

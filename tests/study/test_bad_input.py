@@ -246,7 +246,7 @@ def test_an_interrupt_before_the_first_trial_is_no_traceback(refused, monkeypatc
     def load(name):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lttune.study.prepared.load", load)
+    monkeypatch.setattr("lttune.study.checks.examples.load", load)
     code, text = refused()
     assert (code, text.strip()) == (130, "lttune: interrupted")
 

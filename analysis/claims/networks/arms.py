@@ -20,8 +20,11 @@ from lttune.config import DEPTH, LotteryConfig
 from lttune.config.lottery.model import is_own_network
 from lttune.config.phase import phase_names
 
-UNREAD = (*DEPTH, "train.eval_test", "train.eval_train", "prune.scoring_examples")
-"""Hyperparameters that change no network at a given density."""
+UNREAD = (
+    *(*DEPTH, "train.eval_test", "train.eval_train", "prune.scoring_examples"),
+    *("train.epochs", "pretrain.epochs"),
+)
+"""Hyperparameters that change no network at a given density; of lengths the steps say all."""
 UNREAD_GROUPS = ("supermask.", "target.")
 """Groups that change none either, unless an arm names one of them."""
 ONLY_WITH = {

@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 from lttune.config.fields import flatten, is_int, is_number
 from lttune.config.lottery.data import DataConfig
+from lttune.config.lottery.length import STEPS_OF, in_last_unit
 from lttune.config.lottery.model import ModelConfig
 from lttune.config.lottery.pretrain import PretrainConfig
 from lttune.config.lottery.prune import PruneConfig
 from lttune.config.lottery.supermask import SupermaskConfig
 from lttune.config.lottery.target import TargetConfig
 from lttune.config.lottery.train import TrainConfig
-from lttune.config.rules import MOST_LEVELS, every_rule
+from lttune.config.rules import MOST_LEVELS, MOST_STEPS, WHY_STEPS, Rules, every_rule
 from lttune.errors import quoted, unknown
 
 MethodName = Literal["prune", "supermask"]
@@ -98,41 +99,51 @@ class LotteryConfig:
             rule = "at most 1 where prune.one_shot is given or method is 'supermask'"
             ok = not single or (is_int(self.levels) and self.levels <= 1)
             rules.require(ok, "levels", rule, self.levels, ("levels", "prune.one_shot", "method"))
-            ok = is_int(self.rewind_step) and 0 <= self.rewind_step < self.train.steps
-            rule = f"a whole number from 0 to below train.steps ({quoted(self.train.steps)})"
-            given = ("train.steps", "rewind_step")
-            rules.require(ok, "rewind_step", rule, self.rewind_step, given)
             ok = not self.rescale or self.kept not in ("continue", "lr_rewind")
             rule = "False where kept is 'continue' or 'lr_rewind'"
             rules.require(ok, "rescale", rule, self.rescale, ("kept",))
-            first, last, step = self.rewind_step, self.train.steps, self.prune.step
-            # What is no whole number has had its line.
-            ok = step is None or not all(map(is_int, (first, last, step))) or first <= step < last
-            rule = f"from rewind_step ({quoted(first)}) to below train.steps ({quoted(last)})"
-            rules.require(ok, "prune.step", rule, step, (*given, "prune.step"))
+            self._check_steps(rules)
+
+    def _check_steps(self, rules: Rules) -> None:
+        """Notes what goes by the number of steps, as far as that is known."""
+        first, last, step = self.rewind_step, self.train.steps, self.prune.step
+        if self.train.epochs is not None:
+            rules.whole("rewind_step", first, least=0, most=MOST_STEPS, why=WHY_STEPS)
+            return
+        given = ("train.steps", "rewind_step")
+        ok = is_int(first) and 0 <= first < last
+        rule = f"a whole number from 0 to below train.steps ({quoted(last)})"
+        rules.require(ok, "rewind_step", rule, first, given)
+        # What is no whole number has had its line.
+        ok = step is None or not all(map(is_int, (first, last, step))) or first <= step < last
+        rule = f"from rewind_step ({quoted(first)}) to below train.steps ({quoted(last)})"
+        rules.require(ok, "prune.step", rule, step, (*given, "prune.step"))
 
     def override(self, hparams: Mapping[str, Any]) -> LotteryConfig:
         """Returns a copy with dotted paths replaced, e.g. ``{"train.lr": 0.1}``.
 
+        A length in steps takes the place of one in epochs, and the other way about.
+
         Raises:
-            ConfigError: if a path names no field, or a value breaks its field's rule; with a line
-                for each.
+            ConfigError: if a path names no field, a length is given in both, or a value breaks its
+                field's rule; with a line for each.
         """
-        known = self.paths()
-        groups: dict[str, dict[str, Any]] = {}
-        own: dict[str, Any] = {}
         with every_rule(part=False) as rules:
-            for path, value in hparams.items():
-                head, _, rest = path.partition(".")
-                if path not in known and not path.startswith("prune.fractions."):
-                    rules.note(unknown("hyperparameter", path, _beside(path, known), known))
-                elif rest:
-                    groups.setdefault(head, {})[rest] = value
-                else:
-                    own[head] = value
-            for head, values in groups.items():
-                own[head] = _replaced(getattr(self, head), values)
-            return dataclasses.replace(self, **own)
+            values = rules.attempt(lambda: in_last_unit(hparams))
+            return _changed(self, hparams if values is None else values)
+
+    @property
+    def has_epochs(self) -> bool:
+        """Whether a length is given in epochs."""
+        return (self.train.epochs, self.pretrain.epochs, self.target.epochs) != (None,) * 3
+
+    def by_steps(self) -> LotteryConfig:
+        """Returns a copy without lengths in epochs: of what is trained, the steps say all.
+
+        Raises:
+            ConfigError: if a rule that goes by the number of steps is broken.
+        """
+        return _changed(self, dict.fromkeys(STEPS_OF)) if self.has_epochs else self
 
     def trained_by(self, train: TrainConfig, **changes: Any) -> LotteryConfig:
         """Returns a copy with another training, of which no step is one to rewind to or prune at.
@@ -167,6 +178,30 @@ class LotteryConfig:
         return [*self.flat(), "prune.fractions"]
 
 
+def _changed(config: LotteryConfig, hparams: Mapping[str, Any]) -> LotteryConfig:
+    """Returns a copy with dotted paths replaced, as they are.
+
+    Raises:
+        ConfigError: if a path names no field, or a value breaks its field's rule; with a line for
+            each.
+    """
+    known = config.paths()
+    groups: dict[str, dict[str, Any]] = {}
+    own: dict[str, Any] = {}
+    with every_rule(part=False) as rules:
+        for path, value in hparams.items():
+            head, _, rest = path.partition(".")
+            if path not in known and not path.startswith("prune.fractions."):
+                rules.note(unknown("hyperparameter", path, _beside(path, known), known))
+            elif rest:
+                groups.setdefault(head, {})[rest] = value
+            else:
+                own[head] = value
+        for head, values in groups.items():
+            own[head] = _replaced(getattr(config, head), values)
+        return dataclasses.replace(config, **own)
+
+
 def _beside(path: str, known: Sequence[str]) -> list[str]:
     """Returns the paths of a path's group; if there is no such group, those of none, and groups."""
     group = path.partition(".")[0]
@@ -189,8 +224,10 @@ def _replaced(group: Any, values: Mapping[str, Any]) -> Any:
 def from_dict(values: Mapping[str, Any]) -> LotteryConfig:
     """Returns the configuration whose ``nested`` values these are.
 
+    Steps that stand beside epochs were counted.
+
     Raises:
         ConfigError: if a field is unknown or breaks its rule.
     """
     base = LotteryConfig(prune=PruneConfig(fractions={}))
-    return base.override(flatten(values))
+    return _changed(base, flatten(values))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lttune.config.fields import is_number
 from lttune.config.lottery.data import DataConfig, TaskName, require_dataset
+from lttune.config.lottery.length import check_epochs
 from lttune.config.lottery.train import TrainConfig
 from lttune.config.rules import MOST_STEPS, WHY_STEPS, every_rule
 
@@ -16,7 +17,9 @@ class PretrainConfig:
     """Pretraining of the initial weights on other examples, or on a task without labels."""
 
     steps: int = 0
-    """Optimizer steps; 0 is no pretraining."""
+    """Optimizer steps; 0 is no pretraining. With ``epochs`` they are counted."""
+    epochs: float | None = None
+    """Passes over the pretraining's examples instead of ``steps``, as ``train.epochs``."""
     data: str | None = None
     """Dataset, of pictures of the same shape. None is the trajectory's own."""
     task: TaskName = "classes"
@@ -28,6 +31,7 @@ class PretrainConfig:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
             rules.whole("pretrain.steps", self.steps, least=0, most=MOST_STEPS, why=WHY_STEPS)
+            check_epochs(rules, "pretrain", self)
             if self.data is not None:
                 rules.attempt(lambda: require_dataset("pretrain.data", self.data))
             rules.choice("pretrain.task", self.task, TaskName)
@@ -44,6 +48,7 @@ class PretrainConfig:
             train,
             lr=self.lr or train.lr,
             steps=self.steps,
+            epochs=None,
             eval_every=self.steps,
             eval_test=False,
             eval_train=0,

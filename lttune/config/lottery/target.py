@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lttune.config.fields import is_number
 from lttune.config.lottery.data import DataConfig, require_dataset
+from lttune.config.lottery.length import check_epochs
 from lttune.config.lottery.train import OptimizerName, TrainConfig
 from lttune.config.rules import (
     MOST_EXAMPLES,
@@ -30,7 +31,9 @@ class TargetConfig:
     batch_size: int | None = None
     """Examples per step on the target."""
     steps: int | None = None
-    """Optimizer steps on the target."""
+    """Optimizer steps on the target. None is as many as where the ticket was found."""
+    epochs: float | None = None
+    """Passes over the target's examples instead of ``steps``, as ``train.epochs``."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
@@ -41,6 +44,7 @@ class TargetConfig:
                 rules.choice("target.optimizer", self.optimizer, OptimizerName)
             ok = self.lr is None or (is_number(self.lr) and self.lr > 0)
             rules.require(ok, "target.lr", "a finite number > 0", self.lr)
+            check_epochs(rules, "target", self)
             for name, most, why in (
                 ("batch_size", MOST_EXAMPLES, WHY_EXAMPLES),
                 ("steps", MOST_STEPS, WHY_STEPS),
@@ -63,4 +67,4 @@ class TargetConfig:
         changed = {name: value for name, value in given.items() if value is not None}
         steps = changed.get("steps", train.steps)
         every = min(train.eval_every, steps)
-        return dataclasses.replace(train, **changed, eval_every=every)
+        return dataclasses.replace(train, **changed, eval_every=every, epochs=None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lttune.config.fields import as_tuple, is_int, is_number
+from lttune.config.lottery.length import check_epochs
 from lttune.config.own import require_row_or_own
 from lttune.config.rules import (
     MOST_EXAMPLES,
@@ -49,7 +50,11 @@ class TrainConfig:
     batch_size: int = 60
     """Examples per step. The last batch of an epoch holds what is left."""
     steps: int = 50_000
-    """Optimizer steps from initialisation to the end of training."""
+    """Optimizer steps from initialisation to the end of training. With ``epochs`` they are counted,
+    whatever stands here."""
+    epochs: float | None = None
+    """Passes over the training examples, validation's not among them, instead of ``steps``: as many
+    steps as they have batches, rounded down. None is a length in steps."""
     eval_every: int = 100
     """Steps between evaluations. The early-stopping step is found among them afterwards; training
     is never stopped by it."""
@@ -99,7 +104,12 @@ class TrainConfig:
             ok = ok and list(stones) == sorted(set(stones))
             rule = f"rising whole numbers >= 1, at most {MOST_STEPS}"
             rules.require(ok, "train.milestones", rule, stones)
-            self._check_steps(rules)
+            check_epochs(rules, "train", self)
+            if self.epochs is None:
+                self._check_steps(rules)
+            else:  # How many there are is not known yet.
+                why = WHY_STEPS
+                rules.whole("train.warmup_steps", self.warmup_steps, 0, MOST_STEPS, why)
 
     def _check_steps(self, rules: Rules) -> None:
         """Notes what goes by the number of steps."""

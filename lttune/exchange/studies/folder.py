@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import flatten
+from lttune.config.lottery.length import joined_settings
 from lttune.errors import StorageError, quoted
 from lttune.records.columns import require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials, require_rows
@@ -76,7 +77,8 @@ class Folder:
 
     def values(self, trial: Trial) -> dict[str, Any]:
         """Returns a trial's configuration by dotted path; lists are text, as in the records."""
-        return self.base | {path: scalar(value) for path, value in trial.hparams.items()}
+        own = {path: scalar(value) for path, value in trial.hparams.items()}
+        return joined_settings(self.base, own)
 
 
 def _require_name(path: Path, name: str) -> None:

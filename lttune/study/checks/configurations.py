@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from lttune.config import LotteryConfig
 from lttune.config.design import Point
+from lttune.config.lottery.length import COUNTED_BY, STEPS_OF
 from lttune.config.rules import every_rule
 from lttune.data import Dataset
+from lttune.data.epochs import in_steps
 from lttune.errors import MOST_LISTED, ConfigError
 from lttune.models import Network
 from lttune.pruning.densities import planned_densities
@@ -20,31 +23,36 @@ from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Space
 from lttune.trajectory.checks import check_controls, check_fit
 
+LENGTH_FIELDS = (
+    *COUNTED_BY,
+    *STEPS_OF,
+    *STEPS_OF.values(),
+    *("train.warmup_steps", "train.eval_every", "rewind_step", "prune.step"),
+)
+"""Settings that decide about steps together where a length is in epochs."""
+
 
 def check_space(
     space: Space, base: LotteryConfig, datasets: Mapping[str, Dataset]
 ) -> list[LotteryConfig]:
     """Checks that every corner of the space, one factor at a time, is a valid configuration.
 
+    Where epochs are counted, so are all corners of what decides about their steps.
+
     Returns:
-        The base and the corners.
+        The base and the corners, with the steps of what they give in epochs.
 
     Raises:
         ConfigError: naming each factor, its value and the rule; of the base first, whose faults
             every corner has.
     """
-    check_fit(base, datasets)
+    base = check_fit(base, datasets)
     corners = [base]
     with every_rule() as rules:
         for path, distribution in space.items():
-            if isinstance(distribution, CategoricalDistribution):
-                ends: list[Any] = list(distribution.choices)
-            else:
-                ends = [getattr(distribution, "low"), getattr(distribution, "high")]  # noqa: B009
-            for value in ends:
+            for value in _ends(distribution):
                 try:
-                    corners.append(base.override({path: value}))
-                    check_fit(corners[-1], datasets)
+                    corners.append(check_fit(base.override({path: value}), datasets))
                 except ConfigError as error:
                     rules.note(error.within(f"space: {path} = {value!r}"))
         if base.prune.scope == "global" and any(p.startswith("prune.fractions") for p in space):
@@ -54,13 +62,42 @@ def check_space(
                     "search prune.fraction, or run --phases anchor"
                 )
             )
+        if not rules.broken:
+            rules.attempt(lambda: _check_lengths(space, base, datasets))
     return corners
+
+
+def _ends(distribution: BaseDistribution) -> list[Any]:
+    """Returns the outermost values, all of what has no order."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    return [getattr(distribution, "low"), getattr(distribution, "high")]  # noqa: B009
+
+
+def _check_lengths(space: Space, base: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
+    """Checks lengths in epochs at all corners of the factors that decide about steps.
+
+    Raises:
+        ConfigError: naming the first corner whose steps break a rule.
+    """
+    paths = [path for path in LENGTH_FIELDS if path in space]
+    if not base.has_epochs and space.keys().isdisjoint(STEPS_OF):
+        return
+    for values in itertools.product(*(_ends(space[path]) for path in paths)):
+        corner = dict(zip(paths, values, strict=True))
+        try:
+            in_steps(base.override(corner), datasets)
+        except ConfigError as error:
+            where = ", ".join(f"{path} = {value!r}" for path, value in corner.items())
+            raise error.within(f"space: {where}") from error
 
 
 def check_points(
     points: Iterable[Point], base: LotteryConfig, datasets: Mapping[str, Dataset]
 ) -> list[LotteryConfig]:
     """Checks that every point of the designs is a valid configuration, and returns them.
+
+    They have the steps of what they give in epochs.
 
     Raises:
         ConfigError: with a line for each fault of the first few points that are none.
@@ -70,8 +107,7 @@ def check_points(
         for point in points:
             try:
                 with every_rule(part=False):
-                    one = base.override(point.hparams)
-                    check_fit(one, datasets)
+                    one = check_fit(base.override(point.hparams), datasets)
                     check_controls(point.controls, one)
                     configs.append(one)
             except ConfigError as error:

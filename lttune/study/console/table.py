@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lttune.config.fields import settings_text, short_names, value_text
+from lttune.config.lottery.length import joined_settings
 from lttune.errors import legible
 from lttune.records.ledger import ENDED, Ledger, Trial
 
@@ -79,7 +80,7 @@ def running_table(
     for trial in trials:
         settings = [settings_text(trial.hparams)]
         if apart:
-            values = {**base, **trial.hparams}
+            values = joined_settings(base, trial.hparams)
             settings = [value_text(values.get(path, "-")) for path in paths]
         cells = [f"{trial.number:03d} {trial.phase}", *settings, *_level(reports.get(trial.number))]
         table.add_row(*map(_plain, cells))

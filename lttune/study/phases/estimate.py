@@ -19,6 +19,7 @@ from lttune.config.phase import PHASES, phase_names
 from lttune.config.seeding import stream
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
+from lttune.data.epochs import in_steps
 from lttune.models.masks import apply
 from lttune.pruning.densities import planned_densities
 from lttune.store.store import Store
@@ -98,6 +99,7 @@ def measured(
     train = dataclasses.replace(
         lottery.train,
         steps=PACE_STEPS,
+        epochs=None,
         eval_every=PACE_STEPS,
         warmup_steps=0,
         milestones=(),
@@ -206,6 +208,7 @@ def level_costs(
     Raises:
         ConfigError: if the configuration does not fit its network.
     """
+    config = in_steps(config, datasets)
     network = network_of(config, datasets[config.data.name])
     other = network_of(base, datasets[base.data.name])
     size, base_size = (sum(map(math.prod, n.shapes.values())) for n in (network, other))

@@ -13,6 +13,7 @@ from lttune.config import LotteryConfig, ModelConfig, TargetConfig, TrainConfig
 from lttune.config.own import is_own_code, require_row_or_own
 from lttune.config.rules import every_rule
 from lttune.data import Dataset
+from lttune.data.epochs import in_steps
 from lttune.data.transforms import outline, require_batch, training_size
 from lttune.errors import ConfigError
 from lttune.models import Network
@@ -21,8 +22,11 @@ from lttune.trajectory.branches import ANYWHERE, BRANCHES, TRANSFERS
 from lttune.trajectory.lab import network_of
 
 
-def check_fit(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
+def check_fit(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> LotteryConfig:
     """Checks that a configuration's network, data, training and pruning fit together.
+
+    Returns:
+        It, with the steps of what it gives in epochs.
 
     Raises:
         ConfigError: if they do not, with a line for each reason.
@@ -30,14 +34,20 @@ def check_fit(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
     dataset, data = datasets[config.data.name], config.data
     with every_rule(part=False) as rules:
         size = rules.attempt(lambda: _trained_on(config, dataset))
+        counted: LotteryConfig | None = None
+        if size is not None or not config.has_epochs:  # Else there is nothing to count.
+            counted = rules.attempt(lambda: in_steps(config, datasets))
         found = rules.attempt(lambda: outline(dataset, data))
         if found is not None:
             network = rules.attempt(lambda: network_of(config, dataset))
             if network is not None:
                 rules.attempt(lambda: require_survivors(config, network))
-                rules.attempt(lambda: _check_last_batch(config, size, network, found[0]))
-            rules.attempt(lambda: _check_target(config, datasets, *found))
-            rules.attempt(lambda: _check_pretraining(config, datasets, found[0]))
+            if counted is not None:
+                if network is not None:
+                    rules.attempt(lambda: _check_last_batch(counted, size, network, found[0]))
+                rules.attempt(lambda: _check_target(counted, datasets, *found))
+                rules.attempt(lambda: _check_pretraining(counted, datasets, found[0]))
+        return config if counted is None else counted
 
 
 def _trained_on(config: LotteryConfig, dataset: Dataset) -> int:

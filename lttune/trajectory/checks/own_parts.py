@@ -37,7 +37,7 @@ def check_own_parts(
     """Checks that criteria, schedules and controls of one's own give what is asked of them.
 
     Args:
-        reached: all configurations that the study can come to.
+        reached: all configurations that the study can come to, their lengths counted.
         datasets: by name.
         controls: names of all that are trained beside.
 
@@ -47,7 +47,7 @@ def check_own_parts(
     tried = set[Hashable]()
     own_controls = [name for name in controls if is_own_code(name)]
     with every_rule() as rules:
-        for config in reached:
+        for config in (one.by_steps() for one in reached):
             where = config.model, config.prune.exclude, config.data
             key = config.prune.criterion, *where
             if is_own_code(config.prune.criterion) and key not in tried:

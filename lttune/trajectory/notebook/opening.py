@@ -94,7 +94,7 @@ def trajectory(
     names = dict.fromkeys((config.data.name, config.target.data, config.pretrain.data))
     datasets = {name: load(name) for name in filter(None, names)}
     with rows_known(FAMILIES, rows), worker_settings():
-        check_fit(config, datasets)
+        config = check_fit(config, datasets)
         check_own_parts([config], datasets, controls)
         needs = Needs(
             device=device,
