@@ -140,8 +140,9 @@ def _taken(words: Sequence[str], study: Study) -> TakenSettings | None:
         return None
     from lttune.study.checks.taken import taken_settings  # Tables take a while to import.
 
-    flags = [word.partition("=")[0] for word in words if word.startswith("--lottery.")]
-    given = {flag.removeprefix("--lottery.").replace("-", "_") for flag in flags}
+    groups = ("--lottery.", "--objective.")
+    flags = [word.partition("=")[0] for word in words if word.startswith(groups)]
+    given = {flag.removeprefix("--").replace("-", "_") for flag in flags}
     scale = _scale(words, study)
     first = taken_settings(Path(folder), study.settings_of(scale), given)
     if _last(words, "--scale") is not None or first.scale not in study.scales:

@@ -8,6 +8,13 @@ as a study would.
 from lttune.testing.criteria import check_criterion
 from lttune.testing.datasets import check_dataset
 from lttune.testing.networks import check_network
+from lttune.testing.objectives import check_objective
 from lttune.testing.schedules import check_schedule
 
-__all__ = ["check_criterion", "check_dataset", "check_network", "check_schedule"]
+__all__ = [
+    "check_criterion",
+    "check_dataset",
+    "check_network",
+    "check_objective",
+    "check_schedule",
+]
