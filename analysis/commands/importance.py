@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from lttune.config.own import without_place
 from lttune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ def _objective(
     done = trials[trials["number"].isin(list(first)) & (trials["state"] == "complete")]
     values = done.dropna(subset=["objective"]).assign(trial=done["number"].map(first))
     means = values.groupby("trial")["objective"].mean()
-    name, minimize = objective.get("name", "objective"), objective.get("direction") == "minimize"
-    return {str(name): (means, minimize)} if len(means) else {}
+    name = without_place(str(objective.get("name", "objective")))
+    return {name: (means, objective.get("direction") == "minimize")} if len(means) else {}
 
 
 def _table(

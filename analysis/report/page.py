@@ -21,6 +21,7 @@ from analysis.report.runs import later_runs, numerics, provenance
 from analysis.report.section import Section, Subject, said
 from analysis.tables.same_setting import proxy_table
 from analysis.tables.trials import is_searched, settings
+from lttune.config.own import without_place
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -132,6 +133,11 @@ def _bodies(
     return found
 
 
+def _objective(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a sheet says of the objective, a function of one's own without its file."""
+    return {**about, **({"name": without_place(about["name"])} if "name" in about else {})}
+
+
 def _facts(subject: Subject) -> dict[str, Any]:
     """Returns what every template may show of the study."""
     study, info = subject.study, subject.study.info
@@ -143,7 +149,7 @@ def _facts(subject: Subject) -> dict[str, Any]:
         "searched": is_searched(study),
         "density": answer_density(study),
         "space": info.get("space", {}),
-        "objective": info.get("objective", {}),
+        "objective": _objective(info.get("objective", {})),
         "fixed": subject.fixed,
         "proxies": proxy_table(study).to_dict("records"),
         "settings": as_texts(settings(study)),

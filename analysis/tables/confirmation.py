@@ -53,8 +53,8 @@ def confirmation_table(study: StudyFrame) -> pd.DataFrame:
     density between levels, with its 95 % t-interval; ``at`` is the density that the objective
     reads, else that of the ticket when it was chosen. ``difference`` is the accuracy minus the base
     configuration's at the same density, paired by replicate over ``pairs`` of them. ``selected`` is
-    the objective by which it was chosen, ``fresh`` the same on these replicates, both of validation
-    accuracy; missing for the base configuration and where the objective has several values.
+    the objective by which it was chosen, ``fresh`` the same on these replicates, both on validation
+    data; missing for the base configuration and where the objective has several values.
     """
     trials = confirmed(study)
     networks = confirmed_networks(study, trials)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis.frame import StudyFrame
+from lttune.config.own import without_place
 from lttune.records.objectives import Direction, ObjectiveConfig
 
 FIRST = {"pareto": "ticket's validation accuracy"}
@@ -21,13 +22,19 @@ def is_minimized(study: StudyFrame) -> bool:
 
 
 def objective_name(study: StudyFrame) -> str:
-    """Returns the name of the objective, of several values that of the first one."""
+    """Returns the name of the objective, of several values that of the first one.
+
+    Of a function of one's own that is its name, without its file.
+    """
     name = str((study.info.get("objective") or {}).get("name", "objective"))
-    return FIRST.get(name, name)
+    return FIRST.get(name, without_place(name))
 
 
 def reading_density(study: StudyFrame) -> float | None:
-    """Returns the one density that the objective reads, None if each trial has its own."""
+    """Returns the one density that the objective reads, None if each trial has its own.
+
+    With a function of one's own it is the one to which the search's trajectories go.
+    """
     objective = (study.info.get("config") or {}).get("objective") or {}
     if objective.get("name") in ("pareto", "ticket_density"):
         return None

@@ -23,6 +23,11 @@ def is_own_code(name: object) -> bool:
     return isinstance(name, str) and any(re.fullmatch(p, name) for p in OWN_NAMES_OF_CODE)
 
 
+def without_place(name: str) -> str:
+    """Returns what tables and charts call a row of a table or a function: without its file."""
+    return name.rpartition(":")[2] if is_own_code(name) else name
+
+
 def require_row_or_own(rules: Rules, path: str, value: object, choices: Any) -> None:
     """Notes a value that is neither one of a Literal's, or of some names, nor code of one's own."""
     names: Iterable[str] = get_args(choices) or tuple(choices)

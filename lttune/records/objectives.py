@@ -3,7 +3,7 @@
 They read *validation* accuracy at the early-stopping step on a fixed grid of densities, linear in
 log density between the levels. Test accuracy is for reports only. A density that a trajectory did
 not reach, and a level that diverged, count as chance: a search must see them as bad, never as
-missing.
+missing. A function of one's own may stand in their place (``lttune.records.own``).
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from lttune.config.fields import is_number
-from lttune.config.rules import every_rule
+from lttune.config.own import is_own_code, require_row_or_own
+from lttune.config.rules import Rules, every_rule
+from lttune.errors import quoted
 from lttune.records.interpolation import interpolated
+from lttune.records.own import OBJECTIVE, own_objective, own_objective_text
 
 ObjectiveName = Literal["accuracy_auc", "accuracy_at", "ticket_density", "pareto"]
 Direction = Literal["minimize", "maximize"]
@@ -45,33 +48,60 @@ class Measure:
 class ObjectiveConfig:
     """What a search improves."""
 
-    name: ObjectiveName = "accuracy_auc"
+    name: ObjectiveName | str = "accuracy_auc"
     """accuracy_auc: mean validation accuracy over log density from 1 to ``density``; accuracy_at:
     validation accuracy at ``density``; ticket_density: smallest density of the grid whose
     validation accuracy is within ``margin`` of the trajectory's own dense network; pareto: the
-    validation accuracy at that density, and that density, both at once."""
+    validation accuracy at that density, and that density, both at once. Your own:
+    ./FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION, a function of the records of one replicate's
+    levels and the number of classes that returns a number (docs/your-own-parts.md)."""
+    direction: Direction | None = None
+    """Whether more or less of your own is better: maximize or minimize. None of the others, which
+    know theirs."""
     density: float = 0.1
-    """Smallest density that counts for accuracy_auc, or the one of accuracy_at; in (0, 1)."""
+    """Smallest density that counts for accuracy_auc, or the one of accuracy_at; in (0, 1). With
+    your own, the one to which trajectories of a search go."""
     margin: float = 0.002
     """Accuracy that a ticket may lose against its dense network, in [0, 1)."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
-            rules.choice("objective.name", self.name, ObjectiveName)
+            require_row_or_own(rules, OBJECTIVE, self.name, ObjectiveName)
+            self._check_direction(rules)
             ok = is_number(self.density) and 0 < self.density < 1
             rules.require(ok, "objective.density", "in (0, 1)", self.density)
             ok = is_number(self.margin) and 0 <= self.margin < 1
             rules.require(ok, "objective.margin", "in [0, 1)", self.margin)
 
+    def _check_direction(self, rules: Rules) -> None:
+        """Notes a direction that is missing, or that nobody reads."""
+        if self.is_own:
+            ok = self.direction in get_args(Direction)
+            rule = f"maximize or minimize with an objective of your own ({self.name})"
+        else:
+            ok = self.direction is None
+            rule = f"None with the objective {quoted(self.name)}, which knows its own"
+        rules.require(ok, "objective.direction", rule, self.direction, (OBJECTIVE,))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a function of one's own."""
+        return is_own_code(self.name)
+
     @property
     def measures(self) -> tuple[str, ...]:
-        """Names of ``OBJECTIVE_MEASURES`` that it is made of: two of pareto, else one."""
+        """Names of what it is made of: two of pareto, else its own.
+
+        They are of ``OBJECTIVE_MEASURES``, unless it is a function of one's own.
+        """
         return ("ticket_accuracy", "ticket_density") if self.name == "pareto" else (self.name,)
 
     @property
     def texts(self) -> tuple[str, ...]:
         """What each number is, in words."""
+        if self.is_own:
+            return (own_objective_text(self.name),)
         values = {"density": f"{self.density:.3g}", "margin": f"{self.margin:.3g}"}
         return tuple(OBJECTIVE_MEASURES[name].text.format(**values) for name in self.measures)
 
@@ -82,18 +112,21 @@ class ObjectiveConfig:
 
     @property
     def floor(self) -> float:
-        """Smallest density that the objective reads."""
+        """Smallest density that the objective reads, to which trajectories of a search go."""
         return DENSITY_GRID[-1] if "ticket_density" in self.measures else self.density
 
     @property
     def directions(self) -> tuple[Direction, ...]:
         """Whether the search wants more or less of each number."""
+        if self.direction is not None:
+            return (self.direction,)
         return tuple(OBJECTIVE_MEASURES[name].direction for name in self.measures)
 
-    @property
-    def direction(self) -> Direction:
-        """Whether the search wants more or less of the first number."""
-        return self.directions[0]
+
+def objective_text(value: float) -> str:
+    """Returns an objective's number as people read it: in four decimals, else in four digits."""
+    has_decimals = value == 0 or 1e-3 <= abs(value) < 1e5
+    return f"{value:.4f}" if has_decimals else f"{value:.4g}"
 
 
 def depth(density: float) -> float:
@@ -192,17 +225,26 @@ OBJECTIVE_MEASURES: dict[str, Measure] = {
 
 
 def measure(name: str, rows: Rows, classes: int, config: ObjectiveConfig) -> float:
-    """Returns a measure of a trial's trunk rows, the mean over its replicates."""
+    """Returns a measure of a trial's trunk rows, the mean over its replicates.
+
+    Raises:
+        ConfigError: if it is a function of one's own, and fails.
+        StorageError: if its code is not here.
+    """
     trunk = [row for row in rows if row["branch"] == "trunk"]
     replicates = sorted({row["replicate"] for row in trunk})
+    each = [[row for row in trunk if row["replicate"] == r] for r in replicates]
+    if is_own_code(name):
+        return fmean(own_objective(name, mine, classes) for mine in each)
     compute = OBJECTIVE_MEASURES[name].compute
-    values = [
-        compute([row for row in trunk if row["replicate"] == r], classes, config)
-        for r in replicates
-    ]
-    return fmean(values)
+    return fmean(compute(mine, classes, config) for mine in each)
 
 
 def objectives(rows: Rows, classes: int, config: ObjectiveConfig) -> list[float]:
-    """Returns the objective's numbers of a trial's trunk rows, means over its replicates."""
+    """Returns the objective's numbers of a trial's trunk rows, means over its replicates.
+
+    Raises:
+        ConfigError: as ``measure``.
+        StorageError: likewise.
+    """
     return [measure(name, rows, classes, config) for name in config.measures]

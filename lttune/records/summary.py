@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from lttune.config.own import is_own_code, without_place
 from lttune.records.objectives import ObjectiveConfig, Rows, at_density, measure
 
 LEVEL_METRICS = (
@@ -48,13 +50,32 @@ def level_metrics(rows: Rows) -> dict[str, float]:
     return metrics
 
 
-def trial_metrics(rows: Rows, classes: int, objective: ObjectiveConfig) -> dict[str, float]:
+def metric_of(name: str) -> str:
+    """Returns the metric of a measure of the objective: "own.gain" of a function of one's own.
+
+    Its name alone may be that of another metric.
+    """
+    return f"own.{without_place(name)}" if is_own_code(name) else name
+
+
+def trial_metrics(
+    rows: Rows, classes: int, objective: ObjectiveConfig, values: Sequence[float]
+) -> dict[str, float]:
     """Returns a trial's summary: each objective's numbers, and test accuracy at a few densities.
 
     MLflow's tables show only a series' last value, so what is compared has a key of its own.
+
+    Args:
+        rows: of the trial.
+        classes: that are told apart.
+        objective: what a search improves.
+        values: its numbers as the trial's end gave them, none if that is not known. Those of a
+            function of one's own are taken from here: its code is not run.
     """
-    names = {"accuracy_auc", "ticket_density", *objective.measures}
+    own = objective.measures if objective.is_own else ()
+    names = {"accuracy_auc", "ticket_density", *objective.measures}.difference(own)
     metrics = {name: measure(name, rows, classes, objective) for name in sorted(names)}
+    metrics |= {metric_of(name): value for name, value in zip(own, values, strict=False)}
     trunk = [row for row in rows if row["branch"] == "trunk"]
     replicates = sorted({row["replicate"] for row in trunk})
     for density in AT_DENSITIES:

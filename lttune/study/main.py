@@ -152,9 +152,9 @@ def _taken(words: Sequence[str], study: Study) -> TakenSettings | None:
 
 
 def _given(words: Sequence[str]) -> set[str]:
-    """Returns what a command line has flags of; of the base configuration by dotted paths."""
-    flags = [word.partition("=")[0].removeprefix("--") for word in words if word.startswith("--")]
-    return {flag.removeprefix("lottery.").replace("-", "_") for flag in flags}
+    """Returns the dotted paths of the settings that a command line has flags of."""
+    flags = [word.partition("=")[0] for word in words if word.startswith("--")]
+    return {flag.removeprefix("--").replace("-", "_") for flag in flags}
 
 
 def _in_given_unit(config: StudyConfig, words: Sequence[str]) -> StudyConfig:
@@ -163,7 +163,8 @@ def _in_given_unit(config: StudyConfig, words: Sequence[str]) -> StudyConfig:
     Raises:
         ConfigError: if flags give a length in both units.
     """
-    given, values = _given(words), config.lottery.flat()
+    given = {path.removeprefix("lottery.") for path in _given(words)}
+    values = config.lottery.flat()
     asked = [(e, s) for e, s in STEPS_OF.items() if s in given]
     own = {path: values[path] for pair in asked for path in pair if path in given}
     return dataclasses.replace(config, lottery=config.lottery.override(own)) if own else config

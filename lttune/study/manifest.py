@@ -84,7 +84,7 @@ def sheet(
         "objective": {
             "name": config.objective.name,
             "text": config.objective.text,
-            "direction": config.objective.direction,
+            "direction": config.objective.directions[0],
             "texts": list(config.objective.texts),
             "directions": list(config.objective.directions),
         },
@@ -138,7 +138,9 @@ def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
 
     A setting that an older sheet does not know counts at its default, which changes nothing.
     """
-    known = StudyConfig(name=values["config"]["name"]).plain() | values["config"]
+    plain = StudyConfig(name=values["config"]["name"]).plain()
+    known = plain | values["config"]
+    known["objective"] = plain["objective"] | (known["objective"] or {})
     settings = {name: value for name, value in known.items() if name not in FREE}
     return {
         **flatten(settings),

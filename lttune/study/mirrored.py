@@ -18,7 +18,7 @@ from lttune.config.fields import settings_text
 from lttune.config.lottery.length import joined_settings
 from lttune.records.ledger import Trial
 from lttune.records.objectives import ObjectiveConfig
-from lttune.records.summary import level_metrics, trial_metrics
+from lttune.records.summary import level_metrics, metric_of, trial_metrics
 from lttune.records.tables import Row
 from lttune.store.regular import is_of_system
 from lttune.study.phases.planned import phase_config
@@ -121,7 +121,8 @@ class TrackedStudy:
         rows = self._rows_of(trial)
         summary: dict[str, float] = {}
         if rows and trial.state == "complete":
-            summary = trial_metrics(rows, self._sheet["dataset"]["classes"], self._objective)
+            classes = self._sheet["dataset"]["classes"]
+            summary = trial_metrics(rows, classes, self._objective, trial.values or ())
         # MLflow sorts parameters as text; as metrics they sort, and can be an axis, as numbers.
         base = self._lottery.flat()
         factors = {path: trial.hparams.get(path, base.get(path)) for path in self._sheet["space"]}
@@ -164,9 +165,8 @@ class TrackedStudy:
         # A dictionary keeps the order, which a set would not.
         factors = dict.fromkeys([*self._sheet["space"], *(p for t in trials for p in t.hparams)])
         controls = dict.fromkeys(branch_name(name) for t in trials for name in t.controls)
-        return views(
-            factors, objective.measures[0], objective.direction == "minimize", list(controls)
-        )
+        best, ascending = metric_of(objective.measures[0]), objective.directions[0] == "minimize"
+        return views(factors, best, ascending, list(controls))
 
     def _settings(self) -> dict[str, Any]:
         config = self._sheet["config"]

@@ -26,11 +26,11 @@ from lttune.models import Network
 from lttune.models.own import NETWORK, lines_told, made_known
 from lttune.pruning.criteria.own import CRITERION
 from lttune.records.capacity import capacity
-from lttune.records.own import OwnCode
+from lttune.records.own import OBJECTIVE, OwnCode
 from lttune.study.checks.address import check_address
 from lttune.study.checks.configurations import (
+    check_depth,
     check_memory,
-    check_objective,
     check_points,
     check_space,
 )
@@ -146,7 +146,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         points = mistakes.attempt(lambda: _points(study, config))
         space = wide.space_of(config) if wide else None
         names = _dataset_names(config.lottery, space or {}, points or ())
-        named = _own_names(config.lottery, space or {}, points or ())
+        named = _own_names(config, space or {}, points or ())
         named += [(PICTURES, name) for name in names if is_own_code(name)]
         beside = _control_names(config, points or ())
         named += [(CONTROL_SETTING, name) for name in beside if is_own_code(name)]
@@ -162,7 +162,8 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         corners = mistakes.attempt(lambda: _reached(config, space, points, fitting))
         mistakes.attempt(lambda: _require_precision(config, corners or ()))
         if own and corners and datasets:
-            mistakes.attempt(lambda: check_own_parts(corners, datasets, beside))
+            asked = corners, datasets, beside, config.objective.name
+            mistakes.attempt(lambda: check_own_parts(*asked))
     # All were made, or their mistakes would have been told.
     assert wide is not None
     assert points is not None
@@ -244,7 +245,7 @@ def _reached(
         found += check_points(points or (), base, datasets)
         knows_all = None not in (space, points) and len(rules.broken) == broken
         network = network_of(base, datasets[base.data.name])
-        rules.attempt(lambda: check_objective(config.objective, base, network))
+        rules.attempt(lambda: check_depth(config.objective, base, network))
         if knows_all:  # Another would read what seems to be read by none.
             check_idle(base, found)
         return found
@@ -270,9 +271,10 @@ def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -
     return list(dict.fromkeys(names))
 
 
-def _own_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -> list[tuple[str, str]]:
+def _own_names(config: StudyConfig, space: Space, points: Sequence[Point]) -> list[tuple[str, str]]:
     """Returns field and name of each part of one's own that the study can come to."""
-    values, found = base.flat(), list[tuple[str, str]]()
+    values, aim = config.lottery.flat(), config.objective
+    found = [(OBJECTIVE, aim.name)] if aim.is_own else []
     for field in OWN_FIELDS:
         is_own = is_own_network if field == NETWORK else is_own_code
         names = [values.get(field), *_varied((field,), space, points)]

@@ -112,7 +112,8 @@ class StudyConfig:
     asha: bool = False
     """Whether a trial of the search is stopped where its validation accuracy is below the median of
     the others' at the same density (asynchronous successive halving), at a quarter and at half of
-    the depth that the objective reads. Trials of other phases are never stopped."""
+    the depth that the objective reads. With an objective of your own, where what that says of the
+    levels so far is worse than the median. Trials of other phases are never stopped."""
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     """What the search improves."""
     seed: int = 0
@@ -136,7 +137,7 @@ class StudyConfig:
     left out, the last phases first, and trained when the command is given again."""
     from_study: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Folder of another study, results/OTHER, whose settings are taken in place of the scale's;
-    flags win. Its name, its code of one's own, and where and how long it ran are not taken."""
+    flags win. Its name, what of it is code, and where and how long it ran are not taken."""
     lottery: LotteryConfig = field(default_factory=LotteryConfig)
     """The base configuration: the anchor, and what a trial of the search overrides."""
 

@@ -9,6 +9,7 @@ from lttune.testing.controls import check_control
 from lttune.testing.criteria import check_criterion
 from lttune.testing.datasets import check_dataset
 from lttune.testing.networks import check_network
+from lttune.testing.objectives import check_objective
 from lttune.testing.schedules import check_schedule
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "check_criterion",
     "check_dataset",
     "check_network",
+    "check_objective",
     "check_schedule",
 ]

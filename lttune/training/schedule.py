@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from numbers import Real
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 from lttune.config import TrainConfig
 from lttune.config.own import is_own_code
 from lttune.errors import quoted
-from lttune.records.own import known_part
+from lttune.records.own import known_part, number_given
 
 SCHEDULE = "train.schedule"
 """The setting that names schedules."""
@@ -46,8 +45,7 @@ def rate(config: TrainConfig, step: int) -> float:
         return plain(config, step)
     part = known_part(SCHEDULE, config.schedule)
     found = part.called(config, step, given=": `lttune transfer` has --schedule")
-    is_real = isinstance(found, Real) and not isinstance(found, bool)
-    value = float(found) if is_real else math.nan
+    value = number_given(found)
     if not 0 <= value < math.inf:
         part.refuse(f"must return a finite number >= 0 at step {step}, got {quoted(found)}")
     return value

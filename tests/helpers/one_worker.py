@@ -22,7 +22,10 @@ CONFIG = {
 }
 
 
-def worker(folder, *, stops, config=CONFIG, device="cpu", codes=()):
+OBJECTIVE = ObjectiveConfig(density=0.6)
+
+
+def worker(folder, *, stops, config=CONFIG, device="cpu", codes=(), objective=OBJECTIVE):
     made = LotteryTrainable.__new__(LotteryTrainable)
     made.setup(
         config,
@@ -31,7 +34,7 @@ def worker(folder, *, stops, config=CONFIG, device="cpu", codes=()):
         seed=0,
         device=device,
         engine="torch",
-        objective=ObjectiveConfig(density=0.6),
+        objective=objective,
         stops=stops,
         codes=codes,
     )

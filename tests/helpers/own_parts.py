@@ -19,17 +19,23 @@ from lttune.trajectory.trial import run_trial
 
 PARTS_PAGE = ROOT / "docs" / "your-own-parts.md"
 PAGE_FILES = ("mine.py", "test_mine.py", "parts_study.py")
+GAIN_FILES = ("gain.py", "test_gain.py", "gain_study.py")
 
 
-def write_page(folder: Path) -> None:
-    """Writes the files of the page into a folder."""
-    for name in PAGE_FILES:
+def write_page(folder: Path, names: tuple[str, ...] = PAGE_FILES) -> None:
+    """Writes files of the page into a folder."""
+    for name in names:
         (folder / name).write_text(page_block(name, PARTS_PAGE))
 
 
 def run_parts(folder: Path, *flags: str, alone: bool = True) -> tuple[int, str]:
     """Runs the page's study in the folder that is worked in."""
     return run(folder, *flags, alone=alone, file="parts_study.py")
+
+
+def run_gain(folder: Path, *flags: str, alone: bool = True) -> tuple[int, str]:
+    """Runs the page's study of an objective in the folder that is worked in."""
+    return run(folder, *flags, alone=alone, file="gain_study.py")
 
 
 def known(folder: Path, field: str, source: str, file: str = "own.py") -> str:

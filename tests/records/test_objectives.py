@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lttune.errors import ConfigError
 from lttune.records.objectives import (
     DENSITY_GRID,
     ObjectiveConfig,
@@ -14,6 +15,7 @@ from lttune.records.objectives import (
     accuracy_auc,
     at_density,
     depth,
+    objective_text,
     objectives,
     ticket_density,
 )
@@ -127,7 +129,7 @@ def test_pareto_is_the_accuracy_at_the_smallest_ticket_and_its_density():
     assert objectives(both, 10, config) == pytest.approx(
         [0.94, min(d for d in DENSITY_GRID if d > 0.2)]
     )
-    assert (config.directions, config.direction) == (("maximize", "minimize"), "maximize")
+    assert config.directions == ("maximize", "minimize")
     assert len(config.texts) == 2
     assert objectives(rows(LINE[:1], diverged=True), 10, config) == [0.1, 1.0]
 
@@ -160,3 +162,62 @@ def test_replicates_are_averaged_and_controls_left_out():
     both = rows(LINE) + rows(other, replicate=1) + control
     [alone] = objectives(rows(LINE), 10, ObjectiveConfig())
     assert objectives(both, 10, ObjectiveConfig()) == pytest.approx([alone - 0.01])
+
+
+OWN = "./mine.py:gain"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            {"name": OWN},
+            "objective.direction must be maximize or minimize with an objective of your own "
+            "(./mine.py:gain), got None",
+        ),
+        (
+            {"name": OWN, "direction": "up"},
+            "objective.direction must be maximize or minimize with an objective of your own "
+            "(./mine.py:gain), got 'up'",
+        ),
+        (
+            {"direction": "minimize"},
+            "objective.direction must be None with the objective 'accuracy_auc', which knows its "
+            "own, got 'minimize'",
+        ),
+        (
+            {"name": "accuracy_au", "direction": "minimize"},
+            "objective.name must be one of ./FILE.py:FUNCTION, accuracy_at, accuracy_auc, pareto, "
+            "ticket_density; got 'accuracy_au'; did you mean 'accuracy_auc'?",
+        ),
+    ],
+)
+def test_which_way_is_better_is_said_of_ones_own_and_of_no_other(settings, told):
+    with pytest.raises(ConfigError) as refused:
+        ObjectiveConfig(**settings)
+    assert str(refused.value) == told
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_an_objective_of_ones_own_is_one_number_that_goes_to_its_density(direction):
+    config = ObjectiveConfig(name=OWN, direction=direction, density=0.3)
+    assert (config.is_own, config.directions, config.floor) == (True, (direction,), 0.3)
+    assert config.texts == ("what ./mine.py:gain returns",)
+    # A function may be called as a measure is that reads all densities.
+    same = ObjectiveConfig(name="./mine.py:ticket_density", direction=direction, density=0.3)
+    assert same.floor == 0.3
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.91234, "0.9123"),
+        (0, "0.0000"),
+        (-0.5, "-0.5000"),
+        (1234.5, "1234.5000"),
+        (3.25e-6, "3.25e-06"),
+        (-2.5e8, "-2.5e+08"),
+    ],
+)
+def test_small_and_large_numbers_keep_their_digits(value, text):
+    assert objective_text(value) == text

@@ -72,7 +72,7 @@ def curve(replicate: int, tests: list[float]) -> list[dict[str, Any]]:
 
 
 def test_a_trials_summary_holds_both_objectives_and_the_accuracies_that_it_reached():
-    metrics = trial_metrics(curve(0, [0.9, 0.7, 0.5]), 10, ObjectiveConfig())
+    metrics = trial_metrics(curve(0, [0.9, 0.7, 0.5]), 10, ObjectiveConfig(), ())
     assert metrics == {
         "accuracy_auc": pytest.approx(0.8),
         "ticket_density": pytest.approx(0.8**10),
@@ -83,13 +83,13 @@ def test_a_trials_summary_holds_both_objectives_and_the_accuracies_that_it_reach
 
 def test_a_trials_own_objective_is_in_its_summary():
     metrics = trial_metrics(
-        curve(0, [0.9, 0.7, 0.5]), 10, ObjectiveConfig(name="accuracy_at", density=0.2)
+        curve(0, [0.9, 0.7, 0.5]), 10, ObjectiveConfig(name="accuracy_at", density=0.2), ()
     )
     assert metrics["accuracy_at"] == pytest.approx(0.8)
 
 
 def test_both_numbers_of_pareto_are_in_a_summary():
-    metrics = trial_metrics(curve(0, [0.9, 0.7, 0.5]), 10, ObjectiveConfig(name="pareto"))
+    metrics = trial_metrics(curve(0, [0.9, 0.7, 0.5]), 10, ObjectiveConfig(name="pareto"), ())
     assert metrics["ticket_accuracy"] == pytest.approx(0.8)
     assert metrics["ticket_density"] == pytest.approx(0.8**10)
 
@@ -97,12 +97,22 @@ def test_both_numbers_of_pareto_are_in_a_summary():
 def test_a_summary_is_the_mean_over_replicates_and_leaves_controls_out():
     rows = curve(0, [0.9, 0.7, 0.5]) + curve(1, [0.9, 0.5, 0.4])
     rows += [row("reinit", density=0.2, test_accuracy=0.0, val_accuracy=0.0)]
-    metrics = trial_metrics(rows, 10, ObjectiveConfig())
+    metrics = trial_metrics(rows, 10, ObjectiveConfig(), ())
     assert metrics["test_accuracy_at_0.2"] == pytest.approx(0.6)
     assert metrics["accuracy_auc"] == pytest.approx(0.8)
 
 
 def test_a_density_that_was_not_reached_has_no_metric():
-    metrics = trial_metrics(curve(0, [0.9, 0.7, 0.5])[:2], 10, ObjectiveConfig())
+    metrics = trial_metrics(curve(0, [0.9, 0.7, 0.5])[:2], 10, ObjectiveConfig(), ())
     assert "test_accuracy_at_0.2" in metrics
     assert "test_accuracy_at_0.1" not in metrics
+
+
+def test_a_function_of_ones_own_is_told_as_the_trial_had_it_and_not_run():
+    objective = ObjectiveConfig(name="./none.py:accuracy_auc", direction="minimize")
+    metrics = trial_metrics(curve(0, [0.9, 0.7, 0.5]), 10, objective, [12.5])
+    assert metrics["own.accuracy_auc"] == 12.5
+    # Another metric may have its name.
+    assert metrics["accuracy_auc"] == pytest.approx(0.8)
+    unknown = trial_metrics(curve(0, [0.9, 0.7, 0.5]), 10, objective, ())
+    assert metrics.keys() - unknown.keys() == {"own.accuracy_auc"}

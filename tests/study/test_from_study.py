@@ -198,6 +198,41 @@ def test_code_in_a_file_that_is_called_as_torchvision_is_code(refused, cwd):
     assert not marker.exists()
 
 
+def test_an_objective_of_another_study_is_not_run(refused, cwd):
+    marker = cwd / "ran"
+    source = f"open({str(marker)!r}, 'w')\n\ndef part(rows, classes):\n    return 1.0\n"
+    (cwd / "theirs.py").write_text(source)
+    folder = stored(OTHER)
+    theirs = {"name": "./theirs.py:part", "direction": "minimize", "density": 0.3, "margin": 0.1}
+    damage(folder, "config.objective", theirs)
+    damage(folder, "lottery.prune.criterion", "./theirs.py:part")
+    code, text = refused("--from", str(folder))
+    assert code == 2
+    for name, flag in (
+        ("objective.name", "objective.name"),
+        ("prune.criterion", "lottery.prune.criterion"),
+    ):
+        assert f"its {name} ./theirs.py:part is code, which no command takes" in text
+        assert f"give --{flag}" in text
+    words = ["--from", str(folder), "--lottery.prune.criterion", "random"]
+    found = settings(*words, "--objective.name", "accuracy_at").objective
+    assert (found.name, found.direction, found.density) == ("accuracy_at", None, 0.3)
+    mine = ["--objective.name", "./mine.py:part", "--objective.direction", "maximize"]
+    found = settings(*words, *mine).objective
+    assert (found.name, found.direction, found.margin) == ("./mine.py:part", "maximize", 0.1)
+    assert not marker.exists()
+
+
+def test_this_studys_own_objective_is_kept_with_the_others_direction(cwd):
+    ours = dataclasses.replace(
+        OTHER.objective, name="./mine.py:part", direction="maximize", density=0.5
+    )
+    theirs = dataclasses.replace(ours, direction="minimize", density=0.3)
+    folder = stored(dataclasses.replace(OTHER, objective=theirs))
+    study = dataclasses.replace(STUDY, scales={"smoke": dataclasses.replace(SMOKE, objective=ours)})
+    assert settings("--from", str(folder), study=study).objective == theirs
+
+
 def test_torchvisions_network_of_another_study_is_taken(cwd):
     folder = stored(OTHER)
     damage(folder, "lottery.model.name", "torchvision:resnet18")

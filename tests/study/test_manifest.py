@@ -41,6 +41,16 @@ def test_a_study_from_before_a_setting_is_continued_at_its_default(tmp_path, dig
         refuse_other(tmp_path, sheet(other, STUDY, digits, "numerics"))
 
 
+def test_a_study_from_before_a_field_of_its_objective_is_continued(tmp_path, digits):
+    old = sheet(SMOKE, STUDY, digits, "numerics")
+    del old["config"]["objective"]["direction"]
+    write_json(tmp_path / "study.json", old)
+    refuse_other(tmp_path, sheet(SMOKE, STUDY, digits, "numerics"))
+    other = dataclasses.replace(SMOKE, objective=ObjectiveConfig(density=0.6))
+    with pytest.raises(RefusedError, match=r"objective\.density: 0\.5 -> 0\.6"):
+        refuse_other(tmp_path, sheet(other, STUDY, digits, "numerics"))
+
+
 def test_differences_are_sorted_and_name_both_values():
     old, new = {"b": 1, "a": 1, "same": 0}, {"b": 2, "c": "x", "same": 0}
     assert list(differences(old, new).items()) == [

@@ -154,7 +154,7 @@ def test_controls_that_are_code_of_another_study_are_not_run(refused, cwd):
     damage(folder, "config.controls", ["reinit", "./mine.py:part", "random"])
     code, text = refused("--from", str(folder))
     assert code == 2
-    assert "its controls ./mine.py:part are code, which no command takes from the folder" in text
+    assert "its controls ./mine.py:part is code, which no command takes from the folder" in text
     assert "give --controls" in text
     assert text.count("\n") == 1
     found = settings("--from", str(folder), "--controls", "reinit", "./b.py:mine")

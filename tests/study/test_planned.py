@@ -1,13 +1,16 @@
 """Which trials a study plans before it begins, and again when it grows."""
 
+import contextlib
 from dataclasses import replace
 
+import pytest
 from digits_study import LOTTERY, SMOKE, STUDY
 
 from lttune.config.design import Point
+from lttune.errors import StorageError
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
-from lttune.study.phases.planned import phase_config, plan_trials
+from lttune.study.phases.planned import phase_config, plan_trials, require_trials
 
 POINTS = [
     Point(hparams={"train.lr": lr}, replicates=replicates, role="sweep", label=f"lr={lr:g}")
@@ -64,3 +67,17 @@ def test_only_what_the_objective_reads_is_trained_of_what_it_chooses_among():
         assert phase_config(phase, LOTTERY, target).min_density == floor
     higher = LOTTERY.override({"min_density": 0.6})
     assert phase_config("search", higher, target).min_density == 0.6
+
+
+@pytest.mark.parametrize(("value", "is_one"), [(-12.5, True), (1e30, True), (-2e30, False)])
+def test_numbers_of_an_objective_of_ones_own_are_no_shares(tmp_path, value, is_one):
+    ledger = Ledger(path=tmp_path / "trials.json")
+    trial = ledger.add("anchor", "", {}, [0], [])
+    trial.state, trial.values = "complete", [value]
+    objective = ObjectiveConfig(name="./mine.py:part", direction="minimize")
+    known = pytest.raises(StorageError) if not is_one else contextlib.nullcontext()
+    with known as refused:
+        require_trials(ledger.path, ledger.trials, LOTTERY, objective)
+    if refused is not None:
+        told = "trials[0].values must have ./mine.py:part at most 1e+30 in size, got -2e+30"
+        assert str(refused.value) == f"{ledger.path}: {told}"

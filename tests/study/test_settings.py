@@ -89,7 +89,11 @@ def test_a_value_at_the_edge_of_its_rule_is_taken(field, value):
 @pytest.mark.parametrize(
     ("field", "value", "rule"),
     [
-        ("name", "auc", "must be one of accuracy_at, accuracy_auc, pareto, ticket_density"),
+        (
+            "name",
+            "auc",
+            "must be one of ./FILE.py:FUNCTION, accuracy_at, accuracy_auc, pareto, ticket_density",
+        ),
         ("density", 0, "in (0, 1)"),
         ("density", 1, "in (0, 1)"),
         ("density", float("nan"), "in (0, 1)"),

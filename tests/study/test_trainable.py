@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 import torch
 from one_worker import CONFIG, reports, worker
+from own_parts import code_of, forget
 
 from lttune.errors import REFUSING, ResourceError
+from lttune.records.objectives import ObjectiveConfig
+from lttune.records.own import OBJECTIVE
 from lttune.store.files import flush
 from lttune.store.store import Store
 from lttune.study.workers.cause import cause_of
@@ -35,6 +38,28 @@ def test_a_level_that_may_be_the_last_is_reported_when_it_is_on_the_disk(tmp_pat
     made = worker(tmp_path, stops=True)
     for report in (made.step(), made.step()):
         assert all(Store(tmp_path).read(row["cell"]) for row in report["rows"])
+
+
+SO_FAR = "def part(rows, classes):\n    return 100.0 * len(rows) + classes\n"
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_worker_needs_no_file_of_an_objective_and_judges_where_trials_are_stopped(
+    stops, tmp_path, monkeypatch
+):
+    code = code_of(tmp_path, OBJECTIVE, SO_FAR)
+    (tmp_path / "own.py").unlink()
+    forget(monkeypatch)
+    objective = ObjectiveConfig(name=code.name, direction="maximize", density=0.6)
+    asked = {"stops": stops, "codes": [code], "objective": objective}
+    found = reports(worker(tmp_path / "cells", **asked))
+    so_far = [110.0, 210.0, 310.0, 410.0] if stops else [None] * 4
+    assert [report.get("so_far") for report in found] == so_far
+    assert [report.get("values") for report in found] == [None, None, None, [410.0]]
+
+
+def test_no_level_is_judged_by_an_objective_of_the_table(tmp_path):
+    assert not any("so_far" in report for report in reports(worker(tmp_path, stops=True)))
 
 
 @pytest.mark.parametrize("stops", [True, False])

@@ -47,7 +47,9 @@ def test_what_no_schedule_may_do_is_found(own, body, told):
         check_schedule(own(body))
 
 
-@pytest.mark.parametrize("body", ["return -1", "return 1 / step", "return float('nan')"])
+@pytest.mark.parametrize(
+    "body", ["return -1", "return 1 / step", "return float('nan')", "return 10**400"]
+)
 def test_what_is_no_rate_is_refused_as_in_a_study(own, body):
     with pytest.raises(ConfigError, match=r"^train\.schedule: \S+/own\.py:part "):
         check_schedule(own(body))

@@ -39,7 +39,7 @@ def folder(tmp_path):
         for level in range(5)
     ]
     about = {"name": "pareto", "text": "accuracy; density", "texts": list(PARETO.texts)}
-    about |= {"direction": PARETO.direction, "directions": list(PARETO.directions)}
+    about |= {"direction": PARETO.directions[0], "directions": list(PARETO.directions)}
     write_study(tmp_path, rows, trials, {"search": len(trials)}, objective=about)
     path = tmp_path / "trials.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"wall_s": 1.0}))

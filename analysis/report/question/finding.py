@@ -15,6 +15,7 @@ from analysis.tables.fair_comparison import GAP, value_table
 from analysis.tables.objective import objective_name
 from analysis.tables.trials import search_table
 from lttune.records.interpolation import nearest_place
+from lttune.records.objectives import objective_text
 
 NEW_WEIGHTS = f"{GAP}reinit"
 """Measure of a value that is compared: its ticket's lead over new weights in the same mask."""
@@ -97,5 +98,6 @@ def _best(study: StudyFrame) -> list[str]:
         ]
     return [
         f"Best of {tried} trials of the search by {objective_name(study)}, on validation data and "
-        f"partly by luck: {row['settings']} (trial {row['trial']}), {row['objective']:.4f}."
+        f"partly by luck: {row['settings']} (trial {row['trial']}), "
+        f"{objective_text(row['objective'])}."
     ]

@@ -18,6 +18,7 @@ from optuna.exceptions import OptunaError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from lttune.config.own import without_place
 from lttune.errors import REFUSING, StorageError, causes
 from lttune.exchange.studies.folder import Folder, objective_values, require_absent
 from lttune.exchange.studies.trial_sets import TrialSet, trial_sets
@@ -116,7 +117,8 @@ def _write(folder: Folder, chosen: TrialSet, storage: RDBStorage) -> None:
     study = optuna.create_study(study_name=chosen.name, storage=storage, directions=directions)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-        study.set_metric_names([asked["name"]] if len(directions) == 1 else asked["texts"])
+        alone = [without_place(asked["name"])]
+        study.set_metric_names(alone if len(directions) == 1 else asked["texts"])
     for name in ("question", "source", "command"):
         study.set_user_attr(name, folder.sheet[name])
     study.set_user_attr("objective", asked["text"])

@@ -7,12 +7,19 @@ study's sheet says. Networks have more to describe: see ``lttune.models.own``.
 """
 
 from lttune.records.own.code import OwnCode, own_function, read_own_code, sha256_of_texts
+from lttune.records.own.objective import (
+    LARGEST_OBJECTIVE,
+    OBJECTIVE,
+    own_objective,
+    own_objective_text,
+)
 from lttune.records.own.parts import (
     KNOWN_PARTS,
     OwnPart,
     describe_part,
     keep_part,
     known_part,
+    number_given,
     own_identity,
     use_named,
     use_part,
@@ -20,13 +27,18 @@ from lttune.records.own.parts import (
 
 __all__ = [
     "KNOWN_PARTS",
+    "LARGEST_OBJECTIVE",
+    "OBJECTIVE",
     "OwnCode",
     "OwnPart",
     "describe_part",
     "keep_part",
     "known_part",
+    "number_given",
     "own_function",
     "own_identity",
+    "own_objective",
+    "own_objective_text",
     "read_own_code",
     "sha256_of_texts",
     "use_named",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NoReturn
 
 from lttune.config.own import is_own_code
@@ -35,12 +37,13 @@ class OwnPart:
         """Raises ``ConfigError``: what it gave is not what the setting takes."""
         raise ConfigError(f"{self.field}: {self.name} {why}")
 
-    def called(self, *arguments: Any, given: str = "") -> Any:
+    def called(self, *arguments: Any, given: str = "", on: str = "") -> Any:
         """Returns what its function gives.
 
         Args:
             arguments: what it is called with.
             given: how a user can give its code where it is not here, for the message.
+            on: what it is called with, in words, for the message.
 
         Raises:
             ConfigError: if that raises an error.
@@ -53,10 +56,21 @@ class OwnPart:
             )
         try:
             return self.run(*arguments)
-        except Exception as error:  # What somebody's function raises has no common class.
+        # What somebody's function raises has no common class, and it may end itself.
+        except (Exception, SystemExit) as error:
             if self.code is None:
                 raise
-            self.code.failed("cannot be used", error)
+            self.code.failed(f"cannot be used{on}", error)
+
+
+def number_given(found: object) -> float:
+    """Returns the number that a function gave; NaN of what is none, or none that a float holds."""
+    if not isinstance(found, Real) or isinstance(found, bool):
+        return math.nan
+    try:
+        return float(found)
+    except OverflowError:
+        return math.nan
 
 
 KNOWN_PARTS: dict[tuple[str, str], OwnPart] = {}

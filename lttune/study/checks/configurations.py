@@ -120,7 +120,7 @@ def check_points(
     return configs
 
 
-def check_objective(objective: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:
+def check_depth(objective: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:
     """Checks that the base configuration reaches the density that the objective reads.
 
     Raises:

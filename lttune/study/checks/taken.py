@@ -18,6 +18,7 @@ from lttune.config.own import is_own_code
 from lttune.errors import ConfigError, DamagedError, RefusedError, legible, listed
 from lttune.records.folder import read_sheet
 from lttune.records.objectives import ObjectiveConfig
+from lttune.records.own import OBJECTIVE
 from lttune.study.settings import StudyConfig
 
 T = TypeVar("T")
@@ -63,14 +64,13 @@ def taken_settings(
     Args:
         folder: of the other study.
         default: the settings of the new one without it.
-        given: dotted paths of the base configuration, and names of other settings, that the new
-            one says itself.
+        given: dotted paths of the settings that the new one says itself, such as "lottery.levels".
 
     Raises:
         StorageError: if the folder holds no study, or its sheet no such settings.
         RefusedError: if a newer lttune wrote it.
-        ConfigError: if a network, criterion, schedule, dataset or control is code of the other
-            study's.
+        ConfigError: if a network, criterion, schedule, dataset, control or objective is code of
+            the other study's.
     """
     path = folder / "study.json"
     sheet = read_sheet(folder, ("name", "scale", "config", "lottery"))
@@ -81,72 +81,71 @@ def taken_settings(
             f"{path} was written by a newer lttune: its settings have {legible(listed(more))}; use "
             "that version or a later one"
         )
-    lottery = _read(path, lambda: _lottery(path, sheet["lottery"], default, given))
+    lottery = _read(path, lambda: from_dict(sheet["lottery"]))
+    objective = _read(path, lambda: ObjectiveConfig(**values.get("objective", {})))
+    theirs, ours = _named(lottery, objective), _named(default.lottery, default.objective)
+    codes = {
+        name: value
+        for name, value in theirs.items()
+        if _is_code(name, value) and value != ours.get(name)
+    }
+    controls = values.get("controls", ())
+    mine = default.controls
+    own = [name for name in controls if is_own_code(name)] if isinstance(controls, list) else []
+    if unlike := [name for name in own if name not in mine]:
+        codes["controls"] = listed(unlike)
+    _require_said(path, codes, given)
+    # The flag's value follows: until then it is this study's own.
+    if OBJECTIVE in codes:
+        own = default.objective
+        objective = dataclasses.replace(objective, name=own.name, direction=own.direction)
+        del codes[OBJECTIVE]
+    if codes.pop("controls", None):
+        values["controls"] = list(mine)
+    plain = {name.removeprefix("lottery."): ours[name] for name in codes}
+    lottery = _read(path, lambda: lottery.override(plain))
+    values["objective"] = objective
     return TakenSettings(
         folder=folder,
         name=sheet["name"],
         scale=sheet["scale"],
-        config=_read(path, lambda: _settings(path, values, lottery, default, given)),
+        config=_read(path, lambda: _settings(values, lottery, default)),
         default=default,
     )
 
 
-def _lottery(
-    path: Path, values: Mapping[str, Any], default: StudyConfig, given: Collection[str]
-) -> LotteryConfig:
-    lottery, ours = from_dict(values), default.lottery.flat()
-    codes = {
-        name: value
-        for name, value in lottery.flat().items()
-        if _is_code(name, value) and value != ours.get(name)
-    }
-    if unsaid := codes.keys() - given:
+def _named(lottery: LotteryConfig, objective: ObjectiveConfig) -> dict[str, Any]:
+    """Returns the settings that may be code, among others, by their dotted paths."""
+    return {**flatten(lottery.flat(), "lottery."), OBJECTIVE: objective.name}
+
+
+def _require_said(path: Path, codes: Mapping[str, object], given: Collection[str]) -> None:
+    """Raises ``ConfigError`` if a setting that is code is not said by the new study itself."""
+    if unsaid := sorted(codes.keys() - given):
         lines = [
-            f"{path}: its {name} {legible(codes[name])} is code, which no command takes from the "
-            f"folder of a study: give --lottery.{name.replace('_', '-')}"
-            for name in sorted(unsaid)
+            f"{path}: its {name.removeprefix('lottery.')} {legible(str(codes[name]))} is code, "
+            f"which no command takes from the folder of a study: give --{name.replace('_', '-')}"
+            for name in unsaid
         ]
-        raise _CodeError("\n".join(lines))
-    # The flag's value follows: until then it is this study's own.
-    return lottery.override({name: ours[name] for name in codes})
+        raise ConfigError("\n".join(lines))
 
 
 def _is_code(name: str, value: object) -> bool:
     """Returns whether a setting names code that would be run; torchvision's is installed here."""
-    if name == "model.name" and isinstance(value, str):
+    if name == "lottery.model.name" and isinstance(value, str):
         return is_own_network(value) and not is_of_torchvision(value)
     return is_own_code(value)
 
 
-class _CodeError(ConfigError):
-    """A part of another study is code."""
-
-
 def _settings(
-    path: Path,
-    values: Mapping[str, Any],
-    lottery: LotteryConfig,
-    default: StudyConfig,
-    given: Collection[str],
+    values: Mapping[str, Any], lottery: LotteryConfig, default: StudyConfig
 ) -> StudyConfig:
     taken = dict(values)
-    controls = taken.get("controls", [])
-    codes = [name for name in controls if is_own_code(name) and name not in default.controls]
-    if codes and "controls" not in given:
-        raise _CodeError(
-            f"{path}: its controls {legible(listed(codes))} are code, which no command takes from "
-            "the folder of a study: give --controls"
-        )
-    if codes:
-        # The flag's value follows: until then it is this study's own.
-        taken["controls"] = list(default.controls)
     for name in LISTS:
         if name in taken:
             if not isinstance(taken[name], list):
                 raise TypeError(f"{name} must be a list")
             taken[name] = tuple(taken[name])
-    if "objective" in taken:
-        taken["objective"] = ObjectiveConfig(**taken["objective"])
     # What an older version did not know yet had its default.
     plain = StudyConfig(name=default.name)
     kept = {name: getattr(default, name) for name in OWN}
@@ -161,8 +160,6 @@ def _read(path: Path, make: Callable[[], T]) -> T:
     """
     try:
         return make()
-    except _CodeError:
-        raise
     except ConfigError as error:
         raise DamagedError(f"{path} has settings that are none: {error}") from error
     except (TypeError, AttributeError, ValueError, KeyError) as error:

@@ -15,11 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from lttune.config.fields import settings_text
+from lttune.config.own import without_place
 from lttune.config.passwords import masked_command
 from lttune.config.phase import phase_of
 from lttune.records.best import front, ranked
 from lttune.records.folder import read_answer
 from lttune.records.ledger import ENDED, Ledger
+from lttune.records.objectives import objective_text
 from lttune.records.summary import AT_DENSITIES, trial_metrics
 from lttune.study.console.table import clock
 from lttune.study.settings import StudyConfig
@@ -150,9 +152,12 @@ def _best(
     if not best:
         return None
     title = "best trials by {} (validation)" if alone else "Pareto front by {} (validation)"
-    table = Table(title=title.format(" and ".join(objective.measures)), title_justify="left")
+    measures = [without_place(name) for name in objective.measures]
+    table = Table(title=title.format(" and ".join(measures)), title_justify="left")
     metrics = [
-        trial_metrics([row for row in rows if row["trial"] == t.number], classes, config.objective)
+        trial_metrics(
+            [row for row in rows if row["trial"] == t.number], classes, objective, t.values or ()
+        )
         for t in best
     ]
     columns = {
@@ -160,12 +165,12 @@ def _best(
         for density in AT_DENSITIES
         if any(f"test_accuracy_at_{density:g}" in found for found in metrics)
     }
-    for name in ("trial", "settings", *objective.measures, *columns, "time"):
+    for name in ("trial", "settings", *measures, *columns, "time"):
         is_text = name in ("trial", "settings")
         table.add_column(name, justify="left" if is_text else "right", no_wrap=name == "trial")
     for trial, found in zip(best, metrics, strict=True):
         tests = [f"{found[key]:.2%}" if key in found else "-" for key in columns.values()]
-        values = [f"{value:.4f}" for value in trial.values or ()]
+        values = [objective_text(value) for value in trial.values or ()]
         settings = Text(settings_text(trial.hparams))
         table.add_row(
             f"{trial.number:03d} {trial.phase}",

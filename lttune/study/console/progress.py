@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
 from lttune.records.ledger import ENDED, OVER, Ledger, Trial
+from lttune.records.objectives import objective_text
 from lttune.study.console.reached import ReachedNote
 from lttune.study.console.table import clock, head_text, running_table
 
@@ -82,7 +83,7 @@ class Progress:
 
     def _line(self, trial: Trial, report: Mapping[str, Any]) -> str:
         done = self._ledger.count(*ENDED)
-        value = "" if trial.objective is None else f"  objective {trial.objective:.4f}"
+        value = "" if trial.objective is None else f"  objective {objective_text(trial.objective)}"
         reached = ""
         if "density" in report:
             reached = f"  level {report['level']}  density {report['density']:.1%}"

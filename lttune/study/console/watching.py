@@ -22,6 +22,7 @@ from lttune.config import flatten
 from lttune.errors import legible
 from lttune.records.folder import read_listing, read_sheet
 from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, OVER, Ledger, Trial, listed_trials
+from lttune.records.objectives import objective_text
 from lttune.store.locks import BEAT_S, NOTE, driver, is_elsewhere
 from lttune.store.temporary import UNKNOWN_OWNER_S
 from lttune.study.console.outcome import show_answer
@@ -197,7 +198,7 @@ def _head(seen: Glance) -> Text:
 
 
 def _ended(trial: Trial, ledger: Ledger) -> str:
-    value = "" if trial.objective is None else f"  objective {trial.objective:.4f}"
+    value = "" if trial.objective is None else f"  objective {objective_text(trial.objective)}"
     trouble = f"  {trial.error}" if trial.error else ""
     done = ledger.count(*ENDED)
     return f"[{done}/{ledger.total}] {trial.name}: {trial.state}{value}{trouble}"

@@ -11,7 +11,7 @@ from typing import Any
 from lttune.config import LotteryConfig
 from lttune.config.control import CONTROLS
 from lttune.config.design.points import Role
-from lttune.config.own import require_row_or_own
+from lttune.config.own import is_own_code, require_row_or_own
 from lttune.config.phase import PHASES, Origin, Phase, phase_names, phase_of
 from lttune.config.rules import every_rule
 from lttune.data import Dataset
@@ -20,6 +20,7 @@ from lttune.pruning.densities import planned_densities
 from lttune.records.columns import QUOTIENT_ERROR
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
+from lttune.records.own import LARGEST_OBJECTIVE
 from lttune.study.declared import Study
 from lttune.study.phases.confirmation import Confirmation
 from lttune.study.settings import StudyConfig
@@ -79,11 +80,20 @@ def require_trials(
         if values is not None and len(values) != len(names):
             raise StorageError(f"{where}.values must be {' and '.join(names)}, got {values}")
         for name, value in zip(names, values or [], strict=False):
-            # Both objectives and the densities that they are told of are shares.
-            least = QUOTIENT_ERROR if name == "ticket_density" else -QUOTIENT_ERROR
-            if not least <= value <= 1 + QUOTIENT_ERROR:
-                text = f"{name} in {'(' if least > 0 else '['}0, 1]"
+            text, low, high = _range_of(name)
+            if not low <= value <= high:
                 raise StorageError(f"{where}.values must have {text}, got {quoted(value)}")
+
+
+def _range_of(name: str) -> tuple[str, float, float]:
+    """Returns what a measure of an objective must be, in words, and its bounds."""
+    if is_own_code(name):
+        text = f"{name} at most {LARGEST_OBJECTIVE:g} in size"
+        return text, -LARGEST_OBJECTIVE, LARGEST_OBJECTIVE
+    # Both objectives and the densities that they are told of are shares.
+    is_density = name == "ticket_density"
+    least = QUOTIENT_ERROR if is_density else -QUOTIENT_ERROR
+    return f"{name} in {'(' if is_density else '['}0, 1]", least, 1 + QUOTIENT_ERROR
 
 
 def planned_trials(phase: Phase, config: StudyConfig, study: Study) -> list[PlannedTrial]:

@@ -2,7 +2,8 @@
 
 Li et al. (2020), A System for Massively Parallel Hyperparameter Tuning. Trials with other pruning
 fractions have other densities at the same level, and accuracy falls with density; so a trial is
-judged at fixed depths, by its accuracy there, linear in depth between its levels.
+judged at fixed depths, by its accuracy there, linear in depth between its levels. By an objective
+of one's own it is judged by what that says of the levels until then, in the same way.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class SearchHalving(AsyncHyperBandScheduler):
     Args:
         objective: the objective. Trials are judged at a quarter and at half of the depth that it
             reads: by validation accuracy, for ticket_density by what of it is lost since the dense
-            network, which is what that objective reads.
+            network, which is what that objective reads; for one's own by its number so far.
     """
 
     def __init__(self, objective: ObjectiveConfig) -> None:
@@ -38,6 +39,9 @@ class SearchHalving(AsyncHyperBandScheduler):
             stop_last_trials=False,
         )
         self._relative = objective.name == "ticket_density"
+        # What is judged is made larger where it is better.
+        self._sign = -1.0 if objective.is_own and objective.directions[0] == "minimize" else 1.0
+        self._column = "so_far" if objective.is_own else "val_accuracy"
         self._curves: dict[str, dict[float, float]] = {}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
@@ -47,7 +51,7 @@ class SearchHalving(AsyncHyperBandScheduler):
         # By depth: a trial that Ray repeats after a machine died replays levels seen before.
         curve = self._curves.setdefault(trial.trial_id, {})
         last, now = max(curve, default=-1.0), result["depth"]
-        curve[now] = result["val_accuracy"]
+        curve[now] = self._sign * result[self._column]
         for milestone in self._milestones:
             if last < milestone <= now:
                 judged = {"depth": milestone, "judged": self._at(milestone, curve)}

@@ -33,9 +33,11 @@ class LotteryTrainable(tune.Trainable):
     """Trains one trial's trajectories level by level.
 
     Every result holds ``level``, ``depth``, means over replicates, ``rows`` for the records and
-    ``done``. The last one holds ``values``, the objective's numbers. An exception ends the trial
-    with a result that carries its text as ``error``, and what to do as ``refused`` where a disk
-    takes nothing more: Ray repeats only what a dying process or machine broke, never a bug.
+    ``done``. The last one holds ``values``, the objective's numbers; where trials are stopped by an
+    objective of one's own, each holds ``so_far``, its number of the levels until then. An exception
+    ends the trial with a result that carries its text as ``error``, and what to do as ``refused``
+    where a disk takes nothing more: Ray repeats only what a dying process or machine broke, never a
+    bug.
     """
 
     def setup(  # pyright: ignore[reportIncompatibleMethodOverride]  # with_parameters adds them.
@@ -68,6 +70,7 @@ class LotteryTrainable(tune.Trainable):
             return Lab(datasets, trained_by, Store(Path(store), behind=not stops), seed, device)
 
         self.objective, self._laboratory = objective, laboratory
+        self._is_judged = stops and objective.is_own
         self.lab: Lab | None = None
         # Raised here, Ray would see a worker that died and make another. The first step asks again,
         # and reports it.
@@ -113,7 +116,10 @@ class LotteryTrainable(tune.Trainable):
             report["depth"] = depth(report["density"])
             if report["last"]:
                 lab.store.settle()
+            if report["last"] or self._is_judged:
                 values = objectives(rows, lab.examples(lottery.data).classes, self.objective)
-                yield {**report, "values": values, "done": True}
-            else:
-                yield {**report, "done": False}
+                if self._is_judged:
+                    report["so_far"] = values[0]
+                if report["last"]:
+                    report["values"] = values
+            yield {**report, "done": report["last"]}

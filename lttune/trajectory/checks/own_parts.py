@@ -13,15 +13,16 @@ from lttune.config.rules import every_rule
 from lttune.config.seeding import stream
 from lttune.data import Dataset
 from lttune.data.resident import resident
-from lttune.data.transforms import as_asked
+from lttune.data.transforms import as_asked, outline
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights, ones
 from lttune.pruning.criteria import Evidence, evidence_of
 from lttune.pruning.criteria.own import criterion_of
-from lttune.records.own import known_part
+from lttune.records.own import OBJECTIVE, known_part, own_objective
 from lttune.training.schedule import SCHEDULE, rate
 from lttune.trajectory.branches import Departure
 from lttune.trajectory.branches.own import CONTROL_SETTING, control_of
+from lttune.trajectory.checks.made_up import trajectories_made_up, with_other_tests
 from lttune.trajectory.lab import network_of
 from lttune.trajectory.starts import Junction, start_weights
 
@@ -32,14 +33,19 @@ STEPS_TRIED = 200
 
 
 def check_own_parts(
-    reached: Sequence[LotteryConfig], datasets: Mapping[str, Dataset], controls: Collection[str]
+    reached: Sequence[LotteryConfig],
+    datasets: Mapping[str, Dataset],
+    controls: Collection[str],
+    objective: str | None = None,
 ) -> None:
-    """Checks that criteria, schedules and controls of one's own give what is asked of them.
+    """Checks that what is of one's own gives what is asked of it, networks and pictures aside.
 
     Args:
-        reached: all configurations that the study can come to, their lengths counted.
+        reached: all configurations that the study can come to, the base first, their lengths
+            counted.
         datasets: by name.
         controls: names of all that are trained beside.
+        objective: the name of a study's.
 
     Raises:
         ConfigError: with a line for each that does not.
@@ -63,6 +69,9 @@ def check_own_parts(
                 if is_own_code(train.schedule) and (train, continues) not in tried:
                     tried.add((train, continues))
                     rules.attempt(lambda t=train, c=continues: _try_schedule(t, c))
+        if objective is not None and is_own_code(objective):
+            base = reached[0]
+            rules.attempt(lambda: _try_objective(objective, base, datasets[base.data.name]))
 
 
 def _try_criterion(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
@@ -154,3 +163,14 @@ def _try_schedule(train: TrainConfig, continues: bool) -> None:
         known_part(SCHEDULE, train.schedule).refuse(
             "must end above 0 where training goes on at its last rate ('continue', 'finetune')"
         )
+
+
+def _try_objective(name: str, config: LotteryConfig, dataset: Dataset) -> None:
+    """Asks for the number of whatever can come of a trial."""
+    part, classes = known_part(OBJECTIVE, name), outline(dataset, config.data)[1]
+    for rows in trajectories_made_up(config, dataset).values():
+        found = own_objective(name, rows, classes)
+        if own_objective(name, rows, classes) != found:
+            part.refuse("must return the same number whenever it is asked")
+        if any(own_objective(name, other, classes) != found for other in with_other_tests(rows)):
+            part.refuse("must not go by test examples, which a search would then be fitted to")

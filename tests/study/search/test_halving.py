@@ -6,9 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from one_worker import CONFIG, reports, worker
+from own_parts import code_of
 from ray.tune.schedulers import TrialScheduler
 
 from lttune.records.objectives import ObjectiveConfig, depth
+from lttune.records.own import OBJECTIVE
 from lttune.study.search.halving import SearchHalving
 
 CONTINUE, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP
@@ -20,14 +23,17 @@ class Race:
     """Some trials under one scheduler."""
 
     def __init__(self, **target: Any) -> None:
-        self.scheduler = SearchHalving(ObjectiveConfig(density=FLOOR, **target))
+        objective = ObjectiveConfig(density=FLOOR, **target)
+        self.scheduler, self._is_own = SearchHalving(objective), objective.is_own
         self._trials: dict[str, Any] = {}
 
     def report(self, name: str, at: float, accuracy: float, phase: str = "search") -> str:
         if name not in self._trials:
             self._trials[name] = SimpleNamespace(trial_id=name, config={"phase": phase})
             self.scheduler.on_trial_add(None, self._trials[name])
-        result = {"depth": at, "val_accuracy": accuracy}
+        # Accuracy of trials that are judged by something else says nothing.
+        known = {"val_accuracy": 0.5, "so_far": accuracy}
+        result = {"depth": at, **(known if self._is_own else {"val_accuracy": accuracy})}
         return self.scheduler.on_trial_result(None, self._trials[name], result)
 
     def run(self, name: str, *curve: tuple[float, float], **options: Any) -> list[str]:
@@ -98,3 +104,28 @@ def test_the_last_level_of_a_trial_counts_for_the_others():
     last = {"depth": 3, "val_accuracy": 0.9}
     race.scheduler.on_trial_complete(None, race._trials["only"], last)
     assert race.run("bad", *flat(0.5, 0, 2)) == [CONTINUE, STOP]
+
+
+@pytest.mark.parametrize(("direction", "stopped"), [("maximize", "low"), ("minimize", "high")])
+def test_by_an_objective_of_ones_own_trials_are_judged_by_what_it_says_so_far(direction, stopped):
+    numbers = {"low": -40.0, "high": 300.0}
+    better = next(name for name in numbers if name != stopped)
+    race = Race(name="./mine.py:part", direction=direction)
+    assert race.run(better, *flat(numbers[better], 0, 2, 4)) == [CONTINUE] * 3
+    assert race.run(stopped, *flat(numbers[stopped], 0, 2)) == [CONTINUE, STOP]
+
+
+def test_trials_of_workers_are_judged_by_what_those_report(tmp_path):
+    source = "def part(rows, classes):\n    return rows[0]['train.lr'] / len(rows)\n"
+    code = code_of(tmp_path, OBJECTIVE, source)
+    objective = ObjectiveConfig(name=code.name, direction="maximize", density=0.6)
+    scheduler, said = SearchHalving(objective), dict[float, list[str]]()
+    for rate in (5e-3, 1e-3):
+        trial: Any = SimpleNamespace(trial_id=str(rate), config={"phase": "search"})
+        scheduler.on_trial_add(None, trial)
+        config = {**CONFIG, "hparams": {"train.lr": rate}}
+        asked = {"stops": True, "config": config, "codes": [code], "objective": objective}
+        found = reports(worker(tmp_path / "cells", **asked))
+        said[rate] = [scheduler.on_trial_result(None, trial, report) for report in found]
+    assert said[5e-3] == [CONTINUE] * 4
+    assert said[1e-3][:2] == [CONTINUE, STOP]

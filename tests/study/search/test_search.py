@@ -144,11 +144,17 @@ def test_a_phase_that_is_not_asked_for_keeps_its_plan_and_its_trials(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "direction"),
-    [("accuracy_auc", "MAXIMIZE"), ("accuracy_at", "MAXIMIZE"), ("ticket_density", "MINIMIZE")],
+    ("asked", "direction"),
+    [
+        ({"name": "accuracy_auc"}, "MAXIMIZE"),
+        ({"name": "accuracy_at"}, "MAXIMIZE"),
+        ({"name": "ticket_density"}, "MINIMIZE"),
+        ({"name": "./mine.py:part", "direction": "minimize"}, "MINIMIZE"),
+        ({"name": "./mine.py:part", "direction": "maximize"}, "MAXIMIZE"),
+    ],
 )
-def test_the_direction_is_the_objectives(tmp_path, name, direction):
-    search = searcher(ledger(tmp_path), objective=ObjectiveConfig(name=name))
+def test_the_direction_is_the_objectives(tmp_path, asked, direction):
+    search = searcher(ledger(tmp_path), objective=ObjectiveConfig(**asked))
     assert search.proposals.study.direction.name == direction
 
 

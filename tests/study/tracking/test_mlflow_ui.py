@@ -54,7 +54,7 @@ def place(tmp_path_factory):
         for level in sorted({row["level"] for row in mine}):
             metrics = level_metrics([row for row in mine if row["level"] == level])
             tracker.level(number, level, metrics)
-        tracker.end_trial(number, "FINISHED", trial_metrics(mine, 10, ObjectiveConfig()))
+        tracker.end_trial(number, "FINISHED", trial_metrics(mine, 10, ObjectiveConfig(), ()))
     tracker.finish("FINISHED", [write_report(study)])
     assert tracker.close(240) == ""
     return folder
