@@ -32,6 +32,7 @@ from lttune.study.checks.configurations import (
     check_memory,
     check_objective,
     check_points,
+    check_same_measures,
     check_space,
 )
 from lttune.study.declared import Space, Study
@@ -44,6 +45,7 @@ from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.checks import check_controls, check_idle, check_own_parts
 from lttune.trajectory.lab import network_of
+from lttune.trajectory.measurements.own import MEASURE
 
 _LOG = logging.getLogger(__name__)
 
@@ -146,6 +148,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         own = mistakes.attempt(lambda: made_known(named))
         # What cannot be imported is told already.
         there = [name for name in names if own is not None or not is_own_code(name)]
+        mistakes.attempt(lambda: check_same_measures(space or {}, points or ()))
         datasets = _loaded(there, mistakes)
         fitting = None if own is None else datasets
         corners = mistakes.attempt(lambda: _reached(config, space, points, fitting))
@@ -279,7 +282,7 @@ def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -
 
 def _own_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -> list[tuple[str, str]]:
     """Returns field and name of each part of one's own that the study can come to."""
-    values, found = base.flat(), list[tuple[str, str]]()
+    values, found = base.flat(), [(MEASURE, name) for name in base.train.measure]
     for field in OWN_FIELDS:
         is_own = is_own_network if field == NETWORK else is_own_code
         names = [values.get(field), *_varied((field,), space, points)]

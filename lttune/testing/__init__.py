@@ -7,7 +7,14 @@ as a study would.
 
 from lttune.testing.criteria import check_criterion
 from lttune.testing.datasets import check_dataset
+from lttune.testing.measures import check_measure
 from lttune.testing.networks import check_network
 from lttune.testing.schedules import check_schedule
 
-__all__ = ["check_criterion", "check_dataset", "check_network", "check_schedule"]
+__all__ = [
+    "check_criterion",
+    "check_dataset",
+    "check_measure",
+    "check_network",
+    "check_schedule",
+]

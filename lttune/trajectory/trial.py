@@ -14,10 +14,11 @@ from lttune.data.dataset import validation_size
 from lttune.models import masks
 from lttune.pruning.densities import around, planned_densities
 from lttune.store.store import Stored
-from lttune.trajectory import connectivity, measurements
+from lttune.trajectory import connectivity
 from lttune.trajectory.branches import BRANCHES, FROM_DENSE, ticket_of
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.lottery import Level, trajectories
+from lttune.trajectory.measurements.of_layers import of_level
 from lttune.trajectory.task import Task, Ticket
 
 AVERAGED = ("density", "test_accuracy", "val_accuracy", "early_stop_step", "train_time_s")
@@ -49,7 +50,7 @@ def run_trial(
         means["diverged"] = fmean(row["diverged"] for row in rows)
         rows += [one.row for one in branched]
         last = all(level.last for level in levels)
-        layers = [row for level in levels for row in measurements.of_level(level)]
+        layers = [row for level in levels for row in of_level(level)]
         yield {"level": levels[0].level, **means, "last": last, "rows": rows, "layers": layers}
 
 

@@ -58,6 +58,9 @@ RUN_BY = {
     "python parts_study.py": (
         "tests/study/test_own_parts_study.py::test_records_name_the_parts_and_report_is_written"
     ),
+    "python parts_study.py --name looked --lottery.train.measure ./look.py:look": (
+        "tests/study/test_measured_study.py::test_records_have_what_was_measured_of_every_network"
+    ),
     "lttune export results/patches --level 2": (
         "tests/study/test_own_network_study.py::test_a_ticket_is_exported_without_the_code"
     ),

@@ -68,7 +68,7 @@ def taken_settings(
     Raises:
         StorageError: if the folder holds no study, or its sheet no such settings.
         RefusedError: if a newer lttune wrote it.
-        ConfigError: if a network, criterion, schedule or dataset is code of the other study's.
+        ConfigError: if one of its settings names code of the other study's.
     """
     path = folder / "study.json"
     sheet = read_sheet(folder, ("name", "scale", "config", "lottery"))
@@ -92,15 +92,15 @@ def taken_settings(
 def _lottery(
     path: Path, values: Mapping[str, Any], default: StudyConfig, given: Collection[str]
 ) -> LotteryConfig:
-    lottery, ours = from_dict(values), default.lottery.flat()
+    lottery, ours = from_dict(values), flatten(default.lottery.nested())
     codes = {
         name: value
-        for name, value in lottery.flat().items()
+        for name, value in flatten(lottery.nested()).items()
         if _is_code(name, value) and value != ours.get(name)
     }
     if unsaid := codes.keys() - given:
         lines = [
-            f"{path}: its {name} {legible(codes[name])} is code, which no command takes from the "
+            f"{path}: its {name} {_words(codes[name])} is code, which no command takes from the "
             f"folder of a study: give --lottery.{name.replace('_', '-')}"
             for name in sorted(unsaid)
         ]
@@ -113,7 +113,11 @@ def _is_code(name: str, value: object) -> bool:
     """Returns whether a setting names code that would be run; torchvision's is installed here."""
     if name == "model.name" and isinstance(value, str):
         return is_own_network(value) and not value.startswith("torchvision:")
-    return is_own_code(value)
+    return any(map(is_own_code, value)) if isinstance(value, list) else is_own_code(value)
+
+
+def _words(value: Any) -> str:
+    return legible(" ".join(value) if isinstance(value, list) else str(value))
 
 
 class _CodeError(ConfigError):

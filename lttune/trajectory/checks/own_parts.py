@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Hashable, Mapping, Sequence
 
+import numpy as np
 import torch
 
 from lttune.config import LotteryConfig, TrainConfig
@@ -12,14 +13,17 @@ from lttune.config.own import is_own_code
 from lttune.config.rules import every_rule
 from lttune.config.seeding import stream
 from lttune.data import Dataset
+from lttune.data.dataset import validation_size
 from lttune.data.resident import resident
 from lttune.data.transforms import as_asked
-from lttune.models.masks import ones
+from lttune.models.masks import Weights, ones
 from lttune.pruning.criteria import Evidence
 from lttune.pruning.criteria.own import criterion_of
 from lttune.records.own import known_part
 from lttune.training.schedule import SCHEDULE, rate
 from lttune.trajectory.lab import network_of
+from lttune.trajectory.measurements.observed import ObservedNetwork
+from lttune.trajectory.measurements.own import MEASURE, OwnMeasures
 
 EXAMPLES_TRIED = 8
 """Pictures that a criterion is tried on."""
@@ -30,7 +34,7 @@ STEPS_TRIED = 200
 def check_own_parts(
     reached: Sequence[LotteryConfig], datasets: Mapping[str, Dataset], controls: Collection[str]
 ) -> None:
-    """Checks that criteria and schedules of one's own give what is asked of them.
+    """Checks that criteria, schedules and measurements of one's own give what is asked of them.
 
     Args:
         reached: all configurations that the study can come to.
@@ -47,6 +51,10 @@ def check_own_parts(
             if is_own_code(config.prune.criterion) and key not in tried:
                 tried.add(key)
                 rules.attempt(lambda config=config: _try_criterion(config, datasets))
+            key = config.train.measure, config.model, config.prune.exclude, config.data
+            if config.train.measure and key not in tried:
+                tried.add(key)
+                rules.attempt(lambda config=config: _try_measures(config, datasets))
             for train in {config.train, config.target.training(config.train)}:
                 continues = config.kept == "continue" or "finetune" in controls
                 if is_own_code(train.schedule) and (train, continues) not in tried:
@@ -73,6 +81,31 @@ def _try_criterion(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> No
         rng=stream(0, 0, "criterion"),
     )
     criterion_of(config.prune.criterion)(evidence)
+
+
+def _try_measures(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
+    """Measures the untrained network of a configuration, twice."""
+    dataset = as_asked(datasets[config.data.name], config.data)
+    network = network_of(config, datasets[config.data.name])
+    count = validation_size(dataset, config.data.validation)
+    initial = network.initial_weights(stream(0, 0, "init"))
+    validation = resident(dataset)[0].take(np.arange(count))
+
+    def untrained(weights: Weights) -> ObservedNetwork:
+        return ObservedNetwork(
+            branch="trunk",
+            level=0,
+            weights={name: value.clone() for name, value in weights.items()},
+            mask=ones(weights, network.prunable),
+            _network=network,
+            _validation=validation,
+        )
+
+    for name in config.train.measure:
+        measure = OwnMeasures([name], untrained, lambda step: step)
+        if measure(0, initial) != measure(0, initial):
+            known_part(MEASURE, name).refuse("must give the same numbers of the same network again")
+    OwnMeasures(config.train.measure, untrained, lambda step: step)(0, initial)
 
 
 def _try_schedule(train: TrainConfig, continues: bool) -> None:

@@ -22,6 +22,7 @@ from lttune.models.own.row import LoadedNetwork
 from lttune.pruning.criteria.own import CRITERION
 from lttune.records.own import OwnCode, OwnPart, known_part
 from lttune.training.schedule import SCHEDULE
+from lttune.trajectory.measurements.own import MEASURE
 
 _Key = TypeVar("_Key")
 _Row = TypeVar("_Row")
@@ -66,7 +67,7 @@ def _code_of(function: NetworkFunction) -> OwnCode:
 
 
 def with_parts(config: LotteryConfig) -> dict[tuple[str, str], OwnPart]:
-    """Runs the code of the criterion, schedule and pictures of one's own that are named.
+    """Runs the code of the other parts of one's own that are named: all but the network.
 
     Returns:
         Field and name of each -> what it is now, whatever stands in its file later.
@@ -77,6 +78,7 @@ def with_parts(config: LotteryConfig) -> dict[tuple[str, str], OwnPart]:
     data = [config.data.name, config.target.data, config.pretrain.data]
     named = [(CRITERION, config.prune.criterion), (SCHEDULE, config.train.schedule)]
     named += [(PICTURES, name) for name in dict.fromkeys(data) if name is not None]
+    named += [(MEASURE, name) for name in config.train.measure]
     codes = made_known((field, name) for field, name in named if is_own_code(name))
     return {(code.field, code.name): known_part(code.field, code.name) for code in codes}
 
