@@ -91,7 +91,11 @@ def with_schedule(found: Found, name: str) -> None:
 
 
 def _aimed(at: Junction, target: TargetConfig) -> Junction:
-    return dataclasses.replace(at, config=dataclasses.replace(at.config, target=target))
+    # A study's measurements need its code, and are of its own trainings.
+    train = dataclasses.replace(at.config.train, measure=())
+    return dataclasses.replace(
+        at, config=dataclasses.replace(at.config, target=target, train=train)
+    )
 
 
 def _task(name: str, level: int, replicate: int, at: Junction, lab: Lab) -> Task:

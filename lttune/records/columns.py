@@ -14,7 +14,7 @@ from lttune.config import LotteryConfig
 from lttune.config.lottery.length import STEPS_OF
 from lttune.config.rules import MOST_LEVELS, MOST_STEPS
 from lttune.errors import DamagedError, listed, quoted
-from lttune.records.schema import MEASURES, Columns
+from lttune.records.schema import MEASURES, OWN_MEASURES, Columns
 
 _NUMBER = pa.float64()
 _TYPES = {bool: pa.bool_(), int: pa.int64(), float: _NUMBER, str: pa.string()}
@@ -139,7 +139,9 @@ def require_columns(
 
 
 def require_settings(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Checks the columns of records that are not documented: settings, and shares of layers.
+    """Checks the columns of records that are not documented by name.
+
+    These are settings, shares of layers, and measurements of one's own.
 
     Args:
         path: the table's file.
@@ -150,7 +152,8 @@ def require_settings(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     names = rows[0].keys() if rows else ()
     shares = [name for name in names if name.startswith(_OF_LAYERS)]
-    known = {**SETTINGS, **dict.fromkeys(shares, (_NUMBER, "The share of a layer."))}
+    own = [name for name in names if name.startswith(OWN_MEASURES)]
+    known = {**SETTINGS, **dict.fromkeys([*shares, *own], (_NUMBER, "Of a layer, or one's own."))}
     settings = [name for name in names if name in known]
     gaps = [name for name in settings if name not in OF_EVERY_TRIAL]
     require_columns(path, rows, settings, known, gaps)

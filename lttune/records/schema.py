@@ -2,9 +2,10 @@
 
 ``records.parquet`` has a row for each (trial, replicate, branch, level), one trained network: the
 columns of ``MEASURES`` below, one column for each field of the trial's configuration under its
-dotted path (``train.lr``, ``prune.fractions.fc1``), and one ``density.<layer>`` for each prunable
-layer. ``layers.parquet`` has a row for each (trial, replicate, level, layer) of the trunk: the
-columns of ``LAYERS``. Both carry the SHA-256 of their bytes, and name the study that they are of.
+dotted path (``train.lr``, ``prune.fractions.fc1``), one ``density.<layer>`` for each prunable
+layer, and two for each measurement of one's own (``OWN_MEASURES``). ``layers.parquet`` has a row
+for each (trial, replicate, level, layer) of the trunk: the columns of ``LAYERS``. Both carry the
+SHA-256 of their bytes, and name the study that they are of.
 """
 
 from __future__ import annotations
@@ -115,6 +116,10 @@ LAYERS: dict[str, tuple[pa.DataType, str]] = {
 """Column of ``layers.parquet`` -> (type, meaning). Null where there is nothing to average, and what
 a diverged training moved."""
 
+OWN_MEASURES = ("measured.", "end_measured.")
+"""How columns of the records begin that hold measurements of one's own (``train.measure``): numbers
+at the early-stopping step, and after the last step; null where one was not known."""
+
 ORDER = ("trial", "replicate", "branch", "level", "layer")
 """By which columns rows are sorted, as far as a table has them."""
 
@@ -168,7 +173,7 @@ def table_of(
     order = [name for name in ORDER if name in columns]
     values = _by_column(sorted(rows, key=itemgetter(*order)), columns)
     fields = [pa.field(n, t, metadata={"doc": doc}) for n, (t, doc) in columns.items()]
-    fields += [pa.field(name, _type(values[name])) for name in sorted(values.keys() - columns)]
+    fields += [pa.field(n, _type(n, values[n])) for n in sorted(values.keys() - columns)]
     arrays = [pa.array(values[field.name], field.type) for field in fields]
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=about))
 
@@ -183,8 +188,10 @@ def _by_column(rows: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str,
     return dict(zip(blank, values, strict=True)) if rows else dict.fromkeys(blank, ())
 
 
-def _type(values: Sequence[Any]) -> pa.DataType:
+def _type(name: str, values: Sequence[Any]) -> pa.DataType:
     """Returns the type of a column that is not documented; text if there is nothing in it."""
+    if name.startswith(OWN_MEASURES):
+        return pa.float64()
     types = set(map(type, values)) - {type(None)}
     # A learning rate written as 1 in one trial and 0.5 in another is one float column.
     return _TYPES[float if types == {int, float} else next(iter(types), str)]

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 
 from lttune.config.own import is_own_code, without_place
 from lttune.records.objectives import ObjectiveConfig, Rows, at_density, measure
+from lttune.records.schema import OWN_MEASURES
 
 LEVEL_METRICS = (
     "density",
@@ -34,13 +35,17 @@ AT_DENSITIES = (0.2, 0.1, 0.05)
 
 
 def level_metrics(rows: Rows) -> dict[str, float]:
-    """Returns the metrics of one level from its rows, with ``_std`` where there are replicates."""
+    """Returns the metrics of one level from its rows, with ``_std`` where there are replicates.
+
+    Measurements of one's own are among those of the trunk and of each control.
+    """
     metrics: dict[str, float] = {}
+    own = sorted({name for row in rows for name in row if name.startswith(OWN_MEASURES[0])})
     for name in sorted({row["branch"] for row in rows}):
         mine = [row for row in rows if row["branch"] == name]
         prefix = "" if name == "trunk" else f"{name}."
-        for column in LEVEL_METRICS if name == "trunk" else CONTROL_METRICS:
-            values = [float(row[column]) for row in mine if row[column] is not None]
+        for column in (*(LEVEL_METRICS if name == "trunk" else CONTROL_METRICS), *own):
+            values = [float(row[column]) for row in mine if row.get(column) is not None]
             if values:
                 metrics[f"{prefix}{column}"] = fmean(values)
             if len(values) > 1 and column in ("test_accuracy", "val_accuracy"):

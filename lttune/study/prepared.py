@@ -32,6 +32,7 @@ from lttune.study.checks.configurations import (
     check_depth,
     check_memory,
     check_points,
+    check_same_measures,
     check_space,
 )
 from lttune.study.checks.examples import loaded_datasets, with_steps
@@ -46,6 +47,7 @@ from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.branches.own import CONTROL_SETTING
 from lttune.trajectory.checks import check_controls, check_idle, check_own_parts
 from lttune.trajectory.lab import network_of
+from lttune.trajectory.measurements.own import MEASURE
 
 _LOG = logging.getLogger(__name__)
 
@@ -153,6 +155,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         own = mistakes.attempt(lambda: made_known(named))
         # What cannot be imported is told already.
         there = [name for name in names if own is not None or not is_own_code(name)]
+        mistakes.attempt(lambda: check_same_measures(space or {}, points or ()))
         datasets = loaded_datasets(there, mistakes)
         config = with_steps(config, datasets)
         if wide and config.lottery.has_epochs:  # A range may be one of its steps.
@@ -275,6 +278,7 @@ def _own_names(config: StudyConfig, space: Space, points: Sequence[Point]) -> li
     """Returns field and name of each part of one's own that the study can come to."""
     values, aim = config.lottery.flat(), config.objective
     found = [(OBJECTIVE, aim.name)] if aim.is_own else []
+    found += [(MEASURE, name) for name in config.lottery.train.measure]
     for field in OWN_FIELDS:
         is_own = is_own_network if field == NETWORK else is_own_code
         names = [values.get(field), *_varied((field,), space, points)]

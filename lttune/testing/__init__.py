@@ -8,6 +8,7 @@ as a study would.
 from lttune.testing.controls import check_control
 from lttune.testing.criteria import check_criterion
 from lttune.testing.datasets import check_dataset
+from lttune.testing.measures import check_measure
 from lttune.testing.networks import check_network
 from lttune.testing.objectives import check_objective
 from lttune.testing.schedules import check_schedule
@@ -16,6 +17,7 @@ __all__ = [
     "check_control",
     "check_criterion",
     "check_dataset",
+    "check_measure",
     "check_network",
     "check_objective",
     "check_schedule",

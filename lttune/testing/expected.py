@@ -16,8 +16,15 @@ def expect(holds: bool, otherwise: str) -> None:
 
 
 @contextlib.contextmanager
-def global_draws_untouched(name: str) -> Iterator[None]:
-    """Raises ``AssertionError`` if what is done inside moves PyTorch's or NumPy's generator."""
+def global_draws_untouched(
+    name: str, rule: str = "draw from the stream that it is given, no global one"
+) -> Iterator[None]:
+    """Raises ``AssertionError`` if what is done inside moves PyTorch's or NumPy's generator.
+
+    Args:
+        name: of who does it.
+        rule: what it must do instead.
+    """
 
     def states() -> tuple[bytes, str]:
         # Its state and nothing else is read: whoever draws from it is to be found out.
@@ -25,4 +32,4 @@ def global_draws_untouched(name: str) -> Iterator[None]:
 
     before = states()
     yield
-    expect(states() == before, f"{name} must draw from the stream that it is given, no global one")
+    expect(states() == before, f"{name} must {rule}")

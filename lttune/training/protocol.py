@@ -21,7 +21,11 @@ from lttune.config import SupermaskConfig, TrainConfig
 from lttune.data.resident import Examples
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
+from lttune.training.columns import own_columns
 from lttune.training.schedule import batches, evaluation_steps, rate
+
+ObserveFunction = Callable[[int, Weights], Mapping[str, float | None] | None]
+"""Step, a copy of the weights -> what stands in the history as ``measured``, None if nothing."""
 
 
 class Trainee(Protocol):
@@ -82,9 +86,8 @@ class Member:
     """0, or the step that the weights were rewound to."""
     snapshot_steps: tuple[int, ...] = ()
     """Steps whose weights are kept."""
-    observe: Callable[[int, Weights], None] | None = None
-    """Called at every evaluation whose loss is finite, with its step and a copy of the weights. It
-    changes nothing of the training."""
+    observe: ObserveFunction | None = None
+    """Called at every evaluation whose loss is finite. It changes nothing of the training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +96,8 @@ class Trained:
 
     measures: dict[str, Any]
     """Columns of the records that training determines; the same bytes every time."""
-    history: list[dict[str, float | int | None]]
-    """One entry an evaluation: step, val_loss, val_accuracy, and test_* if measured."""
+    history: list[dict[str, Any]]
+    """One entry an evaluation: step, val_loss, val_accuracy; test_* and ``measured`` if asked."""
     times: dict[str, float]
     """train_time_s and eval_time_s: wall seconds."""
     weights: Weights
@@ -163,9 +166,10 @@ class Course:
         self.history.append(entry)
         if loss < self._best_loss:
             self._best_loss, self.best = loss, session.weights()
-        self.eval_time_s += time.perf_counter() - began
         if self.member.observe is not None and not self.diverged:
-            self.member.observe(self.done, session.weights())
+            own = self.member.observe(self.done, session.weights())
+            entry |= {} if own is None else {"measured": dict(own)}
+        self.eval_time_s += time.perf_counter() - began
 
     def finish(self, session: Trainee, seconds: float) -> Trained:
         """Measures the early-stopping network and returns the result of ``seconds`` of training."""
@@ -241,4 +245,5 @@ def _measures(course: Course, session: Trainee) -> dict[str, Any]:
         "start_val_accuracy": history[0]["val_accuracy"],
         **{name: found[name] for name in names},
         **{f"end_{name}": end[name] for name in names},
+        **own_columns(history, found, end),
     }

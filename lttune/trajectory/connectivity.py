@@ -12,6 +12,7 @@ training examples, as in Izmailov et al. (2018).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,10 @@ from lttune.models.masks import Weights
 from lttune.store.cells import Cell
 from lttune.store.store import Stored
 from lttune.training.engines.processor import processor
-from lttune.trajectory.lab import Lab
 from lttune.trajectory.task import Task, weights_of
+
+if TYPE_CHECKING:  # A laboratory has networks loaded to be measured.
+    from lttune.trajectory.lab import Lab
 
 POINTS = 11
 """Points on the line, both ends included."""

@@ -14,15 +14,18 @@ from lttune.config.lottery.model import is_own_network
 from lttune.config.own import is_own_code
 from lttune.records.own import own_identity
 from lttune.training.schedule import SCHEDULE
+from lttune.trajectory.measurements.own import measures_identity
 
 
 def of_training(config: TrainConfig) -> dict[str, Any]:
     """Returns the fields of the training that matter: all, to a schedule of one's own.
 
-    A length in epochs is trained, and known here, by its steps alone.
+    A length in epochs is trained, and known here, by its steps alone. What is measured of one's own
+    changes no network, and is kept with it.
     """
     values = dataclasses.asdict(config)
-    del values["epochs"]
+    del values["epochs"], values["measure"]
+    values |= measures_identity(config.measure)
     if is_own_code(config.schedule):
         return values | own_identity(SCHEDULE, config.schedule)
     if config.optimizer not in ("momentum", "nesterov"):

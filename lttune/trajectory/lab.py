@@ -31,11 +31,12 @@ from lttune.pruning.criteria import Evidence
 from lttune.pruning.criteria.own import reads_examples
 from lttune.store.cells import Cell
 from lttune.store.store import Store, Stored
-from lttune.training.protocol import Engine, Material, Member
+from lttune.training.protocol import Engine, Material, Member, ObserveFunction
 from lttune.trajectory import identity
+from lttune.trajectory.measurements.own import own_measures
 from lttune.trajectory.task import Task, cell_of, mask_of
 
-Observer = Callable[[Task, Material], Callable[[int, Weights], None] | None]
+Observer = Callable[[Task, Material], ObserveFunction | None]
 """Task, its examples -> what is called at its evaluations (``Member.observe``)."""
 
 
@@ -49,7 +50,8 @@ class Lab:
         store: keeps them.
         seed: root of the random streams.
         device: where the examples live.
-        observer: returns what the training of a task calls at its evaluations, and None if nothing.
+        observer: returns what the training of a task calls at its evaluations, and None if nothing;
+            without it they call what ``train.measure`` names.
     """
 
     datasets: Mapping[str, Dataset]
@@ -210,8 +212,13 @@ class Lab:
             supermask=config.supermask if task.supermask else None,
             first_step=task.first_step,
             snapshot_steps=tuple(sorted(set(task.snapshots.values()))),
-            observe=self.observer(task, material) if self.observer else None,
+            observe=self._observe(task, material),
         )
+
+    def _observe(self, task: Task, material: Material) -> ObserveFunction | None:
+        if self.observer is not None:
+            return self.observer(task, material)
+        return own_measures(task, material, self.seed)
 
     def _prepare(self, data: DataConfig) -> _UsedDataset:
         key = _source(data)

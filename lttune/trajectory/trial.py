@@ -16,7 +16,7 @@ from lttune.data.epochs import in_steps
 from lttune.models import masks
 from lttune.pruning.densities import around, planned_densities
 from lttune.store.store import Stored
-from lttune.trajectory import connectivity, measurements
+from lttune.trajectory import connectivity
 from lttune.trajectory.branches import FROM_DENSE, WITH_BARRIER, ticket_of
 from lttune.trajectory.branches.own import (
     branch_identity,
@@ -27,6 +27,7 @@ from lttune.trajectory.branches.own import (
 )
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.lottery import Level, trajectories
+from lttune.trajectory.measurements.of_layers import of_level
 from lttune.trajectory.task import Task, Ticket
 
 AVERAGED = ("density", "test_accuracy", "val_accuracy", "early_stop_step", "train_time_s")
@@ -58,7 +59,7 @@ def run_trial(
         means["diverged"] = fmean(row["diverged"] for row in rows)
         rows += [one.row for one in branched]
         last = all(level.last for level in levels)
-        layers = [row for level in levels for row in measurements.of_level(level)]
+        layers = [row for level in levels for row in of_level(level)]
         yield {"level": levels[0].level, **means, "last": last, "rows": rows, "layers": layers}
 
 

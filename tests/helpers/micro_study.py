@@ -29,19 +29,19 @@ _SERVER.set_forkserver_preload(
 )
 
 
-def run(root: Path, fault: str = "") -> int:
+def run(root: Path, fault: str = "", flags: tuple[str, ...] = FLAGS) -> int:
     """Runs what is missing of the study; returns the exit code, negative for a signal."""
-    process = _SERVER.Process(target=_run, args=(root, fault))
+    process = _SERVER.Process(target=_run, args=(root, fault, flags))
     process.start()
     process.join(120)
     assert process.exitcode is not None, "the study hangs"
     return process.exitcode
 
 
-def _run(root: Path, fault: str) -> None:
+def _run(root: Path, fault: str, flags: tuple[str, ...]) -> None:
     os.environ |= {"LTTUNE_FAULT": fault, "OMP_NUM_THREADS": "1"}
     with one_process():
-        place = Place(root).run(*FLAGS)
+        place = Place(root).run(*flags)
     # A fault may have left none to write with.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -4,7 +4,9 @@ from statistics import stdev
 from typing import Any
 
 import pytest
+from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
+from lttune.config.control import CONTROLS
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.summary import (
     CONTROL_METRICS,
@@ -13,6 +15,7 @@ from lttune.records.summary import (
     level_metrics,
     trial_metrics,
 )
+from lttune.trajectory.measurements.own import MOST_MEASURED
 
 
 def row(branch: str = "trunk", replicate: int = 0, **values: Any) -> dict[str, Any]:
@@ -116,3 +119,23 @@ def test_a_function_of_ones_own_is_told_as_the_trial_had_it_and_not_run():
     assert metrics["accuracy_auc"] == pytest.approx(0.8)
     unknown = trial_metrics(curve(0, [0.9, 0.7, 0.5]), 10, objective, ())
     assert metrics.keys() - unknown.keys() == {"own.accuracy_auc"}
+
+
+def test_measurements_of_ones_own_are_metrics_of_the_ticket_and_its_controls():
+    rows = [row(replicate=r, **{"measured.margin": m}) for r, m in ((0, 1.0), (1, 3.0))]
+    rows += [row("reinit", **{"measured.margin": None}), row("random", **{"measured.margin": 0.5})]
+    rows = [{**one, "end_measured.margin": 9.0} for one in rows]
+    metrics = level_metrics([*rows, row("late", **{"measured.other": 2.0})])
+    found = {name: value for name, value in metrics.items() if "measured" in name}
+    assert found == {
+        "measured.margin": 2.0,
+        "random.measured.margin": 0.5,
+        "late.measured.other": 2.0,
+    }
+
+
+def test_mlflow_takes_the_metrics_of_a_level_in_one_call():
+    own = {f"measured.x{n}": 1.0 for n in range(MOST_MEASURED)}
+    branches = ("trunk", *CONTROLS)
+    rows = [row(branch, replicate=r, **own) for branch in branches for r in (0, 1)]
+    assert len(level_metrics(rows)) <= MAX_METRICS_PER_BATCH

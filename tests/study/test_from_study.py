@@ -233,6 +233,21 @@ def test_this_studys_own_objective_is_kept_with_the_others_direction(cwd):
     assert settings("--from", str(folder), study=study).objective == theirs
 
 
+@pytest.mark.parametrize("names", [["./mine.py:part"], ["mine:part", "mine:other"]])
+def test_measurements_of_another_study_are_not_run(refused, cwd, names):
+    (cwd / "mine.py").write_text("open('ran', 'w')\n\ndef part(*given):\n    0\n")
+    folder = stored(OTHER)
+    damage(folder, "lottery.train.measure", names)
+    code, text = refused("--from", str(folder))
+    assert code == 2
+    assert f"its train.measure {' '.join(names)} is code, which no command takes from the" in text
+    assert "give --lottery.train.measure" in text
+    found = settings("--from", str(folder), "--lottery.train.measure", "./mine.py:own")
+    assert found.lottery.train.measure == ("./mine.py:own",)
+    assert settings("--from", str(folder), "--lottery.train.measure").lottery.train.measure == ()
+    assert not (cwd / "ran").exists()
+
+
 def test_torchvisions_network_of_another_study_is_taken(cwd):
     folder = stored(OTHER)
     damage(folder, "lottery.model.name", "torchvision:resnet18")

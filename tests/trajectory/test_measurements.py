@@ -14,9 +14,9 @@ from lttune.records import schema
 from lttune.store.cells import Cell
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
-from lttune.trajectory import measurements
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.lottery import trajectories
+from lttune.trajectory.measurements.of_layers import of_level
 from lttune.trajectory.task import Ticket, weights_of
 from lttune.trajectory.trial import run_trial
 
@@ -42,7 +42,7 @@ def cases(levels):
     dense = weights_of(levels[0].stored.cell, levels[0].junction.network)
     for level in levels:
         end = weights_of(level.stored.cell, level.junction.network)
-        for row in measurements.of_level(level):
+        for row in of_level(level):
             name = f"{row['layer']}.weight"
             values = [level.junction.initial, level.ticket.start, end, dense]
             arrays = [weights[name].numpy().astype(np.float64) for weights in values]
@@ -50,7 +50,7 @@ def cases(levels):
 
 
 def test_there_is_a_row_for_each_layer_with_every_column(levels):
-    found = [row for level in levels for row in measurements.of_level(level)]
+    found = [row for level in levels for row in of_level(level)]
     assert [(row["level"], row["layer"], row["kind"]) for row in found] == [
         (level, layer, kind)
         for level in range(3)
@@ -131,7 +131,7 @@ def test_a_convolutions_field_counts_for_its_channels(levels):
         ticket=Ticket(mask=mask, start=weights),
         stored=stored,
     )
-    row = measurements.of_level(level)[0]
+    row = of_level(level)[0]
     assert (row["incoming_max"], row["incoming_none"]) == (3, 62)
     assert (row["outgoing_max"], row["outgoing_none"]) == (4, 2)
     assert row["moved"] == row["sign_changes"] == 0.0
@@ -141,7 +141,7 @@ def test_a_layer_without_survivors_has_counts_and_no_means(levels):
     mask = {n: keep.clone() for n, keep in levels[1].ticket.mask.items()}
     mask["fc2.weight"][:] = False
     ticket = Ticket(mask=mask, start=masks.apply(levels[1].ticket.start, mask))
-    row = measurements.of_level(dataclasses.replace(levels[1], ticket=ticket))[1]
+    row = of_level(dataclasses.replace(levels[1], ticket=ticket))[1]
     assert (row["surviving"], row["incoming_max"], row["incoming_none"]) == (0, 0, 10)
     names = ("initial_mean", "initial_q50", "initial_positive", "moved", "dense_moved_kept")
     assert all(row[name] is None for name in names)
@@ -151,7 +151,7 @@ def test_a_layer_without_survivors_has_counts_and_no_means(levels):
 def test_what_a_diverged_training_moved_is_unknown(levels):
     cell = dataclasses.replace(levels[1].stored.cell, record={"measures": {"diverged": True}})
     level = dataclasses.replace(levels[1], stored=dataclasses.replace(levels[1].stored, cell=cell))
-    for row in measurements.of_level(level):
+    for row in of_level(level):
         assert row["moved"] is row["moved_relative"] is row["sign_changes"] is None
         assert row["dense_moved_kept"] > 0
 
@@ -168,7 +168,7 @@ def test_a_report_carries_the_trunks_layers_the_same_every_time(tmp_path):
 
 def test_layers_come_back_from_their_table_sorted(tmp_path, levels):
     whose = {"study": "s", "phase": "anchor", "trial": 0}
-    rows = [{**whose, **row} for level in levels for row in measurements.of_level(level)]
+    rows = [{**whose, **row} for level in levels for row in of_level(level)]
     schema.write(tmp_path / "layers.parquet", rows[::-1], schema.LAYERS)
     assert schema.read(tmp_path / "layers.parquet") == [
         {name: row[name] for name in schema.LAYERS} for row in rows

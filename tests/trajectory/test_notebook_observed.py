@@ -104,7 +104,7 @@ def test_an_evaluation_that_diverged_is_not_measured():
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        (None, "what measure returns must be a mapping of names to numbers, got None"),
+        (None, "what measure returns must be a number, or a mapping of names to numbers, got None"),
         ({"x": "y"}, "what measure returns must be numbers, got {'x': 'y'}"),
         ({"x": torch.eye(2)}, r"what measure returns must be numbers, got \{'x': tensor\("),
         ({"val_loss": 1}, "what measure returns must be under names other than .*, got 'val_loss'"),

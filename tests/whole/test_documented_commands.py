@@ -61,6 +61,9 @@ RUN_BY = {
     "python gain_study.py": (
         "tests/study/test_own_objective_study.py::test_trials_have_the_number_of_the_function"
     ),
+    "python parts_study.py --name looked --lottery.train.measure ./look.py:look": (
+        "tests/study/test_measured_study.py::test_records_have_what_was_measured_of_every_network"
+    ),
     "lttune export results/patches --level 2": (
         "tests/study/test_own_network_study.py::test_a_ticket_is_exported_without_the_code"
     ),

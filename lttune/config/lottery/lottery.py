@@ -95,6 +95,9 @@ class LotteryConfig:
             late = self.method == "supermask" and self.rewind_step != 0
             rule = "0 where method is 'supermask'"
             rules.require(not late, "rewind_step", rule, self.rewind_step)
+            ok = self.method == "prune" or not self.train.measure
+            rule = "left out where method is 'supermask'"
+            rules.require(ok, "train.measure", rule, self.train.measure, ("method",))
             single = self.prune.one_shot is not None or self.method == "supermask"
             rule = "at most 1 where prune.one_shot is given or method is 'supermask'"
             ok = not single or (is_int(self.levels) and self.levels <= 1)

@@ -43,7 +43,10 @@ class PretrainConfig:
         return dataclasses.replace(data, name=self.data or data.name, task=self.task)
 
     def training(self, train: TrainConfig) -> TrainConfig:
-        """Returns the pretraining's training, given the trajectory's: measured at its end only."""
+        """Returns the pretraining's training, given the trajectory's.
+
+        It is evaluated before and after, and measured by no function of one's own.
+        """
         return dataclasses.replace(
             train,
             lr=self.lr or train.lr,
@@ -55,4 +58,5 @@ class PretrainConfig:
             warmup_steps=0,
             milestones=(),
             schedule="milestones",
+            measure=(),
         )

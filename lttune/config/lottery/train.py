@@ -7,7 +7,7 @@ from typing import Literal
 
 from lttune.config.fields import as_tuple, is_int, is_number
 from lttune.config.lottery.length import check_epochs
-from lttune.config.own import require_row_or_own
+from lttune.config.own import OWN_FORM, is_own_code, require_row_or_own
 from lttune.config.rules import (
     MOST_EXAMPLES,
     MOST_STEPS,
@@ -61,6 +61,9 @@ class TrainConfig:
     eval_test: bool = True
     """Whether the test set is measured at every evaluation, as in the paper's Figure 3. If not, it
     is measured at the early-stopping step and at the end only."""
+    measure: tuple[str, ...] = ()
+    """Functions of your own, each ./FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION, that see copies of
+    the network at every evaluation and give numbers for the records (docs/your-own-parts.md)."""
     eval_train: int = 10_000
     """Training examples, the first of a random order, on which training accuracy is measured at
     the early-stopping step and at the end. 0 measures none."""
@@ -75,6 +78,7 @@ class TrainConfig:
         with every_rule() as rules:
             as_tuple(self, "milestones")
             as_tuple(self, "frozen")
+            as_tuple(self, "measure")
             rules.choice("train.optimizer", self.optimizer, OptimizerName)
             require_row_or_own(rules, "train.schedule", self.schedule, ScheduleName)
             rules.choice("train.precision", self.precision, PrecisionName)
@@ -98,6 +102,10 @@ class TrainConfig:
             rules.require(isinstance(self.frozen, tuple), "train.frozen", "kinds", self.frozen)
             for kind in self.frozen if isinstance(self.frozen, tuple) else ():
                 rules.choice("train.frozen", kind, KindName)
+            asked = self.measure
+            ok = isinstance(asked, tuple) and all(map(is_own_code, asked))
+            rule = f"functions, each once: {OWN_FORM} or PACKAGE.MODULE:FUNCTION"
+            rules.require(ok and len({*asked}) == len(asked), "train.measure", rule, asked)
             stones = self.milestones
             ok = isinstance(stones, tuple)
             ok = ok and all(is_int(s) and 1 <= s <= MOST_STEPS for s in stones)

@@ -22,6 +22,7 @@ from lttune.records.capacity import capacity
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Space
 from lttune.trajectory.checks import check_controls, check_fit
+from lttune.trajectory.measurements.own import MEASURE
 
 LENGTH_FIELDS = (
     *COUNTED_BY,
@@ -118,6 +119,20 @@ def check_points(
             more = wrong - MOST_LISTED
             rules.note(ConfigError(f"points must be valid configurations, and {more} more are not"))
     return configs
+
+
+def check_same_measures(space: Space, points: Iterable[Point]) -> None:
+    """Checks that all trials are measured by the same functions.
+
+    What changes no network is no factor.
+
+    Raises:
+        ConfigError: naming the space, or the first point that asks for others.
+    """
+    places = ["space", *(f"point {point.label!r}" for point in points if MEASURE in point.hparams)]
+    if MEASURE in space or len(places) > 1:
+        where = places[0] if MEASURE in space else places[1]
+        raise ConfigError(f"{where}: {MEASURE} must be left out: it is the same for all trials")
 
 
 def check_depth(objective: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:

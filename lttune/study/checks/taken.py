@@ -69,8 +69,7 @@ def taken_settings(
     Raises:
         StorageError: if the folder holds no study, or its sheet no such settings.
         RefusedError: if a newer lttune wrote it.
-        ConfigError: if a network, criterion, schedule, dataset, control or objective is code of
-            the other study's.
+        ConfigError: if one of its settings names code of the other study's.
     """
     path = folder / "study.json"
     sheet = read_sheet(folder, ("name", "scale", "config", "lottery"))
@@ -93,7 +92,7 @@ def taken_settings(
     mine = default.controls
     own = [name for name in controls if is_own_code(name)] if isinstance(controls, list) else []
     if unlike := [name for name in own if name not in mine]:
-        codes["controls"] = listed(unlike)
+        codes["controls"] = unlike
     _require_said(path, codes, given)
     # The flag's value follows: until then it is this study's own.
     if OBJECTIVE in codes:
@@ -116,15 +115,15 @@ def taken_settings(
 
 def _named(lottery: LotteryConfig, objective: ObjectiveConfig) -> dict[str, Any]:
     """Returns the settings that may be code, among others, by their dotted paths."""
-    return {**flatten(lottery.flat(), "lottery."), OBJECTIVE: objective.name}
+    return {**flatten(lottery.nested(), "lottery."), OBJECTIVE: objective.name}
 
 
 def _require_said(path: Path, codes: Mapping[str, object], given: Collection[str]) -> None:
     """Raises ``ConfigError`` if a setting that is code is not said by the new study itself."""
     if unsaid := sorted(codes.keys() - given):
         lines = [
-            f"{path}: its {name.removeprefix('lottery.')} {legible(str(codes[name]))} is code, "
-            f"which no command takes from the folder of a study: give --{name.replace('_', '-')}"
+            f"{path}: its {name.removeprefix('lottery.')} {_words(codes[name])} is code, which no "
+            f"command takes from the folder of a study: give --{name.replace('_', '-')}"
             for name in unsaid
         ]
         raise ConfigError("\n".join(lines))
@@ -134,7 +133,11 @@ def _is_code(name: str, value: object) -> bool:
     """Returns whether a setting names code that would be run; torchvision's is installed here."""
     if name == "lottery.model.name" and isinstance(value, str):
         return is_own_network(value) and not is_of_torchvision(value)
-    return is_own_code(value)
+    return any(map(is_own_code, value)) if isinstance(value, list) else is_own_code(value)
+
+
+def _words(value: Any) -> str:
+    return legible(" ".join(value) if isinstance(value, list) else str(value))
 
 
 def _settings(

@@ -149,8 +149,9 @@ def _brief(config: LotteryConfig, lab: Lab, density: float, number: int) -> tupl
         keep=False,
     )
     times = lab.train([task])[0].cell.times
-    # Validation and test before the first step and after the last, some of it again at the end.
-    evaluation = times["eval_time_s"] / 3
+    # Validation and test before the first step and after the last, some of it again at the end;
+    # but measurements of one's own twice.
+    evaluation = times["eval_time_s"] / (2 if config.train.measure else 3)
     return (times["train_time_s"] - times["eval_time_s"]) / PACE_STEPS, evaluation
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Hashable, Mapping, Sequence
 
+import numpy as np
 import torch
 
 from lttune.config import LotteryConfig, TrainConfig
@@ -12,6 +13,7 @@ from lttune.config.own import is_own_code
 from lttune.config.rules import every_rule
 from lttune.config.seeding import stream
 from lttune.data import Dataset
+from lttune.data.dataset import validation_size
 from lttune.data.resident import resident
 from lttune.data.transforms import as_asked, outline
 from lttune.models import Network
@@ -24,6 +26,8 @@ from lttune.trajectory.branches import Departure
 from lttune.trajectory.branches.own import CONTROL_SETTING, control_of
 from lttune.trajectory.checks.made_up import trajectories_made_up, with_other_tests
 from lttune.trajectory.lab import network_of
+from lttune.trajectory.measurements.observed import ObservedNetwork
+from lttune.trajectory.measurements.own import MEASURE, OwnMeasures
 from lttune.trajectory.starts import Junction, start_weights
 
 EXAMPLES_TRIED = 8
@@ -64,6 +68,10 @@ def check_own_parts(
                 if key not in tried:
                     tried.add(key)
                     rules.attempt(lambda n=name, c=config: _try_control(n, c, datasets))
+            key = config.train.measure, *where
+            if config.train.measure and key not in tried:
+                tried.add(key)
+                rules.attempt(lambda config=config: _try_measures(config, datasets))
             for train in {config.train, config.target.training(config.train)}:
                 continues = config.kept == "continue" or "finetune" in controls
                 if is_own_code(train.schedule) and (train, continues) not in tried:
@@ -143,6 +151,31 @@ def _half(network: Network, by_channel: bool) -> Mask:
 
 def _equal(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
     return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def _try_measures(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
+    """Measures the untrained network of a configuration, twice."""
+    dataset = as_asked(datasets[config.data.name], config.data)
+    network = network_of(config, datasets[config.data.name])
+    count = validation_size(dataset, config.data.validation)
+    initial = network.initial_weights(stream(0, 0, "init"))
+    validation = resident(dataset)[0].take(np.arange(count))
+
+    def untrained(weights: Weights) -> ObservedNetwork:
+        return ObservedNetwork(
+            branch="trunk",
+            level=0,
+            weights={name: value.clone() for name, value in weights.items()},
+            mask=ones(weights, network.prunable),
+            _network=network,
+            _validation=validation,
+        )
+
+    for name in config.train.measure:
+        measure = OwnMeasures([name], untrained, lambda step: step)
+        if measure(0, initial) != measure(0, initial):
+            known_part(MEASURE, name).refuse("must give the same numbers of the same network again")
+    OwnMeasures(config.train.measure, untrained, lambda step: step)(0, initial)
 
 
 def _try_schedule(train: TrainConfig, continues: bool) -> None:

@@ -4,7 +4,7 @@ Its cells are those that a study of the same settings would train, byte for byte
 memory, or in the folder of a store, where studies and trajectories find them again.
 """
 
-from lttune.trajectory.notebook.observations import MeasureFunction, ObservedNetwork
+from lttune.trajectory.measurements.observed import MeasureFunction, ObservedNetwork
 from lttune.trajectory.notebook.opening import trajectory
 from lttune.trajectory.notebook.values import TrainedLevel, TrainedNetwork
 from lttune.trajectory.notebook.walk import Trajectory

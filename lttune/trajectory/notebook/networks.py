@@ -23,6 +23,7 @@ from lttune.pruning.criteria.own import CRITERION
 from lttune.records.own import OwnCode, OwnPart, known_part
 from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.branches.own import CONTROL_SETTING
+from lttune.trajectory.measurements.own import MEASURE
 
 _Key = TypeVar("_Key")
 _Row = TypeVar("_Row")
@@ -67,7 +68,7 @@ def _code_of(function: NetworkFunction) -> OwnCode:
 
 
 def with_parts(config: LotteryConfig, controls: Iterable[str]) -> dict[tuple[str, str], OwnPart]:
-    """Runs the code of the criterion, schedule, pictures and controls of one's own that are named.
+    """Runs the code of the other parts of one's own that are named: all but the network.
 
     Args:
         config: of the trajectory.
@@ -83,6 +84,7 @@ def with_parts(config: LotteryConfig, controls: Iterable[str]) -> dict[tuple[str
     named = [(CRITERION, config.prune.criterion), (SCHEDULE, config.train.schedule)]
     named += [(PICTURES, name) for name in dict.fromkeys(data) if name is not None]
     named += [(CONTROL_SETTING, name) for name in controls]
+    named += [(MEASURE, name) for name in config.train.measure]
     codes = made_known((field, name) for field, name in named if is_own_code(name))
     return {(code.field, code.name): known_part(code.field, code.name) for code in codes}
 

@@ -20,9 +20,10 @@ from lttune.training.engines import Needs, choose, make, warm
 from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.checks import check_controls, check_fit, check_idle, check_own_parts
 from lttune.trajectory.lab import Lab, network_of
+from lttune.trajectory.measurements.observed import MeasureFunction
 from lttune.trajectory.notebook.memory import MemoryStore
 from lttune.trajectory.notebook.networks import rows_known, with_networks, with_parts
-from lttune.trajectory.notebook.observations import MeasureFunction, Observations
+from lttune.trajectory.notebook.observations import Observations
 from lttune.trajectory.notebook.surroundings import worker_settings
 from lttune.trajectory.notebook.walk import Trajectory
 
@@ -50,8 +51,8 @@ def trajectory(
             is every level.
         network: a function of the notebook, of the shape of a picture (channels, height, width) and
             the number of classes, which returns a module; None is the network of ``model.name``.
-        measure: called at every evaluation with the step and the network, in copies; returns names
-            and numbers, which ``Trajectory.evaluations`` has.
+        measure: called at every evaluation with the step and the network, in copies; returns a
+            number, or names and numbers, which ``Trajectory.evaluations`` has.
         store: folder of trained networks, such as ``results/cells`` of studies: what is there is
             not trained again, and what is trained is kept. None keeps it in memory.
         replicate: which repetition, from 0; of the same number as in a study, it has the same
@@ -88,6 +89,8 @@ def trajectory(
         rules.require(store is None or measure is None, "store", rule, str(store))
         ok = measure is None or (callable(measure) and config.method == "prune")
         rules.require(ok, "measure", "a function, and method 'prune'", measure)
+        rule = "left out where train.measure names functions"
+        rules.require(measure is None or not config.train.measure, "measure", rule, measure)
         rules.attempt(lambda: check_idle(config, [config]))
     config, rows = with_networks(config, network)
     parts = with_parts(config, controls)

@@ -4,33 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-ENGINE_FLAGS: tuple[tuple[Any, str], ...] = (
-    (torch.backends.cudnn, "benchmark"),
-    (torch.backends.cudnn, "deterministic"),
-    (torch.backends.cudnn, "allow_tf32"),
-    (torch.backends.cuda.matmul, "allow_tf32"),
-)
-"""Flags of PyTorch that an engine sets: their module and name."""
-
-
-@contextlib.contextmanager
-def settings_kept() -> Iterator[None]:
-    """Puts threads, default type, gradients and ``ENGINE_FLAGS`` back as they were before."""
-    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
-    gradients = torch.is_grad_enabled()
-    flags = [(module, name, getattr(module, name)) for module, name in ENGINE_FLAGS]
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(gradients)
-        for module, name, value in flags:
-            setattr(module, name, value)
+from lttune.trajectory.measurements.settings import settings_kept
 
 
 @contextlib.contextmanager

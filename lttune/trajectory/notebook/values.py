@@ -15,9 +15,9 @@ from lttune.models import Network
 from lttune.models.masks import Mask, Weights
 from lttune.store.cells import Cell
 from lttune.store.store import Stored
-from lttune.trajectory import measurements
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.lottery import Level
+from lttune.trajectory.measurements.of_layers import of_level
 from lttune.trajectory.task import Ticket, mask_of, packed, weights_of
 from lttune.trajectory.trial import Branched, trunk_row
 
@@ -164,8 +164,14 @@ def trained_level(
         **trunk,
         _network=network,
         branches=MappingProxyType(branches),
-        layers=tuple(MappingProxyType(row) for row in measurements.of_level(level)),
+        layers=tuple(MappingProxyType(row) for row in of_level(level)),
     )
+
+
+def _flat(entry: Mapping[str, Any]) -> dict[str, float | int | None]:
+    """Returns an evaluation of a cell's history, with measurements of one's own among the rest."""
+    own = entry.get("measured", {})
+    return {**{name: value for name, value in entry.items() if name != "measured"}, **own}
 
 
 def _values(
@@ -180,7 +186,7 @@ def _values(
     return {
         "row": MappingProxyType(row),
         "evaluations": tuple(
-            MappingProxyType({**entry, **own.get(entry["step"], {})})
+            MappingProxyType({**_flat(entry), **own.get(entry["step"], {})})
             for entry in stored.cell.record["history"]
         ),
         "_cell": Cell(record={}, tensors=ends | packed("start", ticket.start, ticket.mask)),

@@ -10,8 +10,9 @@ from lttune.models.architectures import FAMILIES, Make
 from lttune.records.own import KNOWN_PARTS, OwnPart
 from lttune.records.schema import LAYERS, MEASURES, Columns, table_of
 from lttune.trajectory.lab import Lab
+from lttune.trajectory.measurements.observed import EVALUATED
 from lttune.trajectory.notebook.networks import rows_known
-from lttune.trajectory.notebook.observations import EVALUATED, Observations
+from lttune.trajectory.notebook.observations import Observations
 from lttune.trajectory.notebook.surroundings import worker_settings
 from lttune.trajectory.notebook.values import TrainedLevel, trained_level
 from lttune.trajectory.trial import trained_levels

@@ -1,0 +1,59 @@
+"""Functions that measure, for tests: in files of their own, as a user has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lttune.models.own import use
+from lttune.records.own import read_own_code
+from lttune.trajectory.measurements.own import MEASURE
+
+SEEN = """
+def seen(step, network):
+    pictures, classes = network.examples()
+    right = network.module()(pictures).argmax(1) == classes
+    kept = sum(int(keep.sum()) for keep in network.mask.values())
+    return {"accuracy": right.float().mean(), "kept": kept, "at": step}
+"""
+"""What the records have too: validation accuracy, survivors, the step."""
+
+CARELESS = '''
+import math
+import torch
+
+
+def careless(step, network):
+    """Writes into all that it gets, and sets whatever PyTorch has for the process."""
+    module, (pictures, labels) = network.module(), network.examples()
+    norm = float(network.weights[next(iter(network.mask))].norm())
+    for value in (*module.parameters(), *network.weights.values(), pictures):
+        value.data.fill_(math.nan)
+    for value in (*network.mask.values(), labels):
+        value.zero_()
+    network.weights.clear()
+    torch.manual_seed(step)
+    torch.rand(7)
+    torch.set_num_threads(3)
+    torch.set_grad_enabled(False)
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    torch.set_flush_denormal(True)
+    torch.set_float32_matmul_precision("medium")
+    torch.backends.cudnn.deterministic = False
+    return norm
+'''
+
+
+def measuring(folder: Path, source: str, function: str, file: str = "measures.py") -> str:
+    """Writes a file, makes its function known and returns its name."""
+    (folder / file).write_text(source)
+    name = f"{folder / file}:{function}"
+    use([read_own_code(MEASURE, name)])
+    return name
+
+
+def giving(folder: Path, what: str, before: str = "", file: str = "giving.py") -> str:
+    """Returns the name of a function ``part`` that returns the value of an expression."""
+    source = f"import math\nimport numpy as np\nimport torch\nseen = []\n\n{before}\n"
+    source += f"def part(step, network):\n    return {what}\n"
+    return measuring(folder, source, "part", file)
