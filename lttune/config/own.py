@@ -26,5 +26,5 @@ def is_own_code(name: object) -> bool:
 def require_row_or_own(rules: Rules, path: str, value: object, choices: Any) -> None:
     """Notes a value that is neither one of a Literal's nor the name of code of one's own."""
     names: Iterable[str] = get_args(choices)
-    if not (is_own_code(value) or value in names):
+    if not (is_own_code(value) or (isinstance(value, str) and value in names)):
         rules.note(unknown(path, value, (*names, OWN_FORM)))

@@ -58,6 +58,7 @@ class ObjectiveConfig:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
+            rules.kinds(self, "objective.")
             rules.choice("objective.name", self.name, ObjectiveName)
             ok = is_number(self.density) and 0 < self.density < 1
             rules.require(ok, "objective.density", "in (0, 1)", self.density)
