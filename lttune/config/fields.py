@@ -79,7 +79,7 @@ def unwritable(values: object, path: str) -> Iterator[tuple[str, str]]:
 
 def require_choice(path: str, value: object, choices: Any) -> None:
     """Raises ``ConfigError`` unless a value is one of a Literal's."""
-    if value not in get_args(choices):
+    if not (isinstance(value, str) and value in get_args(choices)):
         raise unknown(path, value, get_args(choices))
 
 

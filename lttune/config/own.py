@@ -31,5 +31,5 @@ def without_place(name: str) -> str:
 def require_row_or_own(rules: Rules, path: str, value: object, choices: Any) -> None:
     """Notes a value that is neither one of a Literal's, or of some names, nor code of one's own."""
     names: Iterable[str] = get_args(choices) or tuple(choices)
-    if not (is_own_code(value) or value in names):
+    if not (is_own_code(value) or (isinstance(value, str) and value in names)):
         rules.note(unknown(path, value, (*names, OWN_FORM)))

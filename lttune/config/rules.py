@@ -8,13 +8,16 @@ they found to it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Collection, Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from lttune.config.fields import is_int
+from lttune.config.fields import as_tuple, is_int
+from lttune.config.passwords import masked
 from lttune.errors import ConfigError, JointError, LttuneError, legible, quoted, unknown
 
 T = TypeVar("T")
@@ -40,6 +43,7 @@ class Rules:
 
     def __init__(self, outer: Rules | None = None) -> None:
         self._outer = outer
+        self._kinds: dict[str, str] = {}
         self.broken: list[str] = []
         """A line for each rule that is broken, beginning with the path of its field."""
         self.unread: list[str] = []
@@ -49,6 +53,29 @@ class Rules:
     def all_read(self) -> bool:
         """Whether every flag could be read; else what stands behind one may be left out too."""
         return not self.unread and (self._outer is None or self._outer.all_read)
+
+    def kinds(self, config: object, prefix: str = "") -> None:
+        """Has each field of a dataclass that holds a value of another kind than its type told.
+
+        Each has one line: that of its rule, which says more, or else one of its kind at the end.
+        After a field of another kind, rules that go by it may fail in any way. A list is made the
+        tuple that its field is.
+
+        Args:
+            config: the dataclass, whose fields are all of it.
+            prefix: of the paths of its fields.
+        """
+        for name, hint in _hints(type(config)).items():
+            if get_origin(hint) is tuple:
+                as_tuple(config, name)
+            if not is_of_kind(value := getattr(config, name), hint):
+                rule = f"{prefix}{name} must be {_kind(hint)}"
+                self._kinds[f"{prefix}{name}"] = f"{rule}, got {masked(quoted(value))}"
+
+    def told(self) -> list[str]:
+        """Returns a line for each rule that is broken and each field of another kind."""
+        kinds = self._kinds.items()
+        return self.broken + [line for path, line in kinds if not self._is_told(path)]
 
     def note(self, error: ConfigError) -> None:
         """Keeps what an error says."""
@@ -73,7 +100,7 @@ class Rules:
     def choice(self, path: str, value: object, choices: Any) -> None:
         """Notes a value that is none of a Literal's, or none of some names."""
         names = get_args(choices) or tuple(choices)
-        if value not in names:
+        if not (isinstance(value, str) and value in names):
             self.note(unknown(path, value, names))
 
     def whole(self, path: str, value: object, least: int, most: int, why: str) -> None:
@@ -111,11 +138,67 @@ class Rules:
             self.note(error)
             return None
 
+    def _is_told(self, path: str) -> bool:
+        return any(line.startswith((f"{path} must ", f"{path}.")) for line in self.broken)
+
     def _is_broken(self, path: str) -> bool:
-        mine = any(line.startswith(f"{path} must be ") for line in self.broken)
+        mine = path in self._kinds or self._is_told(path)
         plain = path.replace("-", "_")
         mine = mine or any(flag.replace("-", "_").endswith(plain) for flag in self.unread)
         return mine or (self._outer is not None and self._outer._is_broken(path))
+
+
+@functools.cache
+def _hints(config: type) -> dict[str, Any]:
+    return get_type_hints(config)
+
+
+def is_of_kind(value: object, hint: Any) -> bool:
+    """Returns whether a value is of a type of a field; a whole number is a number, a bool is none.
+
+    Args:
+        value: of the field.
+        hint: a class, or a Literal of texts, a tuple of any length, a dict or a union of such.
+    """
+    kind, parts = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, UnionType):
+        return any(is_of_kind(value, part) for part in parts)
+    if kind is Literal:
+        return isinstance(value, str) and value in parts
+    if kind in (int, float):
+        return is_int(value) if kind is int else is_int(value) or isinstance(value, float)
+    if not isinstance(value, kind):
+        return False
+    if isinstance(value, tuple):
+        return all(is_of_kind(one, parts[0]) for one in value)
+    if isinstance(value, dict):
+        name, of = parts
+        return all(is_of_kind(k, name) and is_of_kind(v, of) for k, v in value.items())
+    return True
+
+
+_KINDS = {
+    bool: "a bool",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    Path: "a pathlib.Path",
+    NoneType: "None",
+}
+
+
+def _kind(hint: Any) -> str:
+    """Returns what a value of a type is called."""
+    kind, parts = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, UnionType):
+        return " or ".join(dict.fromkeys(map(_kind, parts)))
+    if kind is Literal:
+        return f"one of {', '.join(parts)}"
+    if kind is tuple:
+        return f"a list, each {_kind(parts[0])}"
+    if kind is dict:
+        return f"a dict of {_kind(parts[0])} to {_kind(parts[1])}"
+    return _KINDS.get(kind) or f"of the type {kind.__name__}"
 
 
 _IN_WORK: ContextVar[Rules | None] = ContextVar("rules in work", default=None)
@@ -143,14 +226,15 @@ def every_rule(*, part: bool = True) -> Iterator[Rules]:
         raise
     except Exception:
         # A rule that goes by a broken field may ask for the half of a text.
-        if not rules.broken:
+        if not rules.told():
             raise
     finally:
         _IN_WORK.reset(token)
-    if rules.broken and outer is not None:
-        outer.broken += rules.broken
-    elif rules.broken:
-        raise ConfigError("\n".join(rules.broken))
+    told = rules.told()
+    if told and outer is not None:
+        outer.broken += told
+    elif told:
+        raise ConfigError("\n".join(told))
 
 
 class Mistakes:

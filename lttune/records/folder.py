@@ -12,12 +12,11 @@ from lttune.errors import StorageError, legible, listed
 from lttune.records import rules, schema
 from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, Trial, listed_trials
 from lttune.records.schema import ANY_STUDY, require_same_study
-from lttune.records.tables import Row
+from lttune.records.tables import TABLES, Row
 from lttune.store.files import read_whole, reason_of
 from lttune.store.regular import regular_size
 from lttune.store.sealed import read_object
 
-TABLES = ("records.parquet", "layers.parquet")
 PARTS = ("trials.json", *TABLES)
 """Files that are nothing without the ``study.json`` beside them."""
 

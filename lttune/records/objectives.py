@@ -67,6 +67,7 @@ class ObjectiveConfig:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
+            rules.kinds(self, "objective.")
             require_row_or_own(rules, OBJECTIVE, self.name, ObjectiveName)
             self._check_direction(rules)
             ok = is_number(self.density) and 0 < self.density < 1

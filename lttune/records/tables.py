@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from collections.abc import Collection
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,11 @@ from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.columns import require_table
 from lttune.records.ledger import ENDED, Ledger, Trial
+from lttune.store.files import kept_aside
 
 Row = dict[str, Any]
+
+TABLES = ("records.parquet", "layers.parquet")
 
 _TOLD_BY = {
     "records": ("trial", "replicate", "branch", "level"),
@@ -35,31 +40,28 @@ class Tables:
         self._folder, self._study, self._study_id = folder, study, study_id
         self._rows: dict[int, dict[tuple[Any, ...], Row]] = {}
         self._layers: dict[int, dict[tuple[Any, ...], Row]] = {}
+        self._damaged: set[str] = set()
         self.reached: dict[int, int] = {}
         """Number of a trial that has not ended -> the last level that the file had of it."""
 
-    def read(self, ledger: Ledger) -> list[Path]:
+    def read(self, ledger: Ledger) -> None:
         """Keeps the rows of trials that have ended; one that lacks some waits again.
 
         Its networks are in the store, so that it costs no training. That holds for a damaged file
-        too, which is set aside: also one of other columns or values than are written, because all
-        that is kept of it is written again.
-
-        Returns:
-            Where damaged files were set aside.
+        too, which stays until another takes its place: also one of other columns or values than are
+        written, because all that is kept of it is written again.
 
         Raises:
             StorageError: if a file cannot be read, or is of another study.
             RefusedError: if a newer lttune wrote one.
         """
         ended = {trial.number for trial in ledger.trials if trial.state in ENDED}
-        damaged: list[Path] = []
         for name, keep in (("records", self._keep_row), ("layers", self._keep_layer)):
             path = self._folder / f"{name}.parquet"
             try:
                 rows = sound_rows(path, self._study_id)
             except DamagedError:
-                damaged.append(path.replace(path.with_name(f"{path.name}.damaged")))
+                self._damaged.add(path.name)
             else:
                 for row in rows:
                     if row["trial"] in ended:
@@ -76,7 +78,6 @@ class Tables:
                 or not self._has_tickets(trial)
             ):
                 trial.state = "waiting"
-        return damaged
 
     def keep(self, trial: Trial, rows: list[Row], layers: list[Row]) -> None:
         """Keeps the rows of a level of a trial in place of those that it had."""
@@ -98,13 +99,41 @@ class Tables:
     @property
     def rows(self) -> list[Row]:
         """All records."""
-        return [row for mine in self._rows.values() for row in mine.values()]
+        return self.rows_of("records.parquet")
 
-    def write(self) -> None:
-        """Writes both files, each in one atomic replacement."""
-        layers = [row for mine in self._layers.values() for row in mine.values()]
-        schema.write(self._folder / "layers.parquet", layers, schema.LAYERS, self._study_id)
-        schema.write(self._folder / "records.parquet", self.rows, study_id=self._study_id)
+    def rows_of(self, name: str) -> list[Row]:
+        """Returns all rows of one of ``TABLES``."""
+        found = self._layers if name == "layers.parquet" else self._rows
+        return [row for mine in found.values() for row in mine.values()]
+
+    def write(self, names: Collection[str] = TABLES, aside: Collection[str] = ()) -> list[str]:
+        """Writes the files, each in one atomic replacement; damaged ones are kept beside them.
+
+        Args:
+            names: those of ``TABLES`` that are written.
+            aside: those that are kept as damaged ones are.
+
+        Returns:
+            A line for each damaged file: where it is kept.
+        """
+        told: list[str] = []
+        for name in reversed(TABLES):
+            if name not in names:
+                continue
+            path = self._folder / name
+            columns = schema.LAYERS if path.stem == "layers" else schema.MEASURES
+            is_damaged = name in self._damaged
+            is_kept = is_damaged or name in aside
+            with kept_aside(path) if is_kept else contextlib.nullcontext() as kept:
+                schema.write(path, self.rows_of(name), columns, self._study_id)
+            if is_damaged:
+                told.append(f"{name} was damaged: it is made anew, and kept as {kept}")
+                self._damaged.remove(name)
+        return told
+
+    def renew(self) -> list[str]:
+        """Writes both files if one is damaged; returns what ``write`` does."""
+        return self.write() if self._damaged else []
 
     def _has_tickets(self, trial: Trial) -> bool:
         """Returns whether there are rows of a ticket of each replicate: objectives are of these."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +130,30 @@ def write_json(path: Path, values: Any) -> None:
 def write_draft(path: Path, values: Any) -> None:
     """Writes JSON in a folder that does not count before it is flushed and renamed."""
     path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+
+@contextlib.contextmanager
+def kept_aside(path: Path) -> Iterator[Path]:
+    """Keeps what is at a path, which is replaced inside, beside it under a name of its own.
+
+    That is ``NAME.damaged``, or ``NAME.damaged-2`` and so on where that is taken: what was kept
+    before stays. The path has its file at every moment; if it is not replaced, nothing is kept.
+
+    Raises:
+        StorageError: if it cannot be kept; it is not replaced then.
+    """
+    numbers = map("-{}".format, itertools.count(2))
+    names = (f"{path.name}.damaged{number}" for number in itertools.chain([""], numbers))
+    aside = next(one for one in map(path.with_name, names) if not os.path.lexists(one))
+    with write_atomically(aside) as copy:
+        shutil.copyfile(path, copy)
+    before = path.stat()
+    try:
+        yield aside
+    finally:
+        with contextlib.suppress(OSError):
+            if os.path.samestat(before, path.stat()):
+                aside.unlink()
 
 
 def read_json(path: Path) -> Any:

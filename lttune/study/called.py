@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from lttune.config import LotteryConfig, flatten
 from lttune.config.fields import differences, require
 from lttune.config.lottery.length import STEPS_OF
+from lttune.config.rules import every_rule
 from lttune.config.signals import INTERRUPTED, Interrupted
-from lttune.errors import StorageError, unknown
+from lttune.errors import ResourceError, StorageError, unknown
 from lttune.study.checks.packages import require_packages
 from lttune.study.declared import Study
 from lttune.study.main import require_place
@@ -21,6 +25,8 @@ from lttune.study.settings import StudyConfig
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from lttune.study.workers.vital import Death
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +71,9 @@ def run(
 ) -> FinishedStudy:
     """Runs what is missing of a study, as its file does, from a notebook or another program.
 
-    Nothing ends the process, and no handler of a signal stays behind.
+    Nothing ends the process, also if this machine's Ray dies, and no handler of a signal stays
+    behind. That holds in the main thread, where notebooks run their cells: if it is called in
+    another one and Ray dies, Ray (2.60) ends the process within a minute.
 
     Args:
         study: what its file declares.
@@ -76,12 +84,17 @@ def run(
         settings: other fields of ``StudyConfig``, as the flags are called, ``_`` instead of ``-``.
 
     Raises:
-        LttuneError: if the study cannot be run as asked.
+        LttuneError: if the study cannot be run as asked; a ``ResourceError`` if this machine's Ray
+            dies, every finished network being kept.
         KeyboardInterrupt: if it is interrupted; every finished network is kept.
     """
     began = time.monotonic()
+    with every_rule(part=False) as rules:
+        rules.require(isinstance(study, Study), "study", "a Study", study)
+        rule = "a function of a study's folder that writes its report"
+        rules.require(callable(report), "report", rule, report)
     scale = study.usual_scale if scale is None else scale
-    if scale not in study.scales:
+    if not (isinstance(scale, str) and scale in study.scales):
         raise unknown("scale", scale, study.scales)
     base = study.settings_of(scale)
     known = [name for name in vars(base) if name not in ("scale", "lottery", "from_study")]
@@ -93,7 +106,7 @@ def run(
         rule = "a LotteryConfig, or dotted paths and values"
         require(is_config or isinstance(lottery, Mapping), "lottery", rule, lottery)
         settings["lottery"] = lottery if is_config else base.lottery.override(lottery)
-    if "out" in settings:
+    if isinstance(settings.get("out"), str):
         settings["out"] = Path(settings["out"])
     config = dataclasses.replace(base, **settings)
     require_place()
@@ -102,17 +115,48 @@ def run(
 
     words = ["--scale", scale, *_flags(base, config)]
     try:
-        outcome = run_study(config, study, report, began, arguments=words)
+        with _living_ray() as death:
+            outcome = run_study(config, study, report, began, death, arguments=words)
+            if outcome.exit_code >= INTERRUPTED:
+                raise Interrupted(outcome.exit_code - INTERRUPTED)
     except OSError as error:
         raise StorageError(str(error)) from error
-    if outcome.exit_code >= INTERRUPTED:
-        raise Interrupted(outcome.exit_code - INTERRUPTED)
     return FinishedStudy(
         folder=config.folder,
         exit_code=outcome.exit_code,
         report=outcome.report,
         not_tracked=outcome.not_tracked,
     )
+
+
+@contextlib.contextmanager
+def _living_ray() -> Iterator[Death | None]:
+    """Yields what interrupts the main thread if this machine's Ray dies; None in another thread.
+
+    Signals reach the main thread alone.
+
+    Raises:
+        ResourceError: for what is raised inside after Ray died.
+    """
+    from lttune.study.workers.vital import Death
+
+    thread = threading.get_ident()
+    if thread != threading.main_thread().ident:
+        yield None
+        return
+    died: list[str] = []
+
+    def tell(name: str) -> None:
+        died.append(name)
+        signal.pthread_kill(thread, signal.SIGINT)  # As of Ctrl-C, after which all is left tidy.
+
+    try:
+        yield Death(tell=tell, wait_s=0.0)
+    except (Exception, KeyboardInterrupt) as error:
+        if not died:
+            raise
+        text = f"Ray's {died[0]} has died; run it again to go on where it stopped"
+        raise ResourceError(text) from error
 
 
 def _flags(base: StudyConfig, config: StudyConfig) -> list[str]:

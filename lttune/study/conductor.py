@@ -46,7 +46,7 @@ from lttune.study.tracking.tracker import RunStatus, Tracker
 from lttune.study.workers.cluster import require_cluster, start_ray
 from lttune.study.workers.guardian import children_guarded
 from lttune.study.workers.tune import run_trials
-from lttune.study.workers.vital import vital_processes
+from lttune.study.workers.vital import Death, vital_processes
 
 _LOG = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def run_study(
     study: Study,
     report: Report,
     began: float | None = None,
-    lost: Callable[[str], None] | None = None,
+    death: Death | None = None,
     arguments: Sequence[str] | None = None,
 ) -> Outcome:
     """Runs what is missing of a study and writes its report.
@@ -71,8 +71,8 @@ def run_study(
         study: what the study file declares.
         report: writes the report of a study's folder.
         began: monotonic time at which the command began; None is now.
-        lost: called in a thread with the name of a process of this machine's Ray that dies, after
-            which the main thread may wait for ever; None leaves that to Ray.
+        death: what is done when a process of this machine's Ray dies, after which the main thread
+            may wait for ever; None leaves that to Ray, which then ends this process.
         arguments: as of ``sheet``.
 
     Raises:
@@ -95,7 +95,7 @@ def run_study(
             study.prepare(config.folder, config.replicates)
         # After what was prepared: its date is when the study began.
         values = {**asked, "created": datetime.now(UTC).isoformat(timespec="seconds")}
-        return Conductor(needed, values, report, began, lost).run()
+        return Conductor(needed, values, report, began, death).run()
 
 
 class Conductor:
@@ -106,7 +106,7 @@ class Conductor:
         sheet: the values of ``study.json``.
         report: writes the report at the end.
         began: monotonic time at which the command began, from which wall time counts.
-        lost: as in ``run_study``.
+        death: as in ``run_study``.
     """
 
     def __init__(
@@ -115,11 +115,11 @@ class Conductor:
         sheet: Mapping[str, Any],
         report: Report,
         began: float,
-        lost: Callable[[str], None] | None = None,
+        death: Death | None = None,
     ) -> None:
         config, study, datasets = needed.config, needed.study, needed.datasets
         self._needed, self._config, self._study, self._datasets = needed, config, study, datasets
-        self._report, self._began, self._lost = report, began, lost
+        self._report, self._began, self._death = report, began, death
         self._classes = outline(needed.dataset, config.lottery.data)[1]
         self._levels, self._interrupts = dict[int, int](), list[Interrupted]()
         self._limit: TimeLimit | None = None
@@ -132,15 +132,15 @@ class Conductor:
         self._ledger = Ledger.open(listing, study_id)
         require_trials(listing, self._ledger.trials, config.lottery, config.objective)
         self._tables = Tables(folder, config.name, study_id)
-        for path in self._tables.read(self._ledger):
-            text = f"{path.with_suffix('').name} was damaged: it is made anew, and kept as {path}"
-            self._console.print(text, soft_wrap=True, markup=False)
+        self._tables.read(self._ledger)
         with computed_from(listing):
             plan_trials(self._ledger, config, study)
         require_room(config, study, datasets, self._ledger)
         # The sheet first: trials without one belong to nobody.
         write_object(folder / "study.json", self._sheet)
         self._ledger.save()
+        for text in self._tables.renew():
+            self._console.print(text, soft_wrap=True, markup=False)
         keep_made(folder, datasets)
         keep_file(folder, study)
         self._tracker = Tracker(config.tracking_uri, config.name, study_id)
@@ -254,7 +254,7 @@ class Conductor:
         searcher = StudySearcher.of(self._ledger, config, self._study, self._limit)
         concurrent = self._concurrent = min(config.max_concurrent or cores, cores)
         self._needed.show_width(concurrent, self._console)
-        with vital_processes(self._lost) if self._lost else contextlib.nullcontext():
+        with vital_processes(self._death) if self._death else contextlib.nullcontext():
             run_trials(
                 config, self._ledger, searcher, self._datasets, self, concurrent, engine, codes
             )

@@ -78,13 +78,14 @@ def _run(
 ) -> int:
     require_place()
     require_packages()
-    lost = _without_ray if alone else None
     first = "loading PyTorch, Ray and MLflow"
     with steps_shown(config.name, first, "stdout") if alone else contextlib.nullcontext():
         # They take seconds to import: help and mistakes should not wait.
         from lttune.study.conductor import run_study
+        from lttune.study.workers.vital import ASKED_S, Death
 
-        code = run_study(config, study, report, began, lost).exit_code
+        death = Death(tell=_without_ray, wait_s=ASKED_S) if alone else None
+        code = run_study(config, study, report, began, death).exit_code
     if code >= INTERRUPTED and alone:
         for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.flush()

@@ -144,6 +144,7 @@ class StudyConfig:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
+            rules.kinds(self)
             rule = "1 to 64 letters, digits, '_', '-' or '.', starting with a letter or digit"
             named = isinstance(self.name, str) and STUDY_NAME.fullmatch(self.name) is not None
             rules.require(named and ".." not in self.name, "name", rule, self.name)
@@ -168,16 +169,22 @@ class StudyConfig:
                 ("search_over", MoreName),
             ):
                 values = getattr(self, name)
-                for value in values:
-                    if name == "controls":
-                        require_row_or_own(rules, name, value, choices)
-                    else:
-                        rules.choice(name, value, choices)
-                rules.require(len({*values}) == len(values), name, "each once", values, (name,))
-            require_branches(rules, dict.fromkeys(self.controls))
-            ok = all(is_number(d) and 0 < d <= 1 for d in self.control_densities)
+                if isinstance(values, tuple):
+                    for value in values:
+                        if name == "controls":
+                            require_row_or_own(rules, name, value, choices)
+                        else:
+                            rules.choice(name, value, choices)
+                    ok = all(values.count(value) == 1 for value in values)
+                    rules.require(ok, name, "each once", values, (name,))
+            if isinstance(self.controls, tuple):
+                names = [name for name in self.controls if isinstance(name, str)]
+                require_branches(rules, dict.fromkeys(names))
+            ok = isinstance(self.control_densities, tuple)
+            ok = ok and all(is_number(d) and 0 < d <= 1 for d in self.control_densities)
             rules.require(ok, "control_densities", "numbers in (0, 1]", self.control_densities)
-            rules.require(bool(self.phases), "phases", "at least one phase", self.phases)
+            ok = not isinstance(self.phases, tuple) or len(self.phases) > 0
+            rules.require(ok, "phases", "at least one phase", self.phases)
             for name, why in COUNTS.items():
                 if name != "max_concurrent" or self.max_concurrent is not None:
                     rules.whole(name, getattr(self, name), least=1, most=MOST, why=why)
@@ -185,7 +192,8 @@ class StudyConfig:
             ok = is_int(self.seed) and 0 <= self.seed < 2**63
             rules.require(ok, "seed", "a whole number from 0 to 2^63 - 1", self.seed)
             self._check_places(rules)
-            for path, value in unwritable({"out": str(self.out), **self.lottery.nested()}, ""):
+            lottery = self.lottery.nested() if isinstance(self.lottery, LotteryConfig) else {}
+            for path, value in unwritable({"out": str(self.out), **lottery}, ""):
                 rules.require(False, path, WRITABLE, value, (path,))
 
     def _check_places(self, rules: Rules) -> None:
@@ -193,16 +201,19 @@ class StudyConfig:
         if self.max_time is not None:
             rules.attempt(lambda: duration_s("max_time", self.max_time))
         rules.require(isinstance(self.asha, bool), "asha", "a bool", self.asha)
-        ok = not (self.asha and len(self.objective.measures) > 1)
-        rule = f"false with the objective {self.objective.name!r}, which no level can be judged by"
-        rules.require(ok, "asha", rule, self.asha)
-        if self.tracking_uri is not None:
+        if isinstance(self.objective, ObjectiveConfig):
+            ok = not (self.asha and len(self.objective.measures) > 1)
+            name = self.objective.name
+            rule = f"false with the objective {name!r}, which no level can be judged by"
+            rules.require(ok, "asha", rule, self.asha, ("asha",))
+        if isinstance(self.tracking_uri, str):
             uri = self.tracking_uri
             rules.attempt(lambda: require_uri("tracking_uri", uri))
-        local = self.address in (None, "local", "auto")
-        place = re.fullmatch(r"[A-Za-z0-9_.-]+:(\d{1,5})", self.address or "")
-        ok = local or (place is not None and 1 <= int(place[1]) <= LAST_PORT)
-        rule, got = f"auto or HOST:PORT, a port up to {LAST_PORT}", masked_uri(self.address or "")
+        if not isinstance(self.address, str) or self.address in ("local", "auto"):
+            return
+        place = re.fullmatch(r"[A-Za-z0-9_.-]+:(\d{1,5})", self.address)
+        ok = place is not None and 1 <= int(place[1]) <= LAST_PORT
+        rule, got = f"auto or HOST:PORT, a port up to {LAST_PORT}", masked_uri(self.address)
         rules.require(ok, "address", rule, got)
 
     def plain(self) -> dict[str, Any]:

@@ -129,11 +129,21 @@ def test_a_damaged_table_is_set_aside_and_its_trials_wait_again(study):
     ledger = Ledger.open(study / "trials.json")
     (study / "records.parquet").write_bytes(b"oh no")
     tables = Tables(study, "digits")
-    assert tables.read(ledger) == [study / "records.parquet.damaged"]
-    assert (study / "records.parquet.damaged").read_bytes() == b"oh no"
-    assert not (study / "records.parquet").exists()
+    tables.read(ledger)
     assert [trial.state for trial in ledger.trials] == ["waiting"]
     assert tables.rows == []
+    # Until something takes its place, it stays.
+    assert (study / "records.parquet").read_bytes() == b"oh no"
+    assert not list(study.glob("*.damaged*"))
+    told = "records.parquet was damaged: it is made anew, and kept as {}"
+    assert tables.renew() == [told.format(study / "records.parquet.damaged")]
+    assert tables.renew() == []
+    assert schema.read(study / "records.parquet") == []
+    (study / "records.parquet").write_bytes(b"nor that")
+    tables.read(ledger)
+    assert tables.renew() == [told.format(study / "records.parquet.damaged-2")]
+    assert (study / "records.parquet.damaged").read_bytes() == b"oh no"
+    assert (study / "records.parquet.damaged-2").read_bytes() == b"nor that"
 
 
 def test_a_table_that_cannot_be_read_stays_where_it_is(study, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 from lttune.errors import StorageError
 from lttune.store.files import (
     DEEPEST,
+    kept_aside,
     parse_json,
     read_json,
     read_whole,
@@ -33,6 +34,18 @@ def test_a_file_that_cannot_be_written_stays_what_it_was_and_leaves_nothing(tmp_
         write_half(path)
     assert read_json(path) == {"old": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("site", "kept"), [("written", []), ("named", ["old"])])
+def test_what_is_replaced_is_kept_and_nothing_else(tmp_path, monkeypatch, site, kept):
+    path = tmp_path / f"table-{site}"
+    path.write_text("old")
+    monkeypatch.setenv("LTTUNE_FAULT", f"{path.name}.{site}:1:full")
+    with pytest.raises(StorageError), kept_aside(path), write_atomically(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == ("new" if kept else "old")
+    others = [one for one in tmp_path.iterdir() if one != path]
+    assert [one.read_text() for one in others] == kept
 
 
 def test_who_reads_while_a_file_is_replaced_reads_the_old_one_whole(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import digits_study
 import pytest
 
+from lttune.errors import StorageError
 from lttune.records import schema
 from lttune.store.disk import Room
 from lttune.store.files import write_json
@@ -125,7 +126,25 @@ def test_a_damaged_table_is_made_anew_and_said(start, folder):
     assert code == 0
     told = "records.parquet was damaged: it is made anew, and kept as out/digits/records.parquet."
     assert told in text
+    (folder / "records.parquet").write_bytes(b"nor that")
+    code, text = start()
+    assert (code, told in text) == (0, True)
+    # What was kept before stays.
     assert (folder / "records.parquet.damaged").read_bytes() == b"oh no"
+    assert (folder / "records.parquet.damaged-2").read_bytes() == b"nor that"
+
+
+def test_a_start_that_is_refused_leaves_a_damaged_table(start, folder, monkeypatch):
+    (folder / "records.parquet").write_bytes(b"oh no")
+
+    def no_room(*args):
+        raise StorageError("no room")
+
+    monkeypatch.setattr(conductor, "require_room", no_room)
+    code, text = start()
+    assert (code, text.count("\n")) == (74, 1)
+    assert (folder / "records.parquet").read_bytes() == b"oh no"
+    assert not list(folder.glob("*.damaged*"))
 
 
 @pytest.mark.parametrize("name", ["figures", "failures", "ray"])

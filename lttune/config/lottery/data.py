@@ -53,6 +53,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
+            rules.kinds(self, "data.")
             rules.attempt(lambda: require_dataset("data.name", self.name))
             if self.validation is not None:
                 what = "data.validation", self.validation

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lttune.config.fields import flatten, is_int, is_number
+from lttune.config.fields import flatten, is_int, is_number, require
 from lttune.config.lottery.data import DataConfig
 from lttune.config.lottery.length import STEPS_OF, in_last_unit
 from lttune.config.lottery.model import ModelConfig
@@ -83,6 +83,7 @@ class LotteryConfig:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
+            rules.kinds(self)
             ok = is_int(self.levels) and 0 <= self.levels <= MOST_LEVELS
             rule = f"a whole number from 0 to {MOST_LEVELS}"
             rules.require(ok, "levels", rule, self.levels)
@@ -131,6 +132,8 @@ class LotteryConfig:
             ConfigError: if a path names no field, a length is given in both, or a value breaks its
                 field's rule; with a line for each.
         """
+        rule = "dotted paths and their values"
+        require(isinstance(hparams, Mapping), "hyperparameters", rule, hparams)
         with every_rule(part=False) as rules:
             values = rules.attempt(lambda: in_last_unit(hparams))
             return _changed(self, hparams if values is None else values)
@@ -193,8 +196,10 @@ def _changed(config: LotteryConfig, hparams: Mapping[str, Any]) -> LotteryConfig
     own: dict[str, Any] = {}
     with every_rule(part=False) as rules:
         for path, value in hparams.items():
-            head, _, rest = path.partition(".")
-            if path not in known and not path.startswith("prune.fractions."):
+            head, _, rest = path.partition(".") if isinstance(path, str) else ("", "", "")
+            if not isinstance(path, str):
+                rules.note(unknown("hyperparameter", path, _beside("", known)))
+            elif path not in known and not path.startswith("prune.fractions."):
                 rules.note(unknown("hyperparameter", path, _beside(path, known), known))
             elif rest:
                 groups.setdefault(head, {})[rest] = value

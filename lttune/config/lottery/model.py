@@ -79,6 +79,7 @@ class ModelConfig:
             "torchvision:NAME"
         )
         with every_rule() as rules:
+            rules.kinds(self, "model.")
             rules.require(known, "model.name", rule, self.name)
             rules.choice("model.init", self.init, InitName)
             for name in ("init_std", "init_scale"):

@@ -30,6 +30,7 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
+            rules.kinds(self, "pretrain.")
             rules.whole("pretrain.steps", self.steps, least=0, most=MOST_STEPS, why=WHY_STEPS)
             check_epochs(rules, "pretrain", self)
             if self.data is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lttune.config.fields import as_tuple, is_number
+from lttune.config.fields import is_number
 from lttune.config.own import require_row_or_own
 from lttune.config.rules import (
     MOST_EXAMPLES,
@@ -80,7 +80,7 @@ class PruneConfig:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
-            as_tuple(self, "exclude")
+            rules.kinds(self, "prune.")
             ok = isinstance(self.exclude, tuple)
             ok = ok and all(isinstance(name, str) for name in self.exclude)
             rules.require(ok, "prune.exclude", "names of layers or kinds", self.exclude)

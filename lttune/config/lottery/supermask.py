@@ -30,6 +30,7 @@ class SupermaskConfig:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
+            rules.kinds(self, "supermask.")
             ok = is_number(self.lr) and self.lr > 0
             rules.require(ok, "supermask.lr", "a finite number > 0", self.lr)
             rules.require(is_number(self.logit), "supermask.logit", "a finite number", self.logit)

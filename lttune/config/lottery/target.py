@@ -38,6 +38,7 @@ class TargetConfig:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
+            rules.kinds(self, "target.")
             if self.data is not None:
                 rules.attempt(lambda: require_dataset("target.data", self.data))
             if self.optimizer is not None:

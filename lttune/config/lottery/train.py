@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lttune.config.fields import as_tuple, is_int, is_number
+from lttune.config.fields import is_int, is_number
 from lttune.config.lottery.length import check_epochs
 from lttune.config.own import OWN_FORM, is_own_code, require_row_or_own
 from lttune.config.rules import (
@@ -76,9 +76,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
-            as_tuple(self, "milestones")
-            as_tuple(self, "frozen")
-            as_tuple(self, "measure")
+            rules.kinds(self, "train.")
             rules.choice("train.optimizer", self.optimizer, OptimizerName)
             require_row_or_own(rules, "train.schedule", self.schedule, ScheduleName)
             rules.choice("train.precision", self.precision, PrecisionName)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ from lttune.data.made import use_kept
 from lttune.errors import DamagedError, DataError, StorageError
 from lttune.exchange.tickets import Archive
 from lttune.models.own import use_described
-from lttune.records.folder import TABLES, computed_from, read_sheet, read_trials
+from lttune.records.folder import computed_from, read_sheet, read_trials
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
-from lttune.records.tables import Tables, sound_rows
-from lttune.store.files import write_atomically
+from lttune.records.tables import TABLES, Tables, sound_rows
 from lttune.store.locks import only_driver
 from lttune.store.store import Store
 from lttune.study.phases.planned import phase_config, require_trials
@@ -35,8 +33,9 @@ def repair(folder: Path) -> tuple[int, list[str]]:
     """Makes both tables anew where trials that have ended lack rows; nothing is trained.
 
     Rows of trials that the study does not list are left out. A table that is damaged or has such
-    rows is kept as ``NAME.damaged``. A trial whose networks are not all in the store
-    stays without rows, until the study is run again.
+    rows is kept as ``NAME.damaged``, where something takes its place. A trial whose networks are
+    not all in the store stays without rows, until the study is run again. Nothing is written
+    before all trials were looked at: whatever ends it earlier leaves the folder as it was.
 
     Returns:
         The number of trials whose rows were made, and a line for each whose could not be.
@@ -60,9 +59,8 @@ def repair(folder: Path) -> tuple[int, list[str]]:
         require_trials(ledger.path, ledger.trials, base, objective)
         ended = [trial for trial in ledger.trials if trial.state in ENDED]
         tables = Tables(folder, sheet["name"], study_id)
-        paths = map(folder.joinpath, TABLES)
-        others = [path for path in paths if _has_others(path, ledger, study_id)]
-        aside = tables.read(ledger)
+        others = [name for name in TABLES if _has_others(folder / name, ledger, study_id)]
+        tables.read(ledger)
         lacking = [trial for trial in ended if trial.state == "waiting"]
         made, left = 0, []
         for place, trial in enumerate(lacking, 1):
@@ -76,15 +74,11 @@ def repair(folder: Path) -> tuple[int, list[str]]:
                 left.append(f"trial {trial.name}: {error}")
             else:
                 made += 1
-        if made or others:
-            for path in others:
-                with write_atomically(path.with_name(f"{path.name}.damaged")) as copy:
-                    shutil.copyfile(path, copy)
-            tables.write()
+        if made:
+            tables.write(aside=others)
         else:
-            # Nothing takes its place: what can be read of it is all there is.
-            for path in aside:
-                path.replace(path.with_suffix(""))
+            # Of what nothing takes the place of, what can be read is all there is.
+            tables.write([name for name in others if tables.rows_of(name)], aside=others)
     return made, left
 
 

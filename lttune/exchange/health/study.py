@@ -14,9 +14,9 @@ from lttune.exchange.health.disks import room_finding
 from lttune.exchange.health.exposure import writable_findings
 from lttune.exchange.health.inspection import Inspection
 from lttune.exchange.health.tracking import tracking_finding
-from lttune.records.folder import TABLES, read_sheet, read_trials, require_rows
+from lttune.records.folder import read_sheet, read_trials, require_rows
 from lttune.records.ledger import ENDED, Ledger, Trial
-from lttune.records.tables import Row, sound_rows
+from lttune.records.tables import TABLES, Row, sound_rows
 from lttune.store.store import Store
 
 NEWER = "use the lttune that wrote it, or a later one"

@@ -82,15 +82,22 @@ def trajectory(
         rules.require(ok, "replicate", "a whole number from 0 to 2^31 - 1", replicate)
         ok = is_int(seed) and 0 <= seed < 2**63
         rules.require(ok, "seed", "a whole number from 0 to 2^63 - 1", seed)
+        ok = store is None or isinstance(store, Path | str)
+        rules.require(ok, "store", "a folder, or None", store)
+        rules.choice("engine", engine, EngineName)
+        rules.choice("device", device, DeviceName)
         rule = "left out with a network of the notebook, which no file identifies: write it to one "
         rule += "(%%writefile net.py) and give model.name './net.py:FUNCTION'"
-        rules.require(store is None or network is None, "store", rule, str(store))
+        rules.require(store is None or network is None, "store", rule, str(store), ("store",))
         rule = "left out with measure, since what is taken from a store is not measured"
-        rules.require(store is None or measure is None, "store", rule, str(store))
+        rules.require(store is None or measure is None, "store", rule, str(store), ("store",))
         ok = measure is None or (callable(measure) and config.method == "prune")
         rules.require(ok, "measure", "a function, and method 'prune'", measure)
         rule = "left out where train.measure names functions"
         rules.require(measure is None or not config.train.measure, "measure", rule, measure)
+        ok = network is None or callable(network)
+        rule = "a function of the shape of a picture and the number of classes"
+        rules.require(ok, "network", rule, network)
         rules.attempt(lambda: check_idle(config, [config]))
     config, rows = with_networks(config, network)
     parts = with_parts(config, controls)

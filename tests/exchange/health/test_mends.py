@@ -11,7 +11,7 @@ from digits_place import lasting
 from lttune.__main__ import main
 from lttune.exchange.health.study import NEWER, study_findings
 from lttune.records import schema
-from lttune.records.folder import TABLES
+from lttune.records.tables import TABLES
 from lttune.store import sealed
 from lttune.store.sealed import read_object, write_object
 
@@ -85,7 +85,7 @@ def test_a_table_that_cannot_be_read_is_moved_away(name, study):
 @pytest.mark.parametrize("name", TABLES)
 def test_rows_of_trials_that_are_none_of_the_study_are_left_out(name, study, tmp_path):
     before = schema.read(study / name)
-    # What a stranger's folder links to is not written to.
+    # What a stranger's folder links to is not written to, and stays.
     (tmp_path / "precious").write_text("mine")
     (study / f"{name}.damaged").symlink_to(tmp_path / "precious")
     more = [*before, *(row | {"trial": 7} for row in before if row["trial"] == 1)]
@@ -95,7 +95,8 @@ def test_rows_of_trials_that_are_none_of_the_study_are_left_out(name, study, tmp
     assert is_clean(study)
     assert lasting(schema.read(study / name)) == lasting(before)
     assert (tmp_path / "precious").read_text() == "mine"
-    kept = schema.read(study / f"{name}.damaged")
+    assert (study / f"{name}.damaged").is_symlink()
+    kept = schema.read(study / f"{name}.damaged-2")
     assert {row["trial"] for row in kept} == {0, 1, 7}
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from ipaddress import ip_address
 from pathlib import Path
 
 import psutil
 import pytest
 from digits_place import Place, empty_database
-from drivers import BRIEF, Driver, listening
+from drivers import BRIEF, Driver, listening, script
 from one_process import one_process
 
 from lttune.store.temporary import DRAFTS, temporary_beside
@@ -18,6 +19,26 @@ from lttune.store.temporary import DRAFTS, temporary_beside
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 LONG = ("--lottery.train.steps=60000", "--lottery.train.eval-every=6000", "--lottery.levels=3")
+
+CALLED = """
+import sys
+from digits_study import STUDY, report
+from lttune import run
+from lttune.errors import LttuneError
+
+def call():
+    found = run(STUDY, report, scale="smoke", phases=("anchor",), replicates=1,
+        controls=("random",), max_concurrent=1, out=sys.argv[1], tracking_uri=sys.argv[2],
+        lottery={"train.steps": 60000, "train.eval_every": 6000, "levels": 3})
+    return found.complete
+
+try:
+    call()
+except LttuneError as error:
+    print("raised", type(error).__name__, error)
+print("again", call())
+"""
+"""What a notebook does: it runs a study, is told that its Ray died, and runs it again."""
 
 
 @pytest.fixture
@@ -114,4 +135,27 @@ def test_a_study_whose_ray_dies_ends_and_goes_on_when_it_is_run_again(name, plac
     with one_process():
         place.run(*BRIEF, *LONG)
     assert (place.exit_code, place.states()) == (0, ["complete"])
+    assert {key: place.cells()[key] for key in before} == before
+
+
+@pytest.mark.parametrize("name", ["raylet", "gcs_server"])
+def test_who_runs_a_study_from_python_outlives_its_ray(name, place, cwd):
+    caller = script(
+        CALLED, str(place.root / "out"), place.uri, cwd=cwd, env={"HOME": str(place.root)}
+    )
+    try:
+        while not place.cells():
+            assert caller.poll() is None, caller.communicate()
+            time.sleep(0.02)
+        before = place.cells()
+        family = psutil.Process(caller.pid).children(recursive=True)
+        (vital,) = [one for one in family if one.name() == name]
+        vital.kill()
+        out, err = caller.communicate(timeout=180)
+    finally:
+        caller.kill()
+    text = f"raised ResourceError Ray's {name} has died; run it again to go on where it stopped"
+    assert text in out.splitlines(), err
+    assert out.splitlines()[-1] == "again True", err
+    assert (caller.returncode, place.states()) == (0, ["complete"])
     assert {key: place.cells()[key] for key in before} == before
