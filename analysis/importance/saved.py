@@ -31,7 +31,7 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas")
 
 TYPES = ("bool", "float64", "int64", "object", "str")
 """Types of the tables' columns. Those of pandas beside them can be of any width."""
-MOST_COLUMNS = 32
+MOST_KEPT_COLUMNS = 32
 """Columns of a table at most; it takes memory and time for each, however short it is."""
 
 
@@ -175,8 +175,8 @@ def _frame(values: dict[str, Any]) -> pd.DataFrame:
     columns, types = values["columns"], values["types"]
     if not isinstance(columns, dict) or not isinstance(types, dict):
         raise ValueError("columns and their types must be objects")
-    if len(columns) > MOST_COLUMNS or columns.keys() != types.keys():
-        raise ValueError(f"there must be up to {MOST_COLUMNS} columns, each of a type")
+    if len(columns) > MOST_KEPT_COLUMNS or columns.keys() != types.keys():
+        raise ValueError(f"there must be up to {MOST_KEPT_COLUMNS} columns, each of a type")
     if not all(kind in TYPES for kind in types.values()):
         raise ValueError(f"types must be of {', '.join(TYPES)}")
     # pandas would take an object for a column of rows that its keys name.

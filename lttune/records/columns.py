@@ -32,9 +32,6 @@ SETTINGS: Columns = {
 _LISTS = {p for p, value in flatten(LotteryConfig().nested()).items() if isinstance(value, list)}
 """Settings that are lists; in the records they are texts."""
 _FRACTIONS = "prune.fractions"
-LONGEST_SETTING = 1_000
-"""Characters of a setting's name, which may hold a layer's, at most: its short names are all of its
-ends."""
 OF_EVERY_TRIAL = ("train.steps", "train.batch_size", "model.name", "data.name")
 """Settings that no trial lacks, whichever version wrote it."""
 _OF_LAYERS = ("density.", f"{_FRACTIONS}.")
@@ -182,9 +179,6 @@ def require_hparams(where: str, hparams: Mapping[str, Any]) -> None:
         StorageError: naming the hyperparameter, its rule and its value.
     """
     for path, value in hparams.items():
-        if len(path) > LONGEST_SETTING:
-            rule = f"of at most {LONGEST_SETTING:,} characters"
-            raise StorageError(f"{where}a hyperparameter must be {rule}, got {quoted(path)}")
         found = _kind_of(path)
         if found is None or (value is None and path in _NOT_GIVEN):
             continue

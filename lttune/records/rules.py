@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config.fields import is_int, is_number
-from lttune.errors import StorageError, listed
+from lttune.errors import StorageError, listed, quoted
 from lttune.store.parquet import VALUE_BYTES
 from lttune.store.regular import most_memory
 
@@ -83,6 +83,10 @@ TRIAL_RULES: dict[str, FieldRule] = {
 }
 """Field of a trial in ``trials.json`` -> its rule."""
 
+LONGEST_SETTING = 1_000
+"""Characters of a setting's name, which may hold a layer's, at most: what people tell it by is
+sought among all of its ends."""
+
 
 def require_sheet(path: Path, values: Mapping[str, Any], needed: Collection[str]) -> None:
     """Raises ``StorageError`` if a sheet lacks a field (a dotted name), or one breaks its rule."""
@@ -106,6 +110,9 @@ def require_listing(path: Path, values: Mapping[str, Any], needed: Collection[st
         raise StorageError(f"{path} must hold a list of trials, each with {', '.join(needed)}")
     for place, one in enumerate(trials):
         _require(f"{path}: trials[{place}].", one, TRIAL_RULES)
+        if long := [name for name in one.get("hparams", ()) if len(name) > LONGEST_SETTING]:
+            rule = f"a name of at most {LONGEST_SETTING:,} characters, got {quoted(long[0])}"
+            raise StorageError(f"{path}: trials[{place}]: a hyperparameter must have {rule}")
     numbers = Counter(one["number"] for one in trials if "number" in one)
     if twice := [number for number, times in numbers.items() if times > 1]:
         raise StorageError(f"{path} must list each trial once, got {listed(twice)} several times")

@@ -82,8 +82,8 @@ FEW = {"a": [1, 2], "b": ["x", None]}
             {f"c{n}": "object" for n in range(1_000)},
         ),
         (
-            {f"c{n}": [1] for n in range(saved.MOST_COLUMNS + 1)},
-            {f"c{n}": "int64" for n in range(saved.MOST_COLUMNS + 1)},
+            {f"c{n}": [1] for n in range(saved.MOST_KEPT_COLUMNS + 1)},
+            {f"c{n}": "int64" for n in range(saved.MOST_KEPT_COLUMNS + 1)},
         ),
     ],
 )
@@ -95,7 +95,7 @@ def test_what_a_table_of_ours_cannot_be_is_damage(tmp_path, monkeypatch, columns
 
 
 def test_a_table_of_the_most_columns_is_one(tmp_path):
-    table = pd.DataFrame({f"c{n}": [n] for n in range(saved.MOST_COLUMNS)})
+    table = pd.DataFrame({f"c{n}": [n] for n in range(saved.MOST_KEPT_COLUMNS)})
     saved.save(tmp_path / saved.NAME, "k", dataclasses.replace(FOUND, ranks=table))
     pd.testing.assert_frame_equal(saved.find(tmp_path / saved.NAME, "k").ranks, table)
 
