@@ -13,14 +13,20 @@ import pandas as pd
 from lttune.config import flatten
 from lttune.config.lottery.length import joined_settings
 from lttune.config.phase import Phase, phase_names
-from lttune.errors import DamagedError
+from lttune.errors import DamagedError, StorageError
 from lttune.records import schema
-from lttune.records.folder import read_listing, read_sheet, require_rows
+from lttune.records.folder import (
+    read_listing,
+    read_sheet,
+    require_bounded_trials,
+    require_rows,
+)
 from lttune.records.ledger import ENDED
 from lttune.records.schema import require_same_study
 from lttune.records.tables import sound_rows
 from lttune.store.files import read_whole
-from lttune.store.regular import regular_size
+from lttune.store.parquet import VALUE_BYTES
+from lttune.store.regular import most_memory, regular_size
 from lttune.store.sealed import BLANK, verify
 
 KEY = ["phase", "trial", "replicate", "branch", "level"]
@@ -37,6 +43,8 @@ point has no part in a comparison."""
 
 LOADED_OF_SHEET = ("name", "lottery")
 """Fields of ``study.json`` without which nothing can be said of a study."""
+_NUMBER_BYTES = 8
+"""Bytes of a number in a column."""
 LOADED_OF_TRIAL = ("number", "phase", "label", "hparams", "state")
 """Likewise, of each trial in ``trials.json``."""
 
@@ -92,6 +100,10 @@ class StudyFrame:
             is_sealed = verify(path, data)
         except DamagedError:
             raise DamagedError(f"{path} was changed since it was written: {mend}") from None
+        # Of short rows each takes as many cells as there are columns.
+        rows, columns = len(data.splitlines()), pd.read_csv(BytesIO(data), nrows=0).shape[1]
+        if VALUE_BYTES * rows * columns > (most := most_memory(len(data))):
+            raise ValueError(f"its rows would fill more than {most >> 20:,} MB of memory")
         table = pd.read_csv(BytesIO(data))
         # Earlier versions wrote no seal, the first of them nothing of the study.
         for found in table["study_id"].dropna().unique() if "study_id" in table else ():
@@ -111,10 +123,13 @@ class StudyFrame:
         A trial that leaves one alone has the base configuration's value, NaN if that names none.
         """
         base = flatten(self.info.get("lottery", {}))
-        values = [joined_settings(base, hparams or {}) for hparams in self.trials["hparams"]]
-        varied = sorted({path for hparams in self.trials["hparams"] for path in hparams or {}})
-        rows = [{path: row.get(path) for path in varied} for row in values]
-        return pd.DataFrame(rows, index=self.trials.index, columns=pd.Index(varied))
+        listed = [hparams or {} for hparams in self.trials["hparams"]]
+        columns: dict[str, list[Any]] = {path: [] for path in sorted(set().union(*listed))}
+        for own in listed:
+            settings = joined_settings(base, own)
+            for path, values in columns.items():
+                values.append(settings.get(path))
+        return pd.DataFrame(columns, index=self.trials.index, columns=pd.Index(list(columns)))
 
 
 def in_phases(table: pd.DataFrame, which: Callable[[Phase], object]) -> pd.Series:
@@ -132,8 +147,10 @@ def load(folder: Path | str) -> StudyFrame:
     info = read_sheet(folder, LOADED_OF_SHEET)
     study_id = info.get("study_id")
     listing = read_listing(folder, LOADED_OF_TRIAL, study_id)
+    require_bounded_trials(folder, info, [one["hparams"] for one in listing["trials"]])
     records = _table(folder / "records.parquet", schema.MEASURES, study_id)
     layers = _table(folder / "layers.parquet", schema.LAYERS, study_id)
+    _require_layers_room(folder / "layers.parquet", layers, len(records))
     for name, table in (("records", records), ("layers", layers)):
         require_rows(folder / f"{name}.parquet", listing["trials"], table["trial"])
     trials = pd.DataFrame(listing["trials"], columns=pd.Index(TRIAL_COLUMNS))
@@ -152,6 +169,30 @@ def load(folder: Path | str) -> StudyFrame:
 def _table(path: Path, columns: schema.Columns, study_id: str | None) -> pd.DataFrame:
     rows = sound_rows(path, study_id)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(columns)))
+
+
+def _require_layers_room(path: Path, layers: pd.DataFrame, networks: int) -> None:
+    """Checks that columns of each layer, beside those of the records, would take little memory.
+
+    Each network may have layers of other names, and has a cell of every layer that any of them has.
+
+    Args:
+        path: of the table of layers.
+        layers: its rows.
+        networks: rows of the records.
+
+    Raises:
+        StorageError: if they would take more than a file of that size may.
+    """
+    if layers.empty:
+        return
+    names, most = layers["layer"].nunique(), most_memory(regular_size(path))
+    networks = max(networks, len(layers.drop_duplicates(["trial", "replicate", "level"])))
+    if networks * names * len(schema.LAYERS) * _NUMBER_BYTES > most:
+        raise StorageError(
+            f"{path}: what it says of {names:,} layers would fill more than {most >> 20:,} MB of "
+            f"memory beside {networks:,} networks"
+        )
 
 
 def _values(trials: pd.DataFrame) -> pd.Series:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import pandas as pd
@@ -26,6 +27,12 @@ NAME = "importance.json"
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas")
 """Packages whose versions are part of the estimator."""
+
+
+TYPES = ("bool", "float64", "int64", "object", "str")
+"""Types of the tables' columns. Those of pandas beside them can be of any width."""
+MOST_KEPT_COLUMNS = 32
+"""Columns of a table at most; it takes memory and time for each, however short it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +147,9 @@ def save(path: Path, key: str, found: Importances, study_id: str | None = None) 
     write_json(path, {**values, "digest": _digest(values)})
 
 
+_PLAIN = (bool, float, int, str, NoneType)
+
+
 def _digest(values: dict[str, Any]) -> str:
     """Returns what a number that was changed by hand or by a bad disk would change."""
     rest = {name: value for name, value in values.items() if name != "digest"}
@@ -156,4 +166,22 @@ def _plain(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _frame(values: dict[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame(values["columns"]).astype(values["types"])
+    """Returns the table that ``_plain`` was given.
+
+    Raises:
+        ValueError: if it can be none of ours: its memory would not follow the bytes of the file.
+        KeyError: if its columns or their types are missing.
+    """
+    columns, types = values["columns"], values["types"]
+    if not isinstance(columns, dict) or not isinstance(types, dict):
+        raise ValueError("columns and their types must be objects")
+    if len(columns) > MOST_KEPT_COLUMNS or columns.keys() != types.keys():
+        raise ValueError(f"there must be up to {MOST_KEPT_COLUMNS} columns, each of a type")
+    if not all(kind in TYPES for kind in types.values()):
+        raise ValueError(f"types must be of {', '.join(TYPES)}")
+    # pandas would take an object for a column of rows that its keys name.
+    if not all(isinstance(column, list) for column in columns.values()):
+        raise ValueError("columns must be lists")
+    if {type(value) for column in columns.values() for value in column} - {*_PLAIN}:
+        raise ValueError("values must be texts, numbers or truth values")
+    return pd.DataFrame(columns).astype(types)

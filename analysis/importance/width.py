@@ -59,9 +59,10 @@ def sweep_width(table: pd.DataFrame, *, margin: float, log: bool = True, seed: i
         ValueError: if there are fewer than two values, or no replicate has all of them.
     """
     filled = table.assign(gain=table["gain"].fillna(-1.0))
-    wide = filled.set_index(["value", "replicate"])["gain"].unstack()  # noqa: PD010
     # A replicate that was trained at some values only would shift the mean of those.
-    wide = wide.dropna(axis=1).sort_index()
+    has_all = filled.groupby("replicate")["value"].transform("nunique") == filled["value"].nunique()
+    wide = filled[has_all].set_index(["value", "replicate"])["gain"].unstack()  # noqa: PD010
+    wide = wide.sort_index()
     if len(wide) < 2 or wide.shape[1] == 0:
         raise ValueError("a width needs two values, and replicates that have all of them")
     x = wide.index.to_numpy(dtype=float)

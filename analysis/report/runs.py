@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.frame import StudyFrame
 from analysis.report.formats import as_texts
 from lttune.config import differences, flatten
+from lttune.records.rules import require_bounded_table
 
 COMPARED = ("code", "packages", "machine", "numerics")
 """What of a run is compared with the first one."""
@@ -18,9 +19,17 @@ def later_runs(study: StudyFrame) -> list[dict[str, Any]]:
 
     A change reads "packages.torch: 2.13.0 → 2.14.0", from the first run to this one. Studies of
     older versions list no runs and have none here.
+
+    Raises:
+        StorageError: if the changes would fill more memory than ``study.json`` may.
     """
     found = study.info.get("runs")
     runs = [run for run in found if isinstance(run, Mapping)] if isinstance(found, list) else []
+    compared = [
+        {f"{part}.{name}": True for part in COMPARED for name in _names(run.get(part))}
+        for run in runs
+    ]
+    require_bounded_table(study.folder / "study.json", compared, words=("runs", "fields"))
     return [
         {
             "started": run.get("started"),
@@ -40,6 +49,10 @@ def provenance(study: StudyFrame) -> dict[str, dict[str, str]]:
 def numerics(study: StudyFrame) -> list[str]:
     """Returns the distinct numerics that made the study's networks, in sorted order."""
     return sorted(set(study.records["numerics"].dropna()))
+
+
+def _names(part: object) -> Iterable[str]:
+    return flatten(part) if isinstance(part, Mapping) else ()
 
 
 def _changes(first: Mapping[str, Any], run: Mapping[str, Any]) -> list[str]:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from lttune.config import LotteryConfig
+from lttune.config import LotteryConfig, flatten
+from lttune.config.fields import is_number
 from lttune.config.lottery.length import STEPS_OF
 from lttune.config.rules import MOST_LEVELS, MOST_STEPS
-from lttune.errors import DamagedError, listed, quoted
+from lttune.errors import DamagedError, StorageError, listed, quoted
 from lttune.records.schema import MEASURES, OWN_MEASURES, Columns
 
 _NUMBER = pa.float64()
@@ -29,9 +30,12 @@ SETTINGS: Columns = {
     for path, value in LotteryConfig().flat().items()
 }
 """Columns of the records that hold settings of the trial."""
+_LISTS = {p for p, value in flatten(LotteryConfig().nested()).items() if isinstance(value, list)}
+"""Settings that are lists; in the records they are texts."""
+_FRACTIONS = "prune.fractions"
 OF_EVERY_TRIAL = ("train.steps", "train.batch_size", "model.name", "data.name")
 """Settings that no trial lacks, whichever version wrote it."""
-_OF_LAYERS = ("density.", "prune.fractions.")
+_OF_LAYERS = ("density.", f"{_FRACTIONS}.")
 """How the names of columns begin that hold a share for each layer."""
 
 _HELD: dict[pa.DataType, tuple[str, set[type]]] = {
@@ -164,6 +168,38 @@ def require_settings(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
                 raise DamagedError(f"{path}: {name} must be a finite number, got {value}")
             if name in shares and not holds(value):
                 raise DamagedError(f"{path}: {name} must be {rule}, got {quoted(value)}")
+
+
+def require_hparams(where: str, hparams: Mapping[str, Any]) -> None:
+    """Checks the hyperparameters that a list of trials gives one of them: each is of its kind.
+
+    A field of the configuration that an older version had is taken as it is.
+
+    Args:
+        where: what stands before the name of a hyperparameter in a message.
+        hparams: dotted hyperparameters.
+
+    Raises:
+        StorageError: naming the hyperparameter, its rule and its value.
+    """
+    for path, value in hparams.items():
+        found = _kind_of(path)
+        if found is None or (value is None and path in _NOT_GIVEN):
+            continue
+        words, types = found
+        if type(value) not in types or (float in types and not is_number(value)):
+            raise StorageError(f"{where}{path} must be {words}, got {quoted(value)}")
+
+
+def _kind_of(path: str) -> tuple[str, set[type]] | None:
+    """Returns what a hyperparameter's value is, in words and in Python's types; None of others."""
+    if path == _FRACTIONS:
+        return "an object", {dict}
+    if path in _LISTS:
+        return "a list", {list}
+    if path.startswith(f"{_FRACTIONS}."):
+        return _HELD[_NUMBER]
+    return _HELD[SETTINGS[path][0]] if path in SETTINGS else None
 
 
 def require_table(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lttune.config import flatten
 from lttune.errors import StorageError, legible, listed
 from lttune.records import rules, schema
+from lttune.records.columns import require_hparams
 from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, Trial, listed_trials
 from lttune.records.schema import ANY_STUDY, require_same_study
 from lttune.records.tables import TABLES, Row
@@ -65,7 +67,27 @@ def read_listing(
     values = _object(folder, "trials.json")
     rules.require_listing(folder / "trials.json", values, needed)
     require_same_study(folder / "trials.json", values.get("study_id"), study_id)
+    for place, one in enumerate(values["trials"]):
+        require_hparams(f"{folder / 'trials.json'}: trials[{place}]: ", one.get("hparams", {}))
     return values
+
+
+def require_bounded_trials(
+    folder: Path, sheet: Mapping[str, Any], listed_hparams: Sequence[Mapping[str, Any]]
+) -> None:
+    """Checks that a table of a study's trials and all that is said of each takes little memory.
+
+    Args:
+        folder: the study's.
+        sheet: what ``study.json`` holds.
+        listed_hparams: what each of its trials varies.
+
+    Raises:
+        StorageError: if it takes more than the list of the trials may.
+    """
+    factors = (str(one.get("path")) for one in sheet.get("factors", []))
+    named = (*flatten(sheet["lottery"]), *sheet.get("space", ()), *factors)
+    rules.require_bounded_table(folder / "trials.json", listed_hparams, named)
 
 
 def read_trials(folder: Path, study_id: str | None = ANY_STUDY) -> list[Trial]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from lttune.config.fields import is_int, is_number
-from lttune.errors import StorageError, listed
+from lttune.errors import StorageError, listed, quoted
+from lttune.store.parquet import VALUE_BYTES
+from lttune.store.regular import most_memory
 
 FieldRule = tuple[str, Callable[[Any], bool]]
 """What a value must be, in words and as a test."""
@@ -82,6 +84,10 @@ TRIAL_RULES: dict[str, FieldRule] = {
 }
 """Field of a trial in ``trials.json`` -> its rule."""
 
+LONGEST_SETTING = 1_000
+"""Characters of a setting's name, which may hold a layer's, at most: what people tell it by is
+sought among all of its ends."""
+
 
 def require_sheet(path: Path, values: Mapping[str, Any], needed: Collection[str]) -> None:
     """Raises ``StorageError`` if a sheet lacks a field (a dotted name), or one breaks its rule."""
@@ -105,13 +111,46 @@ def require_listing(path: Path, values: Mapping[str, Any], needed: Collection[st
         raise StorageError(f"{path} must hold a list of trials, each with {', '.join(needed)}")
     for place, one in enumerate(trials):
         _require(f"{path}: trials[{place}].", one, TRIAL_RULES)
+        if long := [name for name in one.get("hparams", ()) if len(name) > LONGEST_SETTING]:
+            rule = f"a name of at most {LONGEST_SETTING:,} characters, got {quoted(long[0])}"
+            raise StorageError(f"{path}: trials[{place}]: a hyperparameter must have {rule}")
     numbers = Counter(one["number"] for one in trials if "number" in one)
     if twice := [number for number, times in numbers.items() if times > 1]:
         raise StorageError(f"{path} must list each trial once, got {listed(twice)} several times")
+    require_bounded_table(path, [one.get("hparams", {}) for one in trials])
     planned = values.get("planned", {})
     if not isinstance(planned, dict) or not all(map(_is_count, planned.values())):
         raise StorageError(f"{path}: planned must be a whole number for each phase")
     _require(f"{path}: ", values, LISTING_RULES)
+
+
+def require_bounded_table(
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    named: Iterable[str] = (),
+    words: tuple[str, str] = ("trials", "settings"),
+) -> None:
+    """Checks that a table of what a file lists takes memory that follows the bytes of the file.
+
+    Each trial may vary another setting, and has a cell of every setting that any of them varies.
+
+    Args:
+        path: the file.
+        rows: what it says of each of some things.
+        named: the names of what each of them has besides.
+        words: what they are, and what is said of them.
+
+    Raises:
+        StorageError: if it would take more than a file of that size may.
+    """
+    columns = set(named).union(*rows)
+    most = most_memory(path.stat().st_size)
+    if VALUE_BYTES * len(columns) * len(rows) > most:
+        what, said = words
+        raise StorageError(
+            f"{path}: a table of its {len(rows):,} {what} and their {len(columns):,} {said} would "
+            f"fill more than {most >> 20:,} MB of memory"
+        )
 
 
 def _has(values: Any, names: Sequence[str]) -> bool:

@@ -10,8 +10,9 @@ import pandas as pd
 
 from lttune.store.sealed import BLANK, seal
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a cell begins with that a spreadsheet may compute (OWASP, "CSV injection")."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+"""What a cell begins with that a spreadsheet may compute (OWASP, "CSV injection", and ASVS 1.2.10,
+which has the null character)."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 

@@ -10,7 +10,7 @@ from sample_study import anchor_rows, search_trials, trial, write_study
 from analysis import load
 from lttune.__main__ import main
 from lttune.config import LotteryConfig
-from lttune.errors import StorageError
+from lttune.errors import StorageError, quoted
 from lttune.records.columns import OF_EVERY_NETWORK
 
 ROW = trial(0)
@@ -41,6 +41,36 @@ def test_other_trials_are_one_line(tmp_path, capsys, command, listed, expected):
     folder = write_study(tmp_path)
     (folder / "trials.json").write_text(json.dumps({"trials": listed}))
     assert complaint(capsys, folder, command).startswith(f"trials.json{expected}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("train.lr", "x", "a number"),
+        ("train.lr", True, "a number"),
+        ("train.lr", None, "a number"),
+        ("train.steps", 0.5, "a whole number"),
+        ("data.name", 5, "a text"),
+        ("target.data", [], "a text"),
+        ("rescale", 1, "true or false"),
+        ("prune.exclude", "out", "a list"),
+        ("prune.fractions", 0.2, "an object"),
+        ("prune.fractions.fc1", {}, "a number"),
+    ],
+)
+def test_a_hyperparameter_of_another_kind_is_one_line(tmp_path, capsys, name, value, rule):
+    trials = [trial(0), trial(1, hparams={"train.momentum": 0.9, name: value})]
+    expected = f"trials.json: trials[1]: {name} must be {rule}, got {quoted(value)}"
+    assert complaint(capsys, write_study(tmp_path, trials=trials)) == expected
+
+
+def test_hyperparameters_of_their_kinds_and_of_older_versions_are_read(tmp_path):
+    hparams = {"train.lr": 1, "target.lr": None, "target.data": "digits", "prune.exclude": ["out"]}
+    hparams |= {"train.milestones": [], "rescale": False, "levels": 3, "prune.fractions": {}}
+    hparams |= {"prune.fractions.fc1": 1, "train.nesterov_of_old": [{"a": None}]}
+    study = load(write_study(tmp_path, trials=[trial(0), trial(1, hparams=hparams)]))
+    assert study.trials["hparams"][1] == hparams
+    assert study.hparams["train.nesterov_of_old"][1] == [{"a": None}]
 
 
 def test_a_plan_of_no_numbers_is_one_line(tmp_path, capsys):

@@ -27,7 +27,7 @@ def one_feed(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\r\n"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\r\n", "\0"])
 def test_text_that_begins_as_a_formula_is_shown(tmp_path, start):
     text = f"{start}1+1"
     for column in ([text, "a"], pd.Categorical([text, "a"]), np.array([text, None], object)):

@@ -43,6 +43,8 @@ def with_columns(records: pd.DataFrame, layers: pd.DataFrame | None = None) -> p
     )
     key = ["study", "phase", "trial", "replicate", "level"]
     numbers = [name for name in wide.select_dtypes("number") if name not in key]
-    table = wide.pivot_table(index=key, columns="layer", values=numbers, dropna=False)
+    # Of the networks that there are: not of each level of each trial of each study.
+    means = wide.groupby([*key, "layer"])[numbers].mean()
+    table = pd.DataFrame(means.unstack("layer"))  # noqa: PD010
     table.columns = [f"{column}.{layer}" for column, layer in table.columns]
     return made.merge(table.assign(branch="trunk").reset_index(), on=[*key, "branch"], how="left")

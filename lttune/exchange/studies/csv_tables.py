@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +54,10 @@ def _trials(folder: Folder) -> pd.DataFrame:
     """Returns a row for each trial, with every hyperparameter that a trial of the study varies."""
     varied = {path for trial in folder.trials for path in trial.hparams}
     paths = sorted(varied | folder.sheet["space"].keys())
-    rows: list[dict[str, Any]] = []
-    for trial in folder.trials:
-        facts = {name: scalar(value) for name, value in dataclasses.asdict(trial).items()}
-        values = folder.values(trial)
-        rows.append(
-            {name: facts[name] for name in FACTS}
-            | {path: values.get(path) for path in paths}
-            | {name: facts[name] for name in OUTCOMES}
-        )
-    return _table(rows, [*FACTS, *paths, *OUTCOMES])
+    facts = {
+        name: [scalar(getattr(trial, name)) for trial in folder.trials]
+        for name in (*FACTS, *OUTCOMES)
+    }
+    columns = {name: facts[name] for name in FACTS}
+    columns |= {path: folder.column(path, folder.trials) for path in paths}
+    return pd.DataFrame(columns | {name: facts[name] for name in OUTCOMES}, dtype=object)

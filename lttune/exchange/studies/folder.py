@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,13 @@ from lttune.config import flatten
 from lttune.config.lottery.length import joined_settings
 from lttune.errors import StorageError, quoted
 from lttune.records.columns import require_columns
-from lttune.records.folder import read_sheet, read_table, read_trials, require_rows
+from lttune.records.folder import (
+    read_sheet,
+    read_table,
+    read_trials,
+    require_bounded_trials,
+    require_rows,
+)
 from lttune.records.ledger import Trial
 from lttune.records.tables import Row
 from lttune.store.temporary import remove_abandoned, temporary_beside
@@ -51,6 +58,7 @@ class Folder:
         sheet = read_sheet(path, EXPORTED_OF_SHEET)
         study_id = sheet.get("study_id")
         trials = read_trials(path, study_id)
+        require_bounded_trials(path, sheet, [trial.hparams for trial in trials])
         _require_name(path / "study.json", sheet["name"])
         records = path / "records.parquet"
         rows = read_table(records, RECORDED, study_id)
@@ -70,7 +78,7 @@ class Folder:
         """The study's name."""
         return self.sheet["name"]
 
-    @property
+    @cached_property
     def base(self) -> dict[str, Any]:
         """The base configuration by dotted path; lists are text, as in the records."""
         return {path: scalar(value) for path, value in flatten(self.sheet["lottery"]).items()}
@@ -79,6 +87,11 @@ class Folder:
         """Returns a trial's configuration by dotted path; lists are text, as in the records."""
         own = {path: scalar(value) for path, value in trial.hparams.items()}
         return joined_settings(self.base, own)
+
+    def column(self, path: str, trials: Sequence[Trial]) -> list[Any]:
+        """Returns what each of some trials has of a setting, as ``values`` does; None of none."""
+        rest = self.base.get(path)
+        return [scalar(one.hparams[path]) if path in one.hparams else rest for one in trials]
 
 
 def _require_name(path: Path, name: str) -> None:

@@ -108,9 +108,8 @@ def _space(folder: Folder, trials: Sequence[Trial]) -> dict[str, BaseDistributio
 
 def _tried(folder: Folder, trials: Sequence[Trial]) -> dict[str, BaseDistribution]:
     """Returns the values that each hyperparameter has, of those that the trials vary."""
-    values = [folder.values(trial) for trial in trials]
     paths = dict.fromkeys(path for trial in trials for path in trial.hparams)
-    tried = {path: dict.fromkeys(own.get(path) for own in values) for path in paths}
+    tried = {path: dict.fromkeys(folder.column(path, trials)) for path in paths}
     return {path: CategoricalDistribution(list(choices)) for path, choices in tried.items()}
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from bounded import bounded
 
 from analysis.claims.networks.columns import with_columns
 
@@ -53,3 +54,18 @@ def test_uneven_masks_exceed_it():
     )
     assert table["outgoing_lead.fc1"][0] < -0.3
     assert table["outgoing_lead.fc1"][1] > 0.3
+
+
+def test_networks_that_there_are_not_take_no_memory():
+    """Of 60 networks none shares its trial, replicate or level with another."""
+    whose = [
+        {"study": "s", "phase": "anchor", "trial": n, "replicate": n, "level": n} for n in range(60)
+    ]
+    numbers = [f"{way}_{what}" for way in ("incoming", "outgoing") for what in ("mean", "std")]
+    numbers += [f"dense_{a}_{b}" for a in ("moved", "grown") for b in ("kept", "pruned")]
+    numbers += ["size", "surviving"]
+    layers = pd.DataFrame([{**one, "layer": "fc1", **dict.fromkeys(numbers, 2.0)} for one in whose])
+    records = pd.DataFrame(whose).assign(branch="trunk", early_stop_step=9, early_stop_at_end=False)
+    with bounded():
+        table = with_columns(records, layers.assign(size=range(2, 62)))
+    assert table["size.fc1"].tolist() == list(range(2, 62))

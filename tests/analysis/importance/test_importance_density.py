@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from bounded import bounded
 from surface import GRID, by_density, sample_of
 
 from analysis.importance import (
@@ -238,6 +239,13 @@ def test_replicates_that_some_values_lack_are_left_out_of_all():
     assert sweep_width(table[:-1], margin=0.0).n == 2
     with pytest.raises(ValueError, match="replicates"):
         sweep_width(table[table["value"] == 1e-3], margin=0.0)
+
+
+def test_replicates_that_share_no_value_take_no_cell_of_each():
+    names = [f"{n}" for n in range(2_000)]
+    table = pd.DataFrame({"value": range(1, 2_001), "replicate": names, "gain": 0.0})
+    with bounded(), pytest.raises(ValueError, match="replicates that have all of them"):
+        sweep_width(table, margin=0.0)
 
 
 @pytest.mark.slow

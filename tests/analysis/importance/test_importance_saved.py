@@ -1,10 +1,12 @@
 """Importances in a study's folder: estimated once, and never read where they do not belong."""
 
+import dataclasses
 import json
 from functools import partial
 
 import pandas as pd
 import pytest
+from bounded import bounded
 from sample_sweeps import design_study
 
 from analysis.importance import importance_by_density, saved
@@ -55,6 +57,47 @@ def test_numbers_that_their_columns_cannot_hold_are_damage(tmp_path, monkeypatch
         plain = {"types": {"density": kind}, "columns": {"density": values}}
         saved.save(tmp_path / saved.NAME, "k", FOUND)
         assert saved.find(tmp_path / saved.NAME, "k") is None
+
+
+FEW = {"a": [1, 2], "b": ["x", None]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "types"),
+    [
+        (FEW, {"a": "int64", "b": "S30000000"}),
+        (FEW, {"a": "int64", "b": "U7"}),
+        (FEW, {"a": "datetime64[ns]", "b": "object"}),
+        (FEW, {"a": "category", "b": "object"}),
+        (FEW, {"a": "int64", "b": ["str"]}),
+        (FEW, {"a": "int64"}),
+        (FEW, ["int64", "str"]),
+        ({"a": 1, "b": "x"}, {"a": "int64", "b": "str"}),
+        ({"a": [1], "b": [1, 2]}, {"a": "int64", "b": "int64"}),
+        ({"a": [[1], [2]]}, {"a": "object"}),
+        ([[1]], {"0": "int64"}),
+        # A column for each key, and a row for each key of each: a table of 1,000 times 1,000.
+        (
+            {f"c{n}": {f"k{n}": 1} for n in range(1_000)},
+            {f"c{n}": "object" for n in range(1_000)},
+        ),
+        (
+            {f"c{n}": [1] for n in range(saved.MOST_KEPT_COLUMNS + 1)},
+            {f"c{n}": "int64" for n in range(saved.MOST_KEPT_COLUMNS + 1)},
+        ),
+    ],
+)
+def test_what_a_table_of_ours_cannot_be_is_damage(tmp_path, monkeypatch, columns, types):
+    monkeypatch.setattr(saved, "_plain", lambda frame: {"types": types, "columns": columns})
+    saved.save(tmp_path / saved.NAME, "k", FOUND)
+    with bounded():
+        assert saved.find(tmp_path / saved.NAME, "k") is None
+
+
+def test_a_table_of_the_most_columns_is_one(tmp_path):
+    table = pd.DataFrame({f"c{n}": [n] for n in range(saved.MOST_KEPT_COLUMNS)})
+    saved.save(tmp_path / saved.NAME, "k", dataclasses.replace(FOUND, ranks=table))
+    pd.testing.assert_frame_equal(saved.find(tmp_path / saved.NAME, "k").ranks, table)
 
 
 def damaged(text):

@@ -13,6 +13,7 @@ from small_mnist import passing, put
 from lttune.data import load, mnist
 from lttune.data.files import npz, packages
 from lttune.exchange.health.datasets import kept_findings, needed_findings
+from lttune.exchange.health.study import study_findings
 from lttune.records.folder import read_sheet, read_trials
 from lttune.store.sealed import read_object, write_object
 
@@ -91,6 +92,17 @@ def test_the_data_of_a_study_are_those_of_its_trials_too(study, folder):
     trouble, code = found["data: cifar10"]
     assert "cifar10 is not here" in trouble
     assert code == 0, "a study fetches it"
+
+
+@pytest.mark.parametrize("name", ["data.name", "target.data", "pretrain.data"])
+@pytest.mark.parametrize("value", [5, True, 1.5])
+def test_a_dataset_of_a_trial_that_is_no_text_is_told(study, name, value):
+    values = read_object(study / "trials.json")
+    values["trials"][1]["hparams"] = {name: value}
+    write_object(study / "trials.json", values)
+    trouble, code = told(study_findings(study))["trials.json"]
+    told_of = f"{study / 'trials.json'}: trials[1]: {name} must be a text, got {value!r}"
+    assert (trouble, code) == (told_of, 74)
 
 
 def test_other_data_than_a_study_was_run_on_are_a_fault(tmp_path):
