@@ -21,7 +21,7 @@ from lttune.config.rules import Mistakes, every_mistake, every_rule
 from lttune.data import Dataset, load
 from lttune.data.made import PICTURES
 from lttune.data.transforms import outline
-from lttune.errors import DataError, ResourceError
+from lttune.errors import DataError, ResourceError, legible
 from lttune.models import Network
 from lttune.models.own import NETWORK, lines_told, made_known
 from lttune.pruning.criteria.own import CRITERION
@@ -123,7 +123,7 @@ class Prepared:
         line = f"engine: {self.engine}{self.reason and f' ({self.reason})'}"
         networks = lines_told(code.name for code in self.own if code.field == NETWORK)
         for text in filter(None, (line, *networks, self.caution)):
-            console.print(text, soft_wrap=True, markup=False)
+            console.print(legible(text), soft_wrap=True, markup=False)
 
 
 def prepared(config: StudyConfig, study: Study) -> Prepared:
