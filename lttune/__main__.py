@@ -16,6 +16,7 @@ from importlib.util import find_spec
 
 from lttune import __version__
 from lttune.config.command_line import REFUSED, exit_code_after, parsed, tell, unread_output
+from lttune.config.output.escaped import coloured_output, say
 from lttune.config.output.help import help_text
 from lttune.config.output.steps import steps_shown
 from lttune.config.signals import interrupts_call, raise_interrupted
@@ -43,10 +44,10 @@ def _main(arguments: list[str], *, is_alone: bool) -> int:
             tell(overview())
             return REFUSED
         case ["-h"] | ["--help"]:
-            print(overview())
+            say(*overview().split("\n"))
             return 0
         case ["--version"]:
-            print(f"lttune {__version__}")
+            say(f"lttune {__version__}")
             return 0
     return exit_code_after(lambda: _run(arguments[0], arguments[1:], is_alone=is_alone), arguments)
 
@@ -83,11 +84,12 @@ def _run(name: str, arguments: list[str], *, is_alone: bool) -> int:
 
     command = importlib.import_module(modules[name])
     prog, text = f"lttune {name}", help_text(command.__doc__ or "")
-    flags = parsed(
-        lambda words: tyro.cli(command.Flags, prog=prog, description=text, args=words),
-        arguments,
-        prog,
-    )
+    with coloured_output():
+        flags = parsed(
+            lambda words: tyro.cli(command.Flags, prog=prog, description=text, args=words),
+            arguments,
+            prog,
+        )
     is_told = is_alone and not getattr(command, "IS_LIVE", False)
     with steps_shown(prog, "at work") if is_told else contextlib.nullcontext():
         return command.main(flags)

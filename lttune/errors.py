@@ -170,6 +170,13 @@ def legible(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
+def escaped(text: str) -> str:
+    """Returns a text in its lines, with its tabs; all other control characters are written out."""
+    if text.isprintable():
+        return text
+    return "".join(one if one in "\n\t" else legible(one) for one in text)
+
+
 def complaint(error: Exception) -> str:
     """Returns what a command line prints of an error: a line, or one for each mistake."""
     return "\n".join(f"lttune: error: {legible(line)}" for line in _lines(error))

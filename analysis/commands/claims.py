@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from lttune.config.fields import is_number
+from lttune.config.output.escaped import say
 from lttune.config.rules import every_rule
 from lttune.errors import ConfigError
 
@@ -85,7 +86,7 @@ def main(flags: Flags) -> int:
 def _list(claims: tuple[Claim, ...]) -> None:
     form, family = (max(len(getattr(c, name)) for c in claims) for name in ("form", "family"))
     for c in claims:
-        print(f"{c.id:18}{c.form:{form}}  {c.family:{family}}  {c.role:12}  {c.tier:2}  {c.text}")
+        say(f"{c.id:18}{c.form:{form}}  {c.family:{family}}  {c.role:12}  {c.tier:2}  {c.text}")
 
 
 def _lock(flags: Flags, registry: Registry) -> None:
@@ -99,22 +100,22 @@ def _lock(flags: Flags, registry: Registry) -> None:
     needs = {str(name): int(n) for name, n in dict(needs).items() if pd.notna(n)}
     locked = lock.lock(registry, flags.n, needs=needs)
     lock.write_lock(path, locked)
-    print(f"{path}: {len(registry.claims)} claims, SHA-256 {locked.sha256}, {locked.date}")
+    say(f"{path}: {len(registry.claims)} claims, SHA-256 {locked.sha256}, {locked.date}")
     plain = lock.lock(registry, flags.n, locked.date).n
     for name, n in locked.n.items():
         if n > plain[name]:
-            print(f"{name}: {n} replicates instead of {plain[name]}, by the pilot")
+            say(f"{name}: {n} replicates instead of {plain[name]}, by the pilot")
 
 
 def _power(flags: Flags, registry: Registry) -> None:
     import pandas as pd
 
     table = _table(flags, registry)
-    print(f"{'claim':18}{'form':14}{'n':>3}  power  in its family  needs  spread")
+    say(f"{'claim':18}{'form':14}{'n':>3}  power  in its family  needs  spread")
     for row in table.to_dict("records"):
         alone, family = (f"{row[name]:5.2f}" for name in ("power", "power_holm"))
         needs = "-" if pd.isna(row["needs"]) else row["needs"]
-        print(
+        say(
             f"{row['claim']:18}{row['form']:14}{row['n']:3}  {alone}  {family}          "
             f"{needs:>5}  {row['spread']:7}  {row['warning']}".rstrip()
         )
@@ -148,20 +149,21 @@ def _check(flags: Flags, registry: Registry) -> None:
     tested = table["verdict"] != UNTESTED
     for row in table[tested].to_dict("records"):
         numbers = f"{estimate_text(row)}, n {row['n']}, p {p_text(row)}"
-        print(f"{row['claim']}: {row['verdict']}; {numbers}")
-        print(f"  {row['role']}; {row['scale']}; {row['part']}. {row['reason']}")
+        say(f"{row['claim']}: {row['verdict']}; {numbers}")
+        say(f"  {row['role']}; {row['scale']}; {row['part']}. {row['reason']}")
         if row["deviates"]:
-            print(f"  deviates in setting: {', '.join(row['deviates'])}")
+            say(f"  deviates in setting: {', '.join(row['deviates'])}")
         if row["omits"]:
-            print(f"  not asked: {row['omits']}")
+            say(f"  not asked: {row['omits']}")
     for row in table[~tested].to_dict("records"):
-        print(f"{row['claim']}: {UNTESTED}. {row['reason']}")
-    print(", ".join(f"{count} {word}" for word, count in table["verdict"].value_counts().items()))
+        say(f"{row['claim']}: {UNTESTED}. {row['reason']}")
+    say(", ".join(f"{count} {word}" for word, count in table["verdict"].value_counts().items()))
     if flags.sensitivity:
         found = sensitivity(registry=registry, **evidence(studies, locked))
-        print(found[(found.iloc[:, 2:] != UNTESTED).any(axis=1)].to_string(index=False))
+        shown = found[(found.iloc[:, 2:] != UNTESTED).any(axis=1)]
+        say(*shown.to_string(index=False).split("\n"))
     if flags.out is not None:
         plain = table.assign(deviates=["; ".join(one) for one in table["deviates"]])
         with write_errors(flags.out), write_atomically(flags.out) as temporary:
             save_csv(plain, temporary)
-        print(f"{flags.out}: {len(table)} verdicts")
+        say(f"{flags.out}: {len(table)} verdicts")

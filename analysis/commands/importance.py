@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from lttune.config.output.escaped import say
 from lttune.config.own import without_place
-from lttune.errors import ConfigError
+from lttune.errors import ConfigError, legible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,18 +50,19 @@ def main(flags: Flags) -> int:
     }
     table = _table(sample.points, responses, sample.factors)
     for method, mine in table.groupby("method", sort=False):
-        print(f"{method} (n = {mine['n'].max()}): {mine['question'].iloc[0]}")
+        say(f"{method} (n = {mine['n'].max()}): {mine['question'].iloc[0]}")
         wide = mine.pivot(index="factor", columns="response", values="importance")  # noqa: PD010
         order = [list(dict.fromkeys(mine[name])) for name in ("factor", "response")]
-        print(wide.loc[order[0], order[1]].to_string(float_format="{:.2f}".format, na_rep="–"))
+        shown = wide.loc[order[0], order[1]].rename(index=legible, columns=legible)
+        say(*shown.to_string(float_format="{:.2f}".format, na_rep="–").split("\n"))
         reasons = mine[mine["unknown"] != ""].groupby("response")["unknown"].first()
         for response, reason in reasons.items():
-            print(f"not known of {response}: {reason}")
-        print()
+            say(f"not known of {response}: {reason}")
+        say("")
     path = subfolder(flags.study, "figures") / OPTUNA
     with write_errors(path), write_atomically(path) as temporary:
         save_csv(study.marked(table), temporary)
-    print(f"{path}: lttune report {flags.study} shows it")
+    say(f"{path}: lttune report {flags.study} shows it")
     return 0
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import tyro
 
+from lttune.config.output.escaped import say
+
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
@@ -24,5 +26,5 @@ def main(flags: Flags) -> int:
 
     # Before what takes seconds to import: a mistake is told at once.
     read_sheet(flags.study)
-    print(write_report(flags.study))
+    say(str(write_report(flags.study)))
     return 0

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from analysis.figures import palette
+from lttune.errors import legible
 from lttune.records.spreadsheet import save_csv
 from lttune.store.files import write_atomically
 
@@ -53,6 +55,14 @@ TEXT_WIDTH = 440
 """Points that lines below a figure may take."""
 
 
+LONGEST_TEXT, LONGEST_LINE, LONGEST_TICK = 600, 70, 60
+"""Characters of a text of a figure, of one that nothing wraps, and of a label at a tick: of names
+without end the rest is cut, which no figure has room for."""
+
+FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""Control characters and what else XML has no place for: a page would not show the figure."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
     """One figure of the report with the table it shows."""
@@ -70,7 +80,15 @@ class Drawing:
 @contextmanager
 def style() -> Iterator[None]:
     """Draws and writes in the house style; matplotlib's own settings come back afterwards."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), _other_fonts():
+        yield
+
+
+@contextmanager
+def _other_fonts() -> Iterator[None]:
+    """Keeps off the screen that matplotlib's font lacks a character: whoever shows it has one."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"(?s)Glyph \d+ ", UserWarning)
         yield
 
 
@@ -79,8 +97,8 @@ def new_figure(title: str, subtitle: str, incomplete: str, height: float = 5.0) 
 
     Text from a study is never read as mathematics: a ``$`` in a name stays one.
     """
-    titles = textwrap.wrap(title, TITLE_WIDTH) or [""]
-    notes = textwrap.wrap(subtitle, NOTE_WIDTH) or [""]
+    titles = textwrap.wrap(_cut(title), TITLE_WIDTH) or [""]
+    notes = textwrap.wrap(_cut(subtitle), NOTE_WIDTH) or [""]
     # Inches down to the subtitle, to the mark, and to what is drawn.
     below = 0.36 + 0.22 * (len(titles) - 1)
     marked = below + 0.32 + 0.17 * (len(notes) - 1)
@@ -115,7 +133,7 @@ def panel_title(ax: Axes, text: str, *, size: float, across: int = 1, **look: An
     ``size`` is in points, ``across`` is how many panels stand side by side.
     """
     most = int((TEXT_WIDTH / across - 35 * (across - 1)) / (0.52 * size))
-    lines = [textwrap.fill(line, most) for line in text.splitlines()]
+    lines = [textwrap.fill(line, most) for line in _cut(text).splitlines()]
     ax.set_title("\n".join(lines), size=size, loc="left", parse_math=False, **look)
 
 
@@ -139,7 +157,28 @@ LEGEND_WIDTH = 70
 
 def in_lines(text: str) -> str:
     """Returns a name as a legend has it: in lines."""
-    return textwrap.fill(text, LEGEND_WIDTH)
+    return textwrap.fill(_cut(text), LEGEND_WIDTH)
+
+
+def tick_names(names: Iterable[str]) -> list[str]:
+    """Returns names as ticks have them: so short that a figure has room for them."""
+    return [_cut(name, LONGEST_TICK) for name in names]
+
+
+def _cut(text: str, most: int = LONGEST_TEXT) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _cut_texts(figure: Figure) -> None:
+    """Cuts what is too long to be laid out, and reads no text of a study as mathematics."""
+    legends = [*figure.legends, *filter(None, (ax.get_legend() for ax in figure.axes))]
+    texts = [text for one in legends for text in (*one.get_texts(), one.get_title())]
+    for text in texts:
+        text.set(text=_cut(text.get_text()), parse_math=False)
+    unwrapped = [text for ax in figure.axes for text in (ax.xaxis.label, ax.yaxis.label, *ax.texts)]
+    for text in unwrapped:
+        lines = _cut(text.get_text()).split("\n")
+        text.set(text="\n".join(_cut(line, LONGEST_LINE) for line in lines), parse_math=False)
 
 
 def settle(figure: Figure) -> None:
@@ -148,6 +187,7 @@ def settle(figure: Figure) -> None:
     The layout's solver walks its constraints in the order of their addresses in memory, so its
     last digits differ from run to run, and with them the bytes of the file.
     """
+    _cut_texts(figure)
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.execute(figure)
@@ -164,11 +204,11 @@ def svg(drawing: Drawing) -> str:
     buffer = io.StringIO()
     # No metadata: a date would change the bytes, the rest names addresses that nothing needs.
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with mpl.rc_context({**STYLE, "svg.hashsalt": drawing.name}):
+    with mpl.rc_context({**STYLE, "svg.hashsalt": drawing.name}), _other_fonts():
         settle(drawing.figure)
         # Not savefig, which draws twice to lay out what is settled.
         FigureCanvasSVG(drawing.figure).print_svg(buffer, metadata=nothing)
-    text = buffer.getvalue()
+    text = FORBIDDEN.sub(lambda found: legible(found[0]), buffer.getvalue())
     text = text[text.index("<svg") :]
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{drawing.name}-", _shortened(text))
     return text.replace("<svg ", f'<svg role="img" aria-labelledby="{drawing.name}-title" ', 1)

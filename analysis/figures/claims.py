@@ -52,7 +52,7 @@ def _draw_panel(ax: Axes, unit: str, rows: list[dict[str, Any]]) -> None:
     null = 1.0 if unit == "ratio" else 0.0
     ax.axvline(null, color=palette.DARK, linewidth=0.9, zorder=0.5)
     names = [f"{row['id']}  {row['glyph']} {row['verdict']}, n = {row['n']}" for row in rows]
-    ax.set_yticks(range(len(rows)), names, fontsize=9, parse_math=False)
+    ax.set_yticks(range(len(rows)), canvas.tick_names(names), fontsize=9, parse_math=False)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(unit or "estimate", size=9, parse_math=False)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import tyro
 
 from lttune.config.lottery.data import DatasetName, is_path
+from lttune.config.output.escaped import say
 from lttune.config.rules import every_rule
-from lttune.errors import legible, listed
+from lttune.errors import listed
 
 if TYPE_CHECKING:
     from lttune.data import Dataset
@@ -89,10 +90,10 @@ def main(flags: Flags) -> int:
         folder = expanded(flags.name)
         passed = [str(entry.relative_to(folder)) for entry in picture_folder.passed_over(folder)]
         described["passed"] = f"{len(passed)} that are no picture of a class"
-        described["passed"] += f": {legible(listed(passed))}" if passed else ""
+        described["passed"] += f": {listed(passed)}" if passed else ""
     width = max(map(len, described)) + 1
     for title, value in described.items():
-        print(f"{title:<{width}}{value}")
+        say(f"{title:<{width}}{value}")
     return 0
 
 

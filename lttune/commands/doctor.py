@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from lttune.config.fields import require
-from lttune.errors import legible
+from lttune.config.output.escaped import say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ def main(flags: Flags) -> int:
         if flags.repair:
             _repair(flags.what)
         found = study_findings(flags.what, flags.tracking_uri)
-    print("\n".join(one.line for one in found))
+    say(*(one.line for one in found))
     return next((one.exit_code for one in found if one.exit_code), 0)
 
 
@@ -57,6 +57,4 @@ def _repair(study: Path) -> None:
     from lttune.exchange.health.repair import repair
 
     made, left = repair(study)
-    print(f"the rows of {made} trials were made anew")
-    for line in left:
-        print(f"left: {legible(line)}")
+    say(f"the rows of {made} trials were made anew", *(f"left: {line}" for line in left))

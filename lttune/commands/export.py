@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from lttune.config.output.escaped import say
 from lttune.config.rules import every_rule
 
 Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -89,7 +90,7 @@ def _study(flags: Flags) -> int:
     out = flags.out or flags.study / form.place
     with write_errors(out):
         lines = form.write(folder, out)
-    print("\n".join([f"{out}: the study {folder.name}", *lines]))
+    say(f"{out}: the study {folder.name}", *lines)
     return 0
 
 
@@ -124,7 +125,7 @@ def _ticket(flags: Flags, level: int) -> int:
     for path in beside:
         write(path, mask_tensors(mask), metadata)
     accuracy = found.row["end_test_accuracy"]
-    print(f"{out}: {flags.weights} weights of {found.place}")
+    say(f"{out}: {flags.weights} weights of {found.place}")
     told.append(f"density {masks.density(mask):.4f}, test accuracy {accuracy:.4f} after training")
-    print("\n".join(told))
+    say(*told)
     return 0

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from lttune.config.output.escaped import say
 from lttune.config.rules import every_rule
-from lttune.errors import legible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +48,12 @@ def main(flags: Flags) -> int:
 
     found = masks_of(flags.tickets)
     for one, other in itertools.combinations(range(len(found)), 2):
-        print(f"A {flags.tickets[one]}\nB {flags.tickets[other]}")
-        print("\n".join(map(legible, overlap_lines(found[one], found[other]))))
+        say(f"A {flags.tickets[one]}", f"B {flags.tickets[other]}")
+        say(*overlap_lines(found[one], found[other]))
     if flags.combine is not None and flags.out is not None:
         join = {"union": masks.union, "intersection": masks.intersection}[flags.combine]
         mask = join(*found)
         sources = json.dumps(flags.tickets)
         write(flags.out, mask_tensors(mask), {"combine": flags.combine, "masks": sources})
-        print(f"{flags.out}: {flags.combine} of {len(found)}, density {masks.density(mask):.4f}")
+        say(f"{flags.out}: {flags.combine} of {len(found)}, density {masks.density(mask):.4f}")
     return 0

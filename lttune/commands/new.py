@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from lttune.config.fields import WRITABLE, is_writable, require
+from lttune.config.output.escaped import say
 from lttune.config.rules import every_rule
 from lttune.errors import ConfigError
 from lttune.store.files import not_written
@@ -69,15 +70,15 @@ def main(flags: Flags) -> int:
     path = Path(f"{flags.name}.py")
     _write(path, study_text(flags.name, settings, {"quick": quick, "paper": paper_scale(settings)}))
     weights = settings.weights
-    print(
+    say(
         f"wrote {path}: {flags.model} on {flags.data}, {sum(weights.values()):,} of "
         f"{settings.parameters:,} parameters can be pruned, in {len(weights)} layers"
     )
-    print(f"varied: {', '.join(factor.path for factor in settings.factors)}")
+    say(f"varied: {', '.join(factor.path for factor in settings.factors)}")
     # Ray, MLflow and the report take as long whatever is trained.
     about = clock(30 + quick.seconds / QUICK_CORES)
-    print(f"`python {path}` runs it: about {about} on {QUICK_CORES} cores like those here")
-    print(f"`python {path} --scale paper --plan` says what the numbers take")
+    say(f"`python {path}` runs it: about {about} on {QUICK_CORES} cores like those here")
+    say(f"`python {path} --scale paper --plan` says what the numbers take")
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from lttune.config.output.escaped import say
 from lttune.errors import ConfigError, DataError, ResourceError
 
 _SYNC_S = 300.0
@@ -73,7 +74,7 @@ def main(flags: Flags) -> int:
         missing = tracker.close(_SYNC_S)
     if missing:
         raise ResourceError(missing.removesuffix("."))
-    print(f"{tracker.address}: all {len(trials)} trials of the study {sheet['name']}")
+    say(f"{tracker.address}: all {len(trials)} trials of the study {sheet['name']}")
     return 0
 
 

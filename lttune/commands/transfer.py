@@ -12,6 +12,7 @@ import tyro
 from lttune.config import TargetConfig
 from lttune.config.fields import require
 from lttune.config.machine import DeviceName, EngineName
+from lttune.config.output.escaped import say
 from lttune.config.rules import every_rule
 
 MOST_ON_TARGET = 1_000
@@ -111,7 +112,7 @@ def main(flags: Flags) -> int:
     )
     engine, reason = choose(flags.engine, needs)
     if reason:
-        print(f"trained by the {engine} engine: {reason}")
+        say(f"trained by the {engine} engine: {reason}")
     lab = Lab(
         {name: dataset},
         make(engine, flags.device),
@@ -130,7 +131,7 @@ def main(flags: Flags) -> int:
     out = flags.out or flags.study / "transfer.parquet"
     with write_errors(out):
         schema.write(out, [row | origin for row in rows])
-    print("\n".join(transfer_lines(lines(rows))))
+    say(*transfer_lines(lines(rows)))
     new = sum(not row["reused"] for row in rows)
-    print(f"{out}: {len(rows)} networks, {new} trained now, {len(rows) - new} from the store")
+    say(f"{out}: {len(rows)} networks, {new} trained now, {len(rows) - new} from the store")
     return 0

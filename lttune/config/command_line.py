@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr
 from typing import TypeVar
 
+from lttune.config.output.escaped import escaped_output
 from lttune.config.output.help import whole_docstrings
 from lttune.config.output.unneeded import send_nowhere
 from lttune.config.passwords import masked
@@ -181,6 +182,8 @@ def _without_mistake(arguments: Sequence[str], line: str) -> tuple[list[str], li
 def exit_code_after(run: Callable[[], int], arguments: Sequence[str]) -> int:
     """Runs a command and returns its exit code: that of ``lttune.errors`` if it fails.
 
+    What it prints is ``escaped_output``.
+
     Args:
         run: the command; what it raises is told in a line, or a line a field.
         arguments: of its command line, whose secrets no message repeats.
@@ -188,6 +191,11 @@ def exit_code_after(run: Callable[[], int], arguments: Sequence[str]) -> int:
     Raises:
         BrokenPipeError: what that means depends on the command (``unread_output``).
     """
+    with escaped_output():
+        return _exit_code_after(run, arguments)
+
+
+def _exit_code_after(run: Callable[[], int], arguments: Sequence[str]) -> int:
     try:
         return run()
     except LttuneError as error:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from rich.console import Console
 
 from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.made import carried, keep_made
 from lttune.data.transforms import outline
-from lttune.errors import StorageError
+from lttune.errors import StorageError, legible
 from lttune.records.capacity import capacity
 from lttune.records.folder import computed_from
 from lttune.records.ledger import Ledger, Trial
@@ -125,7 +124,7 @@ class Conductor:
         self._limit: TimeLimit | None = None
         self._ran, self._concurrent = False, config.max_concurrent or capacity().cores
         self._command = str(sheet["command"])
-        self._console, folder = Console(highlight=False), config.folder
+        self._console, folder = PrintingConsole(highlight=False), config.folder
         self._sheet = continued(earlier(folder), sheet)
         study_id = self._sheet.get("study_id")
         listing = folder / "trials.json"
@@ -215,7 +214,7 @@ class Conductor:
     def silent(self, trial: Trial, seconds: float) -> None:
         """A trial's worker hangs: say that its trial begins again."""
         text = f"{trial.name}: no level for {clock(seconds)}: its worker is ended, it begins anew"
-        self._console.print(text, soft_wrap=True, markup=False)
+        self._console.print(legible(text), soft_wrap=True, markup=False)
 
     def ended(self, trial: Trial) -> None:
         """A trial ended: write the records, close its run."""

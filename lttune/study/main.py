@@ -17,6 +17,7 @@ import tyro
 from lttune.config.command_line import exit_code_after, parsed, unread_output
 from lttune.config.fields import WRITABLE, is_writable, require
 from lttune.config.lottery.length import STEPS_OF
+from lttune.config.output.escaped import coloured_output, say
 from lttune.config.output.help import help_text
 from lttune.config.output.steps import steps_shown
 from lttune.config.output.unneeded import open_descriptors, unneeded_output
@@ -126,13 +127,15 @@ def _settings(arguments: list[str], study: Study, doc: str) -> StudyConfig:
     """
     with every_mistake() as mistakes:
         taken = mistakes.attempt(lambda: _taken(arguments, study))
-        config = parsed(
-            lambda words: _read(words, study, doc, taken),
-            arguments,
-            f"python {study.script}",
-        )
+        # The help shows as defaults what another study's files say.
+        with coloured_output() if taken is None else contextlib.nullcontext():
+            config = parsed(
+                lambda words: _read(words, study, doc, taken),
+                arguments,
+                f"python {study.script}",
+            )
     if taken is not None:
-        print(taken.line)
+        say(taken.line)
     return config
 
 

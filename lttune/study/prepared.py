@@ -21,7 +21,7 @@ from lttune.data import Dataset
 from lttune.data.epochs import counted_lengths
 from lttune.data.made import PICTURES
 from lttune.data.transforms import outline
-from lttune.errors import ResourceError
+from lttune.errors import ResourceError, legible
 from lttune.models import Network
 from lttune.models.own import NETWORK, lines_told, made_known
 from lttune.pruning.criteria.own import CRITERION
@@ -130,7 +130,7 @@ class Prepared:
         networks = lines_told(code.name for code in self.own if code.field == NETWORK)
         lengths = map(str, counted_lengths(self.config.lottery, self.datasets))
         for text in filter(None, (line, *lengths, *networks, self.caution)):
-            console.print(text, soft_wrap=True, markup=False)
+            console.print(legible(text), soft_wrap=True, markup=False)
 
 
 def prepared(config: StudyConfig, study: Study) -> Prepared:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import stored_study
 from answering import free_port, silent
+from control_sequences import SEQUENCE, WRITTEN_OUT, control_characters
 from filelock import FileLock
 from tracked import Store
 
@@ -99,6 +100,14 @@ def statuses(store: Store) -> dict[str, str]:
 
 def change(path: Path, **fields: object) -> None:
     write_object(path, read_object(path) | fields)
+
+
+def test_a_name_sets_no_title_of_a_terminal(study, uri, sync):
+    change(study / "study.json", name=SEQUENCE)
+    code, text = sync(study, "--tracking-uri", uri)
+    assert code == 0
+    assert text.endswith(f": all 2 trials of the study {WRITTEN_OUT}\n")
+    assert control_characters(text) == set()
 
 
 def test_all_of_a_study_is_sent_and_nothing_of_it_twice(study, uri, sync):

@@ -22,6 +22,7 @@ from changed_values import (
     changed_values,
     write_sealed_table,
 )
+from control_sequences import SEQUENCE, WRITTEN_OUT, control_characters
 from digits_place import lasting
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +93,7 @@ def told(command: str, study: Path) -> tuple[int, str]:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = exit_code_after(lambda: COMMANDS[command](study), [])
+    assert control_characters(out.getvalue() + err.getvalue()) == set()
     lines = err.getvalue().splitlines()
     assert all(line.startswith("lttune: error: ") and len(line) < 2_500 for line in lines)
     assert len(lines) <= 1 or code == ConfigError.exit_code
@@ -108,6 +110,19 @@ def test_all_commands_work_on_the_study_itself(whole):
     for command in COMMANDS:
         code, text = told(command, restored(whole))
         assert code == (ConfigError.exit_code if command == "importance" else 0), text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_text_of_a_study_moves_a_cursor(whole, command):
+    study = restored(whole)
+    texts = dict.fromkeys(("name", "question", "scale", "command"), SEQUENCE)
+    write_object(study / "study.json", {**read_object(study / "study.json"), **texts})
+    values = read_object(study / "trials.json")
+    for trial in values["trials"]:
+        trial |= {"label": SEQUENCE, "error": SEQUENCE}
+    write_object(study / "trials.json", values)
+    _, text = told(command, study)
+    assert WRITTEN_OUT in text or command not in ("sync", "watch")
 
 
 def tried(data: Any, study: Path) -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import stored_study
 from changed_values import JSON, SETTINGS, changed_table, changed_values
+from control_sequences import control_characters
 from hypothesis import given
 from hypothesis import strategies as st
 from sample_study import anchor_rows, search_trials, trial, write_study
@@ -109,6 +110,7 @@ def told(run: Callable[[], int]) -> int:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = exit_code_after(run, [])
+    assert control_characters(out.getvalue() + err.getvalue()) == set()
     lines = err.getvalue().splitlines()
     assert code in CODES
     assert bool(lines) == bool(code)

@@ -103,7 +103,7 @@ def draw_search(
     best = table["is_best"]
     more_is_better = not best.any() or y[best].max() == y[is_search].max()
     if ticks:
-        ax.set_xticks(range(len(ticks)), ticks, parse_math=False)
+        ax.set_xticks(range(len(ticks)), canvas.tick_names(ticks), parse_math=False)
         ax.set_xlim(-0.5, len(ticks) - 0.5)
     else:
         axes.numeric_axis(ax, x, space[factor])

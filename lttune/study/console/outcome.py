@@ -18,6 +18,7 @@ from lttune.config.fields import settings_text
 from lttune.config.own import without_place
 from lttune.config.passwords import masked_command
 from lttune.config.phase import phase_of
+from lttune.errors import legible
 from lttune.records.best import front, ranked
 from lttune.records.folder import read_answer
 from lttune.records.ledger import ENDED, Ledger
@@ -62,21 +63,22 @@ def show(
         if trial.state == "failed":
             where = f"{config.folder}/failures/trial-{trial.number:03d}.txt"
             text = f"failed: {trial.name}: {trial.error} ({where})"
-            console.print(text, markup=False, style="red", soft_wrap=True)
+            console.print(legible(text), markup=False, style="red", soft_wrap=True)
     if outcome.exit_code >= 128:
         console.print("interrupted: every finished network is kept")
     state = "complete" if ledger.complete else "incomplete"
     early = f", {stopped} of them stopped early," if stopped else ""
     console.print(f"{state}: {done} of {total} trials{early} in {clock(ledger.wall_s)}")
     if outcome.left_out:
-        console.print(outcome.left_out, soft_wrap=True, markup=False)
+        console.print(legible(outcome.left_out), soft_wrap=True, markup=False)
     elif not ledger.complete:
         console.print("run the same command again to go on where it stopped")
-    console.print(f"report: {outcome.report}", soft_wrap=True)
-    console.print(_mlflow_line(outcome.tracking, config), soft_wrap=True, markup=False)
+    console.print(legible(f"report: {outcome.report}"), soft_wrap=True, markup=False)
+    text = _mlflow_line(outcome.tracking, config)
+    console.print(legible(text), soft_wrap=True, markup=False)
     if outcome.not_tracked:
         text = f"not in MLflow: {outcome.not_tracked} {_mended(config)}"
-        console.print(text, markup=False, soft_wrap=True, style="yellow")
+        console.print(legible(text), markup=False, soft_wrap=True, style="yellow")
 
 
 MOST_SAID = 7
@@ -126,7 +128,7 @@ def _mlflow() -> str:
 def show_absence(address: str, reason: str, config: StudyConfig, console: Console) -> None:
     """Prints, in one line, that MLflow's server does not answer at the start of a run."""
     text = f"MLflow does not answer at {address} ({reason}); the study goes on. {_mended(config)}"
-    console.print(text, markup=False, soft_wrap=True, style="yellow")
+    console.print(legible(text), markup=False, soft_wrap=True, style="yellow")
 
 
 def _mended(config: StudyConfig) -> str:
@@ -153,7 +155,8 @@ def _best(
         return None
     title = "best trials by {} (validation)" if alone else "Pareto front by {} (validation)"
     measures = [without_place(name) for name in objective.measures]
-    table = Table(title=title.format(" and ".join(measures)), title_justify="left")
+    title = title.format(" and ".join(measures))
+    table = Table(title=Text(title, "table.title"), title_justify="left")
     metrics = [
         trial_metrics(
             [row for row in rows if row["trial"] == t.number], classes, objective, t.values or ()
@@ -171,10 +174,9 @@ def _best(
     for trial, found in zip(best, metrics, strict=True):
         tests = [f"{found[key]:.2%}" if key in found else "-" for key in columns.values()]
         values = [objective_text(value) for value in trial.values or ()]
-        settings = Text(settings_text(trial.hparams))
         table.add_row(
-            f"{trial.number:03d} {trial.phase}",
-            settings,
+            Text(legible(f"{trial.number:03d} {trial.phase}")),
+            Text(legible(settings_text(trial.hparams))),
             *values,
             *tests,
             clock(trial.seconds or 0),

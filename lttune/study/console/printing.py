@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+import sys
+from collections.abc import Iterable
+from typing import IO, Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from lttune.config.output.escaped import drawable
+from lttune.errors import escaped
 
 
 class PrintingConsole(Console):
-    """Leaves to the command what it means that nobody reads its output.
+    """Draws on a terminal what no text changes: of files, of servers, of others' code.
 
-    rich's own ends the process with exit code 1.
+    No text is rich's markup or names an emoji, and the control characters of all are written out.
+    It leaves to the command what it means that nobody reads its output: rich's own ends the process
+    with exit code 1.
+
+    Args:
+        file: where to draw; None is the standard output.
+        options: as of rich's own.
     """
+
+    def __init__(self, *, file: IO[str] | None = None, **options: Any) -> None:
+        super().__init__(
+            file=drawable(sys.stdout) if file is None else file,
+            **{"markup": False, "emoji": False, **options},
+        )
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yields what is drawn, as rich's own does."""
+        for one in super().render(renderable, options):
+            # Controls are what rich itself moves the cursor with.
+            yield one if one.control else Segment(escaped(one.text), one.style)
 
     def on_broken_pipe(self) -> None:
         """Raises ``BrokenPipeError``: it is called while that is handled."""

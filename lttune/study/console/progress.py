@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
+from lttune.config.output.escaped import escaped_output
+from lttune.errors import legible
 from lttune.records.ledger import ENDED, OVER, Ledger, Trial
 from lttune.records.objectives import objective_text
 from lttune.study.console.reached import ReachedNote
@@ -44,16 +47,19 @@ class Progress:
         self._first: float | None = None
         self._trained = 0.0
         self._live: Live | None = None
+        self._shown = contextlib.ExitStack()
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
             self._live = Live(self, console=self._console, refresh_per_second=2, transient=True)
+            self._shown.callback(self._live.stop)
             self._live.start()
+            # It shows what others print meanwhile, with its colours.
+            self._shown.enter_context(escaped_output())
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._live:
-            self._live.stop()
+        self._shown.close()
         if self._note:
             self._note.remove()
 
@@ -78,7 +84,7 @@ class Progress:
         report = self._now.pop(trial.number, {})
         if self._live is None:
             self._console.print(
-                self._line(trial, report), highlight=False, markup=False, soft_wrap=True
+                legible(self._line(trial, report)), highlight=False, markup=False, soft_wrap=True
             )
 
     def _line(self, trial: Trial, report: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from rich.live import Live
 from rich.text import Text
 
 from lttune.config import flatten
+from lttune.config.output.escaped import escaped_output
 from lttune.errors import legible
 from lttune.records.folder import read_listing, read_sheet
 from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, OVER, Ledger, Trial, listed_trials
@@ -177,7 +178,11 @@ def _followed(seen: Glance, console: Console, every_s: float) -> Glance:
     told = {trial.number for trial in seen.ledger.trials if trial.state in OVER}
     if not console.is_terminal:
         _say(console, _head(seen).plain)
-    with live if console.is_terminal else contextlib.nullcontext():
+    nothing = contextlib.nullcontext()
+    with (
+        live if console.is_terminal else nothing,
+        escaped_output() if console.is_terminal else nothing,
+    ):
         while not patience.is_over(seen):
             if console.is_terminal:
                 base = flatten(seen.sheet.get("lottery", {}))

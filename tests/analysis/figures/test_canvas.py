@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 
 from analysis.figures import axes, canvas
 from analysis.figures.canvas import Drawing
+from lttune.errors import legible
 
 LONG = "Gain at 21.0 % of the weights over train.lr and prune.fractions.fc1, of all trials"
 TEXT = '$0.123456$ x="0.123456" &<b>'
@@ -113,6 +115,45 @@ def test_names_of_a_study_are_no_mathematics_in_a_legend(tmp_path):
     canvas.legend_below(found.figure, columns=3)
     canvas.settle(found.figure)
     assert [text.get_text() for text in found.figure.legends[0].get_texts()] == names
+
+
+def written_everywhere(text, *, beside):
+    """Draws a text wherever a figure has one of a study's: ``beside`` curves or a colour bar."""
+    found = drawing(text, text)
+    with canvas.style():
+        ax = found.figure.axes[0]
+        ax.plot([1, 2, 3], label=canvas.in_lines(text))
+        ax.plot([3, 2, 1], label=text)
+        ax.set_xlabel(text)
+        ax.set_ylabel(text)
+        canvas.panel_title(ax, text, size=9)
+        canvas.note_empty(ax, text)
+        if beside == "curves":
+            ax.annotate(text, (1.01, 1), fontsize=8.5, annotation_clip=False)
+        else:
+            ax.set_xticks([0, 1], canvas.tick_names([text, text]), parse_math=False)
+            points = ax.scatter([1, 2], [1, 2], c=[1, 2])
+            found.figure.colorbar(points, ax=ax, label=text)
+        canvas.legend_below(found.figure, columns=2)
+    return found
+
+
+@pytest.mark.parametrize("beside", ["curves", "points"])
+@pytest.mark.parametrize("text", ["a\x1b]0;x\x07b\0\x01\x9f\ufffe", "\u7814\u7a76", r"$\frac$"])
+def test_any_text_is_a_whole_figure_without_a_word_on_the_screen(text, beside, recwarn):
+    svg = canvas.svg(written_everywhere(text, beside=beside))
+    assert svg.encode()
+    said = "".join(ElementTree.fromstring(svg).itertext())
+    assert said.count(legible(text)) == {"curves": 9, "points": 11}[beside]
+    assert [str(one.message) for one in recwarn] == []
+
+
+@pytest.mark.parametrize("beside", ["curves", "points"])
+def test_a_text_without_end_is_cut_wherever_it_stands(beside, recwarn):
+    svg = canvas.svg(written_everywhere("x" * 1_000_000, beside=beside))
+    assert len(svg) < 100_000
+    assert svg.count("…") == {"curves": 9, "points": 11}[beside]
+    assert [str(one.message) for one in recwarn] == []
 
 
 @pytest.mark.parametrize(

@@ -286,3 +286,13 @@ def test_command_on_a_file_is_told_that_it_is_no_study(tmp_path, capsys):
     file = write_study(tmp_path) / "study.json"
     assert command(["report", str(file)]) == 74
     assert capsys.readouterr().err == f"lttune: error: {file} is no study: it has no study.json\n"
+
+
+def test_names_without_end_are_cut_in_figures_alone(tmp_path):
+    endless = "x" * 1_000_000
+    dataset = {"name": endless, "digest": "abc123", "train": 1200}
+    folder = write_study(tmp_path / "s", **FULL, name=endless, scale=endless, dataset=dataset)
+    assert command(["report", str(folder)]) == 0
+    sizes = [path.stat().st_size for path in (folder / "figures").glob("*.svg")]
+    assert max(sizes) < 400_000
+    assert len(sizes) == len(FIGURES)
