@@ -97,7 +97,7 @@ def main(flags: Flags) -> int:
         use_named(PICTURES, name)
     dataset = found.dataset if name == source else load(name)
     config = dataclasses.replace(found.config, target=flags.target)
-    config = check_fit(config, {source: found.dataset, name: dataset})
+    config = check_fit(config, {**found.datasets, name: dataset})
     last = deepest(found.place)
     levels = () if flags.mask else flags.levels or (last,)
     ok = all(1 <= level <= last for level in levels)

@@ -116,6 +116,19 @@ class Found:
     cell: Cell
 
     @property
+    def datasets(self) -> dict[str, Dataset]:
+        """The examples that its trajectory learns from, those of a pretraining too, by name.
+
+        Raises:
+            DataError: if those of the pretraining cannot be had here.
+        """
+        before, own = self.config.pretrain, self.config.data.name
+        found = {own: self.dataset}
+        if (before.steps or before.epochs) and before.data not in (None, own):
+            found[before.data] = load(before.data, fetches=False)
+        return found
+
+    @property
     def is_learned(self) -> bool:
         """Whether its mask was learned, and its weights were not."""
         trunk = self.place.branch == "trunk"
@@ -224,7 +237,7 @@ def walked(found: Found, levels: Collection[int]) -> dict[int, Level]:
     """
     at = found.place
     lab = Lab(
-        {found.config.data.name: found.dataset},
+        found.datasets,
         Archive(found.row["numerics"]),
         Store(at.study.parent / "cells", writes=False),
         found.row["seed"],

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import stored_study
 import torch
+from digits_study import LOTTERY
 from scipy import stats
 
+from lttune.__main__ import main
 from lttune.config import TargetConfig
 from lttune.data import load
 from lttune.data.files import npz
@@ -259,3 +261,19 @@ def test_a_mask_from_a_file_starts_where_it_is_told(tmp_path):
         at = imported(found, dense, tmp_path / "mask.safetensors", file)
         assert all(torch.equal(at.mask[n], keep) for n, keep in level.mask.items())
         assert all(torch.equal(at.start[n], value) for n, value in expected.items())
+
+
+def test_a_network_that_was_pretrained_on_other_pictures_is_walked_to_and_transferred(tmp_path):
+    arrays = {name: getattr(DIGITS, name) for name in npz.ARRAYS}
+    for name in ("train_x", "test_x"):
+        arrays[name] = arrays[name][..., ::-1].copy()
+    npz.write(tmp_path / "mirrored.npz", arrays)
+    other = {"pretrain.data": str(tmp_path / "mirrored.npz"), "pretrain.steps": 20}
+    lottery = LOTTERY.override({**other, "levels": 1})
+    study = stored_study.make(tmp_path / "results", lottery)
+    found = find_network(Place(study=study, level=1))
+    start, mask = found.weights("start")[0], found.mask
+    dense = find_network(Place(study=study, level=0)).weights("start")[0]
+    assert all(torch.equal(start[name][mask[name]], dense[name][mask[name]]) for name in mask)
+    assert main(["transfer", str(study), "--lr", "0.001", "--replicates", "1"]) == 0
+    assert len(schema.read(study / "transfer.parquet")) == 1 + 3

@@ -33,7 +33,8 @@ def make(
     engine = TorchEngine()
     settings = {"name": name, "out": out, "control_densities": control_densities}
     config = dataclasses.replace(digits_study.SMOKE, lottery=lottery, **settings)
-    lab = Lab({lottery.data.name: dataset}, engine, Store(config.store), config.seed)
+    before = {lottery.pretrain.data: load(lottery.pretrain.data)} if lottery.pretrain.data else {}
+    lab = Lab({**before, lottery.data.name: dataset}, engine, Store(config.store), config.seed)
     ledger, rows = Ledger(path=config.folder / "trials.json"), []
     for number, hparams in enumerate(trials):
         trial = ledger.add("anchor", "", hparams, list(replicates), list(controls))
