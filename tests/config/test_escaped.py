@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 from control_sequences import SEQUENCE, WRITTEN_OUT, control_characters
 
+from lttune.__main__ import main
 from lttune.config.command_line import exit_code_after
 from lttune.config.output.escaped import coloured_output, drawable, escaped_output, say
 from lttune.config.output.steps import steps_shown
@@ -107,6 +108,14 @@ def test_only_who_asks_for_it_draws_on_a_terminal():
         drawable(sys.stdout).write("\x1b[2K")
     assert screen.getvalue() == f"{WRITTEN_OUT}\n\x1b[1mhelp\x1b[0m\n\x1b[2K"
     assert drawable(screen) is screen
+
+
+def test_help_has_its_colours_on_a_terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    screen = Terminal()
+    with contextlib.redirect_stdout(screen), pytest.raises(SystemExit):
+        main(["masks", "--help"])
+    assert "\x1b[1m" in screen.getvalue()
 
 
 def test_a_process_without_streams_prints_nothing(monkeypatch):

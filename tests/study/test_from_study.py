@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from control_sequences import control_characters
 from digits_place import Place
 from digits_study import SMOKE, STUDY
 from one_process import one_process
@@ -19,7 +21,7 @@ from lttune.store.files import read_json
 from lttune.store.sealed import read_object, write_object
 from lttune.study.checks.taken import OWN, taken_settings
 from lttune.study.declared import Study
-from lttune.study.main import _last, _settings
+from lttune.study.main import _last, _settings, main
 from lttune.study.manifest import sheet
 from lttune.study.settings import StudyConfig
 
@@ -281,3 +283,17 @@ def test_a_study_from_another_runs_and_goes_on(tmp_path):
 def test_a_folder_may_have_an_equals_sign_in_its_name(words):
     assert _last(words.split(), "--from") == "out=1/other"
     assert _last(["--name", "--from"], "--from") is None
+
+
+def test_the_help_shows_what_another_study_says_and_obeys_none_of_it(other, capsys, monkeypatch):
+    values = read_object(other / "study.json")
+    values["lottery"]["data"]["name"] = "./x\x1b]0;mine\x07.npz"
+    write_object(other / "study.json", values)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(SystemExit) as ended:
+        main(STUDY, lambda folder: folder, "", ["--from", str(other), "--scale=smoke", "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert control_characters(text) == set()
+    assert r"./x\x1b]0;mine" in text

@@ -12,6 +12,7 @@ from control_sequences import SEQUENCE, WRITTEN_OUT, control_characters
 from rich.table import Table
 
 from lttune.config.output.escaped import escaped_output
+from lttune.config.output.unneeded import unneeded_output
 from lttune.records.ledger import Ledger
 from lttune.study.console.outcome import Outcome, show, show_absence
 from lttune.study.console.printing import PrintingConsole
@@ -121,3 +122,21 @@ def test_without_a_file_it_draws_on_the_stream_behind(monkeypatch):
         assert PrintingConsole().file is out
     monkeypatch.setattr(sys, "stdout", None)
     PrintingConsole().print("nobody sees it")
+
+
+def test_a_study_of_a_command_draws_on_its_terminal(ledger, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    screen = Terminal()
+    with contextlib.redirect_stdout(screen), unneeded_output(), escaped_output():
+        with Progress(ledger, {"search": 1}, PrintingConsole()):
+            print(f"printed {SEQUENCE}")
+        print(f"after {SEQUENCE}")
+    text = screen.getvalue()
+    assert f"printed {WRITTEN_OUT}" in text
+    assert text.endswith(f"after {WRITTEN_OUT}\n")
+    assert "\x1b[?25l" in text
+    assert SEQUENCE not in text
