@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from analysis.frame import StudyFrame, in_phases
-from analysis.importance.sample import FEWEST_POINTS
+from analysis.importance.sample import FEWEST_POINTS, coordinates
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import TABLE_DENSITIES, point_name
 from analysis.tables.trials import settings
 from lttune.config.design import INERT, SPREAD, Factor
+from lttune.errors import listed
 from lttune.records.objectives import DENSITY_GRID
 
 IMPORTANCE_DENSITIES = DENSITY_GRID[::2]
@@ -65,6 +67,8 @@ def design_sample(study: StudyFrame) -> DesignSample | str:
     if not declared:
         return "study.json declares no factors for the design, so importances are not estimated."
     points = design_points(study)
+    if why := _no_place(points, declared):
+        return why
     first = {number: row["trial"] for row in points.to_dict("records") for number in row["trials"]}
     tickets = study.records[
         in_phases(study.records, lambda phase: phase.is_design)
@@ -81,3 +85,19 @@ def design_sample(study: StudyFrame) -> DesignSample | str:
         )
     responses = responses[responses["trial"].isin(points.loc[chosen, "trial"])]
     return DesignSample(points=points[chosen], responses=responses, factors=declared)
+
+
+def _no_place(points: pd.DataFrame, declared: Sequence[Factor]) -> str:
+    """Returns why points have no place among the declared factors; empty if they have."""
+    if points.empty:
+        return ""
+    rows, paths = points[points["role"].isin(SPREAD)], [factor.path for factor in declared]
+    why = ""
+    if lacking := [path for path in paths if path not in rows or rows[path].isna().any()]:
+        why = f"trials of the design lack {listed(lacking)}, a factor in study.json"
+    else:
+        try:
+            coordinates(rows, declared, unit=False)
+        except (TypeError, ValueError) as error:
+            why = f"factors of study.json are not those of its trials ({error})"
+    return why and f"{why}, so importances are not estimated."

@@ -294,3 +294,23 @@ def test_the_caption_says_how_much_a_search_was_told(tmp_path):
     assert "it was told up to 3 trained points before" in words_of(report.write(folder).read_text())
     alone = write_study(tmp_path / "r", trials=found, config={"sampler": "random"})
     assert budget_figures.told_points(load(alone)) == 0
+
+
+@pytest.mark.parametrize(
+    ("factor", "told"),
+    [
+        ({"path": "no.such"}, "trials of the design lack no.such, a factor in study.json, so"),
+        ({"high": 1e-3}, "(train.lr has points outside of its declared range), so importances are"),
+        ({"path": "model.name", "kind": "uniform"}, "factors of study.json are not those of its"),
+    ],
+)
+def test_factors_that_trials_do_not_have_are_told(tmp_path, capsys, factor, told):
+    declared = {"path": "train.lr", "kind": "log_uniform", "low": 1e-4, "high": 1e-2, "linked": {}}
+    lottery = {**LOTTERY, "model": {"name": "lenet5"}}
+    study = design_study(tmp_path, factors=[declared | factor], lottery=lottery)
+    assert told in design_sample(study)
+    assert main(["importance", str(study.folder)]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.count("\n") == 1
+    assert main(["report", str(study.folder)]) == 0
