@@ -9,7 +9,7 @@ from lttune.config import ModelConfig
 from lttune.errors import ConfigError, ResourceError
 from lttune.models import build
 from lttune.models.own import NETWORK, read_code, use, use_as
-from lttune.records.own import OwnCode, known_part, read_own_code
+from lttune.records.own import OwnCode, imports, known_part, read_own_code
 from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.identity import of_model
 
@@ -105,6 +105,24 @@ def test_under_the_name_that_a_study_has_for_it_only_the_users_code_is_run(packa
     schedule = read_own_code(SCHEDULE, "packaged_networks.nets:network")
     use_as(schedule, name)
     assert known_part(SCHEDULE, name).source == schedule.digest
+
+
+def test_what_packages_bring_is_looked_for_again_where_one_is_installed(tmp_path, monkeypatch):
+    # Looking takes a second, so that it is not done for each part of a study.
+    packages, source = tmp_path / "packages", "import sparse_parts\n" + MLP
+    packages.mkdir()
+    monkeypatch.syspath_prepend(str(packages))
+    first = digest_of(tmp_path, source)
+    info = packages / "sparse_parts-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sparse-parts\nVersion: 1.0\n")
+    (info / "top_level.txt").write_text("sparse_parts\n")
+    (packages / "sparse_parts.py").write_text("")
+    second = digest_of(tmp_path, source)
+    assert second != first
+    looked = imports._bringers.cache_info().misses
+    assert digest_of(tmp_path, source) == second
+    assert imports._bringers.cache_info().misses == looked
 
 
 @pytest.mark.parametrize(
