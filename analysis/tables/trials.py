@@ -13,6 +13,7 @@ from analysis.tables.curves import nearest
 from analysis.tables.objective import directions, is_minimized
 from lttune.config import flatten
 from lttune.config.fields import settings_text
+from lttune.config.lottery.length import joined_settings
 from lttune.records.best import non_dominated
 
 SEARCH = ["trial", "phase", "settings", "label", "state", "objective", "level", "diverged"]
@@ -50,7 +51,7 @@ def search_table(study: StudyFrame) -> pd.DataFrame:
     best = _best(ended[in_phases(ended, lambda phase: phase.is_proposed)], study)
     rows: list[dict[str, Any]] = []
     for index, trial in zip(ended.index, ended.to_dict("records"), strict=True):
-        hparams = {**base, **(trial["hparams"] or {})}
+        hparams = joined_settings(base, trial["hparams"] or {})
         facts = {name: trial[name] for name in ("phase", "label", "state", "objective")}
         facts |= {"trial": trial["number"], "is_best": index in best}
         facts["settings"] = settings_text(trial["hparams"] or {})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ class Found:
     network: Network
     cell: Cell
 
-    @property
+    @functools.cached_property
     def datasets(self) -> dict[str, Dataset]:
         """The examples that its trajectory learns from, those of a pretraining too, by name.
 
@@ -124,7 +125,7 @@ class Found:
         """
         before, own = self.config.pretrain, self.config.data.name
         found = {own: self.dataset}
-        if (before.steps or before.epochs) and before.data not in (None, own):
+        if before.steps and before.data not in (None, own):
             found[before.data] = load(before.data, fetches=False)
         return found
 

@@ -124,8 +124,8 @@ class TrackedStudy:
             classes = self._sheet["dataset"]["classes"]
             summary = trial_metrics(rows, classes, self._objective, trial.values or ())
         # MLflow sorts parameters as text; as metrics they sort, and can be an axis, as numbers.
-        base = self._lottery.flat()
-        factors = {path: trial.hparams.get(path, base.get(path)) for path in self._sheet["space"]}
+        settings = joined_settings(self._lottery.flat(), trial.hparams)
+        factors = {path: settings.get(path) for path in self._sheet["space"]}
         numbers = {n: float(v) for n, v in factors.items() if isinstance(v, int | float)}
         self._tracker.end_trial(trial.number, STATUS[trial.state], {**numbers, **summary})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Collection
 from typing import Any
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
@@ -20,12 +21,13 @@ TAKEN = {"reused": True, "trained": None, "numerics": "others", "cell": "other"}
 """Columns that say where a network came from, with other values."""
 
 
-def check_objective(name: str) -> None:
+def check_objective(name: str, measured: Collection[str] = ()) -> None:
     """Checks everything that is asked of an objective.
 
     Args:
         name: as ``objective.name``: FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION, or a measure of
             the table (pareto is two of them).
+        measured: names of the measurements of one's own that it reads, without ``measured.``.
 
     Raises:
         AssertionError: with what it must do and does not.
@@ -33,7 +35,7 @@ def check_objective(name: str) -> None:
     """
     use_named(OBJECTIVE, name)
     for levels in OBJECTIVE_LEVELS:
-        for what, rows in _tried(levels).items():
+        for what, rows in _tried(levels, measured).items():
             check_number(name, f"{what}, {levels} levels", rows)
             check_leaves_rows(name, rows)
 
@@ -67,14 +69,14 @@ def check_leaves_rows(name: str, rows: TrunkRows) -> None:
     expect(given == rows, f"{name} must leave the rows as they were")
 
 
-def _tried(levels: int) -> dict[str, TrunkRows]:
+def _tried(levels: int, measured: Collection[str]) -> dict[str, TrunkRows]:
     config = LotteryConfig(
         levels=levels,
         data=DataConfig(name="digits"),
         model=ModelConfig(name="lenet-20-10"),
         train=TrainConfig(steps=200, eval_every=20, eval_train=100),
     )
-    return trajectories_made_up(config, load("digits"))
+    return trajectories_made_up(config, load("digits"), measured)
 
 
 def _number(name: str, rows: TrunkRows) -> float:

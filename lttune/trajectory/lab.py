@@ -92,17 +92,20 @@ class Lab:
 
     def identity(self, config: LotteryConfig, replicate: int) -> dict[str, Any]:
         """Returns the inputs of a replicate's dense cell."""
-        found = self._prepare(config.data)
+        found, network = self._prepare(config.data), self.network(config)
+        # Every prune.exclude has the same dense network, but who measures sees the mask's names.
+        named = config.train.measure and config.prune.exclude
         return {
             "dataset": found.digest,
             "validation": validation_size(found.dataset, config.data.validation),
-            "model": identity.of_network(config.model, self.network(config).source),
+            "model": identity.of_network(config.model, network.source),
             "train": identity.of_training(config.train),
             "rewind_step": config.rewind_step,
             "seed": self.seed,
             "replicate": replicate,
             "numerics": self.engine.numerics,
             **identity.of_draws(config.data),
+            **({"measured": sorted(network.prunable)} if named else {}),
         }
 
     def _kept(self, config: LotteryConfig, network: Network) -> Callable[[int], Weights]:

@@ -61,7 +61,7 @@ def test_the_pages_test_passes(copy):
 
 def test_records_have_what_was_measured_of_every_network(home):
     rows = read(home / STUDY / "records.parquet")
-    assert len(rows) == 2 * (3 + 2 * 2)
+    assert len(rows) == 2 * (3 + 3 * 2)
     schema = pq.read_schema(home / STUDY / "records.parquet")
     assert [schema.field(name).type for name in NAMES] == [pa.float64()] * 4
     assert all(isinstance(row[name], float) for row in rows for name in NAMES)

@@ -70,3 +70,14 @@ def test_a_trajectory_of_the_dense_network_alone_has_no_ticket():
         "dense alone": 1,
         "dense diverged": 1,
     }
+
+
+def test_measurements_of_ones_own_are_there_where_a_trained_one_has_them():
+    found = trajectories_made_up(TINY, load("digits"), measured=["test_margin"])
+    whole, early, at_once = found["whole"], found["ticket diverged"][1], found["dense diverged"][0]
+    assert all(row["measured.test_margin"] == row["end_measured.test_margin"] for row in whole)
+    assert (early["measured.test_margin"], early["end_measured.test_margin"]) == (0.5, None)
+    assert not {"measured.test_margin", "end_measured.test_margin"} & at_once.keys()
+    # It is no measure on test examples, whatever it is called.
+    for changed in with_other_tests(whole):
+        assert [row["measured.test_margin"] for row in changed] == [0.5] * len(whole)

@@ -332,3 +332,14 @@ def test_a_function_of_a_notebook_may_give_a_number_alone():
 
     table = trajectory(SHORT, measure=depth).evaluations()
     assert table["depth"].to_list() == pytest.approx([math.pi] * 3 + [1 + math.pi] * 3)
+
+
+def test_who_sees_another_mask_is_measured_again(tmp_path):
+    # The dense network is the same whatever may be pruned; what its mask has is not.
+    config = SHORT.override({MEASURE: (measuring(tmp_path, SEEN, "seen"),)})
+    some = config.override({"prune.exclude": ("out",)})
+    for one in (config, some):
+        found = rows(one, tmp_path / "cells")
+        assert [row["measured.kept"] for row in found] == [row["surviving"] for row in found]
+    plain = SHORT.override({"prune.exclude": ("out",)})
+    assert rows(SHORT, tmp_path / "plain")[0]["cell"] == rows(plain, tmp_path / "plain")[0]["cell"]

@@ -22,7 +22,7 @@ from lttune.config.phase import phase_names
 
 UNREAD = (
     *(*DEPTH, "train.eval_test", "train.eval_train", "prune.scoring_examples"),
-    *("train.epochs", "pretrain.epochs"),
+    *("train.epochs", "pretrain.epochs", "train.measure"),
 )
 """Hyperparameters that change no network at a given density; of lengths the steps say all."""
 UNREAD_GROUPS = ("supermask.", "target.")

@@ -93,7 +93,7 @@ def _no_place(points: pd.DataFrame, declared: Sequence[Factor]) -> str:
         return ""
     rows, paths = points[points["role"].isin(SPREAD)], [factor.path for factor in declared]
     why = ""
-    if lacking := [path for path in paths if path not in rows or rows[path].isna().any()]:
+    if lacking := [path for path in paths if path not in rows]:
         why = f"trials of the design lack {listed(lacking)}, a factor in study.json"
     else:
         try:

@@ -59,5 +59,5 @@ def _trials(folder: Folder) -> pd.DataFrame:
         for name in (*FACTS, *OUTCOMES)
     }
     columns = {name: facts[name] for name in FACTS}
-    columns |= {path: folder.column(path, folder.trials) for path in paths}
+    columns |= folder.columns(paths, folder.trials)
     return pd.DataFrame(columns | {name: facts[name] for name in OUTCOMES}, dtype=object)

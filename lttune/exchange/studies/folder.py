@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,10 +88,17 @@ class Folder:
         own = {path: scalar(value) for path, value in trial.hparams.items()}
         return joined_settings(self.base, own)
 
-    def column(self, path: str, trials: Sequence[Trial]) -> list[Any]:
-        """Returns what each of some trials has of a setting, as ``values`` does; None of none."""
-        rest = self.base.get(path)
-        return [scalar(one.hparams[path]) if path in one.hparams else rest for one in trials]
+    def columns(self, paths: Iterable[str], trials: Sequence[Trial]) -> dict[str, list[Any]]:
+        """Returns what each of some trials has of settings, as ``values`` does; None of none.
+
+        No more than these settings is kept of a trial.
+        """
+        found: dict[str, list[Any]] = {path: [] for path in paths}
+        for trial in trials:
+            values = self.values(trial)
+            for path, column in found.items():
+                column.append(values.get(path))
+        return found
 
 
 def _require_name(path: Path, name: str) -> None:

@@ -109,8 +109,9 @@ def _space(folder: Folder, trials: Sequence[Trial]) -> dict[str, BaseDistributio
 def _tried(folder: Folder, trials: Sequence[Trial]) -> dict[str, BaseDistribution]:
     """Returns the values that each hyperparameter has, of those that the trials vary."""
     paths = dict.fromkeys(path for trial in trials for path in trial.hparams)
-    tried = {path: dict.fromkeys(folder.column(path, trials)) for path in paths}
-    return {path: CategoricalDistribution(list(choices)) for path, choices in tried.items()}
+    columns = folder.columns(paths, trials)
+    tried = {path: list(dict.fromkeys(values)) for path, values in columns.items()}
+    return {path: CategoricalDistribution(choices) for path, choices in tried.items()}
 
 
 def _factors(folder: Folder, trials: Sequence[Trial]) -> dict[str, BaseDistribution]:

@@ -129,10 +129,10 @@ def check_same_measures(space: Space, points: Iterable[Point]) -> None:
     Raises:
         ConfigError: naming the space, or the first point that asks for others.
     """
-    places = ["space", *(f"point {point.label!r}" for point in points if MEASURE in point.hparams)]
-    if MEASURE in space or len(places) > 1:
-        where = places[0] if MEASURE in space else places[1]
-        raise ConfigError(f"{where}: {MEASURE} must be left out: it is the same for all trials")
+    places = ["space"] if MEASURE in space else []
+    places += [f"point {point.label!r}" for point in points if MEASURE in point.hparams]
+    if places:
+        raise ConfigError(f"{places[0]}: {MEASURE} must be left out: it is the same for all trials")
 
 
 def check_depth(objective: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:

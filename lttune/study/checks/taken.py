@@ -96,8 +96,8 @@ def taken_settings(
     _require_said(path, codes, given)
     # The flag's value follows: until then it is this study's own.
     if OBJECTIVE in codes:
-        own = default.objective
-        objective = dataclasses.replace(objective, name=own.name, direction=own.direction)
+        direction = default.objective.direction
+        objective = dataclasses.replace(objective, name=ours[OBJECTIVE], direction=direction)
         del codes[OBJECTIVE]
     if codes.pop("controls", None):
         values["controls"] = list(mine)

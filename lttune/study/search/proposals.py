@@ -21,6 +21,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from lttune.config import DEPTH, LotteryConfig
+from lttune.config.lottery.length import joined_settings
 from lttune.config.phase import phase_names
 from lttune.config.seeding import integer
 from lttune.records.ledger import ENDED, OVER, Ledger, Trial
@@ -151,7 +152,8 @@ class Proposals:
     def show(self, number: int, result: Mapping[str, Any]) -> None:
         """Shows the study a level's validation accuracy, at step = level.
 
-        Optuna has no such curves for several numbers.
+        Of an objective of one's own it is what that says so far; where less is better, it is
+        negated. Optuna has no such curves for several numbers.
         """
         asked, level = self._asked.get(number), result.get("level")
         # A trial that Ray repeats after a machine died replays levels that were shown before.
@@ -159,7 +161,9 @@ class Proposals:
             return
         if len(self._objective.measures) > 1:
             return
-        asked.report(result["val_accuracy"], step=level)
+        (direction,) = self._objective.directions
+        shown = result["val_accuracy"] * (1 if direction == "maximize" else -1)
+        asked.report(result.get("so_far", shown), step=level)
         self._shown.add((number, level))
 
     def tell(self, number: int, result: Mapping[str, Any], failed: bool) -> None:
@@ -189,7 +193,7 @@ class Proposals:
         bottom = max(self._base.min_density, self._objective.floor)
         if config.levels < self._base.levels or config.min_density > bottom:
             return None
-        values = config.flat()
+        values = joined_settings(self._base.flat(), trial.hparams)
         params = {path: values.get(path) for path in self._space}
         try:
             create_trial(params=params, distributions=self._space, values=[0.0])

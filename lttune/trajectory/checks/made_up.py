@@ -7,7 +7,7 @@ dense network, and lose more and more at low densities.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lttune.config import LotteryConfig
@@ -15,6 +15,7 @@ from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import outline
 from lttune.pruning.densities import planned_densities
+from lttune.records.schema import OWN_MEASURES
 from lttune.trajectory.connectivity import NONE
 from lttune.trajectory.lab import network_of
 
@@ -25,14 +26,22 @@ TrunkRows = list[dict[str, Any]]
 """The rows of one replicate's trunk, a row a level."""
 
 
-def trajectories_made_up(config: LotteryConfig, dataset: Dataset) -> dict[str, TrunkRows]:
+def trajectories_made_up(
+    config: LotteryConfig, dataset: Dataset, measured: Collection[str] = ()
+) -> dict[str, TrunkRows]:
     """Returns what can come of a configuration: its name -> the rows of one replicate's trunk.
 
     That is all levels, the dense network alone, and each of the first two levels diverged, after
     which a trajectory ends.
+
+    Args:
+        config: of the trajectory.
+        dataset: its own.
+        measured: names of measurements of one's own.
     """
     classes = outline(dataset, config.data)[1]
-    whole = _whole(config, dataset, classes)
+    own = {f"{prefix}{name}": 0.5 for prefix in OWN_MEASURES for name in measured}
+    whole = [row | own for row in _whole(config, dataset, classes)]
     found = {"whole": whole, "dense alone": whole[:1]}
     found["dense diverged"] = [_diverged(whole[0], classes, at_once=True)]
     if len(whole) > 1:
@@ -56,7 +65,8 @@ def with_other_tests(rows: TrunkRows) -> list[TrunkRows]:
 
 
 def _other(name: str, value: object, share: float) -> object:
-    return share if "test_" in name and value is not None else value
+    is_test = "test_" in name and not name.startswith(OWN_MEASURES)
+    return share if is_test and value is not None else value
 
 
 def _whole(config: LotteryConfig, dataset: Dataset, classes: int) -> TrunkRows:
@@ -124,7 +134,8 @@ def _diverged(row: Mapping[str, Any], classes: int, *, at_once: bool) -> dict[st
         classes: that are told apart.
         at_once: whether no loss was finite, the untrained network's neither.
     """
-    known = {name: value for name, value in row.items() if value is not None}
+    own = [name for name in row if name.startswith(OWN_MEASURES)]
+    known = {name: value for name, value in row.items() if value is not None and name not in own}
     accuracies = dict.fromkeys((name for name in known if name.endswith("_accuracy")), 1 / classes)
     losses = {
         name: None if at_once or name.startswith("end_") else math.log(classes)
@@ -134,4 +145,6 @@ def _diverged(row: Mapping[str, Any], classes: int, *, at_once: bool) -> dict[st
     stop = {"early_stop_step": 0, "early_stop_at_end": at_once, "steps_trained": 0}
     if not at_once:
         stop["steps_trained"] = row["train.eval_every"]
-    return {**row, **accuracies, **losses, **stop, "diverged": True}
+    measured = {} if at_once else {n: None if n.startswith("end_") else row[n] for n in own}
+    rest = {name: value for name, value in row.items() if name not in own}
+    return {**rest, **measured, **accuracies, **losses, **stop, "diverged": True}

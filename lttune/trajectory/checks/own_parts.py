@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from lttune.records.own import OBJECTIVE, known_part, own_objective
 from lttune.training.schedule import SCHEDULE, rate
 from lttune.trajectory.branches import Departure
 from lttune.trajectory.branches.own import CONTROL_SETTING, control_of
-from lttune.trajectory.checks.made_up import trajectories_made_up, with_other_tests
+from lttune.trajectory.checks.made_up import TrunkRows, trajectories_made_up, with_other_tests
 from lttune.trajectory.lab import network_of
 from lttune.trajectory.measurements.observed import ObservedNetwork
 from lttune.trajectory.measurements.own import MEASURE, OwnMeasures
@@ -54,7 +54,7 @@ def check_own_parts(
     Raises:
         ConfigError: with a line for each that does not.
     """
-    tried = set[Hashable]()
+    tried, measured = set[Hashable](), set[str]()
     own_controls = [name for name in controls if is_own_code(name)]
     with every_rule() as rules:
         for config in (one.by_steps() for one in reached):
@@ -71,7 +71,8 @@ def check_own_parts(
             key = config.train.measure, *where
             if config.train.measure and key not in tried:
                 tried.add(key)
-                rules.attempt(lambda config=config: _try_measures(config, datasets))
+                names = rules.attempt(lambda config=config: _try_measures(config, datasets))
+                measured.update(names or ())
             for train in {config.train, config.target.training(config.train)}:
                 continues = config.kept == "continue" or "finetune" in controls
                 if is_own_code(train.schedule) and (train, continues) not in tried:
@@ -79,7 +80,9 @@ def check_own_parts(
                     rules.attempt(lambda t=train, c=continues: _try_schedule(t, c))
         if objective is not None and is_own_code(objective):
             base = reached[0]
-            rules.attempt(lambda: _try_objective(objective, base, datasets[base.data.name]))
+            rows = trajectories_made_up(base, datasets[base.data.name], sorted(measured))
+            classes = outline(datasets[base.data.name], base.data)[1]
+            rules.attempt(lambda: _try_objective(objective, rows.values(), classes))
 
 
 def _try_criterion(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
@@ -153,8 +156,8 @@ def _equal(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def _try_measures(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
-    """Measures the untrained network of a configuration, twice."""
+def _try_measures(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> list[str]:
+    """Measures the untrained network of a configuration, twice; returns the numbers' names."""
     dataset = as_asked(datasets[config.data.name], config.data)
     network = network_of(config, datasets[config.data.name])
     count = validation_size(dataset, config.data.validation)
@@ -175,7 +178,7 @@ def _try_measures(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> Non
         measure = OwnMeasures([name], untrained, lambda step: step)
         if measure(0, initial) != measure(0, initial):
             known_part(MEASURE, name).refuse("must give the same numbers of the same network again")
-    OwnMeasures(config.train.measure, untrained, lambda step: step)(0, initial)
+    return [*OwnMeasures(config.train.measure, untrained, lambda step: step)(0, initial)]
 
 
 def _try_schedule(train: TrainConfig, continues: bool) -> None:
@@ -198,10 +201,10 @@ def _try_schedule(train: TrainConfig, continues: bool) -> None:
         )
 
 
-def _try_objective(name: str, config: LotteryConfig, dataset: Dataset) -> None:
+def _try_objective(name: str, trajectories: Iterable[TrunkRows], classes: int) -> None:
     """Asks for the number of whatever can come of a trial."""
-    part, classes = known_part(OBJECTIVE, name), outline(dataset, config.data)[1]
-    for rows in trajectories_made_up(config, dataset).values():
+    part = known_part(OBJECTIVE, name)
+    for rows in trajectories:
         found = own_objective(name, rows, classes)
         if own_objective(name, rows, classes) != found:
             part.refuse("must return the same number whenever it is asked")

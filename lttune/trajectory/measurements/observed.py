@@ -28,7 +28,7 @@ class ObservedNetwork:
     """A network at an evaluation, in copies."""
 
     branch: str
-    """trunk, or the name of a control."""
+    """trunk, or the name of a control; of one's own its function's, wherever its file is."""
     level: int
     weights: Weights
     """By name, with running moments, on the CPU."""
@@ -63,7 +63,7 @@ def observed(task: Task, material: Material, weights: Weights) -> ObservedNetwor
         weights: at the evaluation; copied.
     """
     return ObservedNetwork(
-        branch=task.branch,
+        branch=task.identity.get("branch", "trunk"),
         level=task.level,
         weights={name: value.clone() for name, value in weights.items()},
         mask={name: keep.clone() for name, keep in task.ticket.mask.items()},

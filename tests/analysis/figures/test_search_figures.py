@@ -40,10 +40,10 @@ def test_expected_best_of_random_trials_is_that_of_all_subsets(tmp_path, directi
     assert search == pytest.approx([pick(found[: k + 1]) for k in range(3)])
 
 
-@pytest.mark.parametrize("depth", ["levels", "min_density"])
-def test_a_search_is_told_points_that_only_end_elsewhere(tmp_path, depth):
+@pytest.mark.parametrize(("depth", "value"), [("levels", 5), ("min_density", 0.5)])
+def test_a_search_is_told_points_that_only_end_elsewhere(tmp_path, depth, value):
     own = {"train.lr": 2e-3}
-    inside = trial(0, "sweep", hparams=own), trial(1, "sweep", hparams=own | {depth: 0.5})
+    inside = trial(0, "sweep", hparams=own), trial(1, "sweep", hparams=own | {depth: value})
     other = trial(2, "sweep", hparams=own | {"train.momentum": 0.5})
     assert DEPTH == ("levels", "min_density")
     space = {"train.lr": SPACE["train.lr"]}
