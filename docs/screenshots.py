@@ -51,6 +51,7 @@ def shoot(page: Page, address: str, study: str, folder: Path) -> list[Path]:
     picture("trials")
     mlflow_page.show(page, "CHART")
     expect(page.locator(".scatterlayer")).not_to_have_count(0)
+    expect(page.locator(".parcoords")).not_to_have_count(0)
     picture("factors")
     mlflow_page.open_view(page, "Ticket and controls")
     mlflow_page.show(page, "CHART")

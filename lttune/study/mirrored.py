@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lttune.config import from_dict
+from lttune.config import DEPTH, from_dict
 from lttune.config.control import branch_name
 from lttune.config.fields import settings_text
 from lttune.config.lottery.length import joined_settings
@@ -163,7 +163,8 @@ class TrackedStudy:
     def _views(self) -> list[View]:
         trials, objective = self._trials, self._objective
         # A dictionary keeps the order, which a set would not.
-        factors = dict.fromkeys([*self._sheet["space"], *(p for t in trials for p in t.hparams)])
+        varied = [*self._sheet["space"], *(p for t in trials for p in t.hparams)]
+        factors = dict.fromkeys(path for path in varied if path not in DEPTH)
         controls = dict.fromkeys(branch_name(name) for t in trials for name in t.controls)
         best, ascending = metric_of(objective.measures[0]), objective.directions[0] == "minimize"
         return views(factors, best, ascending, list(controls))

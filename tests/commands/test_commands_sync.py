@@ -305,3 +305,15 @@ def test_parts_of_another_study_are_not_sent(study, uri, sync, name):
     code, text = sync(study, "--tracking-uri", uri)
     assert (code, f"{study / name} is of another study than the study.json" in text) == (74, True)
     assert counted(uri)["runs"] == 0
+
+
+def test_how_deep_a_trajectory_goes_is_no_factor_of_a_view(study, uri):
+    sheet, trials = read_sheet(study), read_trials(study)
+    trials[0].hparams = {"train.momentum": 0.5, "levels": 1, "min_density": 0.5}
+    tracker = Tracker(uri, "digits", sheet.get("study_id"))
+    offered = TrackedStudy(study, sheet, trials, lambda _: [], tracker)._views()
+    columns = " ".join(column for view in offered for column in view.columns)
+    assert "train.momentum" in columns
+    assert "levels" not in columns
+    assert "min_density" not in columns
+    assert tracker.close(60) == ""
