@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 
@@ -21,6 +21,7 @@ from lttune.config import LotteryConfig, from_dict
 from lttune.data import Dataset, load
 from lttune.data.made import use_kept
 from lttune.errors import ConfigError, DataError, LttuneError, StorageError
+from lttune.exchange.archive import Archive
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
 from lttune.models.own import read_code, use_as, use_described
@@ -29,7 +30,6 @@ from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.cells import Cell
 from lttune.store.files import reason_of
 from lttune.store.store import Store, Stored
-from lttune.training.protocol import Member
 from lttune.trajectory import supermasks
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.lottery import Level, trajectories
@@ -285,25 +285,3 @@ def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
             known = ", ".join(map(str, there)) or "none yet"
             raise ConfigError(f"{name} must be one of {known}; got {at}")
     return rows
-
-
-class Archive:
-    """Stands where the engine is that trained a study; trains nothing.
-
-    Args:
-        numerics: that engine's, from the records.
-    """
-
-    def __init__(self, numerics: str) -> None:
-        self.numerics = numerics
-
-    def groups(self, members: Sequence[Member]) -> list[list[int]]:
-        """Returns all members as one group."""
-        return [list(range(len(members)))]
-
-    def train(self, members: Sequence[Member]) -> NoReturn:
-        """Raises ``StorageError``: what would be trained is missing in the store."""
-        raise StorageError(
-            "the store lacks a network on the way to this level, or another version of lttune "
-            "trained it; run the study again"
-        )

@@ -12,6 +12,7 @@ import pytest
 import stored_study
 from answering import free_port, silent
 from control_sequences import SEQUENCE, WRITTEN_OUT, control_characters
+from digits_place import empty_database
 from filelock import FileLock
 from tracked import Store
 
@@ -53,17 +54,9 @@ def study(made, tmp_path):
     return folder
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory):
-    """The bytes of a database without a run: to make its tables takes seconds."""
-    from digits_place import empty_database
-
-    return empty_database()
-
-
 @pytest.fixture
-def uri(tmp_path, tables):
-    (tmp_path / "mlflow.db").write_bytes(tables)
+def uri(tmp_path):
+    (tmp_path / "mlflow.db").write_bytes(empty_database())
     return f"sqlite:///{tmp_path}/mlflow.db"
 
 
@@ -305,15 +298,3 @@ def test_parts_of_another_study_are_not_sent(study, uri, sync, name):
     code, text = sync(study, "--tracking-uri", uri)
     assert (code, f"{study / name} is of another study than the study.json" in text) == (74, True)
     assert counted(uri)["runs"] == 0
-
-
-def test_how_deep_a_trajectory_goes_is_no_factor_of_a_view(study, uri):
-    sheet, trials = read_sheet(study), read_trials(study)
-    trials[0].hparams = {"train.momentum": 0.5, "levels": 1, "min_density": 0.5}
-    tracker = Tracker(uri, "digits", sheet.get("study_id"))
-    offered = TrackedStudy(study, sheet, trials, lambda _: [], tracker)._views()
-    columns = " ".join(column for view in offered for column in view.columns)
-    assert "train.momentum" in columns
-    assert "levels" not in columns
-    assert "min_density" not in columns
-    assert tracker.close(60) == ""

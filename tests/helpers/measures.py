@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from one_worker import TINY
+from own_parts import NEWS
+
 from lttune.models.own import use
 from lttune.records.own import read_own_code
+from lttune.records.schema import OWN_MEASURES
+from lttune.store.store import Store
 from lttune.trajectory.measurements.own import MEASURE
 
+SHORT = TINY.override({"levels": 1})
 SEEN = """
 def seen(step, network):
     pictures, classes = network.examples()
@@ -57,3 +63,19 @@ def giving(folder: Path, what: str, before: str = "", file: str = "giving.py") -
     source = f"import math\nimport numpy as np\nimport torch\nseen = []\n\n{before}\n"
     source += f"def part(step, network):\n    return {what}\n"
     return measuring(folder, source, "part", file)
+
+
+def plain(found):
+    """Returns rows without what is measured of one's own, and without times and keys."""
+    left = (*NEWS, MEASURE)
+    return [
+        {n: v for n, v in row.items() if n not in left and not n.startswith(OWN_MEASURES)}
+        for row in found
+    ]
+
+
+def cell(row, folder):
+    """Returns the cell of a row's network, from the store in a folder."""
+    found = Store(folder).read(row["cell"])
+    assert found is not None
+    return found

@@ -13,7 +13,7 @@ from lttune.data import load
 from lttune.models.own import use
 from lttune.records.own import OwnCode, parts, read_own_code
 from lttune.store.store import Store
-from lttune.training.engines.torch import TorchEngine
+from lttune.training.engines import make
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
 
@@ -61,9 +61,11 @@ NEWS = ("cell", "reused", "train_time_s", "eval_time_s", "trained")
 """Columns that differ between equal networks of other identities."""
 
 
-def rows(config: LotteryConfig, folder: Path, controls: Sequence[str] = ()) -> list[dict[str, Any]]:
+def rows(
+    config: LotteryConfig, folder: Path, controls: Sequence[str] = (), engine: str = "torch"
+) -> list[dict[str, Any]]:
     """Trains a replicate on digits, with a store in a folder, and returns its rows."""
-    lab = Lab({"digits": load("digits")}, TorchEngine(), Store(folder))
+    lab = Lab({"digits": load("digits")}, make(engine, "cpu"), Store(folder))
     return [row for report in run_trial(config, [0], controls, lab) for row in report["rows"]]
 
 

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import json
 import runpy
-import shutil
 import sqlite3
 import zlib
 from pathlib import Path
@@ -15,7 +14,7 @@ from statistics import fmean
 import optuna
 import pytest
 from digits_place import empty_database
-from own_parts import GAIN_FILES, forget, run_gain, write_page
+from own_parts import run_gain
 
 from lttune.__main__ import main as lttune
 from lttune.records.own import parts
@@ -28,27 +27,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 STUDY = Path("results/gain")
 NAME = "./gain.py:best_gain"
-
-
-@pytest.fixture(scope="module")
-def gain_home(tmp_path_factory):
-    """A folder with the page's files, in which its study was run; with what that printed."""
-    folder = tmp_path_factory.mktemp("gain")
-    write_page(folder, GAIN_FILES)
-    with contextlib.chdir(folder):
-        code, said = run_gain(folder)
-    assert code == 0, said
-    (folder / "printed").write_text(said)
-    return folder
-
-
-@pytest.fixture
-def gain_copy(gain_home, tmp_path, monkeypatch):
-    """A copy of the folder, worked in, whose function nobody has made known."""
-    folder = Path(shutil.copytree(gain_home, tmp_path / "copy"))
-    monkeypatch.chdir(folder)
-    forget(monkeypatch)
-    return folder
 
 
 def trials(folder, study="gain"):
@@ -239,84 +217,6 @@ def test_less_can_be_better(gain_copy):
     assert len({trial["objective"] for trial in in_phase(found, "search")}) > 1
     answer = (gain_copy / "results/less/answer.txt").read_text()
     assert f"(trial {sought['number']}), {sought['objective']:.4f}." in answer
-
-
-@pytest.mark.parametrize(
-    ("body", "told"),
-    [
-        ("return rows[-1]['accuracy']", "cannot be used on a trajectory of 4 levels: KeyError"),
-        ("return rows[1]['val_accuracy']", "cannot be used on a trajectory of 1 level: IndexErr"),
-        (
-            "return sum(row['end_val_loss'] for row in rows)",
-            "cannot be used on a trajectory of 1 level, the last of which diverged: TypeError",
-        ),
-        ("return None", "must return a finite number, at most 1e+30 in size, got None on a traj"),
-        ("return float('inf')", "must return a finite number, at most 1e+30 in size, got inf on"),
-        ("raise SystemExit('enough')", "cannot be used on a trajectory of 4 levels: SystemExit"),
-        ("import random; return random.random()", "must return the same number whenever it is"),
-        ("return rows[-1]['test_accuracy']", "must not go by test examples, which a search"),
-    ],
-)
-def test_one_that_does_not_fit_is_one_line_before_anything_starts(gain_copy, body, told):
-    (gain_copy / "bad.py").write_text(f"def bad(rows, classes):\n    {body}\n")
-    code, said = run_gain(gain_copy, "--name", "bad", "--objective.name", "bad.py:bad")
-    assert code == 2
-    assert said.startswith(f"lttune: error: objective.name: bad.py:bad {told}")
-    assert said.count("\n") == 1
-    assert not (gain_copy / "results/bad").exists()
-
-
-@pytest.mark.parametrize(
-    ("flags", "told"),
-    [
-        (("--objective.name", "none.py:bad"), "objective.name: none.py:bad cannot be imported: "),
-        (("--objective.name", "gain.py:no"), "objective.name: gain.py:no cannot be imported: "),
-        (("--objective.density", "0.1"), "objective.density must be reached by the base config"),
-    ],
-)
-def test_settings_that_do_not_fit_are_one_line(gain_copy, flags, told):
-    code, said = run_gain(gain_copy, "--name", "bad", *flags)
-    assert code == 2
-    assert said.startswith(f"lttune: error: {told}")
-    assert said.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("flags", "told"),
-    [
-        (
-            "--objective.name ./mine.py:part",
-            "objective.direction must be maximize or minimize with an objective of your own "
-            "(./mine.py:part), got None",
-        ),
-        (
-            "--objective.direction minimize",
-            "objective.direction must be None with the objective 'accuracy_auc', which knows its "
-            "own, got 'minimize'",
-        ),
-    ],
-)
-def test_a_direction_that_is_missing_or_read_by_none_is_one_line(refused, cwd, flags, told):
-    code, said = refused(*flags.split())
-    assert code == 2
-    assert said.startswith(f"lttune: error: {told}; see python ")
-    assert said.count("\n") == 1
-
-
-def test_one_that_fails_later_fails_its_trials_in_a_line_each(gain_copy):
-    """It knows made-up trajectories from real ones."""
-    text = "def late(rows, classes):\n    assert rows[0]['numerics'] == 'made up', 'late'\n"
-    (gain_copy / "late.py").write_text(text + "    return 1\n")
-    flags = ("--name", "late", "--objective.name", "late.py:late", "--phases", "anchor")
-    code, said = run_gain(gain_copy, *flags)
-    assert code == 1
-    why = "cannot be used on a trajectory of 4 levels: AssertionError: late"
-    (trial,) = trials(gain_copy, "late")
-    assert trial["state"] == "failed"
-    assert trial["error"] == f"ConfigError: objective.name: late.py:late {why}"
-    assert trial["values"] is None
-    assert why in said
-    assert "Traceback" not in said
 
 
 def test_a_plan_tries_it_and_writes_nothing(gain_copy):

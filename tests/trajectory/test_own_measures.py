@@ -6,48 +6,15 @@ import math
 
 import pytest
 import torch
-from measures import CARELESS, SEEN, giving, measuring
-from one_worker import CONFIG, TINY, reports, worker
+from measures import CARELESS, SEEN, SHORT, cell, giving, measuring, plain
 from own_networks import MLP, written
-from own_parts import code_of, forget
+from own_parts import rows
 
 from lttune import trajectory
-from lttune.config import LotteryConfig, TrainConfig, from_dict
-from lttune.data import load
-from lttune.errors import ConfigError, StorageError
-from lttune.models.own import read_code, use, use_described
-from lttune.records.own import known_part
-from lttune.records.schema import OWN_MEASURES
-from lttune.store.store import Store
-from lttune.study.phases.estimate import measured
-from lttune.training.engines import make
-from lttune.trajectory.identity import of_training
-from lttune.trajectory.lab import Lab
+from lttune.config import LotteryConfig, from_dict
+from lttune.errors import ConfigError
+from lttune.models.own import read_code, use
 from lttune.trajectory.measurements.own import MEASURE, MOST_MEASURED
-from lttune.trajectory.trial import run_trial
-
-SHORT = TINY.override({"levels": 1})
-NEWS = ("cell", "reused", "train_time_s", "eval_time_s", "trained", MEASURE)
-"""Columns that differ between equal networks of other identities."""
-
-
-def rows(config, folder, controls=(), engine="torch"):
-    lab = Lab({"digits": load("digits")}, make(engine, "cpu"), Store(folder))
-    return [row for report in run_trial(config, [0], controls, lab) for row in report["rows"]]
-
-
-def plain(found):
-    """Returns rows without what is measured of one's own, and without times and keys."""
-    return [
-        {n: v for n, v in row.items() if n not in NEWS and not n.startswith(OWN_MEASURES)}
-        for row in found
-    ]
-
-
-def cell(row, folder):
-    found = Store(folder).read(row["cell"])
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize("engine", ["sparse", "torch", "stacked", "own"])
@@ -196,51 +163,6 @@ def test_two_functions_share_no_name_and_the_room(tmp_path):
     assert sum(name.startswith("measured.") for name in row) == MOST_MEASURED
 
 
-def test_the_key_has_the_digest_of_the_code_and_neither_path_nor_order(tmp_path):
-    one, two = (giving(tmp_path, "{'x': 1}", file=f) for f in ("one.py", "two.py"))
-    other = giving(tmp_path, "{'y': 2}", file="other.py")
-    assert "measure" not in of_training(TrainConfig())
-    (found,) = of_training(TrainConfig(measure=(one,)))["measure"]
-    assert found == {"measure": "part", "measure_source": known_part(MEASURE, one).source}
-    assert of_training(TrainConfig(measure=(one,))) == of_training(TrainConfig(measure=(two,)))
-    both = of_training(TrainConfig(measure=(one, other)))
-    assert both == of_training(TrainConfig(measure=(other, one)))
-    assert both != of_training(TrainConfig(measure=(one,)))
-    first = rows(SHORT.override({MEASURE: (one, other)}), tmp_path / "cells", ("reinit",))
-    again = rows(SHORT.override({MEASURE: (other, two)}), tmp_path / "cells", ("reinit",))
-    assert not any(row["reused"] for row in first)
-    assert all(row["reused"] for row in again)
-    assert plain(first) == plain(again)
-
-
-def test_what_it_draws_is_the_same_whenever_a_network_is_trained(tmp_path):
-    config = SHORT.override({MEASURE: (giving(tmp_path, "float(torch.rand(()))"),)})
-    torch.manual_seed(1)
-    expected = torch.rand(3)
-    torch.manual_seed(1)
-    found = [rows(config, tmp_path / f"{n}", ("reinit",)) for n in range(2)]
-    assert torch.equal(torch.rand(3), expected)
-    draws = [
-        [cell(row, tmp_path / f"{n}").record["history"] for row in each]
-        for n, each in enumerate(found)
-    ]
-    assert draws[0] == draws[1]
-    dense, ticket, control = ([e["measured"]["part"] for e in entries] for entries in draws[0])
-    # Branches of a level are paired; steps and levels are not.
-    assert ticket == control
-    assert len({*dense, *ticket}) == 2 * 3
-
-
-def test_pretraining_is_not_measured_and_shared_with_those_that_measure_nothing(tmp_path):
-    config = SHORT.override({"pretrain.steps": 5})
-    name = giving(tmp_path, "float(step)")
-    rows(config, tmp_path / "cells")
-    before = {path.name for path in (tmp_path / "cells").glob("??/*")}
-    rows(config.override({MEASURE: (name,)}), tmp_path / "cells")
-    after = {path.name for path in (tmp_path / "cells").glob("??/*")}
-    assert (len(before), len(after)) == (3, 5)
-
-
 @pytest.mark.parametrize(
     ("value", "got"),
     [
@@ -270,47 +192,6 @@ def test_it_is_written_and_read_again():
     assert config.override({MEASURE: ()}) == LotteryConfig()
 
 
-def test_a_worker_needs_no_file(tmp_path, monkeypatch):
-    code = code_of(tmp_path, MEASURE, "def part(step, network):\n    return float(step)\n")
-    (tmp_path / "own.py").unlink()
-    forget(monkeypatch)
-    config = {**CONFIG, "lottery": SHORT.override({MEASURE: (code.name,)}).nested()}
-    found = reports(worker(tmp_path / "cells", stops=False, config=config, codes=[code]))
-    assert [row["end_measured.part"] for report in found for row in report["rows"]] == [20, 20]
-
-
-def test_one_that_fails_in_the_middle_fails_its_trial_with_the_reason(tmp_path):
-    source = "def part(step, network):\n    assert step < 20, 'late'\n    return 1.0\n"
-    code = code_of(tmp_path, MEASURE, source)
-    config = {**CONFIG, "lottery": SHORT.override({MEASURE: (code.name,)}).nested()}
-    failed = reports(worker(tmp_path / "cells", stops=False, config=config, codes=[code]))[-1]
-    assert failed["error"] == (
-        f"ConfigError: train.measure: {code.name} cannot be used: AssertionError: late"
-    )
-
-
-def test_who_only_reads_walks_a_measured_trajectory_without_its_code(tmp_path, monkeypatch):
-    name = giving(tmp_path, "float(step)")
-    config = SHORT.override({MEASURE: (name,)})
-    expected = rows(config, tmp_path / "cells", ("reinit",))
-    source = known_part(MEASURE, name).source
-    forget(monkeypatch)
-    use_described({"own": [{"field": MEASURE, "name": name, "source": source}]}, "study.json")
-    found = rows(config, tmp_path / "cells", ("reinit",))
-    assert [{**row, "reused": False} for row in found] == expected
-    with pytest.raises(StorageError, match=r"needs the code of '.*giving\.py:part', which no"):
-        rows(config, tmp_path / "none")
-
-
-def test_a_plan_counts_the_time_that_it_takes(tmp_path):
-    name = giving(tmp_path, "time.sleep(0.02) or 1.0", "import time")
-    pace = measured(
-        SHORT.override({MEASURE: (name,)}), {"digits": load("digits")}, "torch", "cpu", 0.0
-    )
-    assert min(pace.evaluation_s) > 0.02
-    assert max(pace.step_s) < 0.02
-
-
 def test_a_notebook_has_them_as_columns_and_a_store(tmp_path):
     name = measuring(tmp_path, SEEN, "seen")
     config = SHORT.override({MEASURE: (name,)})
@@ -332,14 +213,3 @@ def test_a_function_of_a_notebook_may_give_a_number_alone():
 
     table = trajectory(SHORT, measure=depth).evaluations()
     assert table["depth"].to_list() == pytest.approx([math.pi] * 3 + [1 + math.pi] * 3)
-
-
-def test_who_sees_another_mask_is_measured_again(tmp_path):
-    # The dense network is the same whatever may be pruned; what its mask has is not.
-    config = SHORT.override({MEASURE: (measuring(tmp_path, SEEN, "seen"),)})
-    some = config.override({"prune.exclude": ("out",)})
-    for one in (config, some):
-        found = rows(one, tmp_path / "cells")
-        assert [row["measured.kept"] for row in found] == [row["surviving"] for row in found]
-    plain = SHORT.override({"prune.exclude": ("out",)})
-    assert rows(SHORT, tmp_path / "plain")[0]["cell"] == rows(plain, tmp_path / "plain")[0]["cell"]

@@ -38,7 +38,7 @@ PLAN = "tests/config/test_steps.py::test_a_study_speaks_before_what_it_needs_is_
 CLUSTER = "needs a cluster; tests/whole/test_cluster.py has one of two nodes on one machine"
 RUN_BY = {
     "lttune importance results/my-study": (
-        "tests/analysis/report/test_report_importance.py::"
+        "tests/analysis/report/test_importance_command.py::"
         "test_the_command_prints_what_each_method_answers_and_the_report_shows_it"
     ),
     "python studies/lenet_sensitivity.py --help": HELP,

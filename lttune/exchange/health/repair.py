@@ -11,7 +11,7 @@ from lttune.config import LotteryConfig, from_dict
 from lttune.data import load
 from lttune.data.made import use_kept
 from lttune.errors import DamagedError, DataError, StorageError
-from lttune.exchange.tickets import Archive
+from lttune.exchange.archive import Archive
 from lttune.models.own import use_described
 from lttune.records.folder import computed_from, read_sheet, read_trials
 from lttune.records.ledger import ENDED, Ledger, Trial

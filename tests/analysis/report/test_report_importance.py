@@ -16,14 +16,11 @@ from analysis.figures.design.noise import noise
 from analysis.figures.design.widths import width
 from analysis.figures.search import budget as budget_figures
 from analysis.report import write as report
-from analysis.report.rows.importance import OPTUNA, lead_text, noise_rows
+from analysis.report.rows.importance import lead_text, noise_rows
 from analysis.tables.design import importance as design_importance
 from analysis.tables.design.points import IMPORTANCE_DENSITIES, design_sample
 from analysis.tables.design.widths import width_table
 from analysis.tables.noise import noise_table
-from lttune.__main__ import main
-from lttune.errors import StorageError
-from lttune.study.search.optuna_importance import QUESTIONS
 
 
 def swept(folder, accuracy, labels, replicates, levels=1, **changes):
@@ -220,59 +217,6 @@ def test_where_trajectories_diverge_the_two_questions_are_asked_apart(tmp_path, 
     assert design_importance._two_parts(whole)[2] == ""
 
 
-def test_the_command_prints_what_each_method_answers_and_the_report_shows_it(tmp_path, capsys):
-    study = design_study(tmp_path, points=64, name="d")
-    assert main(["importance", str(study.folder)]) == 0
-    out = capsys.readouterr().out
-    for method, question in QUESTIONS.items():
-        assert f"{method} (n = 64): {question}" in out
-    assert f"{OPTUNA}: lttune report {study.folder} shows it" in out
-    table = pd.read_csv(study.folder / "figures" / OPTUNA)
-    assert table["response"].unique().tolist() == ["accuracy at 100 %", "accuracy_auc"]
-    # Every trial has the same objective: there is nothing to be best in.
-    none = table[table["response"] == "accuracy_auc"]
-    assert none["importance"].isna().all()
-    assert "not known of accuracy_auc: the response is constant: all 64 are the same" in out
-    table = table[table["response"] == "accuracy at 100 %"]
-    assert set(table["method"]) == set(QUESTIONS)
-    assert table.groupby("method")["importance"].sum().tolist() == pytest.approx([1.0] * 3)
-    assert (table[table["rank"] == 1]["factor"] == "train.lr").all()
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
-def test_the_report_shows_the_table_of_the_command(tmp_path):
-    study = design_study(tmp_path, points=24, factors=[])
-    (study.folder / "figures").mkdir()
-    rows = [
-        {"response": "accuracy at 100 %", "method": "ped_anova", "question": "what <is> right"}
-        | {"n": 24, "factor": name, "importance": value, "rank": rank}
-        for rank, (name, value) in enumerate([("train.lr", 0.75), ("inert", 0.25)], 1)
-    ]
-    pd.DataFrame(rows).to_csv(study.folder / "figures" / OPTUNA, index=False)
-    said = words_of(report.write(study.folder).read_text())
-    assert "Other importances, and the question each answers" in said
-    assert "ped_anova what <is> right. n = 24 points." in said
-    assert "train.lr0.75 (1.) inert0.25 (2.)" in said
-    reason = "the best tenth and the better half are the same 40 of 64 trials: they are tied"
-    none = [{**row, "importance": None, "rank": None, "unknown": reason} for row in rows]
-    pd.DataFrame(none).to_csv(study.folder / "figures" / OPTUNA, index=False)
-    said = words_of(report.write(study.folder).read_text())
-    assert "train.lr– inert–" in said
-    assert f"Not known of accuracy at 100 %: {reason}." in said
-    (study.folder / "figures" / OPTUNA).write_text("a,b\n1,2\n")
-    with pytest.raises(StorageError, match="no table of lttune importance"):
-        report.write(study.folder)
-
-
-def test_the_command_needs_a_design_and_enough_points(tmp_path, capsys):
-    assert main(["importance", str(tmp_path)]) == 74
-    assert main(["importance", str(write_study(tmp_path / "a"))]) == 2
-    assert "declares no factors" in capsys.readouterr().err
-    assert main(["importance", str(design_study(tmp_path / "b").folder)]) == 2
-    assert "study must have 20 points" in capsys.readouterr().err
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_the_caption_says_how_much_a_search_was_told(tmp_path):
@@ -294,23 +238,3 @@ def test_the_caption_says_how_much_a_search_was_told(tmp_path):
     assert "it was told up to 3 trained points before" in words_of(report.write(folder).read_text())
     alone = write_study(tmp_path / "r", trials=found, config={"sampler": "random"})
     assert budget_figures.told_points(load(alone)) == 0
-
-
-@pytest.mark.parametrize(
-    ("factor", "told"),
-    [
-        ({"path": "no.such"}, "trials of the design lack no.such, a factor in study.json, so"),
-        ({"high": 1e-3}, "(train.lr has points outside of its declared range), so importances are"),
-        ({"path": "model.name", "kind": "uniform"}, "factors of study.json are not those of its"),
-    ],
-)
-def test_factors_that_trials_do_not_have_are_told(tmp_path, capsys, factor, told):
-    declared = {"path": "train.lr", "kind": "log_uniform", "low": 1e-4, "high": 1e-2, "linked": {}}
-    lottery = {**LOTTERY, "model": {"name": "lenet5"}}
-    study = design_study(tmp_path, factors=[declared | factor], lottery=lottery)
-    assert told in design_sample(study)
-    assert main(["importance", str(study.folder)]) == 2
-    said = capsys.readouterr().err
-    assert told in said
-    assert said.count("\n") == 1
-    assert main(["report", str(study.folder)]) == 0

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from digits_study import SMOKE, STUDY
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lttune.data import load
+from lttune.records.ledger import Trial
+from lttune.study.manifest import sheet
+from lttune.study.mirrored import TrackedStudy
+from lttune.study.tracking.tracker import Tracker
 from lttune.study.tracking.views import TAG, views
 
 LONGEST = 5_000
@@ -52,3 +58,16 @@ def test_a_view_fits_into_a_tag(factors, controls):
     for view in views(factors, "ticket_density", True, controls):
         assert len(view.tag(1_795_445_877_281)) < LONGEST
         assert TAG + view.key == f"mlflow.sharedViewState.{view.key}"
+
+
+def test_how_deep_a_trajectory_goes_is_no_factor(tmp_path):
+    hparams = {"train.momentum": 0.5, "levels": 1, "min_density": 0.5}
+    trial = Trial(0, "sweep", "", hparams, [0], [])
+    known = sheet(SMOKE, STUDY, load("digits"), "torch")
+    tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", "digits")
+    offered = TrackedStudy(tmp_path, known, [trial], lambda _: [], tracker)._views()
+    assert tracker.close(0) == ""
+    columns = " ".join(column for view in offered for column in view.columns)
+    assert "train.momentum" in columns
+    assert "levels" not in columns
+    assert "min_density" not in columns
