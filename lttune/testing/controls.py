@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lttune.config import (
-    DataConfig,
     LotteryConfig,
-    ModelConfig,
-    PruneConfig,
     TargetConfig,
     TrainConfig,
 )
 from lttune.config.control import branch_name
 from lttune.config.seeding import stream
-from lttune.data import load
 from lttune.models.masks import surviving
 from lttune.records.own import use_named
-from lttune.store.store import Store
 from lttune.testing.evidences import NORMED, SMALL_NETWORK, digits_evidence
 from lttune.testing.expected import expect, global_draws_untouched
-from lttune.training.engines.torch import TorchEngine
+from lttune.testing.trained import SMALL_TRAJECTORY, reports_of
 from lttune.trajectory.branches.own import CONTROL_SETTING, control_of, purpose_of
-from lttune.trajectory.lab import Lab
 from lttune.trajectory.starts import HOLDS, Junction, start_weights, training_of
-from lttune.trajectory.trial import run_trial
 
 CONTROL_NETWORKS = (SMALL_NETWORK, NORMED, "conv-2")
 """Networks that controls are checked on."""
@@ -139,10 +130,11 @@ def check_leaves_trunk(name: str, network: str) -> None:
     """Checks that a control changes nothing of the trunk that it leaves."""
     at = digits_junction(name, network)
     fields = ("mask", "initial", "rewound", "dense", "final", "start")
-    before = {field: copy.deepcopy(getattr(at, field)) for field in fields}
+    given = {field: getattr(at, field) for field in fields} | {"trained": at.evidence.trained}
+    before = copy.deepcopy(given)
     control_of(name)(at)
     for field, values in before.items():
-        same = _equal_tensors(getattr(at, field), values)
+        same = _equal_tensors(given[field], values)
         expect(same, f"{name} must leave {field} of the trunk as it was")
 
 
@@ -161,20 +153,10 @@ def check_draws(name: str, network: str) -> None:
 
 def check_control_trains(name: str) -> None:
     """Checks that a trajectory runs from end to end, and is the same when it is run again."""
-    config = LotteryConfig(
-        levels=2,
-        data=DataConfig(name="digits"),
-        model=ModelConfig(name="lenet-20-10"),
-        train=TrainConfig(lr=5e-3, batch_size=50, steps=30, eval_every=15, eval_train=100),
-        prune=PruneConfig(fraction=0.4, fractions={"out": 0.2}),
-        target=TargetConfig(lr=0.01),
-    )
+    config = SMALL_TRAJECTORY.override({"target.lr": 0.01})
     branch, runs = branch_name(name), list[dict[tuple[str, int], dict[str, Any]]]()
     for _ in range(2):
-        with tempfile.TemporaryDirectory() as folder:
-            lab = Lab({"digits": load("digits")}, TorchEngine(), Store(Path(folder)))
-            reports = list(run_trial(config, [0], [name], lab))
-        rows = [row for report in reports for row in report["rows"]]
+        rows = [row for report in reports_of(config, [name]) for row in report["rows"]]
         runs.append({(row["branch"], row["level"]): row for row in rows})
     for level in range(1, config.levels + 1):
         trained = [rows.get((branch, level)) for rows in runs]
@@ -192,4 +174,6 @@ def check_control_trains(name: str) -> None:
 
 
 def _equal_tensors(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    return all(torch.equal(value, other[name]) for name, value in one.items())
+    return one.keys() == other.keys() and all(
+        torch.equal(value, other[name]) for name, value in one.items()
+    )

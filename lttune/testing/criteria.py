@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
+from lttune.config import PruneConfig
 from lttune.config.own import is_own_code
 from lttune.data import load
 from lttune.errors import ConfigError
@@ -20,12 +18,10 @@ from lttune.pruning.criteria.own import CRITERION, criterion_of
 from lttune.pruning.densities import planned_densities
 from lttune.pruning.rule import prune
 from lttune.records.own import use_named
-from lttune.store.store import Store
 from lttune.testing.evidences import NORMED, SMALL_NETWORK, digits_evidence, fresh_evidence
 from lttune.testing.expected import expect, global_draws_untouched
-from lttune.training.engines.torch import TorchEngine
-from lttune.trajectory.lab import Lab
-from lttune.trajectory.trial import run_trial
+from lttune.testing.trained import SMALL_TRAJECTORY, reports_of
+from lttune.trajectory.lab import network_of
 
 CRITERION_NETWORKS = (SMALL_NETWORK, NORMED)
 """Networks that criteria are checked on."""
@@ -221,19 +217,9 @@ def check_moves_with_units(name: str) -> None:
 
 def check_criterion_trains(name: str) -> None:
     """Checks that a trajectory runs from end to end, and is the same when it is run again."""
-    config = LotteryConfig(
-        levels=2,
-        data=DataConfig(name="digits"),
-        model=ModelConfig(name="lenet-20-10"),
-        train=TrainConfig(lr=5e-3, batch_size=50, steps=30, eval_every=15, eval_train=100),
-        prune=PruneConfig(criterion=name, fraction=0.4, fractions={"out": 0.2}),
-    )
-    runs, planned = list[list[dict[str, Any]]](), list[float]()
-    for _ in range(2):
-        with tempfile.TemporaryDirectory() as folder:
-            lab = Lab({"digits": load("digits")}, TorchEngine(), Store(Path(folder)))
-            runs.append(list(run_trial(config, [0], [], lab)))
-            planned = planned_densities(config, lab.network(config))
+    config = SMALL_TRAJECTORY.override({"prune.criterion": name})
+    runs = [reports_of(config) for _ in range(2)]
+    planned = planned_densities(config, network_of(config, load("digits")))
     densities = [report["density"] for report in runs[0]]
     expect(densities == planned, f"{name} must reach the densities {planned}, got {densities}")
     expect(not any(report["diverged"] for report in runs[0]), f"{name} must leave what can train")

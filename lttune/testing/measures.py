@@ -28,6 +28,7 @@ from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.measurements.observed import ObservedNetwork
 from lttune.trajectory.measurements.own import MEASURE, OwnMeasures
+from lttune.trajectory.measurements.settings import settings_kept
 from lttune.trajectory.trial import run_trial
 
 PICTURES_MEASURED = 237
@@ -83,9 +84,11 @@ def check_looks_only(name: str, network: Network) -> None:
     weights = network.initial_weights(stream(0, 0, "init"))
     seen, fresh = _seen(network, weights), _seen(network, weights)
     before = _settings()
-    with global_draws_untouched(name, "draw from generators of its own, no global one"):
+    draws = "draw from generators of its own, no global one"
+    with settings_kept(), global_draws_untouched(name, draws):
         known_part(MEASURE, name).called(0, seen)
-    expect(_settings() == before, f"{name} must leave PyTorch's threads and settings as they were")
+        after = _settings()
+    expect(after == before, f"{name} must leave PyTorch's threads and settings as they were")
     for field_of, values, untouched in (
         ("weights", seen.weights, fresh.weights),
         ("mask", seen.mask, fresh.mask),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
-from pathlib import Path
 
 import torch
 from torch.nn import functional
@@ -18,11 +16,9 @@ from lttune.models.layers import weight_name
 from lttune.models.own import read_code, use
 from lttune.models.own.draws import seeded
 from lttune.pruning.densities import planned_densities
-from lttune.store.store import Store
 from lttune.testing.expected import expect, global_draws_untouched
-from lttune.training.engines.torch import TorchEngine
-from lttune.trajectory.lab import Lab
-from lttune.trajectory.trial import run_trial
+from lttune.testing.trained import reports_of
+from lttune.trajectory.lab import network_of
 
 SHAPES = ((8, 8), (3, 32, 32))
 """Pictures that a network is asked about: grey ones and coloured ones."""
@@ -99,11 +95,9 @@ def check_network_trains(name: str) -> None:
         prune=PruneConfig(fraction=0.4, fractions={}),
     )
     found: list[list[tuple[str, float | None]]] = []
+    planned = planned_densities(config, network_of(config, load("digits")))
     for _ in range(2):
-        with tempfile.TemporaryDirectory() as folder:
-            lab = Lab({"digits": load("digits")}, TorchEngine(), Store(Path(folder)))
-            reports = list(run_trial(config, [0], [], lab))
-            planned = planned_densities(config, lab.network(config))
+        reports = reports_of(config)
         densities = [report["density"] for report in reports]
         near = all(map(math.isclose, densities, planned)) and len(densities) == len(planned)
         expect(near, f"{name} must reach the densities {planned}, got {densities}")

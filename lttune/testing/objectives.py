@@ -8,10 +8,11 @@ from collections.abc import Collection
 from typing import Any
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
-from lttune.config.own import is_own_code
+from lttune.config.own import OWN_FORM, is_own_code
 from lttune.data import load
-from lttune.records.objectives import OBJECTIVE_MEASURES, ObjectiveConfig
-from lttune.records.own import OBJECTIVE, known_part, own_objective, use_named
+from lttune.errors import unknown
+from lttune.records.objectives import OBJECTIVE_MEASURES, ObjectiveConfig, measure
+from lttune.records.own import OBJECTIVE, known_part, use_named
 from lttune.testing.expected import expect, global_draws_untouched
 from lttune.trajectory.checks.made_up import TrunkRows, trajectories_made_up, with_other_tests
 
@@ -33,6 +34,8 @@ def check_objective(name: str, measured: Collection[str] = ()) -> None:
         AssertionError: with what it must do and does not.
         ConfigError: if it cannot be imported, raises an error, or gives no number.
     """
+    if not is_own_code(name) and name not in OBJECTIVE_MEASURES:
+        raise unknown("objective", name, (*OBJECTIVE_MEASURES, OWN_FORM))
     use_named(OBJECTIVE, name)
     for levels in OBJECTIVE_LEVELS:
         for what, rows in _tried(levels, measured).items():
@@ -80,7 +83,7 @@ def _tried(levels: int, measured: Collection[str]) -> dict[str, TrunkRows]:
 
 
 def _number(name: str, rows: TrunkRows) -> float:
-    return own_objective(name, rows, 10) if is_own_code(name) else _raw(name, rows)
+    return measure(name, rows, 10, ObjectiveConfig())
 
 
 def _raw(name: str, rows: TrunkRows) -> Any:

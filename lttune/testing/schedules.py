@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import math
-import tempfile
-from pathlib import Path
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
-from lttune.data import load
 from lttune.records.own import use_named
-from lttune.store.store import Store
 from lttune.testing.expected import expect, global_draws_untouched
-from lttune.training.engines.torch import TorchEngine
+from lttune.testing.trained import reports_of
 from lttune.training.schedule import SCHEDULE, rate
-from lttune.trajectory.lab import Lab
-from lttune.trajectory.trial import run_trial
 
 LENGTHS = (1, 2, 97, 1000)
 """Steps of the trainings that a schedule is asked about."""
@@ -71,10 +65,7 @@ def check_schedule_trains(name: str) -> None:
     )
     found: list[list[tuple[str, float | None]]] = []
     for _ in range(2):
-        with tempfile.TemporaryDirectory() as folder:
-            lab = Lab({"digits": load("digits")}, TorchEngine(), Store(Path(folder)))
-            reports = list(run_trial(config, [0], [], lab))
-        rows = [row for report in reports for row in report["rows"]]
+        rows = [row for report in reports_of(config) for row in report["rows"]]
         expect(not any(row["diverged"] for row in rows), f"{name} must leave digits trainable")
         found.append([(row["cell"], row["val_loss"]) for row in rows])
     expect(found[0] == found[1], f"{name} must give the same networks when a study is run again")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from one_worker import TINY
-from own_parts import NEWS
+from own_parts import NEWS, known
 
-from lttune.models.own import use
-from lttune.records.own import read_own_code
 from lttune.records.schema import OWN_MEASURES
 from lttune.store.store import Store
 from lttune.trajectory.measurements.own import MEASURE
@@ -52,10 +50,7 @@ def careless(step, network):
 
 def measuring(folder: Path, source: str, function: str, file: str = "measures.py") -> str:
     """Writes a file, makes its function known and returns its name."""
-    (folder / file).write_text(source)
-    name = f"{folder / file}:{function}"
-    use([read_own_code(MEASURE, name)])
-    return name
+    return known(folder, MEASURE, source, file, function)
 
 
 def giving(folder: Path, what: str, before: str = "", file: str = "giving.py") -> str:

@@ -10,8 +10,8 @@ from own_networks import ROOT, page_block, run
 
 from lttune.config import LotteryConfig
 from lttune.data import load
-from lttune.models.own import use
-from lttune.records.own import OwnCode, parts, read_own_code
+from lttune.models.own import use, use_described
+from lttune.records.own import OwnCode, known_part, parts, read_own_code
 from lttune.store.store import Store
 from lttune.training.engines import make
 from lttune.trajectory.lab import Lab
@@ -38,10 +38,35 @@ def run_gain(folder: Path, *flags: str, alone: bool = True) -> tuple[int, str]:
     return run(folder, *flags, alone=alone, file="gain_study.py")
 
 
-def known(folder: Path, field: str, source: str, file: str = "own.py") -> str:
-    """Writes a file whose function is ``part``, makes it known and returns its name."""
+def assert_refused(
+    folder: Path, flag: str, function: str, source: str, told: str, *more: str, run=run_parts
+) -> None:
+    """Asserts that a study with a function of ``bad.py`` is one line, and leaves nothing.
+
+    Args:
+        folder: that is worked in, with the page's files.
+        flag: that names the function.
+        function: its name.
+        source: of ``bad.py``.
+        told: how the line goes on.
+        more: flags.
+        run: what runs the study.
+    """
+    (folder / "bad.py").write_text(source)
+    code, said = run(folder, "--name", "bad", flag, f"bad.py:{function}", *more)
+    assert code == 2
+    field = flag.removeprefix("--").removeprefix("lottery.")
+    assert said.startswith(f"lttune: error: {field}: bad.py:{function} {told}")
+    assert said.count("\n") == 1
+    assert not (folder / "results/bad").exists()
+
+
+def known(
+    folder: Path, field: str, source: str, file: str = "own.py", function: str = "part"
+) -> str:
+    """Writes a file, makes its function known and returns its name."""
     (folder / file).write_text(source)
-    name = f"{folder / file}:part"
+    name = f"{folder / file}:{function}"
     use([read_own_code(field, name)])
     return name
 
@@ -55,6 +80,13 @@ def code_of(folder: Path, field: str, source: str, file: str = "own.py") -> OwnC
 def forget(monkeypatch) -> None:
     """Has nobody know any part."""
     monkeypatch.setattr(parts, "KNOWN_PARTS", {})
+
+
+def described(monkeypatch, field: str, name: str) -> None:
+    """Has a part known as who reads its study knows it: by what the sheet says."""
+    source = known_part(field, name).source
+    forget(monkeypatch)
+    use_described({"own": [{"field": field, "name": name, "source": source}]}, "study.json")
 
 
 NEWS = ("cell", "reused", "train_time_s", "eval_time_s", "trained")

@@ -73,3 +73,9 @@ def test_what_no_objective_may_do_is_found(own, body, told):
 def test_what_has_no_number_for_every_trajectory_is_refused_as_in_a_study(own, body, told):
     with pytest.raises(ConfigError, match=told):
         check_objective(own(body))
+
+
+@pytest.mark.parametrize("name", ["pareto", "accuracy_au"])
+def test_what_is_no_measure_and_no_function_is_refused(name):
+    with pytest.raises(ConfigError, match=r"^objective must be one of .*FILE\.py:FUNCTION"):
+        check_objective(name)

@@ -16,7 +16,7 @@ import torch
 from digits_place import lasting
 from measures import SEEN
 from own_networks import page_block
-from own_parts import PARTS_PAGE, forget, run_parts, write_page
+from own_parts import PARTS_PAGE, assert_refused, forget, run_parts, write_page
 
 from lttune.__main__ import main as lttune
 from lttune.exchange.tickets import Place, find_network
@@ -197,12 +197,8 @@ def test_changed_code_and_other_measurements_are_another_study(copy):
     ],
 )
 def test_a_measurement_that_does_not_fit_is_one_line_before_anything_starts(copy, body, told):
-    (copy / "bad.py").write_text(f"seen = []\ndef bad(step, network):\n    {body}\n")
-    code, said = run_parts(copy, "--name", "bad", "--lottery.train.measure", "bad.py:bad")
-    assert code == 2
-    assert said.startswith(f"lttune: error: train.measure: bad.py:bad {told}")
-    assert said.count("\n") == 1
-    assert not (copy / "results/bad").exists()
+    source = f"seen = []\ndef bad(step, network):\n    {body}\n"
+    assert_refused(copy, "--lottery.train.measure", "bad", source, told)
 
 
 def test_each_function_that_does_not_fit_has_its_line(copy):

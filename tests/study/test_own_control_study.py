@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from digits_study import SMOKE, STUDY, report
-from own_parts import run_parts
+from own_parts import assert_refused, run_parts
 from test_from_study import OTHER, damage, settings, stored
 
 from lttune.__main__ import main as lttune
@@ -99,12 +99,7 @@ def test_a_changed_control_alone_keeps_the_tickets_and_the_others(parts_copy):
     ],
 )
 def test_one_that_does_not_fit_is_one_line_before_anything_starts(parts_copy, source, told):
-    (parts_copy / "bad.py").write_text(source)
-    code, said = run_parts(parts_copy, "--name", "bad", "--controls", "bad.py:control")
-    assert code == 2
-    assert said.startswith(f"lttune: error: controls: bad.py:control {told}")
-    assert said.count("\n") == 1
-    assert not (parts_copy / "results/bad").exists()
+    assert_refused(parts_copy, "--controls", "control", source, told)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from own_parts import run_gain
+from own_parts import assert_refused, run_gain
 
 from lttune.store.files import read_json
 
@@ -27,12 +27,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
     ],
 )
 def test_one_that_does_not_fit_is_one_line_before_anything_starts(gain_copy, body, told):
-    (gain_copy / "bad.py").write_text(f"def bad(rows, classes):\n    {body}\n")
-    code, said = run_gain(gain_copy, "--name", "bad", "--objective.name", "bad.py:bad")
-    assert code == 2
-    assert said.startswith(f"lttune: error: objective.name: bad.py:bad {told}")
-    assert said.count("\n") == 1
-    assert not (gain_copy / "results/bad").exists()
+    source = f"def bad(rows, classes):\n    {body}\n"
+    assert_refused(gain_copy, "--objective.name", "bad", source, told, run=run_gain)
 
 
 @pytest.mark.parametrize(

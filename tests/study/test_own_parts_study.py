@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from own_parts import run_parts
+from own_parts import assert_refused, run_parts
 from sklearn.datasets import load_digits
 
 from lttune.__main__ import main as lttune
@@ -206,12 +206,7 @@ def test_a_changed_criterion_alone_keeps_the_dense_networks(parts_copy):
     ],
 )
 def test_a_criterion_that_does_not_fit_is_one_line_before_anything_starts(parts_copy, source, told):
-    (parts_copy / "bad.py").write_text(source)
-    code, said = run_parts(parts_copy, "--name", "bad", "--lottery.prune.criterion", "bad.py:score")
-    assert code == 2
-    assert said.startswith(f"lttune: error: prune.criterion: bad.py:score {told}")
-    assert said.count("\n") == 1
-    assert not (parts_copy / "results/bad").exists()
+    assert_refused(parts_copy, "--lottery.prune.criterion", "score", source, told)
 
 
 @pytest.mark.parametrize(
@@ -236,13 +231,7 @@ def test_a_criterion_that_does_not_fit_is_one_line_before_anything_starts(parts_
 def test_a_schedule_that_does_not_fit_is_one_line_before_anything_starts(
     parts_copy, source, flags, told
 ):
-    (parts_copy / "bad.py").write_text(source)
-    flags = ("--name", "bad", "--lottery.train.schedule", "bad.py:rate", *flags)
-    code, said = run_parts(parts_copy, *flags)
-    assert code == 2
-    assert said.startswith(f"lttune: error: train.schedule: bad.py:rate {told}")
-    assert said.count("\n") == 1
-    assert not (parts_copy / "results/bad").exists()
+    assert_refused(parts_copy, "--lottery.train.schedule", "rate", source, told, *flags)
 
 
 @pytest.mark.parametrize("own", [3, [3], [{"field": "prune.criterion", "name": "x.py:f"}]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from own_networks import MLP, written
 
 from lttune.errors import ConfigError
@@ -74,10 +75,9 @@ def test_one_that_knows_its_network_is_checked_on_that(own, tmp_path):
     ],
 )
 def test_what_no_measurement_may_do_is_found(own, tmp_path, body, told):
-    import torch
-
-    with torch.enable_grad(), pytest.raises(AssertionError, match=told):
+    with pytest.raises(AssertionError, match=told):
         check_measure(own(body), network=written(tmp_path, NORMED))
+    assert torch.is_grad_enabled()
 
 
 @pytest.mark.parametrize("body", ["return None", "return {'a b': 1}", "return 1 / 0"])

@@ -45,20 +45,6 @@ def test_a_branch_is_determined_by_its_stream(name):
     assert drawn == (any(word in name for word in draws))
 
 
-@pytest.mark.parametrize("name", sorted(BRANCHES))
-def test_a_branch_leaves_the_trunk_as_it_was(name):
-    at = junction(name)
-    before = {n: keep.clone() for n, keep in at.mask.items()}
-    sources = (at.initial, at.rewound, at.evidence.trained, at.dense, at.final, at.start)
-    copies = [{n: v.clone() for n, v in weights.items()} for weights in sources]
-    for value in (found := BRANCHES[name](at)).start.values():
-        assert value.isfinite().all()
-    assert found.mask.keys() == MASK.keys()
-    assert all(torch.equal(MASK[n], before[n]) for n in MASK)
-    for weights, copy in zip(sources, copies, strict=True):
-        assert all(torch.equal(weights[n], copy[n]) for n in copy)
-
-
 @pytest.mark.parametrize("name", sorted(BRANCHES.keys() - HOLDING))
 def test_pruned_weights_start_at_zero_and_as_many_survive(name):
     found = leaving(name)

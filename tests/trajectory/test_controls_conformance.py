@@ -86,6 +86,13 @@ def test_what_cannot_be_trained_is_refused_as_in_a_study(own):
     [
         (lambda at: at.mask["out.weight"].fill_(True), "check_leaves_trunk", "must leave mask of"),
         (lambda at: at.initial["fc1.bias"].add_(1), "check_leaves_trunk", "must leave initial of"),
+        (lambda at: at.start.pop("fc1.bias"), "check_leaves_trunk", "must leave start of"),
+        (lambda at: at.final.update(x=at.start), "check_leaves_trunk", "must leave final of"),
+        (
+            lambda at: at.evidence.trained["fc1.bias"].add_(1),
+            "check_leaves_trunk",
+            "must leave trained of",
+        ),
     ],
 )
 def test_a_row_of_the_table_that_changes_the_trunk_is_found(monkeypatch, spoils, check, told):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import stored_study
-from own_parts import forget, known
+from own_parts import forget, known, rows, same_but
 from torch.utils.data import DataLoader
 
 from lttune import trajectory
@@ -23,7 +23,6 @@ from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.identity import of_training
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.lottery import trajectories
-from lttune.trajectory.trial import run_trial
 
 DIGITS = load("digits")
 EPOCH = len(DataLoader(range(1437 - 237), 100))
@@ -40,23 +39,13 @@ STALE = dict.fromkeys(("train.steps", "pretrain.steps", "target.steps"), 999)
 IN_EPOCHS = PLAIN.override(STALE).override(ASKED)
 """The same, which says other steps until it is counted."""
 CONTROLS = ("reinit", "transfer", "finetune")
-TIMES = ("train_time_s", "eval_time_s", "trained", "reused")
-
-
-def rows(config, folder, controls=CONTROLS):
-    lab = Lab({"digits": DIGITS}, TorchEngine(), Store(folder))
-    return [row for report in run_trial(config, [0], controls, lab) for row in report["rows"]]
-
-
-def lasting(found, *others):
-    return [{n: v for n, v in row.items() if n not in (*TIMES, *others)} for row in found]
 
 
 def test_epochs_are_the_cells_of_as_many_steps_and_the_records_say_both(tmp_path):
-    plain = rows(PLAIN, tmp_path)
-    asked = rows(IN_EPOCHS, tmp_path)
+    plain = rows(PLAIN, tmp_path, CONTROLS)
+    asked = rows(IN_EPOCHS, tmp_path, CONTROLS)
     assert all(row["reused"] for row in asked), "no key is another"
-    assert lasting(asked, *ASKED) == lasting(plain, *ASKED)
+    assert same_but(asked, plain, *ASKED)
     for row in asked:
         assert (row["train.steps"], row["train.epochs"]) == (2 * EPOCH, 2.0)
         assert (row["pretrain.steps"], row["pretrain.epochs"]) == (EPOCH, 1.0)
@@ -68,7 +57,7 @@ def test_epochs_are_the_cells_of_as_many_steps_and_the_records_say_both(tmp_path
 
 
 def test_a_table_has_what_was_asked_as_numbers_and_gaps(tmp_path):
-    found = rows(PLAIN, tmp_path, ()) + rows(PLAIN.override({"train.epochs": 2}), tmp_path, ())
+    found = rows(PLAIN, tmp_path) + rows(PLAIN.override({"train.epochs": 2}), tmp_path)
     path = tmp_path / "records.parquet"
     whose = {"study": "s", "phase": "anchor"}
     schema.write(path, [row | whose | {"trial": n // 3} for n, row in enumerate(found)])
@@ -80,7 +69,7 @@ def test_a_table_has_what_was_asked_as_numbers_and_gaps(tmp_path):
 def test_every_trajectory_has_the_steps_of_its_own_batches(tmp_path):
     base = IN_EPOCHS.override({"levels": 0, "rewind_step": 0, "train.eval_every": 1})
     for batch in (35, 100, 1200):
-        found = rows(base.override({"train.batch_size": batch}), tmp_path, ())
+        found = rows(base.override({"train.batch_size": batch}), tmp_path)
         count = 2 * len(DataLoader(range(1200), batch))
         assert {row["train.steps"] for row in found} == {count}
         assert {row["steps_trained"] for row in found} == {count}
@@ -105,9 +94,9 @@ def part(train, step):
 def test_a_schedule_of_ones_own_is_given_steps_alone(tmp_path, monkeypatch):
     forget(monkeypatch)
     name = known(tmp_path, SCHEDULE, SHARES)
-    plain = rows(PLAIN.override({SCHEDULE: name}), tmp_path / "cells")
+    plain = rows(PLAIN.override({SCHEDULE: name}), tmp_path / "cells", CONTROLS)
     config = IN_EPOCHS.override({SCHEDULE: name})
-    asked = rows(config, tmp_path / "cells")
+    asked = rows(config, tmp_path / "cells", CONTROLS)
     assert all(row["reused"] for row in asked)
     assert [row["cell"] for row in asked] == [row["cell"] for row in plain]
     found = trajectory(config, controls=("finetune",), engine="torch", store=tmp_path / "cells")
@@ -117,17 +106,6 @@ def test_a_schedule_of_ones_own_is_given_steps_alone(tmp_path, monkeypatch):
 
 def test_no_identity_has_a_field_more_than_before(tmp_path, monkeypatch):
     assert of_training(TrainConfig(epochs=3)) == of_training(TrainConfig())
-    assert of_training(TrainConfig()) == {
-        "optimizer": "adam",
-        "lr": 1.2e-3,
-        "weight_decay": 0.0,
-        "warmup_steps": 0,
-        "batch_size": 60,
-        "steps": 50_000,
-        "eval_every": 100,
-        "eval_test": True,
-        "eval_train": 10_000,
-    }
     forget(monkeypatch)
     own = TrainConfig(schedule=known(tmp_path, SCHEDULE, SHARES), epochs=3)
     assert "epochs" not in of_training(own)

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import pytest
 from one_worker import TINY
+from own_parts import rows as trained
 
 from lttune.data import load
 from lttune.records.columns import RANGES
-from lttune.store.store import Store
-from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.checks.made_up import trajectories_made_up, with_other_tests
-from lttune.trajectory.lab import Lab
-from lttune.trajectory.trial import run_trial
-
-
-def real(config, folder):
-    lab = Lab({"digits": load("digits")}, TorchEngine(), Store(folder))
-    return [row for report in run_trial(config, [0], [], lab) for row in report["rows"]]
 
 
 def kinds(rows):
@@ -27,7 +19,7 @@ def kinds(rows):
 @pytest.mark.parametrize("examples", [0, 50])
 def test_columns_types_levels_and_densities_are_those_of_a_trained_one(tmp_path, examples):
     config = TINY.override({"train.eval_train": examples})
-    rows = real(config, tmp_path)
+    rows = trained(config, tmp_path)
     made = trajectories_made_up(config, load("digits"))["whole"]
     assert kinds(made) == kinds(rows)
     for name in ("level", "density", "surviving", "prunable", "steps_trained", "branch"):
@@ -36,7 +28,7 @@ def test_columns_types_levels_and_densities_are_those_of_a_trained_one(tmp_path,
 
 def test_a_diverged_one_lacks_what_a_trained_one_lacks(tmp_path):
     config = TINY.override({"train.lr": 1e30, "train.optimizer": "sgd"})
-    rows = real(config, tmp_path)
+    rows = trained(config, tmp_path)
     assert [row["diverged"] for row in rows] == [True]
     made = trajectories_made_up(config, load("digits"))
     assert kinds(made["ticket diverged"][1:]) == kinds(rows)

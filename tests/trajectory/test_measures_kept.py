@@ -6,12 +6,11 @@ import pytest
 import torch
 from measures import SEEN, SHORT, cell, giving, measuring, plain
 from one_worker import CONFIG, reports, worker
-from own_parts import code_of, forget, rows
+from own_parts import code_of, described, forget, rows
 
 from lttune.config import TrainConfig
 from lttune.data import load
 from lttune.errors import StorageError
-from lttune.models.own import use_described
 from lttune.records.own import known_part
 from lttune.study.phases.estimate import measured
 from lttune.trajectory.identity import of_training
@@ -86,9 +85,7 @@ def test_who_only_reads_walks_a_measured_trajectory_without_its_code(tmp_path, m
     name = giving(tmp_path, "float(step)")
     config = SHORT.override({MEASURE: (name,)})
     expected = rows(config, tmp_path / "cells", ("reinit",))
-    source = known_part(MEASURE, name).source
-    forget(monkeypatch)
-    use_described({"own": [{"field": MEASURE, "name": name, "source": source}]}, "study.json")
+    described(monkeypatch, MEASURE, name)
     found = rows(config, tmp_path / "cells", ("reinit",))
     assert [{**row, "reused": False} for row in found] == expected
     with pytest.raises(StorageError, match=r"needs the code of '.*giving\.py:part', which no"):

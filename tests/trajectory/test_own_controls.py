@@ -7,12 +7,11 @@ import torch
 from junctions import CONFIG as JUNCTION_CONFIG
 from junctions import INITIAL, MASK, NETWORK, REWOUND, junction
 from one_worker import CONFIG, TINY, reports, worker
-from own_parts import code_of, forget, known, rows, same_but
+from own_parts import code_of, described, forget, known, rows, same_but
 
 from lttune.data import load
 from lttune.errors import StorageError
 from lttune.exchange.archive import Archive
-from lttune.models.own import use_described
 from lttune.records.own import known_part
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
@@ -186,19 +185,10 @@ def test_it_trains_anew_when_it_is_changed_and_not_when_it_is_moved(tmp_path):
     assert reused == {("trunk", True), ("own.part", False)}
 
 
-def described(monkeypatch, name):
-    """Has a control known as who reads its study knows it."""
-    source = known_part(CONTROL_SETTING, name).source
-    forget(monkeypatch)
-    use_described(
-        {"own": [{"field": CONTROL_SETTING, "name": name, "source": source}]}, "study.json"
-    )
-
-
 def test_who_reads_a_study_has_its_rows_without_its_code(tmp_path, monkeypatch):
     name = named(tmp_path, ANYWHERE)
     trained = rows(TINY, tmp_path / "cells", (name, "random_even"))
-    described(monkeypatch, name)
+    described(monkeypatch, CONTROL_SETTING, name)
     store = Store(tmp_path / "cells", writes=False)
     lab = Lab({"digits": load("digits")}, Archive(TorchEngine().numerics), store)
     found = run_trial(TINY, [0], (name, "random_even"), lab)
@@ -211,7 +201,7 @@ def test_who_reads_a_study_has_its_rows_without_its_code(tmp_path, monkeypatch):
 def test_what_the_store_lacks_of_it_is_told(tmp_path, monkeypatch):
     name = named(tmp_path, SHUFFLE)
     rows(TINY, tmp_path / "cells")
-    described(monkeypatch, name)
+    described(monkeypatch, CONTROL_SETTING, name)
     store = Store(tmp_path / "cells", writes=False)
     lab = Lab({"digits": load("digits")}, Archive(TorchEngine().numerics), store)
     with pytest.raises(StorageError, match="run the study again"):

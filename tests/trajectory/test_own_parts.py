@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from one_worker import CONFIG, TINY, reports, worker
-from own_parts import code_of, forget, known, rows, same_but
+from own_parts import code_of, described, forget, known, rows, same_but
 
 from lttune.config import LotteryConfig, TrainConfig, from_dict
 from lttune.data import load
@@ -153,9 +153,7 @@ def test_the_last_trained_level_is_read_where_only_the_next_mask_is_missing(tmp_
     name = known(tmp_path, CRITERION, MAGNITUDE)
     config = TINY.override({CRITERION: name})
     rows(config.override({"levels": 2}), tmp_path / "cells")
-    source = known_part(CRITERION, name).source
-    forget(monkeypatch)
-    use_described({"own": [{"field": CRITERION, "name": name, "source": source}]}, "study.json")
+    described(monkeypatch, CRITERION, name)
     lab = Lab({"digits": load("digits")}, TorchEngine(), Store(tmp_path / "cells", writes=False))
     reports = run_trial(config, [0], [], lab)
     assert [next(reports)["level"] for _ in range(3)] == [0, 1, 2]
