@@ -101,7 +101,10 @@ class StudyFrame:
         except DamagedError:
             raise DamagedError(f"{path} was changed since it was written: {mend}") from None
         # Of short rows each takes as many cells as there are columns.
-        rows, columns = len(data.splitlines()), pd.read_csv(BytesIO(data), nrows=0).shape[1]
+        rows, columns = (
+            1 + data.count(b"\n") + data.count(b"\r"),
+            pd.read_csv(BytesIO(data), nrows=0).shape[1],
+        )
         if VALUE_BYTES * rows * columns > (most := most_memory(len(data))):
             raise ValueError(f"its rows would fill more than {most >> 20:,} MB of memory")
         table = pd.read_csv(BytesIO(data))

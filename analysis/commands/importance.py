@@ -6,17 +6,17 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from lttune.config.output.escaped import say
-from lttune.config.own import without_place
 from lttune.errors import ConfigError, legible
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis.frame import StudyFrame
     from lttune.config.design import Factor
 
 _LOG = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def main(flags: Flags) -> int:
     _LOG.info("estimating by Optuna's methods")
     responses = {
         **_by_density(sample.responses),
-        **_objective(study.trials, sample.points, study.info.get("objective") or {}),
+        **_objective(study, sample.points),
     }
     table = _table(sample.points, responses, sample.factors)
     for method, mine in table.groupby("method", sort=False):
@@ -80,18 +80,18 @@ def _by_density(responses: pd.DataFrame) -> dict[str, tuple[pd.Series, bool]]:
     return found
 
 
-def _objective(
-    trials: pd.DataFrame, points: pd.DataFrame, objective: Mapping[str, Any]
-) -> dict[str, tuple[pd.Series, bool]]:
+def _objective(study: StudyFrame, points: pd.DataFrame) -> dict[str, tuple[pd.Series, bool]]:
     """Returns the objective of one value by trial, and whether less of it is better."""
-    if len(objective.get("directions") or [""]) > 1:
+    from analysis.tables.objective import directions, is_minimized, objective_name
+
+    trials = study.trials
+    if len(directions(study)) > 1:
         return {}
     first = {number: row["trial"] for row in points.to_dict("records") for number in row["trials"]}
     done = trials[trials["number"].isin(list(first)) & (trials["state"] == "complete")]
     values = done.dropna(subset=["objective"]).assign(trial=done["number"].map(first))
     means = values.groupby("trial")["objective"].mean()
-    name = without_place(str(objective.get("name", "objective")))
-    return {name: (means, objective.get("direction") == "minimize")} if len(means) else {}
+    return {objective_name(study): (means, is_minimized(study))} if len(means) else {}
 
 
 def _table(

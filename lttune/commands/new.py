@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,5 +96,6 @@ def _write(path: Path, text: str) -> None:
     except FileExistsError as error:
         raise ConfigError(f"NAME must be of a file that is not there yet, got {path}") from error
     except OSError as error:
-        path.unlink(missing_ok=True)  # Half of it would keep the next one from being written.
+        with contextlib.suppress(OSError):
+            path.unlink()  # Half of it would keep the next one from being written.
         raise not_written(path, error) from error

@@ -136,3 +136,8 @@ def from_bits(bits: Tensor, shape: tuple[int, ...]) -> Tensor:
     count = int(np.prod(shape))
     flat = np.unpackbits(bits.numpy(), count=count).view(bool)
     return torch.from_numpy(flat).reshape(shape)
+
+
+def copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns tensors of their own, for somebody's code to look at and write into."""
+    return {name: value.detach().clone() for name, value in tensors.items()}

@@ -14,7 +14,7 @@ from lttune.config import LotteryConfig, flatten
 from lttune.config.fields import is_number
 from lttune.config.lottery.length import STEPS_OF
 from lttune.config.rules import MOST_LEVELS, MOST_STEPS
-from lttune.errors import DamagedError, StorageError, listed, quoted
+from lttune.errors import ConfigError, DamagedError, StorageError, listed, quoted
 from lttune.records.schema import MEASURES, OWN_MEASURES, Columns
 
 _NUMBER = pa.float64()
@@ -238,9 +238,12 @@ def as_trained(path: Path, config: LotteryConfig, row: Mapping[str, Any]) -> Lot
         row: of a network of the trial.
 
     Raises:
-        DamagedError: if the row has none.
+        DamagedError: if the row has none, or such as a trial cannot have.
     """
     asked = config.flat()
     steps = [steps for epochs, steps in STEPS_OF.items() if asked[epochs] is not None]
     require_columns(path, [row], steps, SETTINGS)
-    return config.override({name: row[name] for name in steps})
+    try:
+        return config.override({name: row[name] for name in steps})
+    except ConfigError as error:
+        raise DamagedError(f"{path}: {error}") from error

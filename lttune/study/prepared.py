@@ -219,7 +219,8 @@ def _points(study: Study, config: StudyConfig) -> list[Point]:
 def _control_names(config: StudyConfig, points: Iterable[Point]) -> list[str]:
     """Returns the names of all controls, of the anchor and of points, each once."""
     names = [*config.controls, *(name for point in points for name in point.controls)]
-    return list(dict.fromkeys(names))
+    # What is none has a line of its own.
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
 
 
 def _reached(
@@ -289,6 +290,6 @@ def _own_names(config: StudyConfig, space: Space, points: Sequence[Point]) -> li
 def _varied(paths: Iterable[str], space: Space, points: Sequence[Point]) -> Iterator[str]:
     """Yields the values of hyperparameters that are names, of the space and of the points."""
     for path in paths:
-        if path in space:
-            yield from getattr(space[path], "choices", ())
-        yield from (point.hparams[path] for point in points if path in point.hparams)
+        values = [*getattr(space[path], "choices", ())] if path in space else []
+        values += [point.hparams[path] for point in points if path in point.hparams]
+        yield from (value for value in values if isinstance(value, str))

@@ -178,8 +178,7 @@ class StudyConfig:
                     ok = all(values.count(value) == 1 for value in values)
                     rules.require(ok, name, "each once", values, (name,))
             if isinstance(self.controls, tuple):
-                names = [name for name in self.controls if isinstance(name, str)]
-                require_branches(rules, dict.fromkeys(names))
+                require_branches(rules, self.controls)
             ok = isinstance(self.control_densities, tuple)
             ok = ok and all(is_number(d) and 0 < d <= 1 for d in self.control_densities)
             rules.require(ok, "control_densities", "numbers in (0, 1]", self.control_densities)
@@ -200,7 +199,6 @@ class StudyConfig:
         """Notes what is wrong with how, for how long and where the study runs."""
         if self.max_time is not None:
             rules.attempt(lambda: duration_s("max_time", self.max_time))
-        rules.require(isinstance(self.asha, bool), "asha", "a bool", self.asha)
         if isinstance(self.objective, ObjectiveConfig):
             ok = not (self.asha and len(self.objective.measures) > 1)
             name = self.objective.name

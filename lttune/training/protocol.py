@@ -25,7 +25,7 @@ from lttune.training.columns import own_columns
 from lttune.training.schedule import batches, evaluation_steps, rate
 
 ObserveFunction = Callable[[int, Weights], Mapping[str, float | None] | None]
-"""Step, a copy of the weights -> what stands in the history as ``measured``, None if nothing."""
+"""Step, weights to look at -> what stands in the history as ``measured``, None if nothing."""
 
 
 class Trainee(Protocol):
@@ -137,8 +137,7 @@ class Course:
         self.eval_time_s = 0.0
         self._best_loss = math.inf
         self._stops = evaluation_steps(member.config, member.first_step)
-        config = member.config
-        self._batches = batches(member.material.train, config.batch_size, member.order)
+        self._batches = batches(member.material.train, member.config.batch_size, member.order)
 
     def stretch(self) -> tuple[list[Tensor], list[float]] | None:
         """Returns the batches and learning rates up to the next stop, or None at the end."""
@@ -164,11 +163,12 @@ class Course:
         if self.member.config.eval_test and not self.diverged:
             entry |= _tested(session, material)
         self.history.append(entry)
-        if loss < self._best_loss:
-            self._best_loss, self.best = loss, session.weights()
-        if self.member.observe is not None and not self.diverged:
-            own = self.member.observe(self.done, session.weights())
-            entry |= {} if own is None else {"measured": dict(own)}
+        improved, observe = loss < self._best_loss, None if self.diverged else self.member.observe
+        weights = session.weights() if improved or observe is not None else {}
+        if improved:
+            self._best_loss, self.best = loss, weights
+        if observe is not None and (own := observe(self.done, weights)) is not None:
+            entry["measured"] = dict(own)
         self.eval_time_s += time.perf_counter() - began
 
     def finish(self, session: Trainee, seconds: float) -> Trained:

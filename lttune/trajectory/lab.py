@@ -82,7 +82,7 @@ class Lab:
 
     def network(self, config: LotteryConfig) -> Network:
         """Returns the configuration's architecture for its dataset, with what may be pruned."""
-        key = (*_source(config.data), config.model, config.prune.exclude)
+        key = (*source_of(config.data), config.model, config.prune.exclude)
         if key not in self._networks:
             network = network_of(config, self.datasets[config.data.name])
             if network.source and network.left:
@@ -224,7 +224,7 @@ class Lab:
         return own_measures(task, material, self.seed)
 
     def _prepare(self, data: DataConfig) -> _UsedDataset:
-        key = _source(data)
+        key = source_of(data)
         if key not in self._prepared:
             dataset = as_asked(self.datasets[data.name], data)
             self._prepared[key] = _UsedDataset(
@@ -270,7 +270,7 @@ def network_of(config: LotteryConfig, dataset: Dataset) -> Network:
     return build(config.model, shape, classes).excluding(config.prune.exclude)
 
 
-def _source(data: DataConfig) -> tuple[Any, ...]:
+def source_of(data: DataConfig) -> tuple[Any, ...]:
     """Returns what decides about the pictures before they are drawn for a replicate."""
     return (data.name, data.pool, data.blur, data.task)
 

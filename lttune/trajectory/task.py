@@ -52,8 +52,6 @@ class Task:
     """Which repetition: its split and data order."""
     level: int
     """Pruning round; names the data order's stream."""
-    branch: str = "trunk"
-    """trunk, or what records call the control (``lttune.config.control.branch_name``)."""
     ticket: Ticket
     """The mask, and the weights at ``first_step``."""
     train: TrainConfig

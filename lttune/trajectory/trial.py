@@ -22,6 +22,7 @@ from lttune.trajectory.branches.own import (
     branch_identity,
     control_of,
     has_code,
+    keeps_weights,
     purpose_of,
     stored_departure,
 )
@@ -131,10 +132,11 @@ def _branches(
     tasks = [_branch(name, level, config, lab) for name, level in leaving]
     found: list[Branched] = []
     for (name, level), task, stored in zip(leaving, tasks, lab.train(tasks), strict=True):
-        row = row_of(task.branch, task.level, task.replicate, task.ticket, stored, config, lab)
+        branch = branch_name(name)
+        row = row_of(branch, task.level, task.replicate, task.ticket, stored, config, lab)
         if name in WITH_BARRIER:
             row |= connectivity.barriers(task, (level.stored, stored), lab)
-        found.append(Branched(name=task.branch, task=task, stored=stored, row=row))
+        found.append(Branched(name=branch, task=task, stored=stored, row=row))
     return found
 
 
@@ -159,12 +161,11 @@ def _branch(name: str, trunk: Level, config: LotteryConfig, lab: Lab) -> Task:
         config=leaving.config or config,
         replicate=trunk.replicate,
         level=trunk.level,
-        branch=branch_name(name),
         ticket=ticket_of(leaving, config),
         train=leaving.train,
         first_step=leaving.first_step,
         order=leaving.order,
-        keep=leaving.keep,
+        keep=keeps_weights(name),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import runpy
 import subprocess
 import sys
@@ -238,3 +239,13 @@ def test_half_a_file_does_not_keep_the_next_one_from_being_written(cwd, capsys):
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith("lttune: error: mine.py cannot be written: File too large; a file may")
     assert list(cwd.iterdir()) == []
+
+
+def test_why_it_was_not_written_is_told_where_nothing_can_be_removed(cwd, capsys, monkeypatch):
+    def refuse(path, missing_ok=False):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with largest_file(1_000):
+        assert lttune(["new", "mine", "--data", "digits"]) == 74
+    assert "lttune: error: mine.py cannot be written: File too large" in capsys.readouterr().err

@@ -185,6 +185,22 @@ def test_every_point_that_is_none_is_told_and_of_many_the_first(refused):
     assert said[-1] == "lttune: error: points must be valid configurations, and 5 more are not"
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"controls": (["reinit"],)}, "control must be one of "),
+        ({"hparams": {"data.name": ["digits"]}}, "data.name must be "),
+        ({"hparams": {"data.name": 5}}, "data.name must be "),
+    ],
+)
+def test_names_of_points_that_are_no_texts_are_one_line(refused, more, told):
+    point = Point(**{"hparams": {}, "replicates": (0,), "role": "sweep", "label": "a"} | more)
+    study = dataclasses.replace(digits_study.STUDY, points={"smoke": {"sweep": [point]}})
+    code, text = refused("--phases", "sweep", study=study)
+    assert (code, text.count("\n")) == (2, 1)
+    assert text.startswith(f"lttune: error: point 'a': {told}")
+
+
 def test_another_configuration_and_a_cluster_that_is_away_are_told_together(
     refused, cwd, monkeypatch
 ):

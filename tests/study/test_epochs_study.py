@@ -17,6 +17,7 @@ from lttune.data import load
 from lttune.errors import ConfigError
 from lttune.store.sealed import read_object, write_object
 from lttune.study.called import _flags
+from lttune.study.checks import configurations
 from lttune.study.checks.configurations import check_points, check_space
 from lttune.study.main import _settings
 from lttune.study.manifest import sheet
@@ -238,3 +239,14 @@ def test_the_flags_of_a_call_give_its_lengths_again(cwd, hparams):
         again = settings(*_flags(before, made), study=study)
         counted = [prepared(one, study).config for one in (made, again)]
         assert counted[0] == counted[1]
+
+
+def test_of_many_choices_only_the_outermost_lengths_are_counted(monkeypatch):
+    counted = []
+    monkeypatch.setattr(configurations, "in_steps", lambda config, datasets: counted.append(config))
+    numbers = CategoricalDistribution([20, 25, 30, 40, 50, 60])
+    space = {"train.epochs": CategoricalDistribution([1, 2, 3, 4, 5]), "train.batch_size": numbers}
+    configurations._check_lengths(space, BASE, {})
+    asked = {(config.train.epochs, config.train.batch_size) for config in counted}
+    assert asked == {(1, 20), (1, 60), (5, 20), (5, 60)}
+    assert len(counted) == 4

@@ -25,6 +25,7 @@ from lttune.trajectory.branches import (
     TRANSFERS,
     ticket_of,
 )
+from lttune.trajectory.branches.own import keeps_weights
 from lttune.trajectory.checks import check_controls, check_fit
 from lttune.trajectory.starts import start_weights
 
@@ -146,7 +147,7 @@ def test_the_sibling_is_the_trunks_ticket_in_another_order():
     own = start_weights(junction("trunk"), "permute", "freeze")
     found = leaving("sibling", start=own)
     assert all(torch.equal(found.start[n], own[n]) for n in own)
-    assert (found.order, found.keep, found.train, found.first_step) == (
+    assert (found.order, keeps_weights("sibling"), found.train, found.first_step) == (
         "sibling",
         True,
         CONFIG.train,

@@ -13,10 +13,10 @@ from lttune import trajectory
 from lttune.commands.transfer import Flags, main
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TargetConfig, TrainConfig
 from lttune.data import load
-from lttune.errors import ConfigError
+from lttune.errors import ConfigError, DamagedError
 from lttune.exchange.tickets import Place, find_network
 from lttune.records import schema
-from lttune.records.columns import require_settings
+from lttune.records.columns import as_trained, require_settings
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
 from lttune.training.schedule import SCHEDULE
@@ -155,3 +155,11 @@ def test_a_transfer_has_one_length():
     with pytest.raises(ConfigError) as error:
         Flags(study=Path("results/x"), target=TargetConfig(epochs=2, steps=40))
     assert str(error.value) == "--epochs must be left out with --steps, got 2.0"
+
+
+def test_steps_in_a_table_that_no_trial_can_have_are_damage():
+    asked = LotteryConfig().override({"train.epochs": 3, "rewind_step": 500})
+    with pytest.raises(
+        DamagedError, match=r"^records\.parquet: rewind_step must be a whole number"
+    ):
+        as_trained(Path("records.parquet"), asked, {"train.steps": 100})

@@ -73,3 +73,11 @@ def test_measurements_of_ones_own_are_there_where_a_trained_one_has_them():
     # It is no measure on test examples, whatever it is called.
     for changed in with_other_tests(whole):
         assert [row["measured.test_margin"] for row in changed] == [0.5] * len(whole)
+
+
+def test_a_layer_is_no_test_whatever_it_is_called():
+    rows = [{"density.latest_block": 0.5, "test_loss": 1.0, "barrier_test_error": 0.3}]
+    for changed in with_other_tests(rows):
+        assert changed[0]["density.latest_block"] == 0.5
+        assert changed[0]["test_loss"] != 1.0
+        assert changed[0]["barrier_test_error"] != 0.3

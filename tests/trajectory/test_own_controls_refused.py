@@ -61,6 +61,14 @@ def test_one_that_nobody_made_known_is_one_line(tmp_path, monkeypatch):
             "{'start': {n: v.double() * 1e300 for n, v in at.initial.items()}}",
             "must start from finite numbers, got another one in fc1.weight",
         ),
+        (
+            "{'start': {n: v.to('meta') for n, v in at.initial.items()}}",
+            "must start fc1.weight from a tensor of real numbers, got one without values",
+        ),
+        (
+            "{'mask': {n: k.to_sparse() for n, k in at.mask.items()}}",
+            "must give a bool tensor as the mask of fc1.weight, got one of torch.sparse_coo",
+        ),
         ("at.nothing", "cannot be used: AttributeError: "),
     ],
 )

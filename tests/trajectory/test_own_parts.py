@@ -159,3 +159,43 @@ def test_the_last_trained_level_is_read_where_only_the_next_mask_is_missing(tmp_
     assert [next(reports)["level"] for _ in range(3)] == [0, 1, 2]
     with pytest.raises(StorageError, match="lacks"):
         next(reports)
+
+
+def test_what_a_criterion_changes_in_place_changes_nothing_of_the_trunk(tmp_path):
+    plain = TINY.override({CRITERION: known(tmp_path, CRITERION, MAGNITUDE)})
+    source = (
+        MAGNITUDE
+        + """
+
+def meddling(evidence):
+    found = {name: score.clone() for name, score in part(evidence).items()}
+    for name, keep in evidence.mask.items():
+        evidence.initial[name].requires_grad_()
+        evidence.trained[name].zero_()
+        keep.fill_(True)
+    evidence.initial.clear()
+    return found
+"""
+    )
+    meddling = TINY.override({CRITERION: known(tmp_path, CRITERION, source, "b.py", "meddling")})
+    one, other = (
+        rows(config, tmp_path / config.prune.criterion[-4:]) for config in (plain, meddling)
+    )
+    assert same_but(one, other, CRITERION)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("score.to('meta')", "got one without values"),
+        ("score.to_sparse()", "got one of torch.sparse_coo"),
+    ],
+)
+def test_scores_without_values_in_rows_are_one_line(tmp_path, given, told):
+    source = f"{MAGNITUDE}\n\ndef bad(evidence):\n    return {{n: {given} for n, score in "
+    name = known(tmp_path, CRITERION, source + "part(evidence).items()}", function="bad")
+    with pytest.raises(
+        ConfigError, match=r"must score fc1\.weight by a tensor of real numbers, "
+    ) as e:
+        rows(TINY.override({CRITERION: name}), tmp_path)
+    assert str(e.value).endswith(told)

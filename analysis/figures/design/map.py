@@ -17,6 +17,7 @@ from analysis.tables.responses import response_table
 from analysis.tables.sweeps import point_name
 from analysis.tables.trials import settings
 from lttune.config.fields import is_number
+from lttune.config.lottery.length import joined_settings
 from lttune.config.phase import phase_names
 from lttune.records.objectives import DENSITY_GRID
 
@@ -42,7 +43,7 @@ def map_table(study: StudyFrame) -> tuple[pd.DataFrame, str]:
     base = settings(study)
     for phase in (*phase_names(lambda p: p.is_design), *phase_names(lambda p: p.is_proposed)):
         trials = study.trials[study.trials["phase"] == phase]
-        values = [{**base, **(hparams or {})} for hparams in trials["hparams"]]
+        values = [joined_settings(base, hparams or {}) for hparams in trials["hparams"]]
         fractions = sorted({name for one in values for name in one if name.startswith(FRACTION)})
         varied = [name for name in (LR, *fractions) if _varies(values, name)]
         if len(varied) < 2 or varied[0] != LR:

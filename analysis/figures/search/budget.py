@@ -20,6 +20,7 @@ from analysis.tables.trials import settings
 from lttune.config import DEPTH
 from lttune.config.design import SPREAD
 from lttune.config.fields import is_number
+from lttune.config.lottery.length import joined_settings
 from lttune.config.phase import PHASES, Phase
 
 BUDGET_COLUMNS = ["curve", "k", "value", "low", "high", "n"]
@@ -106,7 +107,7 @@ def told_points(study: StudyFrame) -> int:
     done = study.trials[(study.trials["state"] == "complete") & learned]
     found: set[tuple[str, ...]] = set()
     for hparams in done["hparams"]:
-        values = {**base, **(hparams or {})}
+        values = joined_settings(base, hparams or {})
         alone = (hparams or {}).keys() <= {*space, *DEPTH}
         if alone and all(_is_in(values.get(name), space[name]) for name in space):
             found.add(tuple(str(values[name]) for name in space))

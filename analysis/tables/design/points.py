@@ -13,6 +13,7 @@ from analysis.tables.responses import response_table
 from analysis.tables.sweeps import TABLE_DENSITIES, point_name
 from analysis.tables.trials import settings
 from lttune.config.design import INERT, SPREAD, Factor
+from lttune.config.lottery.length import joined_settings
 from lttune.errors import listed
 from lttune.records.objectives import DENSITY_GRID
 
@@ -53,7 +54,7 @@ def design_points(study: StudyFrame) -> pd.DataFrame:
         "records"
     ):
         name, number = (trial["phase"], point_name(str(trial["label"]))), trial["number"]
-        values = {**base, **(trial["hparams"] or {}), INERT: inert.get(number)}
+        values = {**joined_settings(base, trial["hparams"] or {}), INERT: inert.get(number)}
         row = rows.setdefault(name, {**values, "trial": number, "role": trial["role"]})
         row.setdefault("trials", []).append(number)  # type: ignore[attr-defined]
         if row[INERT] is None:

@@ -67,8 +67,6 @@ class DataConfig:
             rules.require(ok, "data.subsample", "in (0, 1]", self.subsample)
             ok = is_number(self.label_noise) and 0 <= self.label_noise <= 1
             rules.require(ok, "data.label_noise", "in [0, 1]", self.label_noise)
-            ok = isinstance(self.permute_labels, bool)
-            rules.require(ok, "data.permute_labels", "a bool", self.permute_labels)
 
 
 def is_path(name: str) -> bool:

@@ -92,7 +92,6 @@ class LotteryConfig:
             rules.choice("method", self.method, MethodName)
             rules.choice("kept", self.kept, KeptName)
             rules.choice("pruned", self.pruned, PrunedName)
-            rules.require(isinstance(self.rescale, bool), "rescale", "a bool", self.rescale)
             late = self.method == "supermask" and self.rewind_step != 0
             rule = "0 where method is 'supermask'"
             rules.require(not late, "rewind_step", rule, self.rewind_step)

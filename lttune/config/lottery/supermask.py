@@ -34,9 +34,6 @@ class SupermaskConfig:
             ok = is_number(self.lr) and self.lr > 0
             rules.require(ok, "supermask.lr", "a finite number > 0", self.lr)
             rules.require(is_number(self.logit), "supermask.logit", "a finite number", self.logit)
-            for name in ("rescale", "signed_constant", "round"):
-                value = getattr(self, name)
-                rules.require(isinstance(value, bool), f"supermask.{name}", "a bool", value)
             ok = self.round is not True or not is_number(self.logit) or self.logit > 0
             rule = "> 0 where supermask.round is True"
             rules.require(ok, "supermask.logit", rule, self.logit)

@@ -95,9 +95,6 @@ class TrainConfig:
                 ("eval_train", 0, MOST_EXAMPLES, WHY_EXAMPLES),
             ):
                 rules.whole(f"train.{name}", getattr(self, name), least, most, why)
-            ok = isinstance(self.eval_test, bool)
-            rules.require(ok, "train.eval_test", "a bool", self.eval_test)
-            rules.require(isinstance(self.frozen, tuple), "train.frozen", "kinds", self.frozen)
             for kind in self.frozen if isinstance(self.frozen, tuple) else ():
                 rules.choice("train.frozen", kind, KindName)
             asked = self.measure

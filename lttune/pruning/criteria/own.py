@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,9 @@ from torch import Tensor
 
 from lttune.config.own import is_own_code
 from lttune.errors import listed, quoted
+from lttune.models.masks import copies
 from lttune.models.own.draws import seeded
+from lttune.models.own.given import has_values, told
 from lttune.pruning.criteria import CRITERIA, MEASURED, Criterion
 from lttune.pruning.criteria.evidence import Evidence
 from lttune.records.own import OwnPart, known_part
@@ -41,15 +44,21 @@ def is_runnable(name: str) -> bool:
 
 
 def _scores(part: OwnPart, evidence: Evidence) -> dict[str, Tensor]:
-    """Returns what a function of one's own gives, looked at.
+    """Returns what a function of one's own gives, looked at; what it looks at are copies.
 
     What it draws of PyTorch's generator is the same whenever a level is scored.
 
     Raises:
         ConfigError: if it raises an error, or gives no score for a weight.
     """
+    shown = dataclasses.replace(
+        evidence,
+        initial=copies(evidence.initial),
+        trained=copies(evidence.trained),
+        mask=copies(evidence.mask),
+    )
     with seeded(int(evidence.rng.integers(2**63))):
-        found: Any = part.called(evidence)
+        found: Any = part.called(shown)
     if not isinstance(found, Mapping):
         part.refuse(f"must return a score of each weight by its tensor's name, got {quoted(found)}")
     if found.keys() != evidence.mask.keys():
@@ -58,8 +67,8 @@ def _scores(part: OwnPart, evidence: Evidence) -> dict[str, Tensor]:
     scores: dict[str, Tensor] = {}
     for name, keep in evidence.mask.items():
         score = found[name]
-        if not isinstance(score, Tensor) or score.is_complex():
-            part.refuse(f"must score {name} by a tensor of real numbers, got {quoted(score)}")
+        if not has_values(score) or score.is_complex():
+            part.refuse(f"must score {name} by a tensor of real numbers, got {told(score)}")
         if score.shape != keep.shape:
             shapes = f"{tuple(keep.shape)}, got {tuple(score.shape)}"
             part.refuse(f"must score every weight of {name}, {shapes}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from lttune.config import LotteryConfig
 from lttune.config.design import Point
+from lttune.config.fields import is_number
 from lttune.config.lottery.length import COUNTED_BY, STEPS_OF
 from lttune.config.rules import every_rule
 from lttune.data import Dataset
@@ -75,6 +76,13 @@ def _ends(distribution: BaseDistribution) -> list[Any]:
     return [getattr(distribution, "low"), getattr(distribution, "high")]  # noqa: B009
 
 
+def _outermost(values: Sequence[Any]) -> list[Any]:
+    """Returns the least and the greatest number, and all that are none."""
+    numbers = [value for value in values if is_number(value)]
+    others = [value for value in values if not is_number(value)]
+    return [*others, *dict.fromkeys((min(numbers), max(numbers)) if numbers else ())]
+
+
 def _check_lengths(space: Space, base: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
     """Checks lengths in epochs at all corners of the factors that decide about steps.
 
@@ -84,7 +92,8 @@ def _check_lengths(space: Space, base: LotteryConfig, datasets: Mapping[str, Dat
     paths = [path for path in LENGTH_FIELDS if path in space]
     if not base.has_epochs and space.keys().isdisjoint(STEPS_OF):
         return
-    for values in itertools.product(*(_ends(space[path]) for path in paths)):
+    # Steps, and the rules that go by them, are monotone in each number.
+    for values in itertools.product(*(_outermost(_ends(space[path])) for path in paths)):
         corner = dict(zip(paths, values, strict=True))
         try:
             in_steps(base.override(corner), datasets)

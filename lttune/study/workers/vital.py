@@ -29,8 +29,6 @@ class Death:
     """Called with its name, in a thread or in the main one."""
     wait_s: float
     """Seconds between the death and the call, of which none comes where all ends meanwhile."""
-    again_s: float = AGAIN_S
-    """Seconds after which the thread calls again."""
 
 
 @contextlib.contextmanager
@@ -46,7 +44,7 @@ def vital_processes(death: Death) -> Iterator[None]:
         while not done.wait(LOOK_S):
             if (name := _dead()) and not done.wait(death.wait_s):
                 death.tell(name)
-                done.wait(death.again_s)
+                done.wait(AGAIN_S)
 
     thread = threading.Thread(target=look, name="lttune-vital", daemon=True)
     thread.start()

@@ -26,8 +26,6 @@ class Departure:
     """Stream of the data order; another name gives another order than the trunk's."""
     config: LotteryConfig | None = None
     """The configuration whose examples it learns from, if not the trunk's."""
-    keep: bool = False
-    """Whether the store keeps its end weights, and with them its mask."""
 
 
 def ticket_of(leaving: Departure, config: LotteryConfig) -> Ticket:

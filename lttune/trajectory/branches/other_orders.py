@@ -17,5 +17,4 @@ def sibling(at: Junction) -> Departure:
         train=at.train,
         first_step=at.first_step,
         order="sibling",
-        keep=True,
     )

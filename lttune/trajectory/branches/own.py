@@ -19,8 +19,9 @@ from torch import Tensor
 from lttune.config.own import OWN_FORM, is_own_code
 from lttune.errors import listed, quoted, unknown
 from lttune.models import Network
-from lttune.models.masks import Mask, Weights, surviving
+from lttune.models.masks import Mask, Weights, copies, surviving
 from lttune.models.own.draws import seeded
+from lttune.models.own.given import has_values, told
 from lttune.records.own import OwnPart, known_part
 from lttune.trajectory.branches import BRANCHES, WITH_BARRIER, Branch
 from lttune.trajectory.branches.departure import Departure
@@ -101,7 +102,7 @@ def stored_departure(at: Junction, mask: Mask) -> Departure:
 
     What it started from is not known; the ticket's own start stands there, and nothing is trained.
     """
-    return Departure(mask=mask, start=at.start, train=at.train, first_step=at.first_step, keep=True)
+    return Departure(mask=mask, start=at.start, train=at.train, first_step=at.first_step)
 
 
 def _departure_of(part: OwnPart, at: Junction) -> Departure:
@@ -113,12 +114,12 @@ def _departure_of(part: OwnPart, at: Junction) -> Departure:
         ConfigError: if it raises an error, or what it gives cannot be trained beside the ticket.
     """
     shown = BranchPoint(
-        mask=_copies(at.mask),
-        initial=_copies(at.initial),
-        rewound=_copies(at.rewound),
-        dense=_copies(at.dense),
-        trained=_copies(at.final),
-        start=_copies(at.start),
+        mask=copies(at.mask),
+        initial=copies(at.initial),
+        rewound=copies(at.rewound),
+        dense=copies(at.dense),
+        trained=copies(at.final),
+        start=copies(at.start),
         network=at.network,
         rng=at.rng,
     )
@@ -135,11 +136,7 @@ def _departure_of(part: OwnPart, at: Junction) -> Departure:
         start = holding(at, _start_of(part, found["start"], at), at.config.pruned)
     else:
         start = start_weights(at, at.config.kept, at.config.pruned)
-    return Departure(mask=at.mask, start=start, train=at.train, first_step=at.first_step, keep=True)
-
-
-def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in tensors.items()}
+    return Departure(mask=at.mask, start=start, train=at.train, first_step=at.first_step)
 
 
 def _mask_of(part: OwnPart, found: Any, ticket: Mask) -> Mask:
@@ -148,8 +145,8 @@ def _mask_of(part: OwnPart, found: Any, ticket: Mask) -> Mask:
     mask: Mask = {}
     for name, keep in ticket.items():
         given = found[name]
-        if not isinstance(given, Tensor) or given.dtype != torch.bool:
-            part.refuse(f"must give a bool tensor as the mask of {name}, got {_told(given)}")
+        if not has_values(given) or given.dtype != torch.bool:
+            part.refuse(f"must give a bool tensor as the mask of {name}, got {told(given)}")
         if given.shape != keep.shape:
             shapes = f"{tuple(keep.shape)}, got {tuple(given.shape)}"
             part.refuse(f"must give a mask of the shape of {name}, {shapes}")
@@ -167,8 +164,8 @@ def _start_of(part: OwnPart, found: Any, at: Junction) -> Weights:
     weights: Weights = {}
     for name, value in at.initial.items():
         given = found[name]
-        if not isinstance(given, Tensor) or given.is_complex():
-            part.refuse(f"must start {name} from a tensor of real numbers, got {_told(given)}")
+        if not has_values(given) or given.is_complex():
+            part.refuse(f"must start {name} from a tensor of real numbers, got {told(given)}")
         if given.shape != value.shape:
             shapes = f"{tuple(value.shape)}, got {tuple(given.shape)}"
             part.refuse(f"must start {name} from a tensor of its shape, {shapes}")
@@ -185,8 +182,3 @@ def _require_names(part: OwnPart, what: str, found: Any, known: Mapping[str, Ten
     if found.keys() != known.keys():
         wanted, got = listed(list(known)), listed(list(found)) or "none"
         part.refuse(f'must give "{what}" for the tensors {wanted}, got {got}')
-
-
-def _told(value: object) -> str:
-    """Returns a value as a message shows it; of a tensor its type, since it may be large."""
-    return f"one of {value.dtype}" if isinstance(value, Tensor) else quoted(value)

@@ -22,6 +22,9 @@ from lttune.trajectory.lab import network_of
 DEEP = 0.01
 """Density at which a made-up ticket has lost half of what its dense network knew."""
 
+OF_TESTS = ("test_", "end_test_", "barrier_test_")
+"""How columns of the records begin that are measured on test examples."""
+
 TrunkRows = list[dict[str, Any]]
 """The rows of one replicate's trunk, a row a level."""
 
@@ -65,8 +68,7 @@ def with_other_tests(rows: TrunkRows) -> list[TrunkRows]:
 
 
 def _other(name: str, value: object, share: float) -> object:
-    is_test = "test_" in name and not name.startswith(OWN_MEASURES)
-    return share if is_test and value is not None else value
+    return share if name.startswith(OF_TESTS) and value is not None else value
 
 
 def _whole(config: LotteryConfig, dataset: Dataset, classes: int) -> TrunkRows:

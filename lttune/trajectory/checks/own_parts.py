@@ -14,7 +14,8 @@ from lttune.config.rules import every_rule
 from lttune.config.seeding import stream
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
-from lttune.data.resident import resident
+from lttune.data.files import npz
+from lttune.data.resident import Examples, resident
 from lttune.data.transforms import as_asked, outline
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights, ones
@@ -25,7 +26,7 @@ from lttune.training.schedule import SCHEDULE, rate
 from lttune.trajectory.branches import Departure
 from lttune.trajectory.branches.own import CONTROL_SETTING, control_of
 from lttune.trajectory.checks.made_up import TrunkRows, trajectories_made_up, with_other_tests
-from lttune.trajectory.lab import network_of
+from lttune.trajectory.lab import network_of, source_of
 from lttune.trajectory.measurements.observed import ObservedNetwork
 from lttune.trajectory.measurements.own import MEASURE, OwnMeasures
 from lttune.trajectory.starts import Junction, start_weights
@@ -58,7 +59,7 @@ def check_own_parts(
     own_controls = [name for name in controls if is_own_code(name)]
     with every_rule() as rules:
         for config in (one.by_steps() for one in reached):
-            where = config.model, config.prune.exclude, config.data
+            where = config.model, config.prune.exclude, *source_of(config.data)
             key = config.prune.criterion, *where
             if is_own_code(config.prune.criterion) and key not in tried:
                 tried.add(key)
@@ -68,7 +69,7 @@ def check_own_parts(
                 if key not in tried:
                     tried.add(key)
                     rules.attempt(lambda n=name, c=config: _try_control(n, c, datasets))
-            key = config.train.measure, *where
+            key = config.train.measure, config.data.validation, *where
             if config.train.measure and key not in tried:
                 tried.add(key)
                 names = rules.attempt(lambda config=config: _try_measures(config, datasets))
@@ -87,12 +88,9 @@ def check_own_parts(
 
 def _try_criterion(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
     """Scores the dense network of a configuration, as if it had been trained."""
-    dataset = datasets[config.data.name]
-    network = network_of(config, dataset)
-    few = dataset.train_x[:EXAMPLES_TRIED], dataset.train_y[:EXAMPLES_TRIED]
-    few_examples = dataclasses.replace(dataset, train_x=few[0], train_y=few[1])
-    pictures = resident(as_asked(few_examples, config.data))[0]
-    inputs, labels = pictures.batch(torch.arange(len(few[0])))
+    network = network_of(config, datasets[config.data.name])
+    pictures = _first_pictures(config, datasets, EXAMPLES_TRIED)
+    inputs, labels = pictures.batch(torch.arange(len(pictures)))
     initial, trained = _weights(network)
     evidence = Evidence(
         initial=initial,
@@ -104,6 +102,15 @@ def _try_criterion(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> No
         rng=stream(0, 0, "criterion"),
     )
     criterion_of(config.prune.criterion)(evidence)
+
+
+def _first_pictures(config: LotteryConfig, datasets: Mapping[str, Dataset], count: int) -> Examples:
+    """Returns the first training pictures, as the configuration has them turned and pooled."""
+    dataset = datasets[config.data.name]
+    first = {name: getattr(dataset, name)[:count] for name in npz.ARRAYS}
+    return resident(as_asked(dataclasses.replace(dataset, **first), config.data))[0].take(
+        np.arange(count)
+    )
 
 
 def _try_control(name: str, config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
@@ -158,11 +165,10 @@ def _equal(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -
 
 def _try_measures(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> list[str]:
     """Measures the untrained network of a configuration, twice; returns the numbers' names."""
-    dataset = as_asked(datasets[config.data.name], config.data)
     network = network_of(config, datasets[config.data.name])
-    count = validation_size(dataset, config.data.validation)
     initial = network.initial_weights(stream(0, 0, "init"))
-    validation = resident(dataset)[0].take(np.arange(count))
+    size = validation_size(datasets[config.data.name], config.data.validation)
+    validation = _first_pictures(config, datasets, size)
 
     def untrained(weights: Weights) -> ObservedNetwork:
         return ObservedNetwork(
@@ -174,11 +180,17 @@ def _try_measures(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> lis
             _validation=validation,
         )
 
-    for name in config.train.measure:
-        measure = OwnMeasures([name], untrained, lambda step: step)
-        if measure(0, initial) != measure(0, initial):
-            known_part(MEASURE, name).refuse("must give the same numbers of the same network again")
-    return [*OwnMeasures(config.train.measure, untrained, lambda step: step)(0, initial)]
+    def steady(names: Sequence[str]) -> dict[str, float | None] | None:
+        """Returns the numbers of some functions, None if they are others when asked again."""
+        measure = OwnMeasures(names, untrained, lambda step: step)
+        found = measure(0, initial)
+        return found if measure(0, initial) == found else None
+
+    names = config.train.measure
+    if (found := steady(names)) is None:
+        part = next((name for name in names if steady([name]) is None), names[0])
+        known_part(MEASURE, part).refuse("must give the same numbers of the same network again")
+    return [*found]
 
 
 def _try_schedule(train: TrainConfig, continues: bool) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lttune.data.resident import Examples
 from lttune.models import Network
-from lttune.models.masks import Mask, Weights
+from lttune.models.masks import Mask, Weights, copies
 from lttune.training.protocol import Material
 from lttune.trajectory.connectivity import loaded
 from lttune.trajectory.task import Task
@@ -65,8 +65,8 @@ def observed(task: Task, material: Material, weights: Weights) -> ObservedNetwor
     return ObservedNetwork(
         branch=task.identity.get("branch", "trunk"),
         level=task.level,
-        weights={name: value.clone() for name, value in weights.items()},
-        mask={name: keep.clone() for name, keep in task.ticket.mask.items()},
+        weights=copies(weights),
+        mask=copies(task.ticket.mask),
         _network=task.network,
         _validation=material.validation,
     )

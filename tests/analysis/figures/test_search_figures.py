@@ -52,6 +52,19 @@ def test_a_search_is_told_points_that_only_end_elsewhere(tmp_path, depth, value)
         assert budget_figures.told_points(study) == number
 
 
+def test_a_search_is_told_no_point_whose_steps_are_its_own(tmp_path):
+    # The base's steps are those of its epochs in its own batches.
+    lottery = {"train": {"steps": 100, "epochs": 2.0, "batch_size": 60}}
+    space = {
+        "train.steps": {"kind": "int", "low": 50, "high": 200, "log": False, "step": 1},
+        "train.batch_size": {"kind": "categorical", "choices": [30, 60]},
+    }
+    for number, hparams in ((0, {"train.batch_size": 30}), (1, {"train.steps": 60})):
+        trials = [trial(0, "sweep", hparams=hparams)]
+        study = load(write_study(tmp_path, trials=trials, space=space, lottery=lottery))
+        assert budget_figures.told_points(study) == number
+
+
 def test_a_search_alone_has_no_random_control_unless_it_was_random(tmp_path):
     alone = load(write_study(tmp_path / "a", trials=search_trials(6)))
     assert budget_figures.budget_table(alone).empty

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 from sample_study import search_trials, write_study
 
 from analysis import load
@@ -21,8 +22,11 @@ def test_tables_name_it_without_its_file_and_read_its_density(tmp_path):
     assert (directions(study), is_minimized(study)) == (["minimize"], True)
 
 
-def test_importances_of_it_are_of_its_recorded_numbers():
-    trials = {"number": [0, 1], "state": ["complete"] * 2, "objective": [1.0, 3.0]}
-    points = pd.DataFrame({"trial": [0], "trials": [[0, 1]]})
-    ((name, (means, minimize)),) = _objective(pd.DataFrame(trials), points, ABOUT).items()
-    assert (name, means.to_dict(), minimize) == ("best_gain", {0: 2.0}, True)
+def test_importances_of_it_are_of_its_recorded_numbers(tmp_path):
+    study = load(write_study(tmp_path, [], search_trials(2), objective=ABOUT))
+    numbers, values = study.trials["number"].tolist(), study.trials["objective"].tolist()
+    points = pd.DataFrame({"trial": numbers[:1], "trials": [numbers]})
+    ((name, (means, minimize)),) = _objective(study, points).items()
+    assert values[0] != values[1]
+    assert (name, minimize) == ("best_gain", True)
+    assert means.to_dict() == {numbers[0]: pytest.approx(sum(values) / 2)}
