@@ -44,12 +44,15 @@ def on_target(records: pd.DataFrame) -> pd.DataFrame:
 def shown_families(branches: set[str]) -> dict[str, list[str]]:
     """Returns the families with a branch that is none of ``MAIN``, and all of their branches.
 
-    Those of one's own, and unknown ones of other versions, come last.
+    Those of one's own come after them, and last come unknown ones of other versions.
     """
     found = {
         title: [name for name in names if name in branches]
         for title, names in HOME_FAMILIES.items()
     }
     known = {name for names in HOME_FAMILIES.values() for name in names} | {"trunk", *TARGET_PARTS}
-    found["Others"] = sorted(branches - known)
+    others = sorted(branches - known)
+    # No control of the table has a dot in its name, and each of one's own has.
+    found["Controls of one's own"] = [name for name in others if "." in name]
+    found["Others"] = [name for name in others if "." not in name]
     return {title: names for title, names in found.items() if set(names) - set(MAIN)}

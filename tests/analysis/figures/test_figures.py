@@ -21,7 +21,7 @@ from analysis.tables import controls, sweeps
 from analysis.tables import same_setting as places
 from analysis.tables.curves import difference_table
 from analysis.tables.lines import line_table
-from lttune.config.control import ControlName
+from lttune.config.control import ControlName, branch_name
 
 
 @pytest.fixture
@@ -161,8 +161,14 @@ def test_the_target_has_its_own_dense_network_and_controls(tmp_path):
 
 
 def test_controls_stand_in_families_and_unknown_ones_last():
-    found = controls.shown_families({"trunk", "reinit", "random", "shuffle", "newer", "transfer"})
-    assert found == {"Other masks": ["random", "shuffle"], "Others": ["newer"]}
+    found = controls.shown_families(
+        {"trunk", "reinit", "random", "shuffle", "newer", "transfer", branch_name("./mine.py:swap")}
+    )
+    assert found == {
+        "Other masks": ["random", "shuffle"],
+        "Controls of one's own": ["mine.swap"],
+        "Others": ["newer"],
+    }
     assert controls.shown_families({"trunk", "reinit", "random"}) == {}
 
 
