@@ -25,7 +25,7 @@ from lttune.records.ledger import ENDED
 from lttune.records.schema import require_same_study
 from lttune.records.tables import sound_rows
 from lttune.store.files import read_whole
-from lttune.store.parquet import VALUE_BYTES
+from lttune.store.formats.parquet import VALUE_BYTES
 from lttune.store.regular import most_memory, regular_size
 from lttune.store.sealed import BLANK, verify
 

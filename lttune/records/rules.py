@@ -11,7 +11,7 @@ from typing import Any
 
 from lttune.config.fields import is_int, is_number
 from lttune.errors import StorageError, listed, quoted
-from lttune.store.parquet import VALUE_BYTES
+from lttune.store.formats.parquet import VALUE_BYTES
 from lttune.store.regular import most_memory
 
 FieldRule = tuple[str, Callable[[Any], bool]]

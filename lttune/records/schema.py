@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from lttune.errors import DamagedError, OtherStudyError, StorageError, lacks_memory
 from lttune.store.files import reason_of, write_atomically
-from lttune.store.parquet import parquet_file, parquet_rows
+from lttune.store.formats.parquet import parquet_file, parquet_rows
 from lttune.store.sealed import BLANK, FILES_SCHEMA, read_bytes, require_known, seal, verify
 
 MEASURES: dict[str, tuple[pa.DataType, str]] = {

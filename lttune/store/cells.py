@@ -14,7 +14,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from lttune.store.files import parse_json, read_json, read_whole, write_draft
-from lttune.store.tensor_files import write_tensors
+from lttune.store.formats.tensor_files import write_tensors
 
 
 @dataclass(frozen=True, kw_only=True)

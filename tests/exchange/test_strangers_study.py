@@ -1,5 +1,6 @@
 """What a stranger's study names is no place to go: nothing is moved, written or followed."""
 
+import itertools
 import os
 import shutil
 
@@ -76,3 +77,37 @@ def test_a_folder_of_figures_that_links_away_is_not_written_to(study, tmp_path, 
     assert main(["report", str(study)]) == 74
     assert f"{study / 'figures'} must lie in {study}, but leads to" in capsys.readouterr().err
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_claims_that_are_a_pipe_or_a_folder_are_one_line(study, capsys, make):
+    make(study / "claims.yaml")
+    assert main(["report", str(study)]) == 74
+    told = capsys.readouterr().err
+    assert told.startswith(f"lttune: error: {study / 'claims.yaml'} cannot be read: ")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("schema: 1\nversion: !!bool foo\n", "the claims file is no YAML: "),
+        ("schema: 1\nversion: [1]\nclaims: []\n", "version must be a text or a number, got [1]"),
+        (
+            "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+            + "\n".join(
+                f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]"
+                for old, new in itertools.pairwise("abcdefg")
+            ),
+            "the claims file is no YAML: its aliases stand for more than 1,048,576 values",
+        ),
+    ],
+)
+def test_claims_of_a_stranger_are_read_in_little_room(study, capsys, text, told):
+    (study / "claims.yaml").write_text(text)
+    assert main(["report", str(study)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"lttune: error: {study / 'claims.yaml'}: {told}")
+    assert err.count("\n") == 1

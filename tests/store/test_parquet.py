@@ -14,9 +14,9 @@ from bounded import bounded
 
 from lttune.errors import DamagedError
 from lttune.records import schema
-from lttune.store import parquet
-from lttune.store.pages import unpacked_size
-from lttune.store.parquet import VALUE_BYTES
+from lttune.store.formats import parquet
+from lttune.store.formats.pages import unpacked_size
+from lttune.store.formats.parquet import VALUE_BYTES
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results"
@@ -72,7 +72,7 @@ import resource, sys
 from pathlib import Path
 from lttune.errors import DamagedError
 from lttune.records import schema
-from lttune.store import parquet
+from lttune.store.formats import parquet
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 few, many = map(Path, sys.argv[1:])
@@ -219,4 +219,4 @@ def test_tables_are_decoded_nowhere_else():
         for path in sorted((ROOT / package).rglob("*.py"))
         if readers.search(path.read_text())
     }
-    assert found == {"lttune/store/parquet.py"}
+    assert found == {"lttune/store/formats/parquet.py"}

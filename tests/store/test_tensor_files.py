@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lttune.exchange import tensors as exchanged
-from lttune.store.tensor_files import write_tensors
+from lttune.store.formats.tensor_files import write_tensors
 
 TENSORS = {
     "fc1.weight": torch.arange(6.0).reshape(2, 3),

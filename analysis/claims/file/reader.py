@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
@@ -12,11 +13,12 @@ from typing import Any
 from analysis.claims.file.arm import Arm
 from analysis.claims.file.claim import Claim
 from analysis.claims.file.fields import require
-from analysis.claims.file.plain_yaml import plain_values
 from analysis.claims.file.question import RATIOS, Question
 from lttune.config import LotteryConfig
 from lttune.config.fields import as_tuple
 from lttune.errors import ConfigError, StorageError, unknown
+from lttune.store.files import reason_of
+from lttune.store.formats.plain_yaml import parse_yaml
 from lttune.store.regular import regular_size
 
 FILE = Path(__file__).with_name("claims.yaml")
@@ -77,7 +79,11 @@ def read(path: Path | None = None) -> Registry:
 
 @cache
 def _parsed(text: bytes) -> Registry:
-    return as_registry(plain_values(text), hashlib.sha256(text).hexdigest())
+    try:
+        values = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"the claims file is no YAML: {reason_of(error)}") from None
+    return as_registry(values, hashlib.sha256(text).hexdigest())
 
 
 def as_registry(tree: Any, sha256: str = "") -> Registry:
@@ -89,6 +95,8 @@ def as_registry(tree: Any, sha256: str = "") -> Registry:
     require(isinstance(tree, Mapping), "claims file", "a mapping", type(tree).__name__)
     _known("claims file", tree, TOP)
     require(tree.get("schema") == CLAIMS_SCHEMA, "schema", f"{CLAIMS_SCHEMA}", tree.get("schema"))
+    version = tree.get("version", "")
+    require(isinstance(version, str | int | float), "version", "a text or a number", version)
     defaults, named = (tree.get(name, {}) for name in ("defaults", "settings"))
     for name, group in (("defaults", defaults), ("settings", named)):
         require(isinstance(group, Mapping), name, "a mapping", group)
@@ -98,34 +106,32 @@ def as_registry(tree: Any, sha256: str = "") -> Registry:
     listed = tree.get("claims")
     require(isinstance(listed, list) and bool(listed), "claims", "a list of one or more", listed)
     claims = tuple(_claim(values, defaults) for values in listed)
-    ids = [claim.id for claim in claims]
+    ids, presumed = Counter(claim.id for claim in claims), _presumed(claims)
     for claim in claims:
-        require(ids.count(claim.id) == 1, f"{claim.id}: id", "used once", claim.id)
+        require(ids[claim.id] == 1, f"{claim.id}: id", "used once", claim.id)
         for other in claim.conflicts:
             if other not in ids:
                 raise unknown(f"{claim.id}: conflicts", other, ids)
         if claim.setting and claim.setting not in settings:
             raise unknown(f"{claim.id}: setting", claim.setting, settings)
-        if claim.presumes:
-            _check_presumed(claim, claims)
+        there = presumed[claim.setting]
+        if claim.presumes and there.get(claim.presumes, claim.id) == claim.id:
+            known = [name for name, whose in there.items() if whose != claim.id]
+            raise unknown(f"{claim.id}: presumes", claim.presumes, known)
         for place, question in enumerate(claim.questions):
             for arm in question.arms:
                 where = f"{claim.id}: questions[{place}].cells {arm.name!r}"
                 _named(where, settings[claim.setting], arm.at)
-    return Registry(
-        version=str(tree.get("version", "")), settings=settings, claims=claims, sha256=sha256
-    )
+    return Registry(version=str(version), settings=settings, claims=claims, sha256=sha256)
 
 
-def _check_presumed(claim: Claim, claims: Sequence[Claim]) -> None:
-    known = [
-        f"{other.id}: {question.name}"
-        for other in claims
-        if other.setting == claim.setting and other.id != claim.id
-        for question in other.questions
-    ]
-    if claim.presumes not in known:
-        raise unknown(f"{claim.id}: presumes", claim.presumes, known)
+def _presumed(claims: Sequence[Claim]) -> dict[str, dict[str, str]]:
+    """Returns of each setting what claims may presume there: "id: question" -> the claim's id."""
+    found = defaultdict[str, dict[str, str]](dict)
+    for claim in claims:
+        names = (f"{claim.id}: {question.name}" for question in claim.questions)
+        found[claim.setting].update(dict.fromkeys(names, claim.id))
+    return found
 
 
 def _claim(values: Any, defaults: Mapping[str, Any]) -> Claim:
@@ -148,9 +154,8 @@ def _claim(values: Any, defaults: Mapping[str, Any]) -> Claim:
 def _question(where: str, values: Any, claim: Mapping[str, Any]) -> Question:
     require(isinstance(values, Mapping), where, "a mapping", values)
     _known(where, values, [ARMS if name == "arms" else name for name in _names(Question)])
-    margin, sesoi = RATIOS.get(
-        str(values.get("measure")), (claim.get("margin"), claim.get("sesoi"))
-    )
+    measure, usual = values.get("measure"), (claim.get("margin"), claim.get("sesoi"))
+    margin, sesoi = RATIOS.get(measure, usual) if isinstance(measure, str) else usual
     values = {"form": claim.get("form"), "margin": margin, "sesoi": sesoi, **values}
     arms = values.pop(ARMS, None) or []
     require(isinstance(arms, list), f"{where}.cells", "a list", arms)

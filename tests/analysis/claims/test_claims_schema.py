@@ -6,10 +6,10 @@ import pytest
 from planted import claim, lr, question, tree
 
 from analysis.claims import as_registry, read
-from analysis.claims.file import plain_yaml
 from analysis.claims.file.reader import FILE
 from lttune.__main__ import main
 from lttune.errors import ConfigError, StorageError
+from lttune.store.formats.plain_yaml import parse_yaml
 
 ONE = f"claims: [{json.dumps(claim(why='No.', questions=[], setting=''))}]\ndefaults: " + (
     "{margin: 0.002, sesoi: 0.001, alpha: 0.05}\n"
@@ -122,6 +122,11 @@ def test_ids_are_used_once():
         as_registry(tree(claim(question()), claim(question())))
 
 
+def test_a_measure_that_is_no_name_is_told_without_writing_it_out():
+    with pytest.raises(ConfigError, match=r"X: questions\[0\].measure must be one of .*; got \['accuracy'\]"):
+        as_registry(tree(claim(question(measure=["accuracy"]))))
+
+
 def test_numbers_are_those_of_yaml_1_2_and_keys_stand_once(tmp_path):
     path = tmp_path / "claims.yaml"
     path.write_text("schema: 1\nsettings: {s: {train.lr: 1e-4}}\n" + ONE)
@@ -152,7 +157,8 @@ def test_numbers_are_those_of_yaml_1_2_and_keys_stand_once(tmp_path):
         ("schema: 1\nsettings: [s]", "settings must be a mapping, got ['s']"),
         ("version: 2026-13-01", "the claims file is no YAML: month must be in 1..12"),
         ("? [a]\n: 1", "the claims file is no YAML: unhashable type: 'list'"),
-        ("a: 1\na: 2", "line 1 of the claims file: 'a' must be given once"),
+        ("a: 1\na: 2", "the claims file is no YAML: line 1: 'a' must be given once"),
+        ("schema: 1\nversion: [a]", "version must be a text or a number, got ['a']"),
     ],
 )
 def test_a_mistake_names_its_file(tmp_path, capsys, text, expected):
@@ -172,6 +178,6 @@ def test_the_example_of_the_docs_is_a_claim():
     text = (FILE.parents[3] / "docs" / "claims.md").read_text()
     example = text.partition("```yaml\n")[2].partition("```")[0]
     shipped = FILE.read_text()
-    whole = as_registry(plain_yaml.plain_values((shipped + "\n" + example).encode()))
+    whole = as_registry(parse_yaml((shipped + "\n" + example).encode()))
     assert whole.claims[-1].id == "MY-BATCH"
     assert whole.claims[-1].questions[0].form == "interaction"

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from digits_place import empty_database
 from tracked import spoil
 
 from lttune.__main__ import main
+from lttune.errors import StorageError
+from lttune.exchange.health import tracking
 from lttune.exchange.health.tracking import _migrations, tracking_finding
 from lttune.store.sealed import read_object, write_object
 
@@ -233,3 +236,34 @@ def test_a_server_that_only_a_studys_files_name_is_not_asked(study, capsys):
     with answering(200) as port:
         assert main(["doctor", str(study), "--tracking-uri", f"http://127.0.0.1:{port}"]) == 0
     assert "warning" not in capsys.readouterr().out
+
+
+def test_what_a_schema_computes_fills_no_memory(database):
+    with closing(sqlite3.connect(database)) as writer:
+        writer.execute("DROP TABLE alembic_version")
+        # Eight kilobytes that would be read as a hundred million.
+        writer.execute(
+            "CREATE TABLE alembic_version"
+            "(one, version_num GENERATED ALWAYS AS (zeroblob(50000000)) VIRTUAL)"
+        )
+        writer.execute("INSERT INTO alembic_version (one) VALUES (1), (2)")
+        writer.commit()
+    tracemalloc.start()
+    try:
+        trouble, _ = fault(uri_of(database), StorageError.exit_code)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "string or blob too big" in trouble
+    assert peak < 10_000_000
+
+
+def test_a_database_that_is_not_looked_through_in_time_is_told(database, monkeypatch):
+    monkeypatch.setattr(tracking, "LONGEST_LOOK_S", -1.0)
+    with closing(sqlite3.connect(database)) as writer:
+        writer.execute("CREATE TABLE much (one)")
+        writer.executemany("INSERT INTO much VALUES (?)", [(n,) for n in range(50_000)])
+        writer.commit()
+    trouble, mend = fault(uri_of(database), StorageError.exit_code)
+    assert trouble == "it was not looked through in -1 s"
+    assert "quick_check" in mend

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lttune.store.pages import unpacked_size
+from lttune.store.formats.pages import unpacked_size
 from lttune.store.regular import most_memory
 
 VALUE_BYTES = 64

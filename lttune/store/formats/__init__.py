@@ -1,0 +1,1 @@
+"""What kinds of files hold, read strictly and in memory that follows their bytes."""

@@ -1,0 +1,91 @@
+"""YAML of anybody's: plain values, once each, in room that follows the bytes."""
+
+import time
+
+import pytest
+import yaml
+
+from lttune.store.formats import plain_yaml
+from lttune.store.formats.plain_yaml import parse_yaml
+
+
+def nested(depth: int, width: int = 10) -> bytes:
+    """Returns lines of which each stands for ``width`` times the one before."""
+    lines = [f"a0: &a0 [{', '.join(['x'] * width)}]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * width)}]" for n in range(1, depth)]
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: 1\nb: [x, 2.5, null, true]\nc: {d: 2026-01-02}",
+        "base: &b {x: 1, y: 2}\nmore: {<<: *b, y: 3}\nlist: [*b, *b]",
+        "a: &a {x: 1}\nb: &b {y: 2}\nc: {<<: [*a, *b], z: 3}",
+        "",
+        "- 1\n- [2]",
+    ],
+)
+def test_values_are_those_of_the_safe_loader(text):
+    assert parse_yaml(text.encode()) == yaml.safe_load(text)
+
+
+def test_a_number_with_an_exponent_is_one():
+    assert parse_yaml(b"a: 1e-3\nb: 1e\nc: 'e1'") == {"a": 1e-3, "b": "1e", "c": "e1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: 1\na: 2", "line 1: 'a' must be given once"),
+        ("x: {b: 1, c: 2, b: 3}", "line 1: 'b' must be given once"),
+        ("x: !!bool foo", "foo"),
+        ("x: !!timestamp foo", "NoneType"),
+        ("x: !!int ''", "string index out of range"),
+        ("x: !!python/name:os.getcwd", "could not determine a constructor"),
+        ("x: 2026-13-01", "month must be in 1..12"),
+        ("? [a]\n: 1", "unhashable type: 'list'"),
+        ("x: &a [*a]", "a part of itself"),
+        ("x: &a {y: *a}", "a part of itself"),
+        ("x: [", "did not find"),
+    ],
+)
+def test_what_is_no_yaml_is_a_line(text, told):
+    with pytest.raises(ValueError, match=".") as error:
+        parse_yaml(text.encode())
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_merged_may_be_given_again_but_not_twice():
+    assert parse_yaml(b"a: &a {x: 1}\nb: {<<: *a, x: 2}")["b"] == {"x": 2}
+    with pytest.raises(ValueError, match="'x' must be given once"):
+        parse_yaml(b"a: &a {x: 1}\nb: {<<: *a, x: 2, x: 3}")
+
+
+@pytest.mark.parametrize("form", ["lists", "merges"])
+def test_aliases_stand_for_no_more_than_there_is_room_for(monkeypatch, form):
+    text = nested(3)
+    if form == "merges":
+        text = b"a: &a {x: 1, y: 2}\nb: &b {p: *a, q: *a}\nc: {<<: *b, r: [*b, *b, *b, *b]}"
+    whole = parse_yaml(text)
+    assert whole == yaml.safe_load(text)
+    monkeypatch.setattr(plain_yaml, "most_memory", lambda size: 20 * plain_yaml.WRITTEN_BYTES)
+    with pytest.raises(ValueError, match="its aliases stand for more than 20 values"):
+        parse_yaml(text)
+
+
+def test_nothing_is_made_of_what_stands_for_too_much():
+    # Eight lines that stand for 10^8 values: counted, never written out.
+    with pytest.raises(ValueError, match="stand for more than 1,048,576 values"):
+        parse_yaml(nested(8))
+
+
+def test_time_follows_the_number_of_keys():
+    def cpu(count: int) -> float:
+        began = time.process_time()
+        assert len(parse_yaml("\n".join(f"k{n}: 1" for n in range(count)).encode())) == count
+        return time.process_time() - began
+
+    # Each key against all others took a hundred times as long for ten times as many.
+    assert cpu(20_000) < 40 * max(cpu(2_000), 0.01)
