@@ -13,6 +13,7 @@ from rich.console import Console
 from lttune.config import LotteryConfig
 from lttune.config.control import require_branches
 from lttune.config.design import Point
+from lttune.config.lottery.data import DATASET_SETTINGS
 from lttune.config.lottery.model import is_own_network
 from lttune.config.own import is_own_code
 from lttune.config.phase import phase_of
@@ -270,9 +271,8 @@ def _networks(
 
 def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -> list[str]:
     """Returns the names of all datasets that the study can come to, the base's first."""
-    names = [base.data.name, *filter(None, (base.target.data, base.pretrain.data))]
-    names += _varied(("data.name", "target.data", "pretrain.data"), space, points)
-    return list(dict.fromkeys(names))
+    varied = _varied(DATASET_SETTINGS, space, points)
+    return list(dict.fromkeys([*base.dataset_names, *varied]))
 
 
 def _own_names(config: StudyConfig, space: Space, points: Sequence[Point]) -> list[tuple[str, str]]:

@@ -80,9 +80,8 @@ def with_parts(config: LotteryConfig, controls: Iterable[str]) -> dict[tuple[str
     Raises:
         ConfigError: with a line for each that cannot be imported.
     """
-    data = [config.data.name, config.target.data, config.pretrain.data]
     named = [(CRITERION, config.prune.criterion), (SCHEDULE, config.train.schedule)]
-    named += [(PICTURES, name) for name in dict.fromkeys(data) if name is not None]
+    named += [(PICTURES, name) for name in config.dataset_names]
     named += [(CONTROL_SETTING, name) for name in controls]
     named += [(MEASURE, name) for name in config.train.measure]
     codes = made_known((field, name) for field, name in named if is_own_code(name))
