@@ -20,7 +20,7 @@ from lttune.config.rules import every_mistake, every_rule
 from lttune.data import Dataset
 from lttune.data.epochs import counted_lengths
 from lttune.data.transforms import outline
-from lttune.errors import ResourceError, legible
+from lttune.errors import ResourceError
 from lttune.models import Network
 from lttune.models.own import NETWORK, lines_told, made_known
 from lttune.records.capacity import capacity
@@ -34,6 +34,7 @@ from lttune.study.checks.configurations import (
     check_space,
 )
 from lttune.study.checks.examples import loaded_datasets, with_steps
+from lttune.study.console.printing import say_on
 from lttune.study.declared import Space, Study
 from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.search.space import widened
@@ -110,7 +111,7 @@ class Prepared:
         if ahead + 1 < concurrent and any(phase.is_proposed for phase in phases):
             text = f"the search trains {ahead + 1} trials at once, of {concurrent} that could run: "
             text += "--search-ahead is how many, less one, and is fixed when a study begins"
-            console.print(text, soft_wrap=True, markup=False)
+            say_on(console, text)
 
     def show_engine(self, console: Console) -> None:
         """Prints the engine, and why it is not the fast one, in one line.
@@ -122,7 +123,7 @@ class Prepared:
         networks = lines_told(code.name for code in self.own if code.field == NETWORK)
         lengths = map(str, counted_lengths(self.config.lottery, self.datasets))
         for text in filter(None, (line, *lengths, *networks, self.caution)):
-            console.print(legible(text), soft_wrap=True, markup=False)
+            say_on(console, text)
 
 
 def prepared(config: StudyConfig, study: Study) -> Prepared:
