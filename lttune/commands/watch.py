@@ -40,6 +40,6 @@ def main(flags: Flags) -> int:
     from lttune.study.console.watching import watch_study
 
     try:
-        return watch_study(flags.study, PrintingConsole(), flags.every)
+        return watch_study(flags.study, PrintingConsole(highlight=False), flags.every)
     except KeyboardInterrupt as error:
         return exit_code_of(error)

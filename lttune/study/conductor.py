@@ -18,7 +18,7 @@ from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.made import carried, keep_made
 from lttune.data.transforms import outline
-from lttune.errors import StorageError, legible
+from lttune.errors import StorageError
 from lttune.records.capacity import capacity
 from lttune.records.folder import computed_from
 from lttune.records.ledger import Ledger, Trial
@@ -27,7 +27,7 @@ from lttune.store.files import subfolder, write_atomically
 from lttune.store.sealed import write_object
 from lttune.store.workplace import FAILURES, SCRATCH, workplace
 from lttune.study.console.outcome import Outcome, show, show_absence
-from lttune.study.console.printing import PrintingConsole
+from lttune.study.console.printing import PrintingConsole, say_on
 from lttune.study.console.progress import Progress
 from lttune.study.console.reached import ReachedNote
 from lttune.study.console.table import clock
@@ -139,7 +139,7 @@ class Conductor:
         write_object(folder / "study.json", self._sheet)
         self._ledger.save()
         for text in self._tables.renew():
-            self._console.print(text, soft_wrap=True, markup=False)
+            say_on(self._console, text)
         keep_made(folder, datasets)
         keep_file(folder, study)
         self._tracker = Tracker(config.tracking_uri, config.name, study_id)
@@ -214,7 +214,7 @@ class Conductor:
     def silent(self, trial: Trial, seconds: float) -> None:
         """A trial's worker hangs: say that its trial begins again."""
         text = f"{trial.name}: no level for {clock(seconds)}: its worker is ended, it begins anew"
-        self._console.print(legible(text), soft_wrap=True, markup=False)
+        say_on(self._console, text)
 
     def ended(self, trial: Trial) -> None:
         """A trial ended: write the records, close its run."""

@@ -13,18 +13,16 @@ from rich.console import Console
 from lttune.config import LotteryConfig
 from lttune.config.control import require_branches
 from lttune.config.design import Point
-from lttune.config.lottery.model import is_own_network
+from lttune.config.lottery.data import DATASET_SETTINGS
 from lttune.config.own import is_own_code
 from lttune.config.phase import phase_of
 from lttune.config.rules import every_mistake, every_rule
 from lttune.data import Dataset
 from lttune.data.epochs import counted_lengths
-from lttune.data.made import PICTURES
 from lttune.data.transforms import outline
-from lttune.errors import ResourceError, legible
+from lttune.errors import ResourceError
 from lttune.models import Network
 from lttune.models.own import NETWORK, lines_told, made_known
-from lttune.pruning.criteria.own import CRITERION
 from lttune.records.capacity import capacity
 from lttune.records.own import OBJECTIVE, OwnCode
 from lttune.study.checks.address import check_address
@@ -36,24 +34,19 @@ from lttune.study.checks.configurations import (
     check_space,
 )
 from lttune.study.checks.examples import loaded_datasets, with_steps
+from lttune.study.console.printing import say_on
 from lttune.study.declared import Space, Study
 from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
 from lttune.study.tracking.uri import resolve
 from lttune.training.engines import Needs, choose, make
-from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.branches import HOLDING
-from lttune.trajectory.branches.own import CONTROL_SETTING
 from lttune.trajectory.checks import check_controls, check_idle, check_own_parts
+from lttune.trajectory.checks.own_names import OWN_HPARAMS, own_names
 from lttune.trajectory.lab import network_of
-from lttune.trajectory.measurements.own import MEASURE
 
 _LOG = logging.getLogger(__name__)
-
-
-OWN_FIELDS = (NETWORK, CRITERION, SCHEDULE)
-"""Hyperparameters that may name code of one's own, which travels with the trials."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +111,7 @@ class Prepared:
         if ahead + 1 < concurrent and any(phase.is_proposed for phase in phases):
             text = f"the search trains {ahead + 1} trials at once, of {concurrent} that could run: "
             text += "--search-ahead is how many, less one, and is fixed when a study begins"
-            console.print(text, soft_wrap=True, markup=False)
+            say_on(console, text)
 
     def show_engine(self, console: Console) -> None:
         """Prints the engine, and why it is not the fast one, in one line.
@@ -130,7 +123,7 @@ class Prepared:
         networks = lines_told(code.name for code in self.own if code.field == NETWORK)
         lengths = map(str, counted_lengths(self.config.lottery, self.datasets))
         for text in filter(None, (line, *lengths, *networks, self.caution)):
-            console.print(legible(text), soft_wrap=True, markup=False)
+            say_on(console, text)
 
 
 def prepared(config: StudyConfig, study: Study) -> Prepared:
@@ -148,10 +141,10 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         points = mistakes.attempt(lambda: _points(study, config))
         space = wide.space_of(config) if wide else None
         names = _dataset_names(config.lottery, space or {}, points or ())
-        named = _own_names(config, space or {}, points or ())
-        named += [(PICTURES, name) for name in names if is_own_code(name)]
         beside = _control_names(config, points or ())
-        named += [(CONTROL_SETTING, name) for name in beside if is_own_code(name)]
+        others = [(OBJECTIVE, config.objective.name)]
+        others += _varied(OWN_HPARAMS, space or {}, points or ())
+        named = own_names(config.lottery, beside, others)
         own = mistakes.attempt(lambda: made_known(named))
         # What cannot be imported is told already.
         there = [name for name in names if own is not None or not is_own_code(name)]
@@ -270,26 +263,15 @@ def _networks(
 
 def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -> list[str]:
     """Returns the names of all datasets that the study can come to, the base's first."""
-    names = [base.data.name, *filter(None, (base.target.data, base.pretrain.data))]
-    names += _varied(("data.name", "target.data", "pretrain.data"), space, points)
-    return list(dict.fromkeys(names))
+    varied = (name for _, name in _varied(DATASET_SETTINGS, space, points))
+    return list(dict.fromkeys([*base.dataset_names, *varied]))
 
 
-def _own_names(config: StudyConfig, space: Space, points: Sequence[Point]) -> list[tuple[str, str]]:
-    """Returns field and name of each part of one's own that the study can come to."""
-    values, aim = config.lottery.flat(), config.objective
-    found = [(OBJECTIVE, aim.name)] if aim.is_own else []
-    found += [(MEASURE, name) for name in config.lottery.train.measure]
-    for field in OWN_FIELDS:
-        is_own = is_own_network if field == NETWORK else is_own_code
-        names = [values.get(field), *_varied((field,), space, points)]
-        found += [(field, name) for name in names if isinstance(name, str) and is_own(name)]
-    return list(dict.fromkeys(found))
-
-
-def _varied(paths: Iterable[str], space: Space, points: Sequence[Point]) -> Iterator[str]:
-    """Yields the values of hyperparameters that are names, of the space and of the points."""
+def _varied(
+    paths: Iterable[str], space: Space, points: Sequence[Point]
+) -> Iterator[tuple[str, str]]:
+    """Yields hyperparameters and their values that are names, of the space and of the points."""
     for path in paths:
         values = [*getattr(space[path], "choices", ())] if path in space else []
         values += [point.hparams[path] for point in points if path in point.hparams]
-        yield from (value for value in values if isinstance(value, str))
+        yield from ((path, value) for value in values if isinstance(value, str))

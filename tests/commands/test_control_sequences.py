@@ -102,28 +102,31 @@ def made(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "code"),
     [
-        "export S --level 1 --out O.safetensors",
-        "export S --level 1 --form smaller --out O.safetensors",
-        "export S --csv --out O",
-        "export S --optuna --out O.db",
-        "export S --deepcave --out O",
-        "masks S:0/0/1 S:0/0/2",
-        "masks S:0/0/1 S:0/0/2 --combine union --out O.safetensors",
-        "report S",
-        "claims check S --out O.csv",
-        "claims lock --out O.json",
-        "doctor S",
+        ("export S --level 1 --out O.safetensors", 0),
+        ("export S --level 1 --form smaller --out O.safetensors", 0),
+        ("export S --csv --out O", 0),
+        # It has no trials in its space.
+        ("export S --optuna --out O.db", 2),
+        ("export S --deepcave --out O", 2),
+        ("masks S:0/0/1 S:0/0/2", 0),
+        ("masks S:0/0/1 S:0/0/2 --combine union --out O.safetensors", 0),
+        ("report S", 0),
+        ("claims check S --out O.csv", 0),
+        ("claims lock --out O.json", 0),
+        # It has no table of layers.
+        ("doctor S", 74),
     ],
 )
-def test_paths_of_any_name(made, cwd, capsys, command):
+def test_paths_of_any_name(made, cwd, capsys, command, code):
     study = cwd / f"results{SEQUENCE}" / made.name
     shutil.copytree(made.parent, study.parent)
     words = [one.replace("S", str(study), 1) if one[0] == "S" else one for one in command.split()]
     out = str(cwd / f"out{SEQUENCE}")
-    main([one.replace("O", out, 1) if one[0] == "O" else one for one in words])
+    ended = main([one.replace("O", out, 1) if one[0] == "O" else one for one in words])
     text = "".join(capsys.readouterr())
+    assert ended == code, text
     assert control_characters(text) == set()
     assert WRITTEN_OUT in text
 

@@ -2,10 +2,12 @@ import dataclasses
 import math
 
 import pytest
+from accepted import accepting
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lttune.config import LotteryConfig, PruneConfig, TrainConfig, from_dict
+from lttune.config.lottery.data import DATASET_SETTINGS
 from lttune.config.presets import LENET_300_100
 from lttune.errors import ConfigError
 
@@ -98,6 +100,18 @@ def test_the_preset_is_the_papers_figure_2():
     assert (prune.scope, prune.fractions) == ("layer", {"fc1": 0.2, "fc2": 0.2, "out": 0.1})
     assert LENET_300_100.model.name == "lenet-300-100"
     assert LENET_300_100.levels == 24
+
+
+def test_the_table_has_every_setting_that_names_a_dataset():
+    assert set(DATASET_SETTINGS) == accepting("./mine.npz")
+
+
+def test_every_dataset_is_named_once_the_own_first():
+    names = [f"./{number}.npz" for number in range(len(DATASET_SETTINGS))]
+    config = LotteryConfig().override(dict(zip(DATASET_SETTINGS, names, strict=True)))
+    assert config.dataset_names == names
+    assert config.override(dict.fromkeys(DATASET_SETTINGS, "digits")).dataset_names == ["digits"]
+    assert LotteryConfig().dataset_names == ["mnist"]
 
 
 def test_configurations_are_frozen():

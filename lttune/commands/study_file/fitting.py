@@ -8,17 +8,15 @@ from dataclasses import dataclass
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
 from lttune.config.design import Factor, Integer, LogUniform, Uniform
-from lttune.config.lottery.model import is_own_network
-from lttune.config.own import is_own_code
 from lttune.config.rules import every_mistake, every_rule
 from lttune.data import Dataset, load
-from lttune.data.made import PICTURES
 from lttune.data.transforms import training_size
 from lttune.models import Network
 from lttune.models.layers import weight_name
-from lttune.models.own import NETWORK, made_known
+from lttune.models.own import made_known
 from lttune.study.checks.configurations import check_space
 from lttune.study.search.space import space_of
+from lttune.trajectory.checks.own_names import own_names
 from lttune.trajectory.lab import network_of
 
 USUAL_FRACTION = 0.2
@@ -71,9 +69,7 @@ def fitted_settings(data: str, model: str) -> FittedSettings:
     """
     with every_mistake() as mistakes:
         plain = mistakes.attempt(lambda: _named(data, model))
-        named = [(NETWORK, model)] if is_own_network(model) else []
-        named += [(PICTURES, data)] if is_own_code(data) else []
-        known = None if plain is None else mistakes.attempt(lambda: made_known(named))
+        known = None if plain is None else mistakes.attempt(lambda: made_known(own_names(plain)))
         dataset = None if known is None else mistakes.attempt(lambda: load(data))
     assert plain is not None
     assert dataset is not None

@@ -14,6 +14,9 @@ DatasetName = Literal["mnist", "fashion-mnist", "cifar10", "cifar100", "digits",
 AugmentName = Literal["none", "flip", "crop", "flip-crop"]
 TaskName = Literal["classes", "rotation"]
 
+DATASET_SETTINGS = ("data.name", "target.data", "pretrain.data")
+"""Settings of a trajectory that name datasets, its own first; those of the others may be None."""
+
 LONGEST_EDGE = 10_000
 """Pixels of the longest edge that a picture can have."""
 

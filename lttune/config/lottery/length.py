@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from lttune.config.fields import is_number
+from lttune.config.lottery.data import DATASET_SETTINGS
 from lttune.config.rules import Rules, every_rule
 
 STEPS_OF = {f"{group}.epochs": f"{group}.steps" for group in ("train", "pretrain", "target")}
 """Path of a length in epochs -> that of its steps, which are counted as soon as the data is there
 (``lttune.data.epochs``)."""
 COUNTED_BY = (
-    *("train.batch_size", "target.batch_size", "target.data", "pretrain.data", "pretrain.task"),
-    *("data.name", "data.validation", "data.subsample", "data.task"),
+    *DATASET_SETTINGS,
+    *("train.batch_size", "target.batch_size", "pretrain.task"),
+    *("data.validation", "data.subsample", "data.task"),
 )
 """Settings besides that decide how many steps an epoch has."""
 

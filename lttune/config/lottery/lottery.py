@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lttune.config.fields import flatten, is_int, is_number, require
-from lttune.config.lottery.data import DataConfig
+from lttune.config.lottery.data import DATASET_SETTINGS, DataConfig
 from lttune.config.lottery.length import STEPS_OF, in_last_unit
 from lttune.config.lottery.model import ModelConfig
 from lttune.config.lottery.pretrain import PretrainConfig
@@ -136,6 +136,12 @@ class LotteryConfig:
         with every_rule(part=False) as rules:
             values = rules.attempt(lambda: in_last_unit(hparams))
             return _changed(self, hparams if values is None else values)
+
+    @property
+    def dataset_names(self) -> list[str]:
+        """The names of all datasets that it has, its own first, each once."""
+        values = self.flat()
+        return list(dict.fromkeys(filter(None, (values[path] for path in DATASET_SETTINGS))))
 
     @property
     def has_epochs(self) -> bool:

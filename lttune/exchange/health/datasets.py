@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import from_dict
-from lttune.config.lottery.data import is_path
+from lttune.config.lottery.data import DATASET_SETTINGS, is_path
 from lttune.config.own import is_own_code
 from lttune.data import FETCHED, data_folder, load
 from lttune.errors import AbsentError, DataError, LttuneError, StorageError
@@ -84,9 +84,8 @@ def needed_findings(sheet: Mapping[str, Any], trials: Iterable[Trial]) -> Iterat
 
 
 def _names(sheet: Mapping[str, Any], trials: Iterable[Trial]) -> list[str]:
-    lottery = from_dict(sheet["lottery"])
-    names = [lottery.data.name, lottery.target.data, lottery.pretrain.data]
-    for path in ("data.name", "target.data", "pretrain.data"):
+    names: list[str | None] = [*from_dict(sheet["lottery"]).dataset_names]
+    for path in DATASET_SETTINGS:
         names += [trial.hparams.get(path) for trial in trials]
     return list(dict.fromkeys(filter(None, names)))
 

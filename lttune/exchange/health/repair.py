@@ -96,8 +96,7 @@ def _walk(
 ) -> None:
     """Keeps the rows of a trial, all levels or none."""
     config = sheet["config"]
-    names = {lottery.data.name, *filter(None, (lottery.target.data, lottery.pretrain.data))}
-    datasets = {name: load(name, fetches=False) for name in names}
+    datasets = {name: load(name, fetches=False) for name in lottery.dataset_names}
     known = sheet["dataset"]
     if known["name"] in datasets and datasets[known["name"]].digest() != known["digest"]:
         raise DataError(f"{known['name']} here is not the dataset of the study {sheet['name']}")

@@ -24,6 +24,7 @@ from lttune.records.folder import read_answer
 from lttune.records.ledger import ENDED, Ledger
 from lttune.records.objectives import objective_text
 from lttune.records.summary import AT_DENSITIES, trial_metrics
+from lttune.study.console.printing import say_on
 from lttune.study.console.table import clock
 from lttune.study.settings import StudyConfig
 
@@ -63,22 +64,20 @@ def show(
         if trial.state == "failed":
             where = f"{config.folder}/failures/trial-{trial.number:03d}.txt"
             text = f"failed: {trial.name}: {trial.error} ({where})"
-            console.print(legible(text), markup=False, style="red", soft_wrap=True)
+            say_on(console, text, "red")
     if outcome.exit_code >= 128:
         console.print("interrupted: every finished network is kept")
     state = "complete" if ledger.complete else "incomplete"
     early = f", {stopped} of them stopped early," if stopped else ""
     console.print(f"{state}: {done} of {total} trials{early} in {clock(ledger.wall_s)}")
     if outcome.left_out:
-        console.print(legible(outcome.left_out), soft_wrap=True, markup=False)
+        say_on(console, outcome.left_out)
     elif not ledger.complete:
         console.print("run the same command again to go on where it stopped")
-    console.print(legible(f"report: {outcome.report}"), soft_wrap=True, markup=False)
-    text = _mlflow_line(outcome.tracking, config)
-    console.print(legible(text), soft_wrap=True, markup=False)
+    say_on(console, f"report: {outcome.report}")
+    say_on(console, _mlflow_line(outcome.tracking, config))
     if outcome.not_tracked:
-        text = f"not in MLflow: {outcome.not_tracked} {_mended(config)}"
-        console.print(legible(text), markup=False, soft_wrap=True, style="yellow")
+        say_on(console, f"not in MLflow: {outcome.not_tracked} {_mended(config)}", "yellow")
 
 
 MOST_SAID = 7
@@ -128,7 +127,7 @@ def _mlflow() -> str:
 def show_absence(address: str, reason: str, config: StudyConfig, console: Console) -> None:
     """Prints, in one line, that MLflow's server does not answer at the start of a run."""
     text = f"MLflow does not answer at {address} ({reason}); the study goes on. {_mended(config)}"
-    console.print(legible(text), markup=False, soft_wrap=True, style="yellow")
+    say_on(console, text, "yellow")
 
 
 def _mended(config: StudyConfig) -> str:

@@ -10,7 +10,12 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from lttune.config.output.escaped import drawable
-from lttune.errors import escaped
+from lttune.errors import escaped, legible
+
+
+def say_on(console: Console, text: str, style: str | None = None) -> None:
+    """Draws a text as one line, whoever wrote it: what it holds of an end of a line is shown."""
+    console.print(legible(text), style=style, markup=False, soft_wrap=True)
 
 
 class PrintingConsole(Console):

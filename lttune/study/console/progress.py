@@ -11,9 +11,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
 from lttune.config.output.escaped import escaped_output
-from lttune.errors import legible
 from lttune.records.ledger import ENDED, OVER, Ledger, Trial
 from lttune.records.objectives import objective_text
+from lttune.study.console.printing import say_on
 from lttune.study.console.reached import ReachedNote
 from lttune.study.console.table import clock, head_text, running_table
 
@@ -83,9 +83,7 @@ class Progress:
         self._share.pop(trial.number, None)
         report = self._now.pop(trial.number, {})
         if self._live is None:
-            self._console.print(
-                legible(self._line(trial, report)), highlight=False, markup=False, soft_wrap=True
-            )
+            say_on(self._console, self._line(trial, report))
 
     def _line(self, trial: Trial, report: Mapping[str, Any]) -> str:
         done = self._ledger.count(*ENDED)

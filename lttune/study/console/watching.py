@@ -20,13 +20,13 @@ from rich.text import Text
 
 from lttune.config import flatten
 from lttune.config.output.escaped import escaped_output
-from lttune.errors import legible
 from lttune.records.folder import read_listing, read_sheet
 from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, OVER, Ledger, Trial, listed_trials
 from lttune.records.objectives import objective_text
 from lttune.store.locks import BEAT_S, NOTE, driver, is_elsewhere
 from lttune.store.temporary import UNKNOWN_OWNER_S
 from lttune.study.console.outcome import show_answer
+from lttune.study.console.printing import say_on
 from lttune.study.console.reached import PROGRESS, read_reached
 from lttune.study.console.table import clock, going_on, head_text, running_table
 
@@ -177,7 +177,7 @@ def _followed(seen: Glance, console: Console, every_s: float) -> Glance:
     live = Live(console=console, auto_refresh=False, transient=True)
     told = {trial.number for trial in seen.ledger.trials if trial.state in OVER}
     if not console.is_terminal:
-        _say(console, _head(seen).plain)
+        say_on(console, _head(seen).plain)
     nothing = contextlib.nullcontext()
     with (
         live if console.is_terminal else nothing,
@@ -194,7 +194,7 @@ def _followed(seen: Glance, console: Console, every_s: float) -> Glance:
                 over = [t for t in seen.ledger.trials if t.state in OVER and t.number not in told]
                 told |= {trial.number for trial in over}
                 for trial in over:
-                    _say(console, _ended(trial, seen.ledger))
+                    say_on(console, _ended(trial, seen.ledger))
     return seen
 
 
@@ -212,34 +212,29 @@ def _ended(trial: Trial, ledger: Ledger) -> str:
 def _show_heading(seen: Glance, console: Console) -> None:
     name = seen.sheet.get("name", seen.folder.name)
     question = seen.sheet.get("question")
-    _say(console, f"{name}: {question}" if question else str(name))
+    say_on(console, f"{name}: {question}" if question else str(name))
     if who := seen.driver:
         since = who.get("since")
-        _say(console, f"run by process {who.get('pid')} on {who.get('host')}, since {since}")
-        _say(console, f"`lttune report {seen.folder}` writes a report of what there is")
+        say_on(console, f"run by process {who.get('pid')} on {who.get('host')}, since {since}")
+        say_on(console, f"`lttune report {seen.folder}` writes a report of what there is")
 
 
 def _show_end(seen: Glance, console: Console) -> None:
     ledger = seen.ledger
     for trial in ledger.trials:
         if trial.state == "failed":
-            _say(console, f"failed: {trial.name}: {trial.error}")
+            say_on(console, f"failed: {trial.name}: {trial.error}")
     show_answer(seen.folder, console)
     state = "complete" if ledger.complete else "incomplete"
     took = f" in {clock(ledger.wall_s)}" if ledger.wall_s else ""
-    _say(console, f"{state}: {ledger.count(*ENDED)} of {ledger.total} trials{took}")
+    say_on(console, f"{state}: {ledger.count(*ENDED)} of {ledger.total} trials{took}")
     goes_on = f"{going_on(seen.sheet.get('command'))} goes on"
     if who := seen.elsewhere:
         text = f"unchanged for {clock(seen.unchanged_s)}: nobody can tell from here whether {who} "
         text += "still runs it"
-        _say(console, text if ledger.complete else f"{text}; if it does not, {goes_on}")
+        say_on(console, text if ledger.complete else f"{text}; if it does not, {goes_on}")
     elif not ledger.complete:
-        _say(console, f"nobody runs it now; {goes_on}")
+        say_on(console, f"nobody runs it now; {goes_on}")
     page = seen.folder / "report.html"
     hint = f"report: {page}" if page.exists() else f"`lttune report {seen.folder}` writes a report"
-    _say(console, hint)
-
-
-def _say(console: Console, text: str) -> None:
-    """Prints what files say: in one line, without a terminal's controls."""
-    console.print(legible(text), markup=False, highlight=False, soft_wrap=True)
+    say_on(console, hint)

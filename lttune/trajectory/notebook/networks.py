@@ -13,17 +13,12 @@ from typing import TypeVar
 from lttune.config import LotteryConfig
 from lttune.config.fields import require
 from lttune.config.lottery.model import is_own_network
-from lttune.config.own import is_own_code
-from lttune.data.made import PICTURES
 from lttune.models.architectures import Make
 from lttune.models.own import made_known
 from lttune.models.own.code import NETWORK, NetworkFunction, read_code
 from lttune.models.own.row import LoadedNetwork
-from lttune.pruning.criteria.own import CRITERION
 from lttune.records.own import OwnCode, OwnPart, known_part
-from lttune.training.schedule import SCHEDULE
-from lttune.trajectory.branches.own import CONTROL_SETTING
-from lttune.trajectory.measurements.own import MEASURE
+from lttune.trajectory.checks.own_names import own_names
 
 _Key = TypeVar("_Key")
 _Row = TypeVar("_Row")
@@ -80,12 +75,8 @@ def with_parts(config: LotteryConfig, controls: Iterable[str]) -> dict[tuple[str
     Raises:
         ConfigError: with a line for each that cannot be imported.
     """
-    data = [config.data.name, config.target.data, config.pretrain.data]
-    named = [(CRITERION, config.prune.criterion), (SCHEDULE, config.train.schedule)]
-    named += [(PICTURES, name) for name in dict.fromkeys(data) if name is not None]
-    named += [(CONTROL_SETTING, name) for name in controls]
-    named += [(MEASURE, name) for name in config.train.measure]
-    codes = made_known((field, name) for field, name in named if is_own_code(name))
+    named = own_names(config, controls)
+    codes = made_known((field, name) for field, name in named if field != NETWORK)
     return {(code.field, code.name): known_part(code.field, code.name) for code in codes}
 
 

@@ -101,8 +101,7 @@ def trajectory(
         rules.attempt(lambda: check_idle(config, [config]))
     config, rows = with_networks(config, network)
     parts = with_parts(config, controls)
-    names = dict.fromkeys((config.data.name, config.target.data, config.pretrain.data))
-    datasets = {name: load(name) for name in filter(None, names)}
+    datasets = {name: load(name) for name in config.dataset_names}
     with rows_known(FAMILIES, rows), worker_settings():
         config = check_fit(config, datasets)
         check_own_parts([config], datasets, controls)
