@@ -53,7 +53,7 @@ def write(
 
     Raises:
         StorageError: if the folder holds no study, its lock of claims cannot be read, or it cannot
-            be written.
+            be made.
     """
     study = study or load(folder)
     path = study.folder / "report.html"
@@ -66,7 +66,8 @@ def write(
             section = verdict_section(verdicts, subtitle=subtitle, incomplete=study.incomplete)
         _write(Subject(study=study, design=design, note=note, verdicts=section, fixed=fixed), path)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error}") from None
+        # What could not be opened is in its text: a figure, or a file that computing needs.
+        raise StorageError(f"{path} cannot be made: {error}") from None
     return path
 
 

@@ -1,6 +1,7 @@
 """The table of promises names tests that exist, and every row or the reason why there is none."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -51,3 +52,16 @@ def test_a_row_names_tests_or_says_what_is_missing(name):
         # One name that pytest does not know has it run none of the others either.
         assert (TESTS / file).is_file()
         assert not function or function in names_in(file), test
+
+
+def test_the_readme_names_tests_beside_each_promise():
+    text = (TESTS.parent / "README.md").read_text()
+    table = text.partition("| promise | shown by |")[2].partition("\n\n")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| **")]
+    assert len(rows) >= 10
+    for row in rows:
+        named = re.findall(r"\[(\w+\.py)::(\w+)\]\(tests/([\w/]+\.py)\)", row)
+        assert named, row
+        for file, test, path in named:
+            assert Path(path).name == file
+            assert test in names_in(path), f"{path}::{test}"
