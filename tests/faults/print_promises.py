@@ -1,4 +1,9 @@
-"""Runs the tests of a table of promises and prints it: faults, inputs or rules."""
+"""Runs the tests of a table of promises and prints it: faults, inputs or rules.
+
+    python tests/faults/print_promises.py faults [REPORT]
+
+With a report that ``pytest --junitxml=REPORT -o junit_family=xunit1`` wrote, it only prints.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +21,11 @@ import yaml
 TESTS = Path(__file__).parents[1]
 
 
-def main(name: str) -> int:
+def main(name: str, report: str | None = None) -> int:
     """Returns 0 if every row that has tests passed."""
     table = yaml.safe_load((TESTS / "faults" / "promised.yaml").read_text())[name]
     asked = sorted({test for row in table.values() for test in row.get("tests", ())})
-    with tempfile.TemporaryDirectory() as scratch:
-        report = Path(scratch) / "junit.xml"
-        command = [sys.executable, "-m", "pytest", "-n", "3", "--dist", "loadfile"]
-        command += [f"--junitxml={report}", "-o", "junit_family=xunit1"]
-        subprocess.run(
-            [*command, *(f"tests/{test}" for test in asked)], cwd=TESTS.parent, check=False
-        )
-        results = outcomes(report)
+    results = tested(asked) if report is None else outcomes(Path(report))
     bad = 0
     for row, facts in table.items():
         counts = Counter[str]()
@@ -41,6 +40,18 @@ def main(name: str) -> int:
         note = f" ({facts['note']})" if "note" in facts else ""
         print(f"{row}  {state:8} {facts['what']}: {told}{note}")
     return 1 if bad else 0
+
+
+def tested(asked: Sequence[str]) -> dict[str, Counter[Any]]:
+    """Runs tests, and files of tests; returns ``outcomes``."""
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "junit.xml"
+        command = [sys.executable, "-m", "pytest", "-n", "3", "--dist", "loadfile"]
+        command += [f"--junitxml={report}", "-o", "junit_family=xunit1"]
+        subprocess.run(
+            [*command, *(f"tests/{test}" for test in asked)], cwd=TESTS.parent, check=False
+        )
+        return outcomes(report)
 
 
 def outcomes(report: Path) -> dict[str, Counter[Any]]:
@@ -60,4 +71,4 @@ def outcomes(report: Path) -> dict[str, Counter[Any]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))
