@@ -47,7 +47,7 @@ def one_line(text: str) -> str:
         ("--lottery.prune.fraction 20", "prune.fraction must be in (0, 1), got 20.0"),
         (
             "--lottery.prune.fractions.fc9 0.2",
-            "Unrecognized options: --lottery.prune.fractions.fc9",
+            "prune.fractions must be one of fc, fc1, fc2, out; got 'fc9'; did you mean 'fc2'?",
         ),
         ("--lottery.prune.fractions.out 0.001", "must remove one of the 100 weights of out"),
         ("--lottery.prune.scope global", "no effect when prune.scope is 'global'"),
