@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from digits_study import STUDY
 
 from lttune.errors import ConfigError
 from lttune.records.objectives import ObjectiveConfig
+from lttune.study.main import _read
 from lttune.study.settings import COUNTS, StudyConfig
 
 
@@ -138,7 +140,7 @@ def test_nothing_is_suggested_where_nothing_is_near():
     ],
 )
 def test_the_fraction_of_any_layer_is_a_flag(words, name):
-    found = main._read([*words], STUDY).lottery.prune.fractions
+    found = _read([*words], STUDY).lottery.prune.fractions
     assert found == {"out": 0.2, name: 0.3}
 
 

@@ -274,7 +274,9 @@ def test_the_command_for_mlflow_is_that_of_the_study(tmp_path, uri, told):
 def test_the_page_says_where_measurements_of_ones_own_are(tmp_path):
     rows = [row | {"measured.norm": 1.0, "end_measured.norm": 1.0} for row in anchor_rows()]
     said = words(write_study(tmp_path, rows))
-    assert "Measurements of your own, norm: columns measured.NAME (at the early-stopping step)" in said
+    assert (
+        "Measurements of your own, norm: columns measured.NAME (at the early-stopping step)" in said
+    )
 
 
 @pytest.mark.parametrize("info", [{}, {"runs": [run()]}])
