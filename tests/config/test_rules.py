@@ -235,10 +235,14 @@ def test_an_unknown_path_is_told_what_is_beside_it():
 
 
 def test_a_mistake_that_is_met_again_and_again_is_told_once():
-    with pytest.raises(ConfigError) as error, every_rule() as rules:
-        for _ in range(3):
-            rules.require(False, "train.lr", "> 0", 0)
-        rules.require(False, "train.steps", ">= 1", 0)
+    def met() -> None:
+        with every_rule() as rules:
+            for _ in range(3):
+                rules.require(False, "train.lr", "> 0", 0)
+            rules.require(False, "train.steps", ">= 1", 0)
+
+    with pytest.raises(ConfigError) as error:
+        met()
     assert str(error.value) == "train.lr must be > 0, got 0\ntrain.steps must be >= 1, got 0"
     again = JointError([error.value, ConfigError("train.lr must be > 0, got 0")])
     assert complaint(again).count("train.lr") == 1

@@ -39,8 +39,9 @@ def map_table(study: StudyFrame) -> tuple[pd.DataFrame, str, float]:
 
     Points of a design if they vary both, else the trials of the search. ``fraction`` is the first
     fraction that varies; ``gain`` the mean over replicates at the lowest of ``GAIN_DENSITIES`` that
-    half of the trajectories reach, NaN without a sound one; ``dense`` the mean accuracy of the dense networks; ``diverged`` the replicates with a
-    diverged network. Empty if nothing varies both.
+    half of the trajectories reach, NaN without a sound one; ``dense`` the mean accuracy of the
+    dense networks; ``diverged`` the replicates with a diverged network. Empty if nothing varies
+    both.
     """
     base = settings(study)
     for phase in (*phase_names(lambda p: p.is_design), *phase_names(lambda p: p.is_proposed)):
