@@ -11,7 +11,9 @@ from digits_place import lasting
 
 from lttune.__main__ import main
 from lttune.exchange.health import disks
-from lttune.exchange.health.cluster import EXPOSURES, _texts, cluster_findings
+from lttune.exchange.health.cluster import cluster_findings
+from lttune.exchange.health.clusters.file import texts_in
+from lttune.exchange.health.clusters.launcher import RULES
 from lttune.exchange.health.disks import room_finding
 from lttune.exchange.health.environment import environment_findings
 from lttune.exchange.health.repair import repair
@@ -195,7 +197,7 @@ def test_what_a_cluster_file_leaves_open_is_a_fault(change, rule, tmp_path, caps
     assert [what for what, _ in troubles(cluster_findings(path))] == [rule]
     assert main(["doctor", str(path)]) == 2
     assert f"FAULT   {rule}: " in capsys.readouterr().out
-    assert rule in [name for name, *_ in EXPOSURES]
+    assert rule in [name for name, *_ in RULES]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +223,7 @@ def test_what_aliases_stand_for_is_looked_at_once():
     shared = ["secret"]
     tree = [shared, {"again": shared, "itself": []}, shared]
     tree[1]["itself"].append(tree)
-    assert sorted(_texts(tree)) == ["again", "itself", "secret"]
+    assert sorted(texts_in(tree)) == ["again", "itself", "secret"]
 
 
 def test_a_repair_is_of_a_study(capsys):
