@@ -38,10 +38,20 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(place: Path, script: str, nodes: int = 1, **more: str) -> tuple[int, list[str], str]:
-    """Runs a script as Slurm does; returns its exit code, what was called, and what it printed."""
+def run(
+    place: Path, script: str, nodes: int = 1, there: str | None = None, **more: str
+) -> tuple[int, list[str], str]:
+    """Runs a script as Slurm does; returns its exit code, what was called, and what it printed.
+
+    Args:
+        place: where.
+        script: its name.
+        nodes: how many it asked for.
+        there: how many come to be in Ray's cluster; None is all.
+        more: variables of the environment.
+    """
     notes = place / "notes"
-    (place / "nodes").write_text(f"{nodes}\n")
+    (place / "nodes").write_text(f"{there or nodes}\n")
     given = {
         "PATH": os.environ["PATH"],
         "HOME": str(place),
@@ -86,9 +96,9 @@ def test_several_nodes_are_one_cluster_and_the_studys_end_is_the_jobs(place):
     assert flags(study)["--address"] == address
     assert flags(study)["--out"] == f"{place}/results"
     assert flags(study)["--tracking-uri"] == f"sqlite:///{place}/results/mlflow.db"
-    assert "--nodes=1 --nodelist=node-a ray start --block --num-cpus=16" in head
+    assert "--nodes=1 --ntasks=1 --nodelist=node-a ray start --block --num-cpus=16" in head
     assert head.endswith("--head --port=23456 --include-dashboard=false")
-    assert "--nodes=2 --exclude=node-a ray start --block --num-cpus=16" in workers
+    assert "--nodes=2 --ntasks=2 --exclude=node-a ray start --block --num-cpus=16" in workers
     assert workers.endswith(f"--address={address}")
     assert all("--cpus-per-task=16 --ntasks-per-node=1" in one for one in (head, workers))
     assert StudyConfig(name="x", address=address).address == address
@@ -109,3 +119,10 @@ def test_each_element_of_an_array_is_a_study_of_its_own(place):
     assert (found["--seed"], found["--name"]) == ("7", "sensitivity-7")
     assert found["--tracking-uri"] == f"sqlite:///{place}/results/mlflow-7.db"
     assert StudyConfig(name=found["--name"]).name == "sensitivity-7"
+
+
+def test_nodes_that_never_come_are_told_and_the_study_has_the_others(place):
+    code, called, said = run(place, "slurm.sbatch", nodes=3, there="2")
+    assert code == 5, said
+    assert "lttune: fewer than 3 nodes after five minutes\n" in said
+    assert len(called) == 3
