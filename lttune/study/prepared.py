@@ -34,12 +34,12 @@ from lttune.study.checks.configurations import (
     check_space,
 )
 from lttune.study.checks.examples import loaded_datasets, with_steps
+from lttune.study.checks.tracking import check_tracking
 from lttune.study.console.printing import say_on
 from lttune.study.declared import Space, Study
 from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
-from lttune.study.tracking.uri import resolve
 from lttune.training.engines import Needs, choose, make
 from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.checks import check_controls, check_idle, check_own_parts
@@ -136,7 +136,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         mistakes.attempt(lambda: _require_device(config))
         mistakes.attempt(lambda: check_address(config.address))
         # The environment may name what no flag was checked for.
-        mistakes.attempt(lambda: resolve(config.tracking_uri))
+        mistakes.attempt(lambda: check_tracking(config))
         wide = mistakes.attempt(lambda: _widened(study, config))
         points = mistakes.attempt(lambda: _points(study, config))
         space = wide.space_of(config) if wide else None

@@ -49,8 +49,13 @@ class Place:
         return self.root / "out" / "digits"
 
     @property
+    def database(self) -> Path:
+        # Of a cluster's study it is where all nodes see it.
+        return self.root.joinpath(*(["out"] if self.address else []), "mlflow.db")
+
+    @property
     def uri(self) -> str:
-        return f"sqlite:///{self.root}/mlflow.db"
+        return f"sqlite:///{self.database}"
 
     @property
     def flags(self) -> list[str]:
@@ -69,10 +74,9 @@ class Place:
         study: Study = STUDY,
         report: Callable[[Path], Path] = digits_study.report,
     ) -> Place:
-        database = self.root / "mlflow.db"
-        if not database.exists():
-            self.root.mkdir(parents=True, exist_ok=True)
-            database.write_bytes(empty_database())
+        if not self.database.exists():
+            self.database.parent.mkdir(parents=True, exist_ok=True)
+            self.database.write_bytes(empty_database())
         text = io.StringIO()
         with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
             self.exit_code = main(study, report, "", [*self.flags, *flags])
@@ -80,7 +84,8 @@ class Place:
         return self
 
     def copy(self, root: Path) -> Place:
-        shutil.copytree(self.root / "out", root / "out")
+        mlflows = shutil.ignore_patterns("mlflow.db*", "mlruns")
+        shutil.copytree(self.root / "out", root / "out", ignore=mlflows)
         return Place(root, self.address)
 
     def rows(self) -> list[Row]:

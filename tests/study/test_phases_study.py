@@ -65,7 +65,7 @@ class Place:
             ended(conductor, trial)
 
         study = replace(study, scales={"smoke": config, "paper": config})
-        uri = f"sqlite:///{self.root}/mlflow.db"
+        uri = f"sqlite:///{self.root}/out/mlflow.db"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Conductor, "started", on_start)
             patch.setattr(Conductor, "level", on_level)

@@ -92,7 +92,7 @@ def test_a_study_runs_on_every_node_of_a_cluster(cluster, tmp_path, monkeypatch,
     monkeypatch.setattr(Conductor, "level", noted)
     flags = ["--address", cluster.address, "--out", str(tmp_path / "out"), "--trials", "2"]
     flags += ["--engine", "torch"]
-    flags += ["--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"]
+    flags += ["--tracking-uri", f"sqlite:///{tmp_path}/out/mlflow.db"]
     assert main(STUDY, digits_study.report, "", flags) == 0
     assert "complete: 4 of 4 trials" in capsys.readouterr().out
     assert len(nodes) == 2
