@@ -122,8 +122,9 @@ def test_paths_of_any_name(made, cwd, capsys, command):
     shutil.copytree(made.parent, study.parent)
     words = [one.replace("S", str(study), 1) if one[0] == "S" else one for one in command.split()]
     out = str(cwd / f"out{SEQUENCE}")
-    main([one.replace("O", out, 1) if one[0] == "O" else one for one in words])
+    code = main([one.replace("O", out, 1) if one[0] == "O" else one for one in words])
     text = "".join(capsys.readouterr())
+    assert code == 0, text
     assert control_characters(text) == set()
     assert WRITTEN_OUT in text
 

@@ -16,6 +16,7 @@ import digits_study
 from digits_study import STUDY
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from sealed_cells import sealed_cells
 
 from lttune.records.schema import read
 from lttune.store.files import read_json
@@ -93,8 +94,8 @@ class Place:
 
     def cells(self) -> dict[str, int]:
         """Returns when each sealed cell was written, by its key."""
-        seals = (self.root / "out" / "cells").glob("??/*/seal.json")
-        return {seal.parent.name: seal.stat().st_mtime_ns for seal in seals}
+        found = sealed_cells(self.root / "out" / "cells")
+        return {key: (cell / "seal.json").stat().st_mtime_ns for key, cell in found.items()}
 
     def client(self) -> MlflowClient:
         return MlflowClient(self.uri)

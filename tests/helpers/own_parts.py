@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from own_networks import ROOT, page_block, run
 
 from lttune.config import LotteryConfig
@@ -87,6 +89,14 @@ def described(monkeypatch, field: str, name: str) -> None:
     source = known_part(field, name).source
     forget(monkeypatch)
     use_described({"own": [{"field": field, "name": name, "source": source}]}, "study.json")
+
+
+def worked_in_copy(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Returns a copy of a folder, worked in, whose parts nobody has made known."""
+    folder = shutil.copytree(home, tmp_path / "copy")
+    monkeypatch.chdir(folder)
+    forget(monkeypatch)
+    return folder
 
 
 NEWS = ("cell", "reused", "train_time_s", "eval_time_s", "trained")

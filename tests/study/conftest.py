@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -100,12 +99,9 @@ def parts_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def parts_copy(parts_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the folder, worked in, whose parts nobody has made known."""
-    from own_parts import forget
+    from own_parts import worked_in_copy
 
-    folder = Path(shutil.copytree(parts_home, tmp_path / "copy"))
-    monkeypatch.chdir(folder)
-    forget(monkeypatch)
-    return folder
+    return worked_in_copy(parts_home, tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -128,9 +124,6 @@ def gain_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def gain_copy(gain_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the folder, worked in, whose function nobody has made known."""
-    from own_parts import forget
+    from own_parts import worked_in_copy
 
-    folder = Path(shutil.copytree(gain_home, tmp_path / "copy"))
-    monkeypatch.chdir(folder)
-    forget(monkeypatch)
-    return folder
+    return worked_in_copy(gain_home, tmp_path, monkeypatch)

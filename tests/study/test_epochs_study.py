@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from pathlib import Path
 
 import pytest
 from digits_study import LOTTERY, SMOKE, STUDY
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from other_study import settings, stored
 from rich.console import Console
 from torch.utils.data import DataLoader
 
 from lttune.config.design import Point
 from lttune.data import load
 from lttune.errors import ConfigError
-from lttune.store.sealed import read_object, write_object
+from lttune.store.sealed import read_object
 from lttune.study.called import _flags
 from lttune.study.checks import configurations
 from lttune.study.checks.configurations import check_points, check_space
-from lttune.study.main import _settings
-from lttune.study.manifest import sheet
 from lttune.study.phases.estimate import Pace, plan
 from lttune.study.prepared import prepared
 
@@ -33,10 +31,6 @@ IN_EPOCHS = dataclasses.replace(STUDY, scales={"smoke": ASKED})
 
 def steps(epochs: int, batch: int) -> int:
     return epochs * len(DataLoader(range(1200), batch))
-
-
-def settings(*words: str, study=STUDY):
-    return _settings(list(words), study, "")
 
 
 def mistake(error: pytest.ExceptionInfo[BaseException]) -> str:
@@ -199,17 +193,8 @@ def test_a_flag_holds_before_the_file_in_either_unit(cwd):
     assert (train.epochs, train.steps) == (None, 30)
 
 
-def stored(config) -> Path:
-    folder = Path("results") / config.name
-    folder.mkdir(parents=True)
-    needed = prepared(config, STUDY)
-    values = sheet(needed.config, STUDY, needed.dataset, "torch")
-    write_object(folder / "study.json", {**values, "study_id": "x"})
-    return folder
-
-
 def test_of_another_study_the_epochs_are_taken_and_counted_anew(cwd, capsys):
-    folder = stored(dataclasses.replace(ASKED, name="other"))
+    folder = stored(prepared(dataclasses.replace(ASKED, name="other"), STUDY).config)
     written = read_object(folder / "study.json")["lottery"]["train"]
     assert (written["epochs"], written["steps"]) == (3.0, 60)
     words = ("--from", str(folder))

@@ -17,6 +17,7 @@ import tyro
 from digits_place import TIMES, empty_database
 from digits_study import LOTTERY, SMOKE, STUDY, report
 from one_process import one_process
+from sealed_cells import sealed_cells
 
 from analysis import load
 from lttune import run, trajectory
@@ -50,10 +51,6 @@ def done(tmp_path_factory):
     found = run_here(root)
     assert handlers() == before
     return found
-
-
-def cells(folder):
-    return {path.parent.name: path.parent for path in folder.glob("??/*/seal.json")}
 
 
 def test_a_study_is_run_to_its_end_and_its_records_are_a_frame(done):
@@ -117,7 +114,7 @@ def test_a_trajectory_keeps_the_cells_of_a_study_byte_for_byte(done, tmp_path, e
         folder = run_here(tmp_path, engine="torch").folder.parent / "cells"
     found = trajectory(MINE, controls=("reinit", "random"), store=tmp_path / "cells", engine=engine)
     assert not any(one.row["reused"] for level in found for one in level.networks)
-    mine, theirs = cells(tmp_path / "cells"), cells(folder)
+    mine, theirs = sealed_cells(tmp_path / "cells"), sealed_cells(folder)
     assert len(mine) == 7
     assert mine.keys() == theirs.keys()
     for key, cell in mine.items():
@@ -128,10 +125,10 @@ def test_a_trajectory_keeps_the_cells_of_a_study_byte_for_byte(done, tmp_path, e
 
 def test_a_trajectory_takes_what_a_study_has_trained(done, tmp_path):
     store = shutil.copytree(done.folder.parent / "cells", tmp_path / "cells")
-    before = cells(store).keys()
+    before = sealed_cells(store).keys()
     found = trajectory(MINE.override({"levels": 3}), store=str(store))
     assert [level.row["reused"] for level in found] == [True, True, True, False]
-    assert len(cells(store).keys() - before) == 1
+    assert len(sealed_cells(store).keys() - before) == 1
 
 
 def test_a_study_may_be_declared_in_a_notebook(tmp_path):

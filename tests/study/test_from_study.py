@@ -2,62 +2,28 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from control_sequences import control_characters
 from digits_place import Place
 from digits_study import SMOKE, STUDY
 from one_process import one_process
+from other_study import OTHER, damage, settings, stored
 
 from lttune.config import flatten
-from lttune.data import load
 from lttune.errors import LttuneError
 from lttune.store.files import read_json
 from lttune.store.sealed import read_object, write_object
 from lttune.study.checks.taken import OWN, taken_settings
-from lttune.study.declared import Study
-from lttune.study.main import _last, _settings, main
-from lttune.study.manifest import sheet
-from lttune.study.settings import StudyConfig
-
-OTHER = dataclasses.replace(
-    SMOKE,
-    name="other",
-    scale="paper",
-    out=Path("elsewhere"),
-    trials=9,
-    controls=("reinit",),
-    control_densities=(0.5,),
-    tracking_uri="http://me:secret@host",
-    address="auto",
-    max_concurrent=7,
-    engine="torch",
-    max_time="2h",
-    seed=5,
-    lottery=SMOKE.lottery.override({"train.lr": 0.02, "prune.fractions.fc1": 0.3}),
-)
+from lttune.study.main import _last, main
 
 
 @pytest.fixture
 def other(cwd) -> Path:
     return stored(OTHER)
-
-
-def stored(config: StudyConfig, **changes: Any) -> Path:
-    folder = Path("results") / config.name
-    folder.mkdir(parents=True)
-    values = sheet(config, STUDY, load("digits"), "torch")
-    write_object(folder / "study.json", {**values, "study_id": "x", **changes})
-    return folder
-
-
-def settings(*words: str, study: Study = STUDY) -> StudyConfig:
-    return _settings(list(words), study, "")
 
 
 def test_its_settings_are_taken_and_not_who_where_and_how_long_it_ran(other, capsys):
@@ -114,17 +80,6 @@ def test_mistakes_in_flags_are_told_before_the_other_study(refused, cwd):
     code, text = refused("--from", "results/none")
     assert code == 74
     assert text == "lttune: error: results/none is no study: it has no study.json\n"
-
-
-def damage(folder: Path, path: str, value: Any, sheet: dict[str, Any] | None = None) -> None:
-    """Sets a field of a sheet, by its dotted path; None is of the one in the folder."""
-    values = copy.deepcopy(sheet or read_object(folder / "study.json"))
-    *groups, last = path.split(".")
-    inside = values
-    for group in groups:
-        inside = inside[group]
-    inside[last] = value
-    write_object(folder / "study.json", values)
 
 
 def test_a_damaged_file_and_a_newer_one_are_told(refused, other):

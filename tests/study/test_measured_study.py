@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import runpy
-import shutil
 from pathlib import Path
 
 import micro_study
@@ -16,7 +15,8 @@ import torch
 from digits_place import lasting
 from measures import SEEN
 from own_networks import page_block
-from own_parts import PARTS_PAGE, assert_refused, forget, run_parts, write_page
+from own_parts import PARTS_PAGE, assert_refused, run_parts, worked_in_copy, write_page
+from sealed_cells import sealed_cells
 
 from lttune.__main__ import main as lttune
 from lttune.exchange.tickets import Place, find_network
@@ -45,14 +45,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture
 def copy(home, tmp_path, monkeypatch):
-    folder = Path(shutil.copytree(home, tmp_path / "copy"))
-    monkeypatch.chdir(folder)
-    forget(monkeypatch)
-    return folder
-
-
-def cells(folder):
-    return {path.parent.name for path in (folder / "results/cells").glob("??/*/seal.json")}
+    return worked_in_copy(home, tmp_path, monkeypatch)
 
 
 def test_the_pages_test_passes(copy):
@@ -155,7 +148,7 @@ def test_a_ticket_is_taken_to_other_settings_without_the_code_that_measures(copy
 
 
 def test_a_study_that_is_run_again_trains_nothing_wherever_its_file_is(copy):
-    before = cells(copy)
+    before = sealed_cells(copy / "results/cells")
     assert run_parts(copy, *FLAGS)[0] == 0
     (copy / "elsewhere").mkdir()
     (copy / "look.py").rename(copy / "elsewhere/moved.py")
@@ -163,7 +156,7 @@ def test_a_study_that_is_run_again_trains_nothing_wherever_its_file_is(copy):
         copy, "--name", "again", "--lottery.train.measure", "elsewhere/moved.py:look"
     )
     assert code == 0, said
-    assert cells(copy) == before
+    assert sealed_cells(copy / "results/cells") == before
     assert all(row["reused"] for row in read(Path("results/again/records.parquet")))
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 from digits_study import SMOKE, STUDY, report
+from other_study import OTHER, damage, settings, stored
 from own_parts import assert_refused, run_parts
-from test_from_study import OTHER, damage, settings, stored
 
 from lttune.__main__ import main as lttune
 from lttune.config.design import Point

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import runpy
-import shutil
 import sys
 
 import pytest
 import torch
 from own_networks import MLP, left, page_block, run, written
+from own_parts import worked_in_copy
 from safetensors.torch import load_file
+from sealed_cells import sealed_cells
 
 from lttune.__main__ import main as lttune
 from lttune.models.architectures import FAMILIES
@@ -42,8 +43,7 @@ def home(tmp_path_factory):
 @pytest.fixture
 def copy(home, tmp_path, monkeypatch):
     """A copy of the folder, worked in, whose networks nobody has made known."""
-    folder = shutil.copytree(home, tmp_path / "copy")
-    monkeypatch.chdir(folder)
+    folder = worked_in_copy(home, tmp_path, monkeypatch)
     for name in [name for name in FAMILIES if ":" in name]:
         monkeypatch.delitem(FAMILIES, name)
     return folder
@@ -199,12 +199,12 @@ def test_no_room_is_made_for_what_a_description_promises(copy, capsys):
 
 
 def test_a_finished_study_trains_nothing_again_wherever_its_file_is(copy):
-    cells = {p.parent.name for p in (copy / "results/cells").glob("??/*/seal.json")}
+    cells = sealed_cells(copy / "results/cells")
     (copy / "elsewhere").mkdir()
     (copy / "patches.py").rename(copy / "elsewhere/moved.py")
     flags = ["--name", "again", "--lottery.model.name", "elsewhere/moved.py:network"]
     assert run(copy, *flags)[0] == 0
-    assert {p.parent.name for p in (copy / "results/cells").glob("??/*/seal.json")} == cells
+    assert sealed_cells(copy / "results/cells") == cells
     assert all(row["reused"] for row in read(copy / "results/again/records.parquet"))
 
 

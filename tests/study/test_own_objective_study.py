@@ -15,6 +15,7 @@ import optuna
 import pytest
 from digits_place import empty_database
 from own_parts import run_gain
+from sealed_cells import sealed_cells
 
 from lttune.__main__ import main as lttune
 from lttune.records.own import parts
@@ -113,9 +114,9 @@ def test_the_sheet_says_whose_code_it_was_and_no_network_does(gain_home):
     assert (own["field"], own["name"]) == ("objective.name", NAME)
     assert len(own["source"]) == 64
     assert (sheet["objective"]["name"], sheet["objective"]["directions"]) == (NAME, ["maximize"])
-    seals = list((gain_home / "results/cells").glob("??/*/seal.json"))
-    assert seals
-    assert not any(own["source"] in seal.read_text() for seal in seals)
+    cells = sealed_cells(gain_home / "results/cells").values()
+    assert cells
+    assert not any(own["source"] in (cell / "seal.json").read_text() for cell in cells)
 
 
 def test_mlflow_sorts_by_it(gain_home):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from own_parts import assert_refused, run_parts
+from sealed_cells import sealed_cells
 from sklearn.datasets import load_digits
 
 from lttune.__main__ import main as lttune
@@ -141,12 +142,8 @@ def test_what_trains_needs_the_schedule_from_the_user_and_the_right_one(parts_co
     assert len(read(STUDY / "transfer.parquet")) == 1 + 3
 
 
-def cells(folder):
-    return {path.parent.name for path in (folder / "results/cells").glob("??/*/seal.json")}
-
-
 def test_a_study_that_is_run_again_trains_nothing_wherever_its_file_is(parts_copy):
-    before = cells(parts_copy)
+    before = sealed_cells(parts_copy / "results/cells")
     (parts_copy / "elsewhere").mkdir()
     (parts_copy / "mine.py").rename(parts_copy / "elsewhere/moved.py")
     flags = ["--lottery.prune.criterion", "elsewhere/moved.py:score"]
@@ -155,7 +152,7 @@ def test_a_study_that_is_run_again_trains_nothing_wherever_its_file_is(parts_cop
     flags += ["--controls", "reinit", "random", "elsewhere/moved.py:other_units"]
     code, said = run_parts(parts_copy, *flags)
     assert code == 0, said
-    assert cells(parts_copy) == before
+    assert sealed_cells(parts_copy / "results/cells") == before
     assert all(row["reused"] for row in read(parts_copy / "results/again/records.parquet"))
 
 
