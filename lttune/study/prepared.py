@@ -19,7 +19,7 @@ from lttune.config.phase import phase_of
 from lttune.config.rules import every_mistake, every_rule
 from lttune.data import Dataset
 from lttune.data.epochs import counted_lengths
-from lttune.data.transforms import outline
+from lttune.data.transforms import shape_and_classes
 from lttune.errors import ResourceError
 from lttune.models import Network
 from lttune.models.own import NETWORK, lines_told, made_known
@@ -275,7 +275,7 @@ def _networks(
     found: dict[Hashable, Network] = {}
     for config in configs:
         dataset = datasets[config.data.name]
-        key = config.model, config.prune.exclude, outline(dataset, config.data)
+        key = config.model, config.prune.exclude, shape_and_classes(dataset, config.data)
         if key not in found:
             found[key] = network_of(config, dataset)
     return found.values()
