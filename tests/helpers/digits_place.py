@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import digits_study
 from digits_study import STUDY
@@ -19,19 +18,19 @@ from mlflow.entities import Run
 from sealed_cells import sealed_cells
 
 from lttune.records.schema import read
+from lttune.records.tables import Row
 from lttune.store.files import read_json
 from lttune.study.declared import Study
 from lttune.study.main import main
 from lttune.study.tracking.database import settle_sqlite
 from lttune.study.tracking.store import open_store
 
-Row = dict[str, Any]
 TIMES = ("train_time_s", "eval_time_s", "trained", "reused")
 """Columns that differ between two runs of the same study."""
 
 
 @dataclass
-class Place:
+class StudyPlace:
     """Where one study and its MLflow database are."""
 
     root: Path
@@ -73,7 +72,7 @@ class Place:
         *flags: str,
         study: Study = STUDY,
         report: Callable[[Path], Path] = digits_study.report,
-    ) -> Place:
+    ) -> StudyPlace:
         if not self.database.exists():
             self.database.parent.mkdir(parents=True, exist_ok=True)
             self.database.write_bytes(empty_database())
@@ -83,10 +82,10 @@ class Place:
         self.printed = text.getvalue()
         return self
 
-    def copy(self, root: Path) -> Place:
+    def copy(self, root: Path) -> StudyPlace:
         mlflows = shutil.ignore_patterns("mlflow.db*", "mlruns")
         shutil.copytree(self.root / "out", root / "out", ignore=mlflows)
-        return Place(root, self.address)
+        return StudyPlace(root, self.address)
 
     def rows(self) -> list[Row]:
         return read(self.folder / "records.parquet")

@@ -11,7 +11,7 @@ import digits_study
 import psutil
 import pytest
 import ray
-from digits_place import Place, lasting
+from digits_place import StudyPlace, lasting
 from digits_study import STUDY
 from one_process import one_process
 from ray.cluster_utils import Cluster
@@ -155,10 +155,10 @@ def test_a_node_that_is_lost_costs_nothing(tmp_path, monkeypatch, cwd):
 
         with monkeypatch.context() as patch:
             patch.setattr(Conductor, "level", losing)
-            ended = Place(tmp_path / "lost", cluster.address).run(*flags)
+            ended = StudyPlace(tmp_path / "lost", cluster.address).run(*flags)
     assert len(lost) == 1
     assert (ended.exit_code, ended.states()) == (0, ["complete"] * 4), ended.printed
     with one_process():
-        alone = Place(tmp_path / "alone").run(*flags, "--max-concurrent", "1")
+        alone = StudyPlace(tmp_path / "alone").run(*flags, "--max-concurrent", "1")
     assert lasting(ended.rows()) == lasting(alone.rows())
     assert ended.statuses() == alone.statuses()
