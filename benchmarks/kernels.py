@@ -34,7 +34,7 @@ LEVELS = 21
 EVAL_EVERY = 100
 """Steps; a level's cost includes this share of an evaluation."""
 ENGINES: tuple[str, ...] = ("sparse", "torch", "eager")
-Times = tuple[float, float]
+StepTimes = tuple[float, float]
 """Microseconds of a step, and of an evaluation divided by the steps between two."""
 
 
@@ -110,7 +110,7 @@ class Bench:
 
     def level(
         self, start: Mapping[str, Tensor], mask: Mask, repetitions: int
-    ) -> tuple[dict[str, Times], dict[str, Tensor]]:
+    ) -> tuple[dict[str, StepTimes], dict[str, Tensor]]:
         """Returns what a step and its share of an evaluation take (us), and weights to prune by."""
         # As in a ticket: what is pruned is zero, else the torch engine would hold its value.
         start = apply(start, mask)
@@ -127,7 +127,7 @@ class Bench:
         }
         runs["eager"] = lambda: eager.run(*self.floats[0], self.batches)
         evaluations["eager"] = lambda: [eager.evaluate(*part) for part in self.floats[1:]]
-        times: dict[str, list[Times]] = {name: [] for name in ENGINES}
+        times: dict[str, list[StepTimes]] = {name: [] for name in ENGINES}
         for repetition in range(repetitions):
             first = repetition % len(ENGINES)
             for name in ENGINES[first:] + ENGINES[:first]:

@@ -32,7 +32,7 @@ WAIT_MS = 90_000
 """Milliseconds within which the page must show what is waited for, on a busy machine too."""
 
 
-class MissingError(Exception):
+class UnavailableError(Exception):
     """A program that the page cannot be shown without."""
 
 
@@ -40,12 +40,12 @@ def chromium() -> str:
     """Returns the path of the machine's Chromium.
 
     Raises:
-        MissingError: if there is none.
+        UnavailableError: if there is none.
     """
     for name in PROGRAMS:
         if path := shutil.which(name):
             return path
-    raise MissingError(f"there is no {', '.join(PROGRAMS)}: on Debian, apt install chromium")
+    raise UnavailableError(f"there is no {', '.join(PROGRAMS)}: on Debian, apt install chromium")
 
 
 @contextmanager
@@ -180,7 +180,7 @@ def _await_server(process: subprocess.Popen[bytes], address: str) -> None:
             urllib.request.urlopen(f"{address}/health", timeout=5).close()
         except (urllib.error.URLError, TimeoutError):
             if process.poll() is not None or time.monotonic() > last:
-                raise MissingError(f"MLflow's server did not start at {address}") from None
+                raise UnavailableError(f"MLflow's server did not start at {address}") from None
             time.sleep(0.2)
         else:
             return

@@ -18,7 +18,7 @@ import pandas as pd
 from analysis import load
 from analysis.claims import Registry, of_studies, read, verdicts
 from analysis.claims.markdown import markdown_page
-from analysis.claims.of_studies import evidence
+from analysis.claims.of_studies import grounds
 from analysis.frame import StudyFrame
 from analysis.statistics.verdicts.verdict import JUDGED
 from analysis.tables.design.region import is_sane, sane_region
@@ -54,7 +54,7 @@ class Page:
 
         Without a lock, which would be of other claims, none of them is confirmatory.
         """
-        found = evidence([self.studies["claims"]]) | {"lock": None}
+        found = grounds([self.studies["claims"]]) | {"lock": None}
         return verdicts(registry=self.today, **found)
 
     @cached_property

@@ -93,7 +93,7 @@ def main() -> int:
                 paths = shoot(page, address, flags.study, flags.folder)
             with mlflow_page.browser(WIDTH, HEIGHT) as page:
                 paths.append(shoot_report(page, address, flags.study, flags.folder))
-    except mlflow_page.MissingError as error:
+    except mlflow_page.UnavailableError as error:
         print(f"screenshots: error: {error}", file=sys.stderr)
         return 2
     for path in paths:

@@ -183,7 +183,8 @@ def complaint(error: Exception) -> str:
 
 
 def _lines(error: Exception) -> list[str]:
+    """Returns an error's lines, each once."""
     text = str(error) or type(error).__name__
     if isinstance(error, ConfigError | JointError):
-        return text.split("\n")
+        return [*dict.fromkeys(text.split("\n"))]
     return [" ".join(line.strip() for line in text.splitlines())]

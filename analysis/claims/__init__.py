@@ -10,7 +10,7 @@ from analysis.claims.file.claim import Claim
 from analysis.claims.file.question import Question
 from analysis.claims.file.reader import Registry, as_registry, read
 from analysis.claims.lock import Lock
-from analysis.claims.of_studies import evidence, is_any_tested, of_studies
+from analysis.claims.of_studies import grounds, is_any_tested, of_studies
 from analysis.claims.pilot import pilot_spreads
 from analysis.claims.power import power_table
 from analysis.claims.verdicts import sensitivity, verdicts
@@ -22,7 +22,7 @@ __all__ = [
     "Question",
     "Registry",
     "as_registry",
-    "evidence",
+    "grounds",
     "is_any_tested",
     "of_studies",
     "pilot_spreads",

@@ -44,10 +44,10 @@ def of_studies(
     Raises:
         StorageError: if a file there is no lock, or the figure of importances cannot be read.
     """
-    return verdicts(registry=registry or read(), **evidence(studies, lock))
+    return verdicts(registry=registry or read(), **grounds(studies, lock))
 
 
-def evidence(studies: Sequence[StudyFrame], lock: Lock | None = None) -> dict[str, Any]:
+def grounds(studies: Sequence[StudyFrame], lock: Lock | None = None) -> dict[str, Any]:
     """Returns what ``verdicts`` and ``sensitivity`` are given of studies, but for the claims."""
     layers = [study.layers for study in studies if len(study.layers)]
     created = [study.info["created"] for study in studies if study.info.get("created")]

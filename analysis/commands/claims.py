@@ -123,18 +123,18 @@ def _power(flags: Flags, registry: Registry) -> None:
 
 def _table(flags: Flags, registry: Registry) -> pd.DataFrame:
     """Returns the table of power, with the noise of the pilot where there is one."""
-    from analysis.claims import evidence, pilot_spreads, power_table
+    from analysis.claims import grounds, pilot_spreads, power_table
     from analysis.frame import load
 
     pilot = None
     if flags.studies:
-        found = evidence([load(folder) for folder in flags.studies])
+        found = grounds([load(folder) for folder in flags.studies])
         pilot = pilot_spreads(found["records"], registry, found["layers"])
     return power_table(registry, sd=flags.sd / 100, sd_log=flags.sd_log, n=flags.n, pilot=pilot)
 
 
 def _check(flags: Flags, registry: Registry) -> None:
-    from analysis.claims import evidence, lock, of_studies, sensitivity
+    from analysis.claims import grounds, lock, of_studies, sensitivity
     from analysis.claims.wording import estimate_text, p_text
     from analysis.frame import load
     from analysis.statistics.verdicts.verdict import UNTESTED
@@ -159,7 +159,7 @@ def _check(flags: Flags, registry: Registry) -> None:
         say(f"{row['claim']}: {UNTESTED}. {row['reason']}")
     say(", ".join(f"{count} {word}" for word, count in table["verdict"].value_counts().items()))
     if flags.sensitivity:
-        found = sensitivity(registry=registry, **evidence(studies, locked))
+        found = sensitivity(registry=registry, **grounds(studies, locked))
         shown = found[(found.iloc[:, 2:] != UNTESTED).any(axis=1)]
         say(*shown.to_string(index=False).split("\n"))
     if flags.out is not None:

@@ -99,7 +99,7 @@ def controls(study: StudyFrame, subtitle: str) -> Drawing | None:
         height = 1.3 + 2.5 * len(panels)
         figure = canvas.new_figure(title, subtitle, study.incomplete, height)
         grid = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-        below = lines.frame(grid[0], table, 100.0)
+        below = lines.fit_axis(grid[0], table, 100.0)
         for ax, (family, names) in zip(grid, panels.items(), strict=True):
             shown: dict[str, Look] = {"trunk": TICKET, **lines.looks(names)}
             lines.draw_lines(ax, table, shown, factor=100.0, banded=["trunk"])

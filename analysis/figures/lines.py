@@ -156,7 +156,7 @@ def with_counts(name: str, mean: pd.DataFrame, flags: Mapping[str, str] = FLAGS)
     return f"{name} (n = {n}{''.join(told)})"
 
 
-def frame(ax: Axes, table: pd.DataFrame, factor: float = 1.0, *, cut: bool = True) -> int:
+def fit_axis(ax: Axes, table: pd.DataFrame, factor: float = 1.0, *, cut: bool = True) -> int:
     """Sets the axis to the curves; returns how many points of means are cut off below it.
 
     Without ``cut`` none is, with it those far below all others, as after a divergence.

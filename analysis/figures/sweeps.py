@@ -57,7 +57,7 @@ def _figure(
             black = [value for value, look in shown.items() if look.color == palette.BLACK]
             banded = list(shown) if len(shown) <= MOST_BANDS else black
             lines.draw_lines(ax, tables[measure], shown, factor=scale, names=names, banded=banded)
-            below = lines.frame(ax, tables[measure], scale, cut=measure != "early_stop_step")
+            below = lines.fit_axis(ax, tables[measure], scale, cut=measure != "early_stop_step")
             note = f"\n{below} means below the frame" if below else ""
             canvas.panel_title(ax, f"{name}{note}", size=9.5, across=2)
             ax.set_xlabel(axes.DENSITY, size=9)

@@ -31,7 +31,7 @@ BASE_ROLE = "paper"
 """Role of the base configuration."""
 
 
-def confirmed(study: StudyFrame) -> pd.DataFrame:
+def confirmed_trials(study: StudyFrame) -> pd.DataFrame:
     """Returns the trials that confirm others with ``name``, their label without the replicate.
 
     ``settings`` is what they vary, as text.
@@ -56,7 +56,7 @@ def confirmation_table(study: StudyFrame) -> pd.DataFrame:
     the objective by which it was chosen, ``fresh`` the same on these replicates, both on validation
     data; missing for the base configuration and where the objective has several values.
     """
-    trials = confirmed(study)
+    trials = confirmed_trials(study)
     networks = confirmed_networks(study, trials)
     rows: list[dict[str, Any]] = []
     for name, mine in trials.groupby("name", sort=False):
@@ -86,7 +86,7 @@ def confirmation_table(study: StudyFrame) -> pd.DataFrame:
 
 
 def confirmed_networks(study: StudyFrame, trials: pd.DataFrame) -> pd.DataFrame:
-    """Returns the tickets of ``confirmed`` trials, with their ``name`` and ``is_base``."""
+    """Returns the tickets of ``confirmed_trials``, with their ``name`` and ``is_base``."""
     tickets = study.records[study.records["branch"] == "trunk"]
     names = trials[["number", "name", "is_base"]].rename(columns={"number": "trial"})
     return tickets.merge(names, on="trial")

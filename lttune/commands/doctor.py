@@ -11,13 +11,17 @@ import tyro
 from lttune.config.fields import require
 from lttune.config.output.escaped import say
 
+ENDINGS = (".yaml", ".yml", ".sbatch")
+"""What the names of files that start a cluster end with."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
     """What is looked at."""
 
     what: Annotated[Path | None, tyro.conf.Positional] = None
-    """Folder of a study, results/NAME, or a .yaml file for `ray up`. None is this machine."""
+    """Folder of a study, results/NAME, or a file that starts a cluster: .yaml for `ray up` or
+    KubeRay, .sbatch for Slurm. None is this machine."""
     repair: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Make a study's tables anew from its trials and the networks in the store; nothing is
     trained."""
@@ -29,7 +33,7 @@ class Flags:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        is_study = self.what is not None and self.what.suffix not in (".yaml", ".yml")
+        is_study = self.what is not None and not _starts_cluster(self.what)
         require(is_study or not self.repair, "--repair", "given with a study's folder", self.what)
 
 
@@ -39,7 +43,7 @@ def main(flags: Flags) -> int:
         from lttune.exchange.health.machine import machine_findings
 
         found = machine_findings(flags.out, flags.tracking_uri)
-    elif flags.what.suffix in (".yaml", ".yml"):
+    elif _starts_cluster(flags.what):
         from lttune.exchange.health.cluster import cluster_findings
 
         found = cluster_findings(flags.what)
@@ -51,6 +55,11 @@ def main(flags: Flags) -> int:
         found = study_findings(flags.what, flags.tracking_uri)
     say(*(one.line for one in found))
     return next((one.exit_code for one in found if one.exit_code), 0)
+
+
+def _starts_cluster(what: Path) -> bool:
+    # A study may be called as such a file is.
+    return what.suffix in ENDINGS and not what.is_dir()
 
 
 def _repair(study: Path) -> None:

@@ -1,9 +1,9 @@
 """The phases that a study goes through, in one table: what each one is.
 
 Settings, plan, search, confirmation, console, exports and analysis loop over ``PHASES``. A new
-phase is a row of it and a name in ``PhaseName``; one whose points come from elsewhere has functions
-of its own in ``lttune.study.phases.planned`` and, unless it is known beforehand, in
-``lttune.study.search.searcher``.
+phase is a row of it and a name in ``PhaseName``; one whose points come from elsewhere has a row of
+its own in ``ORIGINS``, a function in ``lttune.study.phases.planned`` and, unless it is known
+beforehand, one in ``lttune.study.search.searcher``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,28 @@ PhaseName = Literal["anchor", "sweep", "design", "tune", "search", "random", "co
 Origin = Literal["base", "declared", "proposed", "drawn", "winners"]
 """base: the base configuration; declared: points of the study file; proposed, drawn: points of the
 study's space that a sampler proposes, or that chance alone draws; winners: the best of others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointSource:
+    """What holds of the points of one origin, in whichever phase."""
+
+    needs: Literal["space", "points"] | None = None
+    """What of a study they are taken from: its space, whose ends are then checked before anything
+    starts, or the points that it declares; None if from neither."""
+    is_known_beforehand: bool = True
+    """Whether they are known before any trial has ended: planned at once, and checked if they are
+    neither the base nor declared."""
+
+
+ORIGINS: dict[Origin, PointSource] = {
+    "base": PointSource(),
+    "declared": PointSource(needs="points"),
+    "proposed": PointSource(needs="space", is_known_beforehand=False),
+    "drawn": PointSource(needs="space", is_known_beforehand=False),
+    "winners": PointSource(is_known_beforehand=False),
+}
+"""Where points come from -> what holds of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +74,17 @@ class Phase:
     @property
     def is_known_beforehand(self) -> bool:
         """Whether its trials are known before any other has ended."""
-        return not self.is_of_space and not self.confirms
+        return ORIGINS[self.origin].is_known_beforehand
 
     @property
     def is_of_space(self) -> bool:
-        """Whether its points are drawn from the study's space, by whomever."""
-        return self.is_proposed or self.is_drawn
+        """Whether its points are taken from the study's space, by whomever."""
+        return ORIGINS[self.origin].needs == "space"
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether its points are taken from those that the study declares for it."""
+        return ORIGINS[self.origin].needs == "points"
 
     @property
     def is_awaited(self) -> bool:

@@ -231,7 +231,8 @@ def every_rule(*, part: bool = True) -> Iterator[Rules]:
             raise
     finally:
         _IN_WORK.reset(token)
-    told = rules.told()
+    # One mistake may be met at each point of a design.
+    told = [*dict.fromkeys(rules.told())]
     if told and outer is not None:
         outer.broken += told
     elif told:

@@ -26,7 +26,7 @@ ANGLES = 4
 Change = Callable[[np.ndarray], np.ndarray]
 
 
-def outline(dataset: Dataset, config: DataConfig) -> tuple[tuple[int, ...], int]:
+def shape_and_classes(dataset: Dataset, config: DataConfig) -> tuple[tuple[int, ...], int]:
     """Returns the shape of the pictures and the number of classes that ``as_asked`` would give.
 
     Raises:
@@ -79,9 +79,9 @@ def as_asked(dataset: Dataset, config: DataConfig) -> Dataset:
     """Returns the dataset as ``pool``, ``blur`` and ``task`` ask for it, pixels still uint8.
 
     Raises:
-        ConfigError: as ``outline`` does.
+        ConfigError: as ``shape_and_classes`` does.
     """
-    outline(dataset, config)
+    shape_and_classes(dataset, config)
     if config.pool > 1:
         dataset = _mapped(dataset, lambda x: shrunk(x, config.pool))
     if config.blur > 1:

@@ -32,8 +32,8 @@ from lttune.store.files import reason_of
 from lttune.store.store import Store, Stored
 from lttune.trajectory import supermasks
 from lttune.trajectory.lab import Lab, network_of
-from lttune.trajectory.lottery import Level, trajectories
-from lttune.trajectory.task import mask_of, require_bits, weights_of
+from lttune.trajectory.lottery import trajectories
+from lttune.trajectory.task import Level, mask_of, require_bits, weights_of
 
 RECORDS = "records.parquet"
 TICKET_MEASURES = (

@@ -55,11 +55,11 @@ OF_EVERY_NETWORK = (
 )
 """Measures of which no network lacks a value; evaluations that are not always made may be null."""
 
-_Rule = tuple[str, Callable[[float], bool]]
+_Range = tuple[str, Callable[[float], bool]]
 """In words and as a test."""
 
 
-def _between(low: float, high: float) -> _Rule:
+def _between(low: float, high: float) -> _Range:
     return f"in [{low:g}, {high:g}]", lambda value: low <= value <= high
 
 
@@ -68,14 +68,14 @@ QUOTIENT_ERROR = 1e-6
 LARGEST_LOSS = 1e39
 """Above every cross-entropy of float32 logits, in nats; its square is a number, too."""
 _SHARE = _between(0, 1)
-_LOSS: _Rule = (
+_LOSS: _Range = (
     f"at most {LARGEST_LOSS:g} away from 0, or not finite",
     lambda value: abs(value) <= LARGEST_LOSS or not math.isfinite(value),
 )
 _STEPS, _SECONDS = _between(0, MOST_STEPS), _between(0, 1e12)
-_COUNT: _Rule = ("at least 0", lambda value: value >= 0)
+_COUNT: _Range = ("at least 0", lambda value: value >= 0)
 
-RANGES: dict[str, _Rule] = {
+RANGES: dict[str, _Range] = {
     "density": ("in (0, 1]", lambda value: 0 < value <= 1),
     "prunable": ("at least 1", lambda value: value >= 1),
     "trial": _COUNT,

@@ -17,7 +17,7 @@ import ray
 from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, on_interrupt
 from lttune.data.made import carried, keep_made
-from lttune.data.transforms import outline
+from lttune.data.transforms import shape_and_classes
 from lttune.errors import StorageError
 from lttune.records.capacity import capacity
 from lttune.records.folder import computed_from
@@ -119,7 +119,7 @@ class Conductor:
         config, study, datasets = needed.config, needed.study, needed.datasets
         self._needed, self._config, self._study, self._datasets = needed, config, study, datasets
         self._report, self._began, self._death = report, began, death
-        self._classes = outline(needed.dataset, config.lottery.data)[1]
+        self._classes = shape_and_classes(needed.dataset, config.lottery.data)[1]
         self._levels, self._interrupts = dict[int, int](), list[Interrupted]()
         self._limit: TimeLimit | None = None
         self._ran, self._concurrent = False, config.max_concurrent or capacity().cores

@@ -95,15 +95,15 @@ class Study:
         }
 
     def _require_declarable(self, name: str) -> None:
-        ok = phase_of(name).origin == "declared"
-        rule = f"of {', '.join(phase_names(lambda p: p.origin == 'declared'))}"
+        ok = phase_of(name).is_declared
+        rule = f"of {', '.join(phase_names(lambda phase: phase.is_declared))}"
         require(ok, "points", rule, name)
 
     def _can(self, phase: Phase, declared: Mapping[PhaseName, Sequence[Point]]) -> bool:
         """Returns whether the study has what a phase takes its points from."""
         if phase.confirms:
             return any(self._can(p, declared) for p in PHASES.values() if p.best_of)
-        if phase.origin == "declared":
+        if phase.is_declared:
             return bool(declared.get(phase.name))
         return not phase.is_of_space or bool(self.space)
 

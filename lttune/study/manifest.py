@@ -18,7 +18,7 @@ from lttune.config.rules import every_rule
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.made import PICTURES
-from lttune.data.transforms import outline
+from lttune.data.transforms import shape_and_classes
 from lttune.errors import RefusedError
 from lttune.models.own import NETWORK, descriptions
 from lttune.records import provenance
@@ -118,7 +118,7 @@ def form(dataset: Dataset, data: DataConfig) -> dict[str, Any]:
 
     It is the shape of a picture as it was loaded, and the number of classes that are told apart.
     """
-    return {"shape": list(dataset.shape), "classes": outline(dataset, data)[1]}
+    return {"shape": list(dataset.shape), "classes": shape_and_classes(dataset, data)[1]}
 
 
 DEFAULTS = {

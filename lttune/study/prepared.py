@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from rich.console import Console
 
-from lttune.config import LotteryConfig
+from lttune.config import LotteryConfig, require
 from lttune.config.control import require_branches
 from lttune.config.design import Point
 from lttune.config.lottery.data import DATASET_SETTINGS
@@ -19,7 +19,7 @@ from lttune.config.phase import phase_of
 from lttune.config.rules import every_mistake, every_rule
 from lttune.data import Dataset
 from lttune.data.epochs import counted_lengths
-from lttune.data.transforms import outline
+from lttune.data.transforms import shape_and_classes
 from lttune.errors import ResourceError
 from lttune.models import Network
 from lttune.models.own import NETWORK, lines_told, made_known
@@ -27,6 +27,7 @@ from lttune.records.capacity import capacity
 from lttune.records.own import OBJECTIVE, OwnCode
 from lttune.study.checks.address import check_address
 from lttune.study.checks.configurations import (
+    KnownPoint,
     check_depth,
     check_memory,
     check_points,
@@ -34,12 +35,13 @@ from lttune.study.checks.configurations import (
     check_space,
 )
 from lttune.study.checks.examples import loaded_datasets, with_steps
+from lttune.study.checks.tracking import check_tracking
 from lttune.study.console.printing import say_on
 from lttune.study.declared import Space, Study
 from lttune.study.phases.estimate import cost_table, measured, plan
+from lttune.study.phases.planned import planned_trials, trajectory_counts
 from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
-from lttune.study.tracking.uri import resolve
 from lttune.training.engines import Needs, choose, make
 from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.checks import check_controls, check_idle, check_own_parts
@@ -136,28 +138,26 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         mistakes.attempt(lambda: _require_device(config))
         mistakes.attempt(lambda: check_address(config.address))
         # The environment may name what no flag was checked for.
-        mistakes.attempt(lambda: resolve(config.tracking_uri))
+        mistakes.attempt(lambda: check_tracking(config))
         wide = mistakes.attempt(lambda: _widened(study, config))
-        points = mistakes.attempt(lambda: _points(study, config))
+        points = mistakes.attempt(lambda: _points(wide or study, config))
         space = wide.space_of(config) if wide else None
-        named_data = _dataset_names(config.lottery, space or {}, points or ())
+        data = _data_names(config.lottery, space or {}, points or ())
         beside = _control_names(config, points or ())
         others = [(OBJECTIVE, config.objective.name)]
         others += _varied(OWN_HPARAMS, space or {}, points or ())
         named = own_names(config.lottery, beside, others)
         own = mistakes.attempt(lambda: made_known(named))
         # What cannot be imported is told already.
-        there = {
-            name: path
-            for name, path in named_data.items()
-            if own is not None or not is_own_code(name)
-        }
+        there = {n: path for n, path in data.items() if own is not None or not is_own_code(n)}
         mistakes.attempt(lambda: check_same_measures(space or {}, points or ()))
         datasets = loaded_datasets(there, mistakes)
         config = with_steps(config, datasets)
         if wide and config.lottery.has_epochs:  # A range may be one of its steps.
             wide = mistakes.attempt(lambda: _widened(study, config))
             space = wide.space_of(config) if wide else None
+            if points is not None:
+                points = mistakes.attempt(lambda: _points(wide or study, config))
         fitting = None if own is None else datasets
         corners = mistakes.attempt(lambda: _reached(config, space, points, fitting))
         mistakes.attempt(lambda: _require_precision(config, corners or ()))
@@ -209,11 +209,25 @@ def _widened(study: Study, config: StudyConfig) -> Study:
     return dataclasses.replace(study, space=space)
 
 
-def _points(study: Study, config: StudyConfig) -> list[Point]:
-    return [point for found in study.points_of(config).values() for point in found]
+def _points(study: Study, config: StudyConfig) -> list[KnownPoint]:
+    """Returns the points that are known before anything starts, but for the base's own.
+
+    Those that are not declared are taken from what is planned, each once.
+
+    Raises:
+        ConfigError: if a phase lacks what it takes its points from, or has none by itself.
+    """
+    found: list[KnownPoint] = [p for points in study.points_of(config).values() for p in points]
+    for phase in map(phase_of, config.phases):
+        if phase.is_known_beforehand and not (phase.is_base or phase.is_declared):
+            planned = planned_trials(phase, config, study)
+            rule = f"without {phase.name!r}: it has no trials"
+            require(bool(planned), "phases", rule, config.phases)
+            found += [trial for trial, _ in trajectory_counts(planned)]
+    return found
 
 
-def _control_names(config: StudyConfig, points: Iterable[Point]) -> list[str]:
+def _control_names(config: StudyConfig, points: Iterable[KnownPoint]) -> list[str]:
     """Returns the names of all controls, of the anchor and of points, each once."""
     names = [*config.controls, *(name for point in points for name in point.controls)]
     # What is none has a line of its own.
@@ -223,7 +237,7 @@ def _control_names(config: StudyConfig, points: Iterable[Point]) -> list[str]:
 def _reached(
     config: StudyConfig,
     space: Space | None,
-    points: Sequence[Point] | None,
+    points: Sequence[KnownPoint] | None,
     datasets: Mapping[str, Dataset] | None,
 ) -> list[LotteryConfig] | None:
     """Returns the base configuration, the corners of the space and the points, all checked.
@@ -243,6 +257,8 @@ def _reached(
         found = rules.attempt(lambda: check_space(space or {}, base, datasets))
         if found is None:  # Points have the faults of the base too.
             return None
+        if len(rules.broken) > broken:  # What is planned by the space has its faults.
+            points = [point for point in points or () if isinstance(point, Point)]
         found += check_points(points or (), base, datasets)
         knows_all = None not in (space, points) and len(rules.broken) == broken
         network = network_of(base, datasets[base.data.name])
@@ -259,13 +275,13 @@ def _networks(
     found: dict[Hashable, Network] = {}
     for config in configs:
         dataset = datasets[config.data.name]
-        key = config.model, config.prune.exclude, outline(dataset, config.data)
+        key = config.model, config.prune.exclude, shape_and_classes(dataset, config.data)
         if key not in found:
             found[key] = network_of(config, dataset)
     return found.values()
 
 
-def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -> dict[str, str]:
+def _data_names(base: LotteryConfig, space: Space, points: Sequence[KnownPoint]) -> dict[str, str]:
     """Returns name -> first setting that names it of all datasets of a study, the base's first."""
     values, found = base.flat(), dict[str, str]()
     own = ((path, values[path]) for path in DATASET_SETTINGS if values[path])
@@ -275,7 +291,7 @@ def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[Point]) -
 
 
 def _varied(
-    paths: Iterable[str], space: Space, points: Sequence[Point]
+    paths: Iterable[str], space: Space, points: Sequence[KnownPoint]
 ) -> Iterator[tuple[str, str]]:
     """Yields hyperparameters and their values that are names, of the space and of the points."""
     for path in paths:

@@ -23,7 +23,7 @@ from lttune.data.dataset import validation_size
 from lttune.data.drawn import mislabelled, subsample
 from lttune.data.epochs import in_steps
 from lttune.data.resident import Examples, resident
-from lttune.data.transforms import as_asked, outline
+from lttune.data.transforms import as_asked, shape_and_classes
 from lttune.errors import StorageError
 from lttune.models import Network, build
 from lttune.models.masks import Mask, Weights
@@ -113,7 +113,7 @@ class Lab:
 
         So who reads a study need not run the code.
         """
-        pictures = outline(self.datasets[config.data.name], config.data)
+        pictures = shape_and_classes(self.datasets[config.data.name], config.data)
         shapes = network.shapes | network.buffers
         wanted = {name: shapes[name] for name in network.left}
 
@@ -266,7 +266,7 @@ def network_of(config: LotteryConfig, dataset: Dataset) -> Network:
     Raises:
         ConfigError: if network, pictures and ``prune.exclude`` do not fit together.
     """
-    shape, classes = outline(dataset, config.data)
+    shape, classes = shape_and_classes(dataset, config.data)
     return build(config.model, shape, classes).excluding(config.prune.exclude)
 
 

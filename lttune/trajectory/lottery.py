@@ -23,22 +23,7 @@ from lttune.trajectory.lab import Lab
 from lttune.trajectory.pretraining import initial_weights
 from lttune.trajectory.snapshots import scored_weights, snapshot_steps
 from lttune.trajectory.starts import RELEASED, Junction, start_weights, training_of
-from lttune.trajectory.task import REWIND, Task, Ticket, weights_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class Level:
-    """One trained network of a trajectory; level 0 is dense."""
-
-    level: int
-    replicate: int
-    ticket: Ticket
-    stored: Stored
-    """Its cell."""
-    junction: Junction
-    """Where its branches leave."""
-    last: bool
-    """True if no level of the trunk follows."""
+from lttune.trajectory.task import REWIND, Level, Task, Ticket, weights_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A network that is to be trained, and how its weights lie in a cell."""
+"""A network that is to be trained, how its weights lie in a cell, and what it is once trained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from lttune.config import LotteryConfig, TrainConfig
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights, from_bits, spread, survivors, to_bits
 from lttune.store.cells import Cell
+from lttune.store.store import Stored
 from lttune.training.protocol import Trained
+from lttune.trajectory.starts import Junction
 
 REWIND, SCORED = "rewind", "scored"
 """Groups of a cell's tensors: dense weights at ``rewind_step``, weights at ``prune.step``."""
@@ -64,6 +66,21 @@ class Task:
     """Whether the mask is trained and the weights stay."""
     keep: bool
     """Whether the cell carries the trained weights, for the next level."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """One trained network of a trajectory; level 0 is dense."""
+
+    level: int
+    replicate: int
+    ticket: Ticket
+    stored: Stored
+    """Its cell."""
+    junction: Junction
+    """Where its branches leave."""
+    last: bool
+    """True if no level of the trunk follows."""
 
 
 def cell_of(task: Task, trained: Trained) -> Cell:

@@ -27,9 +27,9 @@ from lttune.trajectory.branches.own import (
     stored_departure,
 )
 from lttune.trajectory.lab import Lab, network_of
-from lttune.trajectory.lottery import Level, trajectories
+from lttune.trajectory.lottery import trajectories
 from lttune.trajectory.measurements.of_layers import of_level
-from lttune.trajectory.task import Task, Ticket
+from lttune.trajectory.task import Level, Task, Ticket
 
 AVERAGED = ("density", "test_accuracy", "val_accuracy", "early_stop_step", "train_time_s")
 """Measures that a report gives as the mean over the trial's replicates."""

@@ -14,7 +14,7 @@ from answering import free_port, silent
 from control_sequences import SEQUENCE, WRITTEN_OUT, control_characters
 from digits_place import empty_database
 from filelock import FileLock
-from tracked import Store
+from tracked import TrackedRuns
 
 from lttune.__main__ import main
 from lttune.records import schema
@@ -87,7 +87,7 @@ def state(folder: Path) -> dict[str, tuple[int, bytes]]:
     }
 
 
-def statuses(store: Store) -> dict[str, str]:
+def statuses(store: TrackedRuns) -> dict[str, str]:
     return {name: run.info.status for name, run in store.runs("digits").items()}
 
 
@@ -109,7 +109,7 @@ def test_all_of_a_study_is_sent_and_nothing_of_it_twice(study, uri, sync):
     code, text = sync(study, "--tracking-uri", uri)
     assert code == 0
     assert text == f"{uri} (experiment 1): all 2 trials of the study digits\n"
-    store = Store(uri)
+    store = TrackedRuns(uri)
     runs = store.runs("digits")
     assert store.artifacts(runs["digits"], "figures") == {"figures/curve.svg"}
     assert statuses(store) == dict.fromkeys(["digits", *NAMES], "FINISHED")
@@ -145,7 +145,7 @@ def test_what_a_driver_sent_before_it_was_killed_is_completed(study, uri, sync):
     mirrored.show(trials[0])
     mirrored.level(trials[0], 0, [r for r in rows if (r["trial"], r["level"]) == (0, 0)])
     assert tracker.close(60) == ""
-    store = Store(uri)
+    store = TrackedRuns(uri)
     assert statuses(store) == dict.fromkeys(["digits", NAMES[0]], "RUNNING")
 
     assert sync(study, "--tracking-uri", uri)[0] == 0
@@ -156,7 +156,7 @@ def test_what_a_driver_sent_before_it_was_killed_is_completed(study, uri, sync):
 
 def test_a_run_that_somebody_deleted_is_sent_again(study, uri, sync):
     assert sync(study, "--tracking-uri", uri)[0] == 0
-    store = Store(uri)
+    store = TrackedRuns(uri)
     run = store.runs("digits")[NAMES[0]]
     store.client.delete_run(run.info.run_id)
     assert sync(study, "--tracking-uri", uri)[0] == 0
@@ -174,7 +174,7 @@ def test_trials_that_did_not_end_well_are_what_they_are(study, uri, sync):
     trials = [listed["trials"][0], failed, waiting]
     change(study / "trials.json", trials=trials, planned={"anchor": 3})
     assert sync(study, "--tracking-uri", uri)[0] == 0
-    found = statuses(Store(uri))
+    found = statuses(TrackedRuns(uri))
     assert found == {"digits": "FAILED", NAMES[0]: "FINISHED", NAMES[1]: "FAILED"}
 
 
@@ -183,7 +183,7 @@ def test_a_study_of_an_older_version_is_read_with_its_dataset(study, uri, sync):
     dataset = {k: v for k, v in sheet["dataset"].items() if k not in ("shape", "classes")}
     change(study / "study.json", dataset=dataset)
     assert sync(study, "--tracking-uri", uri)[0] == 0
-    assert "accuracy_auc" in Store(uri).runs("digits")[NAMES[0]].data.metrics
+    assert "accuracy_auc" in TrackedRuns(uri).runs("digits")[NAMES[0]].data.metrics
 
     change(study / "study.json", dataset=dataset | {"digest": "0" * 64})
     code, text = sync(study, "--tracking-uri", uri)
@@ -199,7 +199,7 @@ def test_only_files_of_the_study_are_sent(study, uri, sync, tmp_path):
     (study / "report.html").unlink()
     (study / "report.html").symlink_to(tmp_path / "private")
     assert sync(study, "--tracking-uri", uri)[0] == 0
-    store = Store(uri)
+    store = TrackedRuns(uri)
     run = store.runs("digits")["digits"]
     assert "report.html" not in store.artifacts(run)
     assert store.artifacts(run, "figures") == {"figures/curve.svg"}

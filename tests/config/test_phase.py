@@ -6,7 +6,15 @@ from typing import get_args
 
 import pytest
 
-from lttune.config.phase import PHASES, Origin, PhaseName, phase_names, phase_of, phases_told
+from lttune.config.phase import (
+    ORIGINS,
+    PHASES,
+    Origin,
+    PhaseName,
+    phase_names,
+    phase_of,
+    phases_told,
+)
 from lttune.errors import ConfigError
 
 
@@ -24,7 +32,7 @@ def test_what_was_written_in_nine_places_is_what_the_table_says():
     assert phase_names(lambda p: p.best_of) == ("tune", "search", "random")
     assert phase_names(lambda p: p.ends_with_objective) == ("tune", "search", "random")
     assert phase_names(lambda p: p.is_of_space) == ("search", "random")
-    assert phase_names(lambda p: p.origin == "declared") == ("sweep", "design", "tune")
+    assert phase_names(lambda p: p.is_declared) == ("sweep", "design", "tune")
     assert phase_names(lambda p: not p.is_known_beforehand) == ("search", "random", "confirm")
     assert phase_names(lambda p: not p.is_candidate) == ("confirm",)
     assert phase_names(lambda p: p.is_read_by_claims) == ("anchor", "sweep")
@@ -35,7 +43,7 @@ def test_what_was_written_in_nine_places_is_what_the_table_says():
     assert phase_names(lambda p: p.is_proposed) == ("search",)
     assert phase_names(lambda p: p.is_drawn) == ("random",)
     assert phase_names(lambda p: p.confirms) == ("confirm",)
-    assert {phase.origin for phase in PHASES.values()} == set(get_args(Origin))
+    assert {phase.origin for phase in PHASES.values()} == ORIGINS.keys() == set(get_args(Origin))
 
 
 def test_an_unknown_phase_is_one_error():

@@ -8,7 +8,7 @@ import pytest
 
 from lttune.config import DataConfig, LotteryConfig, TrainConfig, flatten, from_dict
 from lttune.config.rules import every_rule
-from lttune.errors import ConfigError, StorageError, complaint
+from lttune.errors import ConfigError, JointError, StorageError, complaint
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.settings import COUNTS, StudyConfig
 
@@ -232,3 +232,17 @@ def test_an_unknown_path_is_told_what_is_beside_it():
     with pytest.raises(ConfigError, match=beside) as error:
         LotteryConfig().override({"train.rate": 3})
     assert "prune" not in str(error.value)
+
+
+def test_a_mistake_that_is_met_again_and_again_is_told_once():
+    def met() -> None:
+        with every_rule() as rules:
+            for _ in range(3):
+                rules.require(False, "train.lr", "> 0", 0)
+            rules.require(False, "train.steps", ">= 1", 0)
+
+    with pytest.raises(ConfigError) as error:
+        met()
+    assert str(error.value) == "train.lr must be > 0, got 0\ntrain.steps must be >= 1, got 0"
+    again = JointError([error.value, ConfigError("train.lr must be > 0, got 0")])
+    assert complaint(again).count("train.lr") == 1

@@ -17,7 +17,7 @@ from lttune.config.seeding import stream
 from lttune.data import Dataset, load
 from lttune.data.drawn import mislabelled, subsample
 from lttune.data.resident import resident
-from lttune.data.transforms import as_asked, enlarged, outline, shrunk
+from lttune.data.transforms import as_asked, enlarged, shape_and_classes, shrunk
 from lttune.errors import ConfigError
 from lttune.store.store import Store
 from lttune.training.engines import make
@@ -93,7 +93,7 @@ def test_inputs_of_pooled_pictures_are_means_of_inputs(colours):
     ],
 )
 def test_what_does_not_fit_the_pictures_is_refused(colours, fields, message):
-    for of in (outline, as_asked):
+    for of in (shape_and_classes, as_asked):
         with pytest.raises(ConfigError) as refusal:
             of(colours, DataConfig(name="digits", **fields))
         assert str(refusal.value) == message
@@ -111,7 +111,7 @@ def test_the_outline_is_what_is_prepared(digits, fields, channels):
         data = dataclasses.replace(digits, train_x=x, test_x=y)
     config = DataConfig(name="digits", **fields)
     found = as_asked(data, config)
-    assert outline(data, config) == (found.shape, found.classes)
+    assert shape_and_classes(data, config) == (found.shape, found.classes)
     assert found.test_x.shape[1:] == found.shape
     assert found.train_x.dtype == np.uint8
 

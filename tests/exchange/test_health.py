@@ -11,7 +11,9 @@ from digits_place import lasting
 
 from lttune.__main__ import main
 from lttune.exchange.health import disks
-from lttune.exchange.health.cluster import EXPOSURES, _texts, cluster_findings
+from lttune.exchange.health.cluster import cluster_findings
+from lttune.exchange.health.clusters.file import texts_in
+from lttune.exchange.health.clusters.launcher import RULES
 from lttune.exchange.health.disks import room_finding
 from lttune.exchange.health.environment import environment_findings
 from lttune.exchange.health.repair import repair
@@ -193,6 +195,18 @@ def with_key(config):
         (opened_to_version_6, "who may connect"),
         (without_starts, "how Ray is started"),
         (replaced("RAY_AUTH_MODE=token", ""), "who may run code"),
+        (
+            replaced("RAY_AUTH_MODE=token", "RAY_AUTH_MODE=token; export RAY_AUTH_MODE=disabled"),
+            "who may run code",
+        ),
+        (
+            replaced("RAY_AUTH_MODE=token", "RAY_AUTH_MODE=token; unset RAY_AUTH_MODE"),
+            "who may run code",
+        ),
+        (
+            replaced("export RAY_AUTH_MODE=token", "true # RAY_AUTH_MODE=token\nexport A=1"),
+            "who may run code",
+        ),
         (replaced("--dashboard-host=127.0.0.1", ""), "the dashboard"),
         (
             replaced(
@@ -211,7 +225,7 @@ def test_what_a_cluster_file_leaves_open_is_a_fault(change, rule, tmp_path, caps
     assert [what for what, _ in troubles(cluster_findings(path))] == [rule]
     assert main(["doctor", str(path)]) == 2
     assert f"FAULT   {rule}: " in capsys.readouterr().out
-    assert rule in [name for name, *_ in EXPOSURES]
+    assert rule in [name for name, *_ in RULES]
 
 
 @pytest.mark.parametrize(
@@ -222,6 +236,9 @@ def test_what_a_cluster_file_leaves_open_is_a_fault(change, rule, tmp_path, caps
         ("- 1", "has no provider"),
         ("x" * 1_000_001, "at most 1,000,000 bytes"),
         ("!!python/name:os.getcwd", "is no YAML"),
+        ("provider: !!bool foo", "is no YAML"),
+        ("provider: {}\nprovider: {}", "is no YAML: line 1: 'provider' must be given once"),
+        ('provider: "\\uD800"', "is no YAML"),
     ],
 )
 def test_what_is_no_cluster_file_is_one_line(text, told, tmp_path, capsys):
@@ -233,11 +250,28 @@ def test_what_is_no_cluster_file_is_one_line(text, told, tmp_path, capsys):
     assert printed.count("\n") == 1
 
 
+def test_a_key_whose_name_is_that_of_no_file_is_passed_over(tmp_path):
+    config = yaml.safe_load((CLUSTERS / "onprem.yaml").read_text())
+    config["auth"]["ssh_private_key"] = "a\0b"
+    path = tmp_path / "cluster.yaml"
+    path.write_text(yaml.safe_dump(config))
+    assert troubles(cluster_findings(path)) == []
+
+
+def test_a_study_may_be_called_as_a_cluster_file_is(tmp_path, capsys):
+    made = stored_study.make(tmp_path / "results")
+    study = made.rename(made.with_name("a.yaml"))
+    assert main(["doctor", "--repair", str(study)]) == 0
+    told = capsys.readouterr()
+    assert "trials.json" in told.out
+    assert told.err == ""
+
+
 def test_what_aliases_stand_for_is_looked_at_once():
     shared = ["secret"]
     tree = [shared, {"again": shared, "itself": []}, shared]
     tree[1]["itself"].append(tree)
-    assert sorted(_texts(tree)) == ["again", "itself", "secret"]
+    assert sorted(texts_in(tree)) == ["again", "itself", "secret"]
 
 
 def test_a_repair_is_of_a_study(capsys):

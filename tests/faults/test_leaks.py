@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from digits_place import Place
+from digits_place import StudyPlace
 
 from lttune.study.conductor import Conductor
 
@@ -64,8 +64,8 @@ def test_many_trials_leave_the_processes_as_they_were_and_nothing_behind(
                     now = process.memory_info().rss, process.num_fds()
                     sizes.setdefault(process.pid, []).append(now)
 
-    def run(name: str, trials: int) -> Place:
-        place = Place(tmp_path / name).run("--trials", str(trials), *TRIVIAL)
+    def run(name: str, trials: int) -> StudyPlace:
+        place = StudyPlace(tmp_path / name).run("--trials", str(trials), *TRIVIAL)
         assert place.exit_code == 0, place.printed
         gc.collect()
         return place

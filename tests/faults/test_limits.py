@@ -11,7 +11,7 @@ import sys
 import drivers
 import micro_study
 import pytest
-from digits_place import Place, empty_database
+from digits_place import StudyPlace, empty_database
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -47,7 +47,7 @@ def may_mount() -> bool:
 def test_a_disk_that_takes_no_more_files_is_told_and_costs_nothing(tmp_path):
     if not may_mount():
         pytest.skip("only root may mount a disk")
-    place = Place(tmp_path)
+    place = StudyPlace(tmp_path)
     (tmp_path / "mlflow.db").write_bytes(empty_database())
     study = [sys.executable, "-c", drivers.WITHOUT_RAY, *place.flags, *micro_study.FLAGS]
     paths = [str(drivers.HELPERS.parents[1]), str(drivers.HELPERS)]
@@ -70,7 +70,7 @@ def test_a_worker_that_gets_no_memory_fails_its_trial_and_no_other(tmp_path, cwd
     with monkeypatch.context() as patch:
         patch.setenv("LTTUNE_FAULT", "cell.computed:3:memory")
         patch.setenv("LTTUNE_FAULT_ONCE", str(tmp_path / "once"))
-        ended = Place(tmp_path).run(*micro_study.FLAGS)
+        ended = StudyPlace(tmp_path).run(*micro_study.FLAGS)
     assert (ended.exit_code, sorted(ended.states())) == (1, ["complete", "complete", "failed"])
     (error,) = [trial["error"] for trial in ended.trials() if trial["error"]]
     found = re.fullmatch("out of memory, with ([\\d,]+) MB in use at the most: MemoryError", error)
@@ -90,7 +90,7 @@ def test_a_worker_that_is_killed_each_time_fails_its_trial_and_ends_the_study(
 ):
     # As the system kills who has most of the memory.
     monkeypatch.setenv("LTTUNE_FAULT", "cell.computed:2:kill")
-    ended = Place(tmp_path).run(*drivers.BRIEF)
+    ended = StudyPlace(tmp_path).run(*drivers.BRIEF)
     assert (ended.exit_code, ended.states()) == (1, ["failed"])
     (trial,) = ended.trials()
     assert trial["error"] == "its worker died; out of memory is the usual cause"

@@ -11,7 +11,7 @@ from typing import Any
 import micro_study
 import numpy as np
 import pytest
-from digits_place import Place, lasting
+from digits_place import StudyPlace, lasting
 from one_process import one_process
 
 from lttune.data import load
@@ -39,12 +39,12 @@ def test_an_error_that_comes_every_third_time_costs_no_number(tmp_path, cwd, mon
 
     runs, trained = [], []
     with one_process():
-        never = Place(tmp_path / "never").run(*flags)
+        never = StudyPlace(tmp_path / "never").run(*flags)
         with monkeypatch.context() as patch:
             patch.setattr(store, "reach", flaky)
             while not runs or runs[-1].exit_code:
                 # Each error fails its trial, whose other networks are kept for the next time.
-                runs.append(Place(tmp_path / "flaky").run(*flags))
+                runs.append(StudyPlace(tmp_path / "flaky").run(*flags))
                 trained.append(len(runs[-1].cells()))
                 assert len(runs) <= 6, runs[-1].printed
     assert [run.exit_code for run in runs[:-1]] == [1] * (len(runs) - 1)
@@ -70,13 +70,13 @@ def test_an_error_that_names_what_utf8_cannot_hold_leaves_a_study_that_can_be_re
     with one_process():
         with monkeypatch.context() as patch:
             patch.setattr(store, "reach", fails)
-            failed = Place(tmp_path).run(*micro_study.FLAGS)
+            failed = StudyPlace(tmp_path).run(*micro_study.FLAGS)
         assert failed.exit_code == 1, failed.printed
         errors = [one["error"] for one in failed.trials()]
         assert errors == [r"RuntimeError: lost odd\udcff", None, None]
         (kept,) = (failed.folder / "failures").iterdir()
         assert r"odd\udcff" in kept.read_text(encoding="utf-8")
-        assert Place(tmp_path).run(*micro_study.FLAGS).exit_code == 0
+        assert StudyPlace(tmp_path).run(*micro_study.FLAGS).exit_code == 0
 
 
 def test_an_error_that_does_not_come_back_is_gone_when_the_study_is_run_again(tmp_path):
@@ -96,10 +96,10 @@ def test_a_clock_that_jumps_changes_no_number(tmp_path, cwd, monkeypatch):
 
     flags = ("--max-concurrent", "1", "--trials", "1", "--replicates", "1")
     with one_process():
-        before = Place(tmp_path / "before").run(*flags)
+        before = StudyPlace(tmp_path / "before").run(*flags)
         with monkeypatch.context() as patch:
             patch.setattr(time, "time", jumping)
-            after = Place(tmp_path / "after").run(*flags)
+            after = StudyPlace(tmp_path / "after").run(*flags)
     assert (before.exit_code, after.exit_code) == (0, 0)
     assert calls
     assert lasting(after.rows()) == lasting(before.rows())
@@ -149,15 +149,15 @@ def test_a_dataset_that_changes_meanwhile_changes_no_number_and_is_another_study
         level(self, trial, report)
 
     with one_process() if workers == 1 else contextlib.nullcontext():
-        never = Place(tmp_path / "never", address).run(*flags)
+        never = StudyPlace(tmp_path / "never", address).run(*flags)
         with monkeypatch.context() as patch:
             patch.setattr(Conductor, "level", changing)
-            first = Place(tmp_path / "changed", address).run(*flags)
+            first = StudyPlace(tmp_path / "changed", address).run(*flags)
         assert (never.exit_code, first.exit_code) == (0, 0), first.printed
         assert changed
         assert lasting(first.rows()) == lasting(never.rows())
         before = read(first.folder / "records.parquet")
-        again = Place(tmp_path / "changed", address).run(*flags)
+        again = StudyPlace(tmp_path / "changed", address).run(*flags)
     assert again.exit_code == 3
     assert "dataset: " in again.printed
     assert read(first.folder / "records.parquet") == before

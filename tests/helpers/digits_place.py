@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import digits_study
 from digits_study import STUDY
@@ -19,19 +18,19 @@ from mlflow.entities import Run
 from sealed_cells import sealed_cells
 
 from lttune.records.schema import read
+from lttune.records.tables import Row
 from lttune.store.files import read_json
 from lttune.study.declared import Study
 from lttune.study.main import main
 from lttune.study.tracking.database import settle_sqlite
 from lttune.study.tracking.store import open_store
 
-Row = dict[str, Any]
 TIMES = ("train_time_s", "eval_time_s", "trained", "reused")
 """Columns that differ between two runs of the same study."""
 
 
 @dataclass
-class Place:
+class StudyPlace:
     """Where one study and its MLflow database are."""
 
     root: Path
@@ -49,8 +48,13 @@ class Place:
         return self.root / "out" / "digits"
 
     @property
+    def database(self) -> Path:
+        # Of a cluster's study it is where all nodes see it.
+        return self.root.joinpath(*(["out"] if self.address else []), "mlflow.db")
+
+    @property
     def uri(self) -> str:
-        return f"sqlite:///{self.root}/mlflow.db"
+        return f"sqlite:///{self.database}"
 
     @property
     def flags(self) -> list[str]:
@@ -68,20 +72,20 @@ class Place:
         *flags: str,
         study: Study = STUDY,
         report: Callable[[Path], Path] = digits_study.report,
-    ) -> Place:
-        database = self.root / "mlflow.db"
-        if not database.exists():
-            self.root.mkdir(parents=True, exist_ok=True)
-            database.write_bytes(empty_database())
+    ) -> StudyPlace:
+        if not self.database.exists():
+            self.database.parent.mkdir(parents=True, exist_ok=True)
+            self.database.write_bytes(empty_database())
         text = io.StringIO()
         with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
             self.exit_code = main(study, report, "", [*self.flags, *flags])
         self.printed = text.getvalue()
         return self
 
-    def copy(self, root: Path) -> Place:
-        shutil.copytree(self.root / "out", root / "out")
-        return Place(root, self.address)
+    def copy(self, root: Path) -> StudyPlace:
+        mlflows = shutil.ignore_patterns("mlflow.db*", "mlruns")
+        shutil.copytree(self.root / "out", root / "out", ignore=mlflows)
+        return StudyPlace(root, self.address)
 
     def rows(self) -> list[Row]:
         return read(self.folder / "records.parquet")

@@ -74,6 +74,10 @@ class Driver:
         """Returns the driver's descendants."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
+    def named(self, name: str) -> list[psutil.Process]:
+        """Returns the driver's descendants of a name."""
+        return [one for one in self.family() if _name_of(one) == name]
+
     def stop(
         self, send: Callable[[int, int], None], signum: int, within_s: float = 30
     ) -> tuple[int, str, str]:
@@ -96,3 +100,11 @@ def listening(family: list[psutil.Process]) -> Iterator[tuple[str, str, int]]:
             for socket in one.net_connections(kind="inet"):
                 if socket.status == psutil.CONN_LISTEN:
                     yield one.name(), socket.laddr.ip, socket.laddr.port
+
+
+def _name_of(process: psutil.Process) -> str:
+    """Returns the name of a process, empty if it has ended meanwhile."""
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""

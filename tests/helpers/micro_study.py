@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from digits_place import Place, lasting
+from digits_place import StudyPlace, lasting
 from mlflow.entities import Run
 from one_process import one_process
 
@@ -41,7 +41,7 @@ def run(root: Path, fault: str = "", flags: tuple[str, ...] = FLAGS) -> int:
 def _run(root: Path, fault: str, flags: tuple[str, ...]) -> None:
     os.environ |= {"LTTUNE_FAULT": fault, "OMP_NUM_THREADS": "1"}
     with one_process():
-        place = Place(root).run(*flags)
+        place = StudyPlace(root).run(*flags)
     # A fault may have left none to write with.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -51,7 +51,7 @@ def _run(root: Path, fault: str, flags: tuple[str, ...]) -> None:
 
 def told(root: Path) -> dict[str, Any]:
     """Returns all that a study says, without what differs between two runs of it."""
-    place = Place(root)
+    place = StudyPlace(root)
     cells = (root / "out" / "cells").glob("??/*")
     kept = ("number", "label", "hparams", "state", "values", "error")
     return {

@@ -64,7 +64,7 @@ def run_study(uri: str, study: str, folder: Path, finished: int) -> str:
     return tracker.close(60)
 
 
-class Store:
+class TrackedRuns:
     """What a reader finds in a tracking database."""
 
     def __init__(self, uri: str) -> None:

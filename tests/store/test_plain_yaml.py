@@ -1,5 +1,6 @@
 """YAML of anybody's: plain values, once each, in room that follows the bytes."""
 
+import re
 import time
 
 import pytest
@@ -51,9 +52,8 @@ def test_a_number_with_an_exponent_is_one():
     ],
 )
 def test_what_is_no_yaml_is_a_line(text, told):
-    with pytest.raises(ValueError, match=".") as error:
+    with pytest.raises(ValueError, match=re.escape(told)) as error:
         parse_yaml(text.encode())
-    assert told in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import digits_study
 import pytest
-from digits_place import Place
+from digits_place import StudyPlace
 from filelock import FileLock
 
 from lttune.store.files import read_json, write_json
@@ -20,7 +20,7 @@ from lttune.study.main import main
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory, ray_address: str) -> Place:
+def place(tmp_path_factory: pytest.TempPathFactory, ray_address: str) -> StudyPlace:
     """Two anchors and four search trials, one at a time; whichever test process asks first runs it.
 
     Nothing may be written into it: who runs it again takes a copy.
@@ -31,16 +31,16 @@ def place(tmp_path_factory: pytest.TempPathFactory, ray_address: str) -> Place:
     with FileLock(root.with_suffix(".lock")):
         if not notes.exists():
             write_json(notes, _finished(root, ray_address))
-    return Place(root, ray_address, **read_json(notes))
+    return StudyPlace(root, ray_address, **read_json(notes))
 
 
 def _finished(root: Path, ray_address: str) -> dict[str, Any]:
-    """Runs the study; returns what a ``Place`` knows of that."""
+    """Runs the study; returns what a ``StudyPlace`` knows of that."""
     # Ray and MLflow take seconds to import: the other tests of this folder should not wait.
     from analysis.report.write import write
     from lttune.study.conductor import Conductor
 
-    place = Place(root, ray_address)
+    place = StudyPlace(root, ray_address)
     started = Conductor.started
 
     def counted(self: Conductor, trial: Any) -> None:

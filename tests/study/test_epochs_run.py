@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from digits_place import Place, lasting
+from digits_place import StudyPlace, lasting
 from digits_study import STUDY
 from one_process import one_process
 from optuna.distributions import CategoricalDistribution
@@ -28,14 +28,14 @@ SEARCHED = dataclasses.replace(
 )
 
 
-def run(place: Place, *flags: str) -> Place:
+def run(place: StudyPlace, *flags: str) -> StudyPlace:
     with one_process():
         return place.run(*flags, "--max-concurrent", "1", study=SEARCHED)
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory) -> Place:
-    return run(Place(tmp_path_factory.mktemp("epochs")), *FLAGS)
+def done(tmp_path_factory) -> StudyPlace:
+    return run(StudyPlace(tmp_path_factory.mktemp("epochs")), *FLAGS)
 
 
 def test_each_trial_of_a_search_trains_the_steps_of_its_batches(done):

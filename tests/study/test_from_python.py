@@ -202,7 +202,8 @@ def test_an_interruption_and_a_full_disk_leave_all_tidy(tmp_path, monkeypatch, e
 @pytest.mark.slow
 def test_ray_leaves_no_handler_behind(tmp_path, ray_address):
     before = handlers()
-    (tmp_path / "mlflow.db").write_bytes(empty_database())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mlflow.db").write_bytes(empty_database())
     with contextlib.redirect_stdout(io.StringIO()):
         found = run(
             STUDY,
@@ -212,7 +213,7 @@ def test_ray_leaves_no_handler_behind(tmp_path, ray_address):
             replicates=1,
             address=ray_address,
             out=tmp_path / "out",
-            tracking_uri=f"sqlite:///{tmp_path}/mlflow.db",
+            tracking_uri=f"sqlite:///{tmp_path}/out/mlflow.db",
         )
     assert found.complete
     assert handlers() == before

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from control_sequences import control_characters
-from digits_place import Place
+from digits_place import StudyPlace
 from digits_study import SMOKE, STUDY
 from one_process import one_process
 from other_study import OTHER, damage, settings, stored
@@ -214,7 +214,7 @@ def test_torchvisions_network_of_another_study_is_taken(cwd):
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_study_from_another_runs_and_goes_on(tmp_path):
-    place = Place(tmp_path)
+    place = StudyPlace(tmp_path)
     flags = ("--max-concurrent", "1", "--phases", "anchor")
     with one_process():
         place.run(*flags, "--lottery.train.lr", "0.02", "--replicates", "1")

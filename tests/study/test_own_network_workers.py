@@ -57,6 +57,7 @@ def test_rays_workers_train_a_network_whose_file_is_gone(tmp_path, monkeypatch, 
 
     monkeypatch.setattr(conductor, "start_ray", started)
     flags = ["--address", ray_address, "--replicates", "1", "--controls", "reinit"]
+    flags += ["--tracking-uri", "sqlite:///results/mlflow.db"]
     code, said = run(tmp_path, *flags, alone=False)
     assert code == 0, said
     assert not ray.is_initialized()

@@ -39,7 +39,7 @@ DESIGN = space_filling(
 PHASES = ("anchor", "design", "search", "random", "confirm")
 
 
-class Place:
+class NotedStudy:
     """Where a study is, and how it went."""
 
     def __init__(self, root: Path, address: str) -> None:
@@ -65,7 +65,7 @@ class Place:
             ended(conductor, trial)
 
         study = replace(study, scales={"smoke": config, "paper": config})
-        uri = f"sqlite:///{self.root}/mlflow.db"
+        uri = f"sqlite:///{self.root}/out/mlflow.db"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Conductor, "started", on_start)
             patch.setattr(Conductor, "level", on_level)
@@ -98,9 +98,9 @@ DESIGNED = replace(STUDY, points={"smoke": {"design": DESIGN}})
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, ray_address, learned, waited) -> Place:
+def whole(tmp_path_factory, ray_address, learned, waited) -> NotedStudy:
     """A study of all phases, two trials at once."""
-    place = Place(tmp_path_factory.mktemp("whole"), ray_address)
+    place = NotedStudy(tmp_path_factory.mktemp("whole"), ray_address)
     know, suggest = Proposals._know, StudySearcher.suggest
 
     def counted(self: Proposals, *args: Any) -> None:
@@ -199,7 +199,7 @@ def test_a_search_that_grows_confirms_its_new_winner_beside_the_old(whole):
 
 
 def test_two_numbers_have_a_front_that_is_confirmed(tmp_path, ray_address, capsys):
-    place = Place(tmp_path, ray_address)
+    place = NotedStudy(tmp_path, ray_address)
     config = replace(
         SMOKE,
         phases=("search", "confirm"),
@@ -237,7 +237,7 @@ def test_two_numbers_have_a_front_that_is_confirmed(tmp_path, ray_address, capsy
 
 
 def test_halving_stops_trials_of_the_search_only(tmp_path, ray_address):
-    place = Place(tmp_path, ray_address)
+    place = NotedStudy(tmp_path, ray_address)
     lottery = LOTTERY.override({"levels": 5, "prune.fraction": 0.2, "prune.fractions": {}})
     config = replace(
         SMOKE,
@@ -282,7 +282,7 @@ def test_optional_factors_are_searched(tmp_path, ray_address, capsys):
         "model.init_std": FloatDistribution(0.03, 0.3, log=True),
         "prune.fractions.fc1": FloatDistribution(0.2, 0.6),
     }
-    place = Place(tmp_path, ray_address)
+    place = NotedStudy(tmp_path, ray_address)
     lottery = LOTTERY.override({"model.init": "normal", "model.init_std": 0.1})
     config = replace(
         SMOKE, phases=("search",), trials=STARTUP + 3, lottery=lottery, max_concurrent=1

@@ -140,3 +140,13 @@ def test_a_study_of_a_command_draws_on_its_terminal(ledger, monkeypatch):
     assert text.endswith(f"after {WRITTEN_OUT}\n")
     assert "\x1b[?25l" in text
     assert SEQUENCE not in text
+
+
+@pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"])
+def test_no_variable_makes_a_terminal_of_a_pipe(name, ledger, monkeypatch):
+    monkeypatch.setenv(name, "1")
+    file = io.StringIO()
+    with Progress(ledger, {"search": 1}, PrintingConsole(file=file)) as shown:
+        shown.ended(ledger.trials[0])
+    assert "\x1b" not in file.getvalue()
+    assert file.getvalue().count("\n") == 1

@@ -246,3 +246,32 @@ def test_what_is_reached_is_noted_while_trials_run_and_not_afterwards(ledger, wa
         # 9 of 18 networks took 9 s.
         assert read_reached(tmp_path) == ({0: kept}, 9.0)
     assert list(tmp_path.iterdir()) == []
+
+
+def lines_of(total: int, failing: frozenset[int], tmp_path: Path, **options: Any) -> list[str]:
+    """Returns what is printed while a study's trials end one after the other."""
+    book, file = Ledger(path=tmp_path / "trials.json", planned={"search": total}), io.StringIO()
+    shown = Progress(book, WORK, Console(file=file, width=200, **options))
+    with shown:
+        for number in range(total):
+            trial = book.add("search", f"lr={number}", {}, [0], [])
+            trial.state = "failed" if number in failing else "complete"
+            shown.ended(trial)
+    return file.getvalue().splitlines()
+
+
+def test_a_file_gets_a_line_for_each_trial_of_a_few(tmp_path):
+    assert len(lines_of(100, frozenset(), tmp_path)) == 100
+
+
+def test_a_file_gets_a_line_for_each_percent_of_many_and_all_that_failed(tmp_path):
+    found = lines_of(4000, frozenset({7, 8, 9}), tmp_path)
+    assert len(found) <= 101 + 3
+    assert len("\n".join(found)) < 10_000
+    assert [line for line in found if "failed" in line] == [found[1], found[2], found[3]]
+    assert found[-1].startswith("[3960/4000]")  # Its 99 %: with the end of the study comes more.
+
+
+def test_a_terminal_that_cannot_be_drawn_on_gets_lines(tmp_path):
+    found = lines_of(3, frozenset(), tmp_path, force_terminal=True, _environ={"TERM": "dumb"})
+    assert [line.partition(" ")[0] for line in found] == ["[1/3]", "[2/3]", "[3/3]"]

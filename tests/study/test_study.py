@@ -128,8 +128,10 @@ def test_no_more_trials_run_at_once_than_were_allowed(place):
 
 def test_nothing_is_written_into_the_working_directory(place):
     assert list((place.root / "cwd").iterdir()) == []
-    found = {path.name.removesuffix("-shm").removesuffix("-wal") for path in place.root.iterdir()}
-    assert found == {"cwd", "out", "mlflow.db", "mlruns"}
+    assert {path.name for path in place.root.iterdir()} == {"cwd", "out"}
+    names = [path.name for path in place.database.parent.iterdir()]
+    found = {name.removesuffix("-shm").removesuffix("-wal") for name in names}
+    assert found == {"cells", "digits", "mlflow.db", "mlruns"}
 
 
 def test_the_store_holds_every_network_once(place):

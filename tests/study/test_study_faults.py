@@ -9,7 +9,7 @@ from typing import Any
 
 import digits_study
 import pytest
-from digits_place import TIMES, Place, lasting
+from digits_place import TIMES, StudyPlace, lasting
 from digits_study import LOTTERY, SMOKE, STUDY
 from drivers import Driver
 from optuna.distributions import CategoricalDistribution
@@ -41,7 +41,7 @@ def test_a_failed_trial_is_no_end_and_a_diverged_one_is_a_result(tmp_path, cwd, 
         SMOKE, lottery=lottery, phases=("search",), sampler="random", seed=4, max_concurrent=1
     )
     study = replace(STUDY, space=space, scales={"quick": config})
-    ended = Place(tmp_path, ray_address).run(study=study)
+    ended = StudyPlace(tmp_path, ray_address).run(study=study)
     assert ended.exit_code == 1
 
     trials = ended.trials()
@@ -109,7 +109,7 @@ def test_a_worker_that_ends_or_hangs_costs_nothing(
     monkeypatch.setattr(Conductor, "level", deadly)
     if signum == signal.SIGSTOP:
         monkeypatch.setattr(tune, "Watchdog", lambda: Watchdog(least_s=4.0, levels=0.0))
-    ended = Place(tmp_path, ray_address).run("--max-concurrent", "1")
+    ended = StudyPlace(tmp_path, ray_address).run("--max-concurrent", "1")
     assert len(killed) == times
     assert ("its worker is ended" in ended.printed) is (signum == signal.SIGSTOP)
     assert len({*killed, os.getpid()}) == times + 1
@@ -122,7 +122,7 @@ def test_a_worker_that_ends_or_hangs_costs_nothing(
 
 
 def test_an_interrupted_study_goes_on_when_it_is_run_again(tmp_path, cwd, capsys, ray_address):
-    place = Place(tmp_path)
+    place = StudyPlace(tmp_path)
     longer = {"train.steps": 2000, "train.eval_every": 200, "levels": 3}
     flags = [f"--lottery.{name.replace('_', '-')}={value}" for name, value in longer.items()]
     flags += ["--controls", "reinit", "--trials", "2", "--replicates", "1"]

@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from digits_place import Place, lasting
+from digits_place import StudyPlace, lasting
 from one_process import one_process
 
 from lttune.records.schema import read
@@ -23,8 +23,8 @@ def test_two_workers_say_what_one_does(tmp_path, cwd, ray_address, monkeypatch):
     canary, began = uuid.uuid4().hex, time.time()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", canary)
     with one_process():
-        one = Place(tmp_path / "one").run(*FLAGS, "--max-concurrent", "1")
-    two = Place(tmp_path / "two", ray_address).run(*FLAGS, "--max-concurrent", "2")
+        one = StudyPlace(tmp_path / "one").run(*FLAGS, "--max-concurrent", "1")
+    two = StudyPlace(tmp_path / "two", ray_address).run(*FLAGS, "--max-concurrent", "2")
     assert (one.exit_code, two.exit_code) == (0, 0), (one.printed, two.printed)
     trials = [[{name: trial[name] for name in KEPT} for trial in p.trials()] for p in (one, two)]
     assert trials[0] == trials[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from digits_place import Place
+from digits_place import StudyPlace
 from digits_study import LOTTERY, SMOKE, STUDY
 from one_process import one_process
 
@@ -32,7 +32,7 @@ def test_the_points_of_a_design_are_trained_exactly_as_they_are(tmp_path):
     design[0] = dataclasses.replace(design[0], controls=("reinit",))
     study = dataclasses.replace(STUDY, points={"smoke": {"design": design}}, prepare=lock_claims)
     flags = ("--scale", "smoke", "--phases", "design", "anchor", "--max-concurrent", "1")
-    place = Place(tmp_path)
+    place = StudyPlace(tmp_path)
     with one_process():
         place.run(*flags, study=study)
     assert place.exit_code == 0, place.printed

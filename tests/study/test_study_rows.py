@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from digits_place import Place, lasting
+from digits_place import StudyPlace, lasting
 from one_process import one_process
 
 import analysis
@@ -21,13 +21,13 @@ FLAGS = ("--max-concurrent", "1", "--trials", "1", "--replicates", "1", "--contr
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Place:
+def whole(tmp_path_factory) -> StudyPlace:
     with one_process():
-        return Place(tmp_path_factory.mktemp("whole")).run(*FLAGS)
+        return StudyPlace(tmp_path_factory.mktemp("whole")).run(*FLAGS)
 
 
 @pytest.fixture
-def mine(whole, tmp_path) -> Place:
+def mine(whole, tmp_path) -> StudyPlace:
     return whole.copy(tmp_path)
 
 
@@ -78,7 +78,7 @@ def test_repair_makes_them(mine, whole, capsys):
 
 
 def test_an_earlier_table_of_the_study_is_not_taken(whole, tmp_path):
-    place = Place(tmp_path)
+    place = StudyPlace(tmp_path)
     with one_process():
         place.run("--phases", "anchor", *FLAGS)
         shutil.copy(place.folder / "records.parquet", tmp_path / "earlier")

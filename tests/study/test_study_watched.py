@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from digits_place import Place
+from digits_place import StudyPlace
 from one_process import one_process
 
 from analysis import write_report
@@ -21,7 +21,7 @@ FLAGS = ("--max-concurrent", "1", "--trials", "2", "--replicates", "1", "--contr
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_study_is_seen_while_it_runs_and_says_at_its_end_what_it_found(tmp_path, monkeypatch):
-    place, seen, pages = Place(tmp_path), list[Glance](), list[str]()
+    place, seen, pages = StudyPlace(tmp_path), list[Glance](), list[str]()
     level = Conductor.level
 
     def looked(self, trial, report):

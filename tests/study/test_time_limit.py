@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import searching
-from digits_place import Place, lasting
+from digits_place import StudyPlace, lasting
 from digits_study import LOTTERY, SMOKE, STUDY, report
 from hand_clock import HandClock, hand_clock
 from one_process import one_process
@@ -269,7 +269,7 @@ def test_where_nothing_fits_nothing_is_begun_and_the_time_is_named_that_would(cw
 @pytest.mark.timeout(240)
 def test_a_real_run_ends_in_time(tmp_path, ray_address, monkeypatch):
     monkeypatch.setattr(limits, "LEAST_CLOSING_S", 5.0)
-    place = Place(tmp_path, ray_address)
+    place = StudyPlace(tmp_path, ray_address)
     flags = ("--trials", "500", "--max-concurrent", "1", "--lottery.train.steps", "4000")
     place.run(*flags, "--max-time", "30s")
     assert place.exit_code == TIME_IS_UP, place.printed

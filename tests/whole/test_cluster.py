@@ -11,7 +11,7 @@ import digits_study
 import psutil
 import pytest
 import ray
-from digits_place import Place, lasting
+from digits_place import StudyPlace, lasting
 from digits_study import STUDY
 from one_process import one_process
 from ray.cluster_utils import Cluster
@@ -92,7 +92,7 @@ def test_a_study_runs_on_every_node_of_a_cluster(cluster, tmp_path, monkeypatch,
     monkeypatch.setattr(Conductor, "level", noted)
     flags = ["--address", cluster.address, "--out", str(tmp_path / "out"), "--trials", "2"]
     flags += ["--engine", "torch"]
-    flags += ["--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"]
+    flags += ["--tracking-uri", f"sqlite:///{tmp_path}/out/mlflow.db"]
     assert main(STUDY, digits_study.report, "", flags) == 0
     assert "complete: 4 of 4 trials" in capsys.readouterr().out
     assert len(nodes) == 2
@@ -155,10 +155,10 @@ def test_a_node_that_is_lost_costs_nothing(tmp_path, monkeypatch, cwd):
 
         with monkeypatch.context() as patch:
             patch.setattr(Conductor, "level", losing)
-            ended = Place(tmp_path / "lost", cluster.address).run(*flags)
+            ended = StudyPlace(tmp_path / "lost", cluster.address).run(*flags)
     assert len(lost) == 1
     assert (ended.exit_code, ended.states()) == (0, ["complete"] * 4), ended.printed
     with one_process():
-        alone = Place(tmp_path / "alone").run(*flags, "--max-concurrent", "1")
+        alone = StudyPlace(tmp_path / "alone").run(*flags, "--max-concurrent", "1")
     assert lasting(ended.rows()) == lasting(alone.rows())
     assert ended.statuses() == alone.statuses()

@@ -10,7 +10,7 @@ import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 ROOT = Path(__file__).parents[2]
-FILES = {name: ROOT / "studies" / "cluster" / f"{name}.yaml" for name in ("onprem", "aws")}
+FILES = {name: ROOT / "studies" / "cluster" / f"{name}.yaml" for name in ("onprem", "aws", "gcp")}
 TOKEN = "~/.ray/auth_token"
 KEY = re.compile(
     r"-----BEGIN|\b(AKIA|ASIA)[0-9A-Z]{16}\b|RAY_AUTH_TOKEN\s*=|secret_access_key|session_token"
@@ -66,12 +66,20 @@ def complaints(raw, text="", ignored=()):
     rule(re.search(r"mount -t nfs4?\b.* /shared\b", setup), "shared folder")
     rule("pip install -e ~/lttune" in setup, "lttune from the checkout")
     rule(not any(KEY.search(part) for part in [*strings(raw), text]), "key")
+    for command in starts:
+        before = command.partition("ray start")[0]
+        rule("RAY_USAGE_STATS_ENABLED=0" in before, "usage statistics")
+    rule({"/*/ray/", ".*.tmp"} <= {*config["rsync_exclude"]}, "scratch comes home")
     excluded = list(config["rsync_exclude"])
     excluded += ignored if ".gitignore" in config["rsync_filter"] else []
     for name in (".git", ".venv", "results", "mlruns"):
         rule(name in {pattern.strip("/") for pattern in excluded}, f"{name} is copied")
-    if not local:
-        for node in config["available_node_types"].values():
+    nodes = config["available_node_types"].values()
+    if config["provider"]["type"] == "gcp":
+        own = all("subnetwork" in n["node_config"]["networkInterfaces"][0] for n in nodes)
+        rule(own, "subnet")
+    elif not local:
+        for node in nodes:
             rule(node["node_config"].get("SecurityGroupIds"), "security group")
             rule(node["node_config"].get("SubnetIds"), "subnet")
     return found
@@ -114,11 +122,12 @@ def test_workers_all_start_at_once():
     config = prepare_config(load("onprem"))
     node = config["available_node_types"]["local.cluster.node"]
     assert node["min_workers"] == node["max_workers"] == len(config["provider"]["worker_ips"])
-    worker = load("aws")["available_node_types"]["worker"]
-    assert worker["min_workers"] == worker["max_workers"] == load("aws")["max_workers"]
+    for name in ("aws", "gcp"):
+        worker = load(name)["available_node_types"]["worker"]
+        assert worker["min_workers"] == worker["max_workers"] == load(name)["max_workers"]
 
 
-def test_both_files_install_the_ray_that_the_project_allows():
+def test_all_files_install_the_ray_that_the_project_allows():
     allowed = (ROOT / "pyproject.toml").read_text()
     ((low, high),) = re.findall(r'"ray\[tune\]>=([\d.]+),<([\d.]+)"', allowed)
     for name in FILES:
@@ -163,12 +172,12 @@ BAD = [
     ("onprem", replaced("--dashboard-host=127.0.0.1", ""), {"dashboard host"}),
     ("onprem", replaced("RAY_AUTH_MODE=token", "RAY_AUTH_MODE=disabled"), {"token mode"}),
     ("onprem", replaced("RAY_enable_autoscaler_v2=0", ""), {"autoscaler v2"}),
-    ("onprem", dropped("worker_start_ray_commands"), {"token mode"}),
+    ("onprem", dropped("worker_start_ray_commands"), {"token mode", "usage statistics"}),
     ("onprem", dropped("file_mounts", TOKEN), {"token file"}),
     ("onprem", replaced("chmod 600", "chmod 644"), {"token file's mode"}),
     ("onprem", replaced("mount -t nfs", "true"), {"shared folder"}),
     ("onprem", replaced("pip install -e ~/lttune", "pip install"), {"lttune from the checkout"}),
-    ("onprem", dropped("rsync_exclude"), {".git is copied"}),
+    ("onprem", dropped("rsync_exclude"), {".git is copied", "scratch comes home"}),
     (
         "onprem",
         dropped("rsync_filter"),
@@ -176,7 +185,12 @@ BAD = [
     ),
     ("onprem", tokened, {"key"}),
     ("aws", opened, {"0.0.0.0"}),
-    ("aws", dropped("head_start_ray_commands"), {"0.0.0.0", "dashboard host", "token mode"}),
+    (
+        "aws",
+        dropped("head_start_ray_commands"),
+        {"0.0.0.0", "dashboard host", "token mode", "usage statistics"},
+    ),
+    ("gcp", replaced("RAY_USAGE_STATS_ENABLED=0", ""), {"usage statistics"}),
     ("aws", dropped(*WORKER_NODE, "SecurityGroupIds"), {"security group"}),
     ("aws", dropped(*WORKER_NODE, "SubnetIds"), {"subnet"}),
 ]

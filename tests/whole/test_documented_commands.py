@@ -48,6 +48,10 @@ RUN_BY = {
         "tests/study/test_outcome.py::"
         "test_the_command_that_is_printed_opens_mlflow_beside_files_of_an_old_one"
     ),
+    "mlflow ui --backend-store-uri sqlite:///results/mlflow.db": (
+        "tests/study/test_outcome.py::"
+        "test_the_command_that_is_printed_opens_mlflow_beside_files_of_an_old_one"
+    ),
     "mlflow ui --backend-store-uri sqlite:////home/me/lttune/mlflow.db": (
         "tests/study/test_outcome.py::"
         "test_the_command_that_is_printed_opens_mlflow_beside_files_of_an_old_one"
@@ -96,12 +100,16 @@ NOT_RUN = {
     "pip install -e .": "6 GB of packages; tests/whole/test_wheel.py installs without them",
     "ray get-auth-token --generate > /dev/null && chmod 600 ~/.ray/auth_token": CLUSTER,
     "ray up studies/cluster/aws.yaml": CLUSTER,
-    "ray exec studies/cluster/aws.yaml 'cd lttune && python studies/lenet_sensitivity.py "
-    "--address auto --out /shared/results --scale quick'": CLUSTER,
+    "ray exec studies/cluster/aws.yaml 'ray job submit --submission-id lenet -- env -C lttune "
+    "python studies/lenet_sensitivity.py --address auto --out /shared/results --tracking-uri "
+    "sqlite:////shared/results/mlflow.db --scale quick'": CLUSTER,
+    "ray exec studies/cluster/aws.yaml 'ray job logs -f lenet'": CLUSTER,
+    "ray exec studies/cluster/aws.yaml 'ray job status lenet'": CLUSTER,
+    "ray exec studies/cluster/aws.yaml 'ray job stop lenet'": CLUSTER,
     "ray rsync-down studies/cluster/aws.yaml /shared/results/ results/": CLUSTER,
     "ray down studies/cluster/aws.yaml": CLUSTER,
     "ray exec studies/cluster/aws.yaml -p 5000 'mlflow server --host 127.0.0.1 --port 5000 "
-    "--backend-store-uri ...'": CLUSTER,
+    "--backend-store-uri sqlite:////shared/results/mlflow.db'": CLUSTER,
 }
 """Command -> why no test runs it."""
 

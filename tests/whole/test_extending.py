@@ -19,6 +19,7 @@ import torch
 import tyro
 from digits_study import LOTTERY, SMOKE, STUDY
 from extended import PAGE, ROOT, blocks, chapters, files, register
+from optuna.distributions import CategoricalDistribution
 from searching import SPACE, ledger, points, report, searcher
 
 from analysis.claims import power_table, verdicts
@@ -29,12 +30,14 @@ from lttune.commands import export
 from lttune.config import from_dict
 from lttune.config.design import Point
 from lttune.data import load
+from lttune.errors import ConfigError
 from lttune.exchange.tickets import Place, find_network
 from lttune.records.ledger import Ledger
 from lttune.records.schema import read
 from lttune.store.store import Store
+from lttune.study.phases import planned
 from lttune.study.phases.confirmation import Confirmation
-from lttune.study.phases.planned import plan_trials
+from lttune.study.phases.planned import PlannedTrial, plan_trials
 from lttune.study.prepared import prepared
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
@@ -171,6 +174,52 @@ def test_a_phase_is_planned_trained_and_learned_from(add, tmp_path):
     book.trials[0].state, book.trials[0].values = "complete", [last["val_accuracy"]]
     assert search.suggest("b")["phase"] == "search"
     assert search.proposals.study.trials[0].values == [last["val_accuracy"]]
+
+
+def asked_for_ends(**changes):
+    """Returns a study of the phase whose origin is its own, checked as a whole."""
+    config = dataclasses.replace(SMOKE, phases=("anchor", "ends"))
+    return prepared(config, dataclasses.replace(STUDY, **changes))
+
+
+def test_a_phase_with_an_origin_of_its_own_is_planned(add, tmp_path):
+    add("A phase")
+    needed = asked_for_ends()
+    book = Ledger(path=tmp_path / "trials.json")
+    plan_trials(book, needed.config, needed.study)
+    rates = [{"train.lr": 0.01}, {"train.lr": 0.003}]
+    shares = [{"prune.fractions.fc1": 0.2}, {"prune.fractions.fc1": 0.6}]
+    assert [trial.hparams for trial in book.of("ends")] == rates + shares
+
+
+def test_a_phase_with_an_origin_of_its_own_is_refused_before_anything_starts(add):
+    add("A phase")
+    space = {"model.name": CategoricalDistribution(["lenet-20-10", "nonsense"])}
+    with pytest.raises(ConfigError, match=r"^space: model\.name = 'nonsense': [^\n]*$"):
+        asked_for_ends(space=space)
+    with pytest.raises(ConfigError, match="phases must be without 'ends': the study declares"):
+        asked_for_ends(space={})
+
+
+def test_its_datasets_are_loaded_and_its_engine_suits_all_networks(add):
+    add("A phase")
+    needed = asked_for_ends()
+    assert (needed.engine, set(needed.datasets)) == ("sparse", {"digits"})
+    space = {"data.name": CategoricalDistribution(["digits", "digit-scenes"])}
+    assert set(asked_for_ends(space=space).datasets) == {"digits", "digit-scenes"}
+    space = {"model.name": CategoricalDistribution(["lenet-20-10", "conv-2"])}
+    assert asked_for_ends(space=space).engine == "torch"
+
+
+def test_points_of_its_own_are_checked_as_declared_ones_are(add, monkeypatch):
+    add("A phase")
+    wrong = PlannedTrial(replicates=(0, 1), label="too fast", hparams={"train.lr": -1.0})
+    monkeypatch.setitem(planned.TRIALS, "ends", lambda *_: [wrong, wrong])
+    with pytest.raises(ConfigError, match=r"^point 'too fast': train\.lr [^\n]*$"):
+        asked_for_ends()
+    monkeypatch.setitem(planned.TRIALS, "ends", lambda *_: [])
+    with pytest.raises(ConfigError, match="phases must be without 'ends': it has no trials"):
+        asked_for_ends()
 
 
 def test_a_dataset_is_described_and_learned(add, tmp_path, capsys):

@@ -18,7 +18,7 @@ from lttune.config.lottery import prune as prune_config
 from lttune.config.lottery import train as train_config
 from lttune.data import LOADERS, load
 from lttune.data.augmentation import AUGMENTATIONS, augmented
-from lttune.data.transforms import TASKS, outline
+from lttune.data.transforms import TASKS, shape_and_classes
 from lttune.errors import ConfigError
 from lttune.models.architectures import FAMILIES, architecture
 from lttune.models.initialisers import INITIALISERS, NORM_INITIALISERS
@@ -81,7 +81,7 @@ def falsified(value, field, name):
         ("data.name", lambda: load("x")),
         (
             "data.task",
-            lambda: outline(load("digits"), falsified(config.DataConfig(), "task", "x")),
+            lambda: shape_and_classes(load("digits"), falsified(config.DataConfig(), "task", "x")),
         ),
         ("data.augment", lambda: augmented(torch.zeros(1, 2, 2), "x", np.random.default_rng(0))),
         (

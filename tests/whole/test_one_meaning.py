@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -34,16 +35,28 @@ SHARED = {
     "STARTS": f"analysis.importance starts a search with it: {SEALED}",
 }
 """Name -> why several modules may define it."""
+TYPES_ONLY = ("benchmarks", "docs", "tests/helpers")
+"""Folders whose functions and constants are read beside their module's name."""
 UNTOUCHED = ("analysis/importance/", "lttune/config/design/")
 """Folders whose names may clash among themselves, for the reason of ``SEALED``."""
 
 
+def bare(name: str) -> str:
+    """Returns a name, that of a type without the underscore of a private one."""
+    return name.lstrip("_") if is_type(name) else name
+
+
+def is_type(name: str) -> bool:
+    """Returns whether a name is written as those of classes and of aliases of types are."""
+    return re.fullmatch("_*[A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*", name) is not None
+
+
 def names_of(body: Sequence[ast.stmt]) -> Iterator[str]:
-    """Yields what a module defines by itself; classes without the underscore of a private one."""
+    """Yields what a module defines by itself."""
     for node in body:
         match node:
             case ast.ClassDef(name=name):
-                yield name.lstrip("_")
+                yield name
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield name
             case ast.Assign(targets=targets):
@@ -59,15 +72,12 @@ def names_of(body: Sequence[ast.stmt]) -> Iterator[str]:
 
 
 def places(root: Path) -> dict[str, set[str]]:
-    """Returns public name -> the modules that define it; of the benchmarks their classes alone."""
+    """Returns public name -> the modules that define it; of ``TYPES_ONLY`` their types alone."""
     found = defaultdict(set)
-    for top in ("lttune", "analysis", "benchmarks"):
+    for top in ("lttune", "analysis", *TYPES_ONLY):
         for path in (root / top).rglob("*.py"):
-            body = ast.parse(path.read_text()).body
-            if top == "benchmarks":
-                body = [node for node in body if isinstance(node, ast.ClassDef)]
-            for name in names_of(body):
-                if not name.startswith("_"):
+            for name in map(bare, names_of(ast.parse(path.read_text()).body)):
+                if not name.startswith("_") and (top not in TYPES_ONLY or is_type(name)):
                     found[name].add(path.relative_to(root).as_posix())
     return found
 
@@ -93,6 +103,7 @@ SOURCES = {
     "a function": ("def draw(): pass", "async def draw(): pass"),
     "a type": ("Course = int", "class Course: pass"),
     "a private class": ("class Kept: pass", "class _Kept: pass"),
+    "a private type": ("Kept = int", "_Kept = TypeVar('_Kept')"),
     "where it can be had": (
         "try: X = 1\nexcept KeyError: pass\nelse: Y = 1",
         "if A: pass\nelse: Y = 2",
@@ -108,10 +119,12 @@ def test_what_is_defined_twice_is_found(sources, tmp_path):
     assert list(shared(places(tmp_path)).values()) == [["analysis/module.py", "lttune/module.py"]]
 
 
-def test_what_is_private_or_of_a_benchmark_is_not(tmp_path):
-    for top in ("lttune", "analysis", "benchmarks"):
-        (tmp_path / top).mkdir()
+def test_what_is_private_or_no_type_of_a_helper_is_not(tmp_path):
+    for top in ("lttune", "analysis", "benchmarks", "docs", "tests/helpers"):
+        (tmp_path / top).mkdir(parents=True)
     (tmp_path / "lttune" / "module.py").write_text("_LOOKS = 1\nclass Loop: pass\nSTEPS = 1")
-    (tmp_path / "analysis" / "module.py").write_text("_LOOKS = 1\ndef f(): STEPS = 1")
+    (tmp_path / "analysis" / "module.py").write_text("_LOOKS = 1\ndef f(): STEPS = 1\nRun = int")
     (tmp_path / "benchmarks" / "module.py").write_text("STEPS = 2\nclass Loop: pass")
-    assert list(shared(places(tmp_path))) == ["Loop"]
+    (tmp_path / "docs" / "module.py").write_text("STEPS = 2\nclass Way: pass")
+    (tmp_path / "tests/helpers" / "module.py").write_text("STEPS = 2\nclass Way: pass\n_Run = 1")
+    assert list(shared(places(tmp_path))) == ["Loop", "Run", "Way"]

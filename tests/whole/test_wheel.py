@@ -137,7 +137,7 @@ def test_commands_do_their_work(run, tmp_path):
     assert int(printed.splitlines()[0]) > 0
 
 
-def test_a_study_file_that_lies_elsewhere_runs(run, tmp_path):
+def test_a_study_file_that_lies_elsewhere_runs_and_commands_know_the_study(run, tmp_path):
     text = Path(digits_study.__file__).read_text()
     with_report = text.replace("main(STUDY, report,", "main(STUDY, analysis.write_report,")
     file = tmp_path / "mine.py"
@@ -146,3 +146,16 @@ def test_a_study_file_that_lies_elsewhere_runs(run, tmp_path):
     code, printed = run("python", file, *flags)
     assert code == 0, printed
     assert "<svg" in (tmp_path / "results" / "digits" / "report.html").read_text()
+    study, other = "results/digits", "sqlite:///other.db"
+    looked, sent, again, watched = commands(
+        run,
+        ["doctor", study],
+        ["sync", study, "--tracking-uri", other],
+        ["sync", study, "--tracking-uri", other],
+        ["watch", study],
+    )
+    assert (looked[0], sent[0], again[0], watched[0]) == (0, 0, 0, 0), (looked, sent, watched)
+    assert "ok      records.parquet: " in looked[1]
+    assert (tmp_path / "other.db").exists(), sent[1]
+    assert sent[1] != again[1]
+    assert "complete" in watched[1]

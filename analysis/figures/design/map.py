@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ from analysis.figures import axes, canvas, palette
 from analysis.figures.canvas import Drawing
 from analysis.frame import StudyFrame
 from analysis.tables.objective import margin_of
-from analysis.tables.responses import response_table
+from analysis.tables.responses import NEAR, response_table
 from analysis.tables.sweeps import point_name
 from analysis.tables.trials import settings
 from lttune.config.fields import is_number
@@ -22,8 +24,8 @@ from lttune.config.phase import phase_names
 from lttune.records.objectives import DENSITY_GRID
 
 LR, FRACTION = "train.lr", "prune.fraction"
-GAIN_DENSITY = DENSITY_GRID[7]
-"""Share of weights at which the gain is read, 21.0 %."""
+GAIN_DENSITIES = DENSITY_GRID[7:0:-1]
+"""Shares of weights at which the gain may be read, from 21.0 % upwards to 80 %."""
 
 LEARNED = 0.5
 """Share of the best dense accuracy below which a dense network learned too little to compare."""
@@ -32,13 +34,14 @@ MAP_COLUMNS = ["phase", "point", "lr", "fraction", "gain", "dense", "n", "diverg
 """Columns of ``map_table``."""
 
 
-def map_table(study: StudyFrame) -> tuple[pd.DataFrame, str]:
-    """Returns gain by learning rate and pruning fraction, and which fraction it is.
+def map_table(study: StudyFrame) -> tuple[pd.DataFrame, str, float]:
+    """Returns gain by learning rate and pruning fraction, which fraction it is, and the density.
 
     Points of a design if they vary both, else the trials of the search. ``fraction`` is the first
-    fraction that varies; ``gain`` the mean over replicates at ``GAIN_DENSITY``, NaN without a sound
-    one; ``dense`` the mean accuracy of the dense networks; ``diverged`` the replicates with a
-    diverged network. Empty if nothing varies both.
+    fraction that varies; ``gain`` the mean over replicates at the lowest of ``GAIN_DENSITIES`` that
+    half of the trajectories reach, NaN without a sound one; ``dense`` the mean accuracy of the
+    dense networks; ``diverged`` the replicates with a diverged network. Empty if nothing varies
+    both.
     """
     base = settings(study)
     for phase in (*phase_names(lambda p: p.is_design), *phase_names(lambda p: p.is_proposed)):
@@ -51,7 +54,8 @@ def map_table(study: StudyFrame) -> tuple[pd.DataFrame, str]:
         tickets = study.records[
             (study.records["phase"] == phase) & (study.records["branch"] == "trunk")
         ]
-        responses = response_table(tickets, grid=(GAIN_DENSITY,))
+        density = _common_density(tickets)
+        responses = response_table(tickets, grid=(density,))
         diverged = tickets[tickets["diverged"].astype(bool)].groupby("trial")["replicate"].nunique()
         rows = [
             {
@@ -75,8 +79,16 @@ def map_table(study: StudyFrame) -> tuple[pd.DataFrame, str]:
                 n=("gain", "count"),
                 diverged=("diverged", "sum"),
             )
-            return table.reset_index()[MAP_COLUMNS], varied[1]
-    return pd.DataFrame(columns=pd.Index(MAP_COLUMNS)), ""
+            return table.reset_index()[MAP_COLUMNS], varied[1], density
+    return pd.DataFrame(columns=pd.Index(MAP_COLUMNS)), "", math.nan
+
+
+def _common_density(tickets: pd.DataFrame) -> float:
+    """Returns the lowest of ``GAIN_DENSITIES`` that half of the sound trajectories reach."""
+    sound = tickets[~tickets["diverged"].astype(bool)]
+    reached = sound.groupby(["trial", "replicate"])["density"].min()
+    common = (one for one in GAIN_DENSITIES if (reached <= one * (1 + NEAR)).mean() >= 0.5)
+    return next(common, GAIN_DENSITIES[-1])
 
 
 def _varies(values: list[dict[str, object]], name: str) -> bool:
@@ -86,10 +98,10 @@ def _varies(values: list[dict[str, object]], name: str) -> bool:
 
 def lr_fraction(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns the map, None if no phase varies both; trials that diverged are crosses."""
-    table, name = map_table(study)
+    table, name, density = map_table(study)
     if table.empty:
         return None
-    title = f"Gain at {100 * GAIN_DENSITY:.1f} % of the weights over {LR} and {name}"
+    title = f"Gain at {100 * density:.1f} % of the weights over {LR} and {name}"
     with canvas.style():
         figure = canvas.new_figure(title, subtitle, study.incomplete)
         ax = figure.subplots()

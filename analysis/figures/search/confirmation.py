@@ -8,7 +8,7 @@ from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.figures.lines import Look
 from analysis.frame import StudyFrame
-from analysis.tables.confirmation import confirmed, confirmed_networks, difference_curves
+from analysis.tables.confirmation import confirmed_networks, confirmed_trials, difference_curves
 from analysis.tables.lines import line_table
 from analysis.tables.objective import reading_density
 from lttune.config.fields import BASE_SETTINGS
@@ -16,7 +16,7 @@ from lttune.config.fields import BASE_SETTINGS
 
 def confirmation(study: StudyFrame, subtitle: str) -> Drawing | None:
     """Returns test accuracy against density, and differences; None before there is any."""
-    trials = confirmed(study)
+    trials = confirmed_trials(study)
     networks = confirmed_networks(study, trials)
     if networks.empty:
         return None
@@ -35,11 +35,11 @@ def confirmation(study: StudyFrame, subtitle: str) -> Drawing | None:
         figure = canvas.new_figure(title, subtitle, study.incomplete, 6.8 if chosen else 5.0)
         grid = figure.subplots(1 + bool(chosen), 1, sharex=True, squeeze=False)[:, 0]
         lines.draw_lines(grid[0], table, shown, factor=100.0, names=said)
-        lines.frame(grid[0], table, 100.0)
+        lines.fit_axis(grid[0], table, 100.0)
         grid[0].set_ylabel(axes.ACCURACY)
         if chosen:
             lines.draw_lines(grid[1], apart, chosen, factor=100.0, banded=list(chosen))
-            lines.frame(grid[1], apart, 100.0)
+            lines.fit_axis(grid[1], apart, 100.0)
             grid[1].axhline(0, color=palette.BLACK, linewidth=1.2)
             grid[1].set_ylabel("Minus the base (points)")
         for ax in grid:

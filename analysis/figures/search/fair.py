@@ -48,7 +48,7 @@ def fair(study: StudyFrame, subtitle: str) -> Drawing | None:
             ax, mine = places[label], set(table["curve"])
             drawn = {name: look for name, look in shown.items() if name in mine}
             lines.draw_lines(ax, table, drawn, factor=100.0, banded=list(drawn))
-            lines.frame(ax, table, 100.0)
+            lines.fit_axis(ax, table, 100.0)
             axes.density_axis(ax, 100 * accuracy["density"].astype(float))
             ax.set_ylabel(label)
             ax.set_xlabel(axes.DENSITY)

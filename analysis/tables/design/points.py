@@ -68,8 +68,6 @@ def design_sample(study: StudyFrame) -> DesignSample | str:
     if not declared:
         return "study.json declares no factors for the design, so importances are not estimated."
     points = design_points(study)
-    if why := _no_place(points, declared):
-        return why
     first = {number: row["trial"] for row in points.to_dict("records") for number in row["trials"]}
     tickets = study.records[
         in_phases(study.records, lambda phase: phase.is_design)
@@ -78,7 +76,10 @@ def design_sample(study: StudyFrame) -> DesignSample | str:
     grid = sorted({*IMPORTANCE_DENSITIES, *TABLE_DENSITIES}, reverse=True)
     responses = response_table(tickets, grid=grid)
     responses = responses.assign(trial=responses["trial"].map(first), value=responses[RESPONSE])
+    # Of a point that nothing was trained of yet, some coordinates may be unknown.
     points = points[points["trial"].isin(responses["trial"])]
+    if why := _no_place(points, declared):
+        return why
     chosen = points["role"].isin(SPREAD)
     if (drawn := chosen.sum()) < FEWEST_POINTS:
         return (

@@ -14,7 +14,7 @@ from torch.nn import functional
 from lttune.commands.study_file.fitting import FittedSettings
 from lttune.config.rules import MOST_LEVELS
 from lttune.data.dataset import validation_size
-from lttune.data.transforms import outline, training_size
+from lttune.data.transforms import shape_and_classes, training_size
 from lttune.models import Network
 from lttune.pruning.densities import planned_densities
 
@@ -160,7 +160,7 @@ def _fitted(
 def network_cost(settings: FittedSettings) -> NetworkCost:
     """Returns what the dense network takes here on one core; only a few batches are timed."""
     network, lottery = settings.network, settings.lottery
-    shape, _ = outline(settings.dataset, lottery.data)
+    shape, _ = shape_and_classes(settings.dataset, lottery.data)
     batch = lottery.train.batch_size
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # As each trial has a core of its own.

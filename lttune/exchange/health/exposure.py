@@ -93,7 +93,7 @@ def secret_finding(what: str, name: str) -> Iterator[Inspection]:
     try:
         path = Path(name).expanduser()
         mode = path.stat().st_mode
-    except (OSError, RuntimeError):  # No file; no home either.
+    except (OSError, RuntimeError, ValueError):  # No file; no home; no name of a file either.
         return
     if not stat.S_ISREG(mode):
         return

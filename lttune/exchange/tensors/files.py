@@ -20,8 +20,8 @@ from lttune.exchange.tensors.forms import mask_tensors
 from lttune.exchange.tensors.nesting import entries_told, tensors_by_name
 from lttune.exchange.tensors.packing import put_together
 from lttune.store.files import reason_of, write_atomically
-from lttune.store.regular import is_of_content, most_memory, regular_size
 from lttune.store.formats.tensor_files import write_tensors
+from lttune.store.regular import is_of_content, most_memory, regular_size
 
 JSON_BEGINS = 8
 """Bytes before the header of a safetensors file: its length."""

@@ -49,7 +49,7 @@ def parse_yaml(data: bytes) -> Any:
 def _require_room(root: yaml.Node, most: int) -> None:
     """Raises ``ValueError`` if a tree, written out, has more values and characters than ``most``.
 
-    It does too if a part is a part of itself.
+    It does too if a part is a part of itself, or a text holds what is no character.
     """
     sizes, begun = dict[int, int](), set[int]()
     waiting = [(root, False)]
@@ -59,7 +59,8 @@ def _require_room(root: yaml.Node, most: int) -> None:
             continue
         inside = _inside(node)
         if is_counted:
-            own = len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+            # Half of a pair is no character: nothing could be written of it.
+            own = len(node.value.encode()) if isinstance(node, yaml.ScalarNode) else 0
             sizes[id(node)] = size = 1 + own + sum(sizes[id(one)] for one in inside)
             if size > most:
                 raise ValueError(f"its aliases stand for more than {most:,} values")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from lttune.config import LotteryConfig
-from lttune.config.design import Point
 from lttune.config.fields import is_number
 from lttune.config.lottery.length import COUNTED_BY, STEPS_OF
 from lttune.config.rules import every_rule
@@ -34,6 +33,25 @@ LENGTH_FIELDS = (
 """Settings that decide about steps together where a length is in epochs."""
 
 
+class KnownPoint(Protocol):
+    """A point that is known before anything starts, whoever names it."""
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        ...
+
+    @property
+    def hparams(self) -> Mapping[str, Any]:
+        """Dotted path -> value: what the base configuration is overridden with."""
+        ...
+
+    @property
+    def controls(self) -> Sequence[str]:
+        """Controls that are trained beside the ticket."""
+        ...
+
+
 def check_space(
     space: Space, base: LotteryConfig, datasets: Mapping[str, Dataset]
 ) -> list[LotteryConfig]:
@@ -52,7 +70,7 @@ def check_space(
     corners = [base]
     with every_rule() as rules:
         for path, distribution in space.items():
-            for value in _ends(distribution):
+            for value in ends(distribution):
                 try:
                     corners.append(check_fit(base.override({path: value}), datasets))
                 except ConfigError as error:
@@ -69,8 +87,8 @@ def check_space(
     return corners
 
 
-def _ends(distribution: BaseDistribution) -> list[Any]:
-    """Returns the outermost values, all of what has no order."""
+def ends(distribution: BaseDistribution) -> list[Any]:
+    """Returns the outermost values of a distribution, all of one whose values have no order."""
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
     return [getattr(distribution, "low"), getattr(distribution, "high")]  # noqa: B009
@@ -93,7 +111,7 @@ def _check_lengths(space: Space, base: LotteryConfig, datasets: Mapping[str, Dat
     if not base.has_epochs and space.keys().isdisjoint(STEPS_OF):
         return
     # Steps, and the rules that go by them, are monotone in each number.
-    for values in itertools.product(*(_outermost(_ends(space[path])) for path in paths)):
+    for values in itertools.product(*(_outermost(ends(space[path])) for path in paths)):
         corner = dict(zip(paths, values, strict=True))
         try:
             in_steps(base.override(corner), datasets)
@@ -103,9 +121,9 @@ def _check_lengths(space: Space, base: LotteryConfig, datasets: Mapping[str, Dat
 
 
 def check_points(
-    points: Iterable[Point], base: LotteryConfig, datasets: Mapping[str, Dataset]
+    points: Iterable[KnownPoint], base: LotteryConfig, datasets: Mapping[str, Dataset]
 ) -> list[LotteryConfig]:
-    """Checks that every point of the designs is a valid configuration, and returns them.
+    """Checks that every point is a valid configuration, and returns them.
 
     They have the steps of what they give in epochs.
 
@@ -130,7 +148,7 @@ def check_points(
     return configs
 
 
-def check_same_measures(space: Space, points: Iterable[Point]) -> None:
+def check_same_measures(space: Space, points: Iterable[KnownPoint]) -> None:
     """Checks that all trials are measured by the same functions.
 
     What changes no network is no factor.

@@ -18,6 +18,13 @@ def say_on(console: Console, text: str, style: str | None = None) -> None:
     console.print(legible(text), style=style, markup=False, soft_wrap=True)
 
 
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):  # There is none, or it was closed.
+        return False
+
+
 class PrintingConsole(Console):
     """Draws on a terminal what no text changes: of files, of servers, of others' code.
 
@@ -31,10 +38,11 @@ class PrintingConsole(Console):
     """
 
     def __init__(self, *, file: IO[str] | None = None, **options: Any) -> None:
-        super().__init__(
-            file=drawable(sys.stdout) if file is None else file,
-            **{"markup": False, "emoji": False, **options},
-        )
+        stream: Any = drawable(sys.stdout) if file is None else file
+        # To rich a pipe is a terminal where a variable such as FORCE_COLOR is set, as in CI.
+        forced = None if _is_terminal(stream) else False
+        usual = {"markup": False, "emoji": False, "force_terminal": forced}
+        super().__init__(file=stream, **{**usual, **options})
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

@@ -17,9 +17,15 @@ from lttune.study.console.printing import say_on
 from lttune.study.console.reached import ReachedNote
 from lttune.study.console.table import clock, head_text, running_table
 
+MOST_LINES = 100
+"""Trials of a study up to which each has a line of its own where there is no terminal."""
+
 
 class Progress:
-    """One live display on a terminal; a line for each finished trial anywhere else.
+    """One live display on a terminal; lines anywhere else.
+
+    A line is printed for each finished trial or, if they are more than ``MOST_LINES``, for each
+    percent of them, and for each that failed.
 
     Args:
         ledger: the study's trials.
@@ -47,10 +53,11 @@ class Progress:
         self._first: float | None = None
         self._trained = 0.0
         self._live: Live | None = None
+        self._percent = -1
         self._shown = contextlib.ExitStack()
 
     def __enter__(self) -> Progress:
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
             self._live = Live(self, console=self._console, refresh_per_second=2, transient=True)
             self._shown.callback(self._live.stop)
             self._live.start()
@@ -79,11 +86,16 @@ class Progress:
             self._note.write(self._now, self._left)
 
     def ended(self, trial: Trial) -> None:
-        """Notes the end of a trial; without a terminal, prints a line about it."""
+        """Notes the end of a trial; without a terminal, prints a line about it if it is time."""
         self._share.pop(trial.number, None)
         report = self._now.pop(trial.number, {})
-        if self._live is None:
+        if self._live is None and self._is_told(trial):
             say_on(self._console, self._line(trial, report))
+
+    def _is_told(self, trial: Trial) -> bool:
+        total, before = self._ledger.total, self._percent
+        self._percent = 100 * self._ledger.count(*ENDED) // max(total, 1)
+        return total <= MOST_LINES or self._percent != before or trial.state == "failed"
 
     def _line(self, trial: Trial, report: Mapping[str, Any]) -> str:
         done = self._ledger.count(*ENDED)

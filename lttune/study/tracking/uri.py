@@ -16,6 +16,9 @@ SERVERS = ("http", "https")
 SCHEMES = (*DATABASES, *SERVERS, "databricks")
 """Stores that MLflow keeps up; its folder of files (./mlruns) it does not."""
 
+VARIABLE = "MLFLOW_TRACKING_URI"
+"""Of the environment, which MLflow reads too."""
+
 _FORMS = {
     "sqlite": "sqlite:///PATH, with three slashes and the path of a file",
     "http": "http://HOST:PORT",
@@ -39,14 +42,19 @@ def resolve(uri: str | None) -> str:
     Raises:
         ConfigError: if it is malformed, wherever it comes from.
     """
-    field = "MLFLOW_TRACKING_URI" if uri is None else "tracking_uri"
-    uri = (os.environ.get(field) or DEFAULT_TRACKING_URI) if uri is None else uri
+    field = field_of(uri)
+    uri = (os.environ.get(VARIABLE) or DEFAULT_TRACKING_URI) if uri is None else uri
     require_uri(field, uri)
     path = sqlite_path(uri)
     if path is None:
         return uri
     _, mark, options = uri.partition("?")
     return f"{sqlite_uri(path)}{mark}{options}"
+
+
+def field_of(uri: str | None) -> str:
+    """Returns what says where MLflow is: the variable if it does, else the setting."""
+    return VARIABLE if uri is None and os.environ.get(VARIABLE) else "tracking_uri"
 
 
 def require_uri(field: str, uri: str) -> None:
@@ -94,7 +102,7 @@ def _is_server(uri: str) -> bool:
 
 def sqlite_path(uri: str) -> Path | None:
     """Returns the absolute path of the database file, None if the URI is not of that kind."""
-    match = re.fullmatch(r"sqlite:///([^?]+)(\?.*)?", uri)
+    match = re.fullmatch(r"sqlite(?:\+pysqlite)?:///([^?]+)(\?.*)?", uri)
     return Path(urllib.parse.unquote(match[1])).absolute() if match else None
 
 

@@ -14,7 +14,7 @@ from lttune.config.own import is_own_code, require_row_or_own
 from lttune.config.rules import every_rule
 from lttune.data import Dataset
 from lttune.data.epochs import in_steps
-from lttune.data.transforms import outline, require_batch, training_size
+from lttune.data.transforms import require_batch, shape_and_classes, training_size
 from lttune.errors import ConfigError
 from lttune.models import Network
 from lttune.pruning.densities import require_survivors
@@ -37,7 +37,7 @@ def check_fit(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> Lottery
         counted: LotteryConfig | None = None
         if size is not None or not config.has_epochs:  # Else there is nothing to count.
             counted = rules.attempt(lambda: in_steps(config, datasets))
-        found = rules.attempt(lambda: outline(dataset, data))
+        found = rules.attempt(lambda: shape_and_classes(dataset, data))
         if found is not None:
             network = rules.attempt(lambda: network_of(config, dataset))
             if network is not None:
@@ -89,7 +89,7 @@ def _check_target(
     batch_size = config.target.training(config.train).batch_size
     if config.target != TargetConfig():
         require_batch("target.batch_size", batch_size, datasets[target.name], target)
-    shape, target_classes = outline(datasets[target.name], target)
+    shape, target_classes = shape_and_classes(datasets[target.name], target)
     if shape != source or target_classes > classes:
         raise ConfigError(
             f"target.data must have pictures of shape {source} and at most {classes} "
@@ -104,7 +104,7 @@ def _check_pretraining(
     pretrain = config.pretrain.dataset(config.data)
     if config.pretrain.steps == 0:
         return
-    before = outline(datasets[pretrain.name], pretrain)[0]
+    before = shape_and_classes(datasets[pretrain.name], pretrain)[0]
     if before != source:
         raise ConfigError(
             f"pretrain.data must have pictures of shape {source}, got {pretrain.name!r} with "

@@ -13,7 +13,7 @@ from typing import Any
 from lttune.config import LotteryConfig
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
-from lttune.data.transforms import outline
+from lttune.data.transforms import shape_and_classes
 from lttune.pruning.densities import planned_densities
 from lttune.records.schema import OWN_MEASURES
 from lttune.trajectory.connectivity import NONE
@@ -42,7 +42,7 @@ def trajectories_made_up(
         dataset: its own.
         measured: names of measurements of one's own.
     """
-    classes = outline(dataset, config.data)[1]
+    classes = shape_and_classes(dataset, config.data)[1]
     own = {f"{prefix}{name}": 0.5 for prefix in OWN_MEASURES for name in measured}
     whole = [row | own for row in _whole(config, dataset, classes)]
     found = {"whole": whole, "dense alone": whole[:1]}

@@ -16,7 +16,7 @@ from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.files import npz
 from lttune.data.resident import Examples, resident
-from lttune.data.transforms import as_asked, outline
+from lttune.data.transforms import as_asked, shape_and_classes
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights, ones
 from lttune.pruning.criteria import Evidence, evidence_of
@@ -82,7 +82,7 @@ def check_own_parts(
         if objective is not None and is_own_code(objective):
             base = reached[0]
             rows = trajectories_made_up(base, datasets[base.data.name], sorted(measured))
-            classes = outline(datasets[base.data.name], base.data)[1]
+            classes = shape_and_classes(datasets[base.data.name], base.data)[1]
             rules.attempt(lambda: _try_objective(objective, rows.values(), classes))
 
 

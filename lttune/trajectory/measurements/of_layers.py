@@ -12,8 +12,7 @@ import numpy as np
 from lttune.models.layers import weight_name
 from lttune.models.masks import Weights
 from lttune.pruning.ranks import quantiles
-from lttune.trajectory.lottery import Level
-from lttune.trajectory.task import weights_of
+from lttune.trajectory.task import Level, weights_of
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 

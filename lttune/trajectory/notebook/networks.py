@@ -20,8 +20,8 @@ from lttune.models.own.row import LoadedNetwork
 from lttune.records.own import OwnCode, OwnPart, known_part
 from lttune.trajectory.checks.own_names import own_names
 
-_Key = TypeVar("_Key")
-_Row = TypeVar("_Row")
+_AnyKey = TypeVar("_AnyKey")
+_AnyRow = TypeVar("_AnyRow")
 
 
 def with_networks(
@@ -81,7 +81,7 @@ def with_parts(config: LotteryConfig, controls: Iterable[str]) -> dict[tuple[str
 
 
 @contextlib.contextmanager
-def rows_known(table: dict[_Key, _Row], rows: Mapping[_Key, _Row]) -> Iterator[None]:
+def rows_known(table: dict[_AnyKey, _AnyRow], rows: Mapping[_AnyKey, _AnyRow]) -> Iterator[None]:
     """Has a table hold rows inside, and be as it was before afterwards.
 
     Two trajectories may have two parts of one name: a cell or a file that was changed and run

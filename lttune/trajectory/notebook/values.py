@@ -16,9 +16,8 @@ from lttune.models.masks import Mask, Weights
 from lttune.store.cells import Cell
 from lttune.store.store import Stored
 from lttune.trajectory.lab import Lab
-from lttune.trajectory.lottery import Level
 from lttune.trajectory.measurements.of_layers import of_level
-from lttune.trajectory.task import Ticket, mask_of, packed, weights_of
+from lttune.trajectory.task import Level, Ticket, mask_of, packed, weights_of
 from lttune.trajectory.trial import Branched, trunk_row
 
 Evaluation = Mapping[str, float | int | None]

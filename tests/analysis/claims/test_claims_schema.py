@@ -123,7 +123,9 @@ def test_ids_are_used_once():
 
 
 def test_a_measure_that_is_no_name_is_told_without_writing_it_out():
-    with pytest.raises(ConfigError, match=r"X: questions\[0\].measure must be one of .*; got \['accuracy'\]"):
+    with pytest.raises(
+        ConfigError, match=r"X: questions\[0\].measure must be one of .*; got \['accuracy'\]"
+    ):
         as_registry(tree(claim(question(measure=["accuracy"]))))
 
 

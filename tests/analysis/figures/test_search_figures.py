@@ -11,6 +11,7 @@ from analysis import load
 from analysis.figures.design import map as map_figures
 from analysis.figures.search import budget as budget_figures
 from lttune.config import DEPTH
+from lttune.records.objectives import DENSITY_GRID
 
 
 @pytest.fixture
@@ -84,8 +85,8 @@ def test_the_map_marks_divergence_and_networks_that_never_learned(tmp_path):
             row["test_accuracy"] = 0.1
         row["diverged"] = row["trial"] == 11 and row["level"] == 7
     study = load(write_study(tmp_path, rows, trials, {"design": 6}, lottery=LOTTERY))
-    table, name = map_figures.map_table(study)
-    assert name == "prune.fraction"
+    table, name, density = map_figures.map_table(study)
+    assert (name, density) == ("prune.fraction", DENSITY_GRID[7])
     assert table["n"].tolist() == [2, 1, 2]
     assert table["diverged"].tolist() == [0, 1, 0]
     assert table["dense"].tolist() == pytest.approx([0.905, 0.9, 0.1], abs=0.02)
@@ -93,6 +94,21 @@ def test_the_map_marks_divergence_and_networks_that_never_learned(tmp_path):
     assert "a network diverged (n = 1)" in labels
     assert "dense accuracy below half of the best (n = 1)" in labels
     assert "at most 0.2 points below dense (n = 0)" in labels
+
+
+@pytest.mark.parametrize("levels", [2, 3, 8])
+def test_the_map_is_of_a_density_that_half_of_the_trajectories_reach(tmp_path, levels):
+    design = [
+        (f"sobol-{i}", {"train.lr": lr, "prune.fraction": f}, "design", 0.001)
+        for i, (lr, f) in enumerate([(0.01, 0.2), (0.1, 0.3), (1.0, 0.2)])
+    ]
+    trials, rows = sweep(design, replicates=2, levels=levels, phase="design")
+    study = load(write_study(tmp_path, rows, trials, {"design": 6}, lottery=LOTTERY))
+    table, _, density = map_figures.map_table(study)
+    assert density == DENSITY_GRID[min(levels, 7)]
+    assert table["gain"].notna().mean() >= 0.5
+    title = map_figures.lr_fraction(study, "").title
+    assert title.startswith(f"Gain at {100 * density:.1f} % of the weights")
 
 
 def test_a_study_that_varies_one_of_the_two_has_no_map(swept):

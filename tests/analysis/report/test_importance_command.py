@@ -1,17 +1,23 @@
 """`lttune importance`: what it prints, writes and refuses, and how the report shows it."""
 
+import dataclasses
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from sample_study import write_study
 from sample_sweeps import LOTTERY, design_study
 from test_report import words_of
 
+from analysis import load
 from analysis.report import write as report
 from analysis.report.rows.importance import OPTUNA
 from analysis.tables.design.points import design_sample
 from lttune.__main__ import main
 from lttune.errors import StorageError
 from lttune.study.search.optuna_importance import QUESTIONS
+
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
 
 def test_the_command_prints_what_each_method_answers_and_the_report_shows_it(tmp_path, capsys):
@@ -65,6 +71,19 @@ def test_the_command_needs_a_design_and_enough_points(tmp_path, capsys):
     assert "declares no factors" in capsys.readouterr().err
     assert main(["importance", str(design_study(tmp_path / "b").folder)]) == 2
     assert "study must have 20 points" in capsys.readouterr().err
+
+
+def test_a_point_that_nothing_was_trained_of_yet_is_left_out():
+    study = load(RESULTS / "sensitivity")
+    points = study.records[study.records["role"] == "design"]
+    trained = study.records[study.records["trial"] != points["trial"].iloc[0]]
+    whole, rest = design_sample(study), design_sample(dataclasses.replace(study, records=trained))
+    assert not isinstance(whole, str)
+    assert not isinstance(rest, str)
+    assert len(rest.points) == len(whole.points) - 1
+    nothing = study.records[study.records["trial"] < 0]
+    told = design_sample(dataclasses.replace(study, records=nothing))
+    assert told == "0 points of the design are trained: importances take 16 or more."
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from analysis.report import write as report
 from analysis.report.answer import answer
 from analysis.tables.confirmation import (
     confirmation_table,
-    confirmed,
     confirmed_networks,
+    confirmed_trials,
     difference_curves,
 )
 from analysis.tables.trials import best_table, front_table, search_table
@@ -198,7 +198,7 @@ def test_confirmation_is_the_paired_t_test_against_the_base_configuration(tmp_pa
     assert table.loc["search trial 4", "selected"] == search_trials(3)[1]["objective"]
     assert table.loc["search trial 4", "fresh"] == pytest.approx(0.515)
     assert pd.isna(table.loc["base", "selected"])
-    trials = confirmed(study)
+    trials = confirmed_trials(study)
     curves = difference_curves(confirmed_networks(study, trials)).set_index(["curve", "level"])
     means = curves[curves["statistic"] == "mean"]
     mean = means.loc[("search trial 4", 5)]

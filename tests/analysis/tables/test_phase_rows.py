@@ -15,7 +15,7 @@ from analysis.figures.search.pareto import pareto_table
 from analysis.figures.search.search import search
 from analysis.frame import StudyFrame, load
 from analysis.report.answer import answer, has_anchor, scale_line
-from analysis.tables.confirmation import confirmation_table, confirmed
+from analysis.tables.confirmation import confirmation_table, confirmed_trials
 from analysis.tables.curves import curve_table
 from analysis.tables.design.points import design_points
 from analysis.tables.fair_comparison import choice_table, pair_table
@@ -82,7 +82,7 @@ def read(study: StudyFrame) -> dict[str, str]:
     assert drawing is not None
     labels = drawing.figure.axes[0].get_legend_handles_labels()[1]
     tables = {
-        "confirmed": confirmed(study).drop(columns="phase"),
+        "confirmed": confirmed_trials(study).drop(columns="phase"),
         "confirmation": confirmation_table(study),
         "curves": curve_table(study.records, "test_accuracy"),
         "design": design_points(study),
@@ -138,7 +138,7 @@ def test_another_row_of_the_same_kind_is_read_as_that_one_is(name, study, expect
 
 def test_two_phases_that_confirm_are_pooled_by_configuration(study, monkeypatch):
     monkeypatch.setitem(PHASES, "again", dataclasses.replace(PHASES["confirm"], name="again"))
-    winner = confirmed(study).iloc[0]
+    winner = confirmed_trials(study).iloc[0]
     more, rows = of_winners(700, 100_002, {winner["name"]: winner["hparams"]})
     found = pd.DataFrame(more).assign(phase="again"), pd.DataFrame(rows).assign(phase="again")
     both = dataclasses.replace(

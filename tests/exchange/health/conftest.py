@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import stored_study
-from digits_place import Place
+from digits_place import StudyPlace
 from one_process import one_process
 
 from lttune.exchange.health.repair import repair
@@ -50,16 +50,16 @@ def study(made, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ran(tmp_path_factory) -> Place:
+def ran(tmp_path_factory) -> StudyPlace:
     """A study that was run, and can be again."""
     with one_process():
-        place = Place(tmp_path_factory.mktemp("ran")).run(*FLAGS)
+        place = StudyPlace(tmp_path_factory.mktemp("ran")).run(*FLAGS)
     assert place.exit_code == 0, place.printed
     return place
 
 
 @pytest.fixture
-def place(ran, tmp_path) -> Place:
+def place(ran, tmp_path) -> StudyPlace:
     """A copy of it; its MLflow database is its own."""
     return ran.copy(tmp_path / "again")
 

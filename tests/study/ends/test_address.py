@@ -115,6 +115,7 @@ def test_a_study_that_cannot_join_a_cluster_has_done_nothing(address, cwd, capfd
     with listener(lambda peer: peer.sendall(b"HTTP/1.1 404\r\n")) as found:
         monkeypatch.setenv("RAY_ADDRESS", found)
         flags = ["--address", found if address != "auto" else address, "--out", "out"]
+        flags += ["--tracking-uri", "sqlite:///out/mlflow.db"]
         code = main(digits_study.STUDY, digits_study.report, "", flags)
     line = "what listens there is no Ray cluster"
     line = f"lttune: error: no Ray cluster answers at address '{found}': {line}\n"

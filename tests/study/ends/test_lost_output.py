@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from digits_place import Place, empty_database, lasting
+from digits_place import StudyPlace, empty_database, lasting
 from drivers import BRIEF, WITHOUT_RAY, script
 from one_process import one_process
 
@@ -23,21 +23,21 @@ sys.exit(main(STUDY, report, ""))
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory) -> Place:
-    place = Place(tmp_path_factory.mktemp("reference"))
+def reference(tmp_path_factory) -> StudyPlace:
+    place = StudyPlace(tmp_path_factory.mktemp("reference"))
     with one_process():
         place.run(*BRIEF)
     assert place.exit_code == 0
     return place
 
 
-def ready(root: Path) -> Place:
+def ready(root: Path) -> StudyPlace:
     """Returns a place with MLflow's tables, which take longer to make than the study."""
     (root / "mlflow.db").write_bytes(empty_database())
-    return Place(root)
+    return StudyPlace(root)
 
 
-def same(place: Place, reference: Place) -> bool:
+def same(place: StudyPlace, reference: StudyPlace) -> bool:
     rows = lasting(place.rows())
     return len(rows) == 5 and rows == lasting(reference.rows())
 

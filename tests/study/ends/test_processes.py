@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from digits_place import Place, empty_database
+from digits_place import StudyPlace, empty_database
 from drivers import BRIEF, Driver, listening, script
 from one_process import one_process
 
@@ -42,9 +42,9 @@ print("again", call())
 
 
 @pytest.fixture
-def place(tmp_path) -> Place:
+def place(tmp_path) -> StudyPlace:
     (tmp_path / "mlflow.db").write_bytes(empty_database())
-    return Place(tmp_path)
+    return StudyPlace(tmp_path)
 
 
 def left_by(pid: int, path: Path) -> Path:
@@ -98,10 +98,9 @@ def test_a_driver_that_is_killed_while_ray_starts_leaves_no_process(name, place,
     driver = Driver([*place.flags, *BRIEF], cwd, home=place.root)
 
     def is_there() -> bool:
-        family = driver.family()
         if name == "an agent":
-            return any(one.name() == "raylet" and one.children() for one in family)
-        return any(one.name() == name for one in family)
+            return any(one.children() for one in driver.named("raylet"))
+        return bool(driver.named(name))
 
     driver.wait_for(is_there)
     code, _, err = driver.stop(os.kill, signal.SIGKILL, within_s=6)
@@ -115,7 +114,7 @@ def test_a_driver_that_is_killed_while_ray_starts_leaves_no_process(name, place,
 
 def test_a_driver_that_is_asked_to_end_while_ray_starts_says_so(place, cwd):
     driver = Driver([*place.flags, *BRIEF], cwd, home=place.root)
-    driver.wait_for(lambda: any(one.name() == "gcs_server" for one in driver.family()))
+    driver.wait_for(lambda: bool(driver.named("gcs_server")))
     code, out, err = driver.stop(os.kill, signal.SIGTERM)
     assert (code, err) == (143, "")
     assert "interrupted: every finished network is kept" in out
@@ -127,7 +126,7 @@ def test_a_driver_that_is_asked_to_end_while_ray_starts_says_so(place, cwd):
 def test_a_study_whose_ray_dies_ends_and_goes_on_when_it_is_run_again(name, place, cwd):
     driver = Driver([*place.flags, *BRIEF, *LONG], cwd, home=place.root)
     driver.wait_for(lambda: bool(place.cells()))
-    (vital,) = [one for one in driver.family() if one.name() == name]
+    (vital,) = driver.named(name)
     code, out, err = driver.stop(lambda pid, signum: vital.send_signal(signum), signal.SIGKILL)
     text = f"Ray's {name} has died; run the same command again to go on where it stopped"
     assert (code, err) == (5, f"lttune: error: {text}\n"), out

@@ -11,7 +11,7 @@ from pathlib import Path
 import digits_study
 import pytest
 from answering import free_port
-from digits_place import Place, empty_database
+from digits_place import StudyPlace, empty_database
 from one_process import one_process
 
 from lttune.__main__ import main as command
@@ -60,7 +60,7 @@ def test_the_secret_of_a_tracking_uri_is_in_no_output(form, where, tmp_path, cwd
     small = ["--phases", "anchor", "search", "--replicates", "1", "--trials", "1"]
     arguments = ["--out", str(tmp_path / "out"), *small, *flags]
     monkeypatch.setattr(sys, "argv", ["study.py", *arguments])
-    place = Place(tmp_path)
+    place = StudyPlace(tmp_path)
     with one_process():
         said = output(main, digits_study.STUDY, digits_study.report, "", arguments)
     assert place.states() == ["complete"] * 2

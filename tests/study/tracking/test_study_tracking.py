@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from answering import answering, free_port, silent
-from digits_place import Place
+from digits_place import StudyPlace
 from one_process import one_process
 from tracked import spoil
 
@@ -21,12 +21,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 SMALL = ("--phases", "anchor", "--replicates", "1", "--controls", "reinit")
 
 
-def run(place: Place) -> Place:
+def run(place: StudyPlace) -> StudyPlace:
     with one_process():
         return place.run(*SMALL)
 
 
-def lines(place: Place, word: str) -> list[str]:
+def lines(place: StudyPlace, word: str) -> list[str]:
     return [line for line in place.printed.splitlines() if word in line]
 
 
@@ -40,7 +40,7 @@ def fill(path: Path) -> None:
 
 @pytest.mark.parametrize("breaks", [spoil, fill, Path.mkdir])
 def test_a_database_that_was_damaged_before_costs_a_line(breaks, tmp_path):
-    place = Place(tmp_path)
+    place = StudyPlace(tmp_path)
     breaks(tmp_path / "mlflow.db")
     run(place)
     assert (place.exit_code, place.states()) == (0, ["complete"])
@@ -51,7 +51,7 @@ def test_a_database_that_was_damaged_before_costs_a_line(breaks, tmp_path):
 
 @pytest.mark.parametrize("breaks", [truncate, fill, Path.unlink])
 def test_a_database_that_is_damaged_meanwhile_ends_no_study(breaks, tmp_path, monkeypatch):
-    place, level = Place(tmp_path), Conductor.level
+    place, level = StudyPlace(tmp_path), Conductor.level
 
     def damaging(self: Conductor, trial: Any, report: Any) -> None:
         level(self, trial, report)
@@ -71,7 +71,7 @@ def test_no_exception_of_the_store_ends_a_study(tmp_path, monkeypatch):
     (tmp_path / "mlflow.db").touch()
     monkeypatch.setattr(Tracker, "_connect", fail)
     monkeypatch.setattr("lttune.study.tracking.database.sqlite3.connect", fail)
-    place = run(Place(tmp_path))
+    place = run(StudyPlace(tmp_path))
     assert (place.exit_code, place.states()) == (0, ["complete"])
     (line,) = lines(place, "not in MLflow: ")
     assert "invalid start byte" in line
@@ -79,7 +79,7 @@ def test_no_exception_of_the_store_ends_a_study(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["closed", "silent"])
 def test_a_server_that_is_away_costs_seconds_and_two_lines(kind, tmp_path):
-    place = run(Place(tmp_path))
+    place = run(StudyPlace(tmp_path))
     clock = time.monotonic()
     run(place)  # Trains nothing: what is left is the tracker's time, most of all.
     without_s = time.monotonic() - clock
@@ -100,14 +100,14 @@ def test_a_server_that_is_away_costs_seconds_and_two_lines(kind, tmp_path):
 
 def test_a_server_that_answers_is_not_mentioned_at_the_start(tmp_path):
     with answering(200) as port:
-        place = run(Place(tmp_path, elsewhere=f"http://127.0.0.1:{port}"))
+        place = run(StudyPlace(tmp_path, elsewhere=f"http://127.0.0.1:{port}"))
     assert lines(place, "does not answer") == []
     (line,) = lines(place, "not in MLflow: ")
     assert "is no MLflow server" in line
 
 
 def test_a_study_whose_server_stayed_away_is_filled_in_later(tmp_path):
-    place = run(Place(tmp_path, elsewhere=f"http://127.0.0.1:{free_port()}"))
+    place = run(StudyPlace(tmp_path, elsewhere=f"http://127.0.0.1:{free_port()}"))
     assert place.exit_code == 0
     assert "not in MLflow: " in place.printed
     assert place.client().get_experiment_by_name("digits") is None

@@ -16,7 +16,7 @@ from tracked import (
     ENDS,
     LEVEL_KEYS,
     LEVELS,
-    Store,
+    TrackedRuns,
     run_study,
     run_trial,
     spoil,
@@ -43,7 +43,7 @@ def store(uri, folder):
     """A database in which the study "twice" was run once, and then again with nothing new."""
     assert run_study(uri, "twice", folder, finished=1) == ""
     assert run_study(uri, "twice", folder, finished=1) == ""
-    return Store(uri)
+    return TrackedRuns(uri)
 
 
 @pytest.mark.slow

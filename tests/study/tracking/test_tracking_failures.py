@@ -18,7 +18,7 @@ import pytest
 from answering import answering, free_port, silent
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from tracked import Store, run_study, run_trial, start
+from tracked import TrackedRuns, run_study, run_trial, start
 
 from lttune.study.tracking.tracker import Tracker
 
@@ -119,7 +119,7 @@ def test_a_process_killed_at_its_first_use_breaks_nothing(point, tmp_path):
     assert database.exists() == (point == "linked")
 
     assert run_study(uri, "after", tmp_path, finished=1) == ""
-    assert set(Store(uri).runs("after")) == {"after", "trial-000", "trial-001", "trial-002"}
+    assert set(TrackedRuns(uri).runs("after")) == {"after", "trial-000", "trial-001", "trial-002"}
     with closing(sqlite3.connect(database)) as file:
         assert file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -162,7 +162,7 @@ def test_a_database_that_another_program_writes_loses_nothing(tmp_path):
         assert not tracker._waiting.is_empty
         other.execute("COMMIT")
     assert tracker.close(60) == ""
-    store = Store(uri)
+    store = TrackedRuns(uri)
     runs = store.runs("busy")
     assert store.steps(runs["trial-000"], "density") == [0, 1, 2]
     assert runs["busy"].info.status == "FINISHED"

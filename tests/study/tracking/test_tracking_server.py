@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from answering import Door
-from tracked import LEVEL_KEYS, Store, run_trial, start
+from tracked import LEVEL_KEYS, TrackedRuns, run_trial, start
 
 from docs import mlflow_page
 from lttune.study.tracking import tracker as module
@@ -49,7 +49,7 @@ def wait_for(happened: Callable[[], object]) -> None:
 
 def assert_whole(uri: str, study: str) -> None:
     """Asserts that three trials have every level once, and that no run is there twice."""
-    store = Store(uri)
+    store = TrackedRuns(uri)
     runs = store.runs(study)
     assert set(runs) == {study, "trial-000", "trial-001", "trial-002"}
     for number in range(3):

@@ -1,0 +1,138 @@
+"""What is looked at of a file that starts a cluster, and the rules that every kind of it has."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterFile:
+    """A file that starts a cluster."""
+
+    config: Mapping[str, Any]
+    """What a YAML file says; empty of others."""
+    texts: Sequence[str]
+    """Every text in it; a comment is none."""
+    starts: Sequence[str] = ()
+    """Commands that start Ray on a node."""
+    shared: Sequence[str] = ()
+    """Folders that all nodes see."""
+    study: str = ""
+    """What runs a study, empty if the file runs none."""
+
+
+Rule = tuple[str, Callable[[ClusterFile], str], str]
+"""What is looked at, what is wrong with it in a file (empty if nothing is), and the mend."""
+
+_KEY = re.compile(r"-----BEGIN|\b(AKIA|ASIA)[0-9A-Z]{16}\b|RAY_AUTH_TOKEN\s*=", re.IGNORECASE)
+_ANYWHERE = re.compile(r"0\.0\.0\.0|(?<![\w:])::/0")
+"""All addresses, of version 4 or 6."""
+_VERSION = re.compile(r"\bray(?:\[[\w,]*\])?==([\w.]+)|\brayproject/ray:(\d+(?:\.\d+)+)")
+_STORE = re.compile(r"""\bsqlite(?:\+pysqlite)?:///([^\s"'?;]+)""")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
+_MODE = re.compile(r"\bRAY_AUTH_MODE=[\"']?(\w*)|\bunset\s+(?:\w+\s+)*?RAY_AUTH_MODE\b")
+_NAMES_STORE = re.compile(r"--tracking-uri\b|\bMLFLOW_TRACKING_URI\b")
+
+
+def at(tree: Any, *path: str) -> Any:
+    """Returns what a tree of mappings holds at a path, None if there is nothing."""
+    for name in path:
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+    return tree
+
+
+def listed(value: Any) -> list[Any]:
+    """Returns a list as it is, and an empty one for everything else."""
+    return value if isinstance(value, list) else []
+
+
+def texts_in(tree: Any) -> Iterator[str]:
+    """Yields every text of a tree, names as well."""
+    # What an alias stands for is looked at once: it may be itself, or thousands of others.
+    waiting, seen = [tree], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping | list) and id(value) not in seen:
+            seen.add(id(value))
+            waiting += [*value, *value.values()] if isinstance(value, Mapping) else value
+
+
+def lies_in(path: str, folders: Sequence[str]) -> bool:
+    """Returns whether a path is inside one of the folders, both as texts."""
+    path = posixpath.normpath(path)
+    return any(path.startswith(f"{posixpath.normpath(one).rstrip('/')}/") for one in folders)
+
+
+def other_ray(version: str) -> str:
+    """Returns what is wrong with a version of Ray that a file names."""
+    mine = importlib.metadata.version("ray")
+    return "" if version == mine else f"it names {version}, and the environment here has {mine}"
+
+
+def _anywhere(file: ClusterFile) -> str:
+    found = any(_ANYWHERE.search(text) for text in file.texts)
+    return "0.0.0.0 opens a port or a security group to everybody" if found else ""
+
+
+def _with_key(file: ClusterFile) -> str:
+    found = any(_KEY.search(text) for text in file.texts)
+    return "a key or token is written in the file" if found else ""
+
+
+def _version(file: ClusterFile) -> str:
+    named = [one for text in file.texts for pair in _VERSION.findall(text) for one in pair if one]
+    return next(filter(None, map(other_ray, named)), "")
+
+
+def _without_token(file: ClusterFile) -> str:
+    before = (_COMMENT.sub("", command).partition("ray start")[0] for command in file.starts)
+    # Of several the last one counts.
+    modes = (_MODE.findall(text)[-1:] for text in before)
+    return "" if all(mode == ["token"] for mode in modes) else "Ray is started without a token"
+
+
+def _lost_store(file: ClusterFile) -> str:
+    # That there is no folder which all nodes see has a line of its own.
+    for path in (path for text in file.texts for path in _STORE.findall(text)):
+        if file.shared and not lies_in(path, file.shared):
+            return f"{path} is in no folder that all nodes see: it ends with its machine"
+    if "--address" in file.study and not _NAMES_STORE.search(file.study):
+        return "the study names none, so that it ends with the machine that drives the study"
+    return ""
+
+
+WHO_CONNECTS: Rule = (
+    "who may connect",
+    _anywhere,
+    "name the addresses that need it, and use an ssh tunnel",
+)
+TOKEN_MODE: Rule = (
+    "who may run code",
+    _without_token,
+    "write `export RAY_AUTH_MODE=token;` before each `ray start`",
+)
+EVERYWHERE: tuple[Rule, ...] = (
+    (
+        "Ray's version",
+        _version,
+        "name the version that is installed here (pip show ray), the same on every node",
+    ),
+    (
+        "MLflow's store",
+        _lost_store,
+        "give --tracking-uri sqlite:///OUT/mlflow.db, in the shared folder, or a server",
+    ),
+    (
+        "secrets",
+        _with_key,
+        "copy it from a file that only you can read, or give it as a Secret",
+    ),
+)
+"""Rules of every kind of file."""

@@ -1,0 +1,122 @@
+"""RayJobs of KubeRay: a cluster on Kubernetes that runs one study."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lttune.exchange.health.clusters.file import (
+    EVERYWHERE,
+    WHO_CONNECTS,
+    ClusterFile,
+    Rule,
+    at,
+    lies_in,
+    listed,
+    other_ray,
+    texts_in,
+)
+
+_OUT = re.compile(r"--out[= ](\S+)")
+_ALL_SEE = ("persistentVolumeClaim", "nfs", "csi")
+"""Kinds of volumes that pods on several machines can share."""
+_LIMITED = ("cpu", "memory")
+
+
+def rayjob_file(config: Mapping[str, Any]) -> ClusterFile:
+    """Returns what is looked at of a RayJob."""
+    entrypoint = at(config, "spec", "entrypoint")
+    folders = [{*_mounted(pod)} for _, pod in _pods(config)]
+    return ClusterFile(
+        config=config,
+        texts=[*texts_in(config)],
+        shared=sorted(set.intersection(*folders)) if folders else (),
+        study=entrypoint if isinstance(entrypoint, str) else "",
+    )
+
+
+def _pods(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields head and workers, and what their pods are to be like."""
+    cluster = at(config, "spec", "rayClusterSpec")
+    yield "the head", at(cluster, "headGroupSpec", "template", "spec")
+    for group in listed(at(cluster, "workerGroupSpecs")):
+        yield f"group {at(group, 'groupName')!r}", at(group, "template", "spec")
+
+
+def _mounted(pod: Any) -> Iterator[str]:
+    """Yields where Ray's container has volumes that pods on several machines share."""
+    volumes = listed(at(pod, "volumes"))
+    names = [at(one, "name") for one in volumes if any(at(one, kind) for kind in _ALL_SEE)]
+    for one in listed(at(_container(pod), "volumeMounts")):
+        folder = at(one, "mountPath")
+        if at(one, "name") in names and isinstance(folder, str):
+            yield folder
+
+
+def _container(pod: Any) -> Any:
+    """Returns the one that runs Ray: the first."""
+    return next(iter(listed(at(pod, "containers"))), None)
+
+
+def _without_token(file: ClusterFile) -> str:
+    mode = at(file.config, "spec", "rayClusterSpec", "authOptions", "mode")
+    return "" if mode == "token" else "Ray is started without a token"
+
+
+def _open_ports(file: ClusterFile) -> str:
+    head = at(file.config, "spec", "rayClusterSpec", "headGroupSpec")
+    if at(head, "serviceType") in ("LoadBalancer", "NodePort"):
+        return f"serviceType {at(head, 'serviceType')} opens the head's ports beyond Kubernetes"
+    if at(head, "enableIngress"):
+        return "enableIngress opens the dashboard beyond Kubernetes"
+    for name, pod in _pods(file.config):
+        ports = listed(at(_container(pod), "ports"))
+        if at(pod, "hostNetwork") or any(at(one, "hostPort") for one in ports):
+            return f"{name} listens on its machine's own addresses"
+    return ""
+
+
+def _version(file: ClusterFile) -> str:
+    version = at(file.config, "spec", "rayClusterSpec", "rayVersion")
+    return "rayVersion is missing" if version is None else other_ray(str(version))
+
+
+def _without_resources(file: ClusterFile) -> str:
+    for name, pod in _pods(file.config):
+        limits = at(_container(pod), "resources", "limits")
+        lacks = [one for one in _LIMITED if not at(limits, one)]
+        if lacks:
+            return f"{name} has no limit of {' and '.join(lacks)}: Ray would take the machine's"
+    return ""
+
+
+def _without_folder(file: ClusterFile) -> str:
+    out = _OUT.findall(file.study)
+    if not out:
+        return "the study has no --out: its results end with the pod"
+    found = lies_in(out[-1], file.shared) or out[-1] in file.shared
+    return "" if found else f"--out {out[-1]} is in no volume that head and workers share"
+
+
+RULES: tuple[Rule, ...] = (
+    ("who may run code", _without_token, "write `authOptions: {mode: token}` in rayClusterSpec"),
+    WHO_CONNECTS,
+    (
+        "what is opened",
+        _open_ports,
+        "leave it out, with serviceType ClusterIP, and use `kubectl port-forward`",
+    ),
+    ("rayVersion", _version, "write the version that is installed here, which the image has too"),
+    (
+        "resources of nodes",
+        _without_resources,
+        "give its container `resources: {limits: {cpu: N, memory: M}}`",
+    ),
+    (
+        "the shared folder",
+        _without_folder,
+        "mount a claim of accessModes [ReadWriteMany] in all pods, and give --out inside it",
+    ),
+    *EVERYWHERE,
+)
