@@ -43,16 +43,15 @@ class Flags:
 
 def _require_name(name: str) -> None:
     """Raises ``ConfigError`` if the studies of the file cannot be called by a name and a scale."""
-    from lttune.study.settings import LONGEST_NAME, StudyConfig
+    from lttune.study.settings import LONGEST_NAME, STUDY_NAME, StudyConfig
 
-    longest = f"{name}-paper"
-    try:
-        StudyConfig(name=longest)
-    except ConfigError:
-        StudyConfig(name=name)  # Tells what was typed, if that is what is wrong.
-        over = len(longest) - LONGEST_NAME
-        rule = f"shorter by {over}, as its studies are called NAME-paper and so on"
-        require(False, "name", rule, name)
+    studies = f"{name}-paper"
+    over = len(studies) - LONGEST_NAME
+    rule = f"shorter by {over}, as its studies are called NAME-paper and so on"
+    require(not len(name) <= LONGEST_NAME < len(studies), "name", rule, name)
+    # The file's name may be one that no study has; of what is no name, what was typed is told.
+    is_name = STUDY_NAME.fullmatch(name) is not None and ".." not in name
+    StudyConfig(name=studies if is_name else name)
 
 
 def _require_new(name: str) -> None:
