@@ -22,7 +22,7 @@ from lttune.data.transforms import outline
 from lttune.errors import legible
 from lttune.records.capacity import capacity
 from lttune.records.folder import computed_from
-from lttune.records.ledger import Ledger, Trial
+from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.tables import Tables
 from lttune.store.files import subfolder, write_atomically
 from lttune.store.sealed import write_object
@@ -192,7 +192,8 @@ class Conductor:
 
     def ended(self, trial: Trial) -> None:
         """A trial ended: write the records, close its run."""
-        trial.rows = self._tables.counts(trial)
+        if trial.state in ENDED:
+            trial.rows, trial.rebuilt = self._tables.counts(trial), False
         self._tables.write()
         self._tracked.end(trial)
         self._progress.ended(trial)
