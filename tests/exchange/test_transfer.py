@@ -19,7 +19,9 @@ from lttune.exchange.transfer import imported, junctions, ticket_digest, train_o
 from lttune.exchange.transfer_table import lines, paired, transfer_lines
 from lttune.models import masks
 from lttune.records import schema
+from lttune.store.disk import Room
 from lttune.store.store import Store
+from lttune.study.phases import room
 from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.task import Ticket
@@ -133,6 +135,17 @@ def test_what_was_trained_is_not_trained_again(study, tmp_path):
     assert all(cells[row["cell"]] == row["val_loss"] for row in first)
     other, trained = moved(study, tmp_path, TargetConfig(lr=0.02), (2,))
     assert not {row["cell"] for row in other} & cells.keys()
+
+
+def test_without_room_for_its_networks_none_is_trained(study, monkeypatch, capsys):
+    cells = sorted((study.parent / "cells").glob("??/*"))
+    monkeypatch.setattr(room, "free_room", lambda path: Room(size=10**12, files=10))
+    flags = ["--levels", "1", "2", "--replicates", "2", "--lr", "0.7", "--engine", "torch"]
+    assert main(["transfer", str(study), *flags]) == 74
+    told = "needs about 84 files for these networks, and 10 more can be made: remove some"
+    err = capsys.readouterr().err
+    assert err == f"lttune: error: {study.parent / 'cells'} {told}\n"
+    assert sorted((study.parent / "cells").glob("??/*")) == cells
 
 
 @pytest.mark.parametrize(("steps", "every"), [(10, 10), (20, 20), (30, 20), (None, 20)])
