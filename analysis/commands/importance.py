@@ -36,6 +36,7 @@ def main(flags: Flags) -> int:
     from analysis import load
     from analysis.report.rows.importance import OPTUNA
     from analysis.tables.design.points import design_sample
+    from lttune.config.design import INERT
     from lttune.records.spreadsheet import save_csv
     from lttune.store.files import subfolder, write_atomically, write_errors
 
@@ -59,6 +60,8 @@ def main(flags: Flags) -> int:
         for response, reason in reasons.items():
             say(f"not known of {response}: {reason}")
         say("")
+    if any(factor.path == INERT for factor in sample.factors):
+        say(f"{INERT}: the design's inert control factor, which nothing reads: a method's error")
     path = subfolder(flags.study, "figures") / OPTUNA
     with write_errors(path), write_atomically(path) as temporary:
         save_csv(study.marked(table), temporary)

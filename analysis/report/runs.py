@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.frame import StudyFrame
 from analysis.report.formats import as_texts
 from lttune.config import differences, flatten
+from lttune.config.machine import DEFAULT_TRACKING_URI
 from lttune.records.rules import require_bounded_table
+from lttune.records.schema import OWN_MEASURES
 
 COMPARED = ("code", "packages", "machine", "numerics")
 """What of a run is compared with the first one."""
@@ -44,6 +47,31 @@ def provenance(study: StudyFrame) -> dict[str, dict[str, str]]:
     """Returns what the first run was made with, under the headings of the page."""
     groups = {"Code": "code", "Dataset": "dataset", "Machine": "machine", "Packages": "packages"}
     return {title: as_texts(study.info.get(key) or {}) for title, key in groups.items()}
+
+
+def mlflow(study: StudyFrame) -> dict[str, Any]:
+    """Returns ``where`` the study is in MLflow, and whether that is for a command to look at.
+
+    As the study's settings have it: of the default a relative path, so that equal studies have
+    equal reports wherever they ran, and of a secret ***.
+    """
+    config = study.info.get("config")
+    given = config.get("tracking_uri") if isinstance(config, Mapping) else None
+    where = given if isinstance(given, str) and given else DEFAULT_TRACKING_URI
+    is_command = "://" in where and not where.startswith("http")
+    return {
+        # Whoever wrote the study's sheet, a shell takes it for one word.
+        "where": shlex.quote(where) if is_command else where,
+        "is_command": is_command,
+        "is_default": where != given,
+    }
+
+
+def measured(study: StudyFrame) -> list[str]:
+    """Returns the names of the study's measurements of one's own, in sorted order."""
+    each, _ = OWN_MEASURES
+    names = study.records.columns
+    return sorted(name.removeprefix(each) for name in names if name.startswith(each))
 
 
 def numerics(study: StudyFrame) -> list[str]:

@@ -137,9 +137,10 @@ SECTIONS = (
         figures=drawn_of_design(importance_figure),
         caption="Sobol’ indices of a Gaussian process on the space-filling design: S1 is the share "
         "of the variance that a factor explains alone, ST with all its interactions, under the "
-        "declared distributions. Bands are 95 %. Grey is the inert factor, which nothing reads: "
-        "what the estimate finds for it is error. Below: how much variance there is to share, and "
-        "how well the surrogate predicts; where Q2 is below the gate there are no indices.",
+        "declared distributions. Bands are 95 %. Grey is the design's inert "
+        "control factor, which nothing reads: what the estimate finds for it is error. Below: how "
+        "much variance there is to share, and how well the surrogate predicts; where Q2 is below "
+        "the gate there are no indices.",
         tables={
             name: _estimated(name) for name in ("ranks", "leads", "changes", "diverges", "given_ok")
         },

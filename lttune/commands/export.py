@@ -54,13 +54,10 @@ class Flags:
         asked += [name for name, is_asked in self.whole().items() if is_asked]
         of_a_ticket = sorted(given & OF_A_TICKET)
         with every_rule() as rules:
-            # Of what is no study, it is no question what is exported.
-            is_study = bool(asked) or (self.study / "study.json").exists()
-            rule = "a study's folder, with its study.json"
-            rules.require(is_study, "STUDY", rule, str(self.study), ("--level",))
+            # Of what is no study, it is no question what is exported: that it is none is told.
+            is_clear = len(asked) == 1 or not (asked or (self.study / "study.json").exists())
             rule = f"given by one of --level, {', '.join(f'--{name}' for name in self.whole())}"
-            on = ("STUDY", "--level")
-            rules.require(len(asked) == 1, "what is exported", rule, asked, on)
+            rules.require(is_clear, "what is exported", rule, asked, ("STUDY", "--level"))
             alone = asked in ([], ["level"]) or not of_a_ticket
             rule, one = "given without flags of one ticket", "".join(asked[:1])
             rules.require(alone, f"--{one}", rule, of_a_ticket, ("what is exported", "--level"))
@@ -78,6 +75,9 @@ OF_A_TICKET = {"trial", "replicate", "branch", "form", "weights"}
 
 def main(flags: Flags) -> int:
     """Writes what is asked for, says what is in it, and returns the exit code."""
+    from lttune.records.folder import read_sheet
+
+    read_sheet(flags.study)
     return _study(flags) if flags.level is None else _ticket(flags, flags.level)
 
 

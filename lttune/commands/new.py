@@ -32,16 +32,27 @@ class Flags:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        from lttune.study.settings import StudyConfig
-
         with every_rule() as rules:
             for name in ("data", "model"):
                 value = getattr(self, name)
                 rules.require(is_writable(value), f"--{name}", WRITABLE, value)
-            # As both studies of the file are called; a name is as good with either.
-            rules.attempt(lambda: StudyConfig(name=f"{self.name}-paper"))
+            rules.attempt(lambda: _require_name(self.name))
             if not rules.broken:
                 rules.attempt(lambda: _require_new(self.name))
+
+
+def _require_name(name: str) -> None:
+    """Raises ``ConfigError`` if the studies of the file cannot be called by a name and a scale."""
+    from lttune.study.settings import LONGEST_NAME, StudyConfig
+
+    longest = f"{name}-paper"
+    try:
+        StudyConfig(name=longest)
+    except ConfigError:
+        StudyConfig(name=name)  # Tells what was typed, if that is what is wrong.
+        over = len(longest) - LONGEST_NAME
+        rule = f"shorter by {over}, as its studies are called NAME-paper and so on"
+        require(False, "name", rule, name)
 
 
 def _require_new(name: str) -> None:

@@ -25,6 +25,7 @@ from lttune.errors import (
     causes,
     complaint,
     lacks_memory,
+    unknown,
 )
 
 T = TypeVar("T")
@@ -34,6 +35,21 @@ REFUSED = 2
 
 UNREAD_OUTPUT = 141
 """Exit code where the output's reader has gone: what a shell reports of a filter that it ends."""
+
+SYNONYMS = {
+    "batch": "batch-size",
+    "epoch": "epochs",
+    "learning-rate": "lr",
+    "num-epochs": "epochs",
+    "optim": "optimizer",
+    "wd": "weight-decay",
+}
+"""What people type -> the last part of the flag that they mean, where it is not the nearest."""
+
+_CHOICE = re.compile(
+    r"invalid choice (['\"])(.*)\1 for argument '(--[\w.-]+)'\. Expected one of \((.*)\)"
+)
+_UNKNOWN_FIELD = re.compile(r"Unrecognized options: (--lottery\.train\.)([\w-]+)")
 
 
 @contextlib.contextmanager
@@ -257,5 +273,10 @@ def _line(box: str) -> str:
     first, *rest = [part for part in parts if part] or [[box]]
     text = re.sub(r"\s+", " ", " ".join(first)).strip(". ")
     text = re.sub(r"^Error parsing (?!--)[\w.]+: ", "", text)
+    if choice := _CHOICE.fullmatch(text):
+        _, value, flag, names = choice.groups()
+        return str(unknown(flag, value, re.findall(r"'([^']*)'", names)))
+    if (wrong := _UNKNOWN_FIELD.match(text)) and wrong[2] in SYNONYMS:
+        return f"{text}; did you mean {wrong[1]}{SYNONYMS[wrong[2]]}?"
     meant = [r.split()[0] for part in rest if "meant" in part[0] for r in part if r[:2] == "--"]
     return f"{text}; did you mean {meant[0]}?" if meant else text

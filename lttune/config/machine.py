@@ -1,4 +1,4 @@
-"""By what and where networks are trained: the names alone, so that a command line loads nothing."""
+"""By what and where networks are trained and tracked: the names alone, which load nothing."""
 
 from __future__ import annotations
 
@@ -12,3 +12,6 @@ TOLD = (
 """What a person reads of the engines in ``--help``."""
 
 DeviceName = Literal["cpu", "cuda"]
+
+DEFAULT_TRACKING_URI = "sqlite:///mlflow.db"
+"""Where MLflow is if nothing else is said; the file is of the folder that is worked in."""

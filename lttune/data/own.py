@@ -63,7 +63,8 @@ def from_arrays(name: str, arrays: Arrays, source: str) -> Dataset:
     if len(missing):
         # Labels from 1 would have an output that nothing is trained for, and count in chance too.
         rule = f"the classes 0 to {classes - 1}, each with a picture"
-        _refuse(name, "train_y", rule, f"none of {listed(missing.tolist())}")
+        mend = "; the labels begin at 1: subtract 1 from all of them" if [*missing] == [0] else ""
+        _refuse(name, "train_y", rule, f"none of {listed(missing.tolist())}{mend}")
     if test_y.max() >= classes:
         _refuse(name, "test_y", f"the classes 0 to {classes - 1} of train_y", int(test_y.max()))
     mean, std = statistics(train_x, 255)

@@ -20,7 +20,7 @@ import torch
 from lttune.config import LotteryConfig, from_dict
 from lttune.data import Dataset, load
 from lttune.data.made import use_kept
-from lttune.errors import ConfigError, DataError, LttuneError, StorageError
+from lttune.errors import ConfigError, DataError, LttuneError, StorageError, quoted
 from lttune.exchange.archive import Archive
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
@@ -200,7 +200,8 @@ def find_network(at: Place) -> Found:
             "run the study again"
         )
     if not any(name.startswith("weights/") for name in cell.tensors):
-        raise ConfigError(f"branch must be one whose weights are kept, such as trunk; got {at}")
+        rule = "branch must be one whose weights are kept, such as trunk"
+        raise ConfigError(f"{rule}; got {quoted(at.branch)} ({at})")
     found = Found(at, row, config, dataset, network_of(config, dataset), cell)
     with _fitting(at):
         # Before room is made for what a description promises.
@@ -283,5 +284,6 @@ def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
         rows = [row for row in rows if row[name] == getattr(at, name)]
         if not rows:
             known = ", ".join(map(str, there)) or "none yet"
-            raise ConfigError(f"{name} must be one of {known}; got {at}")
+            got = quoted(getattr(at, name))
+            raise ConfigError(f"{name} must be one of {known}; got {got} ({at})")
     return rows

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -35,6 +36,9 @@ from lttune.study.settings import StudyConfig
 
 if TYPE_CHECKING:
     from lttune.study.checks.taken import TakenSettings
+
+_FRACTION = re.compile(r"--lottery\.prune\.fractions\.([\w.-]*\w)(=.*)?", re.ASCII | re.DOTALL)
+"""The flag of a layer's fraction, or of a kind's."""
 
 
 def main(
@@ -190,6 +194,7 @@ def _read(
     """
     usual = study.usual_scale
     default = study.settings_of(_scale(words, study)) if taken is None else taken.config
+    default = _with_layers(default, words)
     text = help_text(f"{doc}\n\nScales: {', '.join(study.scales)}. Without --scale: {usual}.")
     with every_rule() as rules:
         config = tyro.cli(StudyConfig, default=default, description=text, args=words)
@@ -200,6 +205,18 @@ def _read(
             rule = "another than that of the study that --from names"
             rules.require(config.name != taken.name, "name", rule, config.name, ("name",))
     return config
+
+
+def _with_layers(default: StudyConfig, words: Sequence[str]) -> StudyConfig:
+    """Returns settings that also have a fraction of each layer that a flag gives one.
+
+    Each is a flag then, with the value that all have. Which layers there are only the network
+    knows, and what is none of them is told when it is there.
+    """
+    named = {found[1].replace("-", "_") for word in words if (found := _FRACTION.fullmatch(word))}
+    prune = default.lottery.prune
+    more = {f"prune.fractions.{name}": prune.fraction for name in named - {*prune.fractions}}
+    return dataclasses.replace(default, lottery=default.lottery.override(more)) if more else default
 
 
 def _scale(words: Sequence[str], study: Study) -> str:

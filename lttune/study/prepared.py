@@ -142,14 +142,18 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         wide = mistakes.attempt(lambda: _widened(study, config))
         points = mistakes.attempt(lambda: _points(wide or study, config))
         space = wide.space_of(config) if wide else None
-        names = _dataset_names(config.lottery, space or {}, points or ())
+        named_data = _dataset_names(config.lottery, space or {}, points or ())
         beside = _control_names(config, points or ())
         others = [(OBJECTIVE, config.objective.name)]
         others += _varied(OWN_HPARAMS, space or {}, points or ())
         named = own_names(config.lottery, beside, others)
         own = mistakes.attempt(lambda: made_known(named))
         # What cannot be imported is told already.
-        there = [name for name in names if own is not None or not is_own_code(name)]
+        there = {
+            name: path
+            for name, path in named_data.items()
+            if own is not None or not is_own_code(name)
+        }
         mistakes.attempt(lambda: check_same_measures(space or {}, points or ()))
         datasets = loaded_datasets(there, mistakes)
         config = with_steps(config, datasets)
@@ -281,10 +285,13 @@ def _networks(
     return found.values()
 
 
-def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[KnownPoint]) -> list[str]:
-    """Returns the names of all datasets that the study can come to, the base's first."""
-    varied = (name for _, name in _varied(DATASET_SETTINGS, space, points))
-    return list(dict.fromkeys([*base.dataset_names, *varied]))
+def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[KnownPoint]) -> dict[str, str]:
+    """Returns name -> first setting that names it of all datasets of a study, the base's first."""
+    values, found = base.flat(), dict[str, str]()
+    own = ((path, values[path]) for path in DATASET_SETTINGS if values[path])
+    for path, name in (*own, *_varied(DATASET_SETTINGS, space, points)):
+        found.setdefault(name, path)
+    return found
 
 
 def _varied(

@@ -38,7 +38,9 @@ COUNTS = {
 }
 """Setting that is a count -> why it is at most ``MOST``."""
 SCALE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
-STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+LONGEST_NAME = 64
+"""Characters of the name of a study."""
+STUDY_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{LONGEST_NAME - 1}}}")
 OWN_NAMES = ("cells",)
 """What lies beside the studies in the folder of results. A disk may not tell capitals apart."""
 WINDOWS_DEVICES = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)\d")

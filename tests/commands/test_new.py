@@ -211,6 +211,14 @@ def test_nothing_is_overwritten(cwd, capsys):
         (("random",), ["NAME must be another than that of a module, which the file would hide"]),
         (("analysis",), ["NAME must be another than that of a module"]),
         (("../mine",), ["name must be 1 to 64 letters"]),
+        (("my study",), ["starting with a letter or digit, got 'my study'"]),
+        (
+            ("x" * 60,),
+            [
+                f"name must be shorter by 2, as its studies are called NAME-paper and so on, "
+                f"got '{'x' * 60}'"
+            ],
+        ),
         (
             ("mine", "--data", "digitz", "--model", "resnet"),
             ["data.name must be one of", "model.name must be lenet-H1-H2-..."],

@@ -53,10 +53,11 @@ SEVERAL = {
         "Unrecognized options: --levl, 1",
         "Error parsing --trial:",
     ],
+    "export x --level 1 --form compct": ["torch-prune; got 'compct'; did you mean 'compact'?"],
     "export --trial one results/x --level 1": ["Error parsing --trial:"],
     "export results/x --level one": ["Error parsing --level:"],
     "export results/x --level one --csv --out x.csv": ["Error parsing --level:"],
-    "masks --combine onion a b --out u.pt": ["invalid choice 'onion'", "--out must be a .safet"],
+    "masks --combine onion a b --out u.pt": ["--combine must be one of ", "--out must be a .safet"],
     "masks a --out u.pt": [
         "TICKETS must be at least two, got 'a'",
         "--combine and --out must be given together, got 'u.pt'",

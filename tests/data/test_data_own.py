@@ -104,7 +104,8 @@ def test_x_and_y_alone_are_split_the_same_each_time(saved):
         ({"train_y": Y[:9] * 0}, "train_y must be two examples and two classes or more, got [0]"),
         (
             {"train_y": Y[:9] + 1},
-            "train_y must be the classes 0 to 3, each with a picture, got none of 0",
+            "train_y must be the classes 0 to 3, each with a picture, got none of 0; the labels "
+            "begin at 1: subtract 1 from all of them",
         ),
         (
             {"train_y": np.array([0, 2, 2, 5, 5, 5, 8, 0, 2])},

@@ -19,6 +19,8 @@ from lttune.exchange.health.environment import environment_findings
 from lttune.exchange.health.repair import repair
 from lttune.exchange.health.study import study_findings
 from lttune.records import schema
+from lttune.records.folder import read_sheet
+from lttune.records.ledger import Ledger
 from lttune.store.disk import Room
 from lttune.store.locks import only_driver
 
@@ -90,6 +92,20 @@ def test_a_sound_study_has_no_fault(study, capsys):
     assert any("are free at" in line for line in told)
     assert any("who may write to" in line for line in told)
     assert {path: path.stat().st_mtime_ns for path in study.parent.rglob("*")} == before
+
+
+def test_how_many_trials_are_done_is_told_and_no_fault(study, capsys):
+    ledger = Ledger.open(study / "trials.json", read_sheet(study).get("study_id"))
+    done = len(ledger.trials)
+    assert main(["doctor", str(study)]) == 0
+    assert f"ok      {done} of {done} trials are done, complete\n" in capsys.readouterr().out
+    ledger.planned = {"anchor": done + 2}
+    ledger.save()
+    assert main(["doctor", str(study)]) == 0
+    line = (
+        f"ok      {done} of {done + 2} trials are done, incomplete: the study's command goes on\n"
+    )
+    assert line in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["records", "layers"])

@@ -94,11 +94,11 @@ def test_a_file_says_what_it_is(study, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"trial": 3}, "trial must be one of 0; got"),
+        ({"trial": 3}, r"trial must be one of 0; got 3 \("),
         ({"replicate": 2}, "replicate must be one of 0, 1; got"),
         ({"level": 3}, "level must be one of 0, 1, 2; got"),
-        ({"branch": "random"}, "branch must be one of reinit, sibling, trunk; got"),
-        ({"branch": "reinit", "level": 1}, "branch must be one whose weights are kept"),
+        ({"branch": "random"}, "branch must be one of reinit, sibling, trunk; got 'random' "),
+        ({"branch": "reinit", "level": 1}, "whose weights are kept, such as trunk; got 'reinit' "),
     ],
 )
 def test_a_network_that_is_not_there_is_named(study, changes, message):

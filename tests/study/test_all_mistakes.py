@@ -58,6 +58,15 @@ def test_what_cannot_be_read_makes_no_other_mistake(refused, flags):
     assert text.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("learning-rate", "lr"), ("epoch", "epochs"), ("batch", "batch-size")]
+)
+def test_what_people_call_a_flag_is_answered_with_its_name(refused, typed, meant):
+    code, text = refused(f"--lottery.train.{typed}", "3")
+    assert code == 2
+    assert f"--lottery.train.{typed}, 3; did you mean --lottery.train.{meant}?" in text
+
+
 def test_what_does_not_fit_together_is_told_at_once(refused, cwd):
     flags = "--controls transfer sibling --lottery.train.batch-size 5000"
     code, text = refused(*flags.split(), "--lottery.prune.fractions.out", "0.001")
@@ -123,7 +132,7 @@ def test_mistakes_of_every_kind_are_told_at_once(refused, cwd, monkeypatch):
         "MLFLOW_TRACKING_URI",
         "search_over",
         "points",
-        "nowhere.npz",
+        "target.data:",
     ]
     assert list(cwd.iterdir()) == []
 
@@ -159,12 +168,13 @@ def test_a_refused_study_fetches_nothing(refused, tmp_path, monkeypatch):
 def test_the_code_is_that_of_the_first_where_no_field_is_wrong(refused, monkeypatch):
     flags = ["--lottery.data.name", "./no.npz", "--lottery.target.data", "./nor.npz"]
     code, text = refused(*flags, "--controls", "reinit")
-    assert told(text) == ["no.npz", "nor.npz"]
+    assert told(text) == ["data.name:", "target.data:"]
+    assert "data.name: no.npz does not exist" in text
     assert code == DataError.exit_code
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "garbage")
     code, text = refused(*flags, "--controls", "reinit")
     assert code == 2
-    assert told(text) == ["MLFLOW_TRACKING_URI", "no.npz", "nor.npz"]
+    assert told(text) == ["MLFLOW_TRACKING_URI", "data.name:", "target.data:"]
 
 
 def test_every_point_that_is_none_is_told_and_of_many_the_first(refused):

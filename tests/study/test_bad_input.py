@@ -45,10 +45,7 @@ def one_line(text: str) -> str:
         ("--lottery.train.eval-every 41", "train.eval_every must be at most train.steps (40)"),
         ("--lottery.prune.fraction 1.0", "prune.fraction must be in (0, 1), got 1.0"),
         ("--lottery.prune.fraction 20", "prune.fraction must be in (0, 1), got 20.0"),
-        (
-            "--lottery.prune.fractions.fc9 0.2",
-            "Unrecognized options: --lottery.prune.fractions.fc9",
-        ),
+        ("--lottery.prune.fractions.fc9 0.2", "fractions must be one of fc, fc1, fc2, out; got"),
         ("--lottery.prune.fractions.out 0.001", "must remove one of the 100 weights of out"),
         ("--lottery.prune.scope global", "no effect when prune.scope is 'global'"),
         ("--lottery.levels -1", "levels must be a whole number from 0 to 200, got -1"),
@@ -99,7 +96,7 @@ def one_line(text: str) -> str:
         ("--seed -1", "seed must be a whole number from 0"),
         ("--scale huge", "scale must be one of paper, smoke; got 'huge'"),
         ("--scale", "--scale"),
-        ("--sampler tpee", "Expected one of ('tpe', 'gp', 'random')"),
+        ("--sampler tpee", "--sampler must be one of gp, random, tpe; got 'tpee'; did you mean"),
         ("--trails 3", "did you mean --trials?"),
         (
             "--lottery.model.name lenet-1-1",

@@ -67,7 +67,7 @@ def test_a_complete_study_says_what_is_best_and_where_everything_is(ledger):
         "30",
         "s",
     ]
-    assert "complete: 6 of 6 trials in 2 min" in text
+    assert "complete: 6 of 6 trials in 2 min over all runs" in text
     assert "report: results/x/report.html" in text
     assert "mlflow ui" in text
     assert "incomplete" not in text

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from digits_study import STUDY
 
 from lttune.errors import ConfigError
 from lttune.records.objectives import ObjectiveConfig
+from lttune.study.main import _read
 from lttune.study.settings import COUNTS, StudyConfig
 
 
@@ -127,6 +129,19 @@ def test_nothing_is_suggested_where_nothing_is_near():
     with pytest.raises(ConfigError) as error:
         StudyConfig(name="x", sampler="zzz")
     assert "did you mean" not in words(error)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("--lottery.prune.fractions.fc2", "0.3"), "fc2"),
+        (("--lottery.prune.fractions.layer1.0.conv-1=0.3",), "layer1.0.conv_1"),
+        (("--lottery.prune.fractions.out", "0.3"), "out"),
+    ],
+)
+def test_the_fraction_of_any_layer_is_a_flag(words, name):
+    found = _read([*words], STUDY).lottery.prune.fractions
+    assert found == {"out": 0.2, name: 0.3}
 
 
 def test_the_folders_of_a_study():

@@ -122,6 +122,28 @@ def test_levels_of_an_earlier_run_cost_nothing(clock):
     assert found.ends(trial(), level(1, reused=True))
 
 
+def complete(number: int, seconds: float) -> Trial:
+    return dataclasses.replace(trial(number), state="complete", seconds=seconds)
+
+
+def test_what_trials_took_before_is_believed_where_it_is_less_than_a_busy_machine_says(clock):
+    assert not limit_of(3.5).fits(trial(9))
+    # Estimated at six seconds each, they took three; one of them found its networks in the store.
+    earlier = [complete(0, 3.0), complete(1, 3.1), complete(2, 0.01), trial(3)]
+    assert limit_of(3.5, earlier=earlier).fits(trial(9))
+    assert not limit_of(2.9, earlier=earlier).fits(trial(9))
+    # They were trained on a busier machine than this one is now.
+    assert limit_of(6, earlier=[complete(0, 600.0)]).fits(trial(9))
+    # Of the machines of a cluster nothing is known, whatever it was before.
+    assert limit_of(1, is_measured=False, earlier=[complete(0, 600.0)]).fits(trial(9))
+    found = limit_of(20, earlier=earlier)
+    found.began(trial(9))
+    clock.now += 4
+    # This run's own levels are believed more: four seconds for one, so 24 s a trial.
+    assert not found.ends(trial(9), level(0))
+    assert not found.fits(trial(8))
+
+
 def test_the_first_trial_that_fits_is_handed_out(tmp_path, clock):
     book = searching.ledger(tmp_path, anchors=2, search=0)
     costs = {"0": (9.0,), "1": (4.0,)}

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -17,7 +18,7 @@ from scipy import stats
 
 from benchmarks import bars, markdown
 from lttune import __main__ as command_line
-from lttune.config import LotteryConfig, PruneConfig
+from lttune.config import LotteryConfig, PruneConfig, design
 from lttune.records.schema import LAYERS, MEASURES
 from lttune.store.files import read_json
 from lttune.study.settings import StudyConfig
@@ -147,6 +148,24 @@ def test_the_readmes_results_are_those_of_the_committed_records():
         lines.append(f"| {trunk[level]:.1%} | {' | '.join(cells)} |".replace("%", " %"))
     readme = (ROOT / "README.md").read_text()
     assert [line for line in lines if line not in readme] == []
+
+
+def test_the_factors_that_the_page_of_own_studies_names_are_some():
+    page = (ROOT / "docs" / "your-own-study.md").read_text()
+    section = page.partition("## What a factor can be")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|.*\| `(.+)` \|$", section, re.M)
+    kinds = {kind.__name__ for kind in get_args(design.Distribution)}
+    assert {name for name, _ in rows} == kinds
+    for name, example in rows:
+        factor = eval(example, vars(design))
+        assert type(factor.distribution).__name__ == name
+        assert factor.path in LotteryConfig().paths() or factor.path == "prune.fractions.fc"
+        for u in (0.0, 0.5, 1.0):
+            LotteryConfig().override(factor.hparams(factor.distribution.from_unit(u)))
+    usual = section.partition("Usual paths:")[2].partition(". A path")[0]
+    named = [path.replace(".LAYER", "") for path in re.findall(r"`([\w.]+)`", usual)]
+    assert len(named) > 10
+    assert set(named) <= {*LotteryConfig().paths()}
 
 
 def test_no_page_has_a_placeholder():

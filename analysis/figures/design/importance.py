@@ -50,7 +50,7 @@ def _draw_index(ax: Axes, table: pd.DataFrame, index: str, shown: dict[str, Look
     inert = table[table["factor"] == INERT]
     if len(inert):
         low, high = inert[f"{index}_low"].clip(upper=0), inert[f"{index}_high"]
-        lines.draw_band(ax, x[inert.index], low, high, palette.PALE, 0.55, "inert factor")
+        lines.draw_band(ax, x[inert.index], low, high, palette.PALE, 0.55, "inert control factor")
     if index == "total":
         floor = table.drop_duplicates("density")
         look = {"color": palette.DARK, "linestyle": ":", "linewidth": 1.4}

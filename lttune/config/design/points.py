@@ -42,7 +42,7 @@ class Point:
         object.__setattr__(self, "controls", tuple(self.controls))
         if self.role not in get_args(Role):
             raise unknown("point.role", self.role, get_args(Role))
-        rule = "without the inert factor, which would change what is trained"
+        rule = "without the design's inert control factor, which would change what is trained"
         require(INERT not in self.hparams, "point.hparams", rule, INERT)
         ids = self.replicates
         ok = bool(ids) and len(set(ids)) == len(ids) and all(type(r) is int and r >= 0 for r in ids)

@@ -50,6 +50,7 @@ def study_findings(folder: Path, tracking_uri: str | None = None) -> list[Inspec
         if rows is not None:
             tables[name] = rows
     if trials is not None:
+        found.append(_done(folder, study_id))
         found += _together(trials, tables)
         use_kept(sheet, folder)
         found += needed_findings(sheet, trials)
@@ -64,6 +65,14 @@ def _trials(folder: Path, study_id: str | None) -> list[Trial]:
     """Returns the trials as they stand, if a study could go on with them."""
     Ledger.open(folder / "trials.json", study_id)
     return read_trials(folder, study_id)
+
+
+def _done(folder: Path, study_id: str | None) -> Inspection:
+    """Returns how many of the planned trials are done: no fault, as a run may go on at any time."""
+    ledger = Ledger.open(folder / "trials.json", study_id)
+    done, total = ledger.count(*ENDED), ledger.total or len(ledger.trials)
+    state = "complete" if done >= total else "incomplete: the study's command goes on"
+    return Inspection(what=f"{done} of {total} trials are done, {state}")
 
 
 def _part(

@@ -8,19 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.parameter import UninitializedParameter
 
-from lttune.errors import ConfigError, listed
+from lttune.errors import listed
 from lttune.models.initialisers import Shape
 from lttune.models.layers import NORMS, Output, kind, layer_name
 from lttune.models.outline import Outline
 from lttune.models.own.draws import seeded
 from lttune.models.own.prunable import PROJECTIONS, prunable_kinds
+from lttune.records.own import OwnCode
 
 EXAMPLES = 2
 """Random pictures of a pass; batch norm needs two."""
@@ -33,11 +33,11 @@ Owners = dict[str, list[tuple[nn.Module, str]]]
 """Parameter -> the modules that hold it, and as what; several where it is shared."""
 
 
-def inspected(name: str, make: Callable[[], nn.Module], shape: Shape, classes: int) -> Outline:
+def inspected(code: OwnCode, make: Callable[[], nn.Module], shape: Shape, classes: int) -> Outline:
     """Returns the outline of a network.
 
     Args:
-        name: ``model.name``.
+        code: of the network.
         make: returns a new module, its values on the CPU.
         shape: of a picture.
         classes: logits.
@@ -47,17 +47,16 @@ def inspected(name: str, make: Callable[[], nn.Module], shape: Shape, classes: i
     """
     with seeded(0):
         module = make()
-    _require_plain(name, module)
+    _require_plain(code, module)
     owners = _owners(module)
     by_type = {found: _kind(own) for found, own in owners.items()}
-    called, unused = _passed(name, module, shape, classes)
+    called, unused = _passed(code, module, shape, classes)
     out = _output(module, called, classes)
     outputs = [n for n, own in owners.items() if any(one == (out, "weight") for one in own)]
     by_type |= dict.fromkeys(outputs, "out")
-    prunable = prunable_kinds(name, module, {n: tuple(v.shape) for n, v in _named(module)}, by_type)
+    prunable = prunable_kinds(code, module, {n: tuple(v.shape) for n, v in _named(module)}, by_type)
     if idle := [one for one in prunable if one in unused]:
-        _refuse(
-            name,
+        code.refuse(
             f"does not use {listed(idle)} for its logits: pruning would count weights that do "
             "nothing; leave them out, or name what can be pruned in the module's `prunable`",
         )
@@ -73,35 +72,31 @@ def inspected(name: str, make: Callable[[], nn.Module], shape: Shape, classes: i
     with seeded(0):
         again = make()
     if {n: tuple(v.shape) for n, v in _named(again)} != found.shapes:
-        _refuse(name, "must be the same network whenever it is made, got other parameters")
+        code.refuse("must be the same network whenever it is made, got other parameters")
     return found
-
-
-def _refuse(name: str, why: str) -> NoReturn:
-    raise ConfigError(f"model.name: {name} {why}")
 
 
 def _named(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     return iter(module.named_parameters())
 
 
-def _require_plain(name: str, module: nn.Module) -> None:
+def _require_plain(code: OwnCode, module: nn.Module) -> None:
     """Checks that all that a module holds can be flattened, masked and stored."""
     for one, value in _named(module):
         if isinstance(value, UninitializedParameter):
-            _refuse(name, f"must give every parameter its shape when it is made, {one} has none")
+            code.refuse(f"must give every parameter its shape when it is made, {one} has none")
         if value.dtype != torch.float32 or value.device.type != "cpu":
             what = f"{one} of {value.dtype} on {value.device}"
-            _refuse(name, f"must have parameters of float32 on the CPU, got {what}")
+            code.refuse(f"must have parameters of float32 on the CPU, got {what}")
     if not any(True for _ in _named(module)):
-        _refuse(name, "has no parameters that are trained")
+        code.refuse("has no parameters that are trained")
     known = _first_names(module)
     for one in module.state_dict():
         if one not in known or not re.fullmatch(r"[\w.]+", one):
-            _refuse(name, f"must keep its state in parameters and buffers, got {one!r}")
+            code.refuse(f"must keep its state in parameters and buffers, got {one!r}")
     odd = [n for n, v in module.named_buffers() if v.is_complex() or v.is_quantized]
     if odd:
-        _refuse(name, f"must have buffers of real numbers, got others in {listed(odd)}")
+        code.refuse(f"must have buffers of real numbers, got others in {listed(odd)}")
 
 
 def _first_names(module: nn.Module) -> dict[str, str]:
@@ -156,7 +151,7 @@ def _constants(module: nn.Module) -> Iterator[str]:
 
 
 def _passed(
-    name: str, module: nn.Module, shape: Shape, classes: int
+    code: OwnCode, module: nn.Module, shape: Shape, classes: int
 ) -> tuple[list[nn.Module], set[str]]:
     """Passes random pictures through a module.
 
@@ -175,26 +170,26 @@ def _passed(
         for training in (True, False):
             called.clear()
             module.train(training)
-            logits = _logits(name, module, pictures, classes)
+            logits = _logits(code, module, pictures, classes)
             if training:
-                _attempt(name, partial(_backward, logits))
+                _attempt(code, partial(_backward, logits))
     for hook in hooks:
         hook.remove()
     after = dict(module.named_buffers())
     moved = [n for n, value in before.items() if after.get(n) is not value]
     if moved or len(after) != len(before):
         what = listed(moved or sorted(after.keys() - before.keys()))
-        _refuse(name, f"must change its buffers in place, and puts others there: {what}")
+        code.refuse(f"must change its buffers in place, and puts others there: {what}")
     return called, {n for n, value in _named(module) if value.grad is None}
 
 
-def _logits(name: str, module: nn.Module, pictures: Tensor, classes: int) -> Tensor:
-    logits = _attempt(name, lambda: module(pictures))
+def _logits(code: OwnCode, module: nn.Module, pictures: Tensor, classes: int) -> Tensor:
+    logits = _attempt(code, lambda: module(pictures))
     wanted = (len(pictures), classes)
     got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     if got != wanted or not logits.is_floating_point():
         mode = "training" if module.training else "evaluation"
-        _refuse(name, f"must return logits of shape {wanted} in {mode}, got {got}")
+        code.refuse(f"must return logits of shape {wanted} in {mode}, got {got}")
     return logits
 
 
@@ -202,13 +197,12 @@ def _backward(logits: Tensor) -> None:
     functional.cross_entropy(logits, torch.arange(len(logits)) % logits.shape[1]).backward()
 
 
-def _attempt(name: str, run: Callable[[], Tensor | None]) -> Tensor:
+def _attempt(code: OwnCode, run: Callable[[], Tensor | None]) -> Tensor:
     try:
         return run()  # pyright: ignore[reportReturnType]
-    except Exception as error:  # What a stranger's module raises has no common class.
-        said = next(iter(str(error).strip().splitlines()), "")
-        text = f"model.name: {name} cannot be trained: {type(error).__name__}: {said}"
-        raise ConfigError(text) from error
+    # What a stranger's module raises has no common class, and it may end itself.
+    except (Exception, SystemExit) as error:
+        code.failed("cannot be trained", error)
 
 
 def _output(module: nn.Module, called: list[nn.Module], classes: int) -> nn.Module | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from torch import nn
 
-from lttune.errors import ConfigError, listed, quoted
+from lttune.errors import listed, quoted
+from lttune.records.own import OwnCode
 
 PROJECTIONS = frozenset({"in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"})
 """Parameters of ``nn.MultiheadAttention`` that are matrices of linear maps, though no layer's."""
@@ -17,7 +18,7 @@ ROLES = ("bias", "norm", "module")
 
 
 def prunable_kinds(
-    name: str,
+    code: OwnCode,
     module: nn.Module,
     shapes: Mapping[str, tuple[int, ...]],
     by_type: Mapping[str, str | None],
@@ -29,7 +30,7 @@ def prunable_kinds(
     no kind of has that of its module, else conv with more than two dimensions and fc with two.
 
     Args:
-        name: ``model.name``.
+        code: of the network.
         module: the network.
         shapes: of its parameters, by name.
         by_type: parameter -> kind by the type of its module; None is not prunable by itself.
@@ -37,51 +38,49 @@ def prunable_kinds(
     Raises:
         ConfigError: if it names what is not there, or nothing, or what is no matrix.
     """
-    told = _told(name, module)
+    told = _told(code, module)
     if told is None:
         found = {n: one for n, one in by_type.items() if one is not None}
     else:
-        named = {_parameter(name, n, shapes): one for n, one in told.items()}
+        named = {_parameter(code, n, shapes): one for n, one in told.items()}
         found = {
             n: named[n] or by_type[n] or ("conv" if len(shape) > 2 else "fc")
             for n, shape in shapes.items()
             if n in named
         }
     if flat := [n for n in found if len(shapes[n]) < 2]:
-        _refuse(name, f"must name matrices in `prunable`, got {listed(flat)}")
+        code.refuse(f"must name matrices in `prunable`, got {listed(flat)}")
     if not found:
-        _refuse(
-            name,
+        code.refuse(
             "has no weights that can be pruned: none of nn.Linear, nn.Conv1d to 3d or "
             "nn.MultiheadAttention; name them in the module's `prunable`",
         )
     return found
 
 
-def _told(name: str, module: nn.Module) -> dict[str, str | None] | None:
+def _told(code: OwnCode, module: nn.Module) -> dict[str, str | None] | None:
     """Returns what a module says of itself, with or without kinds; None if it says nothing."""
     told: Any = getattr(module, "prunable", None)
     if callable(told):
-        told = told()
+        try:
+            told = told()
+        except (Exception, SystemExit) as error:
+            code.failed("does not say what can be pruned", error)
     if told is None:
         return None
     if isinstance(told, str) or not isinstance(told, Iterable):
-        _refuse(name, f"must have a list of names as `prunable`, got {quoted(told)}")
+        code.refuse(f"must have a list of names as `prunable`, got {quoted(told)}")
     kinds = dict(told) if isinstance(told, Mapping) else dict.fromkeys(told)
     for one, kind in kinds.items():
         ok = isinstance(one, str) and (kind is None or isinstance(kind, str))
         if not ok or (kind is not None and (kind in ROLES or not re.fullmatch(r"[a-z_]+", kind))):
-            _refuse(name, f"must name parameters and kinds in `prunable`, got {quoted(kinds)}")
+            code.refuse(f"must name parameters and kinds in `prunable`, got {quoted(kinds)}")
     return kinds
 
 
-def _parameter(name: str, one: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _parameter(code: OwnCode, one: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
     """Returns the parameter that a name stands for: itself, or a layer's weight."""
     found = next((known for known in (one, f"{one}.weight") if known in shapes), None)
     if found is None:
-        _refuse(name, f"has no parameter {quoted(one)}, which its `prunable` names")
+        code.refuse(f"has no parameter {quoted(one)}, which its `prunable` names")
     return found
-
-
-def _refuse(name: str, why: str) -> NoReturn:
-    raise ConfigError(f"model.name: {name} {why}")

@@ -66,7 +66,7 @@ class LoadedNetwork:
         """
         if (shape, classes) not in self.outlines:
             self.outlines[shape, classes] = inspected(
-                self.code.name, lambda: self(shape, classes, (), 0.0), shape, classes
+                self.code, lambda: self(shape, classes, (), 0.0), shape, classes
             )
         return self.outlines[shape, classes]
 

@@ -30,7 +30,7 @@ def wrapped(code: OwnCode, function: NetworkFunction, shape: Shape, classes: int
         code.refuse(f"is made for pictures, got data of shape {shape}")
     try:
         module = function(full, classes)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         code.failed(f"cannot be made for pictures of {_size(full)} and {classes} classes", error)
     if not isinstance(module, nn.Module):
         code.refuse(f"must return an nn.Module, got {quoted(module)}")

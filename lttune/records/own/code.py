@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from lttune.errors import ConfigError, ResourceError, quoted
 from lttune.records.own.imports import imported_versions
+from lttune.records.own.origin import line_in
 from lttune.store.regular import expanded, regular_size
 
 LONGEST_SOURCE = 1 << 20
@@ -54,6 +55,11 @@ class OwnCode:
         """The name of the function in it."""
         return self.name.rpartition(":")[2]
 
+    @property
+    def module(self) -> str:
+        """The name of the module that it runs in; of a package that of the package."""
+        return f"lttune_own_{self.digest[:16]}" if self.is_file else self.place.partition(".")[0]
+
     def refuse(self, why: str) -> NoReturn:
         """Raises ``ConfigError``: it is not what the setting takes."""
         raise ConfigError(f"{self.field}: {self.name} {why}")
@@ -61,7 +67,7 @@ class OwnCode:
     def failed(self, what: str, error: BaseException) -> NoReturn:
         """Raises ``ConfigError``: it raised an error while it was asked for something."""
         said = next(iter(str(error).strip().splitlines()), "")
-        said = f"{type(error).__name__}{said and f': {said}'}"
+        said = f"{type(error).__name__}{said and f': {said}'}{line_in(error, [self.module])}"
         raise ConfigError(f"{self.field}: {self.name} {what}: {said}") from error
 
 
@@ -157,7 +163,7 @@ def _imported(code: OwnCode, text: str | None) -> Any:
             if _RUN.setdefault(code.place, sources) != sources:
                 code.refuse("was changed since this process imported it: start Python anew")
             return importlib.import_module(code.place)
-        module = types.ModuleType(f"lttune_own_{code.digest[:16]}")
+        module = types.ModuleType(code.module)
         module.__file__ = str(expanded(code.place))
         # Dataclasses, among others, look their module up.
         sys.modules[module.__name__] = module

@@ -26,7 +26,7 @@ def imported_versions(code: OwnCode, source: str) -> list[str]:
             that would go unseen, and workers on other machines would lack it.
     """
     try:
-        names = sorted(set(_imported_names(ast.parse(source))))
+        names = sorted(set(_imported_names(ast.parse(source, code.place))))
     except (SyntaxError, ValueError) as error:
         code.failed("cannot be imported", error)
     own = code.place.partition(".")[0]

@@ -4,33 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from lttune.config.lottery.data import is_path
 from lttune.config.own import is_own_code
 from lttune.config.rules import Mistakes
 from lttune.data import Dataset, load
 from lttune.data.epochs import in_steps
-from lttune.errors import ConfigError, DataError
+from lttune.errors import ConfigError, DataError, StorageError
 from lttune.study.settings import StudyConfig
 
 
-def loaded_datasets(names: Iterable[str], mistakes: Mistakes) -> dict[str, Dataset] | None:
+def loaded_datasets(named: Mapping[str, str], mistakes: Mistakes) -> dict[str, Dataset] | None:
     """Returns the datasets, None if one is not had.
 
     Nothing is fetched for a study that is refused anyway: whether it could be is not known then.
+
+    Args:
+        named: name of each -> the setting that names it.
+        mistakes: where what is wrong with one is noted.
     """
     fetches = not mistakes.found
     found = dict[str, Dataset | None]()
-    for name in names:
+    for name, path in named.items():
         if fetches or is_path(name) or is_own_code(name):
-            found[name] = mistakes.attempt(lambda name=name: load(name))
+            found[name] = mistakes.attempt(lambda name=name, path=path: _loaded(name, path))
         else:
             found[name] = None
             with contextlib.suppress(DataError):
                 found[name] = load(name, fetches=False)
     had = {name: dataset for name, dataset in found.items() if dataset is not None}
     return had if len(had) == len(found) else None
+
+
+def _loaded(name: str, path: str) -> Dataset:
+    """Returns a dataset; what is wrong with the files of a path is told with its setting."""
+    try:
+        return load(name)
+    except (DataError, StorageError) as error:
+        if not is_path(name):
+            raise
+        raise type(error)(f"{path}: {error}") from error
 
 
 def with_steps(config: StudyConfig, datasets: Mapping[str, Dataset] | None) -> StudyConfig:

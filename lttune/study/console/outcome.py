@@ -69,7 +69,9 @@ def show(
         console.print("interrupted: every finished network is kept")
     state = "complete" if ledger.complete else "incomplete"
     early = f", {stopped} of them stopped early," if stopped else ""
-    console.print(f"{state}: {done} of {total} trials{early} in {clock(ledger.wall_s)}")
+    console.print(
+        f"{state}: {done} of {total} trials{early} in {clock(ledger.wall_s)} over all runs"
+    )
     if outcome.left_out:
         say_on(console, outcome.left_out)
     elif not ledger.complete:

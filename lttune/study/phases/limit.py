@@ -2,7 +2,8 @@
 
 No trial is begun whose estimated end lies beyond that time, and a running one whose next level
 would end beyond it is put off: its networks are in the store, so that it goes on from there. What a
-trial takes is estimated as for a plan, and corrected by the levels that this run has trained.
+trial takes is estimated as for a plan, or by what complete trials of the study took if that is
+less, and corrected by the levels that this run has trained.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from lttune.config.phase import PHASES
@@ -24,6 +26,8 @@ from lttune.study.settings import StudyConfig
 CLOSING_SHARE = 0.05
 LEAST_CLOSING_S, MOST_CLOSING_S = 20.0, 300.0
 """Of the time that a run is given, what is kept for its end, in which the report is written."""
+MOST_COMPLETE = 20
+"""Complete trials of which the last are asked how long they took."""
 
 Costs = Callable[[str, Mapping[str, Any], Sequence[str], int], Sequence[float]]
 """Phase, hyperparameters, controls and number of replicates -> seconds of each level."""
@@ -79,6 +83,8 @@ class TimeLimit:
         is_measured: whether its seconds are this machine's. If not they only compare, and until the
             first level has been trained everything is taken to fit that begins in time.
         reached: number of a trial -> its last level that an earlier run trained, if any.
+        earlier: trials of earlier runs. A machine that is busy while it is measured would otherwise
+            begin nothing, however often the command is given.
     """
 
     def __init__(
@@ -88,8 +94,9 @@ class TimeLimit:
         *,
         is_measured: bool,
         reached: Mapping[int, int] | None = None,
+        earlier: Sequence[Trial] = (),
     ) -> None:
-        self._ends, self._costs, self._is_measured = ends, costs, is_measured
+        self._ends, self._costs = ends, costs
         self._reached = dict(reached or {})
         self._levels: dict[int, Sequence[float]] = {}
         self._of_base: dict[str, float] = {}
@@ -97,6 +104,7 @@ class TimeLimit:
         self._took = self._expected = 0.0
         self.put_off: set[int] = set()
         """Numbers of the trials that were ended for want of time."""
+        self._first_pace = min(1.0, self._pace_of(earlier)) if is_measured else None
 
     def fits(self, trial: Trial) -> bool:
         """Whether a trial that begins now would end in time."""
@@ -170,7 +178,20 @@ class TimeLimit:
         """Returns seconds that passed for each that was estimated; None if none is known."""
         if self._expected > 0:
             return self._took / self._expected
-        return 1.0 if self._is_measured else None
+        return self._first_pace
+
+    def _pace_of(self, trials: Sequence[Trial]) -> float:
+        """Returns the seconds of complete trials for each that was estimated; 1 if there are none.
+
+        The median, since one may have found its networks in the store.
+        """
+        complete = [one for one in trials if one.state == "complete" and one.seconds]
+        paces = [
+            one.seconds / cost
+            for one in complete[-MOST_COMPLETE:]
+            if one.seconds and (cost := sum(self._of(one)))
+        ]
+        return median(paces) if paces else 1.0
 
     def _is_in_time(self, cost: float) -> bool:
         return self._has(cost * (self._pace() or 0.0))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lttune.data import Dataset
+from lttune.records.ledger import Trial
 from lttune.study.console.table import clock, going_on
 from lttune.study.phases.estimate import measured, relative_pace
 from lttune.study.phases.limit import LeftOut, TimeLimit, planned_costs, training_ends
@@ -25,6 +26,7 @@ def time_limit(
     engine: str,
     began: float,
     reached: Mapping[int, int],
+    earlier: Sequence[Trial],
 ) -> TimeLimit | None:
     """Returns what says which trials fit into a run, after a look at how fast this machine trains.
 
@@ -34,6 +36,7 @@ def time_limit(
         engine: which one trains.
         began: monotonic time at which the command began.
         reached: number of a trial -> its last level that an earlier run trained.
+        earlier: trials of the study so far.
 
     Returns:
         None if the run may take what it needs.
@@ -52,6 +55,7 @@ def time_limit(
         planned_costs(config, datasets, pace),
         is_measured=config.has_own_ray,
         reached=reached,
+        earlier=earlier,
     )
 
 

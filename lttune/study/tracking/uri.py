@@ -8,6 +8,7 @@ import urllib.parse
 from pathlib import Path
 
 from lttune.config.fields import is_writable, require
+from lttune.config.machine import DEFAULT_TRACKING_URI
 from lttune.config.passwords import masked_uri
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -42,7 +43,7 @@ def resolve(uri: str | None) -> str:
         ConfigError: if it is malformed, wherever it comes from.
     """
     field = field_of(uri)
-    uri = (os.environ.get(VARIABLE) or "sqlite:///mlflow.db") if uri is None else uri
+    uri = (os.environ.get(VARIABLE) or DEFAULT_TRACKING_URI) if uri is None else uri
     require_uri(field, uri)
     path = sqlite_path(uri)
     if path is None:

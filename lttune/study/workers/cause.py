@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 
-from lttune.errors import lacks_memory
+from lttune.errors import ConfigError, lacks_memory
+from lttune.records.own import OwnCode
+from lttune.records.own.origin import line_in
 
 
-def cause_of(error: Exception) -> str:
-    """Returns an error's kind and text; where memory ran out, how much the process had of it."""
+def cause_of(error: Exception, codes: Iterable[OwnCode] = ()) -> str:
+    """Returns an error's kind and text; where memory ran out, how much the process had of it.
+
+    Args:
+        error: what ended the trial.
+        codes: of the parts of one's own, of which a line is told if one of them raised it.
+    """
     text = ": ".join(filter(None, (type(error).__name__, str(error))))
+    if not isinstance(error, ConfigError):  # It tells the line itself.
+        text += line_in(error, [code.module for code in codes])
     if lacks_memory(error):
         return f"out of memory{_most()}: {text}"
     return text

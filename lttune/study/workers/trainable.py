@@ -71,7 +71,7 @@ class LotteryTrainable(tune.Trainable):
             engines.warm(engine)
             return Lab(datasets, trained_by, Store(Path(store), behind=not stops), seed, device)
 
-        self.objective, self._laboratory = objective, laboratory
+        self.objective, self._laboratory, self._codes = objective, laboratory, codes
         self._is_judged = stops and objective.is_own
         self.lab: Lab | None = None
         # Raised here, Ray would see a worker that died and make another. The first step asks again,
@@ -95,7 +95,7 @@ class LotteryTrainable(tune.Trainable):
             with contextlib.suppress(StorageError):
                 if self.lab is not None:
                     self.lab.store.settle()
-            failed = {"error": cause_of(error), "traceback": text, "done": True}
+            failed = {"error": cause_of(error, self._codes), "traceback": text, "done": True}
             refused = refused_write(error)
             return {**failed, "refused": str(refused)} if refused else failed
 
