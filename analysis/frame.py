@@ -13,6 +13,7 @@ import pandas as pd
 from lttune.config import flatten
 from lttune.config.lottery.length import joined_settings
 from lttune.config.phase import Phase, phase_names
+from lttune.config.rules import CLAIMS_LOCK
 from lttune.errors import DamagedError, StorageError
 from lttune.records import schema
 from lttune.records.folder import (
@@ -29,7 +30,7 @@ from lttune.store.parquet import VALUE_BYTES
 from lttune.store.regular import most_memory, regular_size
 from lttune.store.sealed import BLANK, verify
 
-LOCK_FILE = "claims.lock.json"
+LOCK_FILE = CLAIMS_LOCK
 """The file in it that says which claims the study was planned for."""
 
 KEY = ["phase", "trial", "replicate", "branch", "level"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
+from lttune.config.own import is_own_code
 from lttune.config.phase import PHASES, phase_names
 from lttune.data import Dataset
+from lttune.data.files.npz import ARRAYS
 from lttune.errors import StorageError
 from lttune.pruning.densities import planned_densities
 from lttune.records.ledger import Ledger
@@ -60,6 +63,8 @@ def require_room(
 ) -> None:
     """Checks that what is missing of a study has room where its networks are stored.
 
+    Pictures that a function of one's own made have theirs in its folder.
+
     Args:
         config: the settings.
         study: what the study file declares.
@@ -72,11 +77,19 @@ def require_room(
     open_slots = sum(map(ledger.open_slots, ledger.active))
     planned = sum(ledger.planned[phase] for phase in ledger.active)
     whole, share = stored_room(config, study, datasets), open_slots / max(planned, 1)
-    size, files = whole.size * share, math.ceil((whole.files or 0) * share)
+    networks = Room(size=math.ceil(whole.size * share), files=math.ceil((whole.files or 0) * share))
+    _require(config.store, networks, "networks")
+    if pictures := [one for name, one in datasets.items() if is_own_code(name)]:
+        size = sum(getattr(one, name).nbytes for one in pictures for name in ARRAYS)
+        _require(config.folder, Room(size=size, files=len(pictures)), "pictures")
+
+
+def _require(place: Path, need: Room, what: str) -> None:
+    size, files = need.size, need.files or 0
     try:
-        free = free_room(config.store)
+        free = free_room(place)
     except OSError as error:
-        raise StorageError(f"{config.store} cannot be looked at: {reason_of(error)}") from error
+        raise StorageError(f"{place} cannot be looked at: {reason_of(error)}") from error
     needed, left = "", ""
     if size > free.size:
         needed, left = sized(size), f"{sized(free.size)} are free: make room"
@@ -84,6 +97,6 @@ def require_room(
         needed, left = f"{files:,} files", f"{free.files:,} more can be made: remove some"
     if needed:
         raise StorageError(
-            f"{config.store} needs about {needed} for this study's networks, and {left}, or give "
-            "another --out"
+            f"{place} needs about {needed} for this study's {what}, and {left}, or give another "
+            "--out"
         )
