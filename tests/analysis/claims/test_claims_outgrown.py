@@ -14,6 +14,7 @@ from analysis.claims.of_studies import FIGURE, kept_importances
 from analysis.figures.design.importance import importance_figure
 from analysis.frame import load
 from analysis.importance import ImportanceCurves, saved
+from analysis.importance.by_density import STRIP
 from analysis.report.rows.importance import OPTUNA, optuna_rows
 from analysis.tables.design import importance as design_importance
 from lttune.__main__ import main
@@ -31,9 +32,10 @@ SINCE = "of other records than the study has now: `lttune"
 def quick(monkeypatch):
     """Has the numbers of a real study stand for the estimate, which takes seconds."""
     drawn = pd.read_csv(RESULTS / "figures" / "importance.csv")
-    strip = drawn.drop_duplicates("density").assign(reason="")
+    strip = drawn.drop_duplicates("density").assign(reason="")[STRIP]
+    table = drawn.drop(columns=[name for name in STRIP if name != "density"])
     curves = ImportanceCurves(
-        table=drawn, strip=strip, missing=pd.DataFrame(), ended="", estimates={}
+        table=table, strip=strip, missing=pd.DataFrame(), ended="", estimates={}
     )
     monkeypatch.setattr(design_importance, "importance_by_density", lambda *_: curves)
     monkeypatch.setattr(design_importance, "TABLE_DENSITIES", ())
@@ -83,14 +85,15 @@ def test_claims_are_not_judged_by_importances_from_before_a_study_grew(tmp_path,
 def test_nor_by_the_figure_from_before(tmp_path):
     study = grown(tmp_path, FEW)
     found = design_importance.importance_tables(study)
-    save_csv(importance_figure(study, "", found).table, tmp_path / FIGURE)
+    table = importance_figure(study, "", found).table
+    save_csv(table, tmp_path / FIGURE)
     (tmp_path / saved.NAME).unlink()
     assert verdict(study)[0] == "supported"
     study = grown(tmp_path, MANY)
     assert verdict(study)[0] == "not tested"
     assert f"{tmp_path / FIGURE} is {SINCE} report " in kept_importances([study])["test_accuracy"]
     # As lttune wrote it before a file named its sample.
-    found.table.assign(study_id="a" * 64).to_csv(tmp_path / FIGURE, index=False)
+    table.drop(columns=["sample", "seal"]).to_csv(tmp_path / FIGURE, index=False)
     assert f"{tmp_path / FIGURE} may be {SINCE} " in kept_importances([study])["test_accuracy"]
 
 
