@@ -96,10 +96,10 @@ def _study(flags: Flags) -> int:
 
 def _ticket(flags: Flags, level: int) -> int:
     from lttune.exchange.description import described
-    from lttune.exchange.studies.folder import require_absent
     from lttune.exchange.tensors import TENSOR_FORMS, layers_told, mask_tensors, units_told, write
     from lttune.exchange.tickets import Place, find_network
     from lttune.models import masks
+    from lttune.store.files import require_absent
 
     found = find_network(
         Place(

@@ -160,7 +160,7 @@ def test_another_dataset_is_learned(study, tmp_path):
     # Digits mirrored: pictures of the same shape that the ticket was not found on.
     arrays = {name: getattr(DIGITS, name) for name in npz.ARRAYS}
     arrays |= {name: arrays[name][..., ::-1].copy() for name in ("train_x", "test_x")}
-    npz.write(tmp_path / "mirrored.npz", arrays)
+    npz.write_sealed(tmp_path / "mirrored.npz", arrays)
     name = str(tmp_path / "mirrored.npz")
     target = TargetConfig(data=name)
     _, trained = moved(study, tmp_path, target, (1,), (0,), datasets={name: load(name)})
@@ -280,7 +280,7 @@ def test_a_network_that_was_pretrained_on_other_pictures_is_walked_to_and_transf
     arrays = {name: getattr(DIGITS, name) for name in npz.ARRAYS}
     for name in ("train_x", "test_x"):
         arrays[name] = arrays[name][..., ::-1].copy()
-    npz.write(tmp_path / "mirrored.npz", arrays)
+    npz.write_sealed(tmp_path / "mirrored.npz", arrays)
     other = {"pretrain.data": str(tmp_path / "mirrored.npz"), "pretrain.steps": 20}
     lottery = LOTTERY.override({**other, "levels": 1})
     study = stored_study.make(tmp_path / "results", lottery)

@@ -125,12 +125,6 @@ def objective_values(trial: Trial) -> list[float]:
     return [] if trial.objective is None else [trial.objective]
 
 
-def require_absent(path: Path) -> None:
-    """Raises ``StorageError`` if there is something at a path already."""
-    if path.exists():
-        raise StorageError(f"{path} is there already: move it away, or give another --out")
-
-
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yields a folder to write into, which is whole or absent at ``path`` afterwards."""

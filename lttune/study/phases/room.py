@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from lttune.config.own import is_own_code
 from lttune.config.phase import PHASES, phase_names
 from lttune.data import Dataset
+from lttune.data.files.npz import ARRAYS
 from lttune.errors import StorageError
 from lttune.pruning.densities import planned_densities
 from lttune.records.ledger import Ledger
@@ -61,6 +63,8 @@ def require_room(
 ) -> None:
     """Checks that what is missing of a study has room where its networks are stored.
 
+    Pictures that a function of one's own made have theirs in its folder.
+
     Args:
         config: the settings.
         study: what the study file declares.
@@ -74,7 +78,12 @@ def require_room(
     planned = sum(ledger.planned[phase] for phase in ledger.active)
     whole, share = stored_room(config, study, datasets), open_slots / max(planned, 1)
     missing = Room(size=math.ceil(whole.size * share), files=math.ceil((whole.files or 0) * share))
-    require_free(config.store, missing, "this study's networks", ", or give another --out")
+    otherwise = ", or give another --out"
+    require_free(config.store, missing, "this study's networks", otherwise)
+    if pictures := [one for name, one in datasets.items() if is_own_code(name)]:
+        size = sum(getattr(one, name).nbytes for one in pictures for name in ARRAYS)
+        needed = Room(size=size, files=len(pictures))
+        require_free(config.folder, needed, "this study's pictures", otherwise)
 
 
 def records_room(networks: int) -> Room:
