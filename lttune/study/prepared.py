@@ -285,7 +285,9 @@ def _networks(
     return found.values()
 
 
-def _dataset_names(base: LotteryConfig, space: Space, points: Sequence[KnownPoint]) -> dict[str, str]:
+def _dataset_names(
+    base: LotteryConfig, space: Space, points: Sequence[KnownPoint]
+) -> dict[str, str]:
     """Returns name -> first setting that names it of all datasets of a study, the base's first."""
     values, found = base.flat(), dict[str, str]()
     own = ((path, values[path]) for path in DATASET_SETTINGS if values[path])
