@@ -61,7 +61,8 @@ def launcher_findings(file: ClusterFile) -> Iterator[Inspection]:
     key, mounts = at(file.config, "auth", "ssh_private_key"), at(file.config, "file_mounts")
     sources = mounts.values() if isinstance(mounts, Mapping) else ()
     named = [one for one in sources if isinstance(one, str) and _SECRET.search(Path(one).name)]
-    for name in sorted({*named, *([key] if isinstance(key, str) else [])}):
+    files: list[str] = [*([key] if isinstance(key, str) else []), *named]
+    for name in sorted(set(files)):
         yield from secret_finding("given to nodes:", name)
 
 
