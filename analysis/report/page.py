@@ -17,7 +17,7 @@ from markupsafe import Markup
 from analysis.figures.canvas import Drawing
 from analysis.report.answer import answer_density, scale_line
 from analysis.report.formats import FILTERS, as_texts
-from analysis.report.runs import later_runs, measured, mlflow, numerics, provenance
+from analysis.report.runs import later_runs, mlflow_place, numerics, own_measurements, provenance
 from analysis.report.section import Section, Subject, said
 from analysis.tables.same_setting import proxy_table
 from analysis.tables.trials import is_searched, settings
@@ -157,6 +157,6 @@ def _facts(subject: Subject) -> dict[str, Any]:
         "provenance": provenance(study),
         "runs": later_runs(study),
         "numerics": numerics(study),
-        "mlflow": mlflow(study),
-        "measured": measured(study),
+        "mlflow": mlflow_place(study),
+        "measured": own_measurements(study),
     }

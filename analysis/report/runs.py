@@ -49,7 +49,7 @@ def provenance(study: StudyFrame) -> dict[str, dict[str, str]]:
     return {title: as_texts(study.info.get(key) or {}) for title, key in groups.items()}
 
 
-def mlflow(study: StudyFrame) -> dict[str, Any]:
+def mlflow_place(study: StudyFrame) -> dict[str, Any]:
     """Returns ``where`` the study is in MLflow, and whether that is for a command to look at.
 
     As the study's settings have it: of the default a relative path, so that equal studies have
@@ -67,7 +67,7 @@ def mlflow(study: StudyFrame) -> dict[str, Any]:
     }
 
 
-def measured(study: StudyFrame) -> list[str]:
+def own_measurements(study: StudyFrame) -> list[str]:
     """Returns the names of the study's measurements of one's own, in sorted order."""
     each, _ = OWN_MEASURES
     names = study.records.columns

@@ -34,7 +34,7 @@ from lttune.study.checks.configurations import (
     check_space,
 )
 from lttune.study.checks.examples import loaded_datasets, with_steps
-from lttune.study.checks.named import control_names, dataset_names, varied_names
+from lttune.study.checks.named import control_names, named_datasets, varied_names
 from lttune.study.checks.tracking import check_tracking
 from lttune.study.console.printing import say_on
 from lttune.study.declared import Space, Study
@@ -142,18 +142,14 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         wide = mistakes.attempt(lambda: _widened(study, config))
         points = mistakes.attempt(lambda: _points(wide or study, config))
         space = wide.space_of(config) if wide else None
-        named_data = dataset_names(config.lottery, space or {}, points or ())
+        named_data = named_datasets(config.lottery, space or {}, points or ())
         beside = control_names(config.controls, points or ())
         others = [(OBJECTIVE, config.objective.name)]
         others += varied_names(OWN_HPARAMS, space or {}, points or ())
         named = own_names(config.lottery, beside, others)
         own = mistakes.attempt(lambda: made_known(named))
         # What cannot be imported is told already.
-        there = {
-            name: path
-            for name, path in named_data.items()
-            if own is not None or not is_own_code(name)
-        }
+        there = {n: path for n, path in data.items() if own is not None or not is_own_code(n)}
         mistakes.attempt(lambda: check_same_measures(space or {}, points or ()))
         datasets = loaded_datasets(there, mistakes)
         config = with_steps(config, datasets)

@@ -17,7 +17,7 @@ def control_names(controls: Iterable[str], points: Iterable[KnownPoint]) -> list
     return list(dict.fromkeys(name for name in names if isinstance(name, str)))
 
 
-def dataset_names(
+def named_datasets(
     base: LotteryConfig, space: Space, points: Sequence[KnownPoint]
 ) -> dict[str, str]:
     """Returns name -> first setting that names it of all datasets of a study, the base's first."""
