@@ -16,6 +16,7 @@ from analysis.tables.objective import margin_of
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import point_name
 from analysis.tables.trials import settings
+from lttune.config.control import TRUNK
 from lttune.config.fields import is_number
 from lttune.config.lottery.length import joined_settings
 from lttune.config.phase import phase_names
@@ -49,7 +50,7 @@ def map_table(study: StudyFrame) -> tuple[pd.DataFrame, str]:
         if len(varied) < 2 or varied[0] != LR:
             continue
         tickets = study.records[
-            (study.records["phase"] == phase) & (study.records["branch"] == "trunk")
+            (study.records["phase"] == phase) & (study.records["branch"] == TRUNK)
         ]
         responses = response_table(tickets, grid=(GAIN_DENSITY,))
         diverged = tickets[tickets["diverged"].astype(bool)].groupby("trial")["replicate"].nunique()
