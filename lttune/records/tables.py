@@ -9,6 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from lttune.config.control import TRUNK
 from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.columns import require_table
@@ -139,7 +140,7 @@ class Tables:
 
     def _has_tickets(self, trial: Trial) -> bool:
         """Returns whether there are rows of a ticket of each replicate: objectives are of these."""
-        trunks = {row["replicate"] for row in self.of(trial) if row["branch"] == "trunk"}
+        trunks = {row["replicate"] for row in self.of(trial) if row["branch"] == TRUNK}
         return trunks >= {*trial.replicates}
 
     def _keep_row(self, row: Row) -> None:

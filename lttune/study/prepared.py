@@ -142,7 +142,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         wide = mistakes.attempt(lambda: _widened(study, config))
         points = mistakes.attempt(lambda: _points(wide or study, config))
         space = wide.space_of(config) if wide else None
-        named_data = named_datasets(config.lottery, space or {}, points or ())
+        data = named_datasets(config.lottery, space or {}, points or ())
         beside = control_names(config.controls, points or ())
         others = [(OBJECTIVE, config.objective.name)]
         others += varied_names(OWN_HPARAMS, space or {}, points or ())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import flatten
+from lttune.config.control import TRUNK
 from lttune.config.lottery.length import joined_settings
 from lttune.errors import StorageError, quoted
 from lttune.records.columns import require_columns
@@ -69,7 +70,7 @@ class Folder:
             if row["trial"] not in tickets:
                 text = f"{path / 'trials.json'} lacks trial {row['trial']} of the records"
                 raise StorageError(text)
-            if row["branch"] == "trunk":
+            if row["branch"] == TRUNK:
                 tickets[row["trial"]].append(row)
         return cls(path=path, sheet=sheet, trials=trials, rows=rows, tickets=tickets)
 
