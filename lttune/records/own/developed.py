@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
 
-INSTALLED = frozenset({"site-packages", "dist-packages"})
+INSTALLED_IN = frozenset({"site-packages", "dist-packages"})
 """Names of folders of installed packages."""
 _SUFFIXES = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)
 
@@ -91,7 +91,7 @@ def _is_developed(files: Sequence[tuple[str, Path]], packages: Iterable[str]) ->
     if any(map(_is_from_source, distributions)):
         return True
     path = files[0][1]
-    if INSTALLED & set(path.parts):
+    if INSTALLED_IN & set(path.parts):
         return False
     # Packages of an index may be put into any folder, and then list what they brought.
     listing = [one for one in distributions if one.read_text("RECORD")]
