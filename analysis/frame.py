@@ -13,6 +13,7 @@ import pandas as pd
 from lttune.config import flatten
 from lttune.config.lottery.length import joined_settings
 from lttune.config.phase import Phase, phase_names
+from lttune.config.rules import CLAIMS_LOCK
 from lttune.errors import DamagedError, StorageError
 from lttune.records import schema
 from lttune.records.folder import (
@@ -29,11 +30,11 @@ from lttune.store.formats.parquet import VALUE_BYTES
 from lttune.store.regular import most_memory, regular_size
 from lttune.store.sealed import BLANK, verify
 
+LOCK_FILE = CLAIMS_LOCK
+"""The file in it that says which claims the study was planned for."""
+
 KEY = ["phase", "trial", "replicate", "branch", "level"]
 """What names one row of the records: one trained network."""
-
-LOCK_FILE = "claims.lock.json"
-"""The file in it that says which claims the study was planned for."""
 
 TRIAL = ["number", "phase", "label", "hparams", "replicates", "state", "objective", "seconds"]
 TRIAL_COLUMNS = [*TRIAL, "values", "error", "role"]
@@ -71,14 +72,19 @@ class StudyFrame:
         """What its files know each other by; None in studies of older versions."""
         return self.info.get("study_id")
 
-    def marked(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Returns a table of its folder that says of which study it is, and has room for a seal.
+    def marked(self, table: pd.DataFrame, sample: str) -> pd.DataFrame:
+        """Returns a table of its folder that says of what it is, and has room for a seal.
 
         ``save_csv`` seals it, so that ``read_own`` can tell that nobody changed it.
+
+        Args:
+            table: of what was estimated.
+            sample: SHA-256 of what it was estimated from.
         """
         if not self.study_id or not len(table):
             return table
-        return table.assign(study_id=self.study_id, seal=[*[""] * (len(table) - 1), BLANK])
+        seal = [*[""] * (len(table) - 1), BLANK]
+        return table.assign(study_id=self.study_id, sample=sample, seal=seal)
 
     def read_own(self, path: Path, command: str) -> pd.DataFrame:
         """Returns a CSV file of its folder that ``marked`` was written to.

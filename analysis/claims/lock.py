@@ -15,8 +15,8 @@ from analysis.claims.file.reader import Registry
 from lttune.config import require
 from lttune.config.fields import is_int
 from lttune.errors import ConfigError, StorageError
-from lttune.store.files import reason_of, write_errors
-from lttune.store.sealed import read_object, write_object
+from lttune.store.files import reason_of
+from lttune.store.sealed import read_object, write_object_once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +100,10 @@ def write_lock(path: Path, locked: Lock) -> None:
         ConfigError: if the file exists: a lock that can be renewed locks nothing.
         StorageError: if it cannot be written.
     """
-    with write_errors(path):
-        if path.exists():
-            raise ConfigError(f"{path} exists: a lock is written once")
-        write_object(path, asdict(locked))
+    try:
+        write_object_once(path, asdict(locked))
+    except FileExistsError:
+        raise ConfigError(f"{path} exists: a lock is written once") from None
 
 
 def read_lock(path: Path) -> Lock | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from analysis.claims.verdicts import verdicts
 from analysis.frame import LOCK_FILE, StudyFrame
 from analysis.importance import saved
 from analysis.statistics.verdicts.verdict import UNTESTED
+from analysis.tables.design.current import outdated
 from lttune.errors import StorageError
 from lttune.records.schema import require_same_study
 from lttune.store.files import reason_of
@@ -60,39 +62,47 @@ def grounds(studies: Sequence[StudyFrame], lock: Lock | None = None) -> dict[str
     }
 
 
-def kept_importances(studies: Sequence[StudyFrame]) -> dict[str, Kept]:
+def kept_importances(studies: Sequence[StudyFrame]) -> dict[str, Kept | str]:
     """Returns the importances that the first study with any keeps, by the column they are of.
 
     They are those of its report: ``importance.json``, or where that is missing or damaged the CSV
-    of the figure. Claims estimate none themselves.
+    of the figure. Claims estimate none themselves: of those that a study outgrew, and has no
+    others, it is said instead why they are not read.
 
     Raises:
         StorageError: if a file cannot be read, or is of another study.
     """
-    for study in studies:
-        found = _saved(study) or _drawn(study)
-        if found is not None:
+    refused = ""
+    for study, kept in itertools.product(studies, (_saved, _drawn)):
+        found = kept(study)
+        if isinstance(found, Kept):
             return {"test_accuracy": found}
-    return {}
+        refused = refused or found or ""
+    return {"test_accuracy": refused} if refused else {}
 
 
-def _saved(study: StudyFrame) -> Kept | None:
+def _saved(study: StudyFrame) -> Kept | str | None:
     path = study.folder / saved.NAME
     values = saved.kept(path) or {}
-    found = saved.find(path, str(values.get("key")))
+    found = saved.find(path, None)
     if found is None:
         return None
     require_same_study(path, values.get("study_id"), study.study_id, study.made_anew(_MADE_BY))
+    if why := outdated(study, path, found.sample or None, f"{_MADE_BY} {study.folder}"):
+        return why
     with _read_errors(path):
         return _kept(found.table, found.strip)
 
 
-def _drawn(study: StudyFrame) -> Kept | None:
+def _drawn(study: StudyFrame) -> Kept | str | None:
     path = study.folder / FIGURE
     if not path.exists():
         return None
     with _read_errors(path):
         both = study.read_own(path, _MADE_BY)
+        named = both["sample"].iloc[0] if "sample" in both else None
+        if why := outdated(study, path, named, f"{_MADE_BY} {study.folder}"):
+            return why
         both = both.assign(reason=both["reason"].astype(object).where(both["reason"].notna(), ""))
         strip = both.drop_duplicates("density")
         return _kept(both[both["factor"].notna()], strip)

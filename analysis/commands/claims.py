@@ -10,7 +10,7 @@ import tyro
 
 from lttune.config.fields import is_number
 from lttune.config.output.escaped import say
-from lttune.config.rules import every_rule
+from lttune.config.rules import CLAIMS_LOCK, every_rule
 from lttune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Flags:
             for name in ("sd", "sd_log"):
                 value = getattr(self, name)
                 rules.require(is_number(value) and value > 0, f"--{name}", "a number > 0", value)
-            rules.beside("--out", self.out)
+            rules.beside("--out", self.out, CLAIMS_LOCK if self.action == "lock" else "")
             if self.n is not None:
                 rules.whole("--n", self.n, least=2, most=MOST_PLANNED, why="no study has more")
 

@@ -35,6 +35,7 @@ def main(flags: Flags) -> int:
     """Prints a table for each method, writes all of them, and returns the exit code."""
     from analysis import load
     from analysis.report.rows.importance import OPTUNA
+    from analysis.tables.design.current import sample_digest
     from analysis.tables.design.points import design_sample
     from lttune.config.design import INERT
     from lttune.records.spreadsheet import save_csv
@@ -64,7 +65,7 @@ def main(flags: Flags) -> int:
         say(f"{INERT}: the design's inert control factor, which nothing reads: a method's error")
     path = subfolder(flags.study, "figures") / OPTUNA
     with write_errors(path), write_atomically(path) as temporary:
-        save_csv(study.marked(table), temporary)
+        save_csv(study.marked(table, sample_digest(study, sample)), temporary)
     say(f"{path}: lttune report {flags.study} shows it")
     return 0
 

@@ -19,9 +19,10 @@ from analysis.frame import StudyFrame
 from analysis.tables.controls import LABELS, MAIN, on_target, shown_families
 from analysis.tables.curves import anchor, curve_table
 from analysis.tables.lines import line_table
+from lttune.config.control import TRUNK
 
 BRANCH_LOOKS = {
-    "trunk": Look(palette.BLUE, "o", "-", 2.2),
+    TRUNK: Look(palette.BLUE, "o", "-", 2.2),
     "reinit": Look(palette.VERMILION, "s", (0, (6, 2)), 2.2),
     "random": Look(palette.GREEN, "^", (0, (1.5, 1.5)), 2.2),
 }
@@ -101,8 +102,8 @@ def controls(study: StudyFrame, subtitle: str) -> Drawing | None:
         grid = figure.subplots(len(panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         below = lines.fit_axis(grid[0], table, 100.0)
         for ax, (family, names) in zip(grid, panels.items(), strict=True):
-            shown: dict[str, Look] = {"trunk": TICKET, **lines.looks(names)}
-            lines.draw_lines(ax, table, shown, factor=100.0, banded=["trunk"])
+            shown: dict[str, Look] = {TRUNK: TICKET, **lines.looks(names)}
+            lines.draw_lines(ax, table, shown, factor=100.0, banded=[TRUNK])
             _draw_dense(ax, table, 100.0, lines.FINE)
             note = f"; {below} means lie below the frame" if below and ax is grid[0] else ""
             canvas.panel_title(ax, f"{family}{note}", size=10)
@@ -121,7 +122,7 @@ def _counted_names(table: pd.DataFrame) -> dict[str, str]:
 
 
 def _draw_dense(ax: Axes, table: pd.DataFrame, factor: float, pen: Pen, label: str = "") -> None:
-    means = table[(table["statistic"] == "mean") & (table["curve"] == "trunk")]
+    means = table[(table["statistic"] == "mean") & (table["curve"] == TRUNK)]
     dense = means[means["level"] == 0].dropna(subset=["value"])
     style = {"color": palette.BLACK, "linestyle": "--", "linewidth": pen.reference, "zorder": 2.2}
     for value, n in zip(dense["value"], dense["n"], strict=True):
@@ -175,7 +176,7 @@ def draw_curves(ax: Axes, table: pd.DataFrame, ordinate: Ordinate, small: bool =
         pen = pen._replace(marker=3)
         looks = {branch: look._replace(linewidth=1.4) for branch, look in looks.items()}
     # The dense network alone is no curve of the ticket.
-    pruned = table[(table["curve"] != "trunk") | (table["level"] > 0)]
+    pruned = table[(table["curve"] != TRUNK) | (table["level"] > 0)]
     shown = {branch: look for branch, look in looks.items() if branch in set(pruned["curve"])}
     _draw_dense(ax, table, ordinate.factor, pen, "dense (mean, n = {n})")
     lines.draw_lines(
@@ -194,7 +195,7 @@ def draw_curves(ax: Axes, table: pd.DataFrame, ordinate: Ordinate, small: bool =
 
 def _ended_note(table: pd.DataFrame) -> str:
     """Returns how many replicates the means lose to divergence; empty if none."""
-    tickets = table[(table["curve"] == "trunk") & (table["statistic"] == "replicate")]
+    tickets = table[(table["curve"] == TRUNK) & (table["statistic"] == "replicate")]
     lost = tickets.loc[tickets["diverged"] > 0, "replicate"].nunique()
     if not lost:
         return ""

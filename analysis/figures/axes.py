@@ -10,6 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from lttune.config.control import TRUNK
+
 DENSITY = "Weights remaining (%), log scale"
 ACCURACY = "Test accuracy (%)"
 STEP = "Early-stopping step"
@@ -58,7 +60,7 @@ def main_frame(table: pd.DataFrame) -> Frame:
     whole = whole_frame(table)
     means = table.loc[table["statistic"] == "mean", "value"].astype(float).dropna()
     values = table["value"].astype(float).dropna()
-    dense = values[(table["curve"] == "trunk") & (table["level"] == 0)]
+    dense = values[(table["curve"] == TRUNK) & (table["level"] == 0)]
     low = min([means.quantile(0.3), *dense])
     if values.empty or values.max() - low >= 0.25 * (values.max() - values.min()):
         return whole

@@ -10,6 +10,7 @@ from analysis.figures import axes, canvas, lines, palette
 from analysis.figures.canvas import Drawing
 from analysis.frame import StudyFrame, in_phases
 from analysis.tables.lines import LINE_COLUMNS, line_table
+from lttune.config.control import TRUNK
 
 OF_LAYERS = {
     "moved": "Distance moved in training, mean |end − start|",
@@ -35,7 +36,7 @@ def layer_table(study: StudyFrame) -> pd.DataFrame:
     own = layers[in_phases(layers, lambda phase: phase.is_base)]
     if own.empty:  # Replicates of one point only: others have other weights.
         own = layers[layers["trial"] == layers["trial"].min()]
-    tickets = study.records[study.records["branch"] == "trunk"]
+    tickets = study.records[study.records["branch"] == TRUNK]
     keys = ["trial", "replicate", "level"]
     own = own.merge(tickets[[*keys, "density", "diverged"]], on=keys)
     own = own.assign(curve=own["layer"])

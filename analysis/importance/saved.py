@@ -19,8 +19,9 @@ import pandas as pd
 
 from lttune.config import design
 from lttune.config.design import Factor
-from lttune.store.files import parse_json, write_json
-from lttune.store.sealed import read_bytes
+from lttune.errors import DamagedError
+from lttune.store.files import parse_json
+from lttune.store.sealed import read_bytes, require_known, verify, write_object
 
 NAME = "importance.json"
 """The file in a study's folder."""
@@ -59,6 +60,8 @@ class Importances:
     """As ``Divergence.table``; empty where nothing diverged or it cannot be explained."""
     given_ok: pd.DataFrame
     """As ``GivenOk.shapley`` with a column ``density``; empty where nothing diverged."""
+    sample: str
+    """SHA-256 of what they were estimated from: of a study that has grown since it is another."""
     ended: str
     """As ``ImportanceCurves.ended``."""
     divergence: str
@@ -93,22 +96,21 @@ def key_of(
     return digest.hexdigest()
 
 
-def find(path: Path, key: str, study_id: str | None = None) -> Importances | None:
+def find(path: Path, key: str | None, study_id: str | None = None) -> Importances | None:
     """Returns the tables of a file, None without a whole file of this key.
 
     Args:
         path: the file.
-        key: as of ``key_of``.
+        key: as of ``key_of``; None is any, for who looks at ``Importances.sample``.
         study_id: a file of another study is none, and so is one that names none; None is any.
 
     Raises:
         StorageError: if it is there and cannot be read.
+        RefusedError: if a newer lttune wrote it.
     """
     try:
         values = kept(path)
-        if values is None:
-            return None
-        if values["key"] != key or values["digest"] != _digest(values):
+        if values is None or key not in (None, values["key"]):
             return None
         if study_id and values.get("study_id") != study_id:
             return None
@@ -124,12 +126,20 @@ def kept(path: Path) -> dict[str, Any] | None:
 
     Raises:
         StorageError: if it is there and cannot be read.
+        RefusedError: if a newer lttune wrote it.
     """
     try:
-        values = parse_json(read_bytes(path))
-    except (FileNotFoundError, ValueError):
+        data = read_bytes(path)
+        is_sealed = verify(path, data)
+        values = parse_json(data)
+        # The digest of a version before its files had seals names the study, too.
+        require_known(path, values.pop("schema", None), is_sealed, names_study=False)
+        if values.pop("seal", None) is None and values.pop("digest") != _digest(values):
+            return None
+    except (FileNotFoundError, DamagedError, AttributeError, KeyError, TypeError, ValueError):
         return None
-    return values if isinstance(values, dict) else None
+    # Earlier versions did not say of which records they are.
+    return {"sample": ""} | values
 
 
 def save(path: Path, key: str, found: Importances, study_id: str | None = None) -> None:
@@ -144,16 +154,15 @@ def save(path: Path, key: str, found: Importances, study_id: str | None = None) 
     values: dict[str, Any] = {"study_id": study_id} if study_id else {}
     values |= {"key": key, **{name: getattr(found, name) for name in TEXTS}}
     values |= {name: _plain(getattr(found, name)) for name in FRAMES}
-    write_json(path, {**values, "digest": _digest(values)})
+    write_object(path, values)
 
 
 _PLAIN = (bool, float, int, str, NoneType)
 
 
 def _digest(values: dict[str, Any]) -> str:
-    """Returns what a number that was changed by hand or by a bad disk would change."""
-    rest = {name: value for name, value in values.items() if name != "digest"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    """Returns the digest that earlier versions wrote of all else in the file."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(frame: pd.DataFrame) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from analysis.tables.objective import reading_density
 from analysis.tables.same_setting import elsewhere
 from analysis.tables.sweeps import extremes, gain_table, sweep_networks
 from analysis.tables.trials import settings
+from lttune.config.control import TRUNK
 from lttune.config.phase import phase_names
 
 PAPERS_DENSITY = 0.211
@@ -140,11 +141,11 @@ def _anchor(study: StudyFrame) -> list[str]:
     means = curves[curves["statistic"] == "mean"]
     whole, wanted = difference_table(study.records, "test_accuracy"), answer_density(study)
     table = nearest(whole, wanted)
-    if not ((means["curve"] == "trunk") & (means["level"] > 0)).any():
+    if not ((means["curve"] == TRUNK) & (means["level"] > 0)).any():
         return [_dense_only(means)]
     level = table["level"].iloc[0]
     here = means[means["level"] == level].set_index("curve")
-    ticket = here.loc["trunk"]
+    ticket = here.loc[TRUNK]
     text = [
         f"At {100 * ticket['density']:.1f} % of the weights (level {level}, the nearest there is "
         f"to {100 * wanted:.1f} %) the ticket's mean test accuracy at the early-stopping step is "
@@ -179,7 +180,7 @@ def target_sentences(study: StudyFrame) -> list[str]:
 
 
 def _dense_only(means: pd.DataFrame) -> str:
-    dense = means[(means["curve"] == "trunk") & (means["level"] == 0)]
+    dense = means[(means["curve"] == TRUNK) & (means["level"] == 0)]
     if dense.empty:
         return "The anchor has no pruned ticket to compare yet."
     row = dense.iloc[0]
@@ -242,7 +243,7 @@ def _speed(study: StudyFrame) -> list[str]:
 def _bounds(study: StudyFrame, level: int) -> str:
     """Returns how many stops of the ticket at a level, and of the dense network, are bounds."""
     networks = anchor(study.records)
-    trunk = networks[networks["branch"] == "trunk"]
+    trunk = networks[networks["branch"] == TRUNK]
     places = (("ticket", level), ("dense network", 0))
     late = {name: int(is_censored(trunk[trunk["level"] == k]).sum()) for name, k in places}
     if not any(late.values()):

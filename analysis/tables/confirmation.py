@@ -18,6 +18,7 @@ from analysis.tables.lines import LINE_COLUMNS, line_table
 from analysis.tables.objective import directions, reading_density
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import point_name
+from lttune.config.control import TRUNK
 from lttune.config.fields import settings_text
 from lttune.records.objectives import DENSITY_GRID
 
@@ -87,7 +88,7 @@ def confirmation_table(study: StudyFrame) -> pd.DataFrame:
 
 def confirmed_networks(study: StudyFrame, trials: pd.DataFrame) -> pd.DataFrame:
     """Returns the tickets of ``confirmed_trials``, with their ``name`` and ``is_base``."""
-    tickets = study.records[study.records["branch"] == "trunk"]
+    tickets = study.records[study.records["branch"] == TRUNK]
     names = trials[["number", "name", "is_base"]].rename(columns={"number": "trial"})
     return tickets.merge(names, on="trial")
 

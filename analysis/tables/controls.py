@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lttune.config.control import CONTROLS, families
+from lttune.config.control import CONTROLS, TRUNK, families
 
 LABELS = {
-    "trunk": "ticket",
+    TRUNK: "ticket",
     "dense": "dense",
     **{name: control.label for name, control in CONTROLS.items() if not control.plays},
 }
 """Branch -> its name for readers."""
 
-MAIN = ("trunk", "reinit", "random")
+MAIN = (TRUNK, "reinit", "random")
 """Branches of the paper's own figures, listed and drawn first; the trunk is the ticket."""
 
 TARGET_PARTS = {name: control.plays for name, control in CONTROLS.items() if control.plays}
@@ -32,7 +32,7 @@ HOME_FAMILIES = {
 def at_home(records: pd.DataFrame) -> pd.DataFrame:
     """Returns the networks that were trained on the study's own task; level 0 is the trunk's."""
     rows = records[~records["branch"].isin(list(TARGET_PARTS))]
-    return rows[(rows["branch"] == "trunk") | (rows["level"] > 0)]
+    return rows[(rows["branch"] == TRUNK) | (rows["level"] > 0)]
 
 
 def on_target(records: pd.DataFrame) -> pd.DataFrame:
@@ -50,7 +50,7 @@ def shown_families(branches: set[str]) -> dict[str, list[str]]:
         title: [name for name in names if name in branches]
         for title, names in HOME_FAMILIES.items()
     }
-    known = {name for names in HOME_FAMILIES.values() for name in names} | {"trunk", *TARGET_PARTS}
+    known = {name for names in HOME_FAMILIES.values() for name in names} | {TRUNK, *TARGET_PARTS}
     others = sorted(branches - known)
     # No control of the table has a dot in its name, and each of one's own has.
     found["Controls of one's own"] = [name for name in others if "." in name]

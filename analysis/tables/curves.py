@@ -16,6 +16,7 @@ from analysis.statistics import paired_difference
 from analysis.tables.censoring import is_censored
 from analysis.tables.controls import MAIN, at_home
 from analysis.tables.lines import LINE, line_table
+from lttune.config.control import TRUNK
 from lttune.records.interpolation import nearest_place
 
 CURVE_COLUMNS = [*LINE, "diverged", "ended", "censored"]
@@ -65,11 +66,11 @@ def difference_table(records: pd.DataFrame, measure: str) -> pd.DataFrame:
     """
     networks = anchor(records)
     ends = _ends(networks)
-    trunk = networks[networks["branch"] == "trunk"]
+    trunk = networks[networks["branch"] == TRUNK]
     dense = trunk[trunk["level"] == 0]
     rows: list[dict[str, object]] = []
     for branch, level, group in _groups(networks[networks["level"] > 0]):
-        others = {"dense": dense} if branch == "trunk" else {branch: group}
+        others = {"dense": dense} if branch == TRUNK else {branch: group}
         ticket = trunk[trunk["level"] == level].set_index("replicate")
         for versus, other in others.items():
             other = other.set_index("replicate")
@@ -93,7 +94,7 @@ def nearest(table: pd.DataFrame, density: float) -> pd.DataFrame:
 
 def _ends(networks: pd.DataFrame) -> pd.Series:
     """Returns the level at which each replicate's ticket diverged; the others are left out."""
-    bad = networks[(networks["branch"] == "trunk") & networks["diverged"].astype(bool)]
+    bad = networks[(networks["branch"] == TRUNK) & networks["diverged"].astype(bool)]
     return bad.groupby("replicate")["level"].min()
 
 

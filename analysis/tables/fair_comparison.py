@@ -18,6 +18,7 @@ from analysis.statistics.intervals import t_test
 from analysis.statistics.verdicts.multiplicity import holm
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import TABLE_DENSITIES, is_numeral
+from lttune.config.control import TRUNK
 
 CHOICE_COLUMNS = ["value", "trial", "factor", "tried", "objective", "chosen", "at_edge"]
 """Columns of ``choice_table``."""
@@ -132,9 +133,9 @@ def _numbers(study: StudyFrame) -> pd.DataFrame:
     table = table[table["ok"].astype(bool)].astype({"accuracy": float, "gain": float})
     table = table.assign(value=table["trial"].map(values))
     key = ["value", "replicate", "density"]
-    trunk = table[table["branch"] == "trunk"]
+    trunk = table[table["branch"] == TRUNK]
     parts = [trunk[key].assign(number=trunk[name], measure=name) for name in ("accuracy", "gain")]
-    for branch, own in table[table["branch"] != "trunk"].groupby("branch", sort=False):
+    for branch, own in table[table["branch"] != TRUNK].groupby("branch", sort=False):
         both = trunk.merge(own, on=key, suffixes=("", "_control"))
         number = both["accuracy"] - both["accuracy_control"]
         parts.append(both[key].assign(number=number, measure=f"{GAP}{branch}"))

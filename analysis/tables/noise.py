@@ -16,6 +16,7 @@ from analysis.frame import StudyFrame, in_phases
 from analysis.statistics.components import RESIDUAL, variance_components
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import TABLE_DENSITIES, point_name
+from lttune.config.control import TRUNK
 from lttune.config.design import lacking_contrast
 
 COMPONENT_COLUMNS = ["source", "density", "component", "variance", "share", "groups", "n"]
@@ -59,7 +60,7 @@ def noise_table(
 
 def _sources(study: StudyFrame) -> dict[str, pd.DataFrame]:
     """Returns the tickets of each design and of each sweep, with a column ``point``."""
-    tickets = study.records[study.records["branch"] == "trunk"]
+    tickets = study.records[study.records["branch"] == TRUNK]
     trials = study.trials.set_index("number")["label"].astype(str).map(point_name)
     tickets = tickets.assign(point=tickets["trial"].map(trials).astype(str))
     spread = tickets[

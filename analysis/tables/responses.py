@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.tables.censoring import is_censored
+from lttune.config.control import TRUNK
 from lttune.records.interpolation import SAME, between, falling
 from lttune.records.objectives import DENSITY_GRID
 
@@ -174,7 +175,7 @@ class _Networks:
 
 def _recorded(records: pd.DataFrame, accuracy: str) -> _Networks:
     return _Networks(
-        is_trunk=records["branch"].eq("trunk").to_numpy(bool),
+        is_trunk=records["branch"].eq(TRUNK).to_numpy(bool),
         level=records["level"].to_numpy(),
         density=records["density"].to_numpy(float),
         accuracy=records[accuracy].to_numpy(float),

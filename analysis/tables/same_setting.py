@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.frame import StudyFrame
 from analysis.tables.trials import settings
+from lttune.config.control import TRUNK
 
 PLACE = (
     "model.name",
@@ -74,7 +75,7 @@ def proxy_table(study: StudyFrame) -> pd.DataFrame:
     Columns ``place`` in words and ``trials``, most trials first.
     """
     base = settings(study)
-    trunk = study.records[study.records["branch"] == "trunk"]
+    trunk = study.records[study.records["branch"] == TRUNK]
     places = [elsewhere(mine, base) for _, mine in trunk.groupby("trial")]
     counts = pd.Series([place for place in places if place], dtype=str).value_counts()
     return pd.DataFrame({"place": counts.index, "trials": counts.to_numpy()})

@@ -19,6 +19,7 @@ from analysis.tables.lines import LINE_COLUMNS, line_table
 from analysis.tables.responses import response_table
 from analysis.tables.same_setting import is_same
 from analysis.tables.trials import settings
+from lttune.config.control import TRUNK
 from lttune.records.interpolation import nearest_place
 from lttune.records.objectives import DENSITY_GRID
 
@@ -69,7 +70,7 @@ def sweep_networks(study: StudyFrame) -> pd.DataFrame:
             }
         )
     points = pd.DataFrame(rows, columns=pd.Index(["trial", "factor", "value", "mark"]))
-    tickets = study.records[study.records["branch"] == "trunk"]
+    tickets = study.records[study.records["branch"] == TRUNK]
     networks = tickets[in_phases(tickets, lambda phase: phase.is_swept)].merge(points, on="trial")
     alone = networks["factor"] == BASE_VALUE
     bases = [mine for _, mine in networks[alone].groupby("value", sort=False)]

@@ -12,6 +12,7 @@ from analysis.frame import StudyFrame, in_phases
 from analysis.tables.curves import nearest
 from analysis.tables.objective import directions, is_minimized
 from lttune.config import flatten
+from lttune.config.control import TRUNK
 from lttune.config.fields import settings_text
 from lttune.config.lottery.length import joined_settings
 from lttune.records.best import non_dominated
@@ -86,7 +87,7 @@ def _best(search: pd.DataFrame, study: StudyFrame) -> list[Any]:
 
 def deepest_levels(study: StudyFrame) -> pd.Series:
     """Returns the deepest level that each trial trained in all of its replicates, by number."""
-    tickets = study.records[study.records["branch"] == "trunk"]
+    tickets = study.records[study.records["branch"] == TRUNK]
     return tickets.groupby(["trial", "replicate"])["level"].max().groupby("trial").min()
 
 
@@ -121,7 +122,7 @@ def front_table(study: StudyFrame) -> pd.DataFrame:
 def _with_tickets(
     study: StudyFrame, table: pd.DataFrame, densities: Sequence[float]
 ) -> pd.DataFrame:
-    trunk = study.records[(study.records["branch"] == "trunk") & (study.records["level"] > 0)]
+    trunk = study.records[(study.records["branch"] == TRUNK) & (study.records["level"] > 0)]
     rows: list[dict[str, Any]] = []
     for trial, density in zip(table["trial"], densities, strict=True):
         ticket = nearest(trunk[trunk["trial"] == trial], density)
@@ -140,7 +141,7 @@ def trial_table(study: StudyFrame, density: float) -> pd.DataFrame:
     density that was trained, ``diverged`` counts networks of all branches.
     """
     diverged = study.records.groupby("trial")["diverged"].sum()
-    tickets = study.records[study.records["branch"] == "trunk"]
+    tickets = study.records[study.records["branch"] == TRUNK]
     by_trial = dict(list(tickets.groupby("trial")))
     rows: list[dict[str, Any]] = []
     for trial in study.trials.to_dict("records"):

@@ -42,7 +42,8 @@ class Flags:
     """Edge in pixels that the pictures of a folder of your own are made: the shorter edge is
     resized, the centre is cut out. Needs --save."""
     save: Path | None = None
-    """An .npz file to be made of a folder of pictures: it loads at once, and in one size."""
+    """An .npz file to be made of a folder of pictures: it loads at once, and in one size. One that
+    is there already is not replaced."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
@@ -66,12 +67,16 @@ def main(flags: Flags) -> int:
     from lttune.data.files import npz, picture_folder
     from lttune.data.made import PICTURES
     from lttune.records.own import use_named
+    from lttune.store.files import require_absent, write_errors
     from lttune.store.regular import expanded
 
     name = flags.name
     if flags.save is not None:
+        # Before thousands of pictures are read.
+        require_absent(flags.save, "--save")
         arrays = picture_folder.read(expanded(name), flags.size)
-        npz.write(flags.save, arrays)
+        with write_errors(flags.save):
+            npz.write_new(flags.save, arrays)
         name = str(flags.save)
     use_named(PICTURES, name)
     dataset = load(name, flags.folder)

@@ -11,7 +11,7 @@ import tyro
 from lttune.config.fields import require
 from lttune.config.output.escaped import say
 
-ENDINGS = (".yaml", ".yml", ".sbatch")
+CLUSTER_ENDINGS = (".yaml", ".yml", ".sbatch")
 """What the names of files that start a cluster end with."""
 
 
@@ -59,7 +59,7 @@ def main(flags: Flags) -> int:
 
 def _starts_cluster(what: Path) -> bool:
     # A study may be called as such a file is.
-    return what.suffix in ENDINGS and not what.is_dir()
+    return what.suffix in CLUSTER_ENDINGS and not what.is_dir()
 
 
 def _repair(study: Path) -> None:

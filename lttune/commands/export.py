@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from lttune.config.control import TRUNK
 from lttune.config.output.escaped import say
 from lttune.config.rules import every_rule
 
@@ -34,7 +35,7 @@ class Flags:
     """Replicate of the trial."""
     level: int | None = None
     """Level of the trajectory; 0 is dense."""
-    branch: str = "trunk"
+    branch: str = TRUNK
     """trunk, or a branch whose weights are kept, such as sibling."""
     form: Literal["state-dict", "torch-prune", "compact", "smaller"] = "state-dict"
     """state-dict is what a plain module loads, with exact zeros, and beside it a file of the mask;
@@ -96,10 +97,10 @@ def _study(flags: Flags) -> int:
 
 def _ticket(flags: Flags, level: int) -> int:
     from lttune.exchange.description import described
-    from lttune.exchange.studies.folder import require_absent
     from lttune.exchange.tensors import TENSOR_FORMS, layers_told, mask_tensors, units_told, write
     from lttune.exchange.tickets import Place, find_network
     from lttune.models import masks
+    from lttune.store.files import require_absent
 
     found = find_network(
         Place(

@@ -24,7 +24,7 @@ class Flags:
     combine: Literal["union", "intersection"] | None = None
     """Joins all of them into one mask."""
     out: Path | None = None
-    """The .safetensors file of the joined mask."""
+    """The .safetensors file of the joined mask. One that is there already is not replaced."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
@@ -45,7 +45,10 @@ def main(flags: Flags) -> int:
     from lttune.exchange.overlap import masks_of, overlap_lines
     from lttune.exchange.tensors import mask_tensors, write
     from lttune.models import masks
+    from lttune.store.files import require_absent
 
+    if flags.out is not None:
+        require_absent(flags.out)
     found = masks_of(flags.tickets)
     for one, other in itertools.combinations(range(len(found)), 2):
         say(f"A {flags.tickets[one]}", f"B {flags.tickets[other]}")

@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from lttune.config import TargetConfig
-from lttune.config.fields import require
+from lttune.config.fields import WRITABLE, is_writable, require
 from lttune.config.machine import DeviceName, EngineName
 from lttune.config.output.escaped import say
 from lttune.config.rules import every_rule
@@ -65,6 +65,10 @@ class Flags:
             ok = self.start is None or self.mask is not None
             rules.require(ok, "--start", "given with --mask", str(self.start), ("--mask",))
             rules.beside("--out", self.out)
+            # The table names them.
+            for name, value in {"--mask": self.mask, "--data": self.target.data}.items():
+                ok = value is None or is_writable(str(value))
+                rules.require(ok, name, WRITABLE, str(value))
             alone = self.target.steps is None or self.target.epochs is None
             rules.require(alone, "--epochs", "left out with --steps", self.target.epochs)
 
@@ -74,12 +78,19 @@ def main(flags: Flags) -> int:
     from lttune.data import load
     from lttune.data.made import PICTURES
     from lttune.exchange.tickets import Place, deepest, find_network, with_code
-    from lttune.exchange.transfer import imported, junctions, train_on_target, with_schedule
+    from lttune.exchange.transfer import (
+        imported,
+        junctions,
+        networks_on_target,
+        train_on_target,
+        with_schedule,
+    )
     from lttune.exchange.transfer_table import lines, transfer_lines
     from lttune.records import schema
     from lttune.records.own import use_named
     from lttune.store.files import write_errors
     from lttune.store.store import Store, require_writable
+    from lttune.study.phases.room import records_room, require_free
     from lttune.training.engines import Needs, choose, make
     from lttune.trajectory.checks import check_fit
     from lttune.trajectory.lab import Lab
@@ -107,6 +118,8 @@ def main(flags: Flags) -> int:
         tickets = {FROM_FILE: imported(found, dense, flags.mask, flags.start)}
     cells = flags.study.parent / "cells"
     require_writable(cells)
+    count = networks_on_target(len(tickets), flags.replicates)
+    require_free(cells, records_room(count), "these networks")
     needs = Needs(
         device=flags.device, networks=[found.network], configs=[config], datasets=[dataset]
     )

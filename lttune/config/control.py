@@ -46,6 +46,9 @@ ControlName = Literal[
 ]
 """The names of ``CONTROLS``, in its order."""
 
+TRUNK = "trunk"
+"""What the branch of the trajectory itself is called, beside which controls are trained."""
+
 Family = Literal[
     "Other weights in the ticket's mask",
     "Other masks",

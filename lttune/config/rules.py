@@ -22,8 +22,23 @@ from lttune.errors import ConfigError, JointError, LttuneError, legible, quoted,
 
 T = TypeVar("T")
 
-OWN_FILES = ("study.json", "trials.json", "records.parquet", "layers.parquet", "importance.json")
-"""Files in which a study keeps what it found; who has the first is one."""
+CLAIMS_LOCK = "claims.lock.json"
+"""File of a study that says which claims it was planned for: it is written once."""
+OWN_FILES = (
+    "study.json",
+    "trials.json",
+    "records.parquet",
+    "layers.parquet",
+    "importance.json",
+    CLAIMS_LOCK,
+    "claims.yaml",
+    "answer.txt",
+    "report.html",
+    "driver.json",
+    "progress.json",
+    "lock",
+)
+"""Files of a study's folder that no command is told to write; who has the first is one."""
 MOST_STEPS, WHY_STEPS = 1_000_000_000, "a network of more would train for weeks"
 """The largest number of optimizer steps, and why."""
 MOST_EXAMPLES, WHY_EXAMPLES = 100_000_000, "no dataset that fits into memory has more"
@@ -119,14 +134,15 @@ class Rules:
             ok = is_int(value) and value >= least
             self.require(ok, path, f"a whole number >= {least}", value)
 
-    def beside(self, path: str, value: Path | None) -> None:
-        """Notes a file to be written that is one in which a study keeps what it found.
+    def beside(self, path: str, value: Path | None, own: str = "") -> None:
+        """Notes a file to be written that is one of a study's own.
 
         Args:
             path: of the field.
             value: what it is; None writes nothing.
+            own: the one of them that is written here, and is a study's own afterwards.
         """
-        if value is not None and value.name in OWN_FILES:
+        if value is not None and value.name in OWN_FILES and value.name != own:
             ok = not os.path.lexists(value.with_name(OWN_FILES[0]))
             self.require(ok, path, "none of a study's own files", str(value))
 

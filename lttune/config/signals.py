@@ -108,6 +108,55 @@ def interrupts_kept() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
+class Interrupts:
+    """Signals to who has something to finish: the first is noted, a second ends it at once.
+
+    Attributes:
+        first: the first one; None until it comes.
+    """
+
+    def __init__(self) -> None:
+        self.first: Interrupted | None = None
+        self._is_raised = False
+
+    @contextlib.contextmanager
+    def handled(self) -> Iterator[None]:
+        """Takes the signals of ``on_interrupt`` inside; what handled them before gets a second."""
+
+        def interrupt(signum: int) -> None:
+            if self.first:
+                # Who asks twice does not want to wait for the end of what the first began.
+                restore()
+                signal.raise_signal(signum)
+            self.first = Interrupted(signum)
+            if self._is_raised:
+                raise self.first
+
+        restore = on_interrupt(interrupt)
+        try:
+            yield
+        finally:
+            restore()
+
+    @contextlib.contextmanager
+    def raised(self) -> Iterator[None]:
+        """Raises the first one, also where it came before; outside it is only noted."""
+        self._is_raised = True
+        try:
+            self.raise_first()
+            yield
+        finally:
+            self._is_raised = False
+
+    def raise_first(self) -> None:
+        """Raises the first one if it came.
+
+        Where an exception cannot be raised, as in a callback from C, Python drops it.
+        """
+        if self.first:
+            raise self.first
+
+
 def _hangup() -> bool:
     """Returns whether the system has hang-ups."""
     return hasattr(signal, "SIGHUP")

@@ -62,7 +62,7 @@ def keep_made(folder: Path, datasets: Mapping[str, Dataset]) -> None:
     for name, dataset in datasets.items():
         if is_own_code(name):
             path = subfolder(folder, KEPT) / _place(folder, name).name
-            npz.write(path, {one: getattr(dataset, one) for one in npz.ARRAYS})
+            npz.write_sealed(path, {one: getattr(dataset, one) for one in npz.ARRAYS})
 
 
 def use_kept(sheet: Mapping[str, Any], folder: Path) -> None:
@@ -75,7 +75,7 @@ def use_kept(sheet: Mapping[str, Any], folder: Path) -> None:
     for one in sheet.get("own", ()):
         if one["field"] == PICTURES:
             path = _place(folder, one["name"])
-            keep_part(PICTURES, one["name"], one["source"], lambda path=path: npz.read(path))
+            keep_part(PICTURES, one["name"], one["source"], lambda path=path: npz.read_sealed(path))
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from lttune.config import LotteryConfig, from_dict
+from lttune.config.control import TRUNK
 from lttune.data import Dataset, load
 from lttune.data.made import use_kept
 from lttune.errors import ConfigError, DataError, LttuneError, StorageError, quoted
@@ -58,10 +59,10 @@ class Place:
     trial: int = 0
     replicate: int = 0
     level: int = 0
-    branch: str = "trunk"
+    branch: str = TRUNK
 
     def __str__(self) -> str:
-        branch = "" if self.branch == "trunk" else f"/{self.branch}"
+        branch = "" if self.branch == TRUNK else f"/{self.branch}"
         return f"{self.study}:{self.trial}/{self.replicate}/{self.level}{branch}"
 
 
@@ -82,7 +83,7 @@ def place(text: str) -> Place:
         trial=int(trial),
         replicate=int(replicate),
         level=int(level),
-        branch=branch or "trunk",
+        branch=branch or TRUNK,
     )
 
 
@@ -132,7 +133,7 @@ class Found:
     @property
     def is_learned(self) -> bool:
         """Whether its mask was learned, and its weights were not."""
-        trunk = self.place.branch == "trunk"
+        trunk = self.place.branch == TRUNK
         return trunk and self.place.level == 1 and self.config.method == "supermask"
 
     @property
@@ -156,7 +157,7 @@ class Found:
         if which == "trained":
             if self.is_learned:
                 raise ConfigError("weights must be start where a mask was learned, got 'trained'")
-        elif self.place.branch != "trunk":
+        elif self.place.branch != TRUNK:
             raise ConfigError(
                 f"weights must be trained for a branch, got {which!r} of {self.place}"
             )

@@ -72,6 +72,11 @@ def train_on_target(
     return rows
 
 
+def networks_on_target(tickets: int, replicates: int) -> int:
+    """Returns how many networks ``train_on_target`` trains; the store keeps no weights of them."""
+    return replicates * (1 + tickets * len((TRANSFERRED, *TARGET_CONTROLS)))
+
+
 def with_schedule(found: Found, name: str) -> None:
     """Makes the schedule of one's own of a network's study known, from where the user says.
 

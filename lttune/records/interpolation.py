@@ -74,7 +74,12 @@ def nearest_place(densities: ArrayLike, wanted: float) -> int:
         densities: at least one.
         wanted: where a value is asked for.
     """
-    return int(np.abs(np.log(np.asarray(densities, float)) - np.log(wanted)).argmin())
+    return int(logs_away(densities, wanted).argmin())
+
+
+def logs_away(densities: ArrayLike, wanted: float) -> np.ndarray:
+    """Returns how far densities are from a wanted one, as the size of the ratio's logarithm."""
+    return np.abs(np.log(np.asarray(densities, float)) - np.log(wanted))
 
 
 def interpolated(densities: ArrayLike, values: ArrayLike, wanted: ArrayLike) -> np.ndarray:

@@ -54,6 +54,9 @@ class Trial:
     error: str | None = None
     rows: dict[str, int] | None = None
     """Table -> number of its rows when it ended; None in studies of older versions."""
+    rebuilt: bool = False
+    """Whether it had ended and lost its rows: they are made as far as it went, and nobody judges
+    anew whether it goes on."""
 
     @property
     def name(self) -> str:
@@ -61,6 +64,11 @@ class Trial:
         settings = settings_text(self.hparams)
         more = f"{self.label} ".removeprefix(f"{settings} ").strip()
         return f"{self.number:03d} {self.phase} {settings}{more and f' ({more})'}"
+
+    @property
+    def ends_after(self) -> int | None:
+        """Number of records after which it was stopped; None if it was not, or it is not known."""
+        return (self.rows or {}).get("records") or None if self.values is None else None
 
 
 @dataclass
@@ -172,6 +180,9 @@ class Ledger:
         """
         whose = {"study_id": self.study_id} if self.study_id else {}
         trials = [dataclasses.asdict(trial) for trial in self.trials]
+        for trial in trials:
+            if not trial["rebuilt"]:
+                del trial["rebuilt"]  # Older versions do not know it.
         values = {**whose, "planned": self.planned, "wall_s": self.wall_s, "trials": trials}
         write_object(self.path, values)
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from lttune.config.control import TRUNK
 from lttune.config.fields import is_number
 from lttune.config.own import is_own_code, require_row_or_own
 from lttune.config.rules import Rules, every_rule
@@ -232,7 +233,7 @@ def measure(name: str, rows: Rows, classes: int, config: ObjectiveConfig) -> flo
         ConfigError: if it is a function of one's own, and fails.
         StorageError: if its code is not here.
     """
-    trunk = [row for row in rows if row["branch"] == "trunk"]
+    trunk = [row for row in rows if row["branch"] == TRUNK]
     replicates = sorted({row["replicate"] for row in trunk})
     each = [[row for row in trunk if row["replicate"] == r] for r in replicates]
     if is_own_code(name):

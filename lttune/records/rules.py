@@ -80,7 +80,13 @@ TRIAL_RULES: dict[str, FieldRule] = {
     "values": ("a list of numbers or null", lambda value: value is None or _is_numbers(value)),
     "seconds": _or_null(_NUMBER),
     "error": _or_null(_TEXT),
-    "rows": _or_null(_OBJECT),
+    "rows": _or_null(
+        (
+            "an object of whole numbers >= 0",
+            lambda value: isinstance(value, Mapping) and all(map(_is_count, value.values())),
+        )
+    ),
+    "rebuilt": ("true or false", lambda value: isinstance(value, bool)),
 }
 """Field of a trial in ``trials.json`` -> its rule."""
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from lttune.config.control import TRUNK
 from lttune.config.own import is_own_code, without_place
 from lttune.records.objectives import ObjectiveConfig, Rows, at_density, measure
 from lttune.records.schema import OWN_MEASURES
@@ -43,8 +44,8 @@ def level_metrics(rows: Rows) -> dict[str, float]:
     own = sorted({name for row in rows for name in row if name.startswith(OWN_MEASURES[0])})
     for name in sorted({row["branch"] for row in rows}):
         mine = [row for row in rows if row["branch"] == name]
-        prefix = "" if name == "trunk" else f"{name}."
-        for column in (*(LEVEL_METRICS if name == "trunk" else CONTROL_METRICS), *own):
+        prefix = "" if name == TRUNK else f"{name}."
+        for column in (*(LEVEL_METRICS if name == TRUNK else CONTROL_METRICS), *own):
             values = [float(row[column]) for row in mine if row.get(column) is not None]
             if values:
                 metrics[f"{prefix}{column}"] = fmean(values)
@@ -81,7 +82,7 @@ def trial_metrics(
     names = {"accuracy_auc", "ticket_density", *objective.measures}.difference(own)
     metrics = {name: measure(name, rows, classes, objective) for name in sorted(names)}
     metrics |= {metric_of(name): value for name, value in zip(own, values, strict=False)}
-    trunk = [row for row in rows if row["branch"] == "trunk"]
+    trunk = [row for row in rows if row["branch"] == TRUNK]
     replicates = sorted({row["replicate"] for row in trunk})
     for density in AT_DENSITIES:
         found = [

@@ -9,6 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from lttune.config.control import TRUNK
 from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.columns import require_table
@@ -45,11 +46,12 @@ class Tables:
         """Number of a trial that has not ended -> the last level that the file had of it."""
 
     def read(self, ledger: Ledger) -> None:
-        """Keeps the rows of trials that have ended; one that lacks some waits again.
+        """Keeps the rows of trials that have ended; one that lacks some waits to be rebuilt.
 
-        Its networks are in the store, so that it costs no training. That holds for a damaged file
-        too, which stays until another takes its place: also one of other columns or values than are
-        written, because all that is kept of it is written again.
+        Its networks are in the store, so that it costs no training. Of one that was stopped by a
+        version that did not note how many rows it had, nobody knows how far it went: it just waits.
+        That holds for a damaged file too, which stays until another takes its place: also one of
+        other columns or values than are written, because all that is kept of it is written again.
 
         Raises:
             StorageError: if a file cannot be read, or is of another study.
@@ -77,6 +79,7 @@ class Tables:
                 or found != (trial.rows or found)
                 or not self._has_tickets(trial)
             ):
+                trial.rebuilt = trial.state == "complete" or trial.ends_after is not None
                 trial.state = "waiting"
 
     def keep(self, trial: Trial, rows: list[Row], layers: list[Row]) -> None:
@@ -137,7 +140,7 @@ class Tables:
 
     def _has_tickets(self, trial: Trial) -> bool:
         """Returns whether there are rows of a ticket of each replicate: objectives are of these."""
-        trunks = {row["replicate"] for row in self.of(trial) if row["branch"] == "trunk"}
+        trunks = {row["replicate"] for row in self.of(trial) if row["branch"] == TRUNK}
         return trunks >= {*trial.replicates}
 
     def _keep_row(self, row: Row) -> None:

@@ -39,22 +39,76 @@ def write_atomically(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: if it cannot be written, also by who writes it; what was there stays.
     """
-    with write_errors(path):
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(path.parent, path.name)
-        temporary = temporary_beside(path)
+    with write_errors(path), _written_beside(path) as temporary:
+        yield temporary
+        reach(f"{path.name}.written")
+        flush(temporary)
+        reach(f"{path.name}.flushed")
+        temporary.replace(path)
+        reach(f"{path.name}.named")
+        flush(path.parent)
+
+
+@contextlib.contextmanager
+def write_once(path: Path) -> Iterator[Path]:
+    """Yields a temporary path; what is written there is whole at ``path`` afterwards.
+
+    Of several writers at once one is the first, and the others are refused.
+
+    Raises:
+        FileExistsError: if something is there already, be it a link to nothing; it stays.
+        StorageError: if it cannot be written, also by who writes it.
+    """
+    with write_errors(path), _written_beside(path) as temporary:
+        yield temporary
+        reach(f"{path.name}.written")
+        flush(temporary)
+        reach(f"{path.name}.flushed")
+        is_first = _given_its_name(temporary, path)
+        reach(f"{path.name}.named")
+        flush(path.parent)
+    if not is_first:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def require_absent(path: Path, flag: str = "--out") -> None:
+    """Raises ``StorageError`` if there is something at a path already, be it a link to nothing.
+
+    Args:
+        path: that is to be written.
+        flag: of the command, which names it.
+    """
+    if os.path.lexists(path):
+        raise StorageError(f"{path} is there already: move it away, or give another {flag}")
+
+
+def _given_its_name(temporary: Path, path: Path) -> bool:
+    """Gives a file its name unless something has it; returns whether it got it."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    except OSError:  # Not every file system has links: the name is taken, then filled.
         try:
-            yield temporary
-            reach(f"{path.name}.written")
-            flush(temporary)
-            reach(f"{path.name}.flushed")
-            temporary.replace(path)
-            reach(f"{path.name}.named")
-            flush(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+            path.open("xb").close()
+        except FileExistsError:
+            return False
+        temporary.replace(path)
+    return True
+
+
+@contextlib.contextmanager
+def _written_beside(path: Path) -> Iterator[Path]:
+    """Yields a temporary path that is gone afterwards, and those that killed writers left are."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(path.parent, path.name)
+    temporary = temporary_beside(path)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.errors import DamagedError, RefusedError, StorageError
-from lttune.store.files import parse_json, read_whole, reason_of, write_atomically
+from lttune.store.files import parse_json, read_whole, reason_of, write_atomically, write_once
 
 FILES_SCHEMA = 1
 """Version of a study's files; raise it when an older lttune would read them wrongly."""
@@ -80,9 +80,24 @@ def write_object(path: Path, values: Mapping[str, Any]) -> None:
     Raises:
         StorageError: if it cannot be written.
     """
-    text = json.dumps({**values, "schema": FILES_SCHEMA, "seal": BLANK}, indent=1, allow_nan=False)
     with write_atomically(path) as temporary:
-        temporary.write_bytes(seal(text.encode() + b"\n"))
+        temporary.write_bytes(_sealed_object(values))
+
+
+def write_object_once(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes what ``write_object`` does, where nothing is yet.
+
+    Raises:
+        FileExistsError: if something is there already; it stays.
+        StorageError: if it cannot be written.
+    """
+    with write_once(path) as temporary:
+        temporary.write_bytes(_sealed_object(values))
+
+
+def _sealed_object(values: Mapping[str, Any]) -> bytes:
+    text = json.dumps({**values, "schema": FILES_SCHEMA, "seal": BLANK}, indent=1, allow_nan=False)
+    return seal(text.encode() + b"\n")
 
 
 def read_object(path: Path) -> dict[str, Any]:

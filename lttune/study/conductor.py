@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import shutil
 import signal
@@ -15,13 +16,12 @@ from typing import Any
 import ray
 
 from lttune.config.rules import every_mistake
-from lttune.config.signals import Interrupted, on_interrupt
+from lttune.config.signals import Interrupted, Interrupts
 from lttune.data.made import carried, keep_made
 from lttune.data.transforms import shape_and_classes
-from lttune.errors import StorageError
 from lttune.records.capacity import capacity
 from lttune.records.folder import computed_from
-from lttune.records.ledger import Ledger, Trial
+from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.tables import Tables
 from lttune.store.files import subfolder, write_atomically
 from lttune.store.sealed import write_object
@@ -120,7 +120,7 @@ class Conductor:
         self._needed, self._config, self._study, self._datasets = needed, config, study, datasets
         self._report, self._began, self._death = report, began, death
         self._classes = shape_and_classes(needed.dataset, config.lottery.data)[1]
-        self._levels, self._interrupts = dict[int, int](), list[Interrupted]()
+        self._levels, self._interrupts = dict[int, int](), Interrupts()
         self._limit: TimeLimit | None = None
         self._ran, self._concurrent = False, config.max_concurrent or capacity().cores
         self._command = str(sheet["command"])
@@ -151,62 +151,35 @@ class Conductor:
 
     def run(self) -> Outcome:
         """Runs the missing trials, then writes records and report and closes MLflow's runs."""
-        interrupts = self._interrupts
-
-        def interrupt(signum: int) -> None:
-            if interrupts:
-                # Who asks twice does not want to wait for the end of what the first began.
-                restore()
-                signal.raise_signal(signum)
-            interrupts.append(Interrupted(signum))
-            raise interrupts[0]
-
         _LOG.info("opening MLflow")
         if reason := self._tracker.ask():
             show_absence(self._tracker.address, reason, self._config, self._console)
-        self._tracked.open(is_running=True)
         self._ran = not self._ledger.finished
-        if self._ran:
-            guard = contextlib.ExitStack()
-            restore = on_interrupt(interrupt)
+        with self._interrupts.handled():
+            self._tracked.open(is_running=True)
+            if self._ran:
+                self._train()
             try:
-                if self._config.has_own_ray:
-                    # Before Ray: what a driver is starting when it is killed ends with it too.
-                    guard.enter_context(children_guarded())
-                with self._progress:
-                    self._run_trials()
-            except KeyboardInterrupt as error:
-                # In the middle of a call of Ray, ours comes back as a plain one.
-                ours = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
-                interrupts[:] = interrupts or [ours]
-            except BaseException:
+                outcome = self._finish()
+            except Exception:
                 self._tracker.finish("FAILED")
-                self._tracker.close(timeout_s=30)
+                self._close_tracker(15)
                 raise
-            finally:
-                restore()
-                # Where no file can be opened, what came before says more.
-                with contextlib.suppress(OSError):
-                    ray.shutdown()
-                guard.close()
-                # Ray's state files are scratch; networks and ledger are what a study is.
-                shutil.rmtree(self._config.folder / SCRATCH, ignore_errors=True)
-        try:
-            return self._finish(interrupts[0] if interrupts else None)
-        except StorageError:
-            self._tracker.finish("FAILED")
-            self._tracker.close(timeout_s=15)
-            raise
+        if interrupted := self._interrupts.first:
+            outcome = dataclasses.replace(outcome, exit_code=interrupted.exit_code)
+        rows = self._tables.rows
+        show(outcome, self._ledger, rows, self._config, self._classes, self._console)
+        return outcome
 
     def started(self, trial: Trial) -> None:
         """A trial begins."""
-        self._stop_if_interrupted()
+        self._interrupts.raise_first()
         self._progress.started()
         self._tracked.show(trial)
 
     def level(self, trial: Trial, report: Mapping[str, Any]) -> None:
         """A trial finished a level: keep its rows, show and mirror it."""
-        self._stop_if_interrupted()
+        self._interrupts.raise_first()
         self._tables.keep(trial, report["rows"], report["layers"])
         self._progress.level(trial, report, self._share(trial, report["level"]))
         self._tracked.level(trial, report["level"], report["rows"])
@@ -218,7 +191,8 @@ class Conductor:
 
     def ended(self, trial: Trial) -> None:
         """A trial ended: write the records, close its run."""
-        trial.rows = self._tables.counts(trial)
+        if trial.state in ENDED:
+            trial.rows, trial.rebuilt = self._tables.counts(trial), False
         self._tables.write()
         self._tracked.end(trial)
         self._progress.ended(trial)
@@ -233,10 +207,29 @@ class Conductor:
         with write_atomically(failures / f"trial-{trial.number:03d}.txt") as path:
             path.write_text(traceback, encoding="utf-8", errors="backslashreplace")
 
-    def _stop_if_interrupted(self) -> None:
-        # Where an exception cannot be raised, as in a callback from C, Python drops it.
-        if self._interrupts:
-            raise self._interrupts[0]
+    def _train(self) -> None:
+        guard = contextlib.ExitStack()
+        try:
+            if self._config.has_own_ray:
+                # Before Ray: what a driver is starting when it is killed ends with it too.
+                guard.enter_context(children_guarded())
+            with self._progress, self._interrupts.raised():
+                self._run_trials()
+        except KeyboardInterrupt as error:
+            # In the middle of a call of Ray, ours comes back as a plain one.
+            ours = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+            self._interrupts.first = self._interrupts.first or ours
+        except BaseException:
+            self._tracker.finish("FAILED")
+            self._close_tracker(30)
+            raise
+        finally:
+            # Where no file can be opened, what came before says more.
+            with contextlib.suppress(OSError):
+                ray.shutdown()
+            guard.close()
+            # Ray's state files are scratch; networks and ledger are what a study is.
+            shutil.rmtree(self._config.folder / SCRATCH, ignore_errors=True)
 
     def _run_trials(self) -> None:
         config = self._config
@@ -265,7 +258,8 @@ class Conductor:
             self._levels[trial.number] = levels(mine, self._datasets)
         return (level + 1) / self._levels[trial.number]
 
-    def _finish(self, interrupted: Interrupted | None) -> Outcome:
+    def _finish(self) -> Outcome:
+        """Leaves a study as whoever reads it wants it, whole also after a signal."""
         for trial in self._ledger.trials:
             if trial.state == "running":
                 trial.state = "waiting"
@@ -274,7 +268,7 @@ class Conductor:
         _LOG.info("writing the report")
         page = self._report(self._config.folder)
         _LOG.info("sending the last of it to MLflow")
-        left_out = ""
+        interrupted, left_out = self._interrupts.first, ""
         if self._limit and not interrupted:
             found = self._limit.left_out(self._ledger, self._config, self._study)
             left_out = left_out_line(found, self._config, self._concurrent, self._command)
@@ -282,19 +276,19 @@ class Conductor:
         if self._ledger.finished:
             status = "FINISHED" if self._ledger.complete else "KILLED"
         self._tracked.finish("KILLED" if interrupted else status)
-        missing = self._tracker.close(timeout_s=15 if interrupted or self._limit else 60)
+        missing = self._close_tracker(15 if interrupted or self._limit else 60)
         _LOG.info("")
         if self._ran:
             self._ledger.wall_s += time.monotonic() - self._began
             self._ledger.save()
-        ended = TIME_IS_UP if left_out else int(not self._ledger.finished)
-        outcome = Outcome(
-            exit_code=interrupted.exit_code if interrupted else ended,
+        return Outcome(
+            exit_code=TIME_IS_UP if left_out else int(not self._ledger.finished),
             report=page,
             tracking=self._tracker.address,
             not_tracked=missing,
             left_out=left_out,
         )
-        rows = self._tables.rows
-        show(outcome, self._ledger, rows, self._config, self._classes, self._console)
-        return outcome
+
+    def _close_tracker(self, timeout_s: float) -> str:
+        before = self._interrupts.first
+        return self._tracker.close(timeout_s, lambda: self._interrupts.first is not before)

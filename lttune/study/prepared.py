@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,6 @@ from rich.console import Console
 from lttune.config import LotteryConfig, require
 from lttune.config.control import require_branches
 from lttune.config.design import Point
-from lttune.config.lottery.data import DATASET_SETTINGS
 from lttune.config.own import is_own_code
 from lttune.config.phase import phase_of
 from lttune.config.rules import every_mistake, every_rule
@@ -35,6 +34,7 @@ from lttune.study.checks.configurations import (
     check_space,
 )
 from lttune.study.checks.examples import loaded_datasets, with_steps
+from lttune.study.checks.named import control_names, named_datasets, varied_names
 from lttune.study.checks.tracking import check_tracking
 from lttune.study.console.printing import say_on
 from lttune.study.declared import Space, Study
@@ -142,10 +142,10 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         wide = mistakes.attempt(lambda: _widened(study, config))
         points = mistakes.attempt(lambda: _points(wide or study, config))
         space = wide.space_of(config) if wide else None
-        data = _data_names(config.lottery, space or {}, points or ())
-        beside = _control_names(config, points or ())
+        data = named_datasets(config.lottery, space or {}, points or ())
+        beside = control_names(config.controls, points or ())
         others = [(OBJECTIVE, config.objective.name)]
-        others += _varied(OWN_HPARAMS, space or {}, points or ())
+        others += varied_names(OWN_HPARAMS, space or {}, points or ())
         named = own_names(config.lottery, beside, others)
         own = mistakes.attempt(lambda: made_known(named))
         # What cannot be imported is told already.
@@ -227,13 +227,6 @@ def _points(study: Study, config: StudyConfig) -> list[KnownPoint]:
     return found
 
 
-def _control_names(config: StudyConfig, points: Iterable[KnownPoint]) -> list[str]:
-    """Returns the names of all controls, of the anchor and of points, each once."""
-    names = [*config.controls, *(name for point in points for name in point.controls)]
-    # What is none has a line of its own.
-    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
-
-
 def _reached(
     config: StudyConfig,
     space: Space | None,
@@ -250,7 +243,7 @@ def _reached(
     base = config.lottery
     with every_rule() as rules:
         check_controls(config.controls, base)
-        require_branches(rules, _control_names(config, points or ()))
+        require_branches(rules, control_names(config.controls, points or ()))
         if datasets is None:
             return None
         broken = len(rules.broken)
@@ -279,22 +272,3 @@ def _networks(
         if key not in found:
             found[key] = network_of(config, dataset)
     return found.values()
-
-
-def _data_names(base: LotteryConfig, space: Space, points: Sequence[KnownPoint]) -> dict[str, str]:
-    """Returns name -> first setting that names it of all datasets of a study, the base's first."""
-    values, found = base.flat(), dict[str, str]()
-    own = ((path, values[path]) for path in DATASET_SETTINGS if values[path])
-    for path, name in (*own, *_varied(DATASET_SETTINGS, space, points)):
-        found.setdefault(name, path)
-    return found
-
-
-def _varied(
-    paths: Iterable[str], space: Space, points: Sequence[KnownPoint]
-) -> Iterator[tuple[str, str]]:
-    """Yields hyperparameters and their values that are names, of the space and of the points."""
-    for path in paths:
-        values = [*getattr(space[path], "choices", ())] if path in space else []
-        values += [point.hparams[path] for point in points if path in point.hparams]
-        yield from ((path, value) for value in values if isinstance(value, str))

@@ -15,7 +15,7 @@ from lttune.config import (
     TargetConfig,
     TrainConfig,
 )
-from lttune.config.control import branch_name
+from lttune.config.control import TRUNK, branch_name
 from lttune.config.seeding import stream
 from lttune.models.masks import surviving
 from lttune.records.own import use_named
@@ -162,7 +162,7 @@ def check_control_trains(name: str) -> None:
         trained = [rows.get((branch, level)) for rows in runs]
         expect(None not in trained, f"{name} must be trained at level {level}")
         one, two = (row for row in trained if row is not None)
-        ticket = runs[0]["trunk", level]
+        ticket = runs[0][TRUNK, level]
         expect(not one["diverged"], f"{name} must leave what can train")
         expect(
             one["surviving"] == ticket["surviving"],

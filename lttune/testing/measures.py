@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, TrainConfig
+from lttune.config.control import TRUNK
 from lttune.config.lottery.model import is_own_network
 from lttune.config.seeding import stream
 from lttune.data import load
@@ -144,7 +145,7 @@ def _seen(network: Network, weights: dict[str, Tensor]) -> _WatchedNetwork:
     mask = {n: torch.from_numpy(rng.random(network.shapes[n]) < 0.5) for n in network.prunable}
     validation: Examples = digits_examples().take(np.arange(PICTURES_MEASURED))
     return _WatchedNetwork(
-        branch="trunk",
+        branch=TRUNK,
         level=1,
         weights={n: v * mask[n] if n in mask else v.clone() for n, v in weights.items()},
         mask=mask,

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from lttune.config import LotteryConfig
-from lttune.config.control import branch_name
+from lttune.config.control import TRUNK, branch_name
 from lttune.config.seeding import stream
 from lttune.data.dataset import validation_size
 from lttune.data.epochs import in_steps
@@ -171,7 +171,7 @@ def _branch(name: str, trunk: Level, config: LotteryConfig, lab: Lab) -> Task:
 
 def trunk_row(level: Level, config: LotteryConfig, lab: Lab) -> dict[str, Any]:
     """Returns the row of the records of a level of the trunk, but for its study and trial."""
-    return row_of("trunk", level.level, level.replicate, level.ticket, level.stored, config, lab)
+    return row_of(TRUNK, level.level, level.replicate, level.ticket, level.stored, config, lab)
 
 
 def row_of(

@@ -194,7 +194,7 @@ def test_transfer_takes_a_mask_from_a_file(run, study, cwd):
 def test_transfer_takes_the_deepest_ticket_to_another_dataset(run, cwd):
     data = stored_study.load("digits")
     arrays = {name: getattr(data, name)[:500] for name in npz.ARRAYS}
-    npz.write(cwd / "few.npz", arrays)
+    npz.write_sealed(cwd / "few.npz", arrays)
     code, text = run("transfer results/digits --data OUT/few.npz --out OUT/t.parquet --steps 20")
     assert code == 0, text
     rows = schema.read(cwd / "t.parquet")

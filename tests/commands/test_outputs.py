@@ -49,6 +49,37 @@ def test_claims_that_cannot_be_written_are_one_line(study, cwd, capsys, command,
     assert sorted(path.name for path in cwd.iterdir()) == ["a file", "a folder"]
 
 
+@pytest.mark.parametrize(
+    "name", ["claims.lock.json", "claims.yaml", "report.html", "answer.txt", "records.parquet"]
+)
+@pytest.mark.parametrize(
+    "command", ["claims check S", "transfer S", "masks a b --combine union", "claims lock"]
+)
+def test_no_output_replaces_a_studys_own_file(study, capsys, command, name):
+    (study / name).write_text("its own")
+    words = [str(study) if word == "S" else word for word in command.split()]
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(main([*words, "--out", str(study / name)]))
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    is_once = (command, name) == ("claims lock", "claims.lock.json")
+    assert ("written once" if is_once else "none of a study's own files") in told.replace("\n", " ")
+    assert (study / name).read_text() == "its own"
+
+
+def test_a_file_of_pictures_or_masks_that_is_there_is_not_replaced(cwd, capsys):
+    (cwd / "pictures").mkdir()
+    for name, words in (
+        ("mine.npz", "data ./pictures --save mine.npz"),
+        ("mine.safetensors", "masks a b --combine union --out mine.safetensors"),
+    ):
+        (cwd / name).write_text("mine")
+        assert main(words.split()) == 74
+        told = f"{name} is there already: move it away, or give another {words.split()[-2]}"
+        assert capsys.readouterr().err == f"lttune: error: {told}\n"
+        assert (cwd / name).read_text() == "mine"
+
+
 def test_verdicts_go_into_a_new_folder(study, cwd):
     assert main(["claims", "check", str(study), "--out", "new/x.csv"]) == 0
     assert (cwd / "new/x.csv").read_text().startswith("claim,")

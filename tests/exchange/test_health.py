@@ -13,7 +13,7 @@ from lttune.__main__ import main
 from lttune.exchange.health import disks
 from lttune.exchange.health.cluster import cluster_findings
 from lttune.exchange.health.clusters.file import texts_in
-from lttune.exchange.health.clusters.launcher import RULES
+from lttune.exchange.health.clusters.launcher import LAUNCHER_RULES
 from lttune.exchange.health.disks import room_finding
 from lttune.exchange.health.environment import environment_findings
 from lttune.exchange.health.repair import repair
@@ -225,7 +225,7 @@ def test_what_a_cluster_file_leaves_open_is_a_fault(change, rule, tmp_path, caps
     assert [what for what, _ in troubles(cluster_findings(path))] == [rule]
     assert main(["doctor", str(path)]) == 2
     assert f"FAULT   {rule}: " in capsys.readouterr().out
-    assert rule in [name for name, *_ in RULES]
+    assert rule in [name for name, *_ in LAUNCHER_RULES]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ from lttune.exchange.transfer import imported, junctions, ticket_digest, train_o
 from lttune.exchange.transfer_table import lines, paired, transfer_lines
 from lttune.models import masks
 from lttune.records import schema
+from lttune.store.disk import Room
 from lttune.store.store import Store
+from lttune.study.phases import room
 from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.task import Ticket
@@ -135,6 +137,17 @@ def test_what_was_trained_is_not_trained_again(study, tmp_path):
     assert not {row["cell"] for row in other} & cells.keys()
 
 
+def test_without_room_for_its_networks_none_is_trained(study, monkeypatch, capsys):
+    cells = sorted((study.parent / "cells").glob("??/*"))
+    monkeypatch.setattr(room, "free_room", lambda path: Room(size=10**12, files=10))
+    flags = ["--levels", "1", "2", "--replicates", "2", "--lr", "0.7", "--engine", "torch"]
+    assert main(["transfer", str(study), *flags]) == 74
+    told = "needs about 84 files for these networks, and 10 more can be made: remove some"
+    err = capsys.readouterr().err
+    assert err == f"lttune: error: {study.parent / 'cells'} {told}\n"
+    assert sorted((study.parent / "cells").glob("??/*")) == cells
+
+
 @pytest.mark.parametrize(("steps", "every"), [(10, 10), (20, 20), (30, 20), (None, 20)])
 def test_a_short_target_is_evaluated_at_its_end(study, tmp_path, steps, every):
     # The source evaluates every 20 steps of 40; an interval beyond the end is no configuration.
@@ -147,7 +160,7 @@ def test_another_dataset_is_learned(study, tmp_path):
     # Digits mirrored: pictures of the same shape that the ticket was not found on.
     arrays = {name: getattr(DIGITS, name) for name in npz.ARRAYS}
     arrays |= {name: arrays[name][..., ::-1].copy() for name in ("train_x", "test_x")}
-    npz.write(tmp_path / "mirrored.npz", arrays)
+    npz.write_sealed(tmp_path / "mirrored.npz", arrays)
     name = str(tmp_path / "mirrored.npz")
     target = TargetConfig(data=name)
     _, trained = moved(study, tmp_path, target, (1,), (0,), datasets={name: load(name)})
@@ -267,7 +280,7 @@ def test_a_network_that_was_pretrained_on_other_pictures_is_walked_to_and_transf
     arrays = {name: getattr(DIGITS, name) for name in npz.ARRAYS}
     for name in ("train_x", "test_x"):
         arrays[name] = arrays[name][..., ::-1].copy()
-    npz.write(tmp_path / "mirrored.npz", arrays)
+    npz.write_sealed(tmp_path / "mirrored.npz", arrays)
     other = {"pretrain.data": str(tmp_path / "mirrored.npz"), "pretrain.steps": 20}
     lottery = LOTTERY.override({**other, "levels": 1})
     study = stored_study.make(tmp_path / "results", lottery)

@@ -111,7 +111,7 @@ def own_digits(path: Path, **changes: np.ndarray) -> None:
     """Writes digits as pictures of one's own."""
     digits = load("digits")
     names = ("train_x", "train_y", "test_x", "test_y")
-    npz.write(path, {n: np.asarray(changes.get(n, getattr(digits, n))) for n in names})
+    npz.write_sealed(path, {n: np.asarray(changes.get(n, getattr(digits, n))) for n in names})
 
 
 def in_place(path: Path) -> None:

@@ -44,6 +44,17 @@ def script(code: str, *flags: str, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", code, *flags], text=True, **options)
 
 
+def read_until(process: subprocess.Popen[str], word: str) -> list[str]:
+    """Returns the lines that a process prints before one that is a word."""
+    assert process.stdout
+    lines: list[str] = []
+    for line in process.stdout:
+        if line == f"{word}\n":
+            return lines
+        lines.append(line)
+    raise AssertionError((lines, process.communicate()))
+
+
 def default_hangup() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

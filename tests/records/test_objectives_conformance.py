@@ -6,6 +6,7 @@ The checks are those of ``lttune.testing``, which an objective of one's own is a
 from __future__ import annotations
 
 import pytest
+from own_files import writer
 
 from lttune.errors import ConfigError
 from lttune.records.objectives import OBJECTIVE_MEASURES
@@ -14,11 +15,7 @@ from lttune.testing import check_objective
 
 @pytest.fixture
 def own(tmp_path):
-    def write(body: str) -> str:
-        (tmp_path / "own.py").write_text(f"seen = []\ndef part(rows, classes):\n    {body}\n")
-        return f"{tmp_path}/own.py:part"
-
-    return write
+    return writer(tmp_path, "rows, classes")
 
 
 @pytest.mark.parametrize("name", OBJECTIVE_MEASURES)

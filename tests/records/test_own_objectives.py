@@ -80,7 +80,7 @@ def test_an_error_of_the_function_says_on_what(tmp_path, body, told):
         number(tmp_path, body, [row(0, 0.1, diverged=True)])
     assert str(refused.value) == (
         f"objective.name: {tmp_path}/own.py:part cannot be used on a trajectory of 1 level, the "
-        f"last of which diverged: {told}"
+        f"last of which diverged: {told} (own.py, line 2)"
     )
 
 

@@ -16,6 +16,7 @@ from lttune.store.files import (
     subfolder,
     write_atomically,
     write_json,
+    write_once,
 )
 
 
@@ -34,6 +35,31 @@ def test_a_file_that_cannot_be_written_stays_what_it_was_and_leaves_nothing(tmp_
         write_half(path)
     assert read_json(path) == {"old": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def write_late(path, meanwhile=None):
+    with write_once(path) as temporary:
+        temporary.write_text("late" if meanwhile else "first")
+        if meanwhile:
+            meanwhile()
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_of_two_writers_at_once_the_first_stays(tmp_path, monkeypatch, has_links):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if not has_links:
+        monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
+    path = tmp_path / "once"
+    with pytest.raises(FileExistsError):
+        write_late(path, meanwhile=lambda: write_late(path))
+    assert path.read_text() == "first"
+    link = tmp_path / "link"
+    link.symlink_to("nothing")
+    with pytest.raises(FileExistsError):
+        write_late(link)
+    assert sorted(tmp_path.iterdir()) == [link, path]
 
 
 @pytest.mark.parametrize(("site", "kept"), [("written", []), ("named", ["old"])])

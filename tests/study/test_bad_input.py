@@ -76,7 +76,7 @@ def one_line(text: str) -> str:
         ),
         ("--lottery.data.validation 0", "data.validation must be a whole number >= 1"),
         ("--name ../x", "name must be 1 to 64 letters"),
-        ("--name cells", "name must be another than cells, which the folder of results has"),
+        ("--name cells", "name must be another than cells, mlruns, mlflow.db, which the"),
         ("--name Cells", "name must be another than cells"),
         ("--name cells.", "name must be another than cells"),
         ("--name CON", "name must be another than CON, PRN, AUX, NUL, COM1, LPT1 and so on"),

@@ -11,6 +11,8 @@ from own_parts import run_parts
 
 from lttune.__main__ import main as lttune
 from lttune.records.schema import read
+from lttune.store.disk import Room
+from lttune.study.phases import room
 
 STUDY = Path("results/parts")
 
@@ -51,6 +53,19 @@ def test_pictures_that_do_not_fit_are_one_line_before_anything_starts(parts_copy
     assert said.startswith(f"lttune: error: {told}")
     assert said.count("\n") == 1
     assert not (parts_copy / "results/bad").exists()
+
+
+def test_pictures_without_room_are_told_before_anything_starts(parts_copy, monkeypatch):
+    def free(path):
+        return Room(size=10**12 if path.name == "cells" else 1_000, files=None)
+
+    monkeypatch.setattr(room, "free_room", free)
+    code, said = run_parts(parts_copy, "--name", "full")
+    assert code == 74
+    told = r"full needs about [\d.]+ [kM]B for this study's pictures, and 1.0 kB are free: "
+    assert re.search(told, said)
+    assert said.count("\n") == 1
+    assert not (parts_copy / "results/full/study.json").exists()
 
 
 def test_pictures_are_described_by_the_command_of_data(parts_copy, capsys):

@@ -31,7 +31,7 @@ def test_two_numbers_and_asha_do_not_go_together():
         ("name", "a..b", "letters, digits"),
         ("name", ".hidden", "starting with a letter or digit"),
         ("name", "a" * 65, "1 to 64"),
-        *[("name", name, "another than cells") for name in ("cells", "Cells", "CELLS", "cells.")],
+        *[("name", name, "another than cells") for name in ("cells", "CELLS", "cells.", "mlruns")],
         *[
             ("name", name, "which Windows keeps for devices")
             for name in ("CON", "con", "PRN", "AUX", "NUL", "nul.txt", "COM1", "lpt9.a.b")

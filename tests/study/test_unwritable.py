@@ -81,6 +81,15 @@ def test_whatever_else_a_sheet_would_hold_is_refused_likewise(cwd, monkeypatch, 
     assert not (cwd / "out").exists()
 
 
+@pytest.mark.parametrize(("flag", "value"), [("--mask", f"{ODD}.pt"), ("--data", f"./{ODD}.npz")])
+def test_what_the_table_of_transfer_would_name_is_refused_likewise(cwd, capsys, flag, value):
+    with pytest.raises(SystemExit, match="2"):
+        lttune.__main__.main(["transfer", "results/digits", flag, value])
+    err = capsys.readouterr().err
+    assert err.startswith(f"lttune: error: {flag} {RULE}")
+    assert err.count("\n") == 1
+
+
 def test_settings_that_python_code_makes_are_refused_likewise():
     with pytest.raises(ConfigError, match=rf"^out {RULE}.*, got 'odd\\udcff'$"):
         StudyConfig(name="x", out=Path(ODD))

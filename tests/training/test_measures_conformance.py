@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from own_files import writer
 from own_networks import MLP, written
 
 from lttune.errors import ConfigError
@@ -26,13 +27,11 @@ def network(shape, classes):
 
 @pytest.fixture
 def own(tmp_path):
-    def write(body: str) -> str:
-        source = "import math\nimport numpy as np\nimport torch\nfrom torch import nn\nseen = []\n"
-        source += f"def part(step, network):\n    {body.strip()}\n"
-        (tmp_path / "own.py").write_text(source)
-        return f"{tmp_path}/own.py:part"
-
-    return write
+    return writer(
+        tmp_path,
+        "step, network",
+        "import math\nimport numpy as np\nimport torch\nfrom torch import nn\n",
+    )
 
 
 def test_a_sound_measurement_passes(own):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
+from own_files import writer
 
 from lttune.config.lottery.train import ScheduleName
 from lttune.errors import ConfigError
@@ -17,11 +18,7 @@ from lttune.training.schedule import SCHEDULES
 
 @pytest.fixture
 def own(tmp_path):
-    def write(body: str) -> str:
-        (tmp_path / "own.py").write_text(f"seen = []\ndef part(train, step):\n    {body}\n")
-        return f"{tmp_path}/own.py:part"
-
-    return write
+    return writer(tmp_path, "train, step")
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

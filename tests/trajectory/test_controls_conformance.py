@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from own_files import writer
 
 from lttune.errors import ConfigError
 from lttune.testing import check_control
@@ -48,12 +49,7 @@ def test_a_trajectory_runs_from_end_to_end(name):
 
 @pytest.fixture
 def own(tmp_path):
-    def write(body: str) -> str:
-        source = "import numpy as np\nimport torch\nseen = []\ndef part(at):\n"
-        (tmp_path / "own.py").write_text(f"{source}    {body}\n")
-        return f"{tmp_path}/own.py:part"
-
-    return write
+    return writer(tmp_path, "at", "import numpy as np\nimport torch\n")
 
 
 def test_a_sound_one_of_ones_own_passes(own):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
 
@@ -106,3 +108,10 @@ def falsified(value, field, name):
 def test_an_unknown_name_is_never_the_last_branch(path, use):
     with pytest.raises(ConfigError, match=f"^{path} must be one of"):
         use()
+
+
+def test_no_source_compares_a_branch_with_the_trunk_s_name_in_letters():
+    """It is ``lttune.config.control.TRUNK``."""
+    root = Path(config.__file__).parents[2]
+    sources = [path for top in ("lttune", "analysis") for path in (root / top).rglob("*.py")]
+    assert [path for path in sources if re.search('[!=]= "trunk"', path.read_text())] == []

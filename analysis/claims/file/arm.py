@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.claims.file.fields import require, require_number, require_text
+from lttune.config.control import TRUNK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,7 @@ class Arm:
 
     name: str
     """Its name for people; unique in a question."""
-    branch: str = "trunk"
+    branch: str = TRUNK
     """trunk, or the name of a control."""
     at: Mapping[str, Any] = field(default_factory=dict)
     """Dotted hyperparameter -> value, where it differs from the claim's setting."""

@@ -17,6 +17,7 @@ from analysis.claims.file.arm import Arm
 from analysis.claims.file.claim import Claim
 from analysis.claims.networks.regime import REGIME, Regime, canonical, native
 from lttune.config import DEPTH, LotteryConfig
+from lttune.config.control import TRUNK
 from lttune.config.lottery.model import is_own_network
 from lttune.config.phase import phase_names
 
@@ -126,7 +127,7 @@ def select(rows: pd.DataFrame, found: Trials, arm: Arm, regime: Regime) -> pd.Da
     ok = found.matches(arm.at)
     for path, value in regime.values:
         ok = ok & (found.text[path] == canonical(value))
-    mine = rows[rows["key"].isin(found.raw.index[ok]) & rows["branch"].isin(["trunk", arm.branch])]
+    mine = rows[rows["key"].isin(found.raw.index[ok]) & rows["branch"].isin([TRUNK, arm.branch])]
     mine = mine.assign(place=mine["unit"] + " " + mine["key"].astype(str))
     has = mine[mine["branch"] == arm.branch].sort_values("key", kind="stable")
     return mine[mine["place"].isin(has.drop_duplicates("unit")["place"])]

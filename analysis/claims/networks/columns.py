@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.tables.censoring import is_censored
+from lttune.config.control import TRUNK
 
 GAPS = {"end_gap": ("end_train_accuracy", "end_test_accuracy")}
 """Column that is made -> the first recorded one less the second."""
@@ -47,4 +48,4 @@ def with_columns(records: pd.DataFrame, layers: pd.DataFrame | None = None) -> p
     means = wide.groupby([*key, "layer"])[numbers].mean()
     table = pd.DataFrame(means.unstack("layer"))  # noqa: PD010
     table.columns = [f"{column}.{layer}" for column, layer in table.columns]
-    return made.merge(table.assign(branch="trunk").reset_index(), on=[*key, "branch"], how="left")
+    return made.merge(table.assign(branch=TRUNK).reset_index(), on=[*key, "branch"], how="left")

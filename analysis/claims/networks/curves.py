@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.claims.file.question import WHOLE, Question
 from analysis.tables.censoring import is_censored
 from analysis.tables.responses import matrix, response_table, trajectory_table
+from lttune.config.control import TRUNK
 from lttune.records.objectives import DENSITY_GRID
 
 AT_STOP = ("test_accuracy", "val_accuracy", "train_accuracy")
@@ -120,7 +121,7 @@ def _unfinished(
     if not of_accuracy:
         return [False] * len(grid)
     late = pd.Series(is_censored(rows), rows.index)
-    dense = late[(rows["branch"] == "trunk") & (rows["level"] == 0)]
+    dense = late[(rows["branch"] == TRUNK) & (rows["level"] == 0)]
     needs_dense = question.measure != "accuracy"
     dense_late = needs_dense and bool(dense.mean() > 0.5)
     if question.measure in WHOLE:

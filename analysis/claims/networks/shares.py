@@ -29,8 +29,9 @@ class Kept:
     """A row for each density, with ``status``, ``reason`` and ``trajectories``."""
 
 
-KeptImportances = Mapping[str, Importance | Kept]
-"""Column that the response was read of -> its indices: with draws, or as a study kept them."""
+KeptImportances = Mapping[str, Importance | Kept | str]
+"""Column that the response was read of -> its indices: with draws, or as a study kept them; a text
+says why those that it kept are not read."""
 SAME_ON_GRID = 0.02
 """Relative difference below which two densities are one: those of a grid are a fifth apart."""
 WIDE = float(stats.norm.isf(0.025))
@@ -51,6 +52,8 @@ def judged_by_importance(importances: KeptImportances, question: Question, alpha
     found = importances.get(question.reads)
     if found is None:
         raise MissingError("No importances were estimated.")
+    if isinstance(found, str):
+        raise MissingError(found)
     if isinstance(found, Kept):
         return _by_intervals(found, question, alpha)
     if found.status != "ok":

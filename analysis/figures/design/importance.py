@@ -42,7 +42,9 @@ def importance_figure(study: StudyFrame, subtitle: str, curves: Importances) -> 
         # Those of ST: its panel has the floor beside all that the other has.
         canvas.legend_below(figure, columns=3, ax=grid[0, 1])
     both = curves.strip.merge(table, on="density", how="left") if len(table) else curves.strip
-    return Drawing(name="importance", title=title, figure=figure, table=study.marked(both))
+    return Drawing(
+        name="importance", title=title, figure=figure, table=study.marked(both, curves.sample)
+    )
 
 
 def _draw_index(ax: Axes, table: pd.DataFrame, index: str, shown: dict[str, Look]) -> None:

@@ -18,6 +18,7 @@ from analysis.tables.objective import margin_of
 from analysis.tables.responses import NEAR, response_table
 from analysis.tables.sweeps import point_name
 from analysis.tables.trials import settings
+from lttune.config.control import TRUNK
 from lttune.config.fields import is_number
 from lttune.config.lottery.length import joined_settings
 from lttune.config.phase import phase_names
@@ -52,7 +53,7 @@ def map_table(study: StudyFrame) -> tuple[pd.DataFrame, str, float]:
         if len(varied) < 2 or varied[0] != LR:
             continue
         tickets = study.records[
-            (study.records["phase"] == phase) & (study.records["branch"] == "trunk")
+            (study.records["phase"] == phase) & (study.records["branch"] == TRUNK)
         ]
         density = _common_density(tickets)
         responses = response_table(tickets, grid=(density,))

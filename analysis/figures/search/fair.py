@@ -13,6 +13,7 @@ from analysis.tables.fair_comparison import choice_table, compared_networks
 from analysis.tables.lines import line_table
 from analysis.tables.objective import objective_name
 from analysis.tables.sweeps import is_numeral
+from lttune.config.control import TRUNK
 
 CONTROL = "reinit"
 """The control whose difference is drawn: the paper's own test of a winning ticket."""
@@ -29,7 +30,7 @@ def fair(study: StudyFrame, subtitle: str) -> Drawing | None:
         return None
     networks = compared_networks(study)
     shown = lines.looks(list(dict.fromkeys(choices["value"])))
-    trunk = networks[networks["branch"] == "trunk"]
+    trunk = networks[networks["branch"] == TRUNK]
     accuracy = line_table(trunk, "test_accuracy", "value")
     lead = line_table(_lead(networks), "difference", "value")
     panels = [(accuracy, axes.ACCURACY), (lead, LEAD)]
@@ -64,7 +65,7 @@ def fair(study: StudyFrame, subtitle: str) -> Drawing | None:
 def _lead(networks: pd.DataFrame) -> pd.DataFrame:
     """Returns tickets with ``difference``, their accuracy minus that of the control's network."""
     key = ["value", "replicate", "level"]
-    trunk, control = (networks[networks["branch"] == name] for name in ("trunk", CONTROL))
+    trunk, control = (networks[networks["branch"] == name] for name in (TRUNK, CONTROL))
     both = trunk.merge(control[[*key, "test_accuracy"]], on=key, suffixes=("", "_control"))
     return both.assign(difference=both["test_accuracy"] - both["test_accuracy_control"])
 

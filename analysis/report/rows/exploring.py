@@ -23,6 +23,7 @@ from analysis.report.section import Subject, Tabled
 from analysis.tables.objective import margin_of
 from analysis.tables.responses import response_table
 from lttune.config import DEPTH
+from lttune.config.control import TRUNK
 from lttune.config.fields import settings_text
 from lttune.records.interpolation import nearest_place
 
@@ -42,7 +43,7 @@ def explored(subject: Subject, tables: Tabled) -> dict[str, Any]:
     study = subject.study
     if study.records.empty:
         return {}
-    responses = response_table(study.records, branch="trunk")
+    responses = response_table(study.records, branch=TRUNK)
     trials = study.trials[study.trials["number"].isin(responses["trial"])]
     if trials.empty:
         return {}

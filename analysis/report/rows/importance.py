@@ -11,6 +11,7 @@ from analysis.frame import StudyFrame, in_phases
 from analysis.report.answer import answer_density
 from analysis.report.formats import percent
 from analysis.report.section import Subject, Tabled
+from analysis.tables.design.current import outdated
 from lttune.errors import StorageError
 from lttune.records.interpolation import nearest_place
 from lttune.store.files import reason_of
@@ -46,9 +47,11 @@ def opinions(subject: Subject, tables: Tabled) -> dict[str, Any]:
 
 
 def others(subject: Subject, tables: Tabled) -> dict[str, Any]:
-    """Returns ``optuna``: importances by other methods."""
+    """Returns ``optuna``: importances by other methods; ``optuna_why``: why they are not shown."""
     found = optuna_rows(subject.study)
-    return {"optuna": found} if found else {}
+    if isinstance(found, str):
+        return {"optuna": [], "optuna_why": found}
+    return {"optuna": found, "optuna_why": ""} if found else {}
 
 
 def widths(subject: Subject, tables: Tabled) -> dict[str, Any]:
@@ -147,8 +150,10 @@ def width_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [group for group in groups if group["rows"]]
 
 
-def optuna_rows(study: StudyFrame) -> list[dict[str, Any]]:
+def optuna_rows(study: StudyFrame) -> list[dict[str, Any]] | str:
     """Returns a group for each method of ``OPTUNA``, rows are factors; empty without the file.
+
+    A text says why it is not shown: the study has other records since.
 
     Raises:
         StorageError: if the file is not one that ``lttune importance`` wrote, or of another study.
@@ -158,6 +163,9 @@ def optuna_rows(study: StudyFrame) -> list[dict[str, Any]]:
         return []
     try:
         table = study.read_own(path, "importance")
+        named = table["sample"].iloc[0] if "sample" in table else None
+        if why := outdated(study, path.relative_to(study.folder), named, "importance"):
+            return why
         table = table.assign(**{name: pd.to_numeric(table[name]) for name in OPTUNA_NUMBERS})
         if np.isinf(table[[*OPTUNA_NUMBERS]].to_numpy(float)).any():
             raise ValueError("its numbers must be finite")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.importance.saved import Importances
 from analysis.report.formats import percent
-from lttune.records.interpolation import SAME
+from lttune.records.interpolation import SAME, logs_away
 
 BAR_ENDS = ("first", "first_low", "first_high", "total", "total_low", "total_high")
 """Columns of ``Importances.table`` that are drawn of each factor."""
@@ -38,10 +38,8 @@ def shares_by_density(design: Importances, densities: Sequence[float]) -> dict[s
 
 def _place(design: Importances, density: float) -> int:
     """Returns which estimate is shown at a density: of those equally near, one that is known."""
-    estimated = design.strip["density"].astype(float).to_numpy()
-    away = np.abs(np.log(estimated / density))
     unknown = (design.strip["status"] != "ok").to_numpy()
-    return int(np.lexsort((unknown, away.round(6)))[0])
+    return int(np.lexsort((unknown, logs_away(design.strip["density"], density).round(6)))[0])
 
 
 def _level(design: Importances, place: int, factors: Sequence[str]) -> dict[str, Any]:

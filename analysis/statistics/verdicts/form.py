@@ -53,8 +53,8 @@ class Form:
     says: str
     """The claim in its shortest words."""
     asks: str = ""
-    """What must be shown of the number or row, a format of the words of ``docs.claims_asked``;
-    empty: as ``says``."""
+    """What must be shown of the number or row, a format of the words that the page of
+    claims fills in: ``{more}``, ``{null}`` and the like; empty: as ``says``."""
     rule: Callable[..., Verdict]
     """Decides: takes the array, its options, ``alpha``, and ``rng`` unless it takes a number."""
     takes: Literal["number", "row", "either", "indices"]

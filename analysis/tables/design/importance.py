@@ -25,6 +25,7 @@ from analysis.importance import (
 )
 from analysis.importance.missing import missing_text
 from analysis.importance.saved import Importances
+from analysis.tables.design.current import sample_digest
 from analysis.tables.design.points import IMPORTANCE_DENSITIES, DesignSample, design_sample
 from analysis.tables.design.readings import READINGS, reference_of
 from analysis.tables.objective import margin_of
@@ -54,7 +55,7 @@ def importance_tables(study: StudyFrame) -> Importances | str:
     found = saved.find(path, key, study.study_id)
     if found is None:
         _LOG.info("estimating the importances of %d factors", len(sample.factors))
-        found = _estimated(sample, **options)
+        found = _estimated(sample, sample_digest(study, sample), **options)
         saved.save(path, key, found, study.study_id)
     return found
 
@@ -90,7 +91,7 @@ def unknown_text(strip: pd.DataFrame) -> list[str]:
     return text
 
 
-def _estimated(sample: DesignSample, margin: float, reference: float) -> Importances:
+def _estimated(sample: DesignSample, digest: str, margin: float, reference: float) -> Importances:
     at_grid = sample.responses["density"].isin(list(IMPORTANCE_DENSITIES))
     curves = importance_by_density(sample.points, sample.responses[at_grid], sample.factors)
     diverges, given_ok, text = _two_parts(sample)
@@ -105,6 +106,7 @@ def _estimated(sample: DesignSample, margin: float, reference: float) -> Importa
         widths=_widths(sample, margin, reference),
         diverges=diverges,
         given_ok=given_ok,
+        sample=digest,
         ended=curves.ended,
         divergence=text,
     )

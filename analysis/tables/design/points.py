@@ -12,6 +12,7 @@ from analysis.importance.sample import FEWEST_POINTS, coordinates
 from analysis.tables.responses import response_table
 from analysis.tables.sweeps import TABLE_DENSITIES, point_name
 from analysis.tables.trials import settings
+from lttune.config.control import TRUNK
 from lttune.config.design import INERT, SPREAD, Factor
 from lttune.config.lottery.length import joined_settings
 from lttune.errors import listed
@@ -70,8 +71,7 @@ def design_sample(study: StudyFrame) -> DesignSample | str:
     points = design_points(study)
     first = {number: row["trial"] for row in points.to_dict("records") for number in row["trials"]}
     tickets = study.records[
-        in_phases(study.records, lambda phase: phase.is_design)
-        & (study.records["branch"] == "trunk")
+        in_phases(study.records, lambda phase: phase.is_design) & (study.records["branch"] == TRUNK)
     ]
     grid = sorted({*IMPORTANCE_DENSITIES, *TABLE_DENSITIES}, reverse=True)
     responses = response_table(tickets, grid=grid)

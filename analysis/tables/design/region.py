@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.frame import StudyFrame, in_phases
 from analysis.tables.design.points import declared_factors, design_points
+from lttune.config.control import TRUNK
 from lttune.config.design import INERT, Categorical
 
 MARGIN = 0.01
@@ -35,7 +36,7 @@ def is_sane(study: StudyFrame, margin: float = MARGIN) -> pd.Series:
     first = {number: row["trial"] for row in points.to_dict("records") for number in row["trials"]}
     dense = study.records[
         in_phases(study.records, lambda phase: phase.is_design)
-        & (study.records["branch"] == "trunk")
+        & (study.records["branch"] == TRUNK)
         & (study.records["level"] == 0)
     ]
     dense = dense.assign(point=dense["trial"].map(first))

@@ -7,7 +7,9 @@ before room is made for it.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import re
 import zipfile
 from pathlib import Path
 from typing import IO
@@ -18,8 +20,9 @@ from numpy.lib import format as npy
 from lttune.config.seeding import stream
 from lttune.errors import DataError, StorageError, listed
 from lttune.records.capacity import require_memory
-from lttune.store.files import reason_of, write_atomically, write_errors
+from lttune.store.files import reason_of, write_atomically, write_errors, write_once
 from lttune.store.regular import is_of_content, most_memory, regular_size
+from lttune.store.sealed import BLANK, FILES_SCHEMA, read_bytes, require_known, seal, verify
 
 ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 HEADS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -146,11 +149,50 @@ def with_test_part(path: Path, x: np.ndarray, y: np.ndarray) -> dict[str, np.nda
     return {"train_x": x[train], "train_y": y[train], "test_x": x[test], "test_y": y[test]}
 
 
-def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes arrays as an .npz file that ``read`` reads.
+def write_sealed(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Writes arrays as an .npz file of a study, for ``read_sealed``; others read it as any.
+
+    Its schema and its digest are the archive's comment, at its end.
 
     Raises:
         StorageError: if it cannot be written.
     """
-    with write_errors(path), write_atomically(path) as temporary, temporary.open("wb") as file:
+    with write_errors(path), write_atomically(path) as temporary:
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.comment = f"{_SCHEMA}{FILES_SCHEMA} {BLANK}".encode()
+        temporary.write_bytes(seal(temporary.read_bytes()))
+
+
+def read_sealed(path: Path) -> dict[str, np.ndarray]:
+    """Returns what ``write_sealed`` was given, or an earlier version wrote without a digest.
+
+    Raises:
+        DataError: as ``read``.
+        StorageError: if it cannot be read.
+        DamagedError: if it is not what was written.
+        RefusedError: if a newer lttune wrote it.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        data = read_bytes(path)
+        is_sealed = verify(path, data)
+        said = re.search(rf"{_SCHEMA}(\d+) [^ ]*\Z", data[-_COMMENT:].decode(errors="replace"))
+        require_known(path, int(said[1]) if said else None, is_sealed, names_study=False)
+    return read(path)
+
+
+_SCHEMA = "lttune-schema:"
+_COMMENT = 200
+"""Bytes at the end of a file in which its comment lies."""
+
+
+def write_new(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Writes arrays as an .npz file that ``read`` reads, where nothing is yet.
+
+    Raises:
+        FileExistsError: if something is there already; it stays.
+        StorageError: if it cannot be written.
+    """
+    with write_once(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)

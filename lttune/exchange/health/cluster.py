@@ -12,7 +12,7 @@ from typing import Any
 
 from lttune.errors import ConfigError
 from lttune.exchange.health.clusters import batch, kuberay, launcher
-from lttune.exchange.health.clusters.file import ClusterFile, Rule
+from lttune.exchange.health.clusters.file import ClusterFile, FileRule
 from lttune.exchange.health.inspection import Inspection
 from lttune.store.files import reason_of
 from lttune.store.formats.plain_yaml import parse_yaml
@@ -34,20 +34,20 @@ def cluster_findings(path: Path) -> list[Inspection]:
     """
     data = _content(path)
     if path.suffix == BATCH:
-        return _judged(batch.batch_file(_decoded(path, data)), batch.RULES)
+        return _judged(batch.batch_file(_decoded(path, data)), batch.BATCH_RULES)
     config = _parsed(path, data)
     if str(config.get("apiVersion")).startswith("ray.io/") and config.get("kind") == "RayJob":
-        return _judged(kuberay.rayjob_file(config), kuberay.RULES)
+        return _judged(kuberay.rayjob_file(config), kuberay.RAYJOB_RULES)
     if "provider" in config:
         file = launcher.launcher_file(config)
-        return [*_judged(file, launcher.RULES), *launcher.launcher_findings(file)]
+        return [*_judged(file, launcher.LAUNCHER_RULES), *launcher.launcher_findings(file)]
     raise ConfigError(
         f"{path} must be a file for `ray up` or a RayJob: it has no provider, nor apiVersion and "
         "kind of one"
     )
 
 
-def _judged(file: ClusterFile, rules: Iterable[Rule]) -> list[Inspection]:
+def _judged(file: ClusterFile, rules: Iterable[FileRule]) -> list[Inspection]:
     found = []
     for what, trouble_of, mend in rules:
         trouble = trouble_of(file)

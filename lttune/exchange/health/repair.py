@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def _has_others(path: Path, ledger: Ledger, study_id: str | None) -> bool:
 def _walk(
     trial: Trial, lottery: LotteryConfig, sheet: Mapping[str, Any], tables: Tables, store: Store
 ) -> None:
-    """Keeps the rows of a trial, all levels or none."""
+    """Keeps the rows of a trial, all levels that it had or none."""
     config = sheet["config"]
     datasets = {name: load(name, fetches=False) for name in lottery.dataset_names}
     known = sheet["dataset"]
@@ -102,5 +103,11 @@ def _walk(
         raise DataError(f"{known['name']} here is not the dataset of the study {sheet['name']}")
     lab = Lab(datasets, Archive(sheet["numerics"]), store, config["seed"])
     densities = config.get("control_densities", ())
-    for report in list(run_trial(lottery, trial.replicates, trial.controls, lab, densities)):
+    reports: list[dict[str, Any]] = []
+    for report in run_trial(lottery, trial.replicates, trial.controls, lab, densities):
+        reports.append(report)
+        # What was stopped has no deeper networks.
+        if sum(len(one["rows"]) for one in reports) >= (trial.ends_after or math.inf):
+            break
+    for report in reports:
         tables.keep(trial, report["rows"], report["layers"])

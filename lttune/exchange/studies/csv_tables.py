@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from lttune.exchange.studies.folder import Folder, new_folder, require_absent, scalar
+from lttune.exchange.studies.folder import Folder, new_folder, scalar
 from lttune.records import schema
 from lttune.records.columns import require_columns
 from lttune.records.folder import read_table, require_rows
 from lttune.records.spreadsheet import save_csv
+from lttune.store.files import require_absent
 
 FACTS = ("number", "phase", "role", "label", "state", "replicates", "controls", "inert")
 OUTCOMES = ("objective", "values", "seconds", "error")

@@ -20,11 +20,11 @@ from optuna.distributions import (
 )
 
 from lttune.errors import StorageError
-from lttune.exchange.studies.folder import Folder, new_folder, require_absent
+from lttune.exchange.studies.folder import Folder, new_folder
 from lttune.exchange.studies.trial_sets import TrialSet, contains, trial_sets
 from lttune.records.columns import require_columns
 from lttune.records.ledger import Trial
-from lttune.store.files import reason_of
+from lttune.store.files import reason_of, require_absent
 
 SUCCESS, CRASHED, PRUNED = 1, 4, 8
 """DeepCAVE's numbers for how a trial ended."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import flatten
+from lttune.config.control import TRUNK
 from lttune.config.lottery.length import joined_settings
 from lttune.errors import StorageError, quoted
 from lttune.records.columns import require_columns
@@ -69,7 +70,7 @@ class Folder:
             if row["trial"] not in tickets:
                 text = f"{path / 'trials.json'} lacks trial {row['trial']} of the records"
                 raise StorageError(text)
-            if row["branch"] == "trunk":
+            if row["branch"] == TRUNK:
                 tickets[row["trial"]].append(row)
         return cls(path=path, sheet=sheet, trials=trials, rows=rows, tickets=tickets)
 
@@ -123,12 +124,6 @@ def objective_values(trial: Trial) -> list[float]:
     if trial.values is not None:
         return trial.values
     return [] if trial.objective is None else [trial.objective]
-
-
-def require_absent(path: Path) -> None:
-    """Raises ``StorageError`` if there is something at a path already."""
-    if path.exists():
-        raise StorageError(f"{path} is there already: move it away, or give another --out")
 
 
 @contextlib.contextmanager

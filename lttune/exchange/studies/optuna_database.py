@@ -20,11 +20,11 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lttune.config.own import without_place
 from lttune.errors import REFUSING, StorageError, causes
-from lttune.exchange.studies.folder import Folder, objective_values, require_absent
+from lttune.exchange.studies.folder import Folder, objective_values
 from lttune.exchange.studies.trial_sets import TrialSet, trial_sets
 from lttune.records.columns import require_columns
 from lttune.records.ledger import Trial
-from lttune.store.files import not_written, reason_of, write_atomically
+from lttune.store.files import not_written, reason_of, require_absent, write_atomically
 from lttune.study.tracking.database import sqlite_code
 from lttune.study.tracking.uri import sqlite_uri
 

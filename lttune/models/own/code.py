@@ -1,6 +1,7 @@
 """The code of a network of one's own: as that of all parts of one's own, or torchvision's.
 
-A network of torchvision is identified by its name and torchvision's version.
+A network of torchvision is identified by its name and torchvision's version, and by the sources of
+that where it is developed here.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from lttune.records.own.code import (
     read_own_code,
     sha256_of_texts,
 )
+from lttune.records.own.developed import developed_sources
 
 NetworkFunction = Callable[[tuple[int, int, int], int], nn.Module]
 """Shape of a picture (channels, height, width), classes -> a new module."""
@@ -37,6 +39,7 @@ def read_code(name: str) -> OwnCode:
         return read_own_code(NETWORK, name)
     function = name.rpartition(":")[2]
     identity = [TORCHVISION, importlib.metadata.version(TORCHVISION), function]
+    identity += developed_sources([TORCHVISION], {TORCHVISION: [TORCHVISION]}).values()
     return OwnCode(field=NETWORK, name=name, digest=sha256_of_texts(*identity))
 
 

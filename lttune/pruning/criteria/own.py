@@ -12,7 +12,7 @@ from lttune.config.own import is_own_code
 from lttune.errors import listed, quoted
 from lttune.models.masks import copies
 from lttune.models.own.draws import seeded
-from lttune.models.own.given import has_values, told
+from lttune.models.own.given import given_tensor, is_real
 from lttune.pruning.criteria import CRITERIA, MEASURED, Criterion
 from lttune.pruning.criteria.evidence import Evidence
 from lttune.records.own import OwnPart, known_part
@@ -66,12 +66,8 @@ def _scores(part: OwnPart, evidence: Evidence) -> dict[str, Tensor]:
         part.refuse(f"must score the tensors {wanted}, got {got}")
     scores: dict[str, Tensor] = {}
     for name, keep in evidence.mask.items():
-        score = found[name]
-        if not has_values(score) or score.is_complex():
-            part.refuse(f"must score {name} by a tensor of real numbers, got {told(score)}")
-        if score.shape != keep.shape:
-            shapes = f"{tuple(keep.shape)}, got {tuple(score.shape)}"
-            part.refuse(f"must score every weight of {name}, {shapes}")
+        kind, whole = f"score {name} by a tensor of real numbers", f"score every weight of {name}"
+        score = given_tensor(part, found[name], keep.shape, is_real, kind, whole)
         scores[name] = score.detach().float().cpu()
         if not scores[name][keep].isfinite().all():
             part.refuse(f"must score every weight by a finite number, got another one in {name}")

@@ -2,7 +2,7 @@
 
 A digest stands for the code in the identity of what it made. That of a file is of its text and of
 the versions of the packages that it imports; that of a function of a package is of all sources of
-the package and the same versions.
+the package and the same versions. Packages that are developed here count with their sources.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lttune.errors import ConfigError, ResourceError, quoted
-from lttune.records.own.imports import imported_versions
+from lttune.records.own.imports import imported_sources, imported_versions
 from lttune.records.own.origin import line_in
 from lttune.store.regular import expanded, regular_size
 
@@ -83,10 +83,7 @@ def read_own_code(field: str, name: str) -> OwnCode:
     """
     code = OwnCode(field=field, name=name, digest="")
     text = _text(code) if code.is_file else None
-    sources = [text] if text is not None else _package_sources(code)
-    versions = imported_versions(code, sources[-1])
-    digest = sha256_of_texts(code.function, *sources, *versions)
-    return OwnCode(field=field, name=name, digest=digest, text=text)
+    return OwnCode(field=field, name=name, digest=_digest(code, text), text=text)
 
 
 def own_function(code: OwnCode) -> Callable[..., Any]:
@@ -96,7 +93,7 @@ def own_function(code: OwnCode) -> Callable[..., Any]:
         ConfigError: if it cannot be imported, or has no such function.
         ResourceError: if a package here is not the one that the digest is of.
     """
-    if code.text is None and read_own_code(code.field, code.name).digest != code.digest:
+    if _digest(code, code.text) != code.digest:
         raise other_package(code)
     module = _imported(code, code.text)
     found: Any = getattr(module, code.function, None)
@@ -107,9 +104,10 @@ def own_function(code: OwnCode) -> Callable[..., Any]:
 
 def other_package(code: OwnCode) -> ResourceError:
     """Returns the error of a machine that has another version of a package than the study."""
+    what = f"what {code.place} imports" if code.is_file else code.place
     return ResourceError(
-        f"{code.field}: {code.place} here is not the one that the study began with; install the "
-        "same on every machine"
+        f"{code.field}: {what} here is not the one that the study began with; install the same on "
+        "every machine"
     )
 
 
@@ -120,6 +118,14 @@ def sha256_of_texts(*parts: str) -> str:
         data = part.encode()
         sha.update(f"{len(data)}|".encode() + data)
     return sha.hexdigest()
+
+
+def _digest(code: OwnCode, text: str | None) -> str:
+    """Returns what identifies code: of a file by its text, else by what is here of its package."""
+    sources = [text] if text is not None else _package_sources(code)
+    versions = imported_versions(code, sources[-1])
+    others = [": ".join(one) for one in imported_sources(code, sources).items()]
+    return sha256_of_texts(code.function, *sources, *versions, *others)
 
 
 def _text(code: OwnCode) -> str:
@@ -153,13 +159,22 @@ def _package_sources(code: OwnCode) -> list[str]:
 
 _RUN: dict[str, str] = {}
 """Module of a package -> digest of the sources that this process has imported."""
+_IMPORTED: dict[str, str] = {}
+"""Likewise, of modules that are developed and that code imports."""
 
 
 def _imported(code: OwnCode, text: str | None) -> Any:
     """Returns the module of the code: of a file a new one, whoever else imported it."""
     try:
+        texts = [text] if text is not None else _package_sources(code)
+        for name, sources in imported_sources(code, texts).items():
+            if _IMPORTED.setdefault(name, sources) != sources:
+                code.refuse(
+                    f"imports {name}, which was changed since this process imported it: start "
+                    "Python anew"
+                )
         if text is None:
-            sources = sha256_of_texts(*_package_sources(code))
+            sources = sha256_of_texts(*texts)
             if _RUN.setdefault(code.place, sources) != sources:
                 code.refuse("was changed since this process imported it: start Python anew")
             return importlib.import_module(code.place)

@@ -7,9 +7,11 @@ import functools
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lttune.records.own.developed import developed_sources, imported_names, names_in
 
 if TYPE_CHECKING:
     from lttune.records.own.code import OwnCode
@@ -21,12 +23,16 @@ KNOWN = frozenset({"torch", "lttune"})
 def imported_versions(code: OwnCode, source: str) -> list[str]:
     """Returns the name and version of each package that a source imports, by name.
 
+    Args:
+        code: where the source is.
+        source: of a file, or of the function's module.
+
     Raises:
         ConfigError: if it cannot be parsed, or imports a module that no package brings: a change of
             that would go unseen, and workers on other machines would lack it.
     """
     try:
-        names = sorted(set(_imported_names(ast.parse(source, code.place))))
+        names = sorted(set(imported_names(ast.parse(source, code.place))))
     except (SyntaxError, ValueError) as error:
         code.failed("cannot be imported", error)
     own = code.place.partition(".")[0]
@@ -46,6 +52,26 @@ def imported_versions(code: OwnCode, source: str) -> list[str]:
     return sorted(set(versions))
 
 
+def imported_sources(code: OwnCode, sources: Iterable[str]) -> dict[str, str]:
+    """Returns module -> SHA-256, of modules that sources import and that may change unseen.
+
+    Args:
+        code: where the sources are.
+        sources: that can be parsed, or are of no Python.
+
+    Raises:
+        ConfigError: if one of those modules cannot be read.
+    """
+    names = {name for source in sources for name in names_in(source.encode())}
+    own = set() if code.is_file else {code.place.partition(".")[0]}
+    names -= own | KNOWN | sys.stdlib_module_names
+    bringers = {name: by for name, by in _bringers(_installed()).items() if name not in own | KNOWN}
+    try:
+        return dict(sorted(developed_sources(names, bringers).items()))
+    except OSError as error:
+        code.failed("imports what cannot be read", error)
+
+
 def _installed() -> tuple[tuple[str, int], ...]:
     """Returns the folders of packages, each with when something in it was installed or removed."""
     folders = [Path(path) for path in sys.path if Path(path).is_dir()]
@@ -60,12 +86,3 @@ def _bringers(installed: tuple[tuple[str, int], ...]) -> Mapping[str, list[str]]
         installed: as ``_installed`` returns it; with another one it is looked again.
     """
     return importlib.metadata.packages_distributions()
-
-
-def _imported_names(tree: ast.Module) -> Iterator[str]:
-    """Yields the first part of each imported name, "" where it is relative."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield "" if node.level else (node.module or "").partition(".")[0]

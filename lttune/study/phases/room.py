@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
+from lttune.config.own import is_own_code
 from lttune.config.phase import PHASES, phase_names
 from lttune.data import Dataset
+from lttune.data.files.npz import ARRAYS
 from lttune.errors import StorageError
 from lttune.pruning.densities import planned_densities
 from lttune.records.ledger import Ledger
@@ -60,6 +63,8 @@ def require_room(
 ) -> None:
     """Checks that what is missing of a study has room where its networks are stored.
 
+    Pictures that a function of one's own made have theirs in its folder.
+
     Args:
         config: the settings.
         study: what the study file declares.
@@ -72,18 +77,40 @@ def require_room(
     open_slots = sum(map(ledger.open_slots, ledger.active))
     planned = sum(ledger.planned[phase] for phase in ledger.active)
     whole, share = stored_room(config, study, datasets), open_slots / max(planned, 1)
-    size, files = whole.size * share, math.ceil((whole.files or 0) * share)
+    missing = Room(size=math.ceil(whole.size * share), files=math.ceil((whole.files or 0) * share))
+    otherwise = ", or give another --out"
+    require_free(config.store, missing, "this study's networks", otherwise)
+    if pictures := [one for name, one in datasets.items() if is_own_code(name)]:
+        size = sum(getattr(one, name).nbytes for one in pictures for name in ARRAYS)
+        needed = Room(size=size, files=len(pictures))
+        require_free(config.folder, needed, "this study's pictures", otherwise)
+
+
+def records_room(networks: int) -> Room:
+    """Returns what networks need whose weights are not kept."""
+    return Room(size=networks * FILE_BYTES, files=networks * FILES)
+
+
+def require_free(store: Path, needed: Room, what: str, otherwise: str = "") -> None:
+    """Checks that a store has room.
+
+    Args:
+        store: its folder.
+        needed: what is to be written there.
+        what: what needs it, in words.
+        otherwise: what there is to do but to make room.
+
+    Raises:
+        StorageError: with what is needed and what is free.
+    """
     try:
-        free = free_room(config.store)
+        free = free_room(store)
     except OSError as error:
-        raise StorageError(f"{config.store} cannot be looked at: {reason_of(error)}") from error
-    needed, left = "", ""
-    if size > free.size:
-        needed, left = sized(size), f"{sized(free.size)} are free: make room"
-    elif free.files is not None and files > free.files:
-        needed, left = f"{files:,} files", f"{free.files:,} more can be made: remove some"
-    if needed:
-        raise StorageError(
-            f"{config.store} needs about {needed} for this study's networks, and {left}, or give "
-            "another --out"
-        )
+        raise StorageError(f"{store} cannot be looked at: {reason_of(error)}") from error
+    text, left = "", ""
+    if needed.size > free.size:
+        text, left = sized(needed.size), f"{sized(free.size)} are free: make room"
+    elif free.files is not None and (needed.files or 0) > free.files:
+        text, left = f"{needed.files:,} files", f"{free.files:,} more can be made: remove some"
+    if text:
+        raise StorageError(f"{store} needs about {text} for {what}, and {left}{otherwise}")

@@ -46,7 +46,9 @@ class SearchHalving(AsyncHyperBandScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Judges a trial at the depths that lie between its last level and this one."""
-        if not phase_of(trial.config["phase"]).is_proposed or "depth" not in result:
+        config = trial.config
+        is_judged = phase_of(config["phase"]).is_proposed and not config.get("rebuilt")
+        if not is_judged or "depth" not in result:
             return TrialScheduler.CONTINUE
         # By depth: a trial that Ray repeats after a machine died replays levels seen before.
         curve = self._curves.setdefault(trial.trial_id, {})

@@ -98,6 +98,7 @@ class StudySearcher(Searcher):
             return None if self._more_to_come() else Searcher.FINISHED
         if phase_of(trial.phase).is_proposed:
             self.proposals.catch_up(self.ledger, trial.phase)
+        ends_after = trial.ends_after if trial.rebuilt else None
         trial.state, trial.objective, trial.values = "running", None, None
         reach("trial.proposed")
         self.ledger.save()
@@ -111,6 +112,8 @@ class StudySearcher(Searcher):
             "replicates": trial.replicates,
             "controls": trial.controls,
             "control_densities": self._control_densities,
+            "rebuilt": trial.rebuilt,
+            "ends_after": ends_after,
         }
 
     def _waiting(self, is_drawn: bool = False) -> Trial | None:

@@ -13,7 +13,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,8 +40,8 @@ _ENVIRONMENT = {
 """How MLflow is kept quiet and quick, unless the user's environment says otherwise."""
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
-_LAST_TRIES = 2
-_LAST_PROBE_S = 1.0
+_LAST_TRIES, _LAST_PROBE_S = 2, 1.0
+_GLANCE_S, _URGENT_S = 0.2, 10.0
 _PATIENCE = 4
 """Times its time-out that ``close`` waits at most, while entries arrive."""
 
@@ -160,34 +160,37 @@ class Tracker:
             self._waiting.note("artifact", path)
         self._waiting.note("end", _now(), None, status, self._metrics(metrics or {}))
 
-    def close(self, timeout_s: float = 30) -> str:
+    def close(self, timeout_s: float = 30, is_urgent: Callable[[], bool] | None = None) -> str:
         """Waits until all is sent and returns what is missing.
 
         A server that does not answer within a second is given up at once. One whose calls fail is
         tried twice more and then given up, at the latest when nothing has moved for ``timeout_s``.
         A slow one that takes entry after entry gets up to four times as long: the final status
-        comes last. MLflow's import and opening count as movement.
+        comes last. MLflow's import and opening count as movement. From when it ``is_urgent``, as
+        after a signal, ten seconds are left.
 
         Returns:
             An empty string, else a sentence that says what is missing in MLflow and why.
         """
         if self._said is None:
-            self._wait(timeout_s)
+            self._wait(timeout_s, is_urgent)
             self._said = self._missing()
         return self._said
 
-    def _wait(self, timeout_s: float) -> None:
+    def _wait(self, timeout_s: float, is_urgent: Callable[[], bool] | None) -> None:
         with self._waiting.changed:
             self._moved = began = time.monotonic()
             self._timeout_s, self._last_moment = timeout_s, began + _PATIENCE * timeout_s
             has_more = not self._waiting.is_empty
             self._waiting.changed.notify_all()
-        reason = unanswered(self._uri, _LAST_PROBE_S) if has_more else ""
-        if reason and self._moved == began:
+        if (reason := has_more and unanswered(self._uri, _LAST_PROBE_S)) and self._moved == began:
             self._gap = masked(reason, self._uri)
             self._last_moment = -math.inf
         while self._thread.is_alive() and (left_s := self._left_s()) > 0:
-            self._thread.join(left_s)
+            self._thread.join(min(left_s, _GLANCE_S))
+            if is_urgent and is_urgent():
+                is_urgent = None
+                self._last_moment = min(self._last_moment, time.monotonic() + _URGENT_S)
         path = sqlite_path(self._uri)
         if path and not self._thread.is_alive():
             settle_sqlite(path)
@@ -200,9 +203,8 @@ class Tracker:
                 gap = self._reason(waiting.unreadable) if waiting.unreadable else _FULL
         parts = []
         if missing:
-            parts.append(
-                f"{missing} of {noted} entries are missing in MLflow at {self.address}: {gap}"
-            )
+            text = f"{missing} of {noted} entries are missing in MLflow at {self.address}"
+            parts.append(f"{text}: {gap}")
         if self._refusals:
             parts.append(f"MLflow refused {len(self._refusals)} entries: {self._refusals[0]}")
         if self._refused_keys:

@@ -7,6 +7,7 @@ mapped once. A class trainable, because ``setup`` is the place for what outlives
 from __future__ import annotations
 
 import contextlib
+import math
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,7 +35,8 @@ class LotteryTrainable(tune.Trainable):
 
     Every result holds ``level``, ``depth``, means over replicates, ``rows`` for the records and
     ``done``. The last one holds ``values``, the objective's numbers; where trials are stopped by an
-    objective of one's own, each holds ``so_far``, its number of the levels until then. An exception
+    objective of one's own, each holds ``so_far``, its number of the levels until then. A trial that
+    was stopped, and whose rows are made again, ends where it was stopped. An exception
     ends the trial with a result that carries its text as ``error``, and what to do as ``refused``
     where a disk takes nothing more: Ray repeats only what a dying process or machine broke, never a
     bug.
@@ -114,7 +116,8 @@ class LotteryTrainable(tune.Trainable):
         for report in found:
             rows += report["rows"]
             report["depth"] = depth(report["density"])
-            if report["last"]:
+            is_end = report["last"] or len(rows) >= (config.get("ends_after") or math.inf)
+            if is_end:
                 lab.store.settle()
             if report["last"] or self._is_judged:
                 values = objectives(rows, lab.examples(lottery.data).classes, self.objective)
@@ -122,4 +125,4 @@ class LotteryTrainable(tune.Trainable):
                     report["so_far"] = values[0]
                 if report["last"]:
                     report["values"] = values
-            yield {**report, "done": report["last"]}
+            yield {**report, "done": is_end}

@@ -21,7 +21,7 @@ from lttune.errors import listed, quoted, unknown
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights, copies, surviving
 from lttune.models.own.draws import seeded
-from lttune.models.own.given import has_values, told
+from lttune.models.own.given import given_tensor, is_real
 from lttune.records.own import OwnPart, known_part
 from lttune.trajectory.branches import BRANCHES, WITH_BARRIER, Branch
 from lttune.trajectory.branches.departure import Departure
@@ -144,12 +144,9 @@ def _mask_of(part: OwnPart, found: Any, ticket: Mask) -> Mask:
     _require_names(part, "mask", found, ticket)
     mask: Mask = {}
     for name, keep in ticket.items():
-        given = found[name]
-        if not has_values(given) or given.dtype != torch.bool:
-            part.refuse(f"must give a bool tensor as the mask of {name}, got {told(given)}")
-        if given.shape != keep.shape:
-            shapes = f"{tuple(keep.shape)}, got {tuple(given.shape)}"
-            part.refuse(f"must give a mask of the shape of {name}, {shapes}")
+        kind = f"give a bool tensor as the mask of {name}"
+        whole = f"give a mask of the shape of {name}"
+        given = given_tensor(part, found[name], keep.shape, _is_bool, kind, whole)
         mask[name] = given.detach().cpu().contiguous().clone()
     wanted, got = surviving(ticket), surviving(mask)
     if got != wanted:
@@ -163,17 +160,18 @@ def _start_of(part: OwnPart, found: Any, at: Junction) -> Weights:
     _require_names(part, "start", found, at.initial)
     weights: Weights = {}
     for name, value in at.initial.items():
-        given = found[name]
-        if not has_values(given) or given.is_complex():
-            part.refuse(f"must start {name} from a tensor of real numbers, got {told(given)}")
-        if given.shape != value.shape:
-            shapes = f"{tuple(value.shape)}, got {tuple(given.shape)}"
-            part.refuse(f"must start {name} from a tensor of its shape, {shapes}")
+        kind = f"start {name} from a tensor of real numbers"
+        whole = f"start {name} from a tensor of its shape"
+        given = given_tensor(part, found[name], value.shape, is_real, kind, whole)
         weights[name] = given.detach().to("cpu", value.dtype).contiguous().clone()
         read = weights[name][at.mask[name]] if name in at.mask else weights[name]
         if not read.isfinite().all():
             part.refuse(f"must start from finite numbers, got another one in {name}")
     return weights
+
+
+def _is_bool(given: Tensor) -> bool:
+    return given.dtype == torch.bool
 
 
 def _require_names(part: OwnPart, what: str, found: Any, known: Mapping[str, Tensor]) -> None:

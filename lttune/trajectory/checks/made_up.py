@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from lttune.config import LotteryConfig
+from lttune.config.control import TRUNK
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.transforms import shape_and_classes
@@ -77,7 +78,7 @@ def _whole(config: LotteryConfig, dataset: Dataset, classes: int) -> TrunkRows:
     return [
         {
             "replicate": 0,
-            "branch": "trunk",
+            "branch": TRUNK,
             "level": level,
             "density": density,
             "surviving": round(density * prunable),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from lttune.config import LotteryConfig, TrainConfig
+from lttune.config.control import TRUNK
 from lttune.config.own import is_own_code
 from lttune.config.rules import every_rule
 from lttune.config.seeding import stream
@@ -172,7 +173,7 @@ def _try_measures(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> lis
 
     def untrained(weights: Weights) -> ObservedNetwork:
         return ObservedNetwork(
-            branch="trunk",
+            branch=TRUNK,
             level=0,
             weights={name: value.clone() for name, value in weights.items()},
             mask=ones(weights, network.prunable),

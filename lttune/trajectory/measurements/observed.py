@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from lttune.config.control import TRUNK
 from lttune.data.resident import Examples
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights, copies
@@ -63,7 +64,7 @@ def observed(task: Task, material: Material, weights: Weights) -> ObservedNetwor
         weights: at the evaluation; copied.
     """
     return ObservedNetwork(
-        branch=task.identity.get("branch", "trunk"),
+        branch=task.identity.get("branch", TRUNK),
         level=task.level,
         weights=copies(weights),
         mask=copies(task.ticket.mask),

@@ -123,6 +123,22 @@ def test_a_lock_is_written_once(tmp_path):
         locks.read_lock(path)
 
 
+def test_of_two_locks_at_once_the_first_stays(tmp_path, monkeypatch):
+    one, path = registry(confirmatory("A", question())), tmp_path / LOCK_FILE
+    first, late = (locks.lock(one, date=date) for date in (BEFORE, AFTER))
+    real = locks.asdict
+
+    def overtaken(locked):
+        monkeypatch.setattr(locks, "asdict", real)
+        locks.write_lock(path, first)
+        return real(locked)
+
+    monkeypatch.setattr(locks, "asdict", overtaken)
+    with pytest.raises(ConfigError, match="a lock is written once"):
+        locks.write_lock(path, late)
+    assert locks.read_lock(path) == first
+
+
 LOCKED = "2026-01-10T00:00:00+00:00"
 
 

@@ -15,6 +15,8 @@ from analysis.figures.design.importance import importance_figure
 from analysis.frame import load
 from analysis.importance import saved
 from analysis.report.rows.importance import OPTUNA, optuna_rows
+from analysis.tables.design.current import sample_digest
+from analysis.tables.design.points import design_sample
 from lttune.__main__ import main
 from lttune.errors import StorageError
 from lttune.records import schema
@@ -46,11 +48,17 @@ def drawn():
 
 
 @pytest.fixture(scope="module")
-def found(drawn):
+def sample(made):
+    study = load(made)
+    return sample_digest(study, design_sample(study))
+
+
+@pytest.fixture(scope="module")
+def found(drawn, sample):
     """Importances as a study keeps them, of the numbers of a real one."""
     strip = drawn.drop_duplicates("density").assign(reason="")
     tables = dict.fromkeys(saved.FRAMES, pd.DataFrame()) | {"table": drawn, "strip": strip}
-    return saved.Importances(**tables, ended="", divergence="")
+    return saved.Importances(**tables, sample=sample, ended="", divergence="")
 
 
 def refusal(run) -> str:
@@ -73,9 +81,9 @@ def older(study):
     return dataclasses.replace(study, info=info)
 
 
-def require_a_sealed_table(study, path: Path, table: pd.DataFrame, read) -> None:
+def require_a_sealed_table(study, path: Path, table: pd.DataFrame, sample: str, read) -> None:
     """Reads a table of a study, then as it would be with another digit, and without its seal."""
-    save_csv(study.marked(table), path)
+    save_csv(study.marked(table, sample), path)
     read(study)
     text = path.read_text()
     path.write_text(text.replace("0.", "1.", 1))
@@ -83,9 +91,11 @@ def require_a_sealed_table(study, path: Path, table: pd.DataFrame, read) -> None
     path.write_text(text.replace("lttune-sha256:", ""))
     assert refusal(lambda: read(study)).startswith(f"{path} lacks its checksum: move it away; ")
     # Of a version before there were seals, and of one before it named the study.
-    for earlier in (table.assign(study_id=ONE), table):
+    for earlier in (table.assign(study_id=ONE, sample=sample), table.assign(sample=sample)):
         earlier.to_csv(path, index=False)
         read(study)
+    table.to_csv(path, index=False)
+    read(older(study))
 
 
 def test_saved_importances_of_another_study_are_refused(study, found, capsys):
@@ -110,13 +120,13 @@ def test_a_changed_digit_is_damage_and_not_another_study(study, found):
     assert kept_importances([study]) == {}
 
 
-def test_a_figure_of_another_study_is_refused(study, drawn):
+def test_a_figure_of_another_study_is_refused(study, drawn, sample):
     path = study.folder / FIGURE
 
     def read(one):
         assert len(kept_importances([one])["test_accuracy"].strip) == drawn["density"].nunique()
 
-    require_a_sealed_table(study, path, drawn, read)
+    require_a_sealed_table(study, path, drawn, sample, read)
     drawn.assign(study_id=OTHER).to_csv(path, index=False)
     expected = is_of_another(path, study, "report")
     assert refusal(lambda: kept_importances([study])) == expected
@@ -128,7 +138,7 @@ def test_the_figure_says_of_which_study_it_is(study, found):
     assert "study_id" not in importance_figure(study, "", found).table
 
 
-def test_a_table_of_other_importances_of_another_study_is_refused(study):
+def test_a_table_of_other_importances_of_another_study_is_refused(study, sample):
     path = study.folder / "figures" / OPTUNA
     table = pd.DataFrame(
         {
@@ -147,11 +157,11 @@ def test_a_table_of_other_importances_of_another_study_is_refused(study):
         (group,) = optuna_rows(one)
         assert [row["factor"] for row in group["rows"]] == ["train.lr", "train.batch_size"]
 
-    require_a_sealed_table(study, path, table, read)
+    require_a_sealed_table(study, path, table, sample, read)
     table.assign(study_id=OTHER).to_csv(path, index=False)
     assert refusal(lambda: optuna_rows(study)) == is_of_another(path, study, "importance")
     for name, value in (("n", "inf"), ("n", "1e400"), ("rank", "inf"), ("importance", "much")):
-        save_csv(study.marked(table.astype(object).assign(**{name: value})), path)
+        save_csv(study.marked(table.astype(object).assign(**{name: value}), sample), path)
         text = refusal(lambda: optuna_rows(study))
         assert text.startswith(f"{path} is no table of lttune importance: ")
 
@@ -166,15 +176,15 @@ def test_a_table_of_other_importances_of_another_study_is_refused(study):
         ("density", "dense"),
     ],
 )
-def test_a_figure_without_numbers_is_told(study, drawn, name, value):
+def test_a_figure_without_numbers_is_told(study, drawn, sample, name, value):
     path = study.folder / FIGURE
-    save_csv(study.marked(drawn.astype(object).assign(**{name: value})), path)
+    save_csv(study.marked(drawn.astype(object).assign(**{name: value}), sample), path)
     text = refusal(lambda: kept_importances([study]))
     assert text.startswith(f"{path} cannot be read: ")
 
 
 @pytest.mark.parametrize("column", ["status", "reason", "trajectories", "floor"])
-def test_a_figure_without_a_column_is_told(study, drawn, column):
+def test_a_figure_without_a_column_is_told(study, drawn, sample, column):
     path = study.folder / FIGURE
-    save_csv(study.marked(drawn.drop(columns=column)), path)
+    save_csv(study.marked(drawn.drop(columns=column), sample), path)
     assert column in refusal(lambda: kept_importances([study]))

@@ -10,10 +10,11 @@ from planted import claim, question, registry, words
 from scipy import stats
 
 from analysis.claims import of_studies
-from analysis.claims.networks.shares import Kept
 from analysis.claims.of_studies import kept_importances
 from analysis.frame import load
 from analysis.importance import saved
+from analysis.tables.design.current import sample_digest
+from analysis.tables.design.points import design_sample
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results" / "sensitivity"
 
@@ -79,15 +80,18 @@ def test_what_was_not_estimated_is_not_tested(study):
     assert found["reason"].startswith("No importances were estimated.")
 
 
-def test_the_saved_file_counts_before_the_figure(study, monkeypatch):
+def test_the_saved_file_counts_before_the_figure(study):
     of_figure = kept_importances([load(study)])["test_accuracy"]
     swapped = of_figure.table.replace(
         {"factor": {"train.lr": "train.batch_size", "train.batch_size": "train.lr"}}
     )
-    kept = Kept(table=swapped, strip=of_figure.strip)
-    # A file that is whole has the digest that its own key is part of.
-    monkeypatch.setattr(saved, "find", lambda path, key: kept if key == "whole" else None)
+    now = load(study)
+    sample = sample_digest(now, design_sample(now))
+    strip = of_figure.strip
+    tables = dict.fromkeys(saved.FRAMES, pd.DataFrame()) | {"table": swapped, "strip": strip}
+    found = saved.Importances(**tables, sample=sample, ended="", divergence="")
     asks = registry(claim(asked("train.batch_size", "train.lr")))
-    for key, word in (("whole", "supported"), ("damaged", "contradicted")):
-        (study / saved.NAME).write_text(f'{{"key": "{key}"}}')
-        assert words(of_studies([load(study)], asks)) == [word]
+    saved.save(study / saved.NAME, "of no matter", found)
+    assert words(of_studies([load(study)], asks)) == ["supported"]
+    (study / saved.NAME).write_text("{")
+    assert words(of_studies([load(study)], asks)) == ["contradicted"]

@@ -1,7 +1,9 @@
 """Importances in a study's folder: estimated once, and never read where they do not belong."""
 
 import dataclasses
+import hashlib
 import json
+import re
 from functools import partial
 
 import pandas as pd
@@ -14,6 +16,8 @@ from analysis.importance.by_density import ImportanceCurves
 from analysis.report import write as report
 from analysis.tables.design import importance as design_importance
 from analysis.tables.design import points as design_points
+from lttune.errors import RefusedError
+from lttune.store.sealed import FILES_SCHEMA, seal
 
 TABLE = pd.DataFrame({"factor": ["lr", "inert"], "first": [0.1 + 0.2, float("nan")]})
 TABLE = TABLE.assign(detected=[True, False], density=[1.0, 0.8])
@@ -21,6 +25,7 @@ STRIP = pd.DataFrame({"density": [1.0], "status": ["ok"], "trajectories": [20], 
 NOTHING = pd.DataFrame()
 FOUND = saved.Importances(
     **dict.fromkeys(saved.FRAMES, NOTHING) | {"table": TABLE, "strip": STRIP},
+    sample="",
     ended="at density 0.2",
     divergence="3 of 20",
 )
@@ -119,6 +124,30 @@ def test_a_damaged_file_is_as_good_as_none(tmp_path):
         path.write_text(text)
         assert saved.find(path, "k") is None
     path.write_bytes(b"\xff\xfe\x00")
+    assert saved.find(path, "k") is None
+
+
+def test_a_file_of_a_newer_lttune_is_refused_and_stays(tmp_path):
+    path = tmp_path / saved.NAME
+    saved.save(path, "k", FOUND)
+    text = path.read_text().replace(f'"schema": {FILES_SCHEMA}', f'"schema": {FILES_SCHEMA + 1}')
+    blank = re.sub(r"(lttune-sha256:)[0-9a-f]{64}", r"\g<1>" + "0" * 64, text)
+    path.write_bytes(seal(blank.encode()))
+    with pytest.raises(RefusedError, match="was written by a newer lttune"):
+        saved.find(path, "k")
+
+
+def test_a_file_of_a_version_before_it_had_a_seal_is_read(tmp_path):
+    path = tmp_path / saved.NAME
+    saved.save(path, "k", FOUND, "a" * 64)
+    values = json.loads(path.read_text())
+    values = {n: v for n, v in values.items() if n not in ("schema", "seal", "sample")}
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps({**values, "digest": digest}))
+    found = saved.find(path, "k", "a" * 64)
+    pd.testing.assert_frame_equal(found.strip, FOUND.strip)
+    assert found.sample == ""
+    path.write_text(json.dumps({**values, "ended": "changed", "digest": digest}))
     assert saved.find(path, "k") is None
 
 

@@ -226,7 +226,9 @@ SHARES = pd.DataFrame(
 
 def test_shares_are_those_of_the_nearest_estimate():
     frames = dict.fromkeys(FRAMES, SHARES[:0]) | {"strip": STRIP}
-    design = Importances(**frames | {"table": SHARES, "ended": "too few", "divergence": ""})
+    design = Importances(
+        **frames | {"table": SHARES, "ended": "too few", "divergence": "", "sample": ""}
+    )
     found = shares_by_density(design, [1.0, 0.8, 0.64, 0.512, 0.4096, 0.2])
     assert found["factors"] == ["a", "b"]
     levels = found["levels"]
@@ -239,7 +241,7 @@ def test_shares_are_those_of_the_nearest_estimate():
     assert levels[4]["bars"] is None
     assert levels[4]["text"].endswith("not known, responses are one number.")
     assert levels[5] == {"bars": None, "text": "At 20.0 %: not known, too few."}
-    nothing = Importances(**frames, ended="", divergence="")
+    nothing = Importances(**frames, sample="", ended="", divergence="")
     assert shares_by_density(nothing, [1.0]) is None
 
 

@@ -46,7 +46,9 @@ def shares(*densities: float, **factors: tuple[float, float, float, bool]) -> Im
     )
     changes = pd.DataFrame({"factor": ["train.lr"], "density": [float("nan")]})
     known = {"table": pd.DataFrame(rows), "strip": pd.DataFrame(strip), "ranks": ranks}
-    return Importances(**empty | known | {"changes": changes, "ended": "", "divergence": ""})
+    return Importances(
+        **empty | known | {"changes": changes, "sample": "", "ended": "", "divergence": ""}
+    )
 
 
 DESIGN = shares(

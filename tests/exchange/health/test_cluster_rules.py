@@ -16,9 +16,9 @@ FILES = [path.name for path in sorted(OURS.iterdir()) if path.suffix in (".yaml"
 RULES = {
     name: rules
     for names, rules in (
-        (("aws.yaml", "gcp.yaml", "onprem.yaml"), launcher.RULES),
-        (("kuberay-rayjob.yaml",), kuberay.RULES),
-        (("slurm.sbatch", "slurm-array.sbatch"), batch.RULES),
+        (("aws.yaml", "gcp.yaml", "onprem.yaml"), launcher.LAUNCHER_RULES),
+        (("kuberay-rayjob.yaml",), kuberay.RAYJOB_RULES),
+        (("slurm.sbatch", "slurm-array.sbatch"), batch.BATCH_RULES),
     )
     for name in names
 }
@@ -210,8 +210,8 @@ def test_every_rule_of_a_kind_is_broken_by_something():
     broken = {(RULES[name], what) for name, *_, what, _ in PLANTED}
     # Those of the launcher that were there before have tests of their own.
     older = {"how Ray is started", "who may run code", "the dashboard", "who may log in", "secrets"}
-    for rules in (launcher.RULES, kuberay.RULES, batch.RULES):
-        known = older if rules is launcher.RULES else {"who may connect"}
+    for rules in (launcher.LAUNCHER_RULES, kuberay.RAYJOB_RULES, batch.BATCH_RULES):
+        known = older if rules is launcher.LAUNCHER_RULES else {"who may connect"}
         unbroken = {what for what, *_ in rules} - {what for of, what in broken if of is rules}
         assert unbroken <= known
 

@@ -112,18 +112,18 @@ def test_other_data_than_a_study_was_run_on_are_a_fault(tmp_path):
         for name in ("train_x", "train_y", "test_x", "test_y")
     }
     path = tmp_path / "mine.npz"
-    npz.write(path, arrays)
+    npz.write_sealed(path, arrays)
     lottery = stored_study.digits_study.LOTTERY.override({"data.name": str(path)})
     study = stored_study.make(tmp_path / "results", lottery)
     assert told(needed(study)) == {f"data: {path}": ("", 0)}
-    npz.write(path, {**arrays, "test_y": arrays["test_y"][::-1]})
+    npz.write_sealed(path, {**arrays, "test_y": arrays["test_y"][::-1]})
     (found,) = needed(study)
     assert (found.trouble, found.exit_code) == ("it is not what the study was run on", 4)
     assert found.mend.startswith("put that back")
     path.unlink()
     (found,) = needed(study)
     assert (found.mend, found.exit_code) == ("put it back as it was", 4)
-    npz.write(path, arrays)
+    npz.write_sealed(path, arrays)
     assert told(needed(study)) == {f"data: {path}": ("", 0)}
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import pytest
-from drivers import BRIEF, script
+from drivers import BRIEF, read_until, script
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
@@ -55,17 +55,6 @@ conductor.run_trials = run_trials
 sys.exit(main(STUDY, report, ""))
 """
 """A study whose trials and whose report take for ever."""
-
-
-def read_until(process: subprocess.Popen[str], word: str) -> list[str]:
-    """Returns the lines that a process prints before one that is a word."""
-    assert process.stdout
-    lines: list[str] = []
-    for line in process.stdout:
-        if line == f"{word}\n":
-            return lines
-        lines.append(line)
-    raise AssertionError((lines, process.communicate()))
 
 
 @pytest.mark.parametrize("name", SIGNALS)

@@ -27,9 +27,10 @@ class Race:
         self.scheduler, self._is_own = SearchHalving(objective), objective.is_own
         self._trials: dict[str, Any] = {}
 
-    def report(self, name: str, at: float, accuracy: float, phase: str = "search") -> str:
+    def report(self, name: str, at: float, accuracy: float, **config: Any) -> str:
         if name not in self._trials:
-            self._trials[name] = SimpleNamespace(trial_id=name, config={"phase": phase})
+            config = {"phase": "search", **config}
+            self._trials[name] = SimpleNamespace(trial_id=name, config=config)
             self.scheduler.on_trial_add(None, self._trials[name])
         # Accuracy of trials that are judged by something else says nothing.
         known = {"val_accuracy": 0.5, "so_far": accuracy}
@@ -66,12 +67,19 @@ def test_a_trial_that_prunes_faster_is_judged_at_the_same_density():
     assert race.run("once", *worse) == [CONTINUE, STOP]
 
 
-@pytest.mark.parametrize("phase", ["anchor", "sweep", "design", "random", "confirm"])
-def test_trials_of_other_phases_never_stop_and_judge_nobody(phase):
+@pytest.mark.parametrize(
+    "config",
+    [
+        *({"phase": p} for p in ("anchor", "sweep", "design", "random", "confirm")),
+        {"rebuilt": True},
+    ],
+    ids=lambda config: str(*config.values()),
+)
+def test_trials_that_ended_and_those_of_other_phases_never_stop_and_judge_nobody(config):
     race = Race()
-    assert race.run("other", *flat(0.99, 0, 2, 4), phase=phase) == [CONTINUE] * 3
+    assert race.run("other", *flat(0.99, 0, 2, 4), **config) == [CONTINUE] * 3
     assert race.run("first", *flat(0.5, 0, 2, 4)) == [CONTINUE] * 3
-    assert race.run("last", *flat(0.1, 0, 2, 4), phase=phase) == [CONTINUE] * 3
+    assert race.run("last", *flat(0.1, 0, 2, 4), **config) == [CONTINUE] * 3
 
 
 def test_by_ticket_density_trials_are_judged_by_what_they_lost():

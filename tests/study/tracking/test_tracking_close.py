@@ -60,6 +60,16 @@ class TestClose:
         assert said.endswith("there was no time.")
         assert 1.1 < seconds < 1.5
 
+    def test_who_is_urged_while_it_waits_waits_no_longer(self, store, monkeypatch):
+        monkeypatch.setattr("lttune.study.tracking.tracker._URGENT_S", 0.3)
+        store.seconds = 0.1
+        tracker, clock = Tracker("databricks", "slow"), time.perf_counter()
+        for number in range(100):
+            tracker.end_trial(number, "FINISHED", {})
+        said = tracker.close(60, lambda: time.perf_counter() - clock > 0.5)
+        assert said.endswith("there was no time.")
+        assert 0.8 < time.perf_counter() - clock < 1.6
+
     def test_nothing_moves(self, store):
         store.seconds = 3
         said, seconds = self.close(entries=5, timeout_s=0.3)

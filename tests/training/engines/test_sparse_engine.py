@@ -41,16 +41,6 @@ from lttune.training.engines.sparse.plan import Plan
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.fixture(scope="module")
-def examples():
-    return resident(load("digits"))[0]
-
-
-@pytest.fixture(scope="module")
-def network():
-    return build(ModelConfig(name="lenet-150-70-20"), (8, 8), 10)
-
-
 @pytest.mark.parametrize("config", OPTIMIZERS, ids=NAMES)
 @pytest.mark.parametrize("density", DENSITIES)
 @pytest.mark.parametrize("size", [1, 7, 60, 64, 100, 130])

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from lttune.config import ModelConfig
-from lttune.data import load
-from lttune.data.resident import Examples, resident
+from lttune.data.resident import Examples
 from lttune.models import build, masks
 from lttune.training.engines.torch import TorchEngine
 
@@ -21,16 +20,6 @@ from lttune.training.engines.sparse.plan import Plan
 
 # The first use on a machine compiles for about half a minute.
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture(scope="module")
-def examples():
-    return resident(load("digits"))[0]
-
-
-@pytest.fixture(scope="module")
-def network():
-    return build(ModelConfig(name="lenet-150-70-20"), (8, 8), 10)
 
 
 @pytest.mark.parametrize("density", DENSITIES)

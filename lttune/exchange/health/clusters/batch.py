@@ -9,7 +9,7 @@ from lttune.exchange.health.clusters.file import (
     TOKEN_MODE,
     WHO_CONNECTS,
     ClusterFile,
-    Rule,
+    FileRule,
 )
 
 _COMMENT = re.compile(r"^#(?!SBATCH\b).*$|\s#\s.*$", re.MULTILINE)
@@ -51,7 +51,7 @@ def _without_folder(file: ClusterFile) -> str:
     return f"--out {alone} is another folder on each node" if alone else ""
 
 
-RULES: tuple[Rule, ...] = (
+BATCH_RULES: tuple[FileRule, ...] = (
     WHO_CONNECTS,
     TOKEN_MODE,
     (

@@ -26,7 +26,7 @@ class ClusterFile:
     """What runs a study, empty if the file runs none."""
 
 
-Rule = tuple[str, Callable[[ClusterFile], str], str]
+FileRule = tuple[str, Callable[[ClusterFile], str], str]
 """What is looked at, what is wrong with it in a file (empty if nothing is), and the mend."""
 
 _KEY = re.compile(r"-----BEGIN|\b(AKIA|ASIA)[0-9A-Z]{16}\b|RAY_AUTH_TOKEN\s*=", re.IGNORECASE)
@@ -46,7 +46,7 @@ def at(tree: Any, *path: str) -> Any:
     return tree
 
 
-def listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """Returns a list as it is, and an empty one for everything else."""
     return value if isinstance(value, list) else []
 
@@ -108,17 +108,17 @@ def _lost_store(file: ClusterFile) -> str:
     return ""
 
 
-WHO_CONNECTS: Rule = (
+WHO_CONNECTS: FileRule = (
     "who may connect",
     _anywhere,
     "name the addresses that need it, and use an ssh tunnel",
 )
-TOKEN_MODE: Rule = (
+TOKEN_MODE: FileRule = (
     "who may run code",
     _without_token,
     "write `export RAY_AUTH_MODE=token;` before each `ray start`",
 )
-EVERYWHERE: tuple[Rule, ...] = (
+EVERYWHERE: tuple[FileRule, ...] = (
     (
         "Ray's version",
         _version,

@@ -10,10 +10,10 @@ from lttune.exchange.health.clusters.file import (
     EVERYWHERE,
     WHO_CONNECTS,
     ClusterFile,
-    Rule,
+    FileRule,
+    as_list,
     at,
     lies_in,
-    listed,
     other_ray,
     texts_in,
 )
@@ -40,15 +40,15 @@ def _pods(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yields head and workers, and what their pods are to be like."""
     cluster = at(config, "spec", "rayClusterSpec")
     yield "the head", at(cluster, "headGroupSpec", "template", "spec")
-    for group in listed(at(cluster, "workerGroupSpecs")):
+    for group in as_list(at(cluster, "workerGroupSpecs")):
         yield f"group {at(group, 'groupName')!r}", at(group, "template", "spec")
 
 
 def _mounted(pod: Any) -> Iterator[str]:
     """Yields where Ray's container has volumes that pods on several machines share."""
-    volumes = listed(at(pod, "volumes"))
+    volumes = as_list(at(pod, "volumes"))
     names = [at(one, "name") for one in volumes if any(at(one, kind) for kind in _ALL_SEE)]
-    for one in listed(at(_container(pod), "volumeMounts")):
+    for one in as_list(at(_container(pod), "volumeMounts")):
         folder = at(one, "mountPath")
         if at(one, "name") in names and isinstance(folder, str):
             yield folder
@@ -56,7 +56,7 @@ def _mounted(pod: Any) -> Iterator[str]:
 
 def _container(pod: Any) -> Any:
     """Returns the one that runs Ray: the first."""
-    return next(iter(listed(at(pod, "containers"))), None)
+    return next(iter(as_list(at(pod, "containers"))), None)
 
 
 def _without_token(file: ClusterFile) -> str:
@@ -71,7 +71,7 @@ def _open_ports(file: ClusterFile) -> str:
     if at(head, "enableIngress"):
         return "enableIngress opens the dashboard beyond Kubernetes"
     for name, pod in _pods(file.config):
-        ports = listed(at(_container(pod), "ports"))
+        ports = as_list(at(_container(pod), "ports"))
         if at(pod, "hostNetwork") or any(at(one, "hostPort") for one in ports):
             return f"{name} listens on its machine's own addresses"
     return ""
@@ -99,7 +99,7 @@ def _without_folder(file: ClusterFile) -> str:
     return "" if found else f"--out {out[-1]} is in no volume that head and workers share"
 
 
-RULES: tuple[Rule, ...] = (
+RAYJOB_RULES: tuple[FileRule, ...] = (
     ("who may run code", _without_token, "write `authOptions: {mode: token}` in rayClusterSpec"),
     WHO_CONNECTS,
     (

@@ -12,9 +12,9 @@ from lttune.exchange.health.clusters.file import (
     TOKEN_MODE,
     WHO_CONNECTS,
     ClusterFile,
-    Rule,
+    FileRule,
+    as_list,
     at,
-    listed,
     texts_in,
 )
 from lttune.exchange.health.exposure import secret_finding
@@ -47,7 +47,7 @@ def launcher_file(config: Mapping[str, Any]) -> ClusterFile:
 
 
 def _commands(config: Mapping[str, Any], name: str) -> list[str]:
-    return [one for one in listed(config.get(name)) if isinstance(one, str)]
+    return [one for one in as_list(config.get(name)) if isinstance(one, str)]
 
 
 def launcher_findings(file: ClusterFile) -> Iterator[Inspection]:
@@ -61,7 +61,8 @@ def launcher_findings(file: ClusterFile) -> Iterator[Inspection]:
     key, mounts = at(file.config, "auth", "ssh_private_key"), at(file.config, "file_mounts")
     sources = mounts.values() if isinstance(mounts, Mapping) else ()
     named = [one for one in sources if isinstance(one, str) and _SECRET.search(Path(one).name)]
-    for name in sorted({*named, *([key] if isinstance(key, str) else [])}):
+    files: list[str] = [*([key] if isinstance(key, str) else []), *named]
+    for name in sorted(set(files)):
         yield from secret_finding("given to nodes:", name)
 
 
@@ -125,7 +126,7 @@ def _without_file(file: ClusterFile) -> str:
     return "" if any(map(_TOKEN_FILE.search, names)) else "no node gets one, so that no Ray starts"
 
 
-RULES: tuple[Rule, ...] = (
+LAUNCHER_RULES: tuple[FileRule, ...] = (
     WHO_CONNECTS,
     ("how Ray is started", _default_starts, "take the commands of studies/cluster/onprem.yaml"),
     TOKEN_MODE,

@@ -1,0 +1,105 @@
+"""What was estimated before a study grew is no answer to its records now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from planted import claim, question, registry
+from sample_sweeps import design_study
+
+from analysis.claims import of_studies
+from analysis.claims.of_studies import FIGURE, kept_importances
+from analysis.figures.design.importance import importance_figure
+from analysis.frame import load
+from analysis.importance import ImportanceCurves, saved
+from analysis.importance.by_density import STRIP
+from analysis.report.rows.importance import OPTUNA, optuna_rows
+from analysis.tables.design import importance as design_importance
+from lttune.__main__ import main
+from lttune.records import schema
+from lttune.records.spreadsheet import save_csv
+from lttune.store.sealed import read_object, write_object
+
+RESULTS = Path(__file__).parents[3] / "docs" / "results" / "sensitivity"
+FEW, MANY = 20, 24
+"""Points of the design, before and after it grew."""
+SINCE = "of other records than the study has now: `lttune"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Has the numbers of a real study stand for the estimate, which takes seconds."""
+    drawn = pd.read_csv(RESULTS / "figures" / "importance.csv")
+    strip = drawn.drop_duplicates("density").assign(reason="")[STRIP]
+    table = drawn.drop(columns=[name for name in STRIP if name != "density"])
+    curves = ImportanceCurves(
+        table=table, strip=strip, missing=pd.DataFrame(), ended="", estimates={}
+    )
+    monkeypatch.setattr(design_importance, "importance_by_density", lambda *_: curves)
+    monkeypatch.setattr(design_importance, "TABLE_DENSITIES", ())
+
+
+def grown(folder: Path, points: int):
+    """Returns the study with so many points; it keeps its name as it grows."""
+    design_study(folder, points)
+    for name in ("study.json", "trials.json"):
+        write_object(folder / name, read_object(folder / name) | {"study_id": "a" * 64})
+    rows = schema.read(folder / "records.parquet")
+    schema.write(folder / "records.parquet", rows, study_id="a" * 64)
+    (folder / "figures").mkdir(exist_ok=True)
+    return load(folder)
+
+
+def verdict(study):
+    asks = question(
+        measure="importance",
+        reads="test_accuracy",
+        cells=[],
+        form="matters_more",
+        factors=["train.lr", "train.batch_size"],
+        densities=[0.168],
+    )
+    row = of_studies([study], registry(claim(asks))).iloc[0]
+    return row["verdict"], row["reason"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_claims_are_not_judged_by_importances_from_before_a_study_grew(tmp_path, capsys):
+    study = grown(tmp_path, FEW)
+    design_importance.importance_tables(study)
+    assert verdict(study)[0] == "supported"
+    study = grown(tmp_path, MANY)
+    told = f"{tmp_path}/importance.json is {SINCE} report {tmp_path}` makes it anew."
+    word, reason = verdict(study)
+    assert (word, reason.startswith(told)) == ("not tested", True), reason
+    assert main(["claims", "check", str(tmp_path)]) == 0
+    assert "Traceback" not in capsys.readouterr().err
+    # The report estimates them anew before it judges.
+    design_importance.importance_tables(study)
+    assert verdict(study)[0] == "supported"
+
+
+@pytest.mark.usefixtures("quick")
+def test_nor_by_the_figure_from_before(tmp_path):
+    study = grown(tmp_path, FEW)
+    found = design_importance.importance_tables(study)
+    table = importance_figure(study, "", found).table
+    save_csv(table, tmp_path / FIGURE)
+    (tmp_path / saved.NAME).unlink()
+    assert verdict(study)[0] == "supported"
+    study = grown(tmp_path, MANY)
+    assert verdict(study)[0] == "not tested"
+    assert f"{tmp_path / FIGURE} is {SINCE} report " in kept_importances([study])["test_accuracy"]
+    # As lttune wrote it before a file named its sample.
+    table.drop(columns=["sample", "seal"]).to_csv(tmp_path / FIGURE, index=False)
+    assert f"{tmp_path / FIGURE} may be {SINCE} " in kept_importances([study])["test_accuracy"]
+
+
+def test_a_report_does_not_show_other_importances_from_before(tmp_path):
+    study = grown(tmp_path, FEW)
+    assert main(["importance", str(tmp_path)]) == 0
+    assert {group["n"] for group in optuna_rows(study)} == {FEW}
+    study = grown(tmp_path, MANY)
+    assert optuna_rows(study) == f"figures/{OPTUNA} is {SINCE} importance` makes it anew."
