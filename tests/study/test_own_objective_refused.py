@@ -75,7 +75,7 @@ def test_one_that_fails_later_fails_its_trials_in_a_line_each(gain_copy):
     flags = ("--name", "late", "--objective.name", "late.py:late", "--phases", "anchor")
     code, said = run_gain(gain_copy, *flags)
     assert code == 1
-    why = "cannot be used on a trajectory of 4 levels: AssertionError: late"
+    why = "cannot be used on a trajectory of 4 levels: AssertionError: late (late.py, line 2)"
     (trial,) = read_json(gain_copy / "results/late/trials.json")["trials"]
     assert trial["state"] == "failed"
     assert trial["error"] == f"ConfigError: objective.name: late.py:late {why}"

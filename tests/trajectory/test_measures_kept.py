@@ -76,9 +76,8 @@ def test_one_that_fails_in_the_middle_fails_its_trial_with_the_reason(tmp_path):
     code = code_of(tmp_path, MEASURE, source)
     config = {**CONFIG, "lottery": SHORT.override({MEASURE: (code.name,)}).nested()}
     failed = reports(worker(tmp_path / "cells", stops=False, config=config, codes=[code]))[-1]
-    assert failed["error"] == (
-        f"ConfigError: train.measure: {code.name} cannot be used: AssertionError: late"
-    )
+    why = "cannot be used: AssertionError: late (own.py, line 2)"
+    assert failed["error"] == f"ConfigError: train.measure: {code.name} {why}"
 
 
 def test_who_only_reads_walks_a_measured_trajectory_without_its_code(tmp_path, monkeypatch):

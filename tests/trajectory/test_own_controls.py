@@ -222,9 +222,8 @@ def test_one_that_fails_in_the_middle_fails_its_trial_with_the_reason(tmp_path):
     code = code_of(tmp_path, CONTROL_SETTING, source)
     config = {**CONFIG, "controls": [code.name]}
     failed = reports(worker(tmp_path / "cells", stops=False, config=config, codes=[code]))[-1]
-    assert failed["error"] == (
-        f"ConfigError: controls: {code.name} cannot be used: AssertionError: late"
-    )
+    why = "cannot be used: AssertionError: late (own.py, line 2)"
+    assert failed["error"] == f"ConfigError: controls: {code.name} {why}"
 
 
 def test_what_stands_where_weights_are_pruned_is_not_read(tmp_path):

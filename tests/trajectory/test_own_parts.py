@@ -135,9 +135,8 @@ def test_a_criterion_that_fails_in_the_middle_fails_its_trial_with_the_reason(tm
     code = code_of(tmp_path, CRITERION, MAGNITUDE.replace("    return", fails))
     config = {**CONFIG, "lottery": TINY.override({CRITERION: code.name}).nested()}
     failed = reports(worker(tmp_path / "cells", stops=False, config=config, codes=[code]))[-1]
-    assert failed["error"] == (
-        f"ConfigError: prune.criterion: {code.name} cannot be used: AssertionError: late"
-    )
+    why = "cannot be used: AssertionError: late (own.py, line 3)"
+    assert failed["error"] == f"ConfigError: prune.criterion: {code.name} {why}"
 
 
 def test_a_file_that_is_changed_is_another_part(tmp_path):
