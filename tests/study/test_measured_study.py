@@ -210,9 +210,8 @@ def test_one_that_fails_in_mid_study_fails_its_trials_with_one_line(copy):
     assert run_parts(copy, *flags)[0] == 1
     (trial,) = read_object(Path("results/late/trials.json"))["trials"]
     assert trial["state"] == "failed"
-    assert trial["error"] == (
-        "ConfigError: train.measure: late.py:late cannot be used: AssertionError: no trunk"
-    )
+    why = "cannot be used: AssertionError: no trunk (late.py, line 2)"
+    assert trial["error"] == f"ConfigError: train.measure: late.py:late {why}"
 
 
 def test_what_is_measured_is_the_same_for_all_trials(copy):
