@@ -48,6 +48,7 @@ def shoot(page: Page, address: str, study: str, folder: Path) -> list[Path]:
 
     mlflow_page.open_study(page, address, study)
     mlflow_page.open_view(page, "Factors")
+    mlflow_page.trials(page)  # They come a while after the view.
     picture("trials")
     mlflow_page.show(page, "CHART")
     expect(page.locator(".scatterlayer")).not_to_have_count(0)

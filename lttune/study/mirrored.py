@@ -161,10 +161,13 @@ class TrackedStudy:
         return self._folder / Path(words[1] if len(words) > 1 else "study.py").name
 
     def _views(self) -> list[View]:
-        trials, objective = self._trials, self._objective
+        trials, objective, base = self._trials, self._objective, self._lottery.flat()
         # A dictionary keeps the order, which a set would not.
-        varied = [*self._sheet["space"], *(p for t in trials for p in t.hparams)]
-        factors = dict.fromkeys(path for path in varied if path not in DEPTH)
+        given = dict.fromkeys(path for trial in trials for path in trial.hparams)
+        # A sweep names what is the base's own too.
+        values = {p: {repr(t.hparams.get(p, base.get(p))) for t in trials} for p in given}
+        varied = [path for path, found in values.items() if found - {repr(base.get(path))}]
+        factors = dict.fromkeys(p for p in (*self._sheet["space"], *varied) if p not in DEPTH)
         controls = dict.fromkeys(branch_name(name) for t in trials for name in t.controls)
         best, ascending = metric_of(objective.measures[0]), objective.directions[0] == "minimize"
         return views(factors, best, ascending, list(controls))

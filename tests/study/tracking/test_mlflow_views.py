@@ -61,7 +61,8 @@ def test_a_view_fits_into_a_tag(factors, controls):
 
 
 def test_how_deep_a_trajectory_goes_is_no_factor(tmp_path):
-    hparams = {"train.momentum": 0.5, "levels": 1, "min_density": 0.5}
+    # What is the base's own is none either.
+    hparams = {"train.momentum": 0.5, "levels": 1, "min_density": 0.5, "train.warmup": 0}
     trial = Trial(0, "sweep", "", hparams, [0], [])
     known = sheet(SMOKE, STUDY, load("digits"), "torch")
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", "digits")
@@ -69,5 +70,6 @@ def test_how_deep_a_trajectory_goes_is_no_factor(tmp_path):
     assert tracker.close(0) == ""
     columns = " ".join(column for view in offered for column in view.columns)
     assert "train.momentum" in columns
+    assert "warmup" not in columns
     assert "levels" not in columns
     assert "min_density" not in columns
