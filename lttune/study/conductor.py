@@ -129,6 +129,7 @@ class Conductor:
         study_id = self._sheet.get("study_id")
         listing = folder / "trials.json"
         self._ledger = Ledger.open(listing, study_id)
+        self._wall_before = self._ledger.wall_s
         require_trials(listing, self._ledger.trials, config.lottery, config.objective)
         self._tables = Tables(folder, config.name, study_id)
         self._tables.read(self._ledger)
@@ -263,7 +264,7 @@ class Conductor:
         for trial in self._ledger.trials:
             if trial.state == "running":
                 trial.state = "waiting"
-        self._ledger.save()
+        self._save_time()
         self._tables.write()
         _LOG.info("writing the report")
         page = self._report(self._config.folder)
@@ -278,9 +279,7 @@ class Conductor:
         self._tracked.finish("KILLED" if interrupted else status)
         missing = self._close_tracker(15 if interrupted or self._limit else 60)
         _LOG.info("")
-        if self._ran:
-            self._ledger.wall_s += time.monotonic() - self._began
-            self._ledger.save()
+        self._save_time()
         return Outcome(
             exit_code=TIME_IS_UP if left_out else int(not self._ledger.finished),
             report=page,
@@ -288,6 +287,12 @@ class Conductor:
             not_tracked=missing,
             left_out=left_out,
         )
+
+    def _save_time(self) -> None:
+        """Saves the ledger with the time so far: a report may fail, or be ended."""
+        if self._ran:
+            self._ledger.wall_s = self._wall_before + time.monotonic() - self._began
+        self._ledger.save()
 
     def _close_tracker(self, timeout_s: float) -> str:
         before = self._interrupts.first

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from digits_place import Place, empty_database
+from digits_place import StudyPlace, empty_database
 from drivers import BRIEF, read_until, script
 
 from lttune.store.sealed import read_object
@@ -49,9 +49,9 @@ MOMENTS = {
 """Where a signal comes -> which, and what MLflow then has of the study."""
 
 
-def study_at(moment: str, root: Path) -> tuple[Place, subprocess.Popen[str]]:
+def study_at(moment: str, root: Path) -> tuple[StudyPlace, subprocess.Popen[str]]:
     (root / "mlflow.db").write_bytes(empty_database())
-    place = Place(root)
+    place = StudyPlace(root)
     process = script(ENDING.format(moment=moment), *place.flags, *BRIEF, cwd=root)
     read_until(process, moment)
     return place, process
@@ -81,3 +81,4 @@ def test_a_second_signal_leaves_the_report_unwritten(tmp_path):
     _, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (130, "lttune: interrupted\n")
     assert not (place.folder / "report.html").exists()
+    assert read_object(place.folder / "trials.json")["wall_s"] > 0

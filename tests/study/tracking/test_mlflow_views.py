@@ -62,7 +62,7 @@ def test_a_view_fits_into_a_tag(factors, controls):
 
 def test_how_deep_a_trajectory_goes_is_no_factor(tmp_path):
     # What is the base's own is none either.
-    hparams = {"train.momentum": 0.5, "levels": 1, "min_density": 0.5, "train.warmup": 0}
+    hparams = {"train.momentum": 0.5, "levels": 1, "min_density": 0.5, "train.warmup_steps": 0}
     trial = Trial(0, "sweep", "", hparams, [0], [])
     known = sheet(SMOKE, STUDY, load("digits"), "torch")
     tracker = Tracker(f"sqlite:///{tmp_path}/mlflow.db", "digits")
