@@ -58,9 +58,22 @@ def test_what_is_no_yaml_is_a_line(text, told):
 
 
 def test_what_is_merged_may_be_given_again_but_not_twice():
+    text = "a: &a {x: 1}\nb:\n  <<: &m {<<: *a, x: 2}\nc: *m"
+    assert parse_yaml(text.encode()) == yaml.safe_load(text)
     assert parse_yaml(b"a: &a {x: 1}\nb: {<<: *a, x: 2}")["b"] == {"x": 2}
     with pytest.raises(ValueError, match="'x' must be given once"):
         parse_yaml(b"a: &a {x: 1}\nb: {<<: *a, x: 2, x: 3}")
+
+
+def test_a_build_without_libyaml_says_the_same(monkeypatch):
+    class Plain(yaml.SafeLoader):
+        yaml_constructors = plain_yaml._Loader.yaml_constructors
+
+    monkeypatch.setattr(plain_yaml, "_Loader", Plain)
+    assert parse_yaml(b"a: 1e-3") == {"a": 1e-3}
+    for none in (b"a: \x00", b"\xff\xfe\x41", b"x: !!bool foo"):
+        with pytest.raises(ValueError, match=r".+"):
+            parse_yaml(none)
 
 
 @pytest.mark.parametrize("form", ["lists", "merges"])

@@ -38,7 +38,7 @@ def cluster_findings(path: Path) -> list[Inspection]:
     config = _parsed(path, data)
     if str(config.get("apiVersion")).startswith("ray.io/") and config.get("kind") == "RayJob":
         return _judged(kuberay.rayjob_file(config), kuberay.RAYJOB_RULES)
-    if "provider" in config:
+    if isinstance(config.get("provider"), dict):
         file = launcher.launcher_file(config)
         return [*_judged(file, launcher.LAUNCHER_RULES), *launcher.launcher_findings(file)]
     raise ConfigError(

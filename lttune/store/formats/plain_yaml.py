@@ -29,28 +29,34 @@ def parse_yaml(data: bytes) -> Any:
     Raises:
         ValueError: if it is no YAML, a key stands twice, or its aliases stand for too much.
     """
-    loader = _Loader(data)
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _require_room(node, most_memory(len(data)) // WRITTEN_BYTES)
-        return loader.construct_document(node)
     # What is tagged as something that it is not, such as !!bool of any other word, raises whatever
     # PyYAML comes to; 1:1:...:1.5, which YAML counts in sixties, may be beyond all numbers.
+    try:
+        loader = _Loader(data)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            # Before any is built: what is merged would be taken for a mapping's own.
+            for mapping in _mappings(node, most_memory(len(data)) // WRITTEN_BYTES):
+                _require_once(loader, mapping)
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
     except (
         *(yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError),
     ) as error:
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
-    finally:
-        loader.dispose()
 
 
-def _require_room(root: yaml.Node, most: int) -> None:
-    """Raises ``ValueError`` if a tree, written out, has more values and characters than ``most``.
+def _mappings(root: yaml.Node, most: int) -> list[yaml.MappingNode]:
+    """Returns the mappings of a tree, each once.
 
-    It does too if a part is a part of itself, or a text holds what is no character.
+    Raises:
+        ValueError: if the tree, written out, has more values and characters than ``most``, a part
+            is a part of itself, or a text holds what is no character.
     """
+    found: list[yaml.MappingNode] = []
     sizes, begun = dict[int, int](), set[int]()
     waiting = [(root, False)]
     while waiting:
@@ -68,7 +74,9 @@ def _require_room(root: yaml.Node, most: int) -> None:
             raise ValueError("one of its aliases stands for a part of itself")
         else:
             begun.add(id(node))
+            found += [node] if isinstance(node, yaml.MappingNode) else []
             waiting += [(node, True), *((one, False) for one in inside)]
+    return found
 
 
 def _inside(node: yaml.Node) -> list[yaml.Node]:
@@ -81,13 +89,16 @@ class _Loader(_Safe):
     """The safe loader, for which 1e-3 is a number and a key that stands twice an error."""
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+def _require_once(loader: _Loader, node: yaml.MappingNode) -> None:
     # A key may stand in what is merged as well: that is what merging is for.
     own = [key for key, _ in node.value if key.tag != _MERGE]
     counts = Counter(loader.construct_object(key, deep=True) for key in own)
     for key, count in counts.items():
         if count > 1:
             raise ValueError(f"line {node.start_mark.line + 1}: {key!r} must be given once")
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
     loader.flatten_mapping(node)
     return dict(loader.construct_pairs(node, deep=True))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from bounded import bounded
 
 from lttune.__main__ import main
 from lttune.exchange.health.cluster import cluster_findings
@@ -236,6 +237,33 @@ def test_a_rayjob_of_other_kinds_of_values_is_no_traceback(field, value, tmp_pat
     path = tmp_path / "job.yaml"
     path.write_text(yaml.safe_dump(config))
     assert main(["doctor", str(path)]) == 2
+
+
+@pytest.mark.parametrize("value", [5, "x", [1], [["x"]], {"a": 1}, None, [None]])
+@pytest.mark.parametrize("name", ["onprem.yaml", "aws.yaml", "gcp.yaml"])
+def test_a_launcher_file_of_other_kinds_of_values_is_no_traceback(name, value, tmp_path):
+    path = tmp_path / "cluster.yaml"
+    config = yaml.safe_load((OURS / name).read_text())
+    for field in config:
+        path.write_text(yaml.safe_dump({**config, field: value}))
+        code = main(["doctor", str(path)])
+        assert code in (0, 2, 5)
+        assert code or field != "head_start_ray_commands"
+
+
+def test_room_and_time_follow_the_bytes_of_a_script(tmp_path, capsys):
+    path = tmp_path / "job.sbatch"
+    path.write_text(f"A={'x' * 20_000}\n" + 2_000 * "echo $A\n" + "unset " * 20_000)
+    with bounded():
+        assert main(["doctor", str(path)]) == 2
+    config = yaml.safe_load((OURS / "onprem.yaml").read_text())
+    config["setup_commands"] = ["mount " * 20_000]
+    config["head_start_ray_commands"] = ["unset " * 20_000 + "; ray start --head"]
+    path = tmp_path / "cluster.yaml"
+    path.write_text(yaml.safe_dump(config))
+    with bounded():
+        assert main(["doctor", str(path)]) == 2
+    assert "started without a token" in capsys.readouterr().out
 
 
 def test_a_script_that_is_no_text_is_one_line(tmp_path, capsys):

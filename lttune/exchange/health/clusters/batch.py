@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from lttune.exchange.health.clusters.file import (
     EVERYWHERE,
+    OUT,
     TOKEN_MODE,
     WHO_CONNECTS,
     ClusterFile,
@@ -15,24 +17,38 @@ from lttune.exchange.health.clusters.file import (
 _COMMENT = re.compile(r"^#(?!SBATCH\b).*$|\s#\s.*$", re.MULTILINE)
 _VARIABLE = re.compile(r"^(\w+)=(\S+)", re.MULTILINE)
 _USED = re.compile(r"\$\{?(\w+)\}?")
-_OUT = re.compile(r"""--out[= ]["']?([^\s"')]+)""")
 _OWN = re.compile(r"(/tmp|/var/tmp|/dev/shm|\$\{?TMPDIR)\b")
 """Folders that each node has for itself."""
+LEAST_ROOM = 100_000
+"""Characters that the values of variables may have in a short script."""
 
 
 def batch_file(text: str) -> ClusterFile:
     """Returns what is looked at of a batch script."""
     code = _COMMENT.sub("", text)
     known = {name: value.strip("\"'") for name, value in _VARIABLE.findall(code)}
-    code = _USED.sub(lambda found: known.get(found[1], found[0]), code)
+    code = _with_values(code, known)
     return ClusterFile(
         config={},
         texts=[code],
         # With all that comes before it: what is exported once holds for all of them.
         starts=[code] if "ray start" in code else [],
-        shared=[one for one in _OUT.findall(code) if not _OWN.match(one)],
+        shared=[one for one in OUT.findall(code) if not _OWN.match(one)],
         study=code,
     )
+
+
+def _with_values(code: str, known: Mapping[str, str]) -> str:
+    """Returns a script with the values of its variables, as far as it grows to twice its length."""
+    room = max(len(code), LEAST_ROOM)
+
+    def value(found: re.Match[str]) -> str:
+        nonlocal room
+        text = known.get(found[1], found[0])
+        room -= len(text)
+        return text if room >= 0 else found[0]
+
+    return _USED.sub(value, code)
 
 
 def _without_cores(file: ClusterFile) -> str:
@@ -44,7 +60,7 @@ def _without_cores(file: ClusterFile) -> str:
 
 
 def _without_folder(file: ClusterFile) -> str:
-    out = _OUT.findall(file.study)
+    out = OUT.findall(file.study)
     if not out:
         return "the study has no --out: it would be in the folder that the job is sent from"
     alone = next((one for one in out if _OWN.match(one)), None)

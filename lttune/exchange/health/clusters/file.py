@@ -35,7 +35,10 @@ _ANYWHERE = re.compile(r"0\.0\.0\.0|(?<![\w:])::/0")
 _VERSION = re.compile(r"\bray(?:\[[\w,]*\])?==([\w.]+)|\brayproject/ray:(\d+(?:\.\d+)+)")
 _STORE = re.compile(r"""\bsqlite(?:\+pysqlite)?:///([^\s"'?;]+)""")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
-_MODE = re.compile(r"\bRAY_AUTH_MODE=[\"']?(\w*)|\bunset\s+(?:\w+\s+)*?RAY_AUTH_MODE\b")
+_ENDS = re.compile(r"[;&|\n]+")
+_MODE = re.compile(r"\bRAY_AUTH_MODE=[\"']?(\w*)")
+OUT = re.compile(r"""--out[= ]["']?([^\s"')]+)""")
+"""The folder of results that a command names."""
 _NAMES_STORE = re.compile(r"--tracking-uri\b|\bMLFLOW_TRACKING_URI\b")
 
 
@@ -62,6 +65,11 @@ def texts_in(tree: Any) -> Iterator[str]:
         elif isinstance(value, Mapping | list) and id(value) not in seen:
             seen.add(id(value))
             waiting += [*value, *value.values()] if isinstance(value, Mapping) else value
+
+
+def words_of(text: str) -> Iterator[list[str]]:
+    """Yields the words of each command of a line or a script, in time that follows its length."""
+    yield from (words for command in _ENDS.split(text) if (words := command.split()))
 
 
 def lies_in(path: str, folders: Sequence[str]) -> bool:
@@ -93,9 +101,20 @@ def _version(file: ClusterFile) -> str:
 
 def _without_token(file: ClusterFile) -> str:
     before = (_COMMENT.sub("", command).partition("ray start")[0] for command in file.starts)
-    # Of several the last one counts.
-    modes = (_MODE.findall(text)[-1:] for text in before)
-    return "" if all(mode == ["token"] for mode in modes) else "Ray is started without a token"
+    return (
+        "" if all(_mode(text) == "token" for text in before) else "Ray is started without a token"
+    )
+
+
+def _mode(text: str) -> str:
+    """Returns the last mode that commands set, empty if that is none."""
+    mode = ""
+    for words in words_of(text):
+        if words[0] in ("unset", "env") and "RAY_AUTH_MODE" in words:
+            mode = ""
+        for word in words:
+            mode = next(iter(_MODE.findall(word)), mode)
+    return mode
 
 
 def _lost_store(file: ClusterFile) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lttune.exchange.health.clusters.file import (
     EVERYWHERE,
+    OUT,
     WHO_CONNECTS,
     ClusterFile,
     FileRule,
@@ -18,7 +18,6 @@ from lttune.exchange.health.clusters.file import (
     texts_in,
 )
 
-_OUT = re.compile(r"--out[= ](\S+)")
 _ALL_SEE = ("persistentVolumeClaim", "nfs", "csi")
 """Kinds of volumes that pods on several machines can share."""
 _LIMITED = ("cpu", "memory")
@@ -92,7 +91,7 @@ def _without_resources(file: ClusterFile) -> str:
 
 
 def _without_folder(file: ClusterFile) -> str:
-    out = _OUT.findall(file.study)
+    out = OUT.findall(file.study)
     if not out:
         return "the study has no --out: its results end with the pod"
     found = lies_in(out[-1], file.shared) or out[-1] in file.shared

@@ -16,6 +16,7 @@ from lttune.exchange.health.clusters.file import (
     as_list,
     at,
     texts_in,
+    words_of,
 )
 from lttune.exchange.health.exposure import secret_finding
 from lttune.exchange.health.inspection import Inspection
@@ -27,7 +28,6 @@ _SECRET = re.compile(r"token|key|secret|credential|password|\.pem$", re.IGNORECA
 """In the names of files that hold one."""
 _GROUPS = frozenset(("SecurityGroupIds", "NetworkInterfaces"))
 """Fields of a node of AWS that name its security groups."""
-_MOUNTED = re.compile(r"\bmountpoint -q (/\S+)|\bmount\s[^|;&]*\s(/[^\s|;&]+)\s*$")
 _SETUPS = ("initialization_commands", "setup_commands")
 """Commands that every node runs."""
 _TOKEN_FILE = re.compile(r"(^|/)\.ray/auth_token$")
@@ -37,13 +37,19 @@ def launcher_file(config: Mapping[str, Any]) -> ClusterFile:
     """Returns what is looked at of a file for ``ray up``."""
     names = ("head_start_ray_commands", "worker_start_ray_commands")
     commands = {name: _commands(config, name) for name in (*names, *_SETUPS)}
-    mounts = [one for name in _SETUPS for text in commands[name] for one in _MOUNTED.findall(text)]
     return ClusterFile(
         config=config,
         texts=[*texts_in(config)],
         starts=[text for name in names for text in commands[name] if "ray start" in text],
-        shared=[folder for pair in mounts for folder in pair if folder],
+        shared=[folder for name in _SETUPS for text in commands[name] for folder in _mounted(text)],
     )
+
+
+def _mounted(text: str) -> Iterator[str]:
+    """Yields the folders that a line of commands mounts, or looks whether they are."""
+    for words in words_of(text):
+        if words[0] == "mountpoint" or "mount" in words:
+            yield from (folder for folder in words[-1:] if folder.startswith("/"))
 
 
 def _commands(config: Mapping[str, Any], name: str) -> list[str]:
@@ -105,7 +111,7 @@ def _without_resources(file: ClusterFile) -> str:
     if kind == "local":
         return ""
     head = at(file.config, "head_node_type")
-    if not isinstance(types, dict) or head not in types:
+    if not isinstance(types, dict) or not isinstance(head, str) or head not in types:
         return f"available_node_types has no head: head_node_type is {head!r}"
     for name, node in types.items():
         resources = at(node, "resources")
