@@ -17,6 +17,8 @@ from analysis.importance import ImportanceCurves, saved
 from analysis.importance.by_density import STRIP
 from analysis.report.rows.importance import OPTUNA, optuna_rows
 from analysis.tables.design import importance as design_importance
+from analysis.tables.design.current import sample_digest
+from analysis.tables.design.points import design_sample
 from lttune.__main__ import main
 from lttune.records import schema
 from lttune.records.spreadsheet import save_csv
@@ -78,6 +80,29 @@ def test_claims_are_not_judged_by_importances_from_before_a_study_grew(tmp_path,
     assert "Traceback" not in capsys.readouterr().err
     # The report estimates them anew before it judges.
     design_importance.importance_tables(study)
+    assert verdict(study)[0] == "supported"
+
+
+def changed(folder: Path, **facts):
+    """Returns the study after facts of its last trial changed, and none of its networks."""
+    listing = read_object(folder / "trials.json")
+    listing["trials"][-1] |= facts
+    write_object(folder / "trials.json", listing)
+    return load(folder)
+
+
+@pytest.mark.parametrize("facts", [{"state": "waiting"}, {"objective": 0.123}])
+@pytest.mark.usefixtures("quick")
+def test_a_report_renews_the_sample_where_only_a_trial_changed(tmp_path, monkeypatch, facts):
+    study = grown(tmp_path, FEW)
+    before = design_importance.importance_tables(study)
+    study = changed(tmp_path, **facts)
+    assert verdict(study)[0] == "not tested"
+    # Its networks are the same, and so are the numbers: they are not estimated again.
+    monkeypatch.setattr(design_importance, "importance_by_density", None)
+    found = design_importance.importance_tables(study)
+    pd.testing.assert_series_equal(found.table["total"], before.table["total"])
+    assert found.sample == sample_digest(study, design_sample(study)) != before.sample
     assert verdict(study)[0] == "supported"
 
 
