@@ -20,6 +20,7 @@ from analysis.tables.design import importance as design_importance
 from analysis.tables.design.current import sample_digest
 from analysis.tables.design.points import design_sample
 from lttune.__main__ import main
+from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.spreadsheet import save_csv
 from lttune.store.sealed import read_object, write_object
@@ -81,6 +82,24 @@ def test_claims_are_not_judged_by_importances_from_before_a_study_grew(tmp_path,
     # The report estimates them anew before it judges.
     design_importance.importance_tables(study)
     assert verdict(study)[0] == "supported"
+
+
+@pytest.mark.usefixtures("quick")
+def test_of_outgrown_importances_the_figure_is_not_asked(tmp_path):
+    study = grown(tmp_path, FEW)
+    found = design_importance.importance_tables(study)
+    save_csv(importance_figure(study, "", found).table, tmp_path / FIGURE)
+    # By hand, so that its checksum is another's.
+    (tmp_path / FIGURE).write_text((tmp_path / FIGURE).read_text().replace("train.lr", "train.l2"))
+    assert verdict(study)[0] == "supported"
+    study = grown(tmp_path, MANY)
+    word, reason = verdict(study)
+    assert word == "not tested"
+    assert reason.startswith(f"{tmp_path / saved.NAME} is {SINCE} report {tmp_path}` makes it anew")
+    # Without the file that stands for it, it is asked.
+    (tmp_path / saved.NAME).unlink()
+    with pytest.raises(DamagedError, match="was changed since it was written"):
+        kept_importances([study])
 
 
 def changed(folder: Path, **facts):
