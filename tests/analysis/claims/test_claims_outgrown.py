@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from planted import claim, question, registry
@@ -121,8 +123,58 @@ def test_a_report_renews_the_sample_where_only_a_trial_changed(tmp_path, monkeyp
     monkeypatch.setattr(design_importance, "importance_by_density", None)
     found = design_importance.importance_tables(study)
     pd.testing.assert_series_equal(found.table["total"], before.table["total"])
-    assert found.sample == sample_digest(study, design_sample(study)) != before.sample
+    assert found.sample == digest(study) != before.sample
     assert verdict(study)[0] == "supported"
+
+
+def digest(study) -> str:
+    return sample_digest(study, design_sample(study))
+
+
+def test_a_sample_is_the_same_where_logarithms_end_in_another_digit(tmp_path, monkeypatch):
+    study = grown(tmp_path, FEW)
+    here, log = digest(study), np.log
+    responses = design_sample(study).responses
+
+    def elsewhere(values):
+        """Returns logarithms of which some are the next number."""
+        found = log(values)
+        return np.where(np.less(values, 990), np.nextafter(found, np.inf), found)[()]
+
+    monkeypatch.setattr(np, "log", elsewhere)
+    other = design_sample(study).responses
+    assert not other.equals(responses)
+    pd.testing.assert_frame_equal(other, responses, rtol=1e-12)
+    assert digest(study) == here
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("test_accuracy", 0.5),
+        ("density", 0.79),
+        ("early_stop_step", 1),
+        ("diverged", True),
+        ("level", 9),
+    ],
+)
+def test_a_sample_is_another_where_a_record_is(tmp_path, column, value):
+    study = grown(tmp_path, FEW)
+    here = digest(study)
+    study.records.loc[3, column] = value
+    assert digest(study) != here
+
+
+def test_a_sample_is_the_same_whatever_else_is_in_the_records(tmp_path):
+    study = grown(tmp_path, FEW)
+    here, rows = digest(study), study.records
+    # Of a control and of another phase, one without a step, which makes of steps no whole numbers.
+    others = [
+        rows.iloc[[3]].assign(branch="reinit", test_accuracy=0.5),
+        rows.iloc[[3]].assign(phase="anchor", trial=10_000, early_stop_step=np.nan),
+    ]
+    shuffled = pd.concat([*others, rows.iloc[::-1]], ignore_index=True)
+    assert digest(replace(study, records=shuffled)) == here
 
 
 @pytest.mark.usefixtures("quick")
