@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,11 +69,13 @@ def kept_importances(studies: Sequence[StudyFrame]) -> dict[str, Kept | str]:
     others, it is said instead why they are not read.
 
     Raises:
-        StorageError: if a file cannot be read, or is of another study.
+        StorageError: if a file that is read cannot be, or is of another study.
     """
     refused = ""
-    for study, kept in itertools.product(studies, (_saved, _drawn)):
-        found = kept(study)
+    for study in studies:
+        found = _saved(study)
+        # Beside a whole file its figure is no newer, and drawn of the same.
+        found = _drawn(study) if found is None else found
         if isinstance(found, Kept):
             return {"test_accuracy": found}
         refused = refused or found or ""

@@ -6,8 +6,10 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import date
 from functools import cache
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from analysis.claims.file.arm import Arm
@@ -29,6 +31,8 @@ LONGEST_FILE = 4 << 20
 """Bytes of a file that is read; the shipped one has a twentieth of them."""
 ARMS = "cells"
 """Key of a question's arms."""
+VERSION = str | int | float | date | NoneType
+"""What YAML makes of a version that is written without quotes; None of one left empty."""
 TOP = ("schema", "version", "defaults", "settings", "claims")
 
 
@@ -95,8 +99,8 @@ def as_registry(tree: Any, sha256: str = "") -> Registry:
     require(isinstance(tree, Mapping), "claims file", "a mapping", type(tree).__name__)
     _known("claims file", tree, TOP)
     require(tree.get("schema") == CLAIMS_SCHEMA, "schema", f"{CLAIMS_SCHEMA}", tree.get("schema"))
-    version = tree.get("version", "")
-    require(isinstance(version, str | int | float), "version", "a text or a number", version)
+    version = tree.get("version")
+    require(isinstance(version, VERSION), "version", "a text, a number or a date", version)
     defaults, named = (tree.get(name, {}) for name in ("defaults", "settings"))
     for name, group in (("defaults", defaults), ("settings", named)):
         require(isinstance(group, Mapping), name, "a mapping", group)
@@ -122,7 +126,8 @@ def as_registry(tree: Any, sha256: str = "") -> Registry:
             for arm in question.arms:
                 where = f"{claim.id}: questions[{place}].cells {arm.name!r}"
                 _named(where, settings[claim.setting], arm.at)
-    return Registry(version=str(version), settings=settings, claims=claims, sha256=sha256)
+    version = "" if version is None else str(version)
+    return Registry(version=version, settings=settings, claims=claims, sha256=sha256)
 
 
 def _presumed(claims: Sequence[Claim]) -> dict[str, dict[str, str]]:

@@ -12,17 +12,30 @@ from pathlib import Path
 
 from analysis.frame import StudyFrame
 from analysis.tables.design.points import DesignSample, design_sample
+from lttune.config.control import TRUNK
+
+_NAMES = ["trial", "replicate", "level"]
+_NUMBERS = ["density", "test_accuracy", "early_stop_step"]
+_RECORDED = [*_NAMES, *_NUMBERS, "diverged"]
+"""Columns of the records that responses are computed of.
+
+Not the responses: logarithms and what is read between levels may end in another digit elsewhere."""
 
 
 def sample_digest(study: StudyFrame, sample: DesignSample) -> str:
-    """Returns the SHA-256 of points, responses, factors and the trials' objectives.
+    """Returns the SHA-256 of points, their tickets' records, factors and the trials' objectives.
 
-    What estimates is not in it: another version of a package makes numbers no older.
+    What estimates is not in it: another version of a package, or another machine, makes numbers no
+    older.
     """
     digest = hashlib.sha256(json.dumps([one.plain() for one in sample.factors]).encode())
-    numbers = {number for trials in sample.points["trials"] for number in trials}
-    trials = study.trials[study.trials["number"].isin(list(numbers))]
-    for frame in (sample.points, sample.responses, trials[["number", "state", "objective"]]):
+    numbers = [number for trials in sample.points["trials"] for number in trials]
+    trials = study.trials[study.trials["number"].isin(numbers)]
+    records = study.records
+    tickets = records[records["trial"].isin(numbers) & (records["branch"] == TRUNK)]
+    # As floats whatever other networks of the study lack, which decides about a column's type.
+    tickets = tickets[_RECORDED].astype(dict.fromkeys(_NUMBERS, float)).sort_values(_NAMES)
+    for frame in (sample.points, tickets, trials[["number", "state", "objective"]]):
         digest.update(frame.to_csv(index=False).encode())
     return digest.hexdigest()
 

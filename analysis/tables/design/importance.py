@@ -7,6 +7,7 @@ trajectories diverged, and how wide the good part of each factor's range is.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -52,11 +53,17 @@ def importance_tables(study: StudyFrame) -> Importances | str:
     options = {"margin": margin_of(study), "reference": reference_of(sample.responses, dense)}
     path = study.folder / saved.NAME
     key = saved.key_of(sample.points, sample.responses, sample.factors, **options)
+    digest = sample_digest(study, sample)
     found = saved.find(path, key, study.study_id)
+    if found is not None and found.sample == digest:
+        return found
     if found is None:
         _LOG.info("estimating the importances of %d factors", len(sample.factors))
-        found = _estimated(sample, sample_digest(study, sample), **options)
-        saved.save(path, key, found, study.study_id)
+        found = _estimated(sample, digest, **options)
+    # Of the same key are the same numbers: a trial's state or objective, which are in the sample
+    # and not in the key, makes no others.
+    found = replace(found, sample=digest)
+    saved.save(path, key, found, study.study_id)
     return found
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from planted import claim, question, registry
@@ -17,7 +19,10 @@ from analysis.importance import ImportanceCurves, saved
 from analysis.importance.by_density import STRIP
 from analysis.report.rows.importance import OPTUNA, optuna_rows
 from analysis.tables.design import importance as design_importance
+from analysis.tables.design.current import sample_digest
+from analysis.tables.design.points import design_sample
 from lttune.__main__ import main
+from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.spreadsheet import save_csv
 from lttune.store.sealed import read_object, write_object
@@ -79,6 +84,97 @@ def test_claims_are_not_judged_by_importances_from_before_a_study_grew(tmp_path,
     # The report estimates them anew before it judges.
     design_importance.importance_tables(study)
     assert verdict(study)[0] == "supported"
+
+
+@pytest.mark.usefixtures("quick")
+def test_of_outgrown_importances_the_figure_is_not_asked(tmp_path):
+    study = grown(tmp_path, FEW)
+    found = design_importance.importance_tables(study)
+    save_csv(importance_figure(study, "", found).table, tmp_path / FIGURE)
+    # By hand, so that its checksum is another's.
+    (tmp_path / FIGURE).write_text((tmp_path / FIGURE).read_text().replace("train.lr", "train.l2"))
+    assert verdict(study)[0] == "supported"
+    study = grown(tmp_path, MANY)
+    word, reason = verdict(study)
+    assert word == "not tested"
+    assert reason.startswith(f"{tmp_path / saved.NAME} is {SINCE} report {tmp_path}` makes it anew")
+    # Without the file that stands for it, it is asked.
+    (tmp_path / saved.NAME).unlink()
+    with pytest.raises(DamagedError, match="was changed since it was written"):
+        kept_importances([study])
+
+
+def changed(folder: Path, **facts):
+    """Returns the study after facts of its last trial changed, and none of its networks."""
+    listing = read_object(folder / "trials.json")
+    listing["trials"][-1] |= facts
+    write_object(folder / "trials.json", listing)
+    return load(folder)
+
+
+@pytest.mark.parametrize("facts", [{"state": "waiting"}, {"objective": 0.123}])
+@pytest.mark.usefixtures("quick")
+def test_a_report_renews_the_sample_where_only_a_trial_changed(tmp_path, monkeypatch, facts):
+    study = grown(tmp_path, FEW)
+    before = design_importance.importance_tables(study)
+    study = changed(tmp_path, **facts)
+    assert verdict(study)[0] == "not tested"
+    # Its networks are the same, and so are the numbers: they are not estimated again.
+    monkeypatch.setattr(design_importance, "importance_by_density", None)
+    found = design_importance.importance_tables(study)
+    pd.testing.assert_series_equal(found.table["total"], before.table["total"])
+    assert found.sample == digest(study) != before.sample
+    assert verdict(study)[0] == "supported"
+
+
+def digest(study) -> str:
+    return sample_digest(study, design_sample(study))
+
+
+def test_a_sample_is_the_same_where_logarithms_end_in_another_digit(tmp_path, monkeypatch):
+    study = grown(tmp_path, FEW)
+    here, log = digest(study), np.log
+    responses = design_sample(study).responses
+
+    def elsewhere(values):
+        """Returns logarithms of which some are the next number."""
+        found = log(values)
+        return np.where(np.less(values, 990), np.nextafter(found, np.inf), found)[()]
+
+    monkeypatch.setattr(np, "log", elsewhere)
+    other = design_sample(study).responses
+    assert not other.equals(responses)
+    pd.testing.assert_frame_equal(other, responses, rtol=1e-12)
+    assert digest(study) == here
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("test_accuracy", 0.5),
+        ("density", 0.79),
+        ("early_stop_step", 1),
+        ("diverged", True),
+        ("level", 9),
+    ],
+)
+def test_a_sample_is_another_where_a_record_is(tmp_path, column, value):
+    study = grown(tmp_path, FEW)
+    here = digest(study)
+    study.records.loc[3, column] = value
+    assert digest(study) != here
+
+
+def test_a_sample_is_the_same_whatever_else_is_in_the_records(tmp_path):
+    study = grown(tmp_path, FEW)
+    here, rows = digest(study), study.records
+    # Of a control and of another phase, one without a step, which makes of steps no whole numbers.
+    others = [
+        rows.iloc[[3]].assign(branch="reinit", test_accuracy=0.5),
+        rows.iloc[[3]].assign(phase="anchor", trial=10_000, early_stop_step=np.nan),
+    ]
+    shuffled = pd.concat([*others, rows.iloc[::-1]], ignore_index=True)
+    assert digest(replace(study, records=shuffled)) == here
 
 
 @pytest.mark.usefixtures("quick")

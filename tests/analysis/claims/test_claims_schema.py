@@ -160,7 +160,16 @@ def test_numbers_are_those_of_yaml_1_2_and_keys_stand_once(tmp_path):
         ("version: 2026-13-01", "the claims file is no YAML: month must be in 1..12"),
         ("? [a]\n: 1", "the claims file is no YAML: unhashable type: 'list'"),
         ("a: 1\na: 2", "the claims file is no YAML: line 1: 'a' must be given once"),
-        ("schema: 1\nversion: [a]", "version must be a text or a number, got ['a']"),
+        ("schema: 1\nversion: [a]", "version must be a text, a number or a date, got ['a']"),
+        (
+            "schema: 1\nversion: {a: b}",
+            "version must be a text, a number or a date, got {'a': 'b'}",
+        ),
+        ("schema: 1\nversion: !!set {a}", "version must be a text, a number or a date, got {'a'}"),
+        (
+            "schema: 1\nversion: !!binary YQ==",
+            "version must be a text, a number or a date, got b'a'",
+        ),
     ],
 )
 def test_a_mistake_names_its_file(tmp_path, capsys, text, expected):
@@ -168,6 +177,24 @@ def test_a_mistake_names_its_file(tmp_path, capsys, text, expected):
     path.write_text(text)
     assert main(["claims", "list", "--file", str(path)]) == 2
     assert capsys.readouterr().err == f"lttune: error: {path}: {expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        ("version: 2026-01-01", "2026-01-01"),
+        ("version: 2026-01-01 10:00:00", "2026-01-01 10:00:00"),
+        ("version:", ""),
+        ("", ""),
+        ("version: 1.5", "1.5"),
+        ("version: true", "True"),
+        ("version: 'b'", "b"),
+    ],
+)
+def test_a_version_is_whatever_yaml_makes_of_one_line(tmp_path, line, version):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"schema: 1\n{line}\n{ONE}")
+    assert read(path).version == version
 
 
 def test_the_hash_is_that_of_the_bytes():
