@@ -50,7 +50,7 @@ class Trial:
     values: list[float] | None = None
     """The objective's numbers of a complete trial."""
     seconds: float | None = None
-    """Wall seconds of the attempt that completed it."""
+    """Wall seconds of the attempt that completed it, not of one that rebuilt it."""
     error: str | None = None
     rows: dict[str, int] | None = None
     """Table -> number of its rows when it ended; None in studies of older versions."""

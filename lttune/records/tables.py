@@ -94,6 +94,10 @@ class Tables:
         """Returns the records of a trial."""
         return list(self._rows.get(trial.number, {}).values())
 
+    def trained_s(self, trial: Trial) -> float:
+        """Returns the wall seconds that the networks of a trial took to train, whenever it was."""
+        return sum(row["train_time_s"] or 0.0 for row in self.of(trial))
+
     def counts(self, trial: Trial) -> dict[str, int]:
         """Returns how many rows each table has of a trial."""
         tables = {"records": self._rows, "layers": self._layers}

@@ -235,8 +235,8 @@ class Conductor:
     def _run_trials(self) -> None:
         config = self._config
         engine, codes = self._needed.engine, carried(self._needed.own)
-        reached, known = self._tables.reached, self._ledger.trials
-        self._limit = time_limit(config, self._datasets, engine, self._began, reached, known)
+        tables, known = self._tables, self._ledger.trials
+        self._limit = time_limit(config, self._datasets, engine, self._began, tables, known)
         if self._limit and not self._limit.has_any(self._ledger, config, self._study):
             return
         _LOG.info("starting Ray")

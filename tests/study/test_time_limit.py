@@ -13,11 +13,12 @@ import searching
 from digits_place import StudyPlace, lasting
 from digits_study import LOTTERY, SMOKE, STUDY, report
 from hand_clock import HandClock, hand_clock
+from limited import level, limit_of, trial
 from one_process import one_process
 from ray.tune.search import Searcher
 
 from lttune.data import load
-from lttune.records.ledger import Ledger, Trial
+from lttune.records.ledger import Ledger
 from lttune.records.schema import read
 from lttune.store.files import read_json
 from lttune.study.conductor import run_study
@@ -27,26 +28,10 @@ from lttune.study.phases.limit import LeftOut, TimeLimit, planned_costs, trainin
 from lttune.study.phases.timed import TIME_IS_UP, left_out_line
 from lttune.study.workers.trainable import LotteryTrainable
 
-COSTS = (1.0, 2.0, 3.0)
-"""Seconds of the levels of every trial of these tests."""
-
 
 @pytest.fixture
 def clock(monkeypatch) -> HandClock:
     return hand_clock(monkeypatch, limits)
-
-
-def limit_of(seconds: float, **more: Any) -> TimeLimit:
-    options = {"is_measured": True, **more}
-    return TimeLimit(HandClock.now + seconds, lambda *asked: COSTS, **options)
-
-
-def trial(number: int = 0, phase: str = "anchor") -> Trial:
-    return Trial(number, phase, "", {}, [0], [])
-
-
-def level(number: int, *, reused: bool = False, **more: Any) -> dict[str, Any]:
-    return {"level": number, "rows": [{"reused": reused}], **more}
 
 
 @pytest.mark.parametrize(
@@ -120,28 +105,6 @@ def test_levels_of_an_earlier_run_cost_nothing(clock):
     # It is read up to level 1, whatever the time.
     assert not found.ends(trial(), level(0, reused=True))
     assert found.ends(trial(), level(1, reused=True))
-
-
-def complete(number: int, seconds: float) -> Trial:
-    return dataclasses.replace(trial(number), state="complete", seconds=seconds)
-
-
-def test_what_trials_took_before_is_believed_where_it_is_less_than_a_busy_machine_says(clock):
-    assert not limit_of(3.5).fits(trial(9))
-    # Estimated at six seconds each, they took three; one of them found its networks in the store.
-    earlier = [complete(0, 3.0), complete(1, 3.1), complete(2, 0.01), trial(3)]
-    assert limit_of(3.5, earlier=earlier).fits(trial(9))
-    assert not limit_of(2.9, earlier=earlier).fits(trial(9))
-    # They were trained on a busier machine than this one is now.
-    assert limit_of(6, earlier=[complete(0, 600.0)]).fits(trial(9))
-    # Of the machines of a cluster nothing is known, whatever it was before.
-    assert limit_of(1, is_measured=False, earlier=[complete(0, 600.0)]).fits(trial(9))
-    found = limit_of(20, earlier=earlier)
-    found.began(trial(9))
-    clock.now += 4
-    # This run's own levels are believed more: four seconds for one, so 24 s a trial.
-    assert not found.ends(trial(9), level(0))
-    assert not found.fits(trial(8))
 
 
 def test_the_first_trial_that_fits_is_handed_out(tmp_path, clock):

@@ -85,6 +85,8 @@ class TimeLimit:
         reached: number of a trial -> its last level that an earlier run trained, if any.
         earlier: trials of earlier runs. A machine that is busy while it is measured would otherwise
             begin nothing, however often the command is given.
+        trained_s: number of an earlier trial -> seconds that its networks took to train, whichever
+            run did. What the trial itself took may be the last piece of it only.
     """
 
     def __init__(
@@ -95,9 +97,10 @@ class TimeLimit:
         is_measured: bool,
         reached: Mapping[int, int] | None = None,
         earlier: Sequence[Trial] = (),
+        trained_s: Mapping[int, float] | None = None,
     ) -> None:
         self._ends, self._costs = ends, costs
-        self._reached = dict(reached or {})
+        self._reached, self._trained_s = dict(reached or {}), dict(trained_s or {})
         self._levels: dict[int, Sequence[float]] = {}
         self._of_base: dict[str, float] = {}
         self._since: dict[int, float] = {}
@@ -127,15 +130,17 @@ class TimeLimit:
             return False
         levels, now = self._of(trial), time.monotonic()
         level = report["level"]
-        if not any(row["reused"] for row in report.get("rows", ())) and level < len(levels):
+        reused = [row["reused"] for row in report.get("rows", ())]
+        if not any(reused) and level < len(levels):
             self._took += now - self._since.get(trial.number, now)
             self._expected += levels[level]
         self._since[trial.number] = now
         known = self._reached.get(trial.number, -1)
         self._reached[trial.number] = max(level, known)
         is_last = report.get("last", False) or report.get("done", False)
-        # What an earlier run has trained is read in no time.
-        if is_last or level < known or self._is_in_time(sum(levels[level + 1 : level + 2])):
+        # What an earlier run has trained is read in no time, unless its networks are gone.
+        is_read = level < known or (trial.rebuilt and all(reused))
+        if is_last or is_read or self._is_in_time(sum(levels[level + 1 : level + 2])):
             return False
         self.put_off.add(trial.number)
         return True
@@ -172,6 +177,8 @@ class TimeLimit:
 
     def _left_of(self, trial: Trial) -> float:
         """Returns what the levels take that no run has trained yet."""
+        if trial.rebuilt:
+            return 0.0
         return sum(self._of(trial)[self._reached.get(trial.number, -1) + 1 :])
 
     def _pace(self) -> float | None:
@@ -183,13 +190,14 @@ class TimeLimit:
     def _pace_of(self, trials: Sequence[Trial]) -> float:
         """Returns the seconds of complete trials for each that was estimated; 1 if there are none.
 
-        The median, since one may have found its networks in the store.
+        Of one that went on, or was rebuilt, its own are too few: its networks' count as well. The
+        median, since one may have found networks of others, of another machine, in the store.
         """
         complete = [one for one in trials if one.state == "complete" and one.seconds]
         paces = [
-            one.seconds / cost
+            max(one.seconds or 0.0, self._trained_s.get(one.number, 0.0)) / cost
             for one in complete[-MOST_COMPLETE:]
-            if one.seconds and (cost := sum(self._of(one)))
+            if (cost := sum(self._of(one)))
         ]
         return median(paces) if paces else 1.0
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from lttune.data import Dataset
 from lttune.records.ledger import Trial
+from lttune.records.tables import Tables
 from lttune.study.console.table import clock, going_on
 from lttune.study.phases.estimate import measured, relative_pace
 from lttune.study.phases.limit import LeftOut, TimeLimit, planned_costs, training_ends
@@ -25,7 +26,7 @@ def time_limit(
     datasets: Mapping[str, Dataset],
     engine: str,
     began: float,
-    reached: Mapping[int, int],
+    tables: Tables,
     earlier: Sequence[Trial],
 ) -> TimeLimit | None:
     """Returns what says which trials fit into a run, after a look at how fast this machine trains.
@@ -35,7 +36,7 @@ def time_limit(
         datasets: by name.
         engine: which one trains.
         began: monotonic time at which the command began.
-        reached: number of a trial -> its last level that an earlier run trained.
+        tables: what is known of the networks that earlier runs trained.
         earlier: trials of the study so far.
 
     Returns:
@@ -54,8 +55,9 @@ def time_limit(
         training_ends(began, config.limit_s),
         planned_costs(config, datasets, pace),
         is_measured=config.has_own_ray,
-        reached=reached,
+        reached=tables.reached,
         earlier=earlier,
+        trained_s={one.number: tables.trained_s(one) for one in earlier},
     )
 
 

@@ -177,7 +177,8 @@ class _Bridge(tune.Callback):
     def _end(self, trial: Trial, state: Any) -> None:
         self._watchdog.ended(trial.number)
         trial.state = state
-        trial.seconds = time.monotonic() - self._began[trial.number]
+        if not trial.rebuilt:  # To read its networks takes no time that says what it took.
+            trial.seconds = time.monotonic() - self._began[trial.number]
         # The records first: a driver killed in between repeats the trial, and reads its networks
         # from the store.
         self._listener.ended(trial)
