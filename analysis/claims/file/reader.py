@@ -31,7 +31,7 @@ LONGEST_FILE = 4 << 20
 """Bytes of a file that is read; the shipped one has a twentieth of them."""
 ARMS = "cells"
 """Key of a question's arms."""
-VERSION = str | int | float | date | NoneType
+VERSION_KINDS = str | int | float | date | NoneType
 """What YAML makes of a version that is written without quotes; None of one left empty."""
 TOP = ("schema", "version", "defaults", "settings", "claims")
 
@@ -100,7 +100,7 @@ def as_registry(tree: Any, sha256: str = "") -> Registry:
     _known("claims file", tree, TOP)
     require(tree.get("schema") == CLAIMS_SCHEMA, "schema", f"{CLAIMS_SCHEMA}", tree.get("schema"))
     version = tree.get("version")
-    require(isinstance(version, VERSION), "version", "a text, a number or a date", version)
+    require(isinstance(version, VERSION_KINDS), "version", "a text, a number or a date", version)
     defaults, named = (tree.get(name, {}) for name in ("defaults", "settings"))
     for name, group in (("defaults", defaults), ("settings", named)):
         require(isinstance(group, Mapping), name, "a mapping", group)

@@ -19,7 +19,7 @@ _VARIABLE = re.compile(r"^(\w+)=(\S+)", re.MULTILINE)
 _USED = re.compile(r"\$\{?(\w+)\}?")
 _OWN = re.compile(r"(/tmp|/var/tmp|/dev/shm|\$\{?TMPDIR)\b")
 """Folders that each node has for itself."""
-LEAST_ROOM = 100_000
+LEAST_EXPANDED = 100_000
 """Characters that the values of variables may have in a short script."""
 
 
@@ -40,7 +40,7 @@ def batch_file(text: str) -> ClusterFile:
 
 def _with_values(code: str, known: Mapping[str, str]) -> str:
     """Returns a script with the values of its variables, as far as it grows to twice its length."""
-    room = max(len(code), LEAST_ROOM)
+    room = max(len(code), LEAST_EXPANDED)
 
     def value(found: re.Match[str]) -> str:
         nonlocal room
