@@ -7,21 +7,28 @@ has neither ``schema`` nor ``seal``, nor names it its study, and is read as it i
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lttune.errors import DamagedError, RefusedError, StorageError
 from lttune.store.files import parse_json, read_whole, reason_of, write_atomically, write_once
+from lttune.store.regular import regular_size
 
 FILES_SCHEMA = 1
 """Version of a study's files; raise it when an older lttune would read them wrongly."""
 
 _MARK = b"lttune-sha256:"
 _DIGITS = 64
+_END = 200
+"""Bytes at the end of a large file among which its digest lies."""
+_PIECE = 1 << 20
+"""Bytes of a file that are in memory at once."""
 
 BLANK = (_MARK + b"0" * _DIGITS).decode()
 """Stands in a file, nearer its end than any other, where ``seal`` puts the digest."""
@@ -30,7 +37,16 @@ BLANK = (_MARK + b"0" * _DIGITS).decode()
 def seal(data: bytes) -> bytes:
     """Returns a file's bytes with their digest in the place of ``BLANK``."""
     at = _place(data)
-    return data[:at] + _digest(data, at) + data[at + _DIGITS :]
+    return data[:at] + _digest(io.BytesIO(data), at) + data[at + _DIGITS :]
+
+
+def seal_file(path: Path) -> None:
+    """Puts a file's digest in the place of ``BLANK`` at its end, without it all in memory."""
+    with path.open("r+b") as file:
+        at = _place_in(file)[0]
+        digest = _digest(file, at)
+        file.seek(at)
+        file.write(digest)
 
 
 def verify(path: Path, data: bytes) -> bool:
@@ -42,12 +58,25 @@ def verify(path: Path, data: bytes) -> bool:
     at = _place(data)
     if at < 0:
         return False
-    if data[at : at + _DIGITS] != _digest(data, at):
-        raise DamagedError(
-            f"{path} is damaged: its checksum is not that of its bytes; put a copy of it back, or "
-            "move its folder away and run the study again: networks in the store stay trained"
-        )
+    _require_digest(path, io.BytesIO(data), at)
     return True
+
+
+def verify_file(path: Path) -> tuple[bool, bytes]:
+    """Returns whether a file carries its digest at its end, and its end; not all is in memory.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        StorageError: if it cannot be read.
+        DamagedError: as ``verify``.
+    """
+    with _read_errors(path):
+        regular_size(path)  # A pipe would be waited for.
+        with path.open("rb") as file:
+            at, end = _place_in(file)
+            if at >= 0:
+                _require_digest(path, file, at)
+            return at >= 0, end
 
 
 def require_known(path: Path, schema: object, is_sealed: bool, names_study: bool) -> None:
@@ -129,8 +158,14 @@ def read_bytes(path: Path) -> bytes:
         FileNotFoundError: if there is no such file.
         StorageError: if it cannot be read, which says nothing of what it holds.
     """
-    try:
+    with _read_errors(path):
         return read_whole(path)
+
+
+@contextlib.contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
     except NotADirectoryError as error:
         raise FileNotFoundError(errno.ENOENT, error.strerror, str(path)) from None
     except FileNotFoundError:
@@ -145,9 +180,32 @@ def _place(data: bytes) -> int:
     return at + len(_MARK) if at >= 0 else -1
 
 
-def _digest(data: bytes, at: int) -> bytes:
-    whole = memoryview(data)
-    found = hashlib.sha256(whole[:at])
+def _place_in(file: IO[bytes]) -> tuple[int, bytes]:
+    """Returns where the digest begins that lies at the end of a file, -1 if none does; the end."""
+    start = max(file.seek(0, io.SEEK_END) - _END, 0)
+    file.seek(start)
+    end = file.read()
+    at = _place(end)
+    return (start + at if at >= 0 else -1), end
+
+
+def _require_digest(path: Path, file: IO[bytes], at: int) -> None:
+    file.seek(at)
+    if file.read(_DIGITS) != _digest(file, at):
+        raise DamagedError(
+            f"{path} is damaged: its checksum is not that of its bytes; put a copy of it back, or "
+            "move its folder away and run the study again: networks in the store stay trained"
+        )
+
+
+def _digest(file: IO[bytes], at: int) -> bytes:
+    found, left = hashlib.sha256(), at
+    file.seek(0)
+    while left and (piece := file.read(min(left, _PIECE))):
+        found.update(piece)
+        left -= len(piece)
     found.update(b"0" * _DIGITS)
-    found.update(whole[at + _DIGITS :])
+    file.seek(at + _DIGITS)
+    while piece := file.read(_PIECE):
+        found.update(piece)
     return found.hexdigest().encode()

@@ -22,7 +22,7 @@ from lttune.errors import DataError, StorageError, listed
 from lttune.records.capacity import require_memory
 from lttune.store.files import reason_of, write_atomically, write_errors, write_once
 from lttune.store.regular import is_of_content, most_memory, regular_size
-from lttune.store.sealed import BLANK, FILES_SCHEMA, read_bytes, require_known, seal, verify
+from lttune.store.sealed import BLANK, FILES_SCHEMA, require_known, seal_file, verify_file
 
 ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 HEADS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -162,7 +162,7 @@ def write_sealed(path: Path, arrays: dict[str, np.ndarray]) -> None:
             np.savez(file, allow_pickle=False, **arrays)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.comment = f"{_SCHEMA}{FILES_SCHEMA} {BLANK}".encode()
-        temporary.write_bytes(seal(temporary.read_bytes()))
+        seal_file(temporary)
 
 
 def read_sealed(path: Path) -> dict[str, np.ndarray]:
@@ -175,16 +175,13 @@ def read_sealed(path: Path) -> dict[str, np.ndarray]:
         RefusedError: if a newer lttune wrote it.
     """
     with contextlib.suppress(FileNotFoundError):
-        data = read_bytes(path)
-        is_sealed = verify(path, data)
-        said = re.search(rf"{_SCHEMA}(\d+) [^ ]*\Z", data[-_COMMENT:].decode(errors="replace"))
+        is_sealed, end = verify_file(path)
+        said = re.search(rf"{_SCHEMA}(\d+) [^ ]*\Z", end.decode(errors="replace"))
         require_known(path, int(said[1]) if said else None, is_sealed, names_study=False)
     return read(path)
 
 
 _SCHEMA = "lttune-schema:"
-_COMMENT = 200
-"""Bytes at the end of a file in which its comment lies."""
 
 
 def write_new(path: Path, arrays: dict[str, np.ndarray]) -> None:
