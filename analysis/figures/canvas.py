@@ -33,6 +33,7 @@ STYLE: dict[Any, Any] = {
     "font.sans-serif": ["DejaVu Sans", "Verdana"],  # Every text of a figure names them all.
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.formatter.useoffset": False,  # A tick is read alone.
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": palette.GRID_LINES,

@@ -152,7 +152,8 @@ def _plain(row: dict[Hashable, Any]) -> dict[str, Any]:
 
 def _kind(why: str) -> str:
     """Returns a reason without what differs between claims: numbers, quotes, what is listed."""
-    return re.sub(r"\d[\d,.]*\d|\d", "N", re.sub(r"'[^']*'", "…", why.partition(":")[0]))
+    kind = re.sub(r"\d[\d,.]*\d|\d", "N", re.sub(r"'[^']*'", "…", why.partition(":")[0]))
+    return kind.replace("N of N", "some")
 
 
 def _heading(rows: list[dict[str, Any]]) -> str:

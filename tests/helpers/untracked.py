@@ -26,7 +26,7 @@ class SilentTracker:
     def fill(self, steps: Iterator[None], trials: int) -> None:
         assert len(list(steps)) == trials
 
-    def close(self, timeout_s: float = 30) -> str:
+    def close(self, timeout_s: float = 30, is_urgent: object = None) -> str:
         return ""
 
     def _taken(self, *arguments: Any, **named: Any) -> None:
