@@ -13,6 +13,7 @@ import pytest
 
 from lttune.errors import ConfigError, ResourceError
 from lttune.records.own import own_function, read_own_code, sha256_of_texts
+from lttune.records.own.developed import developed_sources
 from lttune.records.own.objective import OBJECTIVE
 
 MINE = "import constants_of_mine\n\ndef f():\n    return constants_of_mine.K\n"
@@ -230,6 +231,11 @@ def test_so_does_what_another_module_of_ones_own_package_imports(
     first = read_own_code(OBJECTIVE, "parts_of_mine.parts:f").digest
     inner.write_text("K = 2\n")
     assert read_own_code(OBJECTIVE, "parts_of_mine.parts:f").digest != first
+
+
+def test_what_no_part_is_made_of_does_not_count():
+    names = ["analysis", "lttune", "torch", "json", "test", "__main__", "", "no_such_package"]
+    assert developed_sources(names) == {}
 
 
 def test_folders_and_links_that_are_called_as_sources_are_none(tmp_path, packages):

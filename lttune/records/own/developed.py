@@ -33,8 +33,8 @@ KNOWN = frozenset({"torch", "lttune"})
 SETTLED = 2_000_000_000
 """Nanoseconds after which a change of a file surely has another time than the last one."""
 _SUFFIXES = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)
-_STARTED = frozenset({"__main__"})
-"""What a process was started with, which is another thing in each."""
+_NO_PART = frozenset({"__main__", "analysis"})
+"""What a process was started with, which is another thing in each, and lttune's reports."""
 _File = tuple[str, Path, int, int]
 """Name in its package, path, when it was changed, size."""
 
@@ -52,7 +52,7 @@ def developed_sources(modules: Iterable[str], own: Set[str] = frozenset()) -> di
         OSError: if a source cannot be read.
     """
     found: dict[str, str] = {}
-    ahead, seen = list(modules), {*own, *KNOWN, *_STARTED, *sys.stdlib_module_names}
+    ahead, seen = list(modules), {*own, *KNOWN, *_NO_PART, *sys.stdlib_module_names}
     while ahead:
         module = ahead.pop()
         if module in seen:
