@@ -9,7 +9,7 @@ from lttune.config import ModelConfig
 from lttune.errors import ConfigError, ResourceError
 from lttune.models import build
 from lttune.models.own import NETWORK, read_code, use, use_as
-from lttune.records.own import OwnCode, imports, known_part, read_own_code
+from lttune.records.own import OwnCode, bringers, known_part, read_own_code
 from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.identity import of_model
 
@@ -120,9 +120,9 @@ def test_what_packages_bring_is_looked_for_again_where_one_is_installed(tmp_path
     (packages / "sparse_parts.py").write_text("")
     second = digest_of(tmp_path, source)
     assert second != first
-    looked = imports._bringers.cache_info().misses
+    looked = bringers._listed.cache_info().misses
     assert digest_of(tmp_path, source) == second
-    assert imports._bringers.cache_info().misses == looked
+    assert bringers._listed.cache_info().misses == looked
 
 
 @pytest.mark.parametrize(
@@ -137,3 +137,13 @@ def test_a_package_that_is_not_there_is_one_line(name, told, package):
     with pytest.raises(ConfigError) as error:
         made(name)
     assert told in str(error.value)
+
+
+def test_sources_of_torchvision_that_cannot_be_read_are_a_line(monkeypatch):
+    def refused(modules):
+        raise PermissionError("no")
+
+    monkeypatch.setattr("lttune.models.own.code.developed_sources", refused)
+    told = "model.name: torchvision:resnet18 cannot be read: PermissionError: no$"
+    with pytest.raises(ConfigError, match=told):
+        read_code("torchvision:resnet18")

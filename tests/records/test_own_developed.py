@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import site
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
 
 from lttune.errors import ConfigError, ResourceError
 from lttune.records.own import own_function, read_own_code, sha256_of_texts
+from lttune.records.own.developed import developed_sources
 from lttune.records.own.objective import OBJECTIVE
 
 MINE = "import constants_of_mine\n\ndef f():\n    return constants_of_mine.K\n"
@@ -44,16 +48,54 @@ def packages(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
+@pytest.fixture
+def in_place(tmp_path, packages, monkeypatch):
+    """Installs a package in place, which lists no module, as pip does with most builders."""
+
+    def install(name="constants_of_mine", source="K = 1\n", inside="src", added="{}\n"):
+        project = tmp_path / "projects" / name
+        init = project / inside / name / "__init__.py"
+        init.parent.mkdir(parents=True)
+        init.write_text(source)
+        installed = tmp_path / "lib" / "site-packages"
+        about = installed / f"{name}-0.1.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
+        said = {"url": project.as_uri(), "dir_info": {"editable": True}}
+        (about / "direct_url.json").write_text(json.dumps(said))
+        (about / "RECORD").write_text(f"_{name}.pth,,\n{about.name}/RECORD,,\n")
+        (installed / f"_{name}.pth").write_text(added.format(project / inside))
+        monkeypatch.syspath_prepend(str(installed))
+        site.addsitedir(str(installed))
+        return init
+
+    return install
+
+
+class Finder:
+    """Finds modules in a folder that is not in ``sys.path``, as that of some builders."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find_spec(self, name, path=None, target=None):
+        return PathFinder.find_spec(name, [str(self.folder)])
+
+
 def code(folder: Path, source=MINE):
     (folder / "mine.py").write_text(source)
     return read_own_code(OBJECTIVE, f"{folder}/mine.py:f")
 
 
-@pytest.mark.parametrize("said", [FOLDER, COPY, REPOSITORY, WHEEL])
-def test_the_sources_of_a_package_from_a_folder_or_a_repository_are_in_the_digest(
-    tmp_path, packages, said
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [(FOLDER, "site-packages"), (REPOSITORY, "site-packages"), (COPY, "put_anywhere")],
+)
+def test_the_sources_of_a_package_that_may_change_are_in_the_digest(
+    tmp_path, packages, said, where
 ):
-    init = packages(direct_url_json=json.dumps(said), RECORD=RECORD, INSTALLER="pip\n")
+    about = {"direct_url_json": json.dumps(said), "RECORD": RECORD, "INSTALLER": "pip\n"}
+    init = packages(where=where, **about)
     first = code(tmp_path).digest
     assert code(tmp_path).digest == first
     init.write_text("K = 2\n")
@@ -76,10 +118,13 @@ def test_so_are_those_of_a_package_that_is_found_by_a_path_alone(tmp_path, packa
         {"RECORD": RECORD, "INSTALLER": "pip\n"},
         {"RECORD": RECORD, "where": "put_anywhere"},
         {"direct_url_json": json.dumps(COPY), "INSTALLER": "conda\n"},
+        {"direct_url_json": json.dumps(COPY), "INSTALLER": "pip\n", "RECORD": RECORD},
+        {"direct_url_json": json.dumps(WHEEL), "INSTALLER": "pip\n", "RECORD": RECORD},
+        {"direct_url_json": json.dumps(WHEEL), "RECORD": RECORD, "where": "put_anywhere"},
         {"direct_url_json": json.dumps(RELEASE)},
     ],
 )
-def test_name_and_version_stand_for_a_package_of_an_index_as_before(tmp_path, packages, files):
+def test_name_and_version_stand_for_what_changes_by_an_install_alone(tmp_path, packages, files):
     packages(**files)
     parts = ("f", MINE, "constants_of_mine==0.1")
     assert code(tmp_path).digest == sha256_of_texts(*parts)
@@ -121,3 +166,111 @@ def test_what_this_process_imported_before_a_change_is_not_taken_for_the_new(tmp
         own_function(first)
     told = f"{OBJECTIVE}: what {tmp_path}/mine.py imports here is not the one that the study began"
     assert str(error.value) == f"{told} with; install the same on every machine"
+
+
+def test_a_package_that_is_installed_in_place_and_lists_no_module_counts_likewise(
+    tmp_path, in_place
+):
+    init = in_place()
+    first = code(tmp_path)
+    assert own_function(first)() == 1
+    init.write_text("K = 2\n")
+    assert code(tmp_path).digest != first.digest
+
+
+def test_so_does_one_that_a_finder_finds(tmp_path, in_place, monkeypatch):
+    init = in_place(added="import sys\n")
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder(init.parent.parent)])
+    first = code(tmp_path).digest
+    init.write_text("K = 2\n")
+    assert code(tmp_path).digest != first
+
+
+def test_what_lies_in_a_project_beside_its_package_is_brought_by_none(
+    tmp_path, in_place, monkeypatch
+):
+    project = in_place().parent.parent.parent
+    (project / "beside_of_mine.py").write_text("K = 1\n")
+    monkeypatch.syspath_prepend(str(project))
+    with pytest.raises(ConfigError, match="'beside_of_mine', which no installed package brings"):
+        code(tmp_path, "import beside_of_mine\n")
+
+
+@pytest.mark.parametrize("where", ["own", "checked_out"])
+def test_what_is_imported_from_a_developed_package_counts_whoever_brings_it(
+    tmp_path, packages, in_place, monkeypatch, where
+):
+    source = "from inner_of_mine import K\nimport __main__\nimport test.support\n"
+    if where == "own":
+        inner = in_place("inner_of_mine")
+    else:
+        inner = tmp_path / where / "inner_of_mine.py"
+        inner.parent.mkdir()
+        inner.write_text("K = 1\n")
+        monkeypatch.syspath_prepend(str(inner.parent))
+    packages(source=source, where="other")
+    first = code(tmp_path).digest
+    inner.write_text("K = 2\n")
+    assert code(tmp_path).digest != first
+
+
+@pytest.mark.parametrize("where", ["own", "checked_out"])
+def test_so_does_what_another_module_of_ones_own_package_imports(
+    tmp_path, packages, in_place, monkeypatch, where
+):
+    if where == "own":
+        inner = in_place()
+    else:
+        inner = tmp_path / where / "constants_of_mine.py"
+        inner.parent.mkdir()
+        inner.write_text("K = 1\n")
+        monkeypatch.syspath_prepend(str(inner.parent))
+    own = packages("parts_of_mine", source="", where="parts")
+    (own.parent / "inner.py").write_text("import constants_of_mine\n")
+    (own.parent / "parts.py").write_text("from .inner import constants_of_mine\n\nf = print\n")
+    first = read_own_code(OBJECTIVE, "parts_of_mine.parts:f").digest
+    inner.write_text("K = 2\n")
+    assert read_own_code(OBJECTIVE, "parts_of_mine.parts:f").digest != first
+
+
+def test_what_no_part_is_made_of_does_not_count():
+    names = ["analysis", "lttune", "torch", "json", "test", "__main__", "", "no_such_package"]
+    assert developed_sources(names) == {}
+
+
+def test_folders_and_links_that_are_called_as_sources_are_none(tmp_path, packages):
+    init = packages(where="checked_out")
+    first = code(tmp_path).digest
+    (init.parent / "folder.py").mkdir()
+    (init.parent / ".#link.py").symlink_to("me@here.1234:5678")
+    assert code(tmp_path).digest == first
+    (init.parent / "parts.py").write_text("f = print\n")
+    assert own_function(read_own_code(OBJECTIVE, "constants_of_mine.parts:f")) is print
+
+
+def test_what_cannot_be_read_is_a_line(tmp_path, packages, monkeypatch):
+    init = packages(where="checked_out")
+    code(tmp_path)
+    init.write_text("K = 10\n")
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    told = f"{tmp_path}/mine.py:f imports what cannot be read: PermissionError: no$"
+    with pytest.raises(ConfigError, match=told):
+        code(tmp_path)
+    monkeypatch.setattr(Path, "read_text", refused)
+    with pytest.raises(ConfigError, match="constants_of_mine:f cannot be read: PermissionError"):
+        read_own_code(OBJECTIVE, "constants_of_mine:f")
+
+
+def test_sources_that_did_not_change_are_read_once(tmp_path, packages, monkeypatch):
+    init = packages(where="checked_out")
+    os.utime(init, (1e9, 1e9))
+    first = code(tmp_path).digest
+    with monkeypatch.context() as at:
+        at.setattr(Path, "read_bytes", refused)
+        assert code(tmp_path).digest == first
+    init.write_text("K = 2\n")
+    assert code(tmp_path).digest != first
+
+
+def refused(path: Path, **_: str) -> bytes:
+    raise PermissionError("no")

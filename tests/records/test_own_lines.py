@@ -62,6 +62,26 @@ def test_what_cannot_be_imported_tells_its_line(source, told, tmp_path):
             FLAT,
             r"does not say what can be pruned: ZeroDivisionError: .* \(net\.py, line \d+\)",
         ),
+        (
+            OUT,
+            f"{FLAT}\n\n    @property\n    def prunable(self):\n        raise ValueError('no')",
+            r"does not say what can be pruned: ValueError: no \(net\.py, line \d+\)",
+        ),
+        (
+            OUT,
+            f"{FLAT}\n\n    @property\n    def prunable(self):\n        return [self.nope.name]",
+            r"does not say what can be pruned: AttributeError: .*'nope' \(net\.py, line \d+\)",
+        ),
+        (
+            OUT,
+            f"{FLAT}\n\n    def prunable(self):\n        yield self.nope.weight",
+            r"does not say what can be pruned: AttributeError: .*'nope' \(net\.py, line \d+\)",
+        ),
+        (
+            f"{OUT}; self.prunable = [['out']]",
+            FLAT,
+            r"must name parameters and kinds in `prunable`, got \[\['out'\]\]",
+        ),
     ],
 )
 def test_a_network_tells_its_line(body, forward, told, tmp_path):

@@ -39,7 +39,11 @@ def read_code(name: str) -> OwnCode:
         return read_own_code(NETWORK, name)
     function = name.rpartition(":")[2]
     identity = [TORCHVISION, importlib.metadata.version(TORCHVISION), function]
-    identity += developed_sources([TORCHVISION], {TORCHVISION: [TORCHVISION]}).values()
+    try:
+        developed = developed_sources([TORCHVISION])
+    except OSError as error:
+        OwnCode(field=NETWORK, name=name, digest="").failed("cannot be read", error)
+    identity += [sources for _, sources in sorted(developed.items())]
     return OwnCode(field=NETWORK, name=name, digest=sha256_of_texts(*identity))
 
 

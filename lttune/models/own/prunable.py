@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -60,22 +61,37 @@ def prunable_kinds(
 
 def _told(code: OwnCode, module: nn.Module) -> dict[str, str | None] | None:
     """Returns what a module says of itself, with or without kinds; None if it says nothing."""
-    told: Any = getattr(module, "prunable", None)
-    if callable(told):
-        try:
-            told = told()
-        except (Exception, SystemExit) as error:
-            code.failed("does not say what can be pruned", error)
+    try:
+        told = _said(module)
+    except (Exception, SystemExit) as error:
+        code.failed("does not say what can be pruned", error)
     if told is None:
         return None
-    if isinstance(told, str) or not isinstance(told, Iterable):
+    if not isinstance(told, dict | list):
         code.refuse(f"must have a list of names as `prunable`, got {quoted(told)}")
-    kinds = dict(told) if isinstance(told, Mapping) else dict.fromkeys(told)
-    for one, kind in kinds.items():
+    pairs = [*told.items()] if isinstance(told, dict) else [(one, None) for one in told]
+    for one, kind in pairs:
         ok = isinstance(one, str) and (kind is None or isinstance(kind, str))
         if not ok or (kind is not None and (kind in ROLES or not re.fullmatch(r"[a-z_]+", kind))):
-            code.refuse(f"must name parameters and kinds in `prunable`, got {quoted(kinds)}")
-    return kinds
+            code.refuse(f"must name parameters and kinds in `prunable`, got {quoted(told)}")
+    return dict(pairs)
+
+
+def _said(module: nn.Module) -> Any:
+    """Returns a module's ``prunable`` as a list or dictionary, else as it is; None of no such."""
+    try:
+        told: Any = module.prunable
+    except AttributeError:
+        # One that a property raised is hidden behind that of nn.Module, which looks on.
+        found: Any = inspect.getattr_static(type(module), "prunable", None)
+        if found is None:
+            return None
+        told = found.__get__(module, type(module))
+    if callable(told):
+        told = told()
+    if isinstance(told, Mapping):
+        return dict(told)
+    return list(told) if isinstance(told, Iterable) and not isinstance(told, str) else told
 
 
 def _parameter(code: OwnCode, one: str, shapes: Mapping[str, tuple[int, ...]]) -> str:

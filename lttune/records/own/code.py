@@ -152,9 +152,13 @@ def _package_sources(code: OwnCode) -> list[str]:
     if spec.origin is None or not spec.origin.endswith(".py"):
         code.refuse(f"cannot be imported: {code.place} has no source that could identify it")
     folders = [Path(folder) for folder in top.submodule_search_locations or ()]
-    files = sorted(path for folder in folders for path in folder.rglob("*.py"))
-    files = [*files, Path(spec.origin)]
-    return [path.read_text(encoding="utf-8", errors="replace") for path in files]
+    found = sorted(path for folder in folders for path in folder.rglob("*.py"))
+    try:
+        # Folders may have such names too, and links of editors that lead nowhere.
+        files = [*filter(Path.is_file, found), Path(spec.origin)]
+        return [path.read_text(encoding="utf-8", errors="replace") for path in files]
+    except OSError as error:
+        code.failed("cannot be read", error)
 
 
 _RUN: dict[str, str] = {}

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import ast
-import functools
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from lttune.records.own.developed import developed_sources, imported_names, names_in
+from lttune.records.own.bringers import bringers_of
+from lttune.records.own.developed import KNOWN, developed_sources, imported_names, names_in
 
 if TYPE_CHECKING:
     from lttune.records.own.code import OwnCode
-
-KNOWN = frozenset({"torch", "lttune"})
-"""Packages that every identity knows anyway, besides Python's own."""
 
 
 def imported_versions(code: OwnCode, source: str) -> list[str]:
@@ -41,7 +37,7 @@ def imported_versions(code: OwnCode, source: str) -> list[str]:
         is_inside = not code.is_file and name in ("", own)
         if is_inside or name in KNOWN or name in sys.stdlib_module_names:
             continue
-        if bringers := _bringers(_installed()).get(name):
+        if bringers := bringers_of(name):
             versions += [f"{one}=={importlib.metadata.version(one)}" for one in bringers]
         elif not name or name in sys.modules or importlib.util.find_spec(name) is not None:
             what = repr(name) if name else "by a relative name"
@@ -63,26 +59,8 @@ def imported_sources(code: OwnCode, sources: Iterable[str]) -> dict[str, str]:
         ConfigError: if one of those modules cannot be read.
     """
     names = {name for source in sources for name in names_in(source.encode())}
-    own = set() if code.is_file else {code.place.partition(".")[0]}
-    names -= own | KNOWN | sys.stdlib_module_names
-    bringers = {name: by for name, by in _bringers(_installed()).items() if name not in own | KNOWN}
+    own = frozenset() if code.is_file else frozenset({code.place.partition(".")[0]})
     try:
-        return dict(sorted(developed_sources(names, bringers).items()))
+        return dict(sorted(developed_sources(names, own).items()))
     except OSError as error:
         code.failed("imports what cannot be read", error)
-
-
-def _installed() -> tuple[tuple[str, int], ...]:
-    """Returns the folders of packages, each with when something in it was installed or removed."""
-    folders = [Path(path) for path in sys.path if Path(path).is_dir()]
-    return tuple((str(folder), folder.stat().st_mtime_ns) for folder in folders)
-
-
-@functools.lru_cache(maxsize=1)
-def _bringers(installed: tuple[tuple[str, int], ...]) -> Mapping[str, list[str]]:
-    """Returns module -> the packages that bring it: kept, as every installed file is looked at.
-
-    Args:
-        installed: as ``_installed`` returns it; with another one it is looked again.
-    """
-    return importlib.metadata.packages_distributions()
