@@ -14,9 +14,12 @@ from pathlib import Path
 from analysis.claims.file.reader import Registry
 from lttune.config import require
 from lttune.config.fields import is_int
-from lttune.errors import ConfigError, StorageError
+from lttune.errors import ConfigError, DamagedError, StorageError
 from lttune.store.files import reason_of
 from lttune.store.sealed import read_object, write_object_once
+
+_EMPTY = "is empty, as writing leaves it that was cut short: remove it"
+"""What is said of a file that took its name and was never filled; it locks nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +106,8 @@ def write_lock(path: Path, locked: Lock) -> None:
     try:
         write_object_once(path, asdict(locked))
     except FileExistsError:
+        if _is_empty(path):
+            raise ConfigError(f"{path} {_EMPTY}") from None
         raise ConfigError(f"{path} exists: a lock is written once") from None
 
 
@@ -117,6 +122,10 @@ def read_lock(path: Path) -> Lock | None:
         values = read_object(path)
     except FileNotFoundError:
         return None
+    except DamagedError:
+        if _is_empty(path):
+            raise DamagedError(f"{path} {_EMPTY}") from None
+        raise
     try:
         found = Lock(**values)
         _time(found.date)
@@ -126,6 +135,10 @@ def read_lock(path: Path) -> Lock | None:
     except (ValueError, TypeError, AttributeError) as error:
         raise StorageError(f"{path} is no lock: {reason_of(error)}") from None
     return found
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == 0
 
 
 def _time(text: str) -> datetime:

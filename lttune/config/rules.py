@@ -142,7 +142,8 @@ class Rules:
             value: what it is; None writes nothing.
             own: the one of them that is written here, and is a study's own afterwards.
         """
-        if value is not None and value.name in OWN_FILES and value.name != own:
+        # Where file systems do not tell them apart, such as on macOS, any case names it.
+        if value is not None and value.name != own and value.name.casefold() in OWN_FILES:
             ok = not os.path.lexists(value.with_name(OWN_FILES[0]))
             self.require(ok, path, "none of a study's own files", str(value))
 

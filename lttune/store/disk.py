@@ -44,6 +44,14 @@ def existing(path: Path) -> Path:
     return next(one for one in (path, *path.parents) if is_there(one))
 
 
+def is_one_disk(*paths: Path) -> bool:
+    """Returns whether paths are, or will be, on one disk; False where that cannot be asked."""
+    try:
+        return len({existing(path).stat().st_dev for path in paths}) == 1
+    except OSError:
+        return False
+
+
 def is_there(path: Path) -> bool:
     """Returns whether a path is there as far as can be seen: below a closed folder nothing is."""
     try:

@@ -225,6 +225,19 @@ def test_what_a_stranger_calls_things_cannot_write_on_the_terminal():
     assert complaint(StorageError("a\x1bb")) == r"lttune: error: a\x1bb"
 
 
+@pytest.mark.parametrize("name", ["CLAIMS.LOCK.JSON", "Report.html", "claims.lock.json"])
+def test_a_studys_own_file_is_known_in_any_case(tmp_path, name):
+    def written(own: str = "") -> None:
+        with every_rule() as rules:
+            rules.beside("--out", tmp_path / name, own)
+
+    written()  # There is no study.
+    (tmp_path / "study.json").touch()
+    with pytest.raises(ConfigError, match="--out must be none of a study's own files, got"):
+        written()
+    written(own=name)
+
+
 def test_an_unknown_path_is_told_what_is_beside_it():
     with pytest.raises(ConfigError, match=r"must be one of data\.\*, kept, levels, .*train\.\*;"):
         LotteryConfig().override({"depth": 3})

@@ -10,8 +10,10 @@ import pytest
 from own_parts import run_parts
 
 from lttune.__main__ import main as lttune
+from lttune.errors import StorageError
 from lttune.records.schema import read
 from lttune.store.disk import Room
+from lttune.study.conductor import Conductor
 from lttune.study.phases import room
 
 STUDY = Path("results/parts")
@@ -60,11 +62,35 @@ def test_pictures_without_room_are_told_before_anything_starts(parts_copy, monke
         return Room(size=10**12 if path.name == "cells" else 1_000, files=None)
 
     monkeypatch.setattr(room, "free_room", free)
+    monkeypatch.setattr(room, "is_one_disk", lambda *paths: False)
     code, said = run_parts(parts_copy, "--name", "full")
     assert code == 74
     told = r"full needs about [\d.]+ [kM]B for this study's pictures, and 1.0 kB are free: "
     assert re.search(told, said)
     assert said.count("\n") == 1
+    assert not (parts_copy / "results/full/study.json").exists()
+
+
+def test_networks_and_pictures_on_one_disk_need_its_room_together(parts_copy, monkeypatch):
+    asked = {}
+
+    def noted(store, needed, what, otherwise=""):
+        asked[what] = needed
+        if "pictures" in what:
+            raise StorageError("enough is known")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "require_free", noted)
+        patch.setattr(room, "is_one_disk", lambda *paths: False, raising=False)
+        run_parts(parts_copy, "--name", "full")
+    larger = max(one.size for one in asked.values())
+    assert 0 < larger < sum(one.size for one in asked.values())
+    # Each of the two would fit.
+    monkeypatch.setattr(Conductor, "run", lambda self: pytest.fail("it begins"))
+    monkeypatch.setattr(room, "free_room", lambda path: Room(size=larger, files=None))
+    code, said = run_parts(parts_copy, "--name", "full")
+    assert code == 74
+    assert re.search(r"/cells needs about .* for this study's networks and pictures, and ", said)
     assert not (parts_copy / "results/full/study.json").exists()
 
 

@@ -13,7 +13,7 @@ from lttune.data.files.npz import ARRAYS
 from lttune.errors import StorageError
 from lttune.pruning.densities import planned_densities
 from lttune.records.ledger import Ledger
-from lttune.store.disk import Room, free_room, sized
+from lttune.store.disk import Room, free_room, is_one_disk, sized
 from lttune.store.files import reason_of
 from lttune.study.declared import Study
 from lttune.study.phases.planned import phase_config, planned_trials, trajectory_counts
@@ -63,7 +63,7 @@ def require_room(
 ) -> None:
     """Checks that what is missing of a study has room where its networks are stored.
 
-    Pictures that a function of one's own made have theirs in its folder.
+    Pictures that a function of one's own made need theirs in its folder: on one disk, both at once.
 
     Args:
         config: the settings.
@@ -82,8 +82,13 @@ def require_room(
     require_free(config.store, missing, "this study's networks", otherwise)
     if pictures := [one for name, one in datasets.items() if is_own_code(name)]:
         size = sum(getattr(one, name).nbytes for one in pictures for name in ARRAYS)
-        needed = Room(size=size, files=len(pictures))
-        require_free(config.folder, needed, "this study's pictures", otherwise)
+        if is_one_disk(config.store, config.folder):
+            files = (missing.files or 0) + len(pictures)
+            both = Room(size=missing.size + size, files=files)
+            require_free(config.store, both, "this study's networks and pictures", otherwise)
+        else:
+            needed = Room(size=size, files=len(pictures))
+            require_free(config.folder, needed, "this study's pictures", otherwise)
 
 
 def records_room(networks: int) -> Room:

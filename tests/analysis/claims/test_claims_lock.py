@@ -9,7 +9,7 @@ from analysis.claims import lock as locks
 from analysis.claims import verdicts
 from analysis.frame import LOCK_FILE
 from analysis.statistics.verdicts.multiplicity import benjamini_hochberg, holm
-from lttune.errors import ConfigError, StorageError
+from lttune.errors import ConfigError, DamagedError, StorageError
 
 BEFORE, AFTER = "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"
 
@@ -121,6 +121,19 @@ def test_a_lock_is_written_once(tmp_path):
     path.write_text('{"sha256": "a"}')
     with pytest.raises(StorageError, match="is no lock"):
         locks.read_lock(path)
+
+
+def test_a_lock_whose_writing_was_cut_short_is_told_how_to_be_rid_of(tmp_path):
+    one, path = registry(confirmatory("A", question())), tmp_path / LOCK_FILE
+    path.touch()  # As without links, when the name was taken and nothing written yet.
+    told = "is empty, as writing leaves it that was cut short: remove it"
+    with pytest.raises(DamagedError, match=told):
+        locks.read_lock(path)
+    with pytest.raises(ConfigError, match=told):
+        locks.write_lock(path, locks.lock(one, date=BEFORE))
+    path.unlink()
+    locks.write_lock(path, locks.lock(one, date=BEFORE))
+    assert locks.read_lock(path) is not None
 
 
 def test_of_two_locks_at_once_the_first_stays(tmp_path, monkeypatch):
