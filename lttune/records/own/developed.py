@@ -35,7 +35,7 @@ SETTLED = 2_000_000_000
 _SUFFIXES = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)
 _NO_PART = frozenset({"__main__", "analysis"})
 """What a process was started with, which is another thing in each, and lttune's reports."""
-_Identity = tuple[str, Path, int, int]
+_Stamp = tuple[str, Path, int, int]
 """Name in its package, path, when it was changed, size."""
 
 
@@ -88,7 +88,7 @@ def names_in(source: bytes) -> list[str]:
         return []
 
 
-def _files(places: Iterable[Path]) -> tuple[_Identity, ...]:
+def _files(places: Iterable[Path]) -> tuple[_Stamp, ...]:
     """Returns each file of a module that Python runs, by name.
 
     Folders have such names too, and so do links of editors that lead nowhere.
@@ -107,7 +107,7 @@ def _files(places: Iterable[Path]) -> tuple[_Identity, ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def _hashed(files: tuple[_Identity, ...]) -> tuple[str, frozenset[str]]:
+def _hashed(files: tuple[_Stamp, ...]) -> tuple[str, frozenset[str]]:
     """Returns the SHA-256 of sources and what they import: kept, as each part of a study asks."""
     sha, names = hashlib.sha256(), set[str]()
     for name, path, _, _ in files:
