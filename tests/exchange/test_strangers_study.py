@@ -94,7 +94,10 @@ def test_claims_that_are_a_pipe_or_a_folder_are_one_line(study, capsys, make):
     ("text", "told"),
     [
         ("schema: 1\nversion: !!bool foo\n", "the claims file is no YAML: "),
-        ("schema: 1\nversion: [1]\nclaims: []\n", "version must be a text or a number, got [1]"),
+        (
+            "schema: 1\nversion: [1]\nclaims: []\n",
+            "version must be a text, a number or a date, got [1]",
+        ),
         (
             "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
             + "\n".join(
