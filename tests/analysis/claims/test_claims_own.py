@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sample_study import anchor_rows, write_study
 from sample_sweeps import design_study
 
 from analysis.claims.of_studies import FIGURE, kept_importances
@@ -188,3 +189,12 @@ def test_a_figure_without_a_column_is_told(study, drawn, sample, column):
     path = study.folder / FIGURE
     save_csv(study.marked(drawn.drop(columns=column), sample), path)
     assert column in refusal(lambda: kept_importances([study]))
+
+
+def test_networks_without_a_seed_are_one_line(tmp_path, capsys):
+    rows = [row | {"seed": None if row["trial"] == 0 else 0} for row in anchor_rows()]
+    study = write_study(tmp_path / "s", rows)
+    assert main(["claims", "check", str(study)]) == 74
+    told = capsys.readouterr().err
+    assert told.startswith("lttune: error: records of s must have a seed in each row")
+    assert told.count("\n") == 1
