@@ -30,10 +30,10 @@ def lock_claims(folder: Path, replicates: int) -> None:
         folder: the study's.
         replicates: planned for every claim; with fewer than two nothing can be decided or locked.
     """
-    from analysis import frame
     from analysis.claims import lock, read
+    from lttune.config.rules import CLAIMS_LOCK
 
-    path = folder / frame.LOCK_FILE
+    path = folder / CLAIMS_LOCK
     if replicates >= 2 and lock.read_lock(path) is None:
         lock.write_lock(path, lock.lock(read(), replicates))
 

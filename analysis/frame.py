@@ -13,7 +13,6 @@ import pandas as pd
 from lttune.config import flatten
 from lttune.config.lottery.length import joined_settings
 from lttune.config.phase import Phase, phase_names
-from lttune.config.rules import CLAIMS_LOCK
 from lttune.errors import DamagedError, StorageError
 from lttune.records import schema
 from lttune.records.folder import (
@@ -29,9 +28,6 @@ from lttune.store.files import read_whole
 from lttune.store.formats.parquet import VALUE_BYTES
 from lttune.store.regular import most_memory, regular_size
 from lttune.store.sealed import BLANK, verify
-
-LOCK_FILE = CLAIMS_LOCK
-"""The file in it that says which claims the study was planned for."""
 
 KEY = ["phase", "trial", "replicate", "branch", "level"]
 """What names one row of the records: one trained network."""
@@ -50,9 +46,9 @@ LOADED_OF_TRIAL = ("number", "phase", "label", "hparams", "state")
 """Likewise, of each trial in ``trials.json``."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class StudyFrame:
-    """What a study wrote, finished or not."""
+    """What a study wrote, finished or not; equal to itself alone: tables are not compared."""
 
     folder: Path
     """Where it was read from."""
@@ -107,10 +103,8 @@ class StudyFrame:
         except DamagedError:
             raise DamagedError(f"{path} was changed since it was written: {mend}") from None
         # Of short rows each takes as many cells as there are columns.
-        rows, columns = (
-            1 + data.count(b"\n") + data.count(b"\r"),
-            pd.read_csv(BytesIO(data), nrows=0).shape[1],
-        )
+        rows = 1 + data.count(b"\n") + data.count(b"\r")
+        columns = pd.read_csv(BytesIO(data), nrows=0).shape[1]
         if VALUE_BYTES * rows * columns > (most := most_memory(len(data))):
             raise ValueError(f"its rows would fill more than {most >> 20:,} MB of memory")
         table = pd.read_csv(BytesIO(data))

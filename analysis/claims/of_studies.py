@@ -15,10 +15,11 @@ from analysis.claims.file.reader import Registry, read
 from analysis.claims.lock import Lock
 from analysis.claims.networks.shares import Kept
 from analysis.claims.verdicts import verdicts
-from analysis.frame import LOCK_FILE, StudyFrame
+from analysis.frame import StudyFrame
 from analysis.importance import saved
 from analysis.statistics.verdicts.verdict import UNTESTED
 from analysis.tables.design.current import outdated
+from lttune.config.rules import CLAIMS_LOCK
 from lttune.errors import StorageError
 from lttune.records.schema import require_same_study
 from lttune.store.files import reason_of
@@ -55,7 +56,7 @@ def grounds(studies: Sequence[StudyFrame], lock: Lock | None = None) -> dict[str
     return {
         "records": [study.records for study in studies],
         "layers": pd.concat(layers, ignore_index=True) if layers else None,
-        "lock": lock or locks.read_lock(studies[0].folder / LOCK_FILE),
+        "lock": lock or locks.read_lock(studies[0].folder / CLAIMS_LOCK),
         "created": min(created, default=None),
         "importances": kept_importances(studies),
     }

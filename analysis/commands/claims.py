@@ -93,9 +93,8 @@ def _lock(flags: Flags, registry: Registry) -> None:
     import pandas as pd
 
     from analysis.claims import lock
-    from analysis.frame import LOCK_FILE
 
-    path = flags.out or Path(LOCK_FILE)
+    path = flags.out or Path(CLAIMS_LOCK)
     needs = _table(flags, registry).set_index("claim")["needs"] if flags.studies else {}
     needs = {str(name): int(n) for name, n in dict(needs).items() if pd.notna(n)}
     locked = lock.lock(registry, flags.n, needs=needs)

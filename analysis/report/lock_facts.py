@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.frame import LOCK_FILE
+from lttune.config.rules import CLAIMS_LOCK
 from lttune.errors import StorageError
 from lttune.store.files import reason_of
 from lttune.store.sealed import read_object
@@ -27,7 +27,7 @@ def lock_facts(folder: Path, registry: Registry | None = None) -> dict[str, str]
     facts: dict[str, str] = {}
     if registry is not None:
         facts["claims file"] = f"version {registry.version}, SHA-256 {registry.sha256}"
-    path = folder / LOCK_FILE
+    path = folder / CLAIMS_LOCK
     try:
         locked = read_object(path)
     except FileNotFoundError:

@@ -52,6 +52,7 @@ OF_EVERY_ROW = ("phase", "trial", "replicate", "branch", "level", "layer")
 """What tells the rows of a table apart, as far as it has it; each of them has a value."""
 OF_EVERY_NETWORK = (
     *("density", "prunable", "early_stop_step", "early_stop_at_end", "val_accuracy", "diverged"),
+    "seed",
 )
 """Measures of which no network lacks a value; evaluations that are not always made may be null."""
 

@@ -279,7 +279,8 @@ class Conductor:
         self._tracked.finish("KILLED" if interrupted else status)
         missing = self._close_tracker(15 if interrupted or self._limit else 60)
         _LOG.info("")
-        self._save_time()
+        if self._ran:
+            self._save_time()
         return Outcome(
             exit_code=TIME_IS_UP if left_out else int(not self._ledger.finished),
             report=page,

@@ -51,7 +51,7 @@ def main(
         report: writes the report of a study's folder and returns its path.
         doc: the study file's docstring: the help text.
         argv: arguments; None is the command line's, and this process is then the study's alone: a
-            signal ends it at once until its trials begin.
+            signal ends it at once until Ray is started, or its report written.
     """
     began = time.monotonic()
     if argv is None:

@@ -124,11 +124,23 @@ def test_without_a_file_it_draws_on_the_stream_behind(monkeypatch):
     PrintingConsole().print("nobody sees it")
 
 
-def test_a_study_of_a_command_draws_on_its_terminal(ledger, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+@pytest.mark.parametrize("name", ["dumb", "unknown"])
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(name, ledger, monkeypatch):
+    monkeypatch.setenv("TERM", name)
+    shown = PrintingConsole(file=Terminal())
+    assert not shown.is_terminal  # Which ``lttune watch`` asks, too.
+    with Progress(ledger, {"search": 1}, shown) as progress:
+        for trial in ledger.trials:
+            progress.ended(trial)
+    assert shown.file.getvalue().count("search") == 2
+
+
+def test_a_study_of_a_command_draws_on_its_terminal(ledger, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     screen = Terminal()
     with contextlib.redirect_stdout(screen), unneeded_output(), escaped_output():

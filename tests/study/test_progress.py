@@ -248,10 +248,10 @@ def test_what_is_reached_is_noted_while_trials_run_and_not_afterwards(ledger, wa
     assert list(tmp_path.iterdir()) == []
 
 
-def lines_of(total: int, failing: frozenset[int], tmp_path: Path, **options: Any) -> list[str]:
+def lines_of(total: int, failing: frozenset[int], tmp_path: Path) -> list[str]:
     """Returns what is printed while a study's trials end one after the other."""
     book, file = Ledger(path=tmp_path / "trials.json", planned={"search": total}), io.StringIO()
-    shown = Progress(book, WORK, Console(file=file, width=200, **options))
+    shown = Progress(book, WORK, Console(file=file, width=200))
     with shown:
         for number in range(total):
             trial = book.add("search", f"lr={number}", {}, [0], [])
@@ -270,8 +270,3 @@ def test_a_file_gets_a_line_for_each_percent_of_many_and_all_that_failed(tmp_pat
     assert len("\n".join(found)) < 10_000
     assert [line for line in found if "failed" in line] == [found[1], found[2], found[3]]
     assert found[-1].startswith("[3960/4000]")  # Its 99 %: with the end of the study comes more.
-
-
-def test_a_terminal_that_cannot_be_drawn_on_gets_lines(tmp_path):
-    found = lines_of(3, frozenset(), tmp_path, force_terminal=True, _environ={"TERM": "dumb"})
-    assert [line.partition(" ")[0] for line in found] == ["[1/3]", "[2/3]", "[3/3]"]

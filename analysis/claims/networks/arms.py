@@ -20,7 +20,6 @@ from lttune.config import DEPTH, LotteryConfig
 from lttune.config.control import TRUNK
 from lttune.config.lottery.model import is_own_network
 from lttune.config.phase import phase_names
-from lttune.errors import StorageError, listed
 
 UNREAD = (
     *(*DEPTH, "train.eval_test", "train.eval_train", "prune.scoring_examples"),
@@ -43,15 +42,8 @@ def planned(records: pd.DataFrame) -> pd.DataFrame:
     What a search tried is no sample of anything. The key numbers trials over all studies, phase by
     phase. The unit names what is independent: the replicate of a seed. The same replicate
     in another study of the same seed is the same random numbers, and no further replicate.
-
-    Raises:
-        StorageError: if a network has no seed.
     """
     rows = records[records["phase"].isin(phase_names(lambda phase: phase.is_read_by_claims))].copy()
-    if rows["seed"].isna().any():
-        # Without it nobody knows which networks are independent.
-        studies = listed(sorted(map(str, rows.loc[rows["seed"].isna(), "study"].unique())))
-        raise StorageError(f"records of {studies} must have a seed in each row, got none in some")
     rows["unit"] = [
         f"{int(s):06d}/{int(r):06d}" for s, r in zip(rows["seed"], rows["replicate"], strict=True)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,8 +64,12 @@ def design_points(study: StudyFrame) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()))
 
 
+@functools.lru_cache(maxsize=1)
 def design_sample(study: StudyFrame) -> DesignSample | str:
-    """Returns the design's sample, or why there is none to estimate from."""
+    """Returns the design's sample, or why there is none to estimate from.
+
+    It is kept, as a report asks for it at each file of importances.
+    """
     declared = declared_factors(study)
     if not declared:
         return "study.json declares no factors for the design, so importances are not estimated."

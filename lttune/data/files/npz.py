@@ -29,6 +29,7 @@ HEADS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 """Version of an .npy file -> who reads its head."""
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How ``numpy.savez`` and ``savez_compressed`` pack; Python unpacks others without a bound."""
+_SCHEMA = "lttune-schema:"
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -179,9 +180,6 @@ def read_sealed(path: Path) -> dict[str, np.ndarray]:
         said = re.search(rf"{_SCHEMA}(\d+) [^ ]*\Z", end.decode(errors="replace"))
         require_known(path, int(said[1]) if said else None, is_sealed, names_study=False)
     return read(path)
-
-
-_SCHEMA = "lttune-schema:"
 
 
 def write_new(path: Path, arrays: dict[str, np.ndarray]) -> None:

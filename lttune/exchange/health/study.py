@@ -40,8 +40,8 @@ def study_findings(folder: Path, tracking_uri: str | None = None) -> list[Inspec
     sheet = read_sheet(folder)
     study_id = sheet.get("study_id")
     found = [Inspection(what=f"study.json: {sheet.get('name', folder.name)}")]
-    read_all = partial(_trials, folder, study_id)
-    trials = _part(found, "trials.json", read_all, partial(_mend_of_trials, folder))
+    read_all = partial(_ledger, folder, study_id)
+    ledger = _part(found, "trials.json", read_all, partial(_mend_of_trials, folder), _listed)
     tables: dict[str, list[Row]] = {}
     for name in TABLES:
         path = folder / name
@@ -49,11 +49,11 @@ def study_findings(folder: Path, tracking_uri: str | None = None) -> list[Inspec
         rows = _part(found, name, read, _mend_of_table)
         if rows is not None:
             tables[name] = rows
-    if trials is not None:
-        found.append(_done(folder, study_id))
-        found += _together(trials, tables)
+    if ledger is not None:
+        found.append(_done(ledger))
+        found += _together(ledger.trials, tables)
         use_kept(sheet, folder)
-        found += needed_findings(sheet, trials)
+        found += needed_findings(sheet, ledger.trials)
     cells = folder.parent / "cells"
     if (rows := tables.get("records.parquet")) is not None:
         found.append(_networks(cells, rows))
@@ -61,17 +61,21 @@ def study_findings(folder: Path, tracking_uri: str | None = None) -> list[Inspec
     return [*found, *writable_findings(folder, *(one for one in (cells,) if one.exists()))]
 
 
-def _trials(folder: Path, study_id: str | None) -> list[Trial]:
-    """Returns the trials as they stand, if a study could go on with them."""
-    Ledger.open(folder / "trials.json", study_id)
-    return read_trials(folder, study_id)
+def _ledger(folder: Path, study_id: str | None) -> Ledger:
+    """Returns the ledger that a study would go on with, if all commands can read it."""
+    read_trials(folder, study_id)
+    return Ledger.open(folder / "trials.json", study_id)
 
 
-def _done(folder: Path, study_id: str | None) -> Inspection:
+def _listed(ledger: Ledger) -> int:
+    return len(ledger.trials)
+
+
+def _done(ledger: Ledger) -> Inspection:
     """Returns how many of the planned trials are done: no fault, as a run may go on at any time."""
-    ledger = Ledger.open(folder / "trials.json", study_id)
     done, total = ledger.count(*ENDED), ledger.total or len(ledger.trials)
-    state = "complete" if done >= total else "incomplete: the study's command goes on"
+    is_whole = ledger.complete and done >= total
+    state = "complete" if is_whole else "incomplete: the study's command goes on"
     return Inspection(what=f"{done} of {total} trials are done, {state}")
 
 
@@ -80,6 +84,7 @@ def _part(
     name: str,
     read: Callable[[], Any],
     mend_of: Callable[[LttuneError], str],
+    count: Callable[[Any], int] = len,
 ) -> Any:
     """Reads a part of a study, and notes how that went; None if it cannot be read."""
     try:
@@ -89,7 +94,7 @@ def _part(
         code = error.exit_code
         found.append(Inspection(what=name, trouble=str(error), mend=mend, exit_code=code))
         return None
-    found.append(Inspection(what=f"{name}: {len(values):,} entries"))
+    found.append(Inspection(what=f"{name}: {count(values):,} entries"))
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import IO, Any
@@ -39,8 +40,10 @@ class PrintingConsole(Console):
 
     def __init__(self, *, file: IO[str] | None = None, **options: Any) -> None:
         stream: Any = drawable(sys.stdout) if file is None else file
-        # To rich a pipe is a terminal where a variable such as FORCE_COLOR is set, as in CI.
-        forced = None if _is_terminal(stream) else False
+        # To rich a pipe is a terminal where a variable such as FORCE_COLOR is set, as in CI, and so
+        # is one that cannot move its cursor, on which a display that changes is never seen.
+        is_dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+        forced = None if _is_terminal(stream) and not is_dumb else False
         usual = {"markup": False, "emoji": False, "force_terminal": forced}
         super().__init__(file=stream, **{**usual, **options})
 

@@ -57,7 +57,7 @@ class Progress:
         self._shown = contextlib.ExitStack()
 
     def __enter__(self) -> Progress:
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
+        if self._console.is_terminal:
             self._live = Live(self, console=self._console, refresh_per_second=2, transient=True)
             self._shown.callback(self._live.stop)
             self._live.start()

@@ -7,8 +7,8 @@ from planted import claim, question, records, registry, rising, trial, words
 
 from analysis.claims import lock as locks
 from analysis.claims import verdicts
-from analysis.frame import LOCK_FILE
 from analysis.statistics.verdicts.multiplicity import benjamini_hochberg, holm
+from lttune.config.rules import CLAIMS_LOCK
 from lttune.errors import ConfigError, DamagedError, StorageError
 
 BEFORE, AFTER = "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"
@@ -105,7 +105,7 @@ def test_a_lock_is_written_once(tmp_path):
     one = registry(
         confirmatory("A", question()), claim(why="No.", questions=[], setting="", id="B")
     )
-    path = tmp_path / LOCK_FILE
+    path = tmp_path / CLAIMS_LOCK
     assert locks.read_lock(path) is None
     locks.write_lock(path, locks.lock(one, date=BEFORE))
     found = locks.read_lock(path)
@@ -124,7 +124,7 @@ def test_a_lock_is_written_once(tmp_path):
 
 
 def test_a_lock_whose_writing_was_cut_short_is_told_how_to_be_rid_of(tmp_path):
-    one, path = registry(confirmatory("A", question())), tmp_path / LOCK_FILE
+    one, path = registry(confirmatory("A", question())), tmp_path / CLAIMS_LOCK
     path.touch()  # As without links, when the name was taken and nothing written yet.
     told = "is empty, as writing leaves it that was cut short: remove it"
     with pytest.raises(DamagedError, match=told):
@@ -137,7 +137,7 @@ def test_a_lock_whose_writing_was_cut_short_is_told_how_to_be_rid_of(tmp_path):
 
 
 def test_of_two_locks_at_once_the_first_stays(tmp_path, monkeypatch):
-    one, path = registry(confirmatory("A", question())), tmp_path / LOCK_FILE
+    one, path = registry(confirmatory("A", question())), tmp_path / CLAIMS_LOCK
     first, late = (locks.lock(one, date=date) for date in (BEFORE, AFTER))
     real = locks.asdict
 

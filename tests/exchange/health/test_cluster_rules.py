@@ -271,3 +271,20 @@ def test_a_script_that_is_no_text_is_one_line(tmp_path, capsys):
     path.write_bytes(b"\xff\xfe")
     assert main(["doctor", str(path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("kuberay-rayjob.yaml", "--out /shared/results", "--out /shared/"),
+        ("kuberay-rayjob.yaml", "--out /shared/results", "--out /shared"),
+        ("slurm.sbatch", "#SBATCH --cpus-per-task=", "#SBATCH --mem=4G -c "),
+        ("slurm.sbatch", "#SBATCH --cpus-per-task=", "#SBATCH -c"),
+    ],
+)
+def test_what_says_the_same_in_other_words_is_well(name, old, new, tmp_path):
+    text = (OURS / name).read_text()
+    assert old in text
+    path = tmp_path / name
+    path.write_text(text.replace(old, new))
+    assert [one.what for one in cluster_findings(path) if one.trouble] == []

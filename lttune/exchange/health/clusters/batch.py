@@ -16,6 +16,7 @@ from lttune.exchange.health.clusters.file import (
 
 _COMMENT = re.compile(r"^#(?!SBATCH\b).*$|\s#\s.*$", re.MULTILINE)
 _VARIABLE = re.compile(r"^(\w+)=(\S+)", re.MULTILINE)
+_CORES = re.compile(r"^#SBATCH\b.*\s(--cpus-per-task|--exclusive|-c)(?=[\s=\d]|$)", re.MULTILINE)
 _USED = re.compile(r"\$\{?(\w+)\}?")
 _OWN = re.compile(r"(/tmp|/var/tmp|/dev/shm|\$\{?TMPDIR)\b")
 """Folders that each node has for itself."""
@@ -52,7 +53,7 @@ def _with_values(code: str, known: Mapping[str, str]) -> str:
 
 
 def _without_cores(file: ClusterFile) -> str:
-    if not re.search(r"^#SBATCH\s+(--cpus-per-task|-c|--exclusive)\b", file.study, re.MULTILINE):
+    if not _CORES.search(file.study):
         return "no #SBATCH line asks for cores: Slurm gives one"
     if file.starts and "--num-cpus" not in file.study:
         return "`ray start` is not told its cores: it takes all of the node's, not the job's"

@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 
@@ -73,9 +74,9 @@ def words_of(text: str) -> Iterator[list[str]]:
 
 
 def lies_in(path: str, folders: Sequence[str]) -> bool:
-    """Returns whether a path is inside one of the folders, both as texts."""
-    path = posixpath.normpath(path)
-    return any(path.startswith(f"{posixpath.normpath(one).rstrip('/')}/") for one in folders)
+    """Returns whether a path is one of the folders or inside of one, both as texts."""
+    place = PurePosixPath(posixpath.normpath(path))
+    return any(place.is_relative_to(posixpath.normpath(one)) for one in folders)
 
 
 def other_ray(version: str) -> str:

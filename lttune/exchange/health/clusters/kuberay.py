@@ -94,7 +94,7 @@ def _without_folder(file: ClusterFile) -> str:
     out = OUT.findall(file.study)
     if not out:
         return "the study has no --out: its results end with the pod"
-    found = lies_in(out[-1], file.shared) or out[-1] in file.shared
+    found = lies_in(out[-1], file.shared)
     return "" if found else f"--out {out[-1]} is in no volume that head and workers share"
 
 

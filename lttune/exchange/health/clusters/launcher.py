@@ -85,33 +85,35 @@ def _open_dashboard(file: ClusterFile) -> str:
     return "" if closed else "the head does not bind it to its own machine"
 
 
+def _node_types(file: ClusterFile) -> Mapping[str, Any]:
+    types = at(file.config, "available_node_types")
+    return types if isinstance(types, Mapping) else {}
+
+
 def _open_group(file: ClusterFile) -> str:
-    provider, types = file.config["provider"], file.config.get("available_node_types")
-    if at(provider, "type") != "aws":
+    if at(file.config, "provider", "type") != "aws":
         return ""
-    nodes = types.values() if isinstance(types, dict) else ()
-    about = [at(node, "node_config") for node in nodes]
+    about = [at(node, "node_config") for node in _node_types(file).values()]
     own = [isinstance(one, dict) and not _GROUPS.isdisjoint(one) for one in about]
-    closed = provider.get("security_group") or (own and all(own))
+    closed = at(file.config, "provider", "security_group") or (own and all(own))
     return "" if closed else "the security group that Ray makes on AWS opens ssh to everybody"
 
 
 def _open_network(file: ClusterFile) -> str:
-    types = at(file.config, "available_node_types")
     if at(file.config, "provider", "type") != "gcp":
         return ""
-    nodes = types.values() if isinstance(types, dict) else ()
+    nodes = _node_types(file).values()
     own = [bool(at(node, "node_config", "networkInterfaces")) for node in nodes]
     text = "the project's default network, which Ray takes, opens ssh to everybody"
     return "" if own and all(own) else text
 
 
 def _without_resources(file: ClusterFile) -> str:
-    kind, types = at(file.config, "provider", "type"), at(file.config, "available_node_types")
+    kind, types = at(file.config, "provider", "type"), _node_types(file)
     if kind == "local":
         return ""
     head = at(file.config, "head_node_type")
-    if not isinstance(types, dict) or not isinstance(head, str) or head not in types:
+    if not isinstance(head, str) or head not in types:
         return f"available_node_types has no head: head_node_type is {head!r}"
     for name, node in types.items():
         resources = at(node, "resources")
