@@ -152,7 +152,13 @@ def test_sources_of_torchvision_that_cannot_be_read_are_a_line(monkeypatch):
     def refused(modules):
         raise PermissionError("no")
 
+    monkeypatch.setattr("lttune.models.own.code.is_developed", lambda place, packages: True)
     monkeypatch.setattr("lttune.models.own.code.developed_sources", refused)
     told = "model.name: torchvision:resnet18 cannot be read: PermissionError: no$"
     with pytest.raises(ConfigError, match=told):
         read_code("torchvision:resnet18")
+
+
+def test_for_a_network_of_torchvision_not_all_that_is_installed_is_looked_through(monkeypatch):
+    monkeypatch.setattr(bringers, "_listed", lambda installed: pytest.fail("it looks"))
+    assert read_code("torchvision:resnet18").digest != read_code("torchvision:resnet34").digest
