@@ -53,7 +53,8 @@ def write_atomically(path: Path) -> Iterator[Path]:
 def write_once(path: Path) -> Iterator[Path]:
     """Yields a temporary path; what is written there is whole at ``path`` afterwards.
 
-    Of several writers at once one is the first, and the others are refused.
+    Of several writers at once one is the first, and the others are refused. Where a file system has
+    no links, who is killed between the name and what is written leaves an empty file, to be removed.
 
     Raises:
         FileExistsError: if something is there already, be it a link to nothing; it stays.
@@ -93,7 +94,11 @@ def _given_its_name(temporary: Path, path: Path) -> bool:
             path.open("xb").close()
         except FileExistsError:
             return False
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError:
+            path.unlink(missing_ok=True)  # Empty, it would keep the next one from being written.
+            raise
     return True
 
 
