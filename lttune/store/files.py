@@ -112,8 +112,11 @@ def _written_beside(path: Path) -> Iterator[Path]:
     temporary = temporary_beside(path)
     try:
         yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+    except BaseException:
+        with contextlib.suppress(OSError):  # Why it was not written says more.
+            temporary.unlink(missing_ok=True)
+        raise
+    temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
