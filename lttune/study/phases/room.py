@@ -79,16 +79,17 @@ def require_room(
     whole, share = stored_room(config, study, datasets), open_slots / max(planned, 1)
     missing = Room(size=math.ceil(whole.size * share), files=math.ceil((whole.files or 0) * share))
     otherwise = ", or give another --out"
+    pictures = [one for name, one in datasets.items() if is_own_code(name)]
+    size = sum(getattr(one, name).nbytes for one in pictures for name in ARRAYS)
+    if pictures and is_one_disk(config.store, config.folder):
+        files = (missing.files or 0) + len(pictures)
+        both = Room(size=missing.size + size, files=files)
+        require_free(config.store, both, "this study's networks and pictures", otherwise)
+        return
     require_free(config.store, missing, "this study's networks", otherwise)
-    if pictures := [one for name, one in datasets.items() if is_own_code(name)]:
-        size = sum(getattr(one, name).nbytes for one in pictures for name in ARRAYS)
-        if is_one_disk(config.store, config.folder):
-            files = (missing.files or 0) + len(pictures)
-            both = Room(size=missing.size + size, files=files)
-            require_free(config.store, both, "this study's networks and pictures", otherwise)
-        else:
-            needed = Room(size=size, files=len(pictures))
-            require_free(config.folder, needed, "this study's pictures", otherwise)
+    if pictures:
+        needed = Room(size=size, files=len(pictures))
+        require_free(config.folder, needed, "this study's pictures", otherwise)
 
 
 def records_room(networks: int) -> Room:
