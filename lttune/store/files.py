@@ -54,7 +54,7 @@ def write_once(path: Path) -> Iterator[Path]:
     """Yields a temporary path; what is written there is whole at ``path`` afterwards.
 
     Of several writers at once one is the first, and the others are refused. Where a file system has
-    no links, who is killed between the name and what is written leaves an empty file, to be removed.
+    no links, who is killed as it takes the name leaves an empty file there, to be removed by hand.
 
     Raises:
         FileExistsError: if something is there already, be it a link to nothing; it stays.
