@@ -181,6 +181,32 @@ def read_sealed(path: Path) -> dict[str, np.ndarray]:
     return read(path)
 
 
+def holds(path: Path, arrays: dict[str, np.ndarray]) -> bool:
+    """Returns whether a file is what ``write_sealed`` writes of arrays; not all is in memory."""
+    try:
+        is_sealed, end = verify_file(path)
+        if not is_sealed or f"{_SCHEMA}{FILES_SCHEMA} ".encode() not in end:
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist() == [f"{name}.npy" for name in arrays] and all(
+                _is_same(archive, f"{name}.npy", array) for name, array in arrays.items()
+            )
+    except Exception:  # Whatever it is, it is not that.
+        return False
+
+
+def _is_same(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> bool:
+    """Returns whether a member of an archive is an array, compared piece by piece."""
+    with archive.open(name) as member:
+        if _promised(member) != (array.shape, array.dtype):
+            return False
+        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        starts = range(0, len(data), _PIECE)
+        return all(member.read(_PIECE) == data[start : start + _PIECE] for start in starts)
+
+
+_PIECE = 1 << 20
+"""Bytes that are compared at once."""
 _SCHEMA = "lttune-schema:"
 
 
