@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from lttune.config.fields import WRITABLE, is_writable, require
 from lttune.config.output.escaped import say
 from lttune.config.rules import every_rule
 from lttune.errors import ConfigError
-from lttune.store.files import not_written
+from lttune.store.files import write_once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +100,7 @@ def _write(path: Path, text: str) -> None:
         StorageError: if it cannot be written.
     """
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with write_once(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except FileExistsError as error:
         raise ConfigError(f"NAME must be of a file that is not there yet, got {path}") from error
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            path.unlink()  # Half of it would keep the next one from being written.
-        raise not_written(path, error) from error

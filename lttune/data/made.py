@@ -53,16 +53,32 @@ def carried(codes: Iterable[OwnCode]) -> list[OwnCode]:
     return [code for code in codes if code.field != PICTURES]
 
 
+def not_kept(folder: Path, datasets: Mapping[str, Dataset]) -> dict[str, Dataset]:
+    """Returns the datasets that functions of one's own made and that a study has yet to keep.
+
+    Those are among them of which its folder has a damaged file, or one of other pictures: who made
+    the same before may make others now.
+    """
+    return {
+        name: dataset
+        for name, dataset in datasets.items()
+        if is_own_code(name) and not npz.holds(_place(folder, name), _arrays(dataset))
+    }
+
+
 def keep_made(folder: Path, datasets: Mapping[str, Dataset]) -> None:
-    """Writes the pictures that functions of one's own made into the folder of a study.
+    """Writes pictures that functions of one's own made (``not_kept``) into the folder of a study.
 
     Raises:
         StorageError: if they cannot be written.
     """
     for name, dataset in datasets.items():
-        if is_own_code(name):
-            path = subfolder(folder, KEPT) / _place(folder, name).name
-            npz.write_sealed(path, {one: getattr(dataset, one) for one in npz.ARRAYS})
+        path = subfolder(folder, KEPT) / _place(folder, name).name
+        npz.write_sealed(path, _arrays(dataset))
+
+
+def _arrays(dataset: Dataset) -> dict[str, np.ndarray]:
+    return {name: getattr(dataset, name) for name in npz.ARRAYS}
 
 
 def use_kept(sheet: Mapping[str, Any], folder: Path) -> None:

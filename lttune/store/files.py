@@ -53,7 +53,8 @@ def write_atomically(path: Path) -> Iterator[Path]:
 def write_once(path: Path) -> Iterator[Path]:
     """Yields a temporary path; what is written there is whole at ``path`` afterwards.
 
-    Of several writers at once one is the first, and the others are refused.
+    Of several writers at once one is the first, and the others are refused. Where a file system has
+    no links, who is killed as it takes the name leaves an empty file there, to be removed by hand.
 
     Raises:
         FileExistsError: if something is there already, be it a link to nothing; it stays.
@@ -93,7 +94,11 @@ def _given_its_name(temporary: Path, path: Path) -> bool:
             path.open("xb").close()
         except FileExistsError:
             return False
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError:
+            path.unlink(missing_ok=True)  # Empty, it would keep the next one from being written.
+            raise
     return True
 
 
@@ -107,8 +112,11 @@ def _written_beside(path: Path) -> Iterator[Path]:
     temporary = temporary_beside(path)
     try:
         yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+    except BaseException:
+        with contextlib.suppress(OSError):  # Why it was not written says more.
+            temporary.unlink(missing_ok=True)
+        raise
+    temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import ray
 
 from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, Interrupts
-from lttune.data.made import carried, keep_made
+from lttune.data.made import carried, keep_made, not_kept
 from lttune.data.transforms import shape_and_classes
 from lttune.records.capacity import capacity
 from lttune.records.folder import computed_from
@@ -135,13 +135,14 @@ class Conductor:
         self._tables.read(self._ledger)
         with computed_from(listing):
             plan_trials(self._ledger, config, study)
-        require_room(config, study, datasets, self._ledger)
+        pictures = not_kept(folder, datasets)
+        require_room(config, study, datasets, pictures.values(), self._ledger)
         # The sheet first: trials without one belong to nobody.
         write_object(folder / "study.json", self._sheet)
         self._ledger.save()
         for text in self._tables.renew():
             say_on(self._console, text)
-        keep_made(folder, datasets)
+        keep_made(folder, pictures)
         keep_file(folder, study)
         self._tracker = Tracker(config.tracking_uri, config.name, study_id)
         self._tracked = TrackedStudy(

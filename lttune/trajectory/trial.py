@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -62,6 +62,25 @@ def run_trial(
         last = all(level.last for level in levels)
         layers = [row for level in levels for row in of_level(level)]
         yield {"level": levels[0].level, **means, "last": last, "rows": rows, "layers": layers}
+
+
+def until_stopped(
+    reports: Iterable[dict[str, Any]], ends_after: int | None
+) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yields each report of a trial and whether it is the trial's last.
+
+    Args:
+        reports: as ``run_trial`` yields them.
+        ends_after: number of rows after which the trial was stopped, which has no deeper networks;
+            None if it was not.
+    """
+    count = 0
+    for report in reports:
+        count += len(report["rows"])
+        is_end = report["last"] or (ends_after is not None and count >= ends_after)
+        yield report, is_end
+        if is_end:
+            return
 
 
 @dataclass(frozen=True, kw_only=True)

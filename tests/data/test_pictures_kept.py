@@ -8,9 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from lttune.data import own
+from lttune.data import load, own
+from lttune.data.dataset import Dataset
 from lttune.data.files import npz
-from lttune.data.made import KEPT, PICTURES, keep_made, use_kept
+from lttune.data.made import KEPT, PICTURES, keep_made, not_kept, use_kept
 from lttune.errors import DamagedError, DataError, LttuneError, RefusedError
 from lttune.records.own import known_part, parts
 from lttune.store.sealed import BLANK, FILES_SCHEMA, seal
@@ -100,6 +101,28 @@ def test_no_bit_of_them_can_change(kept):
     kept.write_bytes(whole[:-70])
     with pytest.raises(LttuneError):
         taken()
+
+
+def of(**changes) -> dict[str, Dataset]:
+    return {NAME: own.from_arrays(NAME, ARRAYS | changes, "function")}
+
+
+def test_those_that_are_kept_are_not_kept_again_and_all_others_are(kept, tmp_path):
+    assert not_kept(tmp_path, of() | {"digits": load("digits")}) == {}
+    for changes in (
+        {"test_x": X[1:5]},
+        {"test_y": 1 - Y[:4]},
+        {"train_x": X[:8], "train_y": Y[:8]},
+    ):
+        assert [*not_kept(tmp_path, of(**changes))] == [NAME]
+    whole = kept.read_bytes()
+    for place in (200, len(whole) - 40):
+        kept.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert [*not_kept(tmp_path, of())] == [NAME]
+    commented(kept, b"")
+    assert [*not_kept(tmp_path, of())] == [NAME]  # It has no checksum.
+    kept.unlink()
+    assert [*not_kept(tmp_path, of())] == [NAME]
 
 
 def test_those_of_a_newer_lttune_are_refused(kept):

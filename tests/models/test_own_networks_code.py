@@ -9,7 +9,7 @@ from lttune.config import ModelConfig
 from lttune.errors import ConfigError, ResourceError
 from lttune.models import build
 from lttune.models.own import NETWORK, read_code, use, use_as
-from lttune.records.own import OwnCode, bringers, known_part, read_own_code
+from lttune.records.own import OwnCode, bringers, imports, known_part, own_function, read_own_code
 from lttune.training.schedule import SCHEDULE
 from lttune.trajectory.identity import of_model
 
@@ -97,6 +97,15 @@ def test_a_function_of_a_package_is_identified_by_all_of_its_sources(package):
         use([OwnCode(field=NETWORK, name=name, digest="0" * 64)])
 
 
+def test_sources_of_a_package_are_parsed_once_for_all_of_its_parts(package, monkeypatch):
+    parsed, names_in = [], imports.names_in
+    imports._names_in.cache_clear()
+    monkeypatch.setattr(imports, "names_in", lambda text: parsed.append(text) or names_in(text))
+    for field in (NETWORK, SCHEDULE):
+        own_function(read_own_code(field, "packaged_networks.nets:network"))
+    assert len(parsed) == 3
+
+
 def test_under_the_name_that_a_study_has_for_it_only_the_users_code_is_run(package):
     # No module of the study's name is there, and none would be looked for.
     code, name = read_code("packaged_networks.nets:network"), "study_of_another.nets:network"
@@ -143,7 +152,13 @@ def test_sources_of_torchvision_that_cannot_be_read_are_a_line(monkeypatch):
     def refused(modules):
         raise PermissionError("no")
 
+    monkeypatch.setattr("lttune.models.own.code.is_developed", lambda place, packages: True)
     monkeypatch.setattr("lttune.models.own.code.developed_sources", refused)
     told = "model.name: torchvision:resnet18 cannot be read: PermissionError: no$"
     with pytest.raises(ConfigError, match=told):
         read_code("torchvision:resnet18")
+
+
+def test_for_a_network_of_torchvision_not_all_that_is_installed_is_looked_through(monkeypatch):
+    monkeypatch.setattr(bringers, "_listed", lambda installed: pytest.fail("it looks"))
+    assert read_code("torchvision:resnet18").digest != read_code("torchvision:resnet34").digest

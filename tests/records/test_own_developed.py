@@ -168,6 +168,25 @@ def test_what_this_process_imported_before_a_change_is_not_taken_for_the_new(tmp
     assert str(error.value) == f"{told} with; install the same on every machine"
 
 
+def test_what_failed_to_be_imported_may_be_mended_but_what_it_left_is_held(tmp_path, packages):
+    init = packages(source="K = one\n", where="checked_out")
+    with pytest.raises(ConfigError, match="name 'one' is not defined"):
+        own_function(code(tmp_path))
+    init.write_text("K = 1\n")
+    assert own_function(code(tmp_path))() == 1
+    own = packages("mended_of_mine", source="", where="own")
+    (own.parent / "parts.py").write_text("f = prnt\n")
+    for source in ("f = prints\n", "f = print\n"):
+        with pytest.raises(ConfigError, match="is not defined"):
+            own_function(read_own_code(OBJECTIVE, "mended_of_mine.parts:f"))
+        (own.parent / "parts.py").write_text(source)
+    own.write_text("K = 1\n")
+    with pytest.raises(ConfigError, match="parts:f was changed since this process imported"):
+        own_function(read_own_code(OBJECTIVE, "mended_of_mine.parts:f"))
+    own.write_text("")
+    assert own_function(read_own_code(OBJECTIVE, "mended_of_mine.parts:f")) is print
+
+
 def test_a_package_that_is_installed_in_place_and_lists_no_module_counts_likewise(
     tmp_path, in_place
 ):

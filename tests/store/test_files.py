@@ -62,6 +62,21 @@ def test_of_two_writers_at_once_the_first_stays(tmp_path, monkeypatch, has_links
     assert sorted(tmp_path.iterdir()) == [link, path]
 
 
+def test_a_name_that_was_taken_in_vain_is_free_again(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = tmp_path / "once"
+    with monkeypatch.context() as at:
+        at.setattr("pathlib.Path.hardlink_to", refuse)
+        at.setattr("pathlib.Path.replace", refuse)
+        with pytest.raises(StorageError, match="once cannot be written: Input/output error"):
+            write_late(path)
+    assert list(tmp_path.iterdir()) == []
+    write_late(path)
+    assert path.read_text() == "first"
+
+
 @pytest.mark.parametrize(("site", "kept"), [("written", []), ("named", ["old"])])
 def test_what_is_replaced_is_kept_and_nothing_else(tmp_path, monkeypatch, site, kept):
     path = tmp_path / f"table-{site}"

@@ -94,6 +94,20 @@ def test_networks_and_pictures_on_one_disk_need_its_room_together(parts_copy, mo
     assert not (parts_copy / "results/full/study.json").exists()
 
 
+def test_pictures_that_are_kept_need_no_room_and_are_not_written_again(parts_copy, monkeypatch):
+    (kept,) = (STUDY / "pictures").glob("*.npz")
+    before = kept.stat()
+    monkeypatch.setattr(room, "free_room", lambda path: Room(size=0, files=0))
+    monkeypatch.setattr(Conductor, "run", lambda self: nothing_more())
+    code, said = run_parts(parts_copy)
+    assert (code, "enough is known" in said) == (74, True), said
+    assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def nothing_more():
+    raise StorageError("enough is known")
+
+
 def test_pictures_are_described_by_the_command_of_data(parts_copy, capsys):
     assert lttune(["data", "./mine.py:pictures"]) == 0
     said = capsys.readouterr().out

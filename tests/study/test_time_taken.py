@@ -46,9 +46,18 @@ def test_what_trials_took_before_is_believed_where_it_is_less_than_a_busy_machin
 def test_the_last_piece_of_a_trial_is_not_taken_for_all_of_it(clock):
     # Runs of little time each trained a level; of the last trial the networks were of a faster one.
     earlier = [complete(0, 0.1), complete(1, 0.2), complete(2, 5.0)]
-    trained_s = {0: 3.0, 1: 3.2, 2: 1.0}
+    seconds, asked = {0: 3.0, 1: 3.2, 2: 1.0}, []
+
+    def trained_s(one: Trial) -> float:
+        asked.append(one.number)
+        return seconds.get(one.number, 0.0)
+
     assert limit_of(3.3, earlier=earlier, trained_s=trained_s).fits(trial(9))
     assert not limit_of(3.1, earlier=earlier, trained_s=trained_s).fits(trial(9))
+    # Of all trials of a long study only the last are asked, as each has many networks.
+    asked.clear()
+    limit_of(3, earlier=[complete(n, 1.0) for n in range(100)], trained_s=trained_s)
+    assert asked == [*range(80, 100)]
 
 
 def test_what_is_rebuilt_costs_nothing_while_its_networks_are_there(clock):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from one_worker import CONFIG, TINY, reports, worker
 from own_parts import code_of, described, forget, known, rows, same_but
 
 from lttune.config import LotteryConfig, TrainConfig, from_dict
-from lttune.data import load
+from lttune.data import load, own
 from lttune.errors import ConfigError, StorageError
 from lttune.models.own import use_described
 from lttune.pruning.criteria.own import CRITERION
@@ -15,6 +16,7 @@ from lttune.records.own import known_part
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
 from lttune.training.schedule import SCHEDULE, held_at_last, rate
+from lttune.trajectory.checks import check_own_parts
 from lttune.trajectory.identity import of_training
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
@@ -137,6 +139,16 @@ def test_a_criterion_that_fails_in_the_middle_fails_its_trial_with_the_reason(tm
     failed = reports(worker(tmp_path / "cells", stops=False, config=config, codes=[code]))[-1]
     why = "cannot be used: AssertionError: late (own.py, line 3)"
     assert failed["error"] == f"ConfigError: prune.criterion: {code.name} {why}"
+
+
+@pytest.mark.parametrize("count", [2, 7, 9])
+def test_a_criterion_is_tried_on_as_many_pictures_as_there_are(tmp_path, count):
+    seen = f"    assert len(evidence.labels) == {min(count, 8)}\n    return"
+    name = known(tmp_path, CRITERION, MAGNITUDE.replace("    return", seen))
+    x, y = np.arange(count * 64, dtype=np.uint8).reshape(count, 8, 8), np.arange(count) % 2
+    arrays = {"train_x": x, "train_y": y, "test_x": x, "test_y": y}
+    few = own.from_arrays("few", arrays, "arrays of a test")
+    check_own_parts([TINY.override({CRITERION: name})], {"digits": few}, ())
 
 
 def test_a_file_that_is_changed_is_another_part(tmp_path):

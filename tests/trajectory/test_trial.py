@@ -8,7 +8,7 @@ from lttune.records.schema import MEASURES
 from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.lab import Lab
-from lttune.trajectory.trial import run_trial
+from lttune.trajectory.trial import run_trial, until_stopped
 
 GOLDEN = LotteryConfig(
     levels=3,
@@ -97,6 +97,15 @@ def test_a_diverged_replicate_ends_alone(tmp_path):
     assert len(found) == 1
     assert found[0]["last"]
     assert found[0]["diverged"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("ends_after", "levels"), [(None, 4), (2, 1), (3, 2), (8, 2), (9, 3), (99, 4)]
+)
+def test_a_trial_that_was_stopped_is_made_again_as_far_as_it_went(golden, ends_after, levels):
+    found = list(until_stopped(iter(golden), ends_after))
+    assert [report for report, _ in found] == golden[:levels]
+    assert [is_end for _, is_end in found] == [False] * (levels - 1) + [True]
 
 
 def test_the_golden_trajectory(golden):

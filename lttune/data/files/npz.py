@@ -29,6 +29,8 @@ HEADS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 """Version of an .npy file -> who reads its head."""
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How ``numpy.savez`` and ``savez_compressed`` pack; Python unpacks others without a bound."""
+_PIECE = 1 << 20
+"""Bytes that are compared at once."""
 _SCHEMA = "lttune-schema:"
 
 
@@ -180,6 +182,30 @@ def read_sealed(path: Path) -> dict[str, np.ndarray]:
         said = re.search(rf"{_SCHEMA}(\d+) [^ ]*\Z", end.decode(errors="replace"))
         require_known(path, int(said[1]) if said else None, is_sealed, names_study=False)
     return read(path)
+
+
+def holds(path: Path, arrays: dict[str, np.ndarray]) -> bool:
+    """Returns whether a file is what ``write_sealed`` writes of arrays; not all is in memory."""
+    try:
+        is_sealed, end = verify_file(path)
+        if not is_sealed or f"{_SCHEMA}{FILES_SCHEMA} ".encode() not in end:
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist() == [f"{name}.npy" for name in arrays] and all(
+                _is_same(archive, f"{name}.npy", array) for name, array in arrays.items()
+            )
+    except Exception:  # Whatever it is, it is not that.
+        return False
+
+
+def _is_same(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> bool:
+    """Returns whether a member of an archive is an array, compared piece by piece."""
+    with archive.open(name) as member:
+        if _promised(member) != (array.shape, array.dtype):
+            return False
+        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        starts = range(0, len(data), _PIECE)
+        return all(member.read(_PIECE) == data[start : start + _PIECE] for start in starts)
 
 
 def write_new(path: Path, arrays: dict[str, np.ndarray]) -> None:

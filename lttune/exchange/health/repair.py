@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from lttune.store.locks import only_driver
 from lttune.store.store import Store
 from lttune.study.phases.planned import phase_config, require_trials
 from lttune.trajectory.lab import Lab
-from lttune.trajectory.trial import run_trial
+from lttune.trajectory.trial import run_trial, until_stopped
 
 _LOG = logging.getLogger(__name__)
 
@@ -103,11 +102,6 @@ def _walk(
         raise DataError(f"{known['name']} here is not the dataset of the study {sheet['name']}")
     lab = Lab(datasets, Archive(sheet["numerics"]), store, config["seed"])
     densities = config.get("control_densities", ())
-    reports: list[dict[str, Any]] = []
-    for report in run_trial(lottery, trial.replicates, trial.controls, lab, densities):
-        reports.append(report)
-        # What was stopped has no deeper networks.
-        if sum(len(one["rows"]) for one in reports) >= (trial.ends_after or math.inf):
-            break
-    for report in reports:
+    found = run_trial(lottery, trial.replicates, trial.controls, lab, densities)
+    for report, _ in [*until_stopped(found, trial.ends_after)]:
         tables.keep(trial, report["rows"], report["layers"])

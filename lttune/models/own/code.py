@@ -13,6 +13,7 @@ from torch import nn
 
 from lttune.config.lottery.model import TORCHVISION, is_of_torchvision
 from lttune.errors import unknown
+from lttune.records.own.bringers import places_of
 from lttune.records.own.code import (
     OwnCode,
     other_package,
@@ -20,7 +21,7 @@ from lttune.records.own.code import (
     read_own_code,
     sha256_of_texts,
 )
-from lttune.records.own.developed import developed_sources
+from lttune.records.own.developed import developed_sources, is_developed
 
 NetworkFunction = Callable[[tuple[int, int, int], int], nn.Module]
 """Shape of a picture (channels, height, width), classes -> a new module."""
@@ -40,7 +41,9 @@ def read_code(name: str) -> OwnCode:
     function = name.rpartition(":")[2]
     identity = [TORCHVISION, importlib.metadata.version(TORCHVISION), function]
     try:
-        developed = developed_sources([TORCHVISION])
+        # Who brings it is known: all that is installed is looked through only where it matters.
+        is_here = any(is_developed(place, [TORCHVISION]) for place in places_of(TORCHVISION))
+        developed = developed_sources([TORCHVISION]) if is_here else {}
     except OSError as error:
         OwnCode(field=NETWORK, name=name, digest="").failed("cannot be read", error)
     identity += [sources for _, sources in sorted(developed.items())]

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from lttune.errors import ConfigError, ResourceError, quoted
 from lttune.records.own.imports import imported_sources, imported_versions
 from lttune.records.own.origin import line_in
+from lttune.records.own.process import Sources, importing
 from lttune.store.regular import expanded, regular_size
 
 LONGEST_SOURCE = 1 << 20
@@ -83,7 +84,7 @@ def read_own_code(field: str, name: str) -> OwnCode:
     """
     code = OwnCode(field=field, name=name, digest="")
     text = _text(code) if code.is_file else None
-    return OwnCode(field=field, name=name, digest=_digest(code, text), text=text)
+    return OwnCode(field=field, name=name, digest=_sources(code, text).digest, text=text)
 
 
 def own_function(code: OwnCode) -> Callable[..., Any]:
@@ -93,9 +94,10 @@ def own_function(code: OwnCode) -> Callable[..., Any]:
         ConfigError: if it cannot be imported, or has no such function.
         ResourceError: if a package here is not the one that the digest is of.
     """
-    if _digest(code, code.text) != code.digest:
+    sources = _sources(code, code.text)
+    if sources.digest != code.digest:
         raise other_package(code)
-    module = _imported(code, code.text)
+    module = _imported(code, sources)
     found: Any = getattr(module, code.function, None)
     if not callable(found):
         code.refuse(f"cannot be imported: {code.place} has no function {quoted(code.function)}")
@@ -120,12 +122,16 @@ def sha256_of_texts(*parts: str) -> str:
     return sha.hexdigest()
 
 
-def _digest(code: OwnCode, text: str | None) -> str:
-    """Returns what identifies code: of a file by its text, else by what is here of its package."""
-    sources = [text] if text is not None else _package_sources(code)
-    versions = imported_versions(code, sources[-1])
-    others = [": ".join(one) for one in imported_sources(code, sources).items()]
-    return sha256_of_texts(code.function, *sources, *versions, *others)
+def _sources(code: OwnCode, text: str | None) -> Sources:
+    """Returns what identifies code: of a file its text, else what is here of its package."""
+    files = _package_files(code) if text is None else [(Path(code.place), text)]
+    texts = [source for _, source in files]
+    versions = imported_versions(code, texts[-1])
+    developed = imported_sources(code, texts)
+    others = [": ".join(one) for one in developed.items()]
+    digest = sha256_of_texts(code.function, *texts, *versions, *others)
+    module = code.place if text is None else None
+    return Sources(module=module, files=files, developed=developed, digest=digest)
 
 
 def _text(code: OwnCode) -> str:
@@ -140,8 +146,8 @@ def _text(code: OwnCode) -> str:
         raise ConfigError(f"{code.field}: {code.name} cannot be imported: {path}: {why}") from error
 
 
-def _package_sources(code: OwnCode) -> list[str]:
-    """Returns the sources of the package of a module, and last the module's own."""
+def _package_files(code: OwnCode) -> list[tuple[Path, str]]:
+    """Returns the files of the package of a module with their text, and last the module's own."""
     try:
         spec = importlib.util.find_spec(code.place)
         top = importlib.util.find_spec(code.place.partition(".")[0])
@@ -156,40 +162,25 @@ def _package_sources(code: OwnCode) -> list[str]:
     try:
         # Folders may have such names too, and links of editors that lead nowhere.
         files = [*filter(Path.is_file, found), Path(spec.origin)]
-        return [path.read_text(encoding="utf-8", errors="replace") for path in files]
+        return [(path, path.read_text(encoding="utf-8", errors="replace")) for path in files]
     except OSError as error:
         code.failed("cannot be read", error)
 
 
-_RUN: dict[str, str] = {}
-"""Module of a package -> digest of the sources that this process has imported."""
-_IMPORTED: dict[str, str] = {}
-"""Likewise, of modules that are developed and that code imports."""
-
-
-def _imported(code: OwnCode, text: str | None) -> Any:
+def _imported(code: OwnCode, sources: Sources) -> Any:
     """Returns the module of the code: of a file a new one, whoever else imported it."""
-    try:
-        texts = [text] if text is not None else _package_sources(code)
-        for name, sources in imported_sources(code, texts).items():
-            if _IMPORTED.setdefault(name, sources) != sources:
-                code.refuse(
-                    f"imports {name}, which was changed since this process imported it: start "
-                    "Python anew"
-                )
-        if text is None:
-            sources = sha256_of_texts(*texts)
-            if _RUN.setdefault(code.place, sources) != sources:
-                code.refuse("was changed since this process imported it: start Python anew")
-            return importlib.import_module(code.place)
-        module = types.ModuleType(code.module)
-        module.__file__ = str(expanded(code.place))
-        # Dataclasses, among others, look their module up.
-        sys.modules[module.__name__] = module
-        exec(compile(text, module.__file__, "exec"), vars(module))
-    except ConfigError:
-        raise
-    # A script may end itself where it is imported.
-    except (Exception, SystemExit) as error:
-        code.failed("cannot be imported", error)
+    with importing(sources, code.refuse):
+        try:
+            if code.text is None:
+                return importlib.import_module(code.place)
+            module = types.ModuleType(code.module)
+            module.__file__ = str(expanded(code.place))
+            # Dataclasses, among others, look their module up.
+            sys.modules[module.__name__] = module
+            exec(compile(code.text, module.__file__, "exec"), vars(module))
+        except ConfigError:
+            raise
+        # A script may end itself where it is imported.
+        except (Exception, SystemExit) as error:
+            code.failed("cannot be imported", error)
     return module

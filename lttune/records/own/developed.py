@@ -60,7 +60,7 @@ def developed_sources(modules: Iterable[str], own: Set[str] = frozenset()) -> di
         seen.add(module)
         places = places_of(module)
         bringers = bringers_of(module) if places else []
-        if not any(_is_developed(place, bringers) for place in places):
+        if not any(is_developed(place, bringers) for place in places):
             continue
         if files := _files(places):
             is_settled = time.time_ns() - max(changed for _, _, changed, _ in files) > SETTLED
@@ -118,7 +118,7 @@ def _hashed(files: tuple[_Stamp, ...]) -> tuple[str, frozenset[str]]:
     return sha.hexdigest(), frozenset(names)
 
 
-def _is_developed(place: Path, packages: Sequence[str]) -> bool:
+def is_developed(place: Path, packages: Sequence[str]) -> bool:
     """Returns whether a module is developed here.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.metadata
 import importlib.util
 import sys
@@ -58,9 +59,15 @@ def imported_sources(code: OwnCode, sources: Iterable[str]) -> dict[str, str]:
     Raises:
         ConfigError: if one of those modules cannot be read.
     """
-    names = {name for source in sources for name in names_in(source.encode())}
+    names = _names_in(frozenset(sources))
     own = frozenset() if code.is_file else frozenset({code.place.partition(".")[0]})
     try:
         return dict(sorted(developed_sources(names, own).items()))
     except OSError as error:
         code.failed("imports what cannot be read", error)
+
+
+@functools.lru_cache(maxsize=32)
+def _names_in(sources: frozenset[str]) -> frozenset[str]:
+    """Returns what sources import: kept, as each part of a study asks for all of its package."""
+    return frozenset(name for source in sources for name in names_in(source.encode()))

@@ -85,7 +85,7 @@ class TimeLimit:
         reached: number of a trial -> its last level that an earlier run trained, if any.
         earlier: trials of earlier runs. A machine that is busy while it is measured would otherwise
             begin nothing, however often the command is given.
-        trained_s: number of an earlier trial -> seconds that its networks took to train, whichever
+        trained_s: says how many seconds the networks of an earlier trial took to train, whichever
             run did. What the trial itself took may be the last piece of it only.
     """
 
@@ -97,17 +97,17 @@ class TimeLimit:
         is_measured: bool,
         reached: Mapping[int, int] | None = None,
         earlier: Sequence[Trial] = (),
-        trained_s: Mapping[int, float] | None = None,
+        trained_s: Callable[[Trial], float] = lambda trial: 0.0,
     ) -> None:
         self._ends, self._costs = ends, costs
-        self._reached, self._trained_s = dict(reached or {}), dict(trained_s or {})
+        self._reached = dict(reached or {})
         self._levels: dict[int, Sequence[float]] = {}
         self._of_base: dict[str, float] = {}
         self._since: dict[int, float] = {}
         self._took = self._expected = 0.0
         self.put_off: set[int] = set()
         """Numbers of the trials that were ended for want of time."""
-        self._first_pace = min(1.0, self._pace_of(earlier)) if is_measured else None
+        self._first_pace = min(1.0, self._pace_of(earlier, trained_s)) if is_measured else None
 
     def fits(self, trial: Trial) -> bool:
         """Whether a trial that begins now would end in time."""
@@ -187,7 +187,7 @@ class TimeLimit:
             return self._took / self._expected
         return self._first_pace
 
-    def _pace_of(self, trials: Sequence[Trial]) -> float:
+    def _pace_of(self, trials: Sequence[Trial], trained_s: Callable[[Trial], float]) -> float:
         """Returns the seconds of complete trials for each that was estimated; 1 if there are none.
 
         Of one that went on, or was rebuilt, its own are too few: its networks' count as well. The
@@ -195,7 +195,7 @@ class TimeLimit:
         """
         complete = [one for one in trials if one.state == "complete" and one.seconds]
         paces = [
-            max(one.seconds or 0.0, self._trained_s.get(one.number, 0.0)) / cost
+            max(one.seconds or 0.0, trained_s(one)) / cost
             for one in complete[-MOST_COMPLETE:]
             if (cost := sum(self._of(one)))
         ]

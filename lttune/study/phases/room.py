@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from lttune.config.own import is_own_code
 from lttune.config.phase import PHASES, phase_names
 from lttune.data import Dataset
 from lttune.data.files.npz import ARRAYS
@@ -59,16 +58,21 @@ def stored_room(config: StudyConfig, study: Study, datasets: Mapping[str, Datase
 
 
 def require_room(
-    config: StudyConfig, study: Study, datasets: Mapping[str, Dataset], ledger: Ledger
+    config: StudyConfig,
+    study: Study,
+    datasets: Mapping[str, Dataset],
+    pictures: Collection[Dataset],
+    ledger: Ledger,
 ) -> None:
     """Checks that what is missing of a study has room where its networks are stored.
 
-    Pictures that a function of one's own made need theirs in its folder: on one disk, both at once.
+    Pictures that it has yet to keep need theirs in its folder: on one disk, both at once.
 
     Args:
         config: the settings.
         study: what the study file declares.
         datasets: all that it can come to.
+        pictures: those that are to be kept (``lttune.data.made.not_kept``).
         ledger: its trials, planned.
 
     Raises:
@@ -79,16 +83,16 @@ def require_room(
     whole, share = stored_room(config, study, datasets), open_slots / max(planned, 1)
     missing = Room(size=math.ceil(whole.size * share), files=math.ceil((whole.files or 0) * share))
     otherwise = ", or give another --out"
+    size = sum(getattr(one, name).nbytes for one in pictures for name in ARRAYS)
+    if pictures and is_one_disk(config.store, config.folder):
+        files = (missing.files or 0) + len(pictures)
+        both = Room(size=missing.size + size, files=files)
+        require_free(config.store, both, "this study's networks and pictures", otherwise)
+        return
     require_free(config.store, missing, "this study's networks", otherwise)
-    if pictures := [one for name, one in datasets.items() if is_own_code(name)]:
-        size = sum(getattr(one, name).nbytes for one in pictures for name in ARRAYS)
-        if is_one_disk(config.store, config.folder):
-            files = (missing.files or 0) + len(pictures)
-            both = Room(size=missing.size + size, files=files)
-            require_free(config.store, both, "this study's networks and pictures", otherwise)
-        else:
-            needed = Room(size=size, files=len(pictures))
-            require_free(config.folder, needed, "this study's pictures", otherwise)
+    if pictures:
+        needed = Room(size=size, files=len(pictures))
+        require_free(config.folder, needed, "this study's pictures", otherwise)
 
 
 def records_room(networks: int) -> Room:

@@ -57,7 +57,7 @@ def time_limit(
         is_measured=config.has_own_ray,
         reached=tables.reached,
         earlier=earlier,
-        trained_s={one.number: tables.trained_s(one) for one in earlier},
+        trained_s=tables.trained_s,
     )
 
 

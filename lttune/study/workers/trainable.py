@@ -7,7 +7,6 @@ mapped once. A class trainable, because ``setup`` is the place for what outlives
 from __future__ import annotations
 
 import contextlib
-import math
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ from lttune.study.workers.asked import leave_notes
 from lttune.study.workers.cause import cause_of
 from lttune.training import engines
 from lttune.trajectory.lab import Lab
-from lttune.trajectory.trial import run_trial
+from lttune.trajectory.trial import run_trial, until_stopped
 
 
 class LotteryTrainable(tune.Trainable):
@@ -113,10 +112,9 @@ class LotteryTrainable(tune.Trainable):
             lab,
             config["control_densities"],
         )
-        for report in found:
+        for report, is_end in until_stopped(found, config.get("ends_after")):
             rows += report["rows"]
             report["depth"] = depth(report["density"])
-            is_end = report["last"] or len(rows) >= (config.get("ends_after") or math.inf)
             if is_end:
                 lab.store.settle()
             if report["last"] or self._is_judged:

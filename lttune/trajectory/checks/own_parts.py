@@ -106,12 +106,14 @@ def _try_criterion(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> No
 
 
 def _first_pictures(config: LotteryConfig, datasets: Mapping[str, Dataset], count: int) -> Examples:
-    """Returns the first training pictures, as the configuration has them turned and pooled."""
+    """Returns the first training pictures, as the configuration has them turned and pooled.
+
+    Of fewer than ``count`` it returns all.
+    """
     dataset = datasets[config.data.name]
     first = {name: getattr(dataset, name)[:count] for name in npz.ARRAYS}
-    return resident(as_asked(dataclasses.replace(dataset, **first), config.data))[0].take(
-        np.arange(count)
-    )
+    found = resident(as_asked(dataclasses.replace(dataset, **first), config.data))[0]
+    return found.take(np.arange(min(count, len(found))))
 
 
 def _try_control(name: str, config: LotteryConfig, datasets: Mapping[str, Dataset]) -> None:
