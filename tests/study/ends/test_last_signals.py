@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from digits_place import StudyPlace, empty_database
+from digits_place import StudyPlace
 from drivers import BRIEF, read_until, script
 
 from lttune.store.sealed import read_object
@@ -57,8 +57,7 @@ MOMENTS = {
 
 
 def study_at(moment: str, root: Path) -> tuple[StudyPlace, subprocess.Popen[str]]:
-    (root / "mlflow.db").write_bytes(empty_database())
-    place = StudyPlace(root)
+    place = StudyPlace(root).ready()
     process = script(ENDING.format(moment=moment), *place.flags, *BRIEF, cwd=root)
     read_until(process, moment)
     return place, process
