@@ -18,7 +18,11 @@ from lttune.store.files import kept_aside
 
 Row = dict[str, Any]
 
-TABLES = ("records.parquet", "layers.parquet")
+TABLES: dict[str, schema.Columns] = {
+    "records.parquet": schema.MEASURES,
+    "layers.parquet": schema.LAYERS,
+}
+"""Name of a table's file -> the columns that it is written with."""
 
 _TOLD_BY = {
     "records": ("trial", "replicate", "branch", "level"),
@@ -128,11 +132,10 @@ class Tables:
             if name not in names:
                 continue
             path = self._folder / name
-            columns = schema.LAYERS if path.stem == "layers" else schema.MEASURES
             is_damaged = name in self._damaged
             is_kept = is_damaged or name in aside
             with kept_aside(path) if is_kept else contextlib.nullcontext() as kept:
-                schema.write(path, self.rows_of(name), columns, self._study_id)
+                schema.write(path, self.rows_of(name), TABLES[name], self._study_id)
             if is_damaged:
                 told.append(f"{name} was damaged: it is made anew, and kept as {kept}")
                 self._damaged.remove(name)
@@ -167,7 +170,7 @@ def sound_rows(path: Path, study_id: str | None) -> list[Row]:
         RefusedError: if a newer lttune wrote it.
     """
     rows = schema.read(path, study_id)
-    require_table(path, rows, schema.LAYERS if path.stem == "layers" else schema.MEASURES)
+    require_table(path, rows, TABLES[path.name])
     keys = [_KEYS[path.stem](row) for row in rows]
     if len({*keys}) < len(keys):
         ((key, count),) = Counter(keys).most_common(1)

@@ -93,7 +93,8 @@ def test_the_module_and_the_script_are_the_same_command():
     )
     assert done.returncode == 2
     # Where starting takes long, a line says that it is at work.
-    assert done.stderr.splitlines()[-1].startswith(
+    (line,) = [one for one in done.stderr.splitlines() if not one.startswith("lttune data: ")]
+    assert line.startswith(
         "lttune: error: data.name must be one of ./FILE.py:FUNCTION, ./FOLDER, PATH.npz, "
     )
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())

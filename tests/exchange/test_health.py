@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import stored_study
 import yaml
+from changed_bytes import flip
 from digits_place import lasting
 
 from lttune.__main__ import main
@@ -21,6 +22,7 @@ from lttune.exchange.health.study import study_findings
 from lttune.records import schema
 from lttune.records.folder import read_sheet
 from lttune.records.ledger import Ledger
+from lttune.records.tables import TABLES
 from lttune.store.disk import Room
 from lttune.store.locks import only_driver
 
@@ -113,15 +115,15 @@ def test_how_many_trials_are_done_is_told_and_no_fault(study, capsys):
 def test_a_table_is_found_wrong_and_made_anew(study, name, how, capsys):
     path = study / f"{name}.parquet"
     rows = {n: schema.read(study / f"{n}.parquet") for n in ("records", "layers")}
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
     if how == "missing":
         path.unlink()
     elif how == "fewer":
-        columns = schema.MEASURES if name == "records" else schema.LAYERS
-        schema.write(path, [row for row in rows[name] if row["trial"] != 1], columns)
+        others = [row for row in rows[name] if row["trial"] != 1]
+        schema.write(path, others, TABLES[path.name])
+    elif how == "flipped":
+        flip(path)
     else:
-        path.write_bytes(data if how == "flipped" else b"oh no")
+        path.write_bytes(b"oh no")
     assert main(["doctor", str(study)]) == 74
     assert "FAULT" in capsys.readouterr().out
     assert main(["doctor", "--repair", str(study)]) == 0

@@ -6,9 +6,11 @@ import shutil
 
 import pytest
 import stored_study
+from bounded import bounded
 
+from analysis.claims import read
 from lttune.__main__ import main
-from lttune.errors import StorageError
+from lttune.errors import ConfigError, StorageError
 from lttune.exchange.tickets import Place, find_network
 from lttune.records import schema
 
@@ -114,3 +116,5 @@ def test_claims_of_a_stranger_are_read_in_little_room(study, capsys, text, told)
     err = capsys.readouterr().err
     assert err.startswith(f"lttune: error: {study / 'claims.yaml'}: {told}")
     assert err.count("\n") == 1
+    with bounded(), pytest.raises(ConfigError):
+        read(study / "claims.yaml")

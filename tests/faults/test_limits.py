@@ -11,7 +11,7 @@ import sys
 import drivers
 import micro_study
 import pytest
-from digits_place import StudyPlace, empty_database
+from digits_place import StudyPlace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -47,8 +47,7 @@ def may_mount() -> bool:
 def test_a_disk_that_takes_no_more_files_is_told_and_costs_nothing(tmp_path):
     if not may_mount():
         pytest.skip("only root may mount a disk")
-    place = StudyPlace(tmp_path)
-    (tmp_path / "mlflow.db").write_bytes(empty_database())
+    place = StudyPlace(tmp_path).ready()
     study = [sys.executable, "-c", drivers.WITHOUT_RAY, *place.flags, *micro_study.FLAGS]
     paths = [str(drivers.HELPERS.parents[1]), str(drivers.HELPERS)]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 from hypothesis import strategies as st
 
@@ -10,6 +11,13 @@ Changes = list[tuple[float, bytes]]
 
 NUMBERS = (0, 1, 2**31, 2**32 - 1)
 """What sizes in headers go wrong at."""
+
+
+def flip(path: Path) -> None:
+    """Changes one bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 def changes(order: str, fewest: int = 1, most: int = 4) -> st.SearchStrategy[Changes]:

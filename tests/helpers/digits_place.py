@@ -67,15 +67,20 @@ class StudyPlace:
             *joined,
         ]
 
+    def ready(self) -> StudyPlace:
+        """Gives it MLflow's tables, which take longer to make than a study to fill."""
+        if not self.database.exists():
+            self.database.parent.mkdir(parents=True, exist_ok=True)
+            self.database.write_bytes(empty_database())
+        return self
+
     def run(
         self,
         *flags: str,
         study: Study = STUDY,
         report: Callable[[Path], Path] = digits_study.report,
     ) -> StudyPlace:
-        if not self.database.exists():
-            self.database.parent.mkdir(parents=True, exist_ok=True)
-            self.database.write_bytes(empty_database())
+        self.ready()
         text = io.StringIO()
         with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
             self.exit_code = main(study, report, "", [*self.flags, *flags])
@@ -124,7 +129,7 @@ class StudyPlace:
 
 @functools.cache
 def empty_database() -> bytes:
-    """Returns MLflow's tables without a run, which take longer to make than a study to fill.
+    """Returns MLflow's tables without a run.
 
     That a study makes them itself is what the tests of tracking see.
     """

@@ -102,28 +102,3 @@ def parts_copy(parts_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     from own_parts import worked_in_copy
 
     return worked_in_copy(parts_home, tmp_path, monkeypatch)
-
-
-@pytest.fixture(scope="session")
-def gain_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the page's files of an objective, in which its study was run.
-
-    What that printed is in ``printed``.
-    """
-    from own_parts import GAIN_FILES, run_gain, write_page
-
-    folder = tmp_path_factory.mktemp("gain")
-    write_page(folder, GAIN_FILES)
-    with contextlib.chdir(folder):
-        code, said = run_gain(folder)
-    assert code == 0, said
-    (folder / "printed").write_text(said)
-    return folder
-
-
-@pytest.fixture
-def gain_copy(gain_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the folder, worked in, whose function nobody has made known."""
-    from own_parts import worked_in_copy
-
-    return worked_in_copy(gain_home, tmp_path, monkeypatch)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from own_parts import assert_refused, run_gain
+from own_parts import GAIN_FILES, assert_refused, forget, run_gain, write_page
 
 from lttune.store.files import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def gain_files(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the page's files, worked in, whose function nobody has made known."""
+    write_page(cwd, GAIN_FILES)
+    forget(monkeypatch)
+    return cwd
 
 
 @pytest.mark.parametrize(
@@ -26,9 +36,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
         ("return rows[-1]['test_accuracy']", "must not go by test examples, which a search"),
     ],
 )
-def test_one_that_does_not_fit_is_one_line_before_anything_starts(gain_copy, body, told):
+def test_one_that_does_not_fit_is_one_line_before_anything_starts(gain_files, body, told):
     source = f"def bad(rows, classes):\n    {body}\n"
-    assert_refused(gain_copy, "--objective.name", "bad", source, told, run=run_gain)
+    assert_refused(gain_files, "--objective.name", "bad", source, told, run=run_gain)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +49,8 @@ def test_one_that_does_not_fit_is_one_line_before_anything_starts(gain_copy, bod
         (("--objective.density", "0.1"), "objective.density must be reached by the base config"),
     ],
 )
-def test_settings_that_do_not_fit_are_one_line(gain_copy, flags, told):
-    code, said = run_gain(gain_copy, "--name", "bad", *flags)
+def test_settings_that_do_not_fit_are_one_line(gain_files, flags, told):
+    code, said = run_gain(gain_files, "--name", "bad", *flags)
     assert code == 2
     assert said.startswith(f"lttune: error: {told}")
     assert said.count("\n") == 1
@@ -68,15 +78,15 @@ def test_a_direction_that_is_missing_or_read_by_none_is_one_line(refused, cwd, f
     assert said.count("\n") == 1
 
 
-def test_one_that_fails_later_fails_its_trials_in_a_line_each(gain_copy):
+def test_one_that_fails_later_fails_its_trials_in_a_line_each(gain_files):
     """It knows made-up trajectories from real ones."""
     text = "def late(rows, classes):\n    assert rows[0]['numerics'] == 'made up', 'late'\n"
-    (gain_copy / "late.py").write_text(text + "    return 1\n")
+    (gain_files / "late.py").write_text(text + "    return 1\n")
     flags = ("--name", "late", "--objective.name", "late.py:late", "--phases", "anchor")
-    code, said = run_gain(gain_copy, *flags)
+    code, said = run_gain(gain_files, *flags)
     assert code == 1
     why = "cannot be used on a trajectory of 4 levels: AssertionError: late (late.py, line 2)"
-    (trial,) = read_json(gain_copy / "results/late/trials.json")["trials"]
+    (trial,) = read_json(gain_files / "results/late/trials.json")["trials"]
     assert trial["state"] == "failed"
     assert trial["error"] == f"ConfigError: objective.name: late.py:late {why}"
     assert trial["values"] is None

@@ -14,7 +14,7 @@ from statistics import fmean
 import optuna
 import pytest
 from digits_place import empty_database
-from own_parts import run_gain
+from own_parts import GAIN_FILES, run_gain, worked_in_copy, write_page
 from sealed_cells import sealed_cells
 
 from lttune.__main__ import main as lttune
@@ -28,6 +28,27 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 STUDY = Path("results/gain")
 NAME = "./gain.py:best_gain"
+
+
+@pytest.fixture(scope="module")
+def gain_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the page's files of an objective, in which its study was run.
+
+    What that printed is in ``printed``.
+    """
+    folder = tmp_path_factory.mktemp("gain")
+    write_page(folder, GAIN_FILES)
+    with contextlib.chdir(folder):
+        code, said = run_gain(folder)
+    assert code == 0, said
+    (folder / "printed").write_text(said)
+    return folder
+
+
+@pytest.fixture
+def gain_copy(gain_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the folder, worked in, whose function nobody has made known."""
+    return worked_in_copy(gain_home, tmp_path, monkeypatch)
 
 
 def trials(folder, study="gain"):

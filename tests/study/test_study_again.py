@@ -6,6 +6,7 @@ from typing import Any
 
 import digits_study
 import pytest
+from changed_bytes import flip
 from digits_place import lasting
 from one_process import one_process
 
@@ -68,10 +69,7 @@ def test_lost_layers_are_measured_again_without_any_training(place, tmp_path, cw
 
 def test_a_damaged_table_is_rebuilt_from_the_store(place, tmp_path, cwd):
     again = place.copy(tmp_path)
-    path = again.folder / "records.parquet"
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
+    flip(again.folder / "records.parquet")
     cells = again.cells()
     with one_process():
         again.run("--max-concurrent", "1")

@@ -45,6 +45,7 @@ def test_epochs_are_the_cells_of_as_many_steps_and_the_records_say_both(tmp_path
     plain = rows(PLAIN, tmp_path, CONTROLS)
     asked = rows(IN_EPOCHS, tmp_path, CONTROLS)
     assert all(row["reused"] for row in asked), "no key is another"
+    assert [row["cell"] for row in asked] == [row["cell"] for row in plain]
     assert same_but(asked, plain, *ASKED)
     for row in asked:
         assert (row["train.steps"], row["train.epochs"]) == (2 * EPOCH, 2.0)

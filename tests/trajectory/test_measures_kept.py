@@ -12,7 +12,7 @@ from lttune.config import TrainConfig
 from lttune.data import load
 from lttune.errors import StorageError
 from lttune.records.own import known_part
-from lttune.study.phases.estimate import measured
+from lttune.study.phases.estimate import PACE_STEPS, measured
 from lttune.trajectory.identity import of_training
 from lttune.trajectory.measurements.own import MEASURE
 
@@ -92,11 +92,13 @@ def test_who_only_reads_walks_a_measured_trajectory_without_its_code(tmp_path, m
 
 
 def test_a_plan_counts_the_time_that_it_takes(tmp_path):
-    name = giving(tmp_path, "time.sleep(0.02) or 1.0", "import time")
+    name = giving(tmp_path, "time.sleep(0.5) or 1.0", "import time")
     pace = measured(
         SHORT.override({MEASURE: (name,)}), {"digits": load("digits")}, "torch", "cpu", 0.0
     )
-    assert min(pace.evaluation_s) > 0.02
+    assert min(pace.evaluation_s) > 0.5
+    # Both measurements in the time of the steps would be more.
+    assert 2 * 0.5 / PACE_STEPS > 0.02
     assert max(pace.step_s) < 0.02
 
 
@@ -107,5 +109,6 @@ def test_who_sees_another_mask_is_measured_again(tmp_path):
     for one in (config, some):
         found = rows(one, tmp_path / "cells")
         assert [row["measured.kept"] for row in found] == [row["surviving"] for row in found]
-    plain = SHORT.override({"prune.exclude": ("out",)})
-    assert rows(SHORT, tmp_path / "plain")[0]["cell"] == rows(plain, tmp_path / "plain")[0]["cell"]
+    unmeasured = SHORT.override({"prune.exclude": ("out",)})
+    keys = [rows(one, tmp_path / "plain")[0]["cell"] for one in (SHORT, unmeasured)]
+    assert keys[0] == keys[1]

@@ -12,9 +12,9 @@ from one_process import one_process
 
 from lttune.exchange.health.repair import repair
 from lttune.records import schema
+from lttune.records.tables import TABLES
 from lttune.store.sealed import read_object, write_object
 
-COLUMNS = {"records.parquet": schema.MEASURES, "layers.parquet": schema.LAYERS}
 FLAGS = ("--max-concurrent", "1", "--trials", "1", "--replicates", "1", "--controls", "random")
 
 
@@ -37,7 +37,7 @@ def made(tmp_path_factory) -> Path:
     assert repair(folder) == (2, [])
     for name in ("study.json", "trials.json"):
         write_object(folder / name, {**read_object(folder / name), "study_id": "mine"})
-    for name, columns in COLUMNS.items():
+    for name, columns in TABLES.items():
         schema.write(folder / name, schema.read(folder / name), columns, "mine")
     return out
 

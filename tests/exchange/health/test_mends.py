@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from changed_bytes import flip
 from digits_place import lasting
 
 from lttune.__main__ import main
@@ -14,8 +15,6 @@ from lttune.records import schema
 from lttune.records.tables import TABLES
 from lttune.store import sealed
 from lttune.store.sealed import read_object, write_object
-
-COLUMNS = {"records.parquet": schema.MEASURES, "layers.parquet": schema.LAYERS}
 
 
 def faults(folder: Path) -> list[tuple[str, str]]:
@@ -47,7 +46,7 @@ def test_a_study_of_which_nothing_is_wrong_is_clean(study, place):
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_of_another_study_is_moved_away(name, study, capsys):
     before = schema.read(study / name)
-    schema.write(study / name, before, COLUMNS[name], "another")
+    schema.write(study / name, before, TABLES[name], "another")
     mend = mend_of(study, name)
     assert mend.startswith("put back this study's own, or move it away: then `lttune doctor STUDY ")
     # Alone it would change nothing.
@@ -65,7 +64,7 @@ def test_a_table_of_a_newer_version_is_left_to_it(name, study, monkeypatch):
     rows = schema.read(study / name)
     with monkeypatch.context() as newer:
         newer.setattr(schema, "FILES_SCHEMA", 2)
-        schema.write(study / name, rows, COLUMNS[name], "mine")
+        schema.write(study / name, rows, TABLES[name], "mine")
     assert mend_of(study, name) == NEWER
     assert main(["doctor", "--repair", str(study)]) == 3
     monkeypatch.setattr(sealed, "FILES_SCHEMA", 2)
@@ -89,7 +88,7 @@ def test_rows_of_trials_that_are_none_of_the_study_are_left_out(name, study, tmp
     (tmp_path / "precious").write_text("mine")
     (study / f"{name}.damaged").symlink_to(tmp_path / "precious")
     more = [*before, *(row | {"trial": 7} for row in before if row["trial"] == 1)]
-    schema.write(study / name, more, COLUMNS[name], "mine")
+    schema.write(study / name, more, TABLES[name], "mine")
     assert "--repair` makes the tables anew" in mend_of(study, f"{name} beside trials.json")
     assert main(["doctor", "--repair", str(study)]) == 0
     assert is_clean(study)
@@ -108,12 +107,6 @@ def test_a_repair_without_the_list_of_trials_empties_no_table(study, capsys):
     assert {name: (study / name).read_bytes() for name in TABLES} == before
 
 
-def damaged(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
 def of_another(path: Path) -> None:
     write_object(path, {**read_object(path), "study_id": "another"})
 
@@ -125,7 +118,7 @@ def misnumbered(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", [damaged, of_another, misnumbered, Path.unlink])
+@pytest.mark.parametrize("change", [flip, of_another, misnumbered, Path.unlink])
 def test_trials_that_cannot_be_used_are_moved_away_and_the_study_is_run_again(change, place, again):
     path = place.folder / "trials.json"
     cells, rows = place.cells(), lasting(place.rows())
@@ -154,7 +147,7 @@ def test_trials_of_a_newer_version_are_left_to_it(study, monkeypatch):
 @pytest.mark.slow
 def test_a_damaged_sheet_is_mended_by_moving_the_folder_away(place, again, capsys):
     cells = place.cells()
-    damaged(place.folder / "study.json")
+    flip(place.folder / "study.json")
     assert main(["doctor", str(place.folder)]) == 74
     told = "move its folder away and run the study again: networks in the store stay trained"
     assert told in capsys.readouterr().err

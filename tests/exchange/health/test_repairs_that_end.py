@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import shutil
 import signal
 from pathlib import Path
@@ -16,7 +17,6 @@ from lttune.records import schema
 from lttune.records.tables import TABLES
 from lttune.store.sealed import read_object, write_object
 
-COLUMNS = {"records.parquet": schema.MEASURES, "layers.parquet": schema.LAYERS}
 OF_LOCK = ("lock", "driver.json")
 EARLIER = b"an earlier one"
 
@@ -49,7 +49,7 @@ def with_others(study: Path, name: str) -> None:
     """Gives a table rows of a trial that the study does not list."""
     rows = schema.read(study / name)
     more = [*rows, *(row | {"trial": 7} for row in rows if row["trial"] == 1)]
-    schema.write(study / name, more, COLUMNS[name], "mine")
+    schema.write(study / name, more, TABLES[name], "mine")
 
 
 @pytest.mark.parametrize("change", [damage, Path.unlink])
@@ -128,7 +128,7 @@ def test_what_was_kept_earlier_is_never_replaced(study):
         assert (study / f"{name}.damaged-3").read_bytes() == before[name]
 
 
-@pytest.mark.parametrize(("name", "other"), [TABLES, TABLES[::-1]])
+@pytest.mark.parametrize(("name", "other"), itertools.permutations(TABLES))
 def test_without_the_store_no_table_is_made(name, other, study, capsys):
     shutil.rmtree(study.parent / "cells")
     (study / name).unlink()
@@ -145,7 +145,7 @@ def test_without_the_store_no_table_is_made(name, other, study, capsys):
 def test_without_the_store_no_table_is_emptied(name, study):
     shutil.rmtree(study.parent / "cells")
     rows = [row | {"trial": 7} for row in schema.read(study / name) if row["trial"] == 1]
-    schema.write(study / name, rows, COLUMNS[name], "mine")
+    schema.write(study / name, rows, TABLES[name], "mine")
     before = files(study)
     assert main(["doctor", "--repair", str(study)]) == 74
     assert files(study) == before

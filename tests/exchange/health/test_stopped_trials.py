@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from changed_bytes import flip
 from digits_place import lasting
 from one_process import one_process
 
@@ -16,7 +17,6 @@ from lttune.records.tables import TABLES
 from lttune.store.sealed import read_object, write_object
 from lttune.study.search import searcher
 
-COLUMNS = {"records.parquet": schema.MEASURES, "layers.parquet": schema.LAYERS}
 FLAGS = ("--max-concurrent", "1", "--trials", "1", "--replicates", "1", "--controls", "random")
 
 
@@ -31,7 +31,7 @@ def stop(folder: Path) -> None:
             shutil.rmtree(folder.parent / "cells" / row["cell"][:2] / row["cell"])
     for name, rows in tables.items():
         rows[:] = [row for row in rows if (row["trial"], row["level"]) != (1, last)]
-        schema.write(folder / name, rows, COLUMNS[name], study_id)
+        schema.write(folder / name, rows, TABLES[name], study_id)
     counts = {Path(n).stem: sum(r["trial"] == 1 for r in rows) for n, rows in tables.items()}
     trial |= {"state": "stopped", "objective": None, "values": None, "rows": counts}
     write_object(folder / "trials.json", listing)
@@ -48,13 +48,7 @@ def parts(folder: Path) -> dict[str, Any]:
     }
 
 
-def damage(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
-@pytest.mark.parametrize("change", [damage, Path.unlink])
+@pytest.mark.parametrize("change", [flip, Path.unlink])
 @pytest.mark.parametrize("name", TABLES)
 def test_a_repair_makes_the_rows_that_a_stopped_trial_had(name, change, study, capsys):
     listing = read_object(study / "trials.json")
@@ -75,7 +69,7 @@ def test_a_repair_makes_the_rows_that_a_stopped_trial_had(name, change, study, c
 def test_who_runs_the_study_again_leaves_it_stopped(place, again, monkeypatch):
     stop(place.folder)
     before = parts(place.folder)
-    damage(place.folder / "records.parquet")
+    flip(place.folder / "records.parquet")
 
     def interrupt(point: str) -> None:
         raise KeyboardInterrupt

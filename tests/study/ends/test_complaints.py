@@ -6,7 +6,7 @@ import errno
 import logging
 
 import pytest
-from digits_place import StudyPlace, empty_database
+from digits_place import StudyPlace
 from drivers import BRIEF, Driver
 from one_process import one_process
 
@@ -83,8 +83,7 @@ def test_a_log_that_cannot_be_written_is_missed_by_nobody(full, tmp_path, shown,
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_disk_that_a_worker_finds_full_ends_the_study_in_one_line(tmp_path, cwd, monkeypatch):
-    (tmp_path / "mlflow.db").write_bytes(empty_database())
-    place = StudyPlace(tmp_path)
+    place = StudyPlace(tmp_path).ready()
     with monkeypatch.context() as patch:
         patch.setenv("LTTUNE_FAULT", "cell.drafted:2:full")
         driver = Driver([*place.flags, *BRIEF], cwd, home=place.root)

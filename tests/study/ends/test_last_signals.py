@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from digits_place import StudyPlace, empty_database
+from digits_place import StudyPlace
 from drivers import BRIEF, read_until, script
 
 from lttune.store.sealed import read_object
@@ -16,7 +15,7 @@ from lttune.store.sealed import read_object
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
 ENDING = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from digits_study import STUDY, report
 from lttune.study import conductor
@@ -33,12 +32,20 @@ def waiting(moment, function):
         return function(*given)
     return waits
 
+class Noted(conductor.Interrupts):
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if name == "first" and value:
+            # Not print: a handler may come while print flushes.
+            os.write(1, b"noted\\n")
+
+conductor.Interrupts = Noted
 conductor.ray.shutdown = waiting("Ray ends", conductor.ray.shutdown)
 Tracker.close = waiting("MLflow is closed", Tracker.close)
 with one_process():
     sys.exit(main(STUDY, waiting("the report is written", report), ""))
 """
-"""A study that has trained and waits at one moment of its end."""
+"""A study that has trained, waits at one moment of its end, and says when it noted a signal."""
 
 MOMENTS = {
     "Ray ends": (signal.SIGHUP, "KILLED"),
@@ -50,8 +57,7 @@ MOMENTS = {
 
 
 def study_at(moment: str, root: Path) -> tuple[StudyPlace, subprocess.Popen[str]]:
-    (root / "mlflow.db").write_bytes(empty_database())
-    place = StudyPlace(root)
+    place = StudyPlace(root).ready()
     process = script(ENDING.format(moment=moment), *place.flags, *BRIEF, cwd=root)
     read_until(process, moment)
     return place, process
@@ -62,7 +68,7 @@ def test_a_signal_after_training_leaves_all_that_a_study_has(moment, tmp_path):
     signum, status = MOMENTS[moment]
     place, process = study_at(moment, tmp_path)
     process.send_signal(signum)
-    time.sleep(0.3)
+    read_until(process, "noted")
     (tmp_path / "go").touch()
     out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (128 + signum, "")
@@ -76,7 +82,8 @@ def test_a_signal_after_training_leaves_all_that_a_study_has(moment, tmp_path):
 def test_a_second_signal_leaves_the_report_unwritten(tmp_path):
     place, process = study_at("the report is written", tmp_path)
     process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
+    # Python handles those that come together in the order of their numbers.
+    read_until(process, "noted")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (130, "lttune: interrupted\n")

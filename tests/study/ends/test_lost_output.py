@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from digits_place import StudyPlace, empty_database, lasting
+from digits_place import StudyPlace, lasting
 from drivers import BRIEF, WITHOUT_RAY, script
 from one_process import one_process
 
@@ -31,12 +31,6 @@ def reference(tmp_path_factory) -> StudyPlace:
     return place
 
 
-def ready(root: Path) -> StudyPlace:
-    """Returns a place with MLflow's tables, which take longer to make than the study."""
-    (root / "mlflow.db").write_bytes(empty_database())
-    return StudyPlace(root)
-
-
 def same(place: StudyPlace, reference: StudyPlace) -> bool:
     rows = lasting(place.rows())
     return len(rows) == 5 and rows == lasting(reference.rows())
@@ -49,7 +43,7 @@ def close_outputs() -> None:
 
 @pytest.mark.parametrize("closed", [False, True], ids=["a pipe without a reader", "no output"])
 def test_a_study_needs_nobody_who_reads(closed, reference, tmp_path):
-    place = ready(tmp_path)
+    place = StudyPlace(tmp_path).ready()
     reading, writing = os.pipe()
     os.close(reading)
     options = {"preexec_fn": close_outputs} if closed else {}
@@ -61,7 +55,7 @@ def test_a_study_needs_nobody_who_reads(closed, reference, tmp_path):
 
 
 def test_a_study_goes_on_when_its_terminal_is_closed(reference, tmp_path):
-    place = ready(tmp_path)
+    place = StudyPlace(tmp_path).ready()
     screen, terminal = pty.openpty()
     flags = (*place.flags, *BRIEF)
     process = script(WITHOUT_RAY, *flags, stdout=terminal, stderr=terminal, cwd=tmp_path)
@@ -89,7 +83,7 @@ def private() -> None:
 
 
 def test_a_study_is_the_same_in_any_environment(reference, tmp_path):
-    place = ready(tmp_path)
+    place = StudyPlace(tmp_path).ready()
     foreign = {"PYTHONHASHSEED": "7", "LC_ALL": "tr_TR.ISO-8859-9", "PYTHONIOENCODING": "iso8859-9"}
     flags = (*place.flags, *BRIEF)
     process = script(WITHOUT_RAY, *flags, cwd=tmp_path, env=foreign, preexec_fn=private)
@@ -104,7 +98,7 @@ def open_to_others(path: Path) -> bool:
 
 
 def test_a_folder_that_is_gone_is_one_line(tmp_path, monkeypatch):
-    place, gone = ready(tmp_path), tmp_path / "gone"
+    place, gone = StudyPlace(tmp_path).ready(), tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()

@@ -8,7 +8,7 @@ import sys
 
 import digits_study
 import pytest
-from digits_place import StudyPlace, empty_database
+from digits_place import StudyPlace
 from drivers import BRIEF
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -41,8 +41,7 @@ def namespaces():
 
 
 def test_a_study_needs_no_network(namespaces, tmp_path):
-    (tmp_path / "mlflow.db").write_bytes(empty_database())
-    place = StudyPlace(tmp_path)
+    place = StudyPlace(tmp_path).ready()
     words = alone(digits_study.__file__, *place.flags, *BRIEF)
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

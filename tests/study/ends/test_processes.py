@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from digits_place import StudyPlace, empty_database
+from digits_place import StudyPlace
 from drivers import BRIEF, Driver, listening, script
 from one_process import one_process
 
@@ -43,8 +43,7 @@ print("again", call())
 
 @pytest.fixture
 def place(tmp_path) -> StudyPlace:
-    (tmp_path / "mlflow.db").write_bytes(empty_database())
-    return StudyPlace(tmp_path)
+    return StudyPlace(tmp_path).ready()
 
 
 def left_by(pid: int, path: Path) -> Path:

