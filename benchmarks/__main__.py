@@ -22,7 +22,7 @@ from benchmarks import bars, chart, loops, machine, measurement, memory, orchest
 from benchmarks.trajectory import BATCH_SIZE, EVAL_EVERY, LEVELS
 from lttune.config import require
 from lttune.errors import LttuneError, ResourceError
-from lttune.store.files import write_json
+from lttune.store.plain_json import write_json
 from lttune.training.engines import sparse
 
 

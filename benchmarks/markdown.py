@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.chart import percent
 from benchmarks.loops import TITLES
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 
 LATEST = Path(__file__).with_name("latest.json")
 

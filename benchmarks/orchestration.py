@@ -24,7 +24,7 @@ from benchmarks import alone, workers
 from lttune.errors import DataError, ResourceError
 from lttune.records import schema
 from lttune.records.capacity import capacity
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 
 NAME = "benchmark"
 

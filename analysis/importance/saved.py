@@ -20,7 +20,7 @@ import pandas as pd
 from lttune.config import design
 from lttune.config.design import Factor
 from lttune.errors import DamagedError
-from lttune.store.files import parse_json
+from lttune.store.plain_json import parse_json
 from lttune.store.sealed import read_bytes, require_known, verify, write_object
 
 NAME = "importance.json"

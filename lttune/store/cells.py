@@ -13,8 +13,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from lttune.store.files import parse_json, read_json, read_whole, write_draft
+from lttune.store.files import read_whole
 from lttune.store.formats.tensor_files import write_tensors
+from lttune.store.plain_json import parse_json, read_json, write_draft
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
-import json
-import math
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
 
 from lttune.errors import REFUSING, StorageError, causes
 from lttune.store.disk import mend_of
@@ -183,17 +180,6 @@ def require_inside(path: Path, root: Path) -> None:
         raise StorageError(f"{path} must lie in {root}, but leads to {path.resolve()}")
 
 
-def write_json(path: Path, values: Any) -> None:
-    """Writes plain values as readable JSON in one atomic replacement."""
-    with write_atomically(path) as temporary:
-        write_draft(temporary, values)
-
-
-def write_draft(path: Path, values: Any) -> None:
-    """Writes JSON in a folder that does not count before it is flushed and renamed."""
-    path.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
-
-
 @contextlib.contextmanager
 def kept_aside(path: Path) -> Iterator[Path]:
     """Keeps what is at a path, which is replaced inside, beside it under a name of its own.
@@ -216,81 +202,6 @@ def kept_aside(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             if os.path.samestat(before, path.stat()):
                 aside.unlink()
-
-
-def read_json(path: Path) -> Any:
-    """Returns the plain values of a JSON file.
-
-    Raises:
-        OSError: if it cannot be read.
-        ValueError: if it is no JSON.
-    """
-    return parse_json(read_whole(path))
-
-
-DEEPEST = 100
-"""Lists and objects in each other that JSON may have; ours has ten at most, and Python walks on a
-stack of a thousand calls."""
-_TOO_DEEP = "its lists are nested too deeply"
-
-
-def parse_json(data: bytes) -> Any:
-    """Returns the plain values of the bytes of a JSON file.
-
-    Raises:
-        ValueError: if they are no JSON; NaN, infinities and numbers that 64 bits cannot hold, which
-            ours never has, are none, nor what lies deeper than ``DEEPEST``.
-    """
-    try:
-        # JSON is UTF-8; by itself Python would guess, and take halves of pairs for characters.
-        text = data.decode("utf-8-sig")
-        values = json.loads(text, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
-        _require_shallow(values)
-        if "\\u" in text:
-            # Half of a pair is no character: no output could be written of it.
-            json.dumps(values, ensure_ascii=False).encode()
-    except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
-    return values
-
-
-def _require_shallow(values: Any) -> None:
-    """Raises ``ValueError`` if who walks through the values would go too deep."""
-    inside = [values]
-    for _ in range(DEEPEST):
-        inside = [
-            one
-            for outer in inside
-            if isinstance(outer, dict | list)
-            for one in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(one, dict | list)
-        ]
-        if not inside:
-            return
-    raise ValueError(_TOO_DEEP)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"it holds {constant}, which is no JSON")
-
-
-def _whole(text: str) -> int:
-    # Of a longer one Python refuses to make a number, or takes long.
-    number = int(text) if len(text) <= _MOST_DIGITS else 2**63
-    if not -(2**63) <= number < 2**63:
-        raise ValueError(f"it holds {text[:_MOST_DIGITS]}..., a number that 64 bits cannot hold")
-    return number
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"it holds {text[:_MOST_DIGITS]}, a number that 64 bits cannot hold")
-    return number
-
-
-_MOST_DIGITS = 20
-"""Characters of a whole number of 64 bits, and of a number that a message shows."""
 
 
 def read_whole(path: Path) -> bytes:

@@ -15,7 +15,8 @@ from filelock import FileLock, Timeout
 
 from lttune.errors import LockedError, StorageError
 from lttune.store.disk import mend_of
-from lttune.store.files import read_json, reason_of, write_json
+from lttune.store.files import reason_of
+from lttune.store.plain_json import read_json, write_json
 from lttune.store.temporary import began_at, is_seen_from_here, may_live, this_process
 
 NOTE = "driver.json"

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from lttune.errors import DamagedError, RefusedError, StorageError
-from lttune.store.files import parse_json, read_whole, reason_of, write_atomically, write_once
+from lttune.store.files import read_whole, reason_of, write_atomically, write_once
+from lttune.store.plain_json import parse_json
 from lttune.store.regular import regular_size
 
 FILES_SCHEMA = 1

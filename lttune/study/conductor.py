@@ -126,8 +126,7 @@ class Conductor:
         self._command = str(sheet["command"])
         self._console, folder = PrintingConsole(highlight=False), config.folder
         self._sheet = continued(earlier(folder), sheet)
-        study_id = self._sheet.get("study_id")
-        listing = folder / "trials.json"
+        study_id, listing = self._sheet.get("study_id"), folder / "trials.json"
         self._ledger = Ledger.open(listing, study_id)
         self._wall_before = self._ledger.wall_s
         require_trials(listing, self._ledger.trials, config.lottery, config.objective)

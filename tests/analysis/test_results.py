@@ -12,7 +12,7 @@ from analysis.importance import importance_by_density
 from analysis.tables.design.points import design_sample
 from analysis.tables.fair_comparison import value_table
 from docs.results_page import RESULTS, TEMPLATE, Page, pages
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 
 NAMES = sorted(path.parent.name for path in RESULTS.glob("*/study.json"))
 LOCKED = ("claims", "sensitivity")

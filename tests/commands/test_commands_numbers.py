@@ -19,7 +19,7 @@ from lttune.errors import ConfigError
 from lttune.exchange.health.cluster import cluster_findings
 from lttune.records import schema
 from lttune.records.capacity import capacity
-from lttune.store.files import parse_json
+from lttune.store.plain_json import parse_json
 from lttune.store.temporary import remove_abandoned, temporary_beside
 
 HUGE = [

@@ -20,7 +20,7 @@ from lttune.commands.study_file.text import study_text
 from lttune.data import load
 from lttune.records.folder import read_answer
 from lttune.records.schema import read
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 
 PLAIN = Path(__file__).parents[2] / "pyproject.toml"
 

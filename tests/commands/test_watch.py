@@ -18,8 +18,8 @@ from rich.console import Console
 from sample_study import runs, search_trials, trial, write_study
 
 from lttune.__main__ import main
-from lttune.store.files import write_json
 from lttune.store.locks import NOTE, only_driver
+from lttune.store.plain_json import write_json
 from lttune.study.console.reached import PROGRESS
 from lttune.study.console.watching import watch_study
 

@@ -17,8 +17,8 @@ from sample_study import runs, trial, write_study
 from lttune.errors import StorageError
 from lttune.records.ledger import Ledger
 from lttune.store import locks
-from lttune.store.files import write_json
 from lttune.store.locks import NOTE, driver, only_driver
+from lttune.store.plain_json import write_json
 from lttune.store.temporary import UNKNOWN_OWNER_S
 from lttune.study.console import watching
 from lttune.study.console.watching import CHANGED, QUIET_S, glance_at, watch_study

@@ -11,7 +11,7 @@ from exported_study import FC1, INSIDE, REAL, change, trials_of
 
 from lttune.exchange.studies import Folder, write_deepcave
 from lttune.records import schema
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 
 
 def deepcave(study):

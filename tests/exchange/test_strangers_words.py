@@ -13,7 +13,7 @@ from lttune import data
 from lttune.__main__ import main
 from lttune.data.files import packages
 from lttune.exchange.health.inspection import Inspection
-from lttune.store.files import parse_json, read_json
+from lttune.store.plain_json import parse_json, read_json
 from lttune.store.sealed import read_object, write_object
 
 

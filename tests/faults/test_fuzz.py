@@ -24,7 +24,7 @@ from lttune.exchange.studies import Folder
 from lttune.exchange.tickets import Place, find_network
 from lttune.records import schema
 from lttune.records.ledger import Ledger
-from lttune.store.files import read_json, write_json
+from lttune.store.plain_json import read_json, write_json
 from lttune.store.store import Store
 from lttune.study.manifest import earlier
 

@@ -26,7 +26,7 @@ from lttune.commands import export, masks, transfer
 from lttune.config.command_line import exit_code_after
 from lttune.errors import ConfigError, LttuneError, StorageError
 from lttune.records import schema
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 
 CODES = {
     0,

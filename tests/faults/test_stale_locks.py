@@ -14,8 +14,8 @@ import pytest
 from drivers import script
 
 from lttune.errors import LockedError
-from lttune.store.files import read_json, write_json
 from lttune.store.locks import NOTE, only_driver
+from lttune.store.plain_json import read_json, write_json
 
 pytestmark = pytest.mark.timeout(60)
 

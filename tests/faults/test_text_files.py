@@ -14,7 +14,7 @@ from analysis.report.rows.importance import OPTUNA, optuna_rows
 from lttune.__main__ import main
 from lttune.errors import StorageError
 from lttune.exchange.health.cluster import cluster_findings
-from lttune.store.files import parse_json
+from lttune.store.plain_json import parse_json
 
 CLUSTER = Path(__file__).parents[2] / "studies" / "cluster"
 YAML = ["utf-8-sig", "utf-16"]

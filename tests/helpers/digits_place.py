@@ -19,7 +19,7 @@ from sealed_cells import sealed_cells
 
 from lttune.records.schema import read
 from lttune.records.tables import Row
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.study.declared import Study
 from lttune.study.main import main
 from lttune.study.tracking.database import settle_sqlite

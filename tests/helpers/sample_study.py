@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from lttune.records import schema
-from lttune.store.files import write_json
 from lttune.store.locks import NOTE
+from lttune.store.plain_json import write_json
 from lttune.store.temporary import this_process
 
 LEVELS = 4

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from small_cells import INPUTS, cell, full, never, obtain
 
 from lttune.errors import StorageError
-from lttune.store.files import write_draft
+from lttune.store.plain_json import write_draft
 from lttune.store.store import Store, require_writable
 
 

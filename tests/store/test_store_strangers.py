@@ -68,7 +68,7 @@ def test_a_cell_that_cannot_be_read_is_not_damaged(tmp_path, monkeypatch, code, 
             raise OSError(code, os.strerror(code), str(path))
         return read_whole(path)
 
-    monkeypatch.setattr("lttune.store.files.read_whole", failing)
+    monkeypatch.setattr("lttune.store.plain_json.read_whole", failing)
     monkeypatch.setattr(cells, "read_whole", failing)
     told = rf"{key} cannot be read: {os.strerror(code)}"
     with pytest.raises(StorageError, match=told):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lttune.exchange.studies.folder import new_folder
-from lttune.store.files import read_json, write_json
+from lttune.store.plain_json import read_json, write_json
 from lttune.store.temporary import (
     DRAFTS,
     UNKNOWN_OWNER_S,

@@ -14,7 +14,7 @@ import pytest
 from digits_place import StudyPlace
 from filelock import FileLock
 
-from lttune.store.files import read_json, write_json
+from lttune.store.plain_json import read_json, write_json
 from lttune.study.declared import Study
 from lttune.study.main import main
 

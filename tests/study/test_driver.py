@@ -17,7 +17,7 @@ from ray.exceptions import AuthenticationError
 
 from lttune.errors import ResourceError
 from lttune.records.capacity import capacity
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.study.workers import cluster
 from lttune.study.workers.cluster import QUIET, require_cluster, start_ray
 from lttune.study.workers.tune import _Bridge

@@ -17,7 +17,7 @@ from analysis.tables.same_setting import proxy_table
 from lttune.exchange.health.repair import repair
 from lttune.exchange.studies import Folder
 from lttune.records import schema
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 

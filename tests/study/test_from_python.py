@@ -22,7 +22,7 @@ from sealed_cells import sealed_cells
 from analysis import load
 from lttune import run, trajectory
 from lttune.errors import ConfigError, LttuneError, RefusedError, StorageError
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.study import StudyConfig, conductor
 from lttune.study.called import _flags
 

@@ -15,7 +15,7 @@ from other_study import OTHER, damage, settings, stored
 
 from lttune.config import flatten
 from lttune.errors import LttuneError
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.store.sealed import read_object, write_object
 from lttune.study.checks.taken import OWN, taken_settings
 from lttune.study.main import _last, main

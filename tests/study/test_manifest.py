@@ -16,7 +16,7 @@ from lttune.data import load
 from lttune.errors import RefusedError, StorageError
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.own import OwnCode
-from lttune.store.files import read_json, write_json
+from lttune.store.plain_json import read_json, write_json
 from lttune.store.sealed import write_object
 from lttune.study.manifest import continued, fixed, refuse_other, sheet
 from lttune.study.settings import FREE, StudyConfig

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from benchmarks import orchestration, workers
 from lttune.errors import DataError, ResourceError
 from lttune.records import schema
-from lttune.store.files import write_json
+from lttune.store.plain_json import write_json
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from own_parts import GAIN_FILES, assert_refused, forget, run_gain, write_page
 
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

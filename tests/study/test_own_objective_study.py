@@ -20,7 +20,7 @@ from sealed_cells import sealed_cells
 from lttune.__main__ import main as lttune
 from lttune.records.own import parts
 from lttune.records.schema import read
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.store.sealed import read_object
 from lttune.study.tracking.views import TAG
 

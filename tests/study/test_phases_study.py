@@ -15,7 +15,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from lttune.config.design import Categorical, Factor, Uniform, space_filling
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.schema import read
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.study.conductor import Conductor
 from lttune.study.declared import Study
 from lttune.study.main import main

@@ -9,7 +9,7 @@ from digits_study import LOTTERY, SMOKE, SPACE, STUDY
 
 from lttune.records.folder import read_answer
 from lttune.records.schema import LAYERS, MEASURES, read
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -11,7 +11,7 @@ from one_process import one_process
 
 from analysis import lock_claims
 from lttune.config.design import Categorical, Factor, LogUniform, space_filling
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -13,8 +13,8 @@ import pytest
 from lttune.errors import StorageError
 from lttune.records import schema
 from lttune.store.disk import Room
-from lttune.store.files import write_json
 from lttune.store.locks import NOTE, only_driver
+from lttune.store.plain_json import write_json
 from lttune.store.sealed import read_object, write_object
 from lttune.study import conductor
 from lttune.study.main import main

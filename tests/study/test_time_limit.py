@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 from lttune.data import load
 from lttune.records.ledger import Ledger
 from lttune.records.schema import read
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.study.conductor import run_study
 from lttune.study.phases import limit as limits
 from lttune.study.phases.estimate import relative_pace

@@ -14,7 +14,7 @@ from sample_study import trial, write_study
 import lttune.__main__
 from lttune.config.fields import is_writable, unwritable
 from lttune.errors import ConfigError
-from lttune.store.files import parse_json
+from lttune.store.plain_json import parse_json
 from lttune.study import conductor
 from lttune.study.main import main
 from lttune.study.settings import StudyConfig

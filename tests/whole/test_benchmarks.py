@@ -25,7 +25,7 @@ from lttune.config import LotteryConfig, TrainConfig
 from lttune.data.dataset import Dataset
 from lttune.errors import ConfigError, ResourceError
 from lttune.models.masks import density
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.training.schedule import evaluation_steps
 from lttune.trajectory.lottery import planned_densities
 

@@ -18,7 +18,7 @@ from ray.cluster_utils import Cluster
 
 from lttune.errors import StorageError
 from lttune.records.schema import read
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.study.conductor import Conductor
 from lttune.study.main import main
 from lttune.study.settings import StudyConfig

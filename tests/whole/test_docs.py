@@ -20,7 +20,7 @@ from benchmarks import bars, markdown
 from lttune import __main__ as command_line
 from lttune.config import LotteryConfig, PruneConfig, design
 from lttune.records.schema import LAYERS, MEASURES
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.study.settings import StudyConfig
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ from digits_study import LOTTERY
 from lttune.__main__ import commands, main
 from lttune.exchange.health.repair import repair
 from lttune.exchange.tickets import Place, find_network
-from lttune.store.files import read_json, write_json
+from lttune.store.plain_json import read_json, write_json
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

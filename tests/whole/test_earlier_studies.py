@@ -26,7 +26,7 @@ from lttune.errors import RefusedError
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.objectives import objectives
 from lttune.records.schema import read
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.store.store import Store
 from lttune.study.manifest import continued, refuse_other, sheet
 from lttune.study.phases.planned import phase_config

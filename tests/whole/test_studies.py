@@ -22,7 +22,7 @@ from one_process import one_process
 from lttune.config import LotteryConfig
 from lttune.data import load
 from lttune.pruning.densities import planned_densities
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.study.declared import Study
 from lttune.study.phases.planned import phase_config
 from lttune.study.settings import StudyConfig

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config.fields import is_int, is_number
-from lttune.store.files import read_json
+from lttune.store.plain_json import read_json
 from lttune.store.temporary import temporary_beside
 
 PROGRESS = "progress.json"

@@ -183,8 +183,7 @@ class Tracker:
             self._timeout_s, self._last_moment = timeout_s, began + _PATIENCE * timeout_s
             has_more = not self._waiting.is_empty
             self._waiting.changed.notify_all()
-        reason = unanswered(self._uri, _LAST_PROBE_S) if has_more else ""
-        if reason and self._moved == began:
+        if has_more and (reason := unanswered(self._uri, _LAST_PROBE_S)) and self._moved == began:
             self._gap = masked(reason, self._uri)
             self._last_moment = -math.inf
         while self._thread.is_alive() and (left_s := self._left_s()) > 0:

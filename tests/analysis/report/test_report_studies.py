@@ -16,7 +16,7 @@ from lttune.data import load
 from lttune.errors import StorageError
 from lttune.records import schema
 from lttune.records.ledger import Ledger
-from lttune.store.files import write_json
+from lttune.store.plain_json import write_json
 from lttune.store.store import Store
 from lttune.study.manifest import sheet
 from lttune.training.engines.torch import TorchEngine
