@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lttune.errors import ConfigError, ResourceError
-from lttune.records.own import own_function, read_own_code, sha256_of_texts
+from lttune.records.own import own_function, process, read_own_code, sha256_of_texts
 from lttune.records.own.developed import developed_sources
 from lttune.records.own.objective import OBJECTIVE
 
@@ -42,6 +42,8 @@ def packages(tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(str(folder))
         return folder / name / "__init__.py"
 
+    for held in ("_RUN", "_LEFT", "_IMPORTED"):  # As in a process of its own.
+        monkeypatch.setattr(process, held, {})
     before = set(sys.modules)
     yield install
     for name in set(sys.modules) - before:

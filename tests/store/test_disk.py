@@ -87,7 +87,7 @@ def test_other_errors_say_all_themselves(tmp_path):
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from lttune.store.files import write_json
+from lttune.store.plain_json import write_json
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
 try:
     write_json(Path(sys.argv[1]), ["x" * 100_000])
