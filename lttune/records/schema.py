@@ -22,7 +22,15 @@ import pyarrow.parquet as pq
 from lttune.errors import DamagedError, OtherStudyError, StorageError, lacks_memory
 from lttune.store.files import reason_of, write_atomically
 from lttune.store.formats.parquet import parquet_file, parquet_rows
-from lttune.store.sealed import BLANK, FILES_SCHEMA, read_bytes, require_known, seal, verify
+from lttune.store.sealed import (
+    BLANK,
+    FILES_SCHEMA,
+    digest_in,
+    read_bytes,
+    require_known,
+    seal,
+    verify,
+)
 
 MEASURES: dict[str, tuple[pa.DataType, str]] = {
     "study": (pa.string(), "Name of the study."),
@@ -139,7 +147,7 @@ def write(
     rows: Sequence[Mapping[str, Any]],
     columns: Columns = MEASURES,
     study_id: str | None = None,
-) -> None:
+) -> str:
     """Writes a table in one atomic replacement.
 
     Args:
@@ -148,14 +156,19 @@ def write(
         columns: those that are documented.
         study_id: what ``study.json`` of the same study is known by; None for a table of its own.
 
+    Returns:
+        The digest of its bytes.
+
     Raises:
         StorageError: if it cannot be written.
     """
     about = {_SCHEMA: str(FILES_SCHEMA), _SEAL: BLANK, **({_STUDY: study_id} if study_id else {})}
     sink = pa.BufferOutputStream()
     pq.write_table(table_of(rows, columns, about), sink)
+    data = seal(sink.getvalue().to_pybytes())
     with write_atomically(path) as temporary:
-        temporary.write_bytes(seal(sink.getvalue().to_pybytes()))
+        temporary.write_bytes(data)
+    return digest_in(data)
 
 
 def table_of(
@@ -198,7 +211,12 @@ def _type(name: str, values: Sequence[Any]) -> pa.DataType:
 
 
 def read(path: Path, study_id: str | None = ANY_STUDY) -> list[dict[str, Any]]:
-    """Returns the rows of a table; none if the file does not exist yet.
+    """Returns the rows of a table's file; raises what ``read_digested`` does."""
+    return read_digested(path, study_id)[0]
+
+
+def read_digested(path: Path, study_id: str | None = ANY_STUDY) -> tuple[list[dict[str, Any]], str]:
+    """Returns the rows of a table's file, none without one, and the digest that it carries, if any.
 
     Args:
         path: the file.
@@ -212,20 +230,20 @@ def read(path: Path, study_id: str | None = ANY_STUDY) -> list[dict[str, Any]]:
     try:
         data = read_bytes(path)
     except FileNotFoundError:
-        return []
+        return [], ""
     is_sealed = verify(path, data)
-    with _about_bytes(path):
+    with about_bytes(path):
         file = parquet_file(data)
         about = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
         schema = int(about[_SCHEMA]) if _SCHEMA in about else None
     require_known(path, schema, is_sealed, _STUDY in about)
     require_same_study(path, about.get(_STUDY), study_id)
-    with _about_bytes(path):
-        return parquet_rows(file, data)
+    with about_bytes(path):
+        return parquet_rows(file, data), digest_in(data) if is_sealed else ""
 
 
 @contextlib.contextmanager
-def _about_bytes(path: Path) -> Iterator[None]:
+def about_bytes(path: Path) -> Iterator[None]:
     """Has whatever a reader raises on bytes that it was given told as what the file is."""
     try:
         yield

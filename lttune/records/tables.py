@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.columns import require_table
 from lttune.records.ledger import ENDED, Ledger, Trial
+from lttune.records.rules import require_bounded_table
 from lttune.store.files import kept_aside
+from lttune.store.formats.journal import Journal, journal_of, read_journaled, remove_journal
 
 Row = dict[str, Any]
 
@@ -23,6 +26,10 @@ TABLES: dict[str, schema.Columns] = {
     "layers.parquet": schema.LAYERS,
 }
 """Name of a table's file -> the columns that it is written with."""
+
+MOST_NOTED_ROWS = 5_000
+"""Rows of a journal that are no more than a small part of what a study waits for; a longer one has
+as many rows as its file at most, so that all writing of the file takes what its last does."""
 
 _TOLD_BY = {
     "records": ("trial", "replicate", "branch", "level"),
@@ -46,6 +53,10 @@ class Tables:
         self._rows: dict[int, dict[tuple[Any, ...], Row]] = {}
         self._layers: dict[int, dict[tuple[Any, ...], Row]] = {}
         self._damaged: set[str] = set()
+        self._journals: dict[str, Journal] = {}
+        self._whole: dict[str, int] = {}
+        self._noted: dict[str, int] = {}
+        """Name of a table -> rows that its file has, and that its journal has since."""
         self.reached: dict[int, int] = {}
         """Number of a trial that has not ended -> the last level that the file had of it."""
 
@@ -86,13 +97,51 @@ class Tables:
                 trial.rebuilt = trial.state == "complete" or trial.ends_after is not None
                 trial.state = "waiting"
 
-    def keep(self, trial: Trial, rows: list[Row], layers: list[Row]) -> None:
-        """Keeps the rows of a level of a trial in place of those that it had."""
+    def keep(self, trial: Trial, rows: list[Row], layers: list[Row]) -> dict[str, list[Row]]:
+        """Keeps the rows of a level of a trial in place of those that it had.
+
+        Returns:
+            Name of a table -> its rows.
+        """
         whose = {"study": self._study, "phase": trial.phase, "trial": trial.number}
-        for row in rows:
-            self._keep_row({**whose, "role": trial.role, "inert": trial.inert, **row})
-        for row in layers:
-            self._keep_layer({**whose, **row})
+        more = {"role": trial.role, "inert": trial.inert}
+        found = {
+            "records.parquet": [{**whose, **more, **row} for row in rows],
+            "layers.parquet": [{**whose, **row} for row in layers],
+        }
+        for row in found["records.parquet"]:
+            self._keep_row(row)
+        for row in found["layers.parquet"]:
+            self._keep_layer(row)
+        return found
+
+    def note(self, trial: Trial, rows: list[Row], layers: list[Row]) -> None:
+        """Keeps the rows of a level as ``keep`` does, and appends them to the files' journals.
+
+        There they outlive the process; to outlive the machine they wait for ``settle``.
+
+        Raises:
+            StorageError: if they cannot be written.
+        """
+        kept = self.keep(trial, rows, layers)
+        for name in reversed(TABLES):
+            if name not in self._journals:
+                self._begin(name)
+            elif kept[name]:
+                self._journals[name].append([journaled(kept[name])], is_flushed=False)
+                self._noted[name] += len(kept[name])
+
+    def settle(self) -> None:
+        """Has all that was noted on the disk; what outgrew a table's file becomes part of it.
+
+        Raises:
+            StorageError: if it cannot be written.
+        """
+        for name, journal in list(self._journals.items()):
+            if self._noted[name] > max(MOST_NOTED_ROWS, self._whole[name]):
+                self._begin(name)
+            else:
+                journal.append([])
 
     def of(self, trial: Trial) -> list[Row]:
         """Returns the records of a trial."""
@@ -118,7 +167,9 @@ class Tables:
         return [row for mine in found.values() for row in mine.values()]
 
     def write(self, names: Collection[str] = TABLES, aside: Collection[str] = ()) -> list[str]:
-        """Writes the files, each in one atomic replacement; damaged ones are kept beside them.
+        """Writes the files whole, each in one atomic replacement, and removes their journals.
+
+        Damaged ones are kept beside them.
 
         Args:
             names: those of ``TABLES`` that are written.
@@ -133,13 +184,26 @@ class Tables:
                 continue
             path = self._folder / name
             is_damaged = name in self._damaged
-            is_kept = is_damaged or name in aside
-            with kept_aside(path) if is_kept else contextlib.nullcontext() as kept:
+            found = (path, journal_of(path)) if is_damaged or name in aside else ()
+            with contextlib.ExitStack() as stack:
+                kept = [stack.enter_context(kept_aside(one)) for one in found if one.exists()]
                 schema.write(path, self.rows_of(name), TABLES[name], self._study_id)
+                remove_journal(path)
+            self._journals.pop(name, None)
             if is_damaged:
-                told.append(f"{name} was damaged: it is made anew, and kept as {kept}")
+                what, where = f"{name} was", " and ".join(map(str, kept))
+                if len(kept) > 1:
+                    what = f"{name}, or {journal_of(path).name} beside it, was"
+                told.append(f"{what} damaged: it is made anew, and kept as {where}")
                 self._damaged.remove(name)
         return told
+
+    def _begin(self, name: str) -> None:
+        """Writes a table's file whole, with an empty journal beside it."""
+        rows = self.rows_of(name)
+        digest = schema.write(self._folder / name, rows, TABLES[name], self._study_id)
+        self._journals[name] = Journal(self._folder / name, digest)
+        self._whole[name], self._noted[name] = len(rows), 0
 
     def renew(self) -> list[str]:
         """Writes both files if one is damaged; returns what ``write`` does."""
@@ -157,11 +221,50 @@ class Tables:
         self._layers.setdefault(row["trial"], {})[_KEYS["layers"](row)] = row
 
 
+def rows_in(path: Path, study_id: str | None = schema.ANY_STUDY) -> list[Row]:
+    """Returns the rows of one of the tables, with those of its journal; none without the file.
+
+    Args:
+        path: ``records.parquet`` or ``layers.parquet``.
+        study_id: as of ``schema.read``.
+
+    Raises:
+        DamagedError: if one of both is not what was written.
+        StorageError: if one cannot be read, or the table is of another study.
+        RefusedError: if a newer lttune wrote one.
+    """
+    rows, since = read_journaled(path, functools.partial(schema.read_digested, path, study_id))
+    if not since:
+        return rows
+    key = _KEYS[path.stem]
+    with schema.about_bytes(journal_of(path)):
+        # Of a network that was trained again the last row holds.
+        noted = {key(row): row for row in journaled_rows(since)}
+        rows = [row for row in rows if key(row) not in noted]
+    rows += noted.values()
+    require_bounded_table(path, rows, words=("rows", "columns"))
+    with schema.about_bytes(journal_of(path)):
+        return schema.table_of(rows, TABLES[path.name]).to_pylist()
+
+
+def journaled(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Returns rows as a line of a journal has them: the values of each of their columns."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def journaled_rows(lines: Iterable[Mapping[str, Sequence[Any]]]) -> Iterator[Row]:
+    """Yields the rows of lines that ``journaled`` made."""
+    for line in lines:
+        for values in zip(*line.values(), strict=True):
+            yield dict(zip(line, values, strict=True))
+
+
 def sound_rows(path: Path, study_id: str | None) -> list[Row]:
     """Returns the rows of one of the tables, if it is as it is written.
 
     Args:
-        path: ``records.parquet`` or ``layers.parquet``; without the file there are none.
+        path: as of ``rows_in``.
         study_id: as of ``schema.read``.
 
     Raises:
@@ -169,7 +272,7 @@ def sound_rows(path: Path, study_id: str | None) -> list[Row]:
         StorageError: if it cannot be read, or is of another study.
         RefusedError: if a newer lttune wrote it.
     """
-    rows = schema.read(path, study_id)
+    rows = rows_in(path, study_id)
     require_table(path, rows, TABLES[path.name])
     keys = [_KEYS[path.stem](row) for row in rows]
     if len({*keys}) < len(keys):

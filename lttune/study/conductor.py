@@ -181,7 +181,7 @@ class Conductor:
     def level(self, trial: Trial, report: Mapping[str, Any]) -> None:
         """A trial finished a level: keep its rows, show and mirror it."""
         self._interrupts.raise_first()
-        self._tables.keep(trial, report["rows"], report["layers"])
+        self._tables.note(trial, report["rows"], report["layers"])
         self._progress.level(trial, report, self._share(trial, report["level"]))
         self._tracked.level(trial, report["level"], report["rows"])
 
@@ -194,7 +194,7 @@ class Conductor:
         """A trial ended: write the records, close its run."""
         if trial.state in ENDED:
             trial.rows, trial.rebuilt = self._tables.counts(trial), False
-        self._tables.write()
+        self._tables.settle()
         self._tracked.end(trial)
         self._progress.ended(trial)
 
@@ -261,9 +261,8 @@ class Conductor:
 
     def _finish(self) -> Outcome:
         """Leaves a study as whoever reads it wants it, whole also after a signal."""
-        for trial in self._ledger.trials:
-            if trial.state == "running":
-                trial.state = "waiting"
+        for trial in self._ledger.running:
+            trial.state = "waiting"
         self._save_time()
         self._tables.write()
         _LOG.info("writing the report")
