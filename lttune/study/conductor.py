@@ -194,7 +194,7 @@ class Conductor:
         """A trial ended: write the records, close its run."""
         if trial.state in ENDED:
             trial.rows, trial.rebuilt = self._tables.counts(trial), False
-        self._tables.settle()
+        self._tables.flush()
         self._tracked.end(trial)
         self._progress.ended(trial)
 
@@ -261,8 +261,9 @@ class Conductor:
 
     def _finish(self) -> Outcome:
         """Leaves a study as whoever reads it wants it, whole also after a signal."""
-        for trial in self._ledger.running:
-            trial.state = "waiting"
+        for trial in self._ledger.trials:
+            if trial.state == "running":  # A signal may have come before that was counted.
+                trial.state = "waiting"
         self._save_time()
         self._tables.write()
         _LOG.info("writing the report")

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lttune.errors import DamagedError, RefusedError, StorageError
@@ -167,6 +167,7 @@ def stands(path: Path) -> list[dict[str, object]]:
     return [dataclasses.asdict(trial) for trial in Ledger.open(path).trials]
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     steps=st.lists(
         st.tuples(st.integers(0, 5), st.sampled_from(["complete", "stopped", "waiting"])),
@@ -244,7 +245,7 @@ def test_to_note_a_trial_takes_the_same_however_many_there_are(tmp_path, monkeyp
         ({"number": 9}, StorageError, "must hold a list of trials"),
         ("x", StorageError, "must hold a list of trials"),
         (9, DamagedError, "must number its trials from 0, each once"),
-        ("state", RefusedError, "was written by a newer lttune: its trials are 'lost'"),
+        ("state", RefusedError, r"was written by a newer lttune: its trials are \['lost'\]"),
         ("more", RefusedError, "was written by a newer lttune: its trials have more"),
     ],
 )
@@ -256,3 +257,66 @@ def test_lines_of_a_journal_are_held_to_what_trials_are(tmp_path, line, error, t
     Journal(book.path, book._write()).append([value])
     with pytest.raises(error, match=told):
         Ledger.open(book.path)
+
+
+@settings(deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.integers(0, 9),
+            st.sampled_from(["waiting", "running", "complete", "stopped", "failed", "ask"]),
+        ),
+        max_size=60,
+    )
+)
+def test_how_trials_stand_is_kept_as_a_walk_through_all_finds_it(steps):
+    book = Ledger(path=Path("nowhere"), planned={"search": 3, "random": 9})
+    for number, state in steps:
+        if number >= len(book.trials):
+            book.add(("search", "random")[number % 2], "", {}, [0], [])
+        elif state != "ask":
+            book.trials[number].state = state
+        else:  # Whoever asks moves on where the first waiting trial is looked for.
+            next(book.waiting(["search"]), None)
+        all_of = {phase: [t for t in book.trials if t.phase == phase] for phase in book.planned}
+        assert {phase: book.of(phase) for phase in book.planned} == all_of
+        for phases in (["search"], ["random", "search"], []):
+            waiting = [t for t in book.trials if t.state == "waiting" and t.phase in phases]
+            assert [*book.waiting(phases)] == waiting
+        assert book.running == [t for t in book.trials if t.state == "running"]
+        for states in (("complete", "stopped"), ("failed",), ()):
+            assert book.count(*states) == sum(t.state in states for t in book.trials)
+            for phase, mine in all_of.items():
+                found = sum(t.state in states for t in mine)
+                assert book.count(*states, phase=phase) == found
+
+
+def test_a_plan_that_changes_while_a_study_runs_is_noted(tmp_path):
+    book = full(tmp_path / "trials.json")
+    book.note(book.trials[1])
+    book.planned["search"] = 7
+    book.note(book.trials[1])
+    assert listing_in(book.path, ())["planned"] == {"anchor": 1, "search": 7}
+
+
+def test_who_lost_its_journal_writes_all_anew(tmp_path):
+    """Somebody removed it, or put an older one back."""
+    book = full(tmp_path / "trials.json")
+    book.note(book.trials[1])
+    before = journal_of(book.path).read_bytes()
+    for lose in (journal_of(book.path).unlink, lambda: journal_of(book.path).write_bytes(before)):
+        book.trials[1].state = "stopped" if book.trials[1].state == "complete" else "complete"
+        book.note(book.trials[1])
+        lose()
+        book.trials[4].error = f"after {book.trials[1].state}"
+        book.note(book.trials[4])
+        assert stands(book.path)[1]["state"] == book.trials[1].state
+        assert stands(book.path)[4]["error"] == book.trials[4].error
+
+
+def test_no_number_that_json_lacks_is_noted(tmp_path):
+    book = full(tmp_path / "trials.json")
+    book.note(book.trials[0])
+    book.trials[0].objective = float("nan")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        book.note(book.trials[0])

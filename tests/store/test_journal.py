@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lttune.errors import DamagedError, RefusedError, StorageError
@@ -14,7 +14,6 @@ from lttune.store.formats import journal
 from lttune.store.formats.journal import (
     Journal,
     journal_of,
-    read_journal,
     read_journaled,
     remove_journal,
     size_with_journal,
@@ -37,8 +36,8 @@ def base(tmp_path):
     return path
 
 
-def read(base):
-    return read_journaled(base, lambda: read_digested(base))[1]
+def read(base, has_infinities=False):
+    return read_journaled(base, lambda: read_digested(base), has_infinities)[1]
 
 
 def test_what_was_appended_comes_back(base):
@@ -51,10 +50,14 @@ def test_what_was_appended_comes_back(base):
 
 
 def test_values_that_json_lacks_come_back(base):
-    digest = read_digested(base)[1]
-    Journal(base, digest).append([[math.inf, -math.inf, math.nan]])
-    ((one, other, none),) = read_journal(base, digest)
+    values = [[math.inf, -math.inf, math.nan]]
+    Journal(base, read_digested(base)[1], has_infinities=True).append(values)
+    ((one, other, none),) = read(base, has_infinities=True)
     assert (one, other, math.isnan(none)) == (math.inf, -math.inf, True)
+    with pytest.raises(DamagedError, match="line 2: it holds Infinity, which is no JSON"):
+        read(base)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Journal(base, read_digested(base)[1]).append(values)
 
 
 def test_a_line_that_is_cut_anywhere_was_not_appended(base):
@@ -96,7 +99,6 @@ def test_no_line_can_be_lost_repeated_or_moved_but_the_last(base, order):
 
 
 def test_a_journal_counts_for_its_own_file_alone(base):
-    assert read_journal(base, "0" * 64) == []
     write_object(base, {"more": 1})
     assert read(base) == []
     base.write_text("{}")  # As earlier versions wrote it.
@@ -108,6 +110,17 @@ def test_one_of_a_newer_lttune_is_refused(base, monkeypatch):
     Journal(base, read_digested(base)[1])
     with pytest.raises(RefusedError, match=r"x\.journal was written by a newer lttune"):
         read(base)
+
+
+def test_who_cut_or_removed_it_is_noticed(base):
+    mine = Journal(base, read_digested(base)[1])
+    mine.append([1, 2])
+    whole = journal_of(base).read_bytes()
+    assert mine.is_whole
+    journal_of(base).write_bytes(whole[:-1])
+    assert not mine.is_whole
+    journal_of(base).unlink()
+    assert not mine.is_whole
 
 
 @pytest.mark.parametrize("action", ["full", "readonly"])
@@ -122,7 +135,7 @@ def test_what_could_not_be_appended_leaves_nothing(base, action, monkeypatch):
             again.append([2])
     assert journal_of(base).read_bytes() == before
     again.append([3])
-    assert read_journal(base, digest) == [1, 3]
+    assert read(base) == [1, 3]
 
 
 def test_who_reads_while_the_file_is_written_anew_gets_all_of_it(base):
@@ -141,6 +154,17 @@ def test_who_reads_while_the_file_is_written_anew_gets_all_of_it(base):
     assert len(seen) == 2
 
 
+def test_what_a_network_file_system_shows_too_late_is_read_again(base, monkeypatch):
+    """It shows an old file, and when that was changed, for a while; who opens it sees the new."""
+    old = read_digested(base)
+    write_object(base, {"trials": VALUES})
+    Journal(base, read_digested(base)[1]).append([1])
+    monkeypatch.setattr(journal, "_moment", lambda path: (1, 2, 3))
+    shown = iter([old])
+    found = read_journaled(base, lambda: next(shown, None) or read_digested(base))
+    assert found == ({"trials": VALUES}, [1])
+
+
 def test_a_file_that_is_written_anew_for_ever_is_an_error(base):
     def reading():
         write_object(base, {})
@@ -150,9 +174,10 @@ def test_a_file_that_is_written_anew_for_ever_is_an_error(base):
         read_journaled(base, reading)
 
 
+@settings(deadline=None)
 @given(values=st.lists(st.recursive(st.none() | st.integers(-9, 9) | st.text(), st.lists)))
 def test_any_values_come_back(values, tmp_path_factory):
     base = tmp_path_factory.mktemp("journal") / "x.json"
     digest = write_object(base, {})
     Journal(base, digest).append(values)
-    assert read_journal(base, digest) == values
+    assert read(base) == values

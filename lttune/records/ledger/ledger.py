@@ -16,6 +16,7 @@ from lttune.errors import DamagedError
 from lttune.records.ledger.listing import listing_in
 from lttune.records.ledger.standing import Standing
 from lttune.records.ledger.trial import ENDED, NEEDED_OF_TRIAL, Trial, TrialState, listed_trials
+from lttune.store.files import write_errors
 from lttune.store.formats.journal import Journal, remove_journal
 from lttune.store.sealed import write_object
 
@@ -38,6 +39,8 @@ class Ledger:
     _journal: Journal | None = field(default=None, init=False, repr=False, compare=False)
     _whole: int = field(default=0, init=False, repr=False, compare=False)
     """Bytes of the file that the journal goes on from."""
+    _plan: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What that file has of ``planned``."""
     _noted: int = field(default=0, init=False, repr=False, compare=False)
     """Number of the first trial that neither the file nor the journal has."""
 
@@ -141,12 +144,19 @@ class Ledger:
         Raises:
             StorageError: if it cannot be written.
         """
-        if self._journal is None or self._journal.size > max(MOST_NOTED_BYTES, self._whole):
+        journal = self._journal
+        if (
+            journal is None
+            or not journal.is_whole
+            or journal.size > max(MOST_NOTED_BYTES, self._whole)
+            or self.planned != self._plan
+        ):
+            self._journal = None  # Of a file that is no more: until there is another, none.
             self._journal = Journal(self.path, self._write())
         else:
             added = range(self._noted, len(self.trials))
             numbers = sorted({trial.number, *added})
-            self._journal.append(self.trials[number].fields for number in numbers)
+            journal.append(self.trials[number].fields for number in numbers)
         self._noted = len(self.trials)
 
     def save(self) -> None:
@@ -155,15 +165,15 @@ class Ledger:
         Raises:
             StorageError: if it cannot be written.
         """
-        self._write()
         self._journal = None
+        self._write()
         remove_journal(self.path)
 
     @property
     def _now(self) -> Standing:
         standing = self._standing
-        while len(standing) < len(self.trials):
-            standing.add(self.trials[len(standing)])
+        while standing.known < len(self.trials):
+            standing.add(self.trials[standing.known])
         return standing
 
     def _write(self) -> str:
@@ -172,7 +182,8 @@ class Ledger:
         trials = [trial.fields for trial in self.trials]
         values = {**whose, "planned": self.planned, "wall_s": self.wall_s, "trials": trials}
         digest = write_object(self.path, values)
-        self._whole = self.path.stat().st_size
+        with write_errors(self.path):
+            self._whole, self._plan = self.path.stat().st_size, dict(self.planned)
         return digest
 
 

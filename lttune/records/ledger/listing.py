@@ -33,16 +33,22 @@ def listing_in(
     """
     values, since = read_journaled(path, functools.partial(read_digested, path))
     if since and isinstance(values.get("trials"), list):
-        values["trials"] = _as_they_stand([*values["trials"], *since])
+        values["trials"] = _as_they_stand(values["trials"], since)
     rules.require_listing(path, values, needed)
     require_same_study(path, values.get("study_id"), study_id)
     return values
 
 
-def _as_they_stand(listed: Sequence[Any]) -> list[Any]:
-    """Returns the last that is said of each trial; what is none stays, to be refused."""
+def _as_they_stand(listed: Sequence[Any], since: Sequence[Any]) -> list[Any]:
+    """Returns trials with what was last said of each; what is none stays, to be refused."""
     last = dict[Any, Any]()
-    for place, one in enumerate(listed):
-        number = one.get("number") if isinstance(one, dict) else None
-        last[number if is_int(number) else f"at {place}"] = one
-    return list(last.values())
+    for place, one in enumerate(since):
+        number = _number_of(one)
+        last[f"at {place}" if number is None else number] = one
+    known = [last.pop(number, one) if is_int(number := _number_of(one)) else one for one in listed]
+    return [*known, *last.values()]
+
+
+def _number_of(one: Any) -> int | None:
+    number = one.get("number") if isinstance(one, dict) else None
+    return number if is_int(number) else None

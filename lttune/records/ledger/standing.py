@@ -19,9 +19,8 @@ class Standing:
         self._first: dict[str, int] = {}
         """Phase -> place of its first trial that may be waiting: none before it is."""
         self._running: dict[int, Trial] = {}
-
-    def __len__(self) -> int:
-        return len(self._place)
+        self.known = 0
+        """Number of trials that were added."""
 
     def add(self, trial: Trial) -> None:
         """Adds the next trial; from now on it tells how it turns."""
@@ -29,8 +28,9 @@ class Standing:
         self._place[trial.number] = len(mine)
         self._first.setdefault(trial.phase, 0)
         mine.append(trial)
+        self.known += 1
         self._enter(trial)
-        trial.tell(self._turned)
+        trial.on_turn(self._turned)
 
     def of(self, phase: str) -> list[Trial]:
         """Returns the trials of a phase; not to be changed."""

@@ -56,7 +56,7 @@ class Trial:
         if name == "state" and (turned := vars(self).get("_turned")):
             turned(self, before)
 
-    def tell(self, turned: Callable[[Trial, TrialState], None]) -> None:
+    def on_turn(self, turned: Callable[[Trial, TrialState], None]) -> None:
         """Has somebody told each time that its state changes, and from which."""
         super().__setattr__("_turned", turned)
 

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from lttune.config.control import TRUNK
 from lttune.errors import DamagedError
 from lttune.records import schema
-from lttune.records.columns import require_table
 from lttune.records.ledger import ENDED, Ledger, Trial
-from lttune.records.rules import require_bounded_table
+from lttune.records.tables.files import KEYS, TABLES, Row, journaled, required, rows_in
 from lttune.store.files import kept_aside
-from lttune.store.formats.journal import Journal, journal_of, read_journaled, remove_journal
-
-Row = dict[str, Any]
-
-TABLES: dict[str, schema.Columns] = {
-    "records.parquet": schema.MEASURES,
-    "layers.parquet": schema.LAYERS,
-}
-"""Name of a table's file -> the columns that it is written with."""
+from lttune.store.formats.journal import Journal, journal_of, remove_journal
 
 MOST_NOTED_ROWS = 5_000
 """Rows of a journal that are no more than a small part of what a study waits for; a longer one has
 as many rows as its file at most, so that all writing of the file takes what its last does."""
-
-_TOLD_BY = {
-    "records": ("trial", "replicate", "branch", "level"),
-    "layers": ("trial", "replicate", "level", "layer"),
-}
-"""Table -> the columns that tell its rows apart."""
-_KEYS = {table: itemgetter(*names) for table, names in _TOLD_BY.items()}
 
 
 class Tables:
@@ -75,17 +56,12 @@ class Tables:
         ended = {trial.number for trial in ledger.trials if trial.state in ENDED}
         for name, keep in (("records", self._keep_row), ("layers", self._keep_layer)):
             path = self._folder / f"{name}.parquet"
-            try:
-                rows = sound_rows(path, self._study_id)
-            except DamagedError:
-                self._damaged.add(path.name)
-            else:
-                for row in rows:
-                    if row["trial"] in ended:
-                        keep(row)
-                    else:
-                        before = self.reached.get(row["trial"], -1)
-                        self.reached[row["trial"]] = max(before, row["level"])
+            for row in self._sound_rows(path):
+                if row["trial"] in ended:
+                    keep(row)
+                else:
+                    before = self.reached.get(row["trial"], -1)
+                    self.reached[row["trial"]] = max(before, row["level"])
         for number in ended:
             trial = ledger.trials[number]
             found = self.counts(trial)
@@ -118,27 +94,28 @@ class Tables:
     def note(self, trial: Trial, rows: list[Row], layers: list[Row]) -> None:
         """Keeps the rows of a level as ``keep`` does, and appends them to the files' journals.
 
-        There they outlive the process; to outlive the machine they wait for ``settle``.
+        There they outlive the process; to outlive the machine they wait for ``flush``.
 
         Raises:
             StorageError: if they cannot be written.
         """
         kept = self.keep(trial, rows, layers)
         for name in reversed(TABLES):
-            if name not in self._journals:
+            journal = self._journals.get(name)
+            if journal is None or not journal.is_whole:
                 self._begin(name)
             elif kept[name]:
-                self._journals[name].append([journaled(kept[name])], is_flushed=False)
+                journal.append([journaled(kept[name])], is_flushed=False)
                 self._noted[name] += len(kept[name])
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Has all that was noted on the disk; what outgrew a table's file becomes part of it.
 
         Raises:
             StorageError: if it cannot be written.
         """
         for name, journal in list(self._journals.items()):
-            if self._noted[name] > max(MOST_NOTED_ROWS, self._whole[name]):
+            if not journal.is_whole or self._noted[name] > max(MOST_NOTED_ROWS, self._whole[name]):
                 self._begin(name)
             else:
                 journal.append([])
@@ -185,8 +162,9 @@ class Tables:
             path = self._folder / name
             is_damaged = name in self._damaged
             found = (path, journal_of(path)) if is_damaged or name in aside else ()
+            kept: list[Path] = []
             with contextlib.ExitStack() as stack:
-                kept = [stack.enter_context(kept_aside(one)) for one in found if one.exists()]
+                kept += [stack.enter_context(kept_aside(one)) for one in found if one.exists()]
                 schema.write(path, self.rows_of(name), TABLES[name], self._study_id)
                 remove_journal(path)
             self._journals.pop(name, None)
@@ -198,11 +176,20 @@ class Tables:
                 self._damaged.remove(name)
         return told
 
+    def _sound_rows(self, path: Path) -> list[Row]:
+        """Returns the rows of a table, of a file whose journal is damaged its own, else none."""
+        for read in (rows_in, schema.read):
+            with contextlib.suppress(DamagedError):
+                return required(path, read(path, self._study_id))
+            self._damaged.add(path.name)
+        return []
+
     def _begin(self, name: str) -> None:
         """Writes a table's file whole, with an empty journal beside it."""
         rows = self.rows_of(name)
+        self._journals.pop(name, None)
         digest = schema.write(self._folder / name, rows, TABLES[name], self._study_id)
-        self._journals[name] = Journal(self._folder / name, digest)
+        self._journals[name] = Journal(self._folder / name, digest, has_infinities=True)
         self._whole[name], self._noted[name] = len(rows), 0
 
     def renew(self) -> list[str]:
@@ -215,69 +202,7 @@ class Tables:
         return trunks >= {*trial.replicates}
 
     def _keep_row(self, row: Row) -> None:
-        self._rows.setdefault(row["trial"], {})[_KEYS["records"](row)] = row
+        self._rows.setdefault(row["trial"], {})[KEYS["records"](row)] = row
 
     def _keep_layer(self, row: Row) -> None:
-        self._layers.setdefault(row["trial"], {})[_KEYS["layers"](row)] = row
-
-
-def rows_in(path: Path, study_id: str | None = schema.ANY_STUDY) -> list[Row]:
-    """Returns the rows of one of the tables, with those of its journal; none without the file.
-
-    Args:
-        path: ``records.parquet`` or ``layers.parquet``.
-        study_id: as of ``schema.read``.
-
-    Raises:
-        DamagedError: if one of both is not what was written.
-        StorageError: if one cannot be read, or the table is of another study.
-        RefusedError: if a newer lttune wrote one.
-    """
-    rows, since = read_journaled(path, functools.partial(schema.read_digested, path, study_id))
-    if not since:
-        return rows
-    key = _KEYS[path.stem]
-    with schema.about_bytes(journal_of(path)):
-        # Of a network that was trained again the last row holds.
-        noted = {key(row): row for row in journaled_rows(since)}
-        rows = [row for row in rows if key(row) not in noted]
-    rows += noted.values()
-    require_bounded_table(path, rows, words=("rows", "columns"))
-    with schema.about_bytes(journal_of(path)):
-        return schema.table_of(rows, TABLES[path.name]).to_pylist()
-
-
-def journaled(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    """Returns rows as a line of a journal has them: the values of each of their columns."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def journaled_rows(lines: Iterable[Mapping[str, Sequence[Any]]]) -> Iterator[Row]:
-    """Yields the rows of lines that ``journaled`` made."""
-    for line in lines:
-        for values in zip(*line.values(), strict=True):
-            yield dict(zip(line, values, strict=True))
-
-
-def sound_rows(path: Path, study_id: str | None) -> list[Row]:
-    """Returns the rows of one of the tables, if it is as it is written.
-
-    Args:
-        path: as of ``rows_in``.
-        study_id: as of ``schema.read``.
-
-    Raises:
-        DamagedError: if it is not what was written, by its bytes, columns, values or keys.
-        StorageError: if it cannot be read, or is of another study.
-        RefusedError: if a newer lttune wrote it.
-    """
-    rows = rows_in(path, study_id)
-    require_table(path, rows, TABLES[path.name])
-    keys = [_KEYS[path.stem](row) for row in rows]
-    if len({*keys}) < len(keys):
-        ((key, count),) = Counter(keys).most_common(1)
-        told = zip(_TOLD_BY[path.stem], key, strict=True)
-        row = ", ".join(f"{name} {value}" for name, value in told)
-        raise DamagedError(f"{path} must have each of its rows once, got {count} of {row}")
-    return rows
+        self._layers.setdefault(row["trial"], {})[KEYS["layers"](row)] = row
