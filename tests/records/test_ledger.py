@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lttune.errors import DamagedError, RefusedError, StorageError
-from lttune.records.ledger import Ledger, Trial, ledger
+from lttune.records.ledger import Ledger, Trial, ledger, listing_in
 from lttune.store.formats.journal import Journal, journal_of
 from lttune.store.sealed import read_object, write_object
 

@@ -17,6 +17,7 @@ from ray.exceptions import AuthenticationError
 
 from lttune.errors import ResourceError
 from lttune.records.capacity import capacity
+from lttune.records.ledger import listing_in
 from lttune.study.workers import cluster
 from lttune.study.workers.cluster import QUIET, require_cluster, start_ray
 from lttune.study.workers.tune import _Bridge

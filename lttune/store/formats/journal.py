@@ -1,8 +1,9 @@
 """A journal: what changed since a file was written whole, a line each, appended and flushed.
 
 To write a file anew for each change costs the square of its length. A journal names the digest of
-the file that it goes on from, so that one that was left beside a newer file counts for nothing. Each line carries a digest of itself and of all before it: whoever is killed in the middle
-of a line leaves half of one at the end, which counts for nothing; anything else is damage.
+the file that it goes on from, so that one that was left beside a newer file counts for nothing.
+Each line carries a digest of itself and of all before it: whoever is killed in the middle of a line
+leaves half of one at the end, which counts for nothing; anything else is damage.
 """
 
 from __future__ import annotations
