@@ -162,18 +162,21 @@ def write(
     Raises:
         StorageError: if it cannot be written.
     """
+    return write_table(path, table_of(rows, columns), study_id)
+
+
+def write_table(path: Path, table: pa.Table, study_id: str | None = None) -> str:
+    """Writes what ``table_of`` returns as ``write`` does, and raises what it does."""
     about = {_SCHEMA: str(FILES_SCHEMA), _SEAL: BLANK, **({_STUDY: study_id} if study_id else {})}
     sink = pa.BufferOutputStream()
-    pq.write_table(table_of(rows, columns, about), sink)
+    pq.write_table(table.replace_schema_metadata(about), sink)
     data = seal(sink.getvalue().to_pybytes())
     with write_atomically(path) as temporary:
         temporary.write_bytes(data)
     return digest_in(data)
 
 
-def table_of(
-    rows: Sequence[Mapping[str, Any]], columns: Columns, about: Mapping[str, str] | None = None
-) -> pa.Table:
+def table_of(rows: Sequence[Mapping[str, Any]], columns: Columns) -> pa.Table:
     """Returns rows as a table, in the order of ``ORDER``.
 
     The documented columns come first, then the others in sorted order.
@@ -181,14 +184,18 @@ def table_of(
     Args:
         rows: the table's.
         columns: those that are documented.
-        about: the table's metadata.
     """
     order = [name for name in ORDER if name in columns]
     values = _by_column(sorted(rows, key=itemgetter(*order)), columns)
-    fields = [pa.field(n, t, metadata={"doc": doc}) for n, (t, doc) in columns.items()]
-    fields += [pa.field(n, _type(n, values[n])) for n in sorted(values.keys() - columns)]
+    fields = fields_of(columns, {n: _type(n, values[n]) for n in values.keys() - columns})
     arrays = [pa.array(values[field.name], field.type) for field in fields]
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=about))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def fields_of(columns: Columns, others: Mapping[str, pa.DataType]) -> list[pa.Field]:
+    """Returns the fields of a table: the documented columns, then the others in sorted order."""
+    fields = [pa.field(n, t, metadata={"doc": doc}) for n, (t, doc) in columns.items()]
+    return fields + [pa.field(name, others[name]) for name in sorted(others)]
 
 
 def _by_column(rows: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, tuple[Any, ...]]:

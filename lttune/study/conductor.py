@@ -168,8 +168,7 @@ class Conductor:
                 raise
         if interrupted := self._interrupts.first:
             outcome = dataclasses.replace(outcome, exit_code=interrupted.exit_code)
-        rows = self._tables.rows
-        show(outcome, self._ledger, rows, self._config, self._classes, self._console)
+        show(outcome, self._ledger, self._tables.of, self._config, self._classes, self._console)
         return outcome
 
     def started(self, trial: Trial) -> None:
@@ -196,6 +195,7 @@ class Conductor:
             trial.rows, trial.rebuilt = self._tables.counts(trial), False
         self._tables.flush()
         self._tracked.end(trial)
+        self._tables.pack(trial)
         self._progress.ended(trial)
 
     def put_off(self, trial: Trial) -> None:

@@ -17,9 +17,11 @@ from lttune.errors import DamagedError, StorageError
 from lttune.records import schema
 from lttune.records.ledger import Ledger, Trial
 from lttune.records.tables import TABLES, Tables, journaled, rows_in, sound_rows, tables
+from lttune.records.tables.joining import joined
 from lttune.store.formats.journal import Journal, journal_of
 
 RECORDS = "records.parquet"
+KINDS = st.none() | st.integers(0, 3) | st.floats(0, 1) | st.just(math.inf)
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +63,58 @@ def test_what_is_noted_is_read_and_written_at_last_as_all_at_once(study, tmp_pat
         for level in taken(study, trial.number):
             mine.note(trial, level[RECORDS], level["layers.parquet"])
             for name in TABLES:
-                whole = schema.table_of(mine.rows_of(name), TABLES[name]).to_pylist()
+                whole = mine.table(name).to_pylist()
                 assert sound_rows(other / name, None) == whole
         mine.flush()
     assert all(journal_of(other / name).exists() for name in TABLES)
     assert mine.write() == []
     assert not any(journal_of(other / name).exists() for name in TABLES)
     assert {name: (other / name).read_bytes() for name in TABLES} == before
+
+
+def test_what_was_packed_is_what_it_was(study, tmp_path, monkeypatch):
+    """Also when it is taken up again, and when a table is made a few trials at a time."""
+    (tmp_path / "other").mkdir()
+    plain, packed = (Tables(tmp_path / "other", "digits") for _ in range(2))
+    known = Ledger.open(study / "trials.json").trials
+    for trial in known:
+        for level in taken(study, trial.number):
+            for mine in (plain, packed):
+                mine.keep(trial, level[RECORDS], level["layers.parquet"])
+        assert plain.of(trial)
+        for _ in range(2):
+            packed.pack(trial)
+            assert packed.of(trial) == plain.of(trial)
+            assert packed.counts(trial) == plain.counts(trial)
+    assert not packed._rows
+    monkeypatch.setattr(tables, "_AT_ONCE", 2)
+    for name in TABLES:
+        assert packed.table(name).equals(plain.table(name), check_metadata=True)
+    again = taken(study, 1)[0]
+    again[RECORDS][0]["test_loss"] = math.inf
+    for mine in (plain, packed):
+        mine.keep(known[1], again[RECORDS], again["layers.parquet"])
+        mine.pack(known[1])
+    assert packed.of(known[1]) == plain.of(known[1])
+    assert math.inf in [row["test_loss"] for row in packed.of(known[1])]
+
+
+@settings(deadline=None)
+@given(
+    values=st.lists(
+        st.dictionaries(st.sampled_from(["train.lr", "measured.a", "x"]), KINDS), max_size=9
+    ),
+    at_once=st.integers(1, 4),
+)
+def test_parts_of_a_table_make_the_whole_one(values, at_once):
+    rows = [
+        {**dict.fromkeys(schema.MEASURES), "trial": n, "replicate": 0, "level": 0}
+        | {"branch": "trunk", "study": "x", **more}
+        for n, more in enumerate(values)
+    ]
+    parts = [rows[first : first + at_once] for first in range(0, len(rows), at_once)]
+    whole = schema.table_of(rows, schema.MEASURES)
+    assert joined(parts, schema.MEASURES).equals(whole, check_metadata=True)
 
 
 def test_a_journal_that_outgrew_its_table_becomes_part_of_it(study, tmp_path, monkeypatch):
@@ -83,9 +130,6 @@ def test_a_journal_that_outgrew_its_table_becomes_part_of_it(study, tmp_path, mo
     assert 1 < len({*sizes}) < len(sizes)
     assert sizes == sorted(sizes)
     assert rows_in(other / RECORDS) == rows_in(study / RECORDS)
-
-
-KINDS = st.none() | st.integers(0, 3) | st.floats(0, 1) | st.just(math.inf)
 
 
 @settings(deadline=None)
@@ -219,4 +263,4 @@ def test_rows_of_trials_that_run_are_noted_and_no_reason_to_rebuild(study, tmp_p
     again = Tables(other, "digits")
     again.read(running)
     assert again.reached == {0: max(row["level"] for row in first[1][RECORDS])}
-    assert again.rows == []
+    assert len(again.table(RECORDS)) == 0

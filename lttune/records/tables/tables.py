@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from lttune.config.control import TRUNK
 from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.ledger import ENDED, Ledger, Trial
-from lttune.records.tables.files import KEYS, TABLES, Row, journaled, required, rows_in
+from lttune.records.tables.files import (
+    KEYS,
+    TABLES,
+    Row,
+    journaled,
+    journaled_rows,
+    required,
+    rows_in,
+)
+from lttune.records.tables.joining import joined
 from lttune.store.files import kept_aside
 from lttune.store.formats.journal import Journal, journal_of, remove_journal
 
 MOST_NOTED_ROWS = 5_000
 """Rows of a journal that are no more than a small part of what a study waits for; a longer one has
 as many rows as its file at most, so that all writing of the file takes what its last does."""
+
+_AT_ONCE = 200
+"""Trials whose rows are in memory as rows while a table is made of all."""
 
 
 class Tables:
@@ -33,6 +49,8 @@ class Tables:
         self._folder, self._study, self._study_id = folder, study, study_id
         self._rows: dict[int, dict[tuple[Any, ...], Row]] = {}
         self._layers: dict[int, dict[tuple[Any, ...], Row]] = {}
+        self._packed: dict[int, bytes] = {}
+        """Number of a trial that has ended -> its rows, in a twentieth of their room."""
         self._damaged: set[str] = set()
         self._journals: dict[str, Journal] = {}
         self._whole: dict[str, int] = {}
@@ -62,7 +80,7 @@ class Tables:
                 else:
                     before = self.reached.get(row["trial"], -1)
                     self.reached[row["trial"]] = max(before, row["level"])
-        for number in ended:
+        for number in sorted(ended):
             trial = ledger.trials[number]
             found = self.counts(trial)
             if (
@@ -72,6 +90,7 @@ class Tables:
             ):
                 trial.rebuilt = trial.state == "complete" or trial.ends_after is not None
                 trial.state = "waiting"
+            self.pack(trial)
 
     def keep(self, trial: Trial, rows: list[Row], layers: list[Row]) -> dict[str, list[Row]]:
         """Keeps the rows of a level of a trial in place of those that it had.
@@ -85,9 +104,11 @@ class Tables:
             "records.parquet": [{**whose, **more, **row} for row in rows],
             "layers.parquet": [{**whose, **row} for row in layers],
         }
-        for row in found["records.parquet"]:
+        earlier = self._taken(trial.number) if trial.number in self._packed else ([], [])
+        self._packed.pop(trial.number, None)
+        for row in (*earlier[0], *found["records.parquet"]):
             self._keep_row(row)
-        for row in found["layers.parquet"]:
+        for row in (*earlier[1], *found["layers.parquet"]):
             self._keep_layer(row)
         return found
 
@@ -120,9 +141,18 @@ class Tables:
             else:
                 journal.append([])
 
+    def pack(self, trial: Trial) -> None:
+        """Keeps the rows of a trial, which is to have no more, in little room."""
+        records, layers = self._taken(trial.number)
+        if trial.number not in self._packed and (records or layers):
+            text = json.dumps([journaled(records), journaled(layers)]).encode()
+            self._packed[trial.number] = zlib.compress(text, 1)
+        self._rows.pop(trial.number, None)
+        self._layers.pop(trial.number, None)
+
     def of(self, trial: Trial) -> list[Row]:
         """Returns the records of a trial."""
-        return list(self._rows.get(trial.number, {}).values())
+        return self._taken(trial.number)[0]
 
     def trained_s(self, trial: Trial) -> float:
         """Returns the wall seconds that the networks of a trial took to train, whenever it was."""
@@ -130,18 +160,16 @@ class Tables:
 
     def counts(self, trial: Trial) -> dict[str, int]:
         """Returns how many rows each table has of a trial."""
-        tables = {"records": self._rows, "layers": self._layers}
-        return {name: len(rows.get(trial.number, ())) for name, rows in tables.items()}
+        records, layers = self._taken(trial.number)
+        return {"records": len(records), "layers": len(layers)}
 
-    @property
-    def rows(self) -> list[Row]:
-        """All records."""
-        return self.rows_of("records.parquet")
-
-    def rows_of(self, name: str) -> list[Row]:
-        """Returns all rows of one of ``TABLES``."""
-        found = self._layers if name == "layers.parquet" else self._rows
-        return [row for mine in found.values() for row in mine.values()]
+    def table(self, name: str) -> pa.Table:
+        """Returns all rows of one of ``TABLES``, as ``schema.table_of`` makes them."""
+        place = [*TABLES].index(name)
+        numbers = sorted({*self._packed, *self._rows, *self._layers})
+        some = (numbers[first : first + _AT_ONCE] for first in range(0, len(numbers), _AT_ONCE))
+        parts = ([row for number in mine for row in self._taken(number)[place]] for mine in some)
+        return joined(parts, TABLES[name])
 
     def write(self, names: Collection[str] = TABLES, aside: Collection[str] = ()) -> list[str]:
         """Writes the files whole, each in one atomic replacement, and removes their journals.
@@ -165,7 +193,7 @@ class Tables:
             kept: list[Path] = []
             with contextlib.ExitStack() as stack:
                 kept += [stack.enter_context(kept_aside(one)) for one in found if one.exists()]
-                schema.write(path, self.rows_of(name), TABLES[name], self._study_id)
+                schema.write_table(path, self.table(name), self._study_id)
                 remove_journal(path)
             self._journals.pop(name, None)
             if is_damaged:
@@ -186,11 +214,11 @@ class Tables:
 
     def _begin(self, name: str) -> None:
         """Writes a table's file whole, with an empty journal beside it."""
-        rows = self.rows_of(name)
+        table = self.table(name)
         self._journals.pop(name, None)
-        digest = schema.write(self._folder / name, rows, TABLES[name], self._study_id)
+        digest = schema.write_table(self._folder / name, table, self._study_id)
         self._journals[name] = Journal(self._folder / name, digest, has_infinities=True)
-        self._whole[name], self._noted[name] = len(rows), 0
+        self._whole[name], self._noted[name] = len(table), 0
 
     def renew(self) -> list[str]:
         """Writes both files if one is damaged; returns what ``write`` does."""
@@ -200,6 +228,16 @@ class Tables:
         """Returns whether there are rows of a ticket of each replicate: objectives are of these."""
         trunks = {row["replicate"] for row in self.of(trial) if row["branch"] == TRUNK}
         return trunks >= {*trial.replicates}
+
+    def _taken(self, number: int) -> tuple[list[Row], list[Row]]:
+        """Returns the records and the rows of layers of a trial."""
+        packed = self._packed.get(number)  # MLflow's thread asks too.
+        if packed is None:
+            records, layers = (of.get(number, {}) for of in (self._rows, self._layers))
+            return [*records.values()], [*layers.values()]
+        lines = json.loads(zlib.decompress(packed))
+        of_networks, of_layers = ([*journaled_rows([one])] for one in lines)
+        return of_networks, of_layers
 
     def _keep_row(self, row: Row) -> None:
         self._rows.setdefault(row["trial"], {})[KEYS["records"](row)] = row
