@@ -56,8 +56,8 @@ def test_the_console_shows_the_front(folder, tmp_path):
     config = StudyConfig(name="x", objective=PARETO)
     rows = load(folder).records.to_dict("records")
 
-    def rows_of(trial: Trial) -> list[dict[str, Any]]:
-        return [row for row in rows if row["trial"] == trial.number]
+    def rows_of(mine):
+        return [row for row in rows if row["trial"] == mine.number]
 
     show(outcome, ledger, rows_of, config, 10, Console(file=file, width=100))
     lines = [line.split() for line in file.getvalue().splitlines() if " search " in line]
