@@ -3,13 +3,12 @@
 The levels of one real trial are reported again and again, as workers would, to all that a driver
 has: searcher, ledger, tables, display, MLflow on SQLite. What Ray itself costs is not among it.
 
-    python -m benchmarks.driver 4000 [--no-mlflow]
+    python -m benchmarks.driver 4000 [--last 100] [--no-mlflow]
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import resource
 import sys
@@ -31,7 +30,7 @@ from lttune.store.store import Store
 from lttune.study import conductor
 from lttune.study.console.progress import Progress
 from lttune.study.declared import Study
-from lttune.study.search.searcher import Searcher, StudySearcher
+from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.tracking.tracker import Tracker
 from lttune.study.workers import tune
@@ -57,13 +56,15 @@ _AHEAD = 2_000
 """Entries that MLflow's thread may be behind: a real study is no faster either."""
 
 
-def measure(trials: int, is_tracked: bool = True) -> dict[str, Any]:
+def measure(trials: int, last: int | None = None, is_tracked: bool = True) -> dict[str, Any]:
     """Returns CPU milliseconds a trial by part, wall seconds, and memory a trial.
 
     Args:
         trials: of the study, each of 16 networks and one replicate.
+        last: how many of them are counted, the last ones; None is all.
         is_tracked: whether MLflow is told.
     """
+    last = trials if last is None else last
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         reports = _recorded(place / "one")
@@ -85,23 +86,26 @@ def measure(trials: int, is_tracked: bool = True) -> dict[str, Any]:
                 if hasattr(owner, name):
                     setattr(owner, name, _timed(getattr(owner, name), part, spent, inside))
 
+        def wait(listener: Any, most: int) -> None:
+            while is_tracked and listener._tracker._waiting.missing > most:
+                time.sleep(0.001)
+
         def replayed(_: Any, ledger: Ledger, searcher: StudySearcher, *others: Any) -> None:
             listener = others[1]
             bridge = tune._Bridge(ledger, searcher, listener, place / "notes")
-            before, began = (
-                _rss_kb(),
-                (time.perf_counter(), time.process_time(), time.thread_time()),
-            )
-            for number in itertools.count():
-                if not _one(f"{number:08x}", reports, searcher, bridge):
-                    break
-                while is_tracked and listener._tracker._waiting.missing > _AHEAD:
-                    time.sleep(0.001)
-            wall, cpu, main = time.perf_counter(), time.process_time(), time.thread_time()
-            found["wall_s"] = wall - began[0]
-            found["cpu_ms"] = 1e3 * (cpu - began[1]) / trials
-            found["main_ms"] = 1e3 * (main - began[2]) / trials
+            before, clocks = _rss_kb(), _clocks()
+            for number in range(trials):
+                if number == trials - last:
+                    wait(listener, 0)
+                    spent.clear()
+                    clocks = _clocks()
+                _one(f"{number:08x}", reports, searcher, bridge)
+                wait(listener, _AHEAD)
+            wait(listener, 0)
+            wall, cpu, main = (now - then for now, then in zip(_clocks(), clocks, strict=True))
+            found.update(wall_s=wall, cpu_ms=1e3 * cpu / last, main_ms=1e3 * main / last)
             found["memory_kb"] = (_rss_kb() - before) / trials
+            found["parts_ms"] = {part: 1e3 * seconds / last for part, seconds in spent.items()}
 
         conductor.run_trials = replayed  # type: ignore[assignment]
         conductor.start_ray = lambda config: {"CPU": 2.0}  # type: ignore[assignment]
@@ -109,20 +113,22 @@ def measure(trials: int, is_tracked: bool = True) -> dict[str, Any]:
             for name in ("start", "trial", "level", "end_trial", "fill"):
                 setattr(Tracker, name, lambda *_, **__: None)
         outcome = conductor.run_study(config, study, _no_report)
-        parts = {part: 1e3 * seconds / trials for part, seconds in spent.items()}
-        parts["MLflow, sent"] = found["cpu_ms"] - found["main_ms"]
-        parts["the rest"] = found["main_ms"] - sum(spent.values()) * 1e3 / trials
         assert outcome.exit_code == 0
-        return {"trials": trials, **found, "peak_mb": _peak_mb(), "parts_ms": parts}
+        parts = found["parts_ms"]
+        parts["the rest"] = found["main_ms"] - sum(parts.values())
+        parts["MLflow, sent"] = found["cpu_ms"] - found["main_ms"]
+        return {"trials": trials, "last": last, **found, "peak_mb": _peak_mb()}
+
+
+def _clocks() -> tuple[float, float, float]:
+    return time.perf_counter(), time.process_time(), time.thread_time()
 
 
 def _one(
     trial_id: str, reports: list[dict[str, Any]], searcher: StudySearcher, bridge: Any
-) -> bool:
-    """Reports the levels of a trial; returns False if there is none left."""
+) -> None:
+    """Reports the levels of a trial."""
     suggested = searcher.suggest(trial_id)
-    if suggested is Searcher.FINISHED or suggested is None:
-        return False
     trial = SimpleNamespace(trial_id=trial_id, config=suggested)
     bridge.on_trial_start(0, [], trial)
     for report in reports:
@@ -133,7 +139,6 @@ def _one(
         bridge.on_trial_result(0, [], trial, result)
     searcher.on_trial_complete(trial_id, reports[-1])
     bridge.on_trial_complete(0, [], trial)
-    return True
 
 
 def _recorded(folder: Path) -> list[dict[str, Any]]:
@@ -183,9 +188,10 @@ def main() -> int:
     """Prints what was measured as a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("trials", type=int)
+    parser.add_argument("--last", type=int)
     parser.add_argument("--no-mlflow", action="store_true")
     asked = parser.parse_args()
-    print(json.dumps(measure(asked.trials, not asked.no_mlflow)))
+    print(json.dumps(measure(asked.trials, asked.last, not asked.no_mlflow)))
     return 0
 
 
