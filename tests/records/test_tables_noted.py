@@ -154,7 +154,8 @@ def test_columns_of_any_kind_are_those_of_one_table(lines, whole, tmp_path_facto
     first = {row["trial"]: row for row in rows[:whole]}
     path = folder / RECORDS
     digest = schema.write(path, list(first.values()))
-    Journal(path, digest).append([journaled([row]) for row in rows[whole:]])
+    written = Journal(path, digest, has_infinities=True)
+    written.append([journaled([row]) for row in rows[whole:]])
     found = rows_in(path)
     assert schema.write(folder / "b.parquet", list(last.values()))
     expected = schema.read(folder / "b.parquet")

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from io import RawIOBase
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,22 +94,26 @@ class Journal:
             line, chain = self._line(value, chain)
             lines.append(line)
         text = b"".join(lines)
-        reach(f"{self._path.name}.appended")
-        with write_errors(self._path), self._path.open("r+b", buffering=0) as file:
-            try:
-                file.truncate(self.size)  # Of what failed before, a disk may have kept half.
-                file.seek(self.size)
-                left = memoryview(text)
-                while left:
-                    left = left[file.write(left) :]
-                reach(f"{self._path.name}.written")
-                if is_flushed:
-                    os.fsync(file.fileno())
-            except OSError:
-                with contextlib.suppress(OSError):
-                    file.truncate(self.size)
-                raise
+        with write_errors(self._path):
+            reach(f"{self._path.name}.appended")
+            with self._path.open("r+b", buffering=0) as file:
+                self._append(file, text, is_flushed)
         self.size, self._chain = self.size + len(text), chain
+
+    def _append(self, file: RawIOBase, text: bytes, is_flushed: bool) -> None:
+        try:
+            file.truncate(self.size)  # Of what failed before, a disk may have kept half.
+            file.seek(self.size)
+            left = memoryview(text)
+            while left:
+                left = left[file.write(left) or 0 :]
+            reach(f"{self._path.name}.written")
+            if is_flushed:
+                os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(self.size)
+            raise
 
     def _line(self, value: Any, chain: str) -> tuple[bytes, str]:
         """Returns a line with the digest that the next one goes on from."""
