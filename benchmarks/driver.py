@@ -14,7 +14,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -80,7 +80,7 @@ def measure(trials: int, last: int | None = None, is_tracked: bool = True) -> di
             space={"train.lr": FloatDistribution(1e-4, 1e-2, log=True)},
             file=Path(__file__),
         )
-        spent, inside, found = Counter[str](), [""], dict[str, Any]()
+        spent, inside, found = defaultdict[str, float](float), [""], dict[str, Any]()
         for part, (owner, names) in PARTS.items():
             for name in names:
                 if hasattr(owner, name):
@@ -152,7 +152,7 @@ def _end(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _timed(
-    method: Callable[..., Any], part: str, spent: Counter[str], inside: list[str]
+    method: Callable[..., Any], part: str, spent: defaultdict[str, float], inside: list[str]
 ) -> Callable[..., Any]:
     """Returns a method whose CPU seconds count for a part, but for what counts for another."""
 
