@@ -25,6 +25,7 @@ from lttune.records.ledger import ENDED
 from lttune.records.schema import require_same_study
 from lttune.records.tables import sound_rows
 from lttune.store.files import read_whole
+from lttune.store.formats.journal import size_with_journal
 from lttune.store.formats.parquet import VALUE_BYTES
 from lttune.store.regular import most_memory, regular_size
 from lttune.store.sealed import BLANK, verify
@@ -189,7 +190,7 @@ def _require_layers_room(path: Path, layers: pd.DataFrame, networks: int) -> Non
     """
     if layers.empty:
         return
-    names, most = layers["layer"].nunique(), most_memory(regular_size(path))
+    names, most = layers["layer"].nunique(), most_memory(size_with_journal(path))
     networks = max(networks, len(layers.drop_duplicates(["trial", "replicate", "level"])))
     if networks * names * len(schema.LAYERS) * _NUMBER_BYTES > most:
         raise StorageError(

@@ -38,7 +38,7 @@ def main(flags: Flags) -> int:
     )
     from lttune.records.ledger import Ledger
     from lttune.records.objectives import ObjectiveConfig
-    from lttune.records.tables import sound_rows
+    from lttune.records.tables import sound_rows, whole_tables
     from lttune.store.locks import no_driver
     from lttune.study.mirrored import MIRRORED, TrackedStudy
     from lttune.study.phases.planned import require_trials
@@ -70,8 +70,10 @@ def main(flags: Flags) -> int:
             study.open(is_running=False)
         ledger = Ledger(path=folder / "trials.json", planned=planned, trials=trials)
         has_failed = any(trial.state == "failed" for trial in trials)
-        study.finish("FINISHED" if ledger.complete else "FAILED" if has_failed else "KILLED")
-        missing = tracker.close(_SYNC_S)
+        status = "FINISHED" if ledger.complete else "FAILED" if has_failed else "KILLED"
+        with whole_tables(folder, study_id) as tables:
+            study.finish(status, tables)
+            missing = tracker.close(_SYNC_S)
     if missing:
         raise ResourceError(missing.removesuffix("."))
     say(f"{tracker.address}: all {len(trials)} trials of the study {sheet['name']}")

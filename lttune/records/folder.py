@@ -10,11 +10,11 @@ from typing import Any
 
 from lttune.config import flatten
 from lttune.errors import StorageError, legible, listed
-from lttune.records import rules, schema
+from lttune.records import rules
 from lttune.records.columns import require_hparams
-from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, Trial, listed_trials
-from lttune.records.schema import ANY_STUDY, require_same_study
-from lttune.records.tables import TABLES, Row
+from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, Trial, listed_trials, listing_in
+from lttune.records.schema import ANY_STUDY
+from lttune.records.tables import TABLES, Row, rows_in
 from lttune.store.files import read_whole, reason_of
 from lttune.store.regular import regular_size
 from lttune.store.sealed import read_object
@@ -30,7 +30,8 @@ def read_sheet(folder: Path, needed: Collection[str] = ()) -> dict[str, Any]:
         StorageError: if the folder holds no study, or the file no such sheet.
         RefusedError: if a newer lttune wrote it.
     """
-    values = _object(folder, "study.json")
+    with _of_a_study(folder, "study.json"):
+        values = read_object(folder / "study.json")
     rules.require_sheet(folder / "study.json", values, needed)
     return values
 
@@ -64,9 +65,8 @@ def read_listing(
         StorageError: if the folder holds no study, or the file no such list, or that of another.
         RefusedError: if a newer lttune wrote it.
     """
-    values = _object(folder, "trials.json")
-    rules.require_listing(folder / "trials.json", values, needed)
-    require_same_study(folder / "trials.json", values.get("study_id"), study_id)
+    with _of_a_study(folder, "trials.json"):
+        values = listing_in(folder / "trials.json", needed, study_id)
     for place, one in enumerate(values["trials"]):
         require_hparams(f"{folder / 'trials.json'}: trials[{place}]: ", one.get("hparams", {}))
     return values
@@ -119,7 +119,7 @@ def read_table(
         StorageError: if it cannot be read, is of another study, or lacks a needed column.
         RefusedError: if a newer lttune wrote it.
     """
-    rows = schema.read(path, study_id)
+    rows = rows_in(path, study_id)
     if rows and (missing := [name for name in needed if name not in rows[0]]):
         raise StorageError(f"{path} lacks {listed(missing)}")
     return rows
@@ -170,8 +170,9 @@ def read_answer(folder: Path) -> list[str]:
     return [legible(line) for line in data.decode(errors="replace").splitlines()]
 
 
-def _object(folder: Path, name: str) -> dict[str, Any]:
+@contextlib.contextmanager
+def _of_a_study(folder: Path, name: str) -> Iterator[None]:
     try:
-        return read_object(folder / name)
+        yield
     except FileNotFoundError:
         raise StorageError(f"{folder} is no study: it has no {name}") from None

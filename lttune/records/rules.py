@@ -11,6 +11,7 @@ from typing import Any
 
 from lttune.config.fields import is_int, is_number
 from lttune.errors import StorageError, listed, quoted
+from lttune.store.formats.journal import size_with_journal
 from lttune.store.formats.parquet import VALUE_BYTES
 from lttune.store.regular import most_memory
 
@@ -136,7 +137,9 @@ def require_bounded_table(
     named: Iterable[str] = (),
     words: tuple[str, str] = ("trials", "settings"),
 ) -> None:
-    """Checks that a table of what a file lists takes memory that follows the bytes of the file.
+    """Checks that a table of what a file lists takes memory that follows its bytes.
+
+    Those of its journal count as well.
 
     Each trial may vary another setting, and has a cell of every setting that any of them varies.
 
@@ -150,7 +153,7 @@ def require_bounded_table(
         StorageError: if it would take more than a file of that size may.
     """
     columns = set(named).union(*rows)
-    most = most_memory(path.stat().st_size)
+    most = most_memory(size_with_journal(path))
     if VALUE_BYTES * len(columns) * len(rows) > most:
         what, said = words
         raise StorageError(

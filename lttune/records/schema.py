@@ -22,7 +22,15 @@ import pyarrow.parquet as pq
 from lttune.errors import DamagedError, OtherStudyError, StorageError, lacks_memory
 from lttune.store.files import reason_of, write_atomically
 from lttune.store.formats.parquet import parquet_file, parquet_rows
-from lttune.store.sealed import BLANK, FILES_SCHEMA, read_bytes, require_known, seal, verify
+from lttune.store.sealed import (
+    BLANK,
+    FILES_SCHEMA,
+    digest_in,
+    read_bytes,
+    require_known,
+    seal,
+    verify,
+)
 
 MEASURES: dict[str, tuple[pa.DataType, str]] = {
     "study": (pa.string(), "Name of the study."),
@@ -139,7 +147,7 @@ def write(
     rows: Sequence[Mapping[str, Any]],
     columns: Columns = MEASURES,
     study_id: str | None = None,
-) -> None:
+) -> str:
     """Writes a table in one atomic replacement.
 
     Args:
@@ -148,19 +156,27 @@ def write(
         columns: those that are documented.
         study_id: what ``study.json`` of the same study is known by; None for a table of its own.
 
+    Returns:
+        The digest of its bytes.
+
     Raises:
         StorageError: if it cannot be written.
     """
+    return write_table(path, table_of(rows, columns), study_id)
+
+
+def write_table(path: Path, table: pa.Table, study_id: str | None = None) -> str:
+    """Writes what ``table_of`` returns as ``write`` does, and raises what it does."""
     about = {_SCHEMA: str(FILES_SCHEMA), _SEAL: BLANK, **({_STUDY: study_id} if study_id else {})}
     sink = pa.BufferOutputStream()
-    pq.write_table(table_of(rows, columns, about), sink)
+    pq.write_table(table.replace_schema_metadata(about), sink)
+    data = seal(sink.getvalue().to_pybytes())
     with write_atomically(path) as temporary:
-        temporary.write_bytes(seal(sink.getvalue().to_pybytes()))
+        temporary.write_bytes(data)
+    return digest_in(data)
 
 
-def table_of(
-    rows: Sequence[Mapping[str, Any]], columns: Columns, about: Mapping[str, str] | None = None
-) -> pa.Table:
+def table_of(rows: Sequence[Mapping[str, Any]], columns: Columns) -> pa.Table:
     """Returns rows as a table, in the order of ``ORDER``.
 
     The documented columns come first, then the others in sorted order.
@@ -168,14 +184,18 @@ def table_of(
     Args:
         rows: the table's.
         columns: those that are documented.
-        about: the table's metadata.
     """
     order = [name for name in ORDER if name in columns]
     values = _by_column(sorted(rows, key=itemgetter(*order)), columns)
-    fields = [pa.field(n, t, metadata={"doc": doc}) for n, (t, doc) in columns.items()]
-    fields += [pa.field(n, _type(n, values[n])) for n in sorted(values.keys() - columns)]
+    fields = fields_of(columns, {n: _type(n, values[n]) for n in values.keys() - columns})
     arrays = [pa.array(values[field.name], field.type) for field in fields]
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=about))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def fields_of(columns: Columns, others: Mapping[str, pa.DataType]) -> list[pa.Field]:
+    """Returns the fields of a table: the documented columns, then the others in sorted order."""
+    fields = [pa.field(n, t, metadata={"doc": doc}) for n, (t, doc) in columns.items()]
+    return fields + [pa.field(name, others[name]) for name in sorted(others)]
 
 
 def _by_column(rows: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, tuple[Any, ...]]:
@@ -198,7 +218,12 @@ def _type(name: str, values: Sequence[Any]) -> pa.DataType:
 
 
 def read(path: Path, study_id: str | None = ANY_STUDY) -> list[dict[str, Any]]:
-    """Returns the rows of a table; none if the file does not exist yet.
+    """Returns the rows of a table's file; raises what ``read_digested`` does."""
+    return read_digested(path, study_id)[0]
+
+
+def read_digested(path: Path, study_id: str | None = ANY_STUDY) -> tuple[list[dict[str, Any]], str]:
+    """Returns the rows of a table's file, none without one, and the digest that it carries, if any.
 
     Args:
         path: the file.
@@ -212,20 +237,20 @@ def read(path: Path, study_id: str | None = ANY_STUDY) -> list[dict[str, Any]]:
     try:
         data = read_bytes(path)
     except FileNotFoundError:
-        return []
+        return [], ""
     is_sealed = verify(path, data)
-    with _about_bytes(path):
+    with about_bytes(path):
         file = parquet_file(data)
         about = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
         schema = int(about[_SCHEMA]) if _SCHEMA in about else None
     require_known(path, schema, is_sealed, _STUDY in about)
     require_same_study(path, about.get(_STUDY), study_id)
-    with _about_bytes(path):
-        return parquet_rows(file, data)
+    with about_bytes(path):
+        return parquet_rows(file, data), digest_in(data) if is_sealed else ""
 
 
 @contextlib.contextmanager
-def _about_bytes(path: Path) -> Iterator[None]:
+def about_bytes(path: Path) -> Iterator[None]:
     """Has whatever a reader raises on bytes that it was given told as what the file is."""
     try:
         yield

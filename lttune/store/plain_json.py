@@ -37,8 +37,12 @@ stack of a thousand calls."""
 _TOO_DEEP = "its lists are nested too deeply"
 
 
-def parse_json(data: bytes) -> Any:
+def parse_json(data: bytes, has_infinities: bool = False) -> Any:
     """Returns the plain values of the bytes of a JSON file.
+
+    Args:
+        data: the bytes.
+        has_infinities: whether they may hold what Python writes for infinities, and NaN.
 
     Raises:
         ValueError: if they are no JSON; NaN, infinities and numbers that 64 bits cannot hold, which
@@ -47,7 +51,8 @@ def parse_json(data: bytes) -> Any:
     try:
         # JSON is UTF-8; by itself Python would guess, and take halves of pairs for characters.
         text = data.decode("utf-8-sig")
-        values = json.loads(text, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
+        constant = float if has_infinities else _refuse
+        values = json.loads(text, parse_constant=constant, parse_int=_whole, parse_float=_finite)
         _require_shallow(values)
         if "\\u" in text:
             # Half of a pair is no character: no output could be written of it.

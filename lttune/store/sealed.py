@@ -21,8 +21,9 @@ from lttune.store.files import read_whole, reason_of, write_atomically, write_on
 from lttune.store.plain_json import parse_json
 from lttune.store.regular import regular_size
 
-FILES_SCHEMA = 1
-"""Version of a study's files; raise it when an older lttune would read them wrongly."""
+FILES_SCHEMA = 2
+"""Version of a study's files; raise it when an older lttune would read them wrongly. Since 2 there
+may be journals beside them (``lttune.store.formats.journal``)."""
 
 _MARK = b"lttune-sha256:"
 _DIGITS = 64
@@ -48,6 +49,12 @@ def seal_file(path: Path) -> None:
         digest = _digest(file, at)
         file.seek(at)
         file.write(digest)
+
+
+def digest_in(data: bytes) -> str:
+    """Returns the digest that a file's bytes carry."""
+    at = _place(data)
+    return data[at : at + _DIGITS].decode()
 
 
 def verify(path: Path, data: bytes) -> bool:
@@ -104,14 +111,19 @@ def require_known(path: Path, schema: object, is_sealed: bool, names_study: bool
         )
 
 
-def write_object(path: Path, values: Mapping[str, Any]) -> None:
+def write_object(path: Path, values: Mapping[str, Any]) -> str:
     """Writes a JSON object with its schema and its digest, in one atomic replacement.
+
+    Returns:
+        Its digest.
 
     Raises:
         StorageError: if it cannot be written.
     """
+    data = _sealed_object(values)
     with write_atomically(path) as temporary:
-        temporary.write_bytes(_sealed_object(values))
+        temporary.write_bytes(data)
+    return digest_in(data)
 
 
 def write_object_once(path: Path, values: Mapping[str, Any]) -> None:
@@ -131,7 +143,12 @@ def _sealed_object(values: Mapping[str, Any]) -> bytes:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Returns what ``write_object`` was given, or an older version wrote.
+    """Returns what ``write_object`` was given, or an older version wrote; raises what it does."""
+    return read_digested(path)[0]
+
+
+def read_digested(path: Path) -> tuple[dict[str, Any], str]:
+    """Returns what ``write_object`` was given and the digest; none of an older version's file.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -149,7 +166,7 @@ def read_object(path: Path) -> dict[str, Any]:
         raise DamagedError(f"{path} must hold a JSON object")
     require_known(path, values.pop("schema", None), is_sealed, "study_id" in values)
     values.pop("seal", None)
-    return values
+    return values, digest_in(data) if is_sealed else ""
 
 
 def read_bytes(path: Path) -> bytes:

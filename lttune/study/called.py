@@ -55,9 +55,10 @@ class FinishedStudy:
         """
         import pandas as pd
 
-        from lttune.records.schema import MEASURES, read
+        from lttune.records.schema import MEASURES
+        from lttune.records.tables import rows_in
 
-        rows = read(self.folder / "records.parquet")
+        rows = rows_in(self.folder / "records.parquet")
         return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(MEASURES)))
 
 

@@ -168,8 +168,7 @@ class Conductor:
                 raise
         if interrupted := self._interrupts.first:
             outcome = dataclasses.replace(outcome, exit_code=interrupted.exit_code)
-        rows = self._tables.rows
-        show(outcome, self._ledger, rows, self._config, self._classes, self._console)
+        show(outcome, self._ledger, self._tables.of, self._config, self._classes, self._console)
         return outcome
 
     def started(self, trial: Trial) -> None:
@@ -181,7 +180,7 @@ class Conductor:
     def level(self, trial: Trial, report: Mapping[str, Any]) -> None:
         """A trial finished a level: keep its rows, show and mirror it."""
         self._interrupts.raise_first()
-        self._tables.keep(trial, report["rows"], report["layers"])
+        self._tables.note(trial, report["rows"], report["layers"])
         self._progress.level(trial, report, self._share(trial, report["level"]))
         self._tracked.level(trial, report["level"], report["rows"])
 
@@ -194,8 +193,9 @@ class Conductor:
         """A trial ended: write the records, close its run."""
         if trial.state in ENDED:
             trial.rows, trial.rebuilt = self._tables.counts(trial), False
-        self._tables.write()
+        self._tables.flush()
         self._tracked.end(trial)
+        self._tables.pack(trial)
         self._progress.ended(trial)
 
     def put_off(self, trial: Trial) -> None:
@@ -262,7 +262,7 @@ class Conductor:
     def _finish(self) -> Outcome:
         """Leaves a study as whoever reads it wants it, whole also after a signal."""
         for trial in self._ledger.trials:
-            if trial.state == "running":
+            if trial.state == "running":  # A signal may have come before that was counted.
                 trial.state = "waiting"
         self._save_time()
         self._tables.write()

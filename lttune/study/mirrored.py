@@ -19,7 +19,7 @@ from lttune.config.lottery.length import joined_settings
 from lttune.records.ledger import Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.summary import level_metrics, metric_of, trial_metrics
-from lttune.records.tables import Row
+from lttune.records.tables import TABLES, Row
 from lttune.store.regular import is_of_system
 from lttune.study.phases.planned import phase_config
 from lttune.study.tracking.examples import TrainingExamples
@@ -129,12 +129,18 @@ class TrackedStudy:
         numbers = {n: float(v) for n, v in factors.items() if isinstance(v, int | float)}
         self._tracker.end_trial(trial.number, STATUS[trial.state], {**numbers, **summary})
 
-    def finish(self, status: RunStatus) -> None:
-        """Sends report, tables and figures, and closes the study's run."""
-        folder = self._folder
-        names = ("report.html", "records.parquet", "layers.parquet")
+    def finish(self, status: RunStatus, tables: Sequence[Path] = ()) -> None:
+        """Sends report, tables and figures, and closes the study's run.
+
+        Args:
+            status: how it ended.
+            tables: files that are sent in place of those of their names, until the tracker is
+                closed: whole ones, where the study's have journals.
+        """
+        folder, others = self._folder, {path.name for path in tables}
+        names = sorted({"report.html", *TABLES} - others)
         files = [*(folder / name for name in names), *sorted((folder / "figures").glob("*"))]
-        self._tracker.finish(status, self._own(files))
+        self._tracker.finish(status, [*tables, *self._own(files)])
 
     def _filled(self, trials: Sequence[Trial]) -> Iterator[None]:
         """Sends one trial a step: what MLflow has already is found there, and not sent again."""

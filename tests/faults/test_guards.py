@@ -21,7 +21,7 @@ import yaml
 from digits_place import empty_database
 
 from lttune.__main__ import main
-from lttune.records import ledger
+from lttune.records.ledger import listing
 from lttune.store import cells, files, sealed, store
 from lttune.store.sealed import write_object
 from lttune.store.temporary import temporary_beside
@@ -180,7 +180,7 @@ def no_seal(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_belonging(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ledger, "require_same_study", nothing)
+    patch.setattr(listing, "require_same_study", nothing)
 
 
 def no_lock(patch: pytest.MonkeyPatch) -> None:

@@ -16,21 +16,37 @@ POINTS = [
     ("cell.drafted", 2),
     ("cell.flushed", 3),
     ("trials.json.flushed", 2),
+    ("trials.journal.written", 3),
     ("records.parquet.named", 1),
+    ("records.journal.written", 4),
+    ("records.journal.named", 1),
     ("trial.recorded", 2),
 ]
 """Failpoint, and the how manieth time that it is reached."""
-NO_DESCRIPTORS = [("cell.drafted", 2), ("records.parquet.written", 2)]
+NO_DESCRIPTORS = [
+    ("cell.drafted", 2),
+    ("records.parquet.written", 1),
+    ("trials.journal.appended", 3),
+    ("records.journal.appended", 2),
+]
 """Where a process comes to its limit of open files."""
 if os.environ.get("LTTUNE_ALL_FAULTS"):
     SITES = ("cell.computed", "cell.drafted", "cell.flushed", "cell.named")
-    FILES = ("study.json", "trials.json", "records.parquet", "layers.parquet")
+    MOST_WRITTEN = {"study.json": 1, "trials.json": 3, "records.parquet": 2, "layers.parquet": 2}
     POINTS += [(site, number) for site in SITES for number in range(1, 8)]
     POINTS += [
         (f"{name}.{step}", number)
-        for name in FILES
+        for name in MOST_WRITTEN
         for step in ("written", "flushed", "named")
-        for number in range(1, 2 if name == "study.json" else 4)
+        for number in range(1, 1 + MOST_WRITTEN[name])
+    ]
+    JOURNALS = ("trials.journal", "records.journal", "layers.journal")
+    POINTS += [(f"{name}.appended", number) for name in JOURNALS for number in (1, 2, 5)]
+    POINTS += [
+        (f"{name}.{step}", number)
+        for name in JOURNALS
+        for step, numbers in (("written", (1, 2, 3, 5, 6)), ("flushed", (1,)), ("named", (1,)))
+        for number in numbers
     ]
     POINTS += [("trial.proposed", 1), ("trial.recorded", 1), ("trial.recorded", 3)]
     NO_DESCRIPTORS += [("study.json.written", 1), ("trials.json.written", 2), ("cell.flushed", 1)]
@@ -52,7 +68,10 @@ def test_a_study_that_was_killed_says_the_same(site, number, uninterrupted, tmp_
 
 @pytest.mark.parametrize(
     ("site", "number"),
-    [("study.json.written", 1), ("records.parquet.written", 2), ("cell.drafted", 2)],
+    [
+        *(("study.json.written", 1), ("records.parquet.written", 1), ("cell.drafted", 2)),
+        *(("records.journal.written", 3), ("trials.journal.written", 4)),
+    ],
 )
 def test_a_study_whose_disk_became_read_only_says_the_same_afterwards(
     site, number, uninterrupted, tmp_path
@@ -71,7 +90,10 @@ def test_a_study_whose_disk_became_read_only_says_the_same_afterwards(
     [
         ("study.json.written", 1, 74),
         ("trials.json.written", 2, 74),
+        ("records.parquet.written", 1, 74),
         ("records.parquet.written", 2, 74),
+        ("records.journal.written", 3, 74),
+        ("trials.journal.written", 4, 74),
         ("cell.drafted", 2, 74),
     ],
 )

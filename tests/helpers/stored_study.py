@@ -27,6 +27,7 @@ def make(
     controls: tuple[str, ...] = (),
     name: str = "digits",
     control_densities: tuple[float, ...] = (),
+    has_layers: bool = False,
 ) -> Path:
     """Trains every trial's hyperparameters and returns the study's folder."""
     dataset = load(lottery.data.name)
@@ -35,7 +36,7 @@ def make(
     config = dataclasses.replace(digits_study.SMOKE, lottery=lottery, **settings)
     before = {lottery.pretrain.data: load(lottery.pretrain.data)} if lottery.pretrain.data else {}
     lab = Lab({**before, lottery.data.name: dataset}, engine, Store(config.store), config.seed)
-    ledger, rows = Ledger(path=config.folder / "trials.json"), []
+    ledger, rows, layers = Ledger(path=config.folder / "trials.json"), [], []
     for number, hparams in enumerate(trials):
         trial = ledger.add("anchor", "", hparams, list(replicates), list(controls))
         trial.state = "complete"
@@ -43,10 +44,13 @@ def make(
         own = lottery.override(hparams)
         for report in run_trial(own, replicates, controls, lab, control_densities):
             rows += [whose | row for row in report["rows"]]
+            layers += [whose | row for row in report["layers"]]
     config.folder.mkdir(parents=True)
     ledger.save()
     write_json(
         config.folder / "study.json", sheet(config, digits_study.STUDY, dataset, engine.numerics)
     )
     schema.write(config.folder / "records.parquet", rows)
+    if has_layers:
+        schema.write(config.folder / "layers.parquet", layers, schema.LAYERS)
     return config.folder

@@ -17,7 +17,7 @@ from ray.exceptions import AuthenticationError
 
 from lttune.errors import ResourceError
 from lttune.records.capacity import capacity
-from lttune.store.plain_json import read_json
+from lttune.records.ledger import listing_in
 from lttune.study.workers import cluster
 from lttune.study.workers.cluster import QUIET, require_cluster, start_ray
 from lttune.study.workers.tune import _Bridge
@@ -127,7 +127,7 @@ def test_a_trial_whose_worker_never_is_begins_twice_more_and_has_failed_then(tmp
         # Ray tells of its error without having told of its start, the searcher first.
         search.on_trial_complete(ray_id, error=True)
         bridge.on_trial_error(0, [], SimpleNamespace(trial_id=ray_id))
-        assert [trial["state"] for trial in read_json(book.path)["trials"]] == ["waiting"]
+        assert [trial["state"] for trial in listing_in(book.path, ())["trials"]] == ["waiting"]
         assert listener.mock_calls == []
     search.suggest("third")
     search.on_trial_complete("third", error=True)

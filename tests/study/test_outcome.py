@@ -44,8 +44,8 @@ def ledger(tmp_path) -> Ledger:
 
 def printed(ledger: Ledger, outcome: Outcome, config: StudyConfig | None = None) -> str:
     file = io.StringIO()
-    table = [row for trial in ledger.trials for row in rows(trial.number)]
-    show(outcome, ledger, table, config or StudyConfig(name="x"), 10, Console(file=file, width=100))
+    asked, console = config or StudyConfig(name="x"), Console(file=file, width=100)
+    show(outcome, ledger, lambda trial: rows(trial.number), asked, 10, console)
     return file.getvalue()
 
 

@@ -15,7 +15,7 @@ from lttune.records import schema
 from lttune.store.disk import Room
 from lttune.store.locks import NOTE, only_driver
 from lttune.store.plain_json import write_json
-from lttune.store.sealed import read_object, write_object
+from lttune.store.sealed import FILES_SCHEMA, read_object, write_object
 from lttune.study import conductor
 from lttune.study.main import main
 from lttune.study.phases import room
@@ -113,11 +113,11 @@ def test_networks_of_another_schema_of_the_store_are_not_mixed_in(start, folder,
 
 def test_a_sheet_of_a_newer_lttune_is_refused(start, folder, monkeypatch):
     with monkeypatch.context() as newer:
-        newer.setattr("lttune.store.sealed.FILES_SCHEMA", 2)
+        newer.setattr("lttune.store.sealed.FILES_SCHEMA", FILES_SCHEMA + 1)
         write_object(folder / "study.json", read_object(folder / "study.json"))
     code, text = start()
     assert code == 3
-    assert "study.json was written by a newer lttune: its schema is 2" in text
+    assert f"study.json was written by a newer lttune: its schema is {FILES_SCHEMA + 1}" in text
 
 
 def test_a_damaged_table_is_made_anew_and_said(start, folder):

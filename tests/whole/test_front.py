@@ -55,7 +55,11 @@ def test_the_console_shows_the_front(folder, tmp_path):
     outcome = Outcome(exit_code=0, report=folder / "report.html", tracking="", not_tracked="")
     config = StudyConfig(name="x", objective=PARETO)
     rows = load(folder).records.to_dict("records")
-    show(outcome, ledger, rows, config, 10, Console(file=file, width=100))
+
+    def rows_of(mine):
+        return [row for row in rows if row["trial"] == mine.number]
+
+    show(outcome, ledger, rows_of, config, 10, Console(file=file, width=100))
     lines = [line.split() for line in file.getvalue().splitlines() if " search " in line]
     assert [int(line[1]) for line in lines] == FRONT
 

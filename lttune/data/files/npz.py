@@ -179,16 +179,21 @@ def read_sealed(path: Path) -> dict[str, np.ndarray]:
     """
     with contextlib.suppress(FileNotFoundError):
         is_sealed, end = verify_file(path)
-        said = re.search(rf"{_SCHEMA}(\d+) [^ ]*\Z", end.decode(errors="replace"))
-        require_known(path, int(said[1]) if said else None, is_sealed, names_study=False)
+        require_known(path, _schema_in(end), is_sealed, names_study=False)
     return read(path)
+
+
+def _schema_in(end: bytes) -> int | None:
+    """Returns the schema that the end of a file names; None if it names none."""
+    said = re.search(rf"{_SCHEMA}(\d+) [^ ]*\Z", end.decode(errors="replace"))
+    return int(said[1]) if said else None
 
 
 def holds(path: Path, arrays: dict[str, np.ndarray]) -> bool:
     """Returns whether a file is what ``write_sealed`` writes of arrays; not all is in memory."""
     try:
         is_sealed, end = verify_file(path)
-        if not is_sealed or f"{_SCHEMA}{FILES_SCHEMA} ".encode() not in end:
+        if not is_sealed or not 0 < (_schema_in(end) or 0) <= FILES_SCHEMA:
             return False
         with zipfile.ZipFile(path) as archive:
             return archive.namelist() == [f"{name}.npy" for name in arrays] and all(

@@ -78,7 +78,7 @@ def repair(folder: Path) -> tuple[int, list[str]]:
             tables.write(aside=others)
         else:
             # Of what nothing takes the place of, what can be read is all there is.
-            tables.write([name for name in others if tables.rows_of(name)], aside=others)
+            tables.write([name for name in others if len(tables.table(name))], aside=others)
     return made, left
 
 

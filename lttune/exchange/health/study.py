@@ -103,7 +103,8 @@ def _mend_of_trials(folder: Path, error: LttuneError) -> str:
     if not (folder / "trials.json").exists():
         return f"put it back, or {anew}"
     if isinstance(error, DamagedError | OtherStudyError):
-        return f"put this study's own back, or move it away and {anew}"
+        name = "trials.journal" if str(folder / "trials.journal") in str(error) else "it"
+        return f"put this study's own back, or move {name} away and {anew}"
     return "put a copy of it back, or see that it can be read"
 
 

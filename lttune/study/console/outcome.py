@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from lttune.config.phase import phase_of
 from lttune.errors import legible
 from lttune.records.best import front, ranked
 from lttune.records.folder import read_answer
-from lttune.records.ledger import ENDED, Ledger
+from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.objectives import objective_text
 from lttune.records.summary import AT_DENSITIES, trial_metrics
 from lttune.study.console.printing import say_on
@@ -50,14 +50,14 @@ BEST_SHOWN = 5
 def show(
     outcome: Outcome,
     ledger: Ledger,
-    rows: Sequence[dict[str, Any]],
+    rows_of: Callable[[Trial], Sequence[dict[str, Any]]],
     config: StudyConfig,
     classes: int,
     console: Console,
 ) -> None:
     """Prints the end of a run: the finding, the best trials, where everything is."""
     show_answer(config.folder, console)
-    if table := _best(ledger, rows, config, classes):
+    if table := _best(ledger, rows_of, config, classes):
         console.print(table)
     done, total, stopped = ledger.count(*ENDED), ledger.total, ledger.count("stopped")
     for trial in ledger.trials:
@@ -141,7 +141,10 @@ def _mended(config: StudyConfig) -> str:
 
 
 def _best(
-    ledger: Ledger, rows: Sequence[dict[str, Any]], config: StudyConfig, classes: int
+    ledger: Ledger,
+    rows_of: Callable[[Trial], Sequence[dict[str, Any]]],
+    config: StudyConfig,
+    classes: int,
 ) -> Table | None:
     """Returns the best trials by objective: chosen on validation, with test accuracy beside.
 
@@ -158,12 +161,7 @@ def _best(
     measures = [without_place(name) for name in objective.measures]
     title = title.format(" and ".join(measures))
     table = Table(title=Text(title, "table.title"), title_justify="left")
-    metrics = [
-        trial_metrics(
-            [row for row in rows if row["trial"] == t.number], classes, objective, t.values or ()
-        )
-        for t in best
-    ]
+    metrics = [trial_metrics(rows_of(t), classes, objective, t.values or ()) for t in best]
     columns = {
         f"test at {density:.0%}": f"test_accuracy_at_{density:g}"
         for density in AT_DENSITIES

@@ -118,15 +118,15 @@ class Progress:
         todo = 0.0
         for phase in self._ledger.active:
             planned = self._ledger.planned.get(phase, 0)
-            done = sum(t.state in OVER for t in self._ledger.of(phase))
+            done = self._ledger.count(*OVER, phase=phase)
             todo += max(planned - done, 0) * self._work[phase]
-        running = {t.number: t.phase for t in self._ledger.trials if t.state == "running"}
-        todo -= sum(self._share.get(n, 0) * self._work[phase] for n, phase in running.items())
+        running = self._ledger.running
+        todo -= sum(self._share.get(t.number, 0) * self._work[t.phase] for t in running)
         return todo / self._trained * (time.monotonic() - self._first)
 
     def __rich__(self) -> RenderableType:
         ledger = self._ledger
-        running = [t for t in ledger.trials if t.state == "running"]
+        running = ledger.running
         so_far = time.monotonic() - self._began
         head = head_text(ledger, running, so_far, self._left())
         return Group(head, running_table(running, self._now, self._base, self._console.width))

@@ -33,7 +33,10 @@ from lttune.study.console.table import clock, going_on, head_text, running_table
 QUIET_S = 10 * BEAT_S
 """Seconds for which a driver elsewhere is waited for that changes none of ``CHANGED``: it touches
 its note ten times meanwhile, of which a shared file system may show each a minute late."""
-CHANGED = (NOTE, PROGRESS, "trials.json", "records.parquet", "study.json")
+CHANGED = (
+    *(NOTE, PROGRESS, "study.json", "trials.json", "trials.journal"),
+    *("records.parquet", "records.journal"),
+)
 """Files that the driver of a study changes while it runs it."""
 
 
@@ -72,7 +75,7 @@ class Glance:
     @property
     def running(self) -> list[Trial]:
         """The trials under way; those that a killed driver left wait."""
-        return [t for t in self.ledger.trials if t.state == "running" and self.driver is not None]
+        return self.ledger.running if self.driver is not None else []
 
     @property
     def so_far_s(self) -> float | None:

@@ -101,7 +101,7 @@ class StudySearcher(Searcher):
         ends_after = trial.ends_after if trial.rebuilt else None
         trial.state, trial.objective, trial.values = "running", None, None
         reach("trial.proposed")
-        self.ledger.save()
+        self.ledger.note(trial)
         self._by_ray_id[trial_id] = trial
         # The worker joins the two: values that do not go together then fail their trial alone.
         return {
@@ -120,8 +120,7 @@ class StudySearcher(Searcher):
         """Returns the first waiting trial of the phases that are drawn, or that are not."""
         active = self.ledger.active
         phases = {name for name in active if phase_of(name).is_drawn is is_drawn}
-        waiting = (t for t in self.ledger.trials if t.state == "waiting" and t.phase in phases)
-        return next(filter(self._fits, waiting), None)
+        return next(filter(self._fits, self.ledger.waiting(phases)), None)
 
     def _fits(self, trial: Trial) -> bool:
         return self.limit is None or self.limit.fits(trial)
@@ -144,7 +143,7 @@ class StudySearcher(Searcher):
             return None
         if self.limit is not None:
             # What was proposed and does not fit comes first the next time.
-            waits = any(trial.state == "waiting" for trial in self.ledger.of(phase))
+            waits = self.ledger.count("waiting", phase=phase) > 0
             if waits or not self.limit.fits_one_more(phase, self._replicates):
                 return None
         trial = self._add(phase, self.proposals.propose(self.ledger, phase))
@@ -170,7 +169,7 @@ class StudySearcher(Searcher):
         """Whether the end of a running trial will make room for another one."""
         if self.limit is not None:
             # A level that was fast may show that more fits than was thought.
-            return any(trial.state == "running" for trial in self.ledger.trials)
+            return self.ledger.count("running") > 0
         return any(
             not self._confirmation.is_due(self.ledger) if phase.confirms else self._room(phase.name)
             for phase in self._growing()
@@ -200,7 +199,7 @@ class StudySearcher(Searcher):
         """Has a trial that was told to have failed handed out once more: it never began."""
         self.proposals.forget(trial.number)
         trial.state = "waiting"
-        self.ledger.save()
+        self.ledger.note(trial)
 
     def save(self, checkpoint_path: str) -> None:
         """Writes nothing: the ledger is the truth."""

@@ -126,7 +126,7 @@ class _Bridge(tune.Callback):
             self._watchdog.ended(mine.number)
             mine.state = "waiting"
             self._listener.put_off(mine)
-            self._ledger.save()
+            self._ledger.note(mine)
         elif mine.error is None and mine.values is None:
             self._end(mine, "stopped")
         else:
@@ -183,7 +183,7 @@ class _Bridge(tune.Callback):
         # from the store.
         self._listener.ended(trial)
         reach("trial.recorded")
-        self._ledger.save()
+        self._ledger.note(trial)
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles its callbacks into a file that lttune never reads.

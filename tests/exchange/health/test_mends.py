@@ -14,7 +14,7 @@ from lttune.exchange.health.study import NEWER, study_findings
 from lttune.records import schema
 from lttune.records.tables import TABLES
 from lttune.store import sealed
-from lttune.store.sealed import read_object, write_object
+from lttune.store.sealed import FILES_SCHEMA, read_object, write_object
 
 
 def faults(folder: Path) -> list[tuple[str, str]]:
@@ -63,11 +63,11 @@ def test_a_table_of_another_study_is_moved_away(name, study, capsys):
 def test_a_table_of_a_newer_version_is_left_to_it(name, study, monkeypatch):
     rows = schema.read(study / name)
     with monkeypatch.context() as newer:
-        newer.setattr(schema, "FILES_SCHEMA", 2)
+        newer.setattr(schema, "FILES_SCHEMA", FILES_SCHEMA + 1)
         schema.write(study / name, rows, TABLES[name], "mine")
     assert mend_of(study, name) == NEWER
     assert main(["doctor", "--repair", str(study)]) == 3
-    monkeypatch.setattr(sealed, "FILES_SCHEMA", 2)
+    monkeypatch.setattr(sealed, "FILES_SCHEMA", FILES_SCHEMA + 1)
     assert is_clean(study)
 
 
@@ -137,10 +137,10 @@ def test_trials_that_cannot_be_used_are_moved_away_and_the_study_is_run_again(ch
 def test_trials_of_a_newer_version_are_left_to_it(study, monkeypatch):
     values = read_object(study / "trials.json")
     with monkeypatch.context() as newer:
-        newer.setattr(sealed, "FILES_SCHEMA", 2)
+        newer.setattr(sealed, "FILES_SCHEMA", FILES_SCHEMA + 1)
         write_object(study / "trials.json", values)
     assert mend_of(study, "trials.json") == NEWER
-    monkeypatch.setattr(sealed, "FILES_SCHEMA", 2)
+    monkeypatch.setattr(sealed, "FILES_SCHEMA", FILES_SCHEMA + 1)
     assert is_clean(study)
 
 

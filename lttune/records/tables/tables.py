@@ -1,0 +1,246 @@
+"""The tables of a study in memory: the records and the layers of its trials."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from lttune.config.control import TRUNK
+from lttune.errors import DamagedError
+from lttune.records import schema
+from lttune.records.ledger import ENDED, Ledger, Trial
+from lttune.records.tables.files import (
+    KEYS,
+    TABLES,
+    Row,
+    journaled,
+    journaled_rows,
+    required,
+    rows_in,
+)
+from lttune.records.tables.joining import joined
+from lttune.store.files import kept_aside
+from lttune.store.formats.journal import Journal, journal_of, remove_journal
+
+MOST_NOTED_ROWS = 5_000
+"""Rows of a journal that are no more than a small part of what a study waits for; a longer one has
+as many rows as its file at most, so that all writing of the file takes what its last does."""
+
+_AT_ONCE = 200
+"""Trials whose rows are in memory as rows while a table is made of all."""
+
+
+class Tables:
+    """The rows of ``records.parquet`` and ``layers.parquet``.
+
+    Args:
+        folder: of the study.
+        study: its name, in every row.
+        study_id: what its ``study.json`` is known by; None in studies of older versions.
+    """
+
+    def __init__(self, folder: Path, study: str, study_id: str | None = None) -> None:
+        self._folder, self._study, self._study_id = folder, study, study_id
+        self._rows: dict[int, dict[tuple[Any, ...], Row]] = {}
+        self._layers: dict[int, dict[tuple[Any, ...], Row]] = {}
+        self._packed: dict[int, bytes] = {}
+        """Number of a trial that has ended -> its rows, in a twentieth of their room."""
+        self._damaged: set[str] = set()
+        self._journals: dict[str, Journal] = {}
+        self._whole: dict[str, int] = {}
+        self._noted: dict[str, int] = {}
+        """Name of a table -> rows that its file has, and that its journal has since."""
+        self.reached: dict[int, int] = {}
+        """Number of a trial that has not ended -> the last level that the file had of it."""
+
+    def read(self, ledger: Ledger) -> None:
+        """Keeps the rows of trials that have ended; one that lacks some waits to be rebuilt.
+
+        Its networks are in the store, so that it costs no training. Of one that was stopped by a
+        version that did not note how many rows it had, nobody knows how far it went: it just waits.
+        That holds for a damaged file too, which stays until another takes its place: also one of
+        other columns or values than are written, because all that is kept of it is written again.
+
+        Raises:
+            StorageError: if a file cannot be read, or is of another study.
+            RefusedError: if a newer lttune wrote one.
+        """
+        ended = {trial.number for trial in ledger.trials if trial.state in ENDED}
+        for name, keep in (("records", self._keep_row), ("layers", self._keep_layer)):
+            path = self._folder / f"{name}.parquet"
+            for row in self._sound_rows(path):
+                if row["trial"] in ended:
+                    keep(row)
+                else:
+                    before = self.reached.get(row["trial"], -1)
+                    self.reached[row["trial"]] = max(before, row["level"])
+        for number in sorted(ended):
+            trial = ledger.trials[number]
+            found = self.counts(trial)
+            if (
+                not all(found.values())
+                or found != (trial.rows or found)
+                or not self._has_tickets(trial)
+            ):
+                trial.rebuilt = trial.state == "complete" or trial.ends_after is not None
+                trial.state = "waiting"
+            self.pack(trial)
+
+    def keep(self, trial: Trial, rows: list[Row], layers: list[Row]) -> dict[str, list[Row]]:
+        """Keeps the rows of a level of a trial in place of those that it had.
+
+        Returns:
+            Name of a table -> its rows.
+        """
+        whose = {"study": self._study, "phase": trial.phase, "trial": trial.number}
+        more = {"role": trial.role, "inert": trial.inert}
+        found = {
+            "records.parquet": [{**whose, **more, **row} for row in rows],
+            "layers.parquet": [{**whose, **row} for row in layers],
+        }
+        earlier = self._taken(trial.number) if trial.number in self._packed else ([], [])
+        self._packed.pop(trial.number, None)
+        for row in (*earlier[0], *found["records.parquet"]):
+            self._keep_row(row)
+        for row in (*earlier[1], *found["layers.parquet"]):
+            self._keep_layer(row)
+        return found
+
+    def note(self, trial: Trial, rows: list[Row], layers: list[Row]) -> None:
+        """Keeps the rows of a level as ``keep`` does, and appends them to the files' journals.
+
+        There they outlive the process; to outlive the machine they wait for ``flush``.
+
+        Raises:
+            StorageError: if they cannot be written.
+        """
+        kept = self.keep(trial, rows, layers)
+        for name in reversed(TABLES):
+            journal = self._journals.get(name)
+            if journal is None or not journal.is_whole:
+                self._begin(name)
+            elif kept[name]:
+                journal.append([journaled(kept[name])], is_flushed=False)
+                self._noted[name] += len(kept[name])
+
+    def flush(self) -> None:
+        """Has all that was noted on the disk; what outgrew a table's file becomes part of it.
+
+        Raises:
+            StorageError: if it cannot be written.
+        """
+        for name, journal in list(self._journals.items()):
+            if not journal.is_whole or self._noted[name] > max(MOST_NOTED_ROWS, self._whole[name]):
+                self._begin(name)
+            else:
+                journal.append([])
+
+    def pack(self, trial: Trial) -> None:
+        """Keeps the rows of a trial, which is to have no more, in little room."""
+        records, layers = self._taken(trial.number)
+        if trial.number not in self._packed and (records or layers):
+            text = json.dumps([journaled(records), journaled(layers)]).encode()
+            self._packed[trial.number] = zlib.compress(text, 1)
+        self._rows.pop(trial.number, None)
+        self._layers.pop(trial.number, None)
+
+    def of(self, trial: Trial) -> list[Row]:
+        """Returns the records of a trial."""
+        return self._taken(trial.number)[0]
+
+    def trained_s(self, trial: Trial) -> float:
+        """Returns the wall seconds that the networks of a trial took to train, whenever it was."""
+        return sum(row["train_time_s"] or 0.0 for row in self.of(trial))
+
+    def counts(self, trial: Trial) -> dict[str, int]:
+        """Returns how many rows each table has of a trial."""
+        records, layers = self._taken(trial.number)
+        return {"records": len(records), "layers": len(layers)}
+
+    def table(self, name: str) -> pa.Table:
+        """Returns all rows of one of ``TABLES``, as ``schema.table_of`` makes them."""
+        place = [*TABLES].index(name)
+        numbers = sorted({*self._packed, *self._rows, *self._layers})
+        some = (numbers[first : first + _AT_ONCE] for first in range(0, len(numbers), _AT_ONCE))
+        parts = ([row for number in mine for row in self._taken(number)[place]] for mine in some)
+        return joined(parts, TABLES[name])
+
+    def write(self, names: Collection[str] = TABLES, aside: Collection[str] = ()) -> list[str]:
+        """Writes the files whole, each in one atomic replacement, and removes their journals.
+
+        Damaged ones are kept beside them.
+
+        Args:
+            names: those of ``TABLES`` that are written.
+            aside: those that are kept as damaged ones are.
+
+        Returns:
+            A line for each damaged file: where it is kept.
+        """
+        told: list[str] = []
+        for name in reversed(TABLES):
+            if name not in names:
+                continue
+            path = self._folder / name
+            is_damaged = name in self._damaged
+            found = (path, journal_of(path)) if is_damaged or name in aside else ()
+            kept: list[Path] = []
+            with contextlib.ExitStack() as stack:
+                kept += [stack.enter_context(kept_aside(one)) for one in found if one.exists()]
+                schema.write_table(path, self.table(name), self._study_id)
+                remove_journal(path)
+            self._journals.pop(name, None)
+            if is_damaged:
+                what, where = f"{name} was", " and ".join(map(str, kept))
+                if len(kept) > 1:
+                    what = f"{name}, or {journal_of(path).name} beside it, was"
+                told.append(f"{what} damaged: it is made anew, and kept as {where}")
+                self._damaged.remove(name)
+        return told
+
+    def _sound_rows(self, path: Path) -> list[Row]:
+        """Returns the rows of a table, of a file whose journal is damaged its own, else none."""
+        for read in (rows_in, schema.read):
+            with contextlib.suppress(DamagedError):
+                return required(path, read(path, self._study_id))
+            self._damaged.add(path.name)
+        return []
+
+    def _begin(self, name: str) -> None:
+        """Writes a table's file whole, with an empty journal beside it."""
+        table = self.table(name)
+        self._journals.pop(name, None)
+        digest = schema.write_table(self._folder / name, table, self._study_id)
+        self._journals[name] = Journal(self._folder / name, digest, has_infinities=True)
+        self._whole[name], self._noted[name] = len(table), 0
+
+    def renew(self) -> list[str]:
+        """Writes both files if one is damaged; returns what ``write`` does."""
+        return self.write() if self._damaged else []
+
+    def _has_tickets(self, trial: Trial) -> bool:
+        """Returns whether there are rows of a ticket of each replicate: objectives are of these."""
+        trunks = {row["replicate"] for row in self.of(trial) if row["branch"] == TRUNK}
+        return trunks >= {*trial.replicates}
+
+    def _taken(self, number: int) -> tuple[list[Row], list[Row]]:
+        """Returns the records and the rows of layers of a trial."""
+        packed = self._packed.get(number)  # MLflow's thread asks too.
+        if packed is None:
+            records, layers = (of.get(number, {}) for of in (self._rows, self._layers))
+            return [*records.values()], [*layers.values()]
+        lines = json.loads(zlib.decompress(packed))
+        of_networks, of_layers = ([*journaled_rows([one])] for one in lines)
+        return of_networks, of_layers
+
+    def _keep_row(self, row: Row) -> None:
+        self._rows.setdefault(row["trial"], {})[KEYS["records"](row)] = row
+
+    def _keep_layer(self, row: Row) -> None:
+        self._layers.setdefault(row["trial"], {})[KEYS["layers"](row)] = row
