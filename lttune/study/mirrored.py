@@ -132,7 +132,7 @@ class TrackedStudy:
     def finish(self, status: RunStatus) -> None:
         """Sends report, tables and figures, and closes the study's run."""
         folder = self._folder
-        names = ("report.html", "records.parquet", "layers.parquet")
+        names = ("study.json", "report.html", "records.parquet", "layers.parquet")
         files = [*(folder / name for name in names), *sorted((folder / "figures").glob("*"))]
         self._tracker.finish(status, self._own(files))
 
