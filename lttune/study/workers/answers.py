@@ -20,9 +20,9 @@ ANSWER_S = 300.0
 the first kernels that it compiles take 20 s, and there a minute or two."""
 TRIES = 3
 """Times that a node is asked whose worker died."""
-AGAIN_S = 1.0
+RETRY_S = 1.0
 """Seconds before it is asked again."""
-STILL_S = 10.0
+REMIND_S = 10.0
 """Seconds after which it is said who has not answered yet."""
 
 _LOG = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def ask_all(nodes: Sequence[Node], asked: Mapping[str, Any]) -> Answers:
     failed: dict[Node, str] = {}
     end = time.monotonic() + ANSWER_S
     while waiting and (left_s := end - time.monotonic()) > 0:
-        answered, _ = ray.wait([*waiting], timeout=min(left_s, STILL_S))
+        answered, _ = ray.wait([*waiting], timeout=min(left_s, REMIND_S))
         if not answered:
             names = listed([node.name for node in waiting.values()])
             _LOG.info("waiting for the answer of %s", names)
@@ -95,7 +95,7 @@ def ask_all(nodes: Sequence[Node], asked: Mapping[str, Any]) -> Answers:
                 failed[node] = _reason(error)
                 if tries[node] < TRIES and node.id in _living():
                     tries[node] += 1
-                    time.sleep(AGAIN_S)
+                    time.sleep(RETRY_S)
                     waiting[ask(node)] = node
     for one in waiting:
         ray.cancel(one, force=True)
