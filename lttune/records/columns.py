@@ -46,7 +46,7 @@ _HELD: dict[pa.DataType, tuple[str, set[type]]] = {
 }
 """Type of a documented column -> what each of its values is, in words and in Python's types."""
 
-NOT_IN_ALL = ("trained",)
+NOT_IN_ALL = ("trained", "host")
 """Columns of the tables that those of some older studies lack."""
 OF_EVERY_ROW = ("phase", "trial", "replicate", "branch", "level", "layer")
 """What tells the rows of a table apart, as far as it has it; each of them has a value."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,18 @@ def code() -> dict[str, Any]:
     }
 
 
+def sources() -> str:
+    """Returns the SHA-256 of the code that trains, by the names of its files.
+
+    A version tells two checkouts of it not apart, nor a commit what was changed since.
+    """
+    root, found = Path(lttune.__file__).parent, hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        found.update(f"{path.relative_to(root).as_posix()}\0".encode())
+        found.update(hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
 def packages() -> dict[str, str]:
     """Returns the versions of the packages that numbers depend on."""
     return {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES}
@@ -42,14 +56,25 @@ def packages() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """Returns the processor, the cores of it that the job may use, and the system; no host name."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = (line.partition(":") for line in info.read_text().splitlines())
-        model = next((v.strip() for k, _, v in lines if k.strip() == "model name"), model)
     return {
-        "cpu": model,
+        "cpu": cpu_model(),
         "cores": capacity().cores,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
+
+
+def with_numerics(sheet: Mapping[str, Any], numerics: str) -> dict[str, Any]:
+    """Returns the sheet of a study that has trained nothing yet, and will by other numerics."""
+    *before, run = sheet["runs"]
+    return {**sheet, "numerics": numerics, "runs": [*before, {**run, "numerics": numerics}]}
+
+
+def cpu_model() -> str:
+    """Returns what the processor is sold as."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = (line.partition(":") for line in info.read_text().splitlines())
+        if model := next((v.strip() for k, _, v in lines if k.strip() == "model name"), ""):
+            return model
+    return platform.processor() or platform.machine()

@@ -70,6 +70,7 @@ MEASURES: dict[str, tuple[pa.DataType, str]] = {
     "train_time_s": (pa.float64(), "Wall time of training, evaluations included, in seconds."),
     "eval_time_s": (pa.float64(), "Share of train_time_s spent in evaluations, in seconds."),
     "trained": (pa.string(), "When its training ended, in UTC; null in older records."),
+    "host": (pa.string(), "Name of the machine that trained it; null in older records."),
     "reused": (pa.bool_(), "True if the network was taken from the store, not trained now."),
     "seed": (pa.int64(), "Root of the study's random streams."),
     "numerics": (pa.string(), "Engine, device, dtype, threads and version that made the bytes."),

@@ -26,7 +26,7 @@ class Cell:
     """Plain values: ``measures`` and ``history``; the same bytes whenever it is computed."""
     tensors: dict[str, Tensor] = field(default_factory=dict)
     times: dict[str, Any] = field(default_factory=dict)
-    """Wall seconds, and when it was trained; kept apart because they differ every time."""
+    """Wall seconds, and when and on which machine it was trained: what differs every time."""
 
 
 _RECORD, _TIMES, _TENSORS = "record.json", "times.json", "tensors.safetensors"

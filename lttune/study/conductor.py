@@ -22,10 +22,10 @@ from lttune.data.transforms import shape_and_classes
 from lttune.records.capacity import capacity
 from lttune.records.folder import computed_from
 from lttune.records.ledger import ENDED, Ledger, Trial
+from lttune.records.provenance import with_numerics
 from lttune.records.tables import Tables
-from lttune.store.files import subfolder, write_atomically
 from lttune.store.sealed import write_object
-from lttune.store.workplace import FAILURES, SCRATCH, workplace
+from lttune.store.workplace import SCRATCH, workplace
 from lttune.study.console.outcome import Outcome, show, show_absence
 from lttune.study.console.printing import PrintingConsole, say_on
 from lttune.study.console.progress import Progress
@@ -35,15 +35,17 @@ from lttune.study.declared import Study
 from lttune.study.manifest import continued, earlier, keep_file, refuse_other, require_texts, sheet
 from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.limit import TimeLimit
-from lttune.study.phases.planned import levels, phase_config, plan_trials, require_trials, work
+from lttune.study.phases.planned import Depths, plan_trials, require_trials, work
 from lttune.study.phases.room import require_room
 from lttune.study.phases.timed import TIME_IS_UP, left_out_line, time_limit
 from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.tracking.tracker import RunStatus, Tracker
+from lttune.study.workers.cause import keep_traceback
 from lttune.study.workers.cluster import require_cluster, start_ray
 from lttune.study.workers.guardian import children_guarded
+from lttune.study.workers.nodes import agreed
 from lttune.study.workers.tune import run_trials
 from lttune.study.workers.vital import Death, vital_processes
 
@@ -120,7 +122,7 @@ class Conductor:
         self._needed, self._config, self._study, self._datasets = needed, config, study, datasets
         self._report, self._began, self._death = report, began, death
         self._classes = shape_and_classes(needed.dataset, config.lottery.data)[1]
-        self._levels, self._interrupts = dict[int, int](), Interrupts()
+        self._depths, self._interrupts = Depths(config, datasets), Interrupts()
         self._limit: TimeLimit | None = None
         self._ran, self._concurrent = False, config.max_concurrent or capacity().cores
         self._command = str(sheet["command"])
@@ -181,7 +183,7 @@ class Conductor:
         """A trial finished a level: keep its rows, show and mirror it."""
         self._interrupts.raise_first()
         self._tables.note(trial, report["rows"], report["layers"])
-        self._progress.level(trial, report, self._share(trial, report["level"]))
+        self._progress.level(trial, report, self._depths.share(trial, report["level"]))
         self._tracked.level(trial, report["level"], report["rows"])
 
     def silent(self, trial: Trial, seconds: float) -> None:
@@ -204,9 +206,7 @@ class Conductor:
 
     def failed(self, trial: Trial, traceback: str) -> None:
         """A trial raised: keep where, for whoever mends it."""
-        failures = subfolder(self._config.folder, FAILURES)
-        with write_atomically(failures / f"trial-{trial.number:03d}.txt") as path:
-            path.write_text(traceback, encoding="utf-8", errors="backslashreplace")
+        keep_traceback(self._config.folder, trial.number, traceback)
 
     def _train(self) -> None:
         guard = contextlib.ExitStack()
@@ -240,10 +240,16 @@ class Conductor:
         if self._limit and not self._limit.has_any(self._ledger, config, self._study):
             return
         _LOG.info("starting Ray")
-        resources = start_ray(config)
+        found = agreed(config, engine, start_ray(config), is_begun=bool(self._tables.rows))
+        if found.engine != engine:
+            engine, self._needed = found.engine, self._needed.trained_by(found.engine, found.reason)
+            self._sheet = with_numerics(self._sheet, self._needed.numerics)
+            write_object(config.folder / "study.json", self._sheet)
         _LOG.info("")  # The display of the trials takes over.
         self._needed.show_engine(self._console)
-        cores = max(1, int(resources.get("CPU", 1)))
+        for line in found.lines:
+            say_on(self._console, line)
+        cores = max(1, int(found.cores))
         searcher = StudySearcher.of(self._ledger, config, self._study, self._limit)
         concurrent = self._concurrent = min(config.max_concurrent or cores, cores)
         self._needed.show_width(concurrent, self._console)
@@ -251,13 +257,6 @@ class Conductor:
             run_trials(
                 config, self._ledger, searcher, self._datasets, self, concurrent, engine, codes
             )
-
-    def _share(self, trial: Trial, level: int) -> float:
-        if trial.number not in self._levels:
-            base = phase_config(trial.phase, self._config.lottery, self._config.objective)
-            mine = base.override(trial.hparams)
-            self._levels[trial.number] = levels(mine, self._datasets)
-        return (level + 1) / self._levels[trial.number]
 
     def _finish(self) -> Outcome:
         """Leaves a study as whoever reads it wants it, whole also after a signal."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from lttune.data import Dataset
 from lttune.data.dataset import validation_size
 from lttune.data.made import PICTURES
 from lttune.data.transforms import shape_and_classes
-from lttune.errors import RefusedError
+from lttune.errors import LttuneError, RefusedError
 from lttune.models.own import NETWORK, descriptions
 from lttune.records import provenance
 from lttune.records.folder import PARTS, computed_from, read_sheet
@@ -214,6 +215,13 @@ def earlier(folder: Path) -> dict[str, Any] | None:
             "they were made: put it back, or move the folder away"
         )
     return None
+
+
+def begun_with(folder: Path) -> str:
+    """Returns the numerics that the study in a folder began with; "" where none can be read."""
+    with contextlib.suppress(LttuneError):
+        return str((earlier(folder) or {}).get("numerics", ""))
+    return ""
 
 
 def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:

@@ -138,7 +138,7 @@ class TrackedStudy:
                 closed: whole ones, where the study's have journals.
         """
         folder, others = self._folder, {path.name for path in tables}
-        names = sorted({"report.html", *TABLES} - others)
+        names = sorted({"study.json", "report.html", *TABLES} - others)
         files = [*(folder / name for name in names), *sorted((folder / "figures").glob("*"))]
         self._tracker.finish(status, [*tables, *self._own(files)])
 

@@ -38,11 +38,12 @@ from lttune.study.checks.named import control_names, named_datasets, varied_name
 from lttune.study.checks.tracking import check_tracking
 from lttune.study.console.printing import say_on
 from lttune.study.declared import Space, Study
+from lttune.study.manifest import begun_with
 from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.phases.planned import planned_trials, trajectory_counts
 from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
-from lttune.training.engines import Needs, choose, make
+from lttune.training.engines import FALLBACK, Needs, choose, make
 from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.checks import check_controls, check_idle, check_own_parts
 from lttune.trajectory.checks.own_names import OWN_HPARAMS, own_names
@@ -97,6 +98,20 @@ class Prepared:
             f"{names} of 1: a single replicate has neither an interval nor a verdict; "
             "give 2 or more, better 5"
         )
+
+    def as_begun(self, numerics: str) -> Prepared:
+        """Returns it with the reference engine if the study began with that, and none is asked for.
+
+        It may have had to: on a cluster all nodes train by an engine that all of them have.
+        """
+        began_so = numerics.startswith(f"{FALLBACK}-") and self.config.engine == "auto"
+        if self.engine == FALLBACK or not began_so:
+            return self
+        return self.trained_by(FALLBACK, "the study began with it")
+
+    def trained_by(self, engine: str, reason: str) -> Prepared:
+        """Returns it with another engine, and why that is not the fast one."""
+        return dataclasses.replace(self, engine=engine, reason=reason)
 
     def show_plan(self, console: Console) -> None:
         """Prints the engine and what the study would train; the machine's speed is measured."""
@@ -181,7 +196,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         holds=not HOLDING.isdisjoint(beside),
     )
     engine, reason = choose(config.engine, needs)
-    return Prepared(
+    made = Prepared(
         config=config,
         study=wide,
         datasets=datasets,
@@ -189,6 +204,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         reason=reason,
         own=own,
     )
+    return made.as_begun(begun_with(config.folder))
 
 
 def _require_device(config: StudyConfig) -> None:

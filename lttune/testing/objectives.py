@@ -18,7 +18,7 @@ from lttune.trajectory.checks.made_up import TrunkRows, trajectories_made_up, wi
 
 OBJECTIVE_LEVELS = (1, 12)
 """Times that the networks of made-up trajectories are pruned."""
-TAKEN = {"reused": True, "trained": None, "numerics": "others", "cell": "other"}
+TAKEN = {"reused": True, "trained": None, "host": None, "numerics": "others", "cell": "other"}
 """Columns that say where a network came from, with other values."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lttune.config import LotteryConfig, TrainConfig
+from lttune.errors import legible
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights, from_bits, spread, survivors, to_bits
 from lttune.store.cells import Cell
@@ -94,7 +96,8 @@ def cell_of(task: Task, trained: Trained) -> Cell:
             tensors |= packed(group, copies, mask)
     record = {"measures": trained.measures, "history": trained.history}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Cell(record=record, tensors=tensors, times={**trained.times, "trained": now})
+    here = {"trained": now, "host": legible(socket.gethostname())}
+    return Cell(record=record, tensors=tensors, times={**trained.times, **here})
 
 
 def packed(group: str, weights: Mapping[str, Tensor], mask: Mask) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ WORKER = "Trainable"
 """In the title that Ray gives to the process of a trial."""
 PAUSE = (0.1, 0.6)
 """Between two kills, least and most, as parts of the time that the study takes undisturbed."""
-DIFFER = {"train_time_s", "eval_time_s", "trained", "reused", "seconds"}
+DIFFER = {"train_time_s", "eval_time_s", "trained", "host", "reused", "seconds"}
 """What two runs of one study do not share."""
 
 

@@ -25,7 +25,7 @@ from lttune.study.main import main
 from lttune.study.tracking.database import settle_sqlite
 from lttune.study.tracking.store import open_store
 
-TIMES = ("train_time_s", "eval_time_s", "trained", "reused")
+TIMES = ("train_time_s", "eval_time_s", "trained", "host", "reused")
 """Columns that differ between two runs of the same study."""
 
 

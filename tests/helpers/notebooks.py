@@ -33,7 +33,7 @@ def network(shape, classes):
 
 def ends(found):
     """Returns what was trained, bit for bit: rows without times, masks, starts, weights."""
-    times = ("train_time_s", "eval_time_s", "trained", "reused")
+    times = ("train_time_s", "eval_time_s", "trained", "host", "reused")
     rows = [
         {name: value for name, value in one.row.items() if name not in times}
         for level in found

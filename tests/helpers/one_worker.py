@@ -25,7 +25,17 @@ CONFIG = {
 OBJECTIVE = ObjectiveConfig(density=0.6)
 
 
-def worker(folder, *, stops, config=CONFIG, device="cpu", codes=(), objective=OBJECTIVE):
+def worker(
+    folder,
+    *,
+    stops,
+    config=CONFIG,
+    device="cpu",
+    codes=(),
+    objective=OBJECTIVE,
+    engine="torch",
+    falls_back=False,
+):
     made = LotteryTrainable.__new__(LotteryTrainable)
     made.setup(
         config,
@@ -33,10 +43,11 @@ def worker(folder, *, stops, config=CONFIG, device="cpu", codes=(), objective=OB
         store=str(folder),
         seed=0,
         device=device,
-        engine="torch",
+        engine=engine,
         objective=objective,
         stops=stops,
         codes=codes,
+        falls_back=falls_back,
     )
     return made
 

@@ -99,7 +99,7 @@ def worked_in_copy(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return folder
 
 
-NEWS = ("cell", "reused", "train_time_s", "eval_time_s", "trained")
+NEWS = ("cell", "reused", "train_time_s", "eval_time_s", "trained", "host")
 """Columns that differ between equal networks of other identities."""
 
 

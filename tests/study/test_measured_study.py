@@ -82,7 +82,7 @@ def test_the_numbers_are_those_of_the_networks(home):
 def test_networks_are_those_of_the_study_without_to_the_bit(copy):
     assert run_parts(copy, "--name", "plain")[0] == 0
     one, two = (read(Path("results") / n / "records.parquet") for n in ("looked", "plain"))
-    shared = two[0].keys() - {"study", "cell", "reused", "trained", "train.measure"}
+    shared = two[0].keys() - {"study", "cell", "reused", "trained", "host", "train.measure"}
     shared = {name for name in shared if not name.endswith("_time_s")}
     assert [{n: r[n] for n in shared} for r in one] == [{n: r[n] for n in shared} for r in two]
     for level in range(3):

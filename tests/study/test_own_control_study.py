@@ -200,6 +200,6 @@ def test_a_repair_leaves_what_the_store_lost_until_the_study_is_run(parts_copy, 
     assert "run the study again" in said.out + said.err
     assert {row["trial"] for row in read(HOME / "records.parquet")} == {0}
     assert run_parts(parts_copy)[0] == 0
-    names = rows[0].keys() - {"reused", "trained", "train_time_s", "eval_time_s"}
+    names = rows[0].keys() - {"reused", "trained", "host", "train_time_s", "eval_time_s"}
     found = read(HOME / "records.parquet")
     assert [[r[n] for n in names] for r in found] == [[r[n] for n in names] for r in rows]

@@ -1,6 +1,7 @@
 """What is in a cell's key, and what a replicate's material is."""
 
 import dataclasses
+import socket
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def rows(lab, config=TINY, replicates=(0,)):
 
 
 def lasting(found):
-    times = ("train_time_s", "eval_time_s", "trained", "reused")
+    times = ("train_time_s", "eval_time_s", "trained", "host", "reused")
     return [{k: v for k, v in row.items() if k not in times} for row in found]
 
 
@@ -94,6 +95,17 @@ def test_another_numerics_class_is_another_network(tmp_path):
     other = lab(tmp_path)
     other.engine.numerics = "another/engine"
     assert one.identity(TINY, 0) != other.identity(TINY, 0)
+
+
+def test_a_network_keeps_the_host_that_trained_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "first")
+    trained = rows(lab(tmp_path))
+    monkeypatch.setattr(socket, "gethostname", lambda: "second\n")
+    deeper = dataclasses.replace(TINY, levels=3)
+    found = rows(lab(tmp_path), deeper)
+    assert {row["host"] for row in trained} == {"first"}
+    hosts = [(row["host"], row["reused"]) for row in found]
+    assert set(hosts) == {("first", True), (r"second\n", False)}
 
 
 def test_numerics_name_the_threads_and_the_version():

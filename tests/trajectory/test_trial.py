@@ -19,7 +19,7 @@ GOLDEN = LotteryConfig(
 )
 DIGITS = load("digits")
 ADDED_BY_THE_DRIVER = {"study", "phase", "role", "inert", "trial"}
-TIMES = {"train_time_s", "eval_time_s", "trained"}
+TIMES = {"train_time_s", "eval_time_s", "trained", "host"}
 
 
 def reports(folder, config=GOLDEN, replicates=(0,), controls=("reinit", "random")):

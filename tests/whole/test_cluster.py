@@ -16,13 +16,10 @@ from digits_study import STUDY
 from one_process import one_process
 from ray.cluster_utils import Cluster
 
-from lttune.errors import StorageError
 from lttune.records.schema import read
 from lttune.store.plain_json import read_json
 from lttune.study.conductor import Conductor
 from lttune.study.main import main
-from lttune.study.settings import StudyConfig
-from lttune.study.workers import cluster as ray_cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -105,33 +102,6 @@ def test_a_study_runs_on_every_node_of_a_cluster(cluster, tmp_path, monkeypatch,
     assert set(trials) == {0, 1, 2, 3}
     assert list(cwd.iterdir()) == []
     assert not ray.is_initialized()
-
-
-def test_a_store_that_another_node_cannot_use_is_refused(cluster, tmp_path, monkeypatch):
-    config = StudyConfig(name="x", out=tmp_path, address=cluster.address)
-    config.store.mkdir()
-    try:
-        ray_cluster.start_ray(config)
-        ray.shutdown()
-        # Both nodes share this machine's disk: the other one has to be told what it would find.
-        monkeypatch.setattr(ray_cluster, "_trouble_with", lambda mark: "does not see")
-        with pytest.raises(StorageError) as error:
-            ray_cluster.start_ray(config)
-    finally:
-        ray.shutdown()
-    assert str(error.value).startswith("out must be a folder that every node reaches: node ")
-    assert str(error.value).endswith(f" does not see {config.store}")
-    assert list(config.store.iterdir()) == []
-
-
-def test_what_a_node_cannot_do_with_a_folder_is_told(tmp_path):
-    mark = tmp_path / "mark"
-    assert ray_cluster._trouble_with(str(mark)) == "does not see"
-    mark.touch()
-    assert ray_cluster._trouble_with(str(mark)) == ""
-    assert list(tmp_path.iterdir()) == [mark]
-    # The one folder that not even root can write to.
-    assert ray_cluster._trouble_with("/proc/version") == "cannot write to"
 
 
 def test_a_node_that_is_lost_costs_nothing(tmp_path, monkeypatch, cwd):

@@ -188,9 +188,19 @@ def trajectory_counts(planned: Sequence[PlannedTrial]) -> list[tuple[PlannedTria
     return [(trial, counts[key]) for key, trial in alike.items()]
 
 
-def levels(lottery: LotteryConfig, datasets: Mapping[str, Dataset]) -> int:
-    """Returns how many levels a trajectory has, the dense one counted."""
-    return len(_planned(lottery, datasets))
+class Depths:
+    """How many levels each trial of a study has; counted once a trial."""
+
+    def __init__(self, config: StudyConfig, datasets: Mapping[str, Dataset]) -> None:
+        self._config, self._datasets = config, datasets
+        self._levels: dict[int, int] = {}
+
+    def share(self, trial: Trial, level: int) -> float:
+        """Returns how much of a trial is done when a level is."""
+        if trial.number not in self._levels:
+            base = phase_config(trial.phase, self._config.lottery, self._config.objective)
+            self._levels[trial.number] = len(_planned(base.override(trial.hparams), self._datasets))
+        return (level + 1) / self._levels[trial.number]
 
 
 def work(config: StudyConfig, study: Study, datasets: Mapping[str, Dataset]) -> dict[str, float]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from lttune.errors import ConfigError, lacks_memory
 from lttune.records.own import OwnCode
 from lttune.records.own.origin import line_in
+from lttune.store.files import subfolder, write_atomically
+from lttune.store.workplace import FAILURES
 
 
 def cause_of(error: Exception, codes: Iterable[OwnCode] = ()) -> str:
@@ -24,6 +26,12 @@ def cause_of(error: Exception, codes: Iterable[OwnCode] = ()) -> str:
     if lacks_memory(error):
         return f"out of memory{_most()}: {text}"
     return text
+
+
+def keep_traceback(folder: Path, number: int, text: str) -> None:
+    """Writes down in a study's folder where a trial raised, for whoever mends it."""
+    with write_atomically(subfolder(folder, FAILURES) / f"trial-{number:03d}.txt") as path:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _most() -> str:

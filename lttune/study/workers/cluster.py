@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import signal
 import stat
 from collections.abc import Iterator
@@ -13,15 +14,12 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants, services, utils, worker
-from ray.exceptions import GetTimeoutError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from lttune.config.signals import Interrupted, interrupts_kept
-from lttune.errors import ResourceError, StorageError
+from lttune.errors import ResourceError
 from lttune.records.capacity import capacity
 from lttune.store.files import refused_write
 from lttune.store.sockets import make_private, require_short_names, sessions_folder
-from lttune.store.temporary import temporary_beside
 from lttune.study.checks.address import check_address
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.complaints import keep_complaints
@@ -92,8 +90,7 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
 
     Raises:
         ResourceError: if the cluster does not answer or lacks what a trial needs.
-        StorageError: if a node cannot reach the cell store, a disk is full, or nothing is left for
-            sockets.
+        StorageError: if a disk is full, or nothing is left for sockets.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -115,9 +112,7 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
     except Exception as error:
         if refused := refused_write(error):
             raise refused from error
-        where = f"no Ray cluster answers at address {config.address!r}"
-        what = "Ray cannot be started on this machine" if own else where
-        raise ResourceError(f"{what}: {_first_line(error)}") from error
+        raise ResourceError(_unanswered(config, error)) from error
     _keep_token_private()
     node: Any = worker._global_node
     if node is not None:  # A Ray of its client has none here.
@@ -125,7 +120,6 @@ def start_ray(config: StudyConfig) -> dict[str, Any]:
     resources = ray.cluster_resources()
     if config.device == "cuda" and not resources.get("GPU"):
         raise ResourceError("device must be cpu here: cuda was asked for, but Ray sees no GPU")
-    _check_store(config.store.absolute())
     return resources
 
 
@@ -172,45 +166,28 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+def _unanswered(config: StudyConfig, error: Exception) -> str:
+    """Returns why there is no Ray to run a study on, in a line."""
+    if config.has_own_ray:
+        return f"Ray cannot be started on this machine: {_first_line(error)}"
+    if not (versions := _OTHER_VERSION.search(str(error))):
+        return f"no Ray cluster answers at address {config.address!r}: {_first_line(error)}"
+    ray_there, python_there, ray_here, python_here = versions.groups()
+    return (
+        f"the cluster at address {config.address!r} has Ray {ray_there} and Python {python_there}, "
+        f"the driver Ray {ray_here} and Python {python_here}: run it with the cluster's"
+    )
+
+
+_OTHER_VERSION = re.compile(
+    r"Version mismatch:.*?Ray: (\S+)\s+Python: (\S+).*?Ray: (\S+)\s+Python: (\S+)", re.DOTALL
+)
+"""What Ray (2.60) says where its version, or Python's, is another than that of the cluster's head.
+Nodes of other versions it does not let join."""
+
+
 def _keep_token_private() -> None:
     """Ray writes its token readable by everybody (2.60); only its owner should read it."""
     token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
     if token.is_file():
         token.chmod(stat.S_IRUSR | stat.S_IWUSR)
-
-
-def _check_store(store: Path) -> None:
-    """Has every other node see a mark of this one in the store, and write there too."""
-    mark = temporary_beside(store / "mark")
-    mark.write_text("")
-    here = ray.get_runtime_context().get_node_id()
-    try_it = ray.remote(num_cpus=0)(_trouble_with)
-    try:
-        for node in ray.nodes():
-            if node["Alive"] and node["NodeID"] != here:
-                place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                asked = try_it.options(scheduling_strategy=place).remote(str(mark))
-                try:
-                    trouble = ray.get(asked, timeout=30)
-                except GetTimeoutError:
-                    trouble = "does not answer about"
-                if trouble:
-                    raise StorageError(
-                        f"out must be a folder that every node reaches: node "
-                        f"{node['NodeManagerAddress']} {trouble} {store}"
-                    )
-    finally:
-        mark.unlink()
-
-
-def _trouble_with(mark: str) -> str:
-    """Returns what this node cannot do with the folder of the mark; empty if nothing."""
-    if not Path(mark).exists():
-        return "does not see"
-    try:
-        own = temporary_beside(Path(mark).with_name("answer"))
-        own.write_text("")
-        own.unlink()
-    except OSError:
-        return "cannot write to"
-    return ""

@@ -54,20 +54,24 @@ class LotteryTrainable(tune.Trainable):
         stops: bool,
         notes: Path | None = None,
         codes: Sequence[OwnCode] = (),
+        falls_back: bool = False,
     ) -> None:
         """Makes the worker's laboratory, then its first trial.
 
         ``stops`` says whether Ray may stop a trial at any report: then no level is reported before
         it is on the disk. A worker that is asked to end leaves a note in the folder ``notes``; None
-        leaves SIGTERM as it is. ``codes`` are of the parts of one's own.
+        leaves SIGTERM as it is. ``codes`` are of the parts of one's own. ``falls_back`` says
+        whether the reference engine trains where the engine cannot be used, as on a node that
+        joined later: its numerics keep these networks apart.
         """
         if notes is not None:
             leave_notes(notes, lambda: self.trial_id)
 
         def laboratory() -> Lab:
             use(codes)
-            trained_by = engines.make(engine, device)
-            engines.warm(engine)
+            mine = engines.working_here(engine, device) if falls_back else engine
+            trained_by = engines.make(mine, device)
+            engines.warm(mine)
             return Lab(datasets, trained_by, Store(Path(store), behind=not stops), seed, device)
 
         self.objective, self._laboratory, self._codes = objective, laboratory, codes

@@ -216,6 +216,7 @@ def run_trials(
         LotteryTrainable,
         datasets=datasets,
         codes=codes,
+        falls_back=config.engine == "auto",
         store=str(config.store.absolute()),
         seed=config.seed,
         device=config.device,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from lttune.config import LotteryConfig
 from lttune.errors import ResourceError, unknown
 from lttune.training.engines import sparse, stacked, torch
 from lttune.training.engines.needs import Needs
@@ -55,6 +56,20 @@ def choose(name: str, needs: Needs) -> tuple[str, str]:
         raise ResourceError(f"engine must be {FALLBACK} here: {name} was asked for, but {lack}")
     subject, _, predicate = lack.partition(" ")
     return FALLBACK, f"the {engine} engine {predicate}" if subject == "it" else lack
+
+
+def lack_here(name: str, device: str) -> str:
+    """Returns why an engine cannot be used in this process, whatever it trains, "" if it can.
+
+    Raises:
+        ConfigError: if there is no such engine.
+    """
+    return _offer(name).lack(Needs(device=device, networks=(), configs=(LotteryConfig(),)))
+
+
+def working_here(name: str, device: str) -> str:
+    """Returns an engine, or the reference engine where that one cannot be used in this process."""
+    return FALLBACK if lack_here(name, device) else name
 
 
 def make(name: str, device: str) -> Engine:

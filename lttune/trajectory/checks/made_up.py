@@ -88,6 +88,7 @@ def _whole(config: LotteryConfig, dataset: Dataset, classes: int) -> TrunkRows:
             "train_time_s": 1.0,
             "eval_time_s": 0.1,
             "trained": "2026-01-01T00:00:00+00:00",
+            "host": "made-up",
             "reused": False,
             "seed": 0,
             "numerics": "made up",

@@ -17,7 +17,7 @@ from lttune.training.engines.stacked import StackedEngine
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
 
-TIMES = {"train_time_s", "eval_time_s", "trained"}
+TIMES = {"train_time_s", "eval_time_s", "trained", "host"}
 """Columns of a row that differ every time."""
 
 

@@ -1,0 +1,155 @@
+"""A question to all nodes of a cluster at once, and their answers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from lttune.errors import legible, listed
+
+ANSWER_S = 300.0
+"""Seconds within which a node must answer. A worker process starts in 3 s, on a busy machine in 15;
+the first kernels that it compiles take 20 s, and there a minute or two."""
+TRIES = 3
+"""Times that a node is asked whose worker died."""
+RETRY_S = 1.0
+"""Seconds before it is asked again."""
+REMIND_S = 10.0
+"""Seconds after which it is said who has not answered yet."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A node of the cluster that trials can run on."""
+
+    id: str
+    name: str
+    """Its address and its host's name, as a person knows it."""
+    cores: float
+    """That Ray has there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What became of a question."""
+
+    found: Mapping[Node, dict[str, Any]] = field(default_factory=dict)
+    troubles: Sequence[str] = ()
+    """A line for each node that is there and gave no answer."""
+
+
+def nodes_for(device: str) -> list[Node]:
+    """Returns the living nodes that have a core for a trial, and a GPU if it needs one."""
+    living = [one for one in ray.nodes() if one["Alive"]]
+    addresses = Counter(one["NodeManagerAddress"] for one in living)
+    found = []
+    for one in living:
+        has = one["Resources"]
+        if has.get("CPU", 0.0) >= 1 and (device == "cpu" or has.get("GPU", 0.0) > 0):
+            address = one["NodeManagerAddress"]
+            if addresses[address] > 1:  # Several on one machine, as in tests.
+                address += f":{one['NodeManagerPort']}"
+            host = legible(one.get("NodeManagerHostname", ""))
+            name = f"node {address}" + (f" ({host})" if host and host != address else "")
+            found.append(Node(id=one["NodeID"], name=name, cores=has["CPU"]))
+    return found
+
+
+def ask_all(nodes: Sequence[Node], asked: Mapping[str, Any]) -> Answers:
+    """Asks all nodes at once. One whose worker dies is asked again; one that has gone is left out.
+
+    Args:
+        nodes: who is asked.
+        asked: what ``question`` takes.
+    """
+    remote = ray.remote(num_cpus=0, max_retries=0)(question())
+
+    def ask(node: Node) -> Any:
+        place = NodeAffinitySchedulingStrategy(node.id, soft=False)
+        return remote.options(scheduling_strategy=place).remote(dict(asked))
+
+    waiting, tries = {ask(node): node for node in nodes}, Counter(nodes)
+    found: dict[Node, dict[str, Any]] = {}
+    failed: dict[Node, str] = {}
+    end = time.monotonic() + ANSWER_S
+    while waiting and (left_s := end - time.monotonic()) > 0:
+        answered, _ = ray.wait([*waiting], timeout=min(left_s, REMIND_S))
+        if not answered:
+            names = listed([node.name for node in waiting.values()])
+            _LOG.info("waiting for the answer of %s", names)
+        for one in answered:
+            node = waiting.pop(one)
+            try:
+                found[node] = ray.get(one)
+            except RayError as error:
+                failed[node] = _reason(error)
+                if tries[node] < TRIES and node.id in _living():
+                    tries[node] += 1
+                    time.sleep(RETRY_S)
+                    waiting[ask(node)] = node
+    for one in waiting:
+        ray.cancel(one, force=True)
+    living, silent = _living(), set(waiting.values())
+    troubles = []
+    for node in nodes:
+        if node.id not in living or node in found:
+            continue
+        if node in silent:
+            what = f"has not answered for {ANSWER_S:.0f} s: it is busy, or starts no process; "
+            what += "lessen its load, or end Ray there, and run the same command again"
+        else:
+            what = f"cannot run a worker ({failed[node]}): see Ray's logs there, or end Ray there"
+        troubles.append(f"{node.name} {what}")
+    there = {node: answer for node, answer in found.items() if node.id in living}
+    return Answers(found=there, troubles=troubles)
+
+
+def _reason(error: RayError) -> str:
+    """Returns the line of an error that says most: the last of a traceback, else the first."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return legible(lines[-1 if isinstance(error, RayTaskError) else 0])
+
+
+def _living() -> set[str]:
+    return {one["NodeID"] for one in ray.nodes() if one["Alive"]}
+
+
+def question() -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Returns what a node is to run. What it imports is the node's own.
+
+    Made in a function, Ray sends it as code: by its name, a node of another lttune might have none.
+    """
+
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        import platform
+
+        import ray
+
+        found: dict[str, Any] = {"python": platform.python_version(), "ray": ray.__version__}
+        try:
+            import lttune
+
+            found["version"] = lttune.__version__
+            from lttune.records import provenance
+
+            found["sources"] = provenance.sources()
+            if found["sources"] == asked["sources"]:
+                from lttune.study.workers.look import look
+
+                found |= look(asked["mark"], asked["engine"], asked["device"])
+        except Exception as error:
+            first = next(iter(str(error).splitlines()), "")
+            found["error"] = f"{type(error).__name__}: {first}"
+        return found
+
+    return answer
