@@ -14,7 +14,7 @@
 #                                   what it was last; libpq reads PGPASSWORD and ~/.pgpass
 #   MLFLOW_AUTH_ADMIN_PASSWORD      of the user admin, at the first start: else one is made
 #   MLFLOW_PORT, MLFLOW_HOST        5000 and 127.0.0.1, which is reached through ssh or a TLS proxy
-#   MLFLOW_WORKERS                  processes that answer, about 250 MB each: 2
+#   MLFLOW_WORKERS                  processes that answer, about 200 MB each: 2
 #   PYTHON                          an environment with 'mlflow[auth]' and psycopg2-binary: python3
 #
 # MLFLOW_SERVER_ALLOWED_HOSTS and MLFLOW_SERVER_CORS_ALLOWED_ORIGINS name a proxy, as MLflow has it.
