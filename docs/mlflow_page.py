@@ -81,13 +81,21 @@ def running(command: Sequence[str]) -> Iterator[str]:
 
 
 @contextmanager
-def browser(width: int = 1400, height: int = 900, scale: float = 1) -> Iterator[Page]:
-    """Yields an empty page of a headless Chromium; sizes in CSS pixels, ``scale`` device pixels."""
+def browser(
+    width: int = 1400, height: int = 900, scale: float = 1, login: tuple[str, str] | None = None
+) -> Iterator[Page]:
+    """Yields an empty page of a headless Chromium; sizes in CSS pixels, ``scale`` device pixels.
+
+    A server that asks for a login is given the user and the password of ``login``.
+    """
+    credentials = {"username": login[0], "password": login[1]} if login else None
     path = chromium()
     with sync_playwright() as playwright:
         program = playwright.chromium.launch(executable_path=path)
         context = program.new_context(
-            viewport={"width": width, "height": height}, device_scale_factor=scale
+            viewport={"width": width, "height": height},
+            device_scale_factor=scale,
+            http_credentials=credentials,
         )
         context.set_default_timeout(WAIT_MS)
         expect.set_options(timeout=WAIT_MS)

@@ -17,8 +17,10 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 # lttune sets this before it imports MLflow; some tests import MLflow before lttune does.
 os.environ["MLFLOW_LOGGING_LEVEL"] = "CRITICAL"
-for name in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+for name in ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
     os.environ.pop(name, None)
+for name in ("URI", "USERNAME", "PASSWORD", "TOKEN"):
+    os.environ.pop(f"MLFLOW_TRACKING_{name}", None)
 
 
 # What is imported and collected stays until the end: to look through it for garbage again and again

@@ -63,7 +63,7 @@ def main(flags: Flags) -> int:
         require_trials(folder / "trials.json", trials, base, objective)
         tracker = Tracker(flags.tracking_uri, sheet["name"], study_id)
         if reason := tracker.ask():
-            raise ResourceError(f"MLflow does not answer at {tracker.address}: {reason}")
+            raise ResourceError(f"MLflow cannot be used at {tracker.address}: {reason}")
         with computed_from(folder / "study.json"):
             sheet = _complete(sheet, folder)
             study = TrackedStudy(folder, sheet, trials, lambda t: by_trial[t.number], tracker)

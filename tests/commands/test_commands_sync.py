@@ -210,7 +210,7 @@ def test_a_server_that_is_away_is_one_line(study, sync):
     code, text = sync(study, "--tracking-uri", f"http://hunter2@127.0.0.1:{free_port()}")
     assert time.monotonic() - began < 4
     assert code == 5
-    assert text.startswith("lttune: error: MLflow does not answer at http://***@127.0.0.1:")
+    assert text.startswith("lttune: error: MLflow cannot be used at http://***@127.0.0.1:")
     assert text.count("\n") == 1
     with silent() as port:
         code, text = sync(study, "--tracking-uri", f"http://127.0.0.1:{port}")

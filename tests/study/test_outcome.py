@@ -177,7 +177,7 @@ def test_a_server_that_is_away_is_one_line():
     console = Console(file=file, width=40)
     show_absence("http://***@host", "no [b]answer[/b]", config, console)
     assert file.getvalue() == (
-        "MLflow does not answer at http://***@host (no [b]answer[/b]); the study goes on. "
+        "MLflow cannot be used at http://***@host (no [b]answer[/b]); the study goes on. "
         "`lttune sync results/x --tracking-uri 'http://***@host'` sends what is missing at any "
         "later time.\n"
     )

@@ -97,7 +97,7 @@ def test_the_end_of_a_run_says_what_others_wrote_and_obeys_none_of_it(ledger):
 def test_what_a_server_answers_is_one_line():
     shown, file = console()
     show_absence("http://x", FORGED, StudyConfig(name="x", tracking_uri="http://x"), shown)
-    assert file.getvalue().startswith(f"MLflow does not answer at http://x ({SAID}); the study")
+    assert file.getvalue().startswith(f"MLflow cannot be used at http://x ({SAID}); the study")
     assert file.getvalue().count("\n") == 1
 
 

@@ -36,6 +36,11 @@ SMOKE = "tests/whole/test_studies.py::test_it_ends_complete_with_a_report"
 HELP = "tests/whole/test_docs.py::test_every_study_explains_itself"
 PLAN = "tests/config/test_steps.py::test_a_study_speaks_before_what_it_needs_is_loaded"
 CLUSTER = "needs a cluster; tests/whole/test_cluster.py has one of two nodes on one machine"
+TEAM_FILE = "tests/whole/test_team_mlflow.py"
+TEAM = f"{TEAM_FILE}::test_a_study_logs_in_and_its_files_lie_with_the_server"
+PAGE = "test_the_page_asks_for_a_login_and_shows_what_is_shared"
+BACKUP = f"{TEAM_FILE}::test_a_backup_is_all_that_a_new_server_needs"
+INSTALLS = "installs what tests/whole/test_team_mlflow.py is skipped without"
 RUN_BY = {
     "lttune importance results/my-study": (
         "tests/analysis/report/test_importance_command.py::"
@@ -84,6 +89,15 @@ RUN_BY = {
     "python docs/screenshots.py sqlite:///mlflow.db my-study docs/figures": (
         "tests/study/tracking/test_mlflow_ui.py::test_the_walk_through_has_its_pictures"
     ),
+    "studies/cluster/mlflow.sh user anna ben": TEAM,
+    "studies/cluster/mlflow.sh share --all anna ben": f"{TEAM_FILE}::{PAGE}",
+    "studies/cluster/mlflow.sh share anna-lenet ben": (
+        f"{TEAM_FILE}::test_a_user_sees_what_is_shared_and_nothing_else"
+    ),
+    "python studies/lenet_sensitivity.py --scale smoke --name anna-lenet "
+    "--tracking-uri http://127.0.0.1:5000": TEAM,
+    "pg_dump --format=custom --file=mlflow.dump mlflow": BACKUP,
+    "pg_restore --dbname=mlflow --no-owner mlflow.dump": BACKUP,
 }
 """Command -> the test that runs it, where the flags that make it short are left out of the page."""
 
@@ -110,6 +124,15 @@ NOT_RUN = {
     "ray down studies/cluster/aws.yaml": CLUSTER,
     "ray exec studies/cluster/aws.yaml -p 5000 'mlflow server --host 127.0.0.1 --port 5000 "
     "--backend-store-uri sqlite:////shared/results/mlflow.db'": CLUSTER,
+    "sudo apt install postgresql": INSTALLS,
+    "pip install 'mlflow[auth]>=3.17,<4' psycopg2-binary": INSTALLS,
+    'sudo -u postgres createuser "$USER"': "the test's PostgreSQL has another owner",
+    'sudo -u postgres createdb --owner="$USER" mlflow': "likewise",
+    "nohup studies/cluster/mlflow.sh > mlflow.log 2>&1 &": f"{TEAM_FILE} starts it at another port",
+    "install -D -m 600 anna ~/.mlflow/credentials": "writes into a home",
+    "ssh -f -N -L 5000:127.0.0.1:5000 mlflow.example.org": "needs another machine",
+    "tar -C ~ -czf mlflow-team.tar.gz mlflow-team": "the test copies the folder",
+    "tar -C ~ -xzf mlflow-team.tar.gz": "likewise",
 }
 """Command -> why no test runs it."""
 

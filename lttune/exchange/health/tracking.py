@@ -22,6 +22,7 @@ from lttune.store.disk import existing
 from lttune.store.files import reason_of
 from lttune.store.regular import regular_size
 from lttune.study.tracking.database import COMPANIONS, DAMAGED, sqlite_code
+from lttune.study.tracking.login import GIVEN_BY, refused_login
 from lttune.study.tracking.server import PROBE_S, unanswered
 from lttune.study.tracking.uri import resolve, sqlite_path, sqlite_uri
 
@@ -65,6 +66,9 @@ def tracking_finding(given: str | None, sheet: Mapping[str, Any] | None = None) 
             mend=f"start it, or {OTHER_PLACE}; `lttune sync` later sends what it lacks",
             exit_code=ResourceError.exit_code,
         )
+    if reason := masked(refused_login(uri), uri):
+        code, mend = ResourceError.exit_code, f"write the login into {GIVEN_BY}"
+        return Inspection(what=what, trouble=reason, mend=mend, exit_code=code)
     return Inspection(what=what)
 
 

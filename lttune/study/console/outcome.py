@@ -127,8 +127,8 @@ def _mlflow() -> str:
 
 
 def show_absence(address: str, reason: str, config: StudyConfig, console: Console) -> None:
-    """Prints, in one line, that MLflow's server does not answer at the start of a run."""
-    text = f"MLflow does not answer at {address} ({reason}); the study goes on. {_mended(config)}"
+    """Prints, in one line, that MLflow cannot be used at the start of a run."""
+    text = f"MLflow cannot be used at {address} ({reason}); the study goes on. {_mended(config)}"
     say_on(console, text, "yellow")
 
 

@@ -24,10 +24,10 @@ from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.types import Schema, TensorSpec
 
 from lttune.study.tracking.examples import TrainingExamples
-from lttune.study.tracking.store import is_broken, is_refusal, open_store
+from lttune.study.tracking.store import forbidden, is_broken, is_refusal, open_store
 from lttune.study.tracking.views import TAG, View
 
-__all__ = ["Mirror", "is_broken", "is_refusal"]
+__all__ = ["Mirror", "forbidden", "is_broken", "is_refusal"]
 
 _PARENT = "mlflow.parentRunId"
 _STUDY_ID = "lttune.study_id"

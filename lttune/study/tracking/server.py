@@ -59,11 +59,15 @@ def require_answer(uri: str, timeout_s: float = PROBE_S) -> None:
         raise ConnectionError(f"the server is away: {reason}") from error
 
 
-def _ask_page(uri: str, timeout_s: float) -> None:
+def without_login(uri: str) -> str:
+    """Returns the address of a server, without user and password."""
     parts = urllib.parse.urlsplit(uri)
-    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+
+
+def _ask_page(uri: str, timeout_s: float) -> None:
     try:
-        urllib.request.urlopen(f"{address}/health", timeout=timeout_s).close()
+        urllib.request.urlopen(f"{without_login(uri)}/health", timeout=timeout_s).close()
     except urllib.error.HTTPError:
         return
     except urllib.error.URLError as error:

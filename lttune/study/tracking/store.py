@@ -15,7 +15,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 
 from lttune.study.tracking.database import DAMAGED, alone_while_made, prepare_sqlite, sqlite_code
+from lttune.study.tracking.login import GIVEN_BY
 from lttune.study.tracking.uri import sqlite_path
+
+_FORBIDDEN = {
+    401: f"the server refuses the login, or was sent none (401): {GIVEN_BY}",
+    403: "the server forbids it (403): a study of another user may have this name",
+}
 
 
 class BrokenDatabaseError(Exception):
@@ -30,12 +36,25 @@ def is_broken(error: Exception) -> bool:
 
 def is_refusal(error: Exception) -> bool:
     """Returns whether a failed call would only fail again: MLflow said no, or a file is missing."""
-    if isinstance(error, MlflowException):
-        status = error.get_http_status_code()
+    status = _status(error)
+    if status is not None:
         return 400 <= status < 500 and status not in (401, 403, 408, 429)
     # What cannot be read comes from something between here and MLflow, which may go away.
     is_passing = isinstance(error, OSError | ParseError)
     return isinstance(error, FileNotFoundError) or not is_passing
+
+
+def forbidden(error: Exception) -> str:
+    """Returns, for people, that the server let this user not do it; empty if it is about more."""
+    return _FORBIDDEN.get(_status(error) or 0, "")
+
+
+def _status(error: Exception) -> int | None:
+    """Returns the status that the server gave a call; None if there was no such answer."""
+    if isinstance(error, MlflowException):
+        return error.get_http_status_code()
+    # A file that is sent to the server fails with an error of the library that sends it.
+    return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def open_store(uri: str) -> tuple[MlflowClient, Path | None]:

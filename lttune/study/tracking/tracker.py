@@ -21,6 +21,7 @@ from lttune.config.passwords import masked, masked_uri
 from lttune.study.tracking import values
 from lttune.study.tracking.database import settle_sqlite
 from lttune.study.tracking.examples import TrainingExamples
+from lttune.study.tracking.login import unwelcome
 from lttune.study.tracking.server import require_answer, unanswered
 from lttune.study.tracking.uri import resolve, sqlite_path
 from lttune.study.tracking.views import View
@@ -88,8 +89,8 @@ class Tracker:
         return f"{address} (experiment {self._experiment})"
 
     def ask(self) -> str:
-        """Returns why the server does not answer, within three seconds; empty if it does."""
-        return masked(unanswered(self._uri), self._uri)
+        """Returns, within three seconds, why the server cannot be used; empty if it can."""
+        return masked(unwelcome(self._uri), self._uri)
 
     def start(
         self,
@@ -111,7 +112,7 @@ class Tracker:
         """
         note = values.text(description, values.MAX_NOTE)
         texts = self._params(params), self._tags(tags)
-        self._waiting.note("study", _now(), note, *texts, views, is_running)
+        self._waiting.note("study", values.now(), note, *texts, views, is_running)
         if dataset is not None:
             self._waiting.note("dataset", dataset)
         for path in files:
@@ -127,15 +128,15 @@ class Tracker:
     ) -> None:
         """Opens a trial's run; one that is there becomes RUNNING only if the trial is."""
         texts = self._params(params), self._tags(tags)
-        self._waiting.note("trial", _now(), number, name, *texts, is_running)
+        self._waiting.note("trial", values.now(), number, name, *texts, is_running)
 
     def level(self, number: int, level: int, metrics: Mapping[str, float]) -> None:
         """Sends a level's metrics, among them ``density``, by which a sent level is recognised."""
-        self._waiting.note("level", _now(), number, level, self._metrics(metrics))
+        self._waiting.note("level", values.now(), number, level, self._metrics(metrics))
 
     def end_trial(self, number: int, status: RunStatus, summary: Mapping[str, float]) -> None:
         """Closes a trial's run; the summary's names are not those of its levels' metrics."""
-        self._waiting.note("end", _now(), number, status, self._metrics(summary))
+        self._waiting.note("end", values.now(), number, status, self._metrics(summary))
 
     def fill(self, steps: Iterator[None], trials: int) -> None:
         """Has earlier trials sent before what is noted after this call.
@@ -158,7 +159,7 @@ class Tracker:
         """
         for path in files:
             self._waiting.note("artifact", path)
-        self._waiting.note("end", _now(), None, status, self._metrics(metrics or {}))
+        self._waiting.note("end", values.now(), None, status, self._metrics(metrics or {}))
 
     def close(self, timeout_s: float = 30, is_urgent: Callable[[], bool] | None = None) -> str:
         """Waits until all is sent and returns what is missing.
@@ -278,7 +279,8 @@ class Tracker:
         return is_refusal
 
     def _reason(self, error: Exception) -> str:
-        reason = str(error).strip() or type(error).__name__
+        known = self._module.forbidden(error) if self._module else ""
+        reason = known or str(error).strip() or type(error).__name__
         return masked(reason.splitlines()[0], self._uri)[:300]
 
     def _params(self, params: Mapping[str, Any]) -> dict[str, str]:
@@ -294,7 +296,3 @@ class Tracker:
         """Remembers the names that MLflow does not take."""
         self._refused_keys.update(name for name in named if not values.is_key(name))
         return named
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

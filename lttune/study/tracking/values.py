@@ -1,4 +1,4 @@
-"""Names and values as MLflow takes them, without secrets."""
+"""Names, values and times as MLflow takes them, without secrets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import numbers
 import posixpath
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,3 +42,8 @@ def finite(metrics: Mapping[str, float]) -> dict[str, float]:
         for name, value in metrics.items()
         if isinstance(value, numbers.Real) and math.isfinite(value) and is_key(name)
     }
+
+
+def now() -> int:
+    """Returns the time in ms since 1970."""
+    return time.time_ns() // 1_000_000

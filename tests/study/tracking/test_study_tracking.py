@@ -92,7 +92,7 @@ def test_a_server_that_is_away_costs_seconds_and_two_lines(kind, tmp_path):
     assert with_s < without_s + (4.6 if kind == "silent" else 1.6)
     assert (place.exit_code, place.states()) == (0, ["complete"])
     first = place.printed.splitlines()[0]
-    assert first.startswith(f"MLflow does not answer at http://***@127.0.0.1:{port} (the server ")
+    assert first.startswith(f"MLflow cannot be used at http://***@127.0.0.1:{port} (the server ")
     assert f"`lttune sync {place.folder} --tracking-uri 'http://***@127.0.0.1:{port}'`" in first
     assert len(lines(place, "not in MLflow: ")) == 1
     assert "s3cr3t" not in place.printed

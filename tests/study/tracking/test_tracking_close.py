@@ -34,7 +34,10 @@ class TestClose:
                 store.sent.append(number)
 
         module = SimpleNamespace(
-            Mirror=Mirror, is_refusal=lambda _: False, is_broken=lambda _: False
+            Mirror=Mirror,
+            forbidden=lambda _: "",
+            is_refusal=lambda _: False,
+            is_broken=lambda _: False,
         )
         monkeypatch.setitem(sys.modules, "lttune.study.tracking.mirror", module)
         monkeypatch.setattr("lttune.study.tracking.tracker._FIRST_WAIT_S", 0.01)
