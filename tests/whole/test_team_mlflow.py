@@ -261,15 +261,18 @@ def test_levels_of_64_trials_at_a_time_are_there_once(
     not any(shutil.which(name) for name in mlflow_page.PROGRAMS),
     reason="there is no Chromium: on Debian, apt install chromium",
 )
-def test_the_page_asks_for_a_login_and_shows_what_is_shared(team, study):
+def test_the_page_asks_for_a_login_and_shows_what_is_shared(team, study, as_user):
+    assert team.script("user", "dora").returncode == 0
+    as_user("dora")
+    MlflowClient(team.address).create_experiment("of-dora")
     with mlflow_page.browser() as page:
         assert page.request.get(team.address).status == 401
-    with mlflow_page.browser(login=team.login(BEN)) as page:
+    with mlflow_page.browser(login=team.login("dora")) as page:
         page.goto(f"{team.address}/#/experiments")
         page.get_by_text("Model training", exact=True).click()
-        page.get_by_role("link", name="ben", exact=True).wait_for()
+        page.get_by_role("link", name="of-dora", exact=True).wait_for()
         expect(page.get_by_role("link", name="digits", exact=True)).to_have_count(0)
-    assert team.script("share", "--all", BEN).returncode == 0
-    with mlflow_page.browser(login=team.login(BEN)) as page:
+    assert team.script("share", "--all", "dora").returncode == 0
+    with mlflow_page.browser(login=team.login("dora")) as page:
         frame = mlflow_page.open_report(page, team.address, "digits")
         expect(frame.locator("h1")).to_have_text("digits")
