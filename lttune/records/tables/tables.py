@@ -141,6 +141,11 @@ class Tables:
             else:
                 journal.append([])
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no trial has rows."""
+        return not (self._packed or self._rows)
+
     def pack(self, trial: Trial) -> None:
         """Keeps the rows of a trial, which is to have no more, in little room."""
         records, layers = self._taken(trial.number)
