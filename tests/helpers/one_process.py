@@ -24,6 +24,7 @@ from lttune.study import conductor
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.workers import tune
+from lttune.study.workers.nodes import Agreement
 from lttune.study.workers.trainable import LotteryTrainable
 
 
@@ -32,9 +33,16 @@ def one_process() -> Iterator[None]:
     """Runs studies without Ray, by the code that a worker runs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conductor, "start_ray", lambda config: {"CPU": 1.0})
+        patch.setattr(conductor, "agreed", _agreed)
         patch.setattr(conductor, "run_trials", _run_trials)
         patch.setattr(conductor, "children_guarded", contextlib.nullcontext)
         yield
+
+
+def _agreed(
+    config: StudyConfig, engine: str, resources: Mapping[str, float], is_begun: bool
+) -> Agreement:
+    return Agreement(engine=engine, cores=resources["CPU"])
 
 
 def _run_trials(
