@@ -219,11 +219,13 @@ def _type(name: str, values: Sequence[Any]) -> pa.DataType:
 
 
 def read(path: Path, study_id: str | None = ANY_STUDY) -> list[dict[str, Any]]:
-    """Returns the rows of a table's file; raises what ``read_digested`` does."""
-    return read_digested(path, study_id)[0]
+    """Returns the rows of a table's file; raises what ``read_with_digest`` does."""
+    return read_with_digest(path, study_id)[0]
 
 
-def read_digested(path: Path, study_id: str | None = ANY_STUDY) -> tuple[list[dict[str, Any]], str]:
+def read_with_digest(
+    path: Path, study_id: str | None = ANY_STUDY
+) -> tuple[list[dict[str, Any]], str]:
     """Returns the rows of a table's file, none without one, and the digest that it carries, if any.
 
     Args:

@@ -22,7 +22,7 @@ from digits_place import empty_database
 
 from lttune.__main__ import main
 from lttune.records.ledger import listing
-from lttune.store import cells, files, sealed, store
+from lttune.store import cells, files, plain_json, sealed, store
 from lttune.store.sealed import write_object
 from lttune.store.temporary import temporary_beside
 
@@ -160,11 +160,13 @@ def nothing(*values: object, **named: object) -> None:
 
 
 def no_rename(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(files, "write_atomically", in_place)
+    for module in (files, plain_json):
+        patch.setattr(module, "write_atomically", in_place)
 
 
 def no_flush(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(files, "write_atomically", unflushed)
+    for module in (files, plain_json):
+        patch.setattr(module, "write_atomically", unflushed)
 
 
 def no_checksum_of_files(patch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def rows_in(path: Path, study_id: str | None = schema.ANY_STUDY) -> list[Row]:
         StorageError: if one cannot be read, or the table is of another study.
         RefusedError: if a newer lttune wrote one.
     """
-    read = functools.partial(schema.read_digested, path, study_id)
+    read = functools.partial(schema.read_with_digest, path, study_id)
     rows, since = read_journaled(path, read, has_infinities=True)
     if not since:
         return rows
