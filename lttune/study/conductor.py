@@ -240,7 +240,8 @@ class Conductor:
         if self._limit and not self._limit.has_any(self._ledger, config, self._study):
             return
         _LOG.info("starting Ray")
-        found = agreed(config, engine, start_ray(config), is_begun=not self._tables.is_empty)
+        is_begun = not tables.is_empty or any(trial.rebuilt for trial in known)
+        found = agreed(config, engine, start_ray(config), is_begun=is_begun)
         if found.engine != engine:
             engine, self._needed = found.engine, self._needed.trained_by(found.engine, found.reason)
             self._sheet = with_numerics(self._sheet, self._needed.numerics)

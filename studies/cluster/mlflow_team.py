@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import configparser
 import contextlib
+import http.client
 import importlib.util
 import json
 import os
@@ -92,7 +93,7 @@ def add_one(folder: Path, name: str) -> None:
     try:
         named = dict(zip(("username", "password"), login(file), strict=True))
         call(folder, "POST", "2.0/mlflow/users/create", named)
-    except RefusedError as refused:
+    except DeclinedError as refused:
         if refused.code != "RESOURCE_ALREADY_EXISTS":
             raise
         if is_new:
@@ -122,7 +123,7 @@ def unless_absent(text: str) -> Iterator[None]:
     """Says the text where the server does not know what it is asked for."""
     try:
         yield
-    except RefusedError as refused:
+    except DeclinedError as refused:
         if refused.code != "RESOURCE_DOES_NOT_EXIST":
             raise
         raise TroubleError(text) from None
@@ -140,6 +141,7 @@ def make_private(folder: Path) -> None:
     try:
         for place in (folder, folder / "users", folder / "artifacts"):
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            place.chmod(0o700)  # One that was there may let others in.
             probe = place / f".{os.getpid()}.tmp"
             probe.touch()
             probe.unlink()
@@ -208,7 +210,7 @@ def admin_password(file: Path, given: str | None) -> str:
     return password
 
 
-class RefusedError(TroubleError):
+class DeclinedError(TroubleError):
     """The server said no, with a code of MLflow's."""
 
     def __init__(self, code: str, text: str) -> None:
@@ -234,12 +236,13 @@ def call(folder: Path, method: str, path: str, body: Mapping[str, str] | None = 
             raise TroubleError(text, 5) from None
         text = error.read().decode(errors="replace")
         try:
-            said = json.loads(text)
+            found = json.loads(text)
         except ValueError:
-            said = {"message": text}
-        text = f"MLflow: {said.get('message', '')[:300]}"
-        raise RefusedError(said.get("error_code", ""), text) from None
-    except (OSError, ValueError) as error:
+            found = None
+        said = found if isinstance(found, dict) else {}
+        text = f"MLflow: {str(said.get('message') or text)[:300]}"
+        raise DeclinedError(str(said.get("error_code", "")), text) from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise TroubleError(f"MLflow does not answer at {address}: {reason}", 5) from None
 
@@ -259,7 +262,7 @@ def main(words: list[str]) -> int:
     except TroubleError as trouble:
         print(f"mlflow.sh: error: {trouble}", file=sys.stderr)
         return trouble.exit_code
-    except (OSError, configparser.Error, KeyError) as error:
+    except (OSError, configparser.Error, KeyError, ValueError) as error:
         print(f"mlflow.sh: error: a file of {folder} cannot be used: {error}", file=sys.stderr)
         return 5
     return 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -173,3 +175,29 @@ def test_no_number_that_json_lacks_is_noted(tmp_path):
     book.trials[0].objective = float("nan")
     with pytest.raises(ValueError, match="not JSON compliant"):
         book.note(book.trials[0])
+
+
+def test_who_asks_from_another_thread_counts_no_trial_twice():
+    """As the display does, while a search adds thousands."""
+    ended, asked = threading.Event(), []
+    before = sys.getswitchinterval()
+    book = Ledger(path=Path("nowhere"), planned={"search": 1})
+
+    def ask():
+        while not ended.is_set():
+            asked.append(book.count("waiting", "running") + len(book.running))
+
+    asking = threading.Thread(target=ask)
+    sys.setswitchinterval(1e-6)
+    try:
+        asking.start()
+        for number in range(2_000):
+            book.add("search", "", {}, [0], []).state = ("running", "complete")[number % 2]
+    finally:
+        ended.set()
+        asking.join()
+        sys.setswitchinterval(before)
+    assert asked
+    assert len(book.of("search")) == 2_000
+    assert (book.count("running"), book.count("complete"), book.count("waiting")) == (1000, 1000, 0)
+    assert book.running == book.trials[::2]

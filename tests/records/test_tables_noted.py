@@ -265,3 +265,5 @@ def test_rows_of_trials_that_run_are_noted_and_no_reason_to_rebuild(study, tmp_p
     again.read(running)
     assert again.reached == {0: max(row["level"] for row in first[1][RECORDS])}
     assert len(again.table(RECORDS)) == 0
+    assert not again.is_empty  # Of its networks something is known.
+    assert Tables(tmp_path / "nothing", "digits").is_empty

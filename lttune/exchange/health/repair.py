@@ -17,6 +17,7 @@ from lttune.records.folder import computed_from, read_sheet, read_trials
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.tables import TABLES, Tables, sound_rows
+from lttune.store.formats.journal import journal_of
 from lttune.store.locks import only_driver
 from lttune.store.store import Store
 from lttune.study.phases.planned import phase_config, require_trials
@@ -77,8 +78,12 @@ def repair(folder: Path) -> tuple[int, list[str]]:
         if made:
             tables.write(aside=others)
         else:
-            # Of what nothing takes the place of, what can be read is all there is.
-            tables.write([name for name in others if len(tables.table(name))], aside=others)
+            # Of what nothing takes the place of, what can be read is all there is; of a damaged
+            # journal, its file, which has all that ended.
+            names = [name for name in others if len(tables.table(name))]
+            journaled = {name for name in tables.damaged if journal_of(folder / name).exists()}
+            names += [] if lacking else sorted(journaled.difference(names))
+            tables.write(names, aside=others)
     return made, left
 
 

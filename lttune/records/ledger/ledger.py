@@ -7,6 +7,7 @@ that running a study again goes on where it stopped: a trial that was running co
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,10 @@ class Ledger:
     study_id: str | None = None
     """What ``study.json`` beside it is known by; None in studies of older versions."""
     _standing: Standing = field(default_factory=Standing, init=False, repr=False, compare=False)
+    _adding: threading.Lock = field(
+        default_factory=threading.Lock, init=False, repr=False, compare=False
+    )
+    """The display asks from a thread of its own."""
     _journal: Journal | None = field(default=None, init=False, repr=False, compare=False)
     _whole: int = field(default=0, init=False, repr=False, compare=False)
     """Bytes of the file that the journal goes on from."""
@@ -82,6 +87,7 @@ class Ledger:
         number = len(self.trials)
         trial = Trial(number, phase, label, dict(hparams), replicates, controls, role, inert)
         self.trials.append(trial)
+        self._follow()  # Before it can turn.
         return trial
 
     def of(self, phase: str) -> list[Trial]:
@@ -171,10 +177,14 @@ class Ledger:
 
     @property
     def _now(self) -> Standing:
-        standing = self._standing
-        while standing.known < len(self.trials):
-            standing.add(self.trials[standing.known])
-        return standing
+        if self._standing.known < len(self.trials):
+            self._follow()
+        return self._standing
+
+    def _follow(self) -> None:
+        with self._adding:
+            while self._standing.known < len(self.trials):
+                self._standing.add(self.trials[self._standing.known])
 
     def _write(self) -> str:
         """Writes the file, and returns its digest."""

@@ -28,9 +28,9 @@ class Standing:
         self._place[trial.number] = len(mine)
         self._first.setdefault(trial.phase, 0)
         mine.append(trial)
-        self.known += 1
         self._enter(trial)
         trial.on_turn(self._turned)
+        self.known += 1
 
     def of(self, phase: str) -> list[Trial]:
         """Returns the trials of a phase; not to be changed."""
@@ -38,12 +38,12 @@ class Standing:
 
     def count(self, states: Collection[TrialState], phase: str | None = None) -> int:
         """Returns how many trials, of all phases or of one, are in one of the states."""
-        phases = self._of if phase is None else (phase,)
+        phases = [*self._of] if phase is None else [phase]
         return sum(self._counts[name, state] for name in phases for state in states)
 
     def running(self) -> list[Trial]:
         """Returns the trials that run, in the order of their numbers."""
-        return [self._running[number] for number in sorted(self._running)]
+        return sorted([*self._running.values()], key=lambda trial: trial.number)
 
     def waiting(self, phases: Collection[str]) -> Iterator[Trial]:
         """Yields the waiting trials of some phases, in the order of their numbers."""

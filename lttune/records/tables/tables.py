@@ -105,11 +105,11 @@ class Tables:
             "layers.parquet": [{**whose, **row} for row in layers],
         }
         earlier = self._taken(trial.number) if trial.number in self._packed else ([], [])
-        self._packed.pop(trial.number, None)
         for row in (*earlier[0], *found["records.parquet"]):
             self._keep_row(row)
         for row in (*earlier[1], *found["layers.parquet"]):
             self._keep_layer(row)
+        self._packed.pop(trial.number, None)
         return found
 
     def note(self, trial: Trial, rows: list[Row], layers: list[Row]) -> None:
@@ -142,9 +142,14 @@ class Tables:
                 journal.append([])
 
     @property
+    def damaged(self) -> list[str]:
+        """Those of ``TABLES`` that are damaged, or whose journals are."""
+        return sorted(self._damaged)
+
+    @property
     def is_empty(self) -> bool:
-        """Whether no trial has rows."""
-        return not (self._packed or self._rows)
+        """Whether nothing is known of any network."""
+        return not (self._packed or self._rows or self.reached)
 
     def pack(self, trial: Trial) -> None:
         """Keeps the rows of a trial, which is to have no more, in little room."""
@@ -236,9 +241,9 @@ class Tables:
 
     def _taken(self, number: int) -> tuple[list[Row], list[Row]]:
         """Returns the records and the rows of layers of a trial."""
-        packed = self._packed.get(number)  # MLflow's thread asks too.
-        if packed is None:
-            records, layers = (of.get(number, {}) for of in (self._rows, self._layers))
+        # In this order: MLflow's thread asks while they are packed.
+        records, layers = (of.get(number, {}) for of in (self._rows, self._layers))
+        if (packed := self._packed.get(number)) is None:
             return [*records.values()], [*layers.values()]
         lines = json.loads(zlib.decompress(packed))
         of_networks, of_layers = ([*journaled_rows([one])] for one in lines)

@@ -9,6 +9,7 @@ import importlib
 import sqlite3
 from pathlib import Path
 
+import requests
 from google.protobuf.json_format import ParseError
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -53,8 +54,10 @@ def _status(error: Exception) -> int | None:
     """Returns the status that the server gave a call; None if there was no such answer."""
     if isinstance(error, MlflowException):
         return error.get_http_status_code()
-    # A file that is sent to the server fails with an error of the library that sends it.
-    return getattr(getattr(error, "response", None), "status_code", None)
+    # A file that is sent to the server; those that are sent to a bucket fail by other libraries.
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return error.response.status_code
+    return None
 
 
 def open_store(uri: str) -> tuple[MlflowClient, Path | None]:

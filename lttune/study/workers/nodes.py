@@ -100,7 +100,7 @@ def _answers(config: StudyConfig, engine: str, nodes: list[Node], sources: str) 
     try:
         return ask_all(nodes, asked)
     finally:
-        mark.unlink()
+        mark.unlink(missing_ok=True)
 
 
 def trouble(name: str, answer: Answer, sources: str) -> LttuneError | None:

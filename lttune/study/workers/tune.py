@@ -216,7 +216,7 @@ def run_trials(
         LotteryTrainable,
         datasets=datasets,
         codes=codes,
-        falls_back=config.engine == "auto",
+        falls_back=config.engine == "auto" and not config.has_own_ray,
         store=str(config.store.absolute()),
         seed=config.seed,
         device=config.device,

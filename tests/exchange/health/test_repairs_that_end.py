@@ -9,12 +9,14 @@ import signal
 from pathlib import Path
 
 import pytest
+from changed_bytes import flip
 from drivers import script
 
 from lttune.__main__ import main
 from lttune.exchange.health import repair as repairing
 from lttune.records import schema
-from lttune.records.tables import TABLES
+from lttune.records.tables import TABLES, journaled
+from lttune.store.formats.journal import Journal, journal_of
 from lttune.store.sealed import read_object, write_object
 
 OF_LOCK = ("lock", "driver.json")
@@ -108,7 +110,7 @@ def test_a_disk_that_is_full_keeps_the_files_as_they_were(study, monkeypatch, ca
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(schema, "write", full)
+    monkeypatch.setattr(schema, "write_table", full)
     assert main(["doctor", "--repair", str(study)]) == 74
     assert "No space left" in capsys.readouterr().err
     assert files(study) == before
@@ -149,3 +151,22 @@ def test_without_the_store_no_table_is_emptied(name, study):
     before = files(study)
     assert main(["doctor", "--repair", str(study)]) == 74
     assert files(study) == before
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_damaged_journal_beside_a_file_that_has_all_is_put_aside(name, study, capsys):
+    """As of a driver that was killed before another trial ended."""
+    rows = schema.read(study / name)
+    digest = schema.write(study / name, rows, TABLES[name], "mine")
+    Journal(study / name, digest).append([journaled(rows[:1])])
+    journal = journal_of(study / name)
+    flip(journal)
+    damaged = journal.read_bytes()
+    assert main(["doctor", str(study)]) == 74
+    capsys.readouterr()
+    main(["doctor", "--repair", str(study)])
+    assert not journal.exists()
+    assert journal.with_name(f"{journal.name}.damaged").read_bytes() == damaged
+    assert schema.read(study / name) == rows
+    assert "is damaged" not in capsys.readouterr().out
+    assert main(["doctor", str(study)]) == 0
