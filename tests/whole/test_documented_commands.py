@@ -129,7 +129,7 @@ NOT_RUN = {
     'sudo -u postgres createuser "$USER"': "the test's PostgreSQL has another owner",
     'sudo -u postgres createdb --owner="$USER" mlflow': "likewise",
     "nohup studies/cluster/mlflow.sh > mlflow.log 2>&1 &": f"{TEAM_FILE} starts it at another port",
-    "until curl -sf http://127.0.0.1:5000/health > /dev/null; do sleep 1; done": "as the test waits",
+    "until curl -sf http://127.0.0.1:5000/health > /dev/null; do sleep 1; done": "a test waits so",
     "install -D -m 600 anna ~/.mlflow/credentials": "writes into a home",
     "ssh -f -N -L 5000:127.0.0.1:5000 mlflow.example.org": "needs another machine",
     "tar -C ~ -czf mlflow-team.tar.gz mlflow-team": "the test copies the folder",
