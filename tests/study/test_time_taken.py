@@ -84,7 +84,7 @@ class Silent:
 def test_what_is_rebuilt_keeps_the_seconds_that_it_took(tmp_path, is_rebuilt, monkeypatch):
     now = hand_clock(monkeypatch, tune)
     book = searching.ledger(tmp_path, anchors=1, search=0)
-    book.trials[0] = dataclasses.replace(book.trials[0], seconds=60.0, rebuilt=is_rebuilt)
+    book.trials[0].seconds, book.trials[0].rebuilt = 60.0, is_rebuilt
     search = searching.searcher(book)
     bridge = tune._Bridge(book, search, Silent(), tmp_path / "notes")
     search.suggest("a")

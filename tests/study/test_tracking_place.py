@@ -86,7 +86,8 @@ def test_a_link_is_where_it_leads(cwd):
 
 def documented() -> list[str]:
     """Returns the lines of our pages and files that run a study on a cluster."""
-    places = [ROOT / "README.md", *sorted((ROOT / "studies" / "cluster").iterdir())]
+    found = sorted((ROOT / "studies" / "cluster").iterdir())
+    places = [ROOT / "README.md", *filter(Path.is_file, found)]
     joined = [path.read_text().replace("\n    --out", " --out") for path in places]
     found = [line for text in joined for line in text.splitlines() if "--address auto" in line]
     return [line for line in found if "python studies/" in line]
