@@ -48,7 +48,8 @@ def main(flags: Flags) -> int:
     sheet = read_sheet(folder, MIRRORED)
     _require_uri(flags, sheet)
     study_id = sheet.get("study_id")
-    with no_driver(folder):
+    # The tables first: what cannot be read of them is told before anything is sent.
+    with no_driver(folder), whole_tables(folder, study_id) as tables:
         trials = read_trials(folder, study_id)
         records = folder / "records.parquet"
         rows = sound_rows(records, study_id)
@@ -71,9 +72,8 @@ def main(flags: Flags) -> int:
         ledger = Ledger(path=folder / "trials.json", planned=planned, trials=trials)
         has_failed = any(trial.state == "failed" for trial in trials)
         status = "FINISHED" if ledger.complete else "FAILED" if has_failed else "KILLED"
-        with whole_tables(folder, study_id) as tables:
-            study.finish(status, tables)
-            missing = tracker.close(_SYNC_S)
+        study.finish(status, tables)
+        missing = tracker.close(_SYNC_S)
     if missing:
         raise ResourceError(missing.removesuffix("."))
     say(f"{tracker.address}: all {len(trials)} trials of the study {sheet['name']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -18,6 +19,16 @@ def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+
+
+def one_bit_changed(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yields each place of some bytes with what they are when one bit there is another.
+
+    Of each byte three bits are tried, one at a time.
+    """
+    for place, byte in enumerate(data):
+        for bit in (0, 3, 6):
+            yield place, data[:place] + bytes([byte ^ 1 << bit]) + data[place + 1 :]
 
 
 def changes(order: str, fewest: int = 1, most: int = 4) -> st.SearchStrategy[Changes]:

@@ -1,7 +1,7 @@
 """Whether MLflow's server lets this user in: asked before a study, which would hear it at its end.
 
-The login is the one that MLflow itself would send: of the URI, else of .netrc, the environment or
-``~/.mlflow/credentials``.
+The login is the one that MLflow itself would send: of .netrc, which requests (2.32) puts before all
+others, else of the URI, the environment or ``~/.mlflow/credentials``.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ def refused_login(uri: str, timeout_s: float = PROBE_S) -> str:
 def _login(uri: str) -> tuple[str, str]:
     """Returns what is sent as ``Authorization`` and where it is from; empty if there is none."""
     parts = urllib.parse.urlsplit(uri)
+    if found := _of_netrc(parts.hostname or ""):
+        return _basic(*found), ".netrc"
     if parts.username or parts.password:
         given = (parts.username, parts.password)
         name, password = (urllib.parse.unquote(one or "") for one in given)
         return _basic(name, password), "the tracking URI"
-    if found := _of_netrc(parts.hostname or ""):
-        return _basic(*found), ".netrc"
     kept = configparser.ConfigParser()
     file = Path("~/.mlflow/credentials").expanduser()
     kept.read(file)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+import requests
 from answering import answering, free_port
 
 from lttune.exchange.health.tracking import tracking_finding
@@ -84,7 +85,7 @@ def test_a_file_of_mlflow_lets_in_unless_the_environment_says_otherwise(asked, h
     assert refused_login(uri) == f"it refuses the login of {home}/.mlflow/credentials (401)"
 
 
-def test_the_uri_and_netrc_go_before_the_file_as_they_do_in_mlflow(asked, home):
+def test_netrc_goes_before_the_uri_and_both_before_the_file_as_in_requests(asked, home):
     uri, _ = asked
     credentials(home, "anna", "hunter2")
     assert "credentials (401)" in refused_login(uri)
@@ -92,6 +93,10 @@ def test_the_uri_and_netrc_go_before_the_file_as_they_do_in_mlflow(asked, home):
     (home / ".netrc").chmod(0o600)
     assert refused_login(uri) == ""
     at = uri.replace("http://", "http://anna:hunter2@")
+    sent = requests.Session().prepare_request(requests.Request("GET", at)).headers["Authorization"]
+    assert base64.b64decode(sent.removeprefix("Basic ")) == b"anna:a:b"
+    assert refused_login(at) == ""
+    (home / ".netrc").unlink()
     assert refused_login(at) == "it refuses the login of the tracking URI (401)"
     assert refused_login(uri.replace("http://", "http://anna:a%3Ab@")) == ""
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-import stored_study
 from answering import free_port, silent
 from control_sequences import SEQUENCE, WRITTEN_OUT, control_characters
-from digits_place import empty_database
 from filelock import FileLock
+from synced import counted, state
 from tracked import TrackedRuns
 
-from lttune.__main__ import main
 from lttune.records import schema
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.sealed import read_object, write_object
@@ -27,64 +23,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 NAMES = ("000 anchor base configuration", "001 anchor lr=0.003")
 LEVELS = [0, 1, 2]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The results of a study of two trials, and an MLflow database without a run."""
-    root = tmp_path_factory.mktemp("sync")
-    folder = stored_study.make(
-        root / "results", trials=({}, {"train.lr": 0.003}), controls=("reinit",)
-    )
-    (folder / "report.html").write_text("<p>")
-    (folder / "figures").mkdir()
-    (folder / "figures" / "curve.svg").write_text("<svg/>")
-    return folder
-
-
-@pytest.fixture
-def study(made, tmp_path):
-    """A copy of it."""
-    folder = tmp_path / "results" / made.name
-    for path in made.rglob("*"):
-        if path.is_file():
-            copy = folder / path.relative_to(made)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(path.read_bytes())
-    return folder
-
-
-@pytest.fixture
-def uri(tmp_path):
-    (tmp_path / "mlflow.db").write_bytes(empty_database())
-    return f"sqlite:///{tmp_path}/mlflow.db"
-
-
-@pytest.fixture
-def sync(capsys):
-    def run(*words: object) -> tuple[int, str]:
-        code = main(["sync", *map(str, words)])
-        printed = capsys.readouterr()
-        return code, printed.out + printed.err
-
-    return run
-
-
-def counted(uri: str) -> dict[str, int]:
-    """Returns how many rows the tables of runs, points and values have."""
-    tables = ("experiments", "runs", "metrics", "params", "tags", "inputs")
-    with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as database:
-        return {
-            name: database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables
-        }
-
-
-def state(folder: Path) -> dict[str, tuple[int, bytes]]:
-    return {
-        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 def statuses(store: TrackedRuns) -> dict[str, str]:
