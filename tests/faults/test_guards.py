@@ -45,7 +45,9 @@ LOST = (
     "records/test_records_sealed.py::"
     "test_trials_that_lost_their_seal_are_not_those_of_an_older_version"
 )
-SENT = "commands/sync/test_commands_sync.py::test_what_a_driver_sent_before_it_was_killed_is_completed"
+SENT = (
+    "commands/sync/test_commands_sync.py::test_what_a_driver_sent_before_it_was_killed_is_completed"
+)
 
 
 def victim(folder: Path) -> Path:
