@@ -5,8 +5,12 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-WORKER = b"ray::LotteryTrainable"
-"""How Ray names the processes that train."""
+NAMES = b"ray::LotteryTrainable", b"ray::ResourceTrainable"
+"""How Ray 2.60 names the processes that train: between calls, and in one.
+
+Tune wraps a class whose resources are set in a ``ResourceTrainable``, which takes over the name of
+the class but not the qualified one, which Ray shows during a call.
+"""
 
 
 def watch(
@@ -40,7 +44,7 @@ def workers(ancestor: int) -> list[Path]:
         except OSError:
             continue  # It has ended meanwhile.
         parents[int(folder.name)] = int(fields[1])
-        if command.startswith(WORKER):
+        if command.startswith(NAMES):
             named.append(int(folder.name))
     return [Path(f"/proc/{pid}") for pid in named if ancestor in _line(pid, parents)]
 

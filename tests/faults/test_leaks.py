@@ -15,6 +15,7 @@ import psutil
 import pytest
 from digits_place import StudyPlace
 
+from benchmarks.workers import workers
 from lttune.study.conductor import Conductor
 
 pytestmark = [
@@ -57,12 +58,12 @@ def test_many_trials_leave_the_processes_as_they_were_and_nothing_behind(
 
     def noted(self: Conductor, trial: Any) -> None:
         ended(self, trial)
-        for process in (driver, *driver.children(recursive=True)):
+        for pid in (driver.pid, *(int(folder.name) for folder in workers(driver.pid))):
             with contextlib.suppress(psutil.NoSuchProcess):
-                if process == driver or process.name().startswith("ray::Lottery"):
-                    gc.collect()
-                    now = process.memory_info().rss, process.num_fds()
-                    sizes.setdefault(process.pid, []).append(now)
+                process = psutil.Process(pid)
+                gc.collect()
+                now = process.memory_info().rss, process.num_fds()
+                sizes.setdefault(pid, []).append(now)
 
     def run(name: str, trials: int) -> StudyPlace:
         place = StudyPlace(tmp_path / name).run("--trials", str(trials), *TRIVIAL)

@@ -34,7 +34,7 @@ child = subprocess.Popen(argv, executable=sys.executable, stdin=sys.stdin)
 child.wait()
 """
     peaks = {}
-    for name in ("ray::LotteryTrainable.train()", "ray::IDLE"):
+    for name in ("ray::LotteryTrainable", "ray::ResourceTrainable.train", "ray::IDLE"):
         process = subprocess.Popen(
             [sys.executable, "-c", parent, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -52,7 +52,8 @@ child.wait()
         monkeypatch.setattr(workers, "workers", look)
         peaks[name] = workers.watch(process, every_s=0.02, at_first_s=0.02)
         process.stdout.close()
-    assert 80 < peaks["ray::LotteryTrainable.train()"] < 200
+    assert 80 < peaks["ray::LotteryTrainable"] < 200
+    assert 80 < peaks["ray::ResourceTrainable.train"] < 200
     assert peaks["ray::IDLE"] is None
 
 

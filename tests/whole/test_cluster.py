@@ -16,6 +16,7 @@ from digits_study import STUDY
 from one_process import one_process
 from ray.cluster_utils import Cluster
 
+from benchmarks.workers import workers
 from lttune.records.schema import read
 from lttune.store.plain_json import read_json
 from lttune.study.conductor import Conductor
@@ -57,22 +58,13 @@ def raylets(cluster: Cluster) -> list[int]:
     return [one.process.pid for node in nodes for one in node.all_processes["raylet"]]
 
 
-def has_trainable(raylet: int) -> bool:
-    """Returns whether a worker of a node has a trial or is getting ready for one."""
-    titles: list[str] = []
-    for worker in psutil.Process(raylet).children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            titles += worker.cmdline()
-    return any("LotteryTrainable" in title for title in titles)
-
-
 def wait_for_all(cluster: Cluster) -> None:
     """Waits until each node has a worker.
 
     The first would else do all trials where the other's worker takes longer to start.
     """
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not all(map(has_trainable, raylets(cluster))):
+    while time.monotonic() < deadline and not all(map(workers, raylets(cluster))):
         time.sleep(0.05)
 
 
