@@ -32,10 +32,15 @@ def lock_claims(folder: Path, replicates: int) -> None:
     """
     from analysis.claims import lock, read
     from lttune.config.rules import CLAIMS_LOCK
+    from lttune.errors import ConfigError
 
     path = folder / CLAIMS_LOCK
     if replicates >= 2 and lock.read_lock(path) is None:
-        lock.write_lock(path, lock.lock(read(), replicates))
+        try:
+            lock.write_lock(path, lock.lock(read(), replicates))
+        except ConfigError:
+            if lock.read_lock(path) is None:  # Else another shard of the study was faster.
+                raise
 
 
 def write_report(folder: Path) -> Path:

@@ -53,6 +53,22 @@ def duration_s(path: str, text: object) -> float:
     return seconds
 
 
+_SHARD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})", re.ASCII)
+
+
+def shard_numbers(path: str, text: object) -> tuple[int, int]:
+    """Returns the number of a shard such as 3/16, counted from 1, and how many there are.
+
+    Raises:
+        ConfigError: if it is none.
+    """
+    found = _SHARD.fullmatch(text) if isinstance(text, str) else None
+    number, of = (int(found[1]), int(found[2])) if found else (1, 0)
+    rule = "K/N such as 3/16, a shard's number from 1 and how many there are, below a million"
+    require(number <= of, path, rule, text)
+    return number, of
+
+
 WRITABLE = "text that UTF-8 can hold, which names of files of another encoding are not"
 
 

@@ -37,6 +37,7 @@ from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.limit import TimeLimit
 from lttune.study.phases.planned import Depths, plan_trials, require_trials, work
 from lttune.study.phases.room import require_room
+from lttune.study.phases.shard import fix_beforehand
 from lttune.study.phases.timed import TIME_IS_UP, left_out_line, time_limit
 from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
@@ -92,8 +93,7 @@ def run_study(
         mistakes.attempt(lambda: require_cluster(config))
         mistakes.attempt(lambda: refuse_other(config.folder, asked))
     with workplace(config.folder, config.store):
-        if study.prepare is not None:
-            study.prepare(config.folder, config.replicates)
+        fix_beforehand(config, study)
         # After what was prepared: its date is when the study began.
         values = {**asked, "created": datetime.now(UTC).isoformat(timespec="seconds")}
         return Conductor(needed, values, report, began, death).run()

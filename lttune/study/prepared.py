@@ -41,6 +41,7 @@ from lttune.study.declared import Space, Study
 from lttune.study.manifest import begun_with
 from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.phases.planned import planned_trials, trajectory_counts
+from lttune.study.phases.shard import shard_of
 from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
 from lttune.training.engines import FALLBACK, Needs, choose, make
@@ -149,7 +150,9 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
     Raises:
         LttuneError: if the study cannot be run as asked, with all reasons that are known.
     """
+    given = config
     with every_mistake() as mistakes:
+        config = mistakes.attempt(lambda: shard_of(given)) or given
         mistakes.attempt(lambda: _require_device(config))
         mistakes.attempt(lambda: check_address(config.address))
         # The environment may name what no flag was checked for.
@@ -234,9 +237,13 @@ def _points(study: Study, config: StudyConfig) -> list[KnownPoint]:
         ConfigError: if a phase lacks what it takes its points from, or has none by itself.
     """
     found: list[KnownPoint] = [p for points in study.points_of(config).values() for p in points]
-    for phase in map(phase_of, config.phases):
+    phases, whole = list(map(phase_of, config.phases)), dataclasses.replace(config, shard=None)
+    if config.shard is not None and not any(planned_trials(p, config, study) for p in phases):
+        most = sum(len(planned_trials(phase, whole, study)) for phase in phases)
+        require(False, "shard", f"one of at most {most}, as many as there are trials", config.shard)
+    for phase in phases:
         if phase.is_known_beforehand and not (phase.is_base or phase.is_declared):
-            planned = planned_trials(phase, config, study)
+            planned = planned_trials(phase, whole, study)
             rule = f"without {phase.name!r}: it has no trials"
             require(bool(planned), "phases", rule, config.phases)
             found += [trial for trial, _ in trajectory_counts(planned)]

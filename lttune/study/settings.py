@@ -12,7 +12,14 @@ import tyro
 
 from lttune.config import LotteryConfig, control, machine, phase
 from lttune.config.control import CONTROLS, ControlName, require_branches
-from lttune.config.fields import WRITABLE, duration_s, is_int, is_number, unwritable
+from lttune.config.fields import (
+    WRITABLE,
+    duration_s,
+    is_int,
+    is_number,
+    shard_numbers,
+    unwritable,
+)
 from lttune.config.machine import DeviceName, EngineName
 from lttune.config.own import require_row_or_own
 from lttune.config.passwords import masked_uri
@@ -137,6 +144,9 @@ class StudyConfig:
     max_time: str | None = None
     """How long this run may take, its report included: 2h, 90m, 1h30m, 45s. What does not fit is
     left out, the last phases first, and trained when the command is given again."""
+    shard: str | None = None
+    """K/N, such as 3/16: train only the K-th of N shards, in a folder of its own. When all are done
+    the same command without it reads what they trained, and trains what is left."""
     from_study: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Folder of another study, results/OTHER, whose settings are taken in place of the scale's;
     flags win. Its name, what of it is code, and where and how long it ran are not taken."""
@@ -201,6 +211,8 @@ class StudyConfig:
         """Notes what is wrong with how, for how long and where the study runs."""
         if self.max_time is not None:
             rules.attempt(lambda: duration_s("max_time", self.max_time))
+        if self.shard is not None:
+            rules.attempt(lambda: shard_numbers("shard", self.shard))
         if isinstance(self.objective, ObjectiveConfig):
             ok = not (self.asha and len(self.objective.measures) > 1)
             name = self.objective.name
@@ -229,6 +241,11 @@ class StudyConfig:
     def limit_s(self) -> float | None:
         """Seconds that a run may take; None if it takes what it needs."""
         return None if self.max_time is None else duration_s("max_time", self.max_time)
+
+    @property
+    def shard_numbers(self) -> tuple[int, int] | None:
+        """Number of the shard, from 1, and how many there are; None if it is the whole study."""
+        return None if self.shard is None else shard_numbers("shard", self.shard)
 
     @property
     def folder(self) -> Path:

@@ -12,7 +12,7 @@ import pytest
 from lttune.study.settings import StudyConfig
 
 OURS = Path(__file__).parents[2] / "studies" / "cluster"
-SCRIPTS = ("slurm.sbatch", "slurm-array.sbatch")
+SCRIPTS = ("slurm.sbatch", "slurm-array.sbatch", "slurm-shards.sbatch")
 
 NOTES = 'echo "$(basename "$0") $*" >> "$NOTES"\n'
 PYTHON = f"""#!/bin/sh
@@ -119,6 +119,19 @@ def test_each_element_of_an_array_is_a_study_of_its_own(place):
     assert (found["--seed"], found["--name"]) == ("7", "sensitivity-7")
     assert found["--tracking-uri"] == f"sqlite:///{place}/results/mlflow-7.db"
     assert StudyConfig(name=found["--name"]).name == "sensitivity-7"
+
+
+def test_each_element_of_an_array_is_a_shard_of_one_study(place):
+    sizes = {"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_COUNT": "16"}
+    code, (study,), said = run(place, "slurm-shards.sbatch", **sizes)
+    assert code == 5, said
+    _, both, _ = run(place, "slurm.sbatch")
+    (whole,) = set(both) - {study}
+    found, last = flags(study), flags(whole)
+    assert StudyConfig(name="x", shard=found.pop("--shard")).shard_numbers == (7, 16)
+    # The study itself is given the same, and its MLflow.
+    assert last.pop("--tracking-uri") == f"sqlite:///{place}/results/mlflow.db"
+    assert found == last
 
 
 def test_nodes_that_never_come_are_told_and_the_study_has_the_others(place):

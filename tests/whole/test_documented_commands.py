@@ -41,6 +41,9 @@ TEAM = f"{TEAM_FILE}::test_a_study_logs_in_and_its_files_lie_with_the_server"
 PAGE = "test_the_page_asks_for_a_login_and_shows_what_is_shared"
 BACKUP = f"{TEAM_FILE}::test_a_backup_is_all_that_a_new_server_needs"
 INSTALLS = "installs what tests/whole/test_team_mlflow.py is skipped without"
+SHARDS = (
+    "tests/study/test_shards.py::test_shards_and_then_the_study_give_what_the_study_alone_gives"
+)
 RUN_BY = {
     "lttune importance results/my-study": (
         "tests/analysis/report/test_importance_command.py::"
@@ -86,6 +89,8 @@ RUN_BY = {
     "python mine.py --scale paper --from results/mine-quick --name mine-again": (
         "tests/study/test_from_study.py::test_a_study_from_another_runs_and_goes_on"
     ),
+    "python studies/lenet_sensitivity.py --scale quick --out /shared/results --shard 3/16": SHARDS,
+    "python studies/lenet_sensitivity.py --scale quick --out /shared/results": SHARDS,
     "python docs/screenshots.py sqlite:///mlflow.db my-study docs/figures": (
         "tests/study/tracking/test_mlflow_ui.py::test_the_walk_through_has_its_pictures"
     ),

@@ -74,6 +74,9 @@ def show(
     )
     if outcome.left_out:
         say_on(console, outcome.left_out)
+    elif config.shard is not None and ledger.complete:
+        text = f"this was shard {config.shard}: when all have ended, the same command without "
+        say_on(console, f"{text}--shard reads what they trained and trains what is left")
     elif not ledger.complete:
         console.print("run the same command again to go on where it stopped")
     say_on(console, f"report: {outcome.report}")

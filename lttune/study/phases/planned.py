@@ -23,6 +23,7 @@ from lttune.records.objectives import ObjectiveConfig
 from lttune.records.own import LARGEST_OBJECTIVE
 from lttune.study.declared import Study
 from lttune.study.phases.confirmation import Confirmation
+from lttune.study.phases.shard import in_shard
 from lttune.study.settings import StudyConfig
 from lttune.trajectory.lab import network_of
 from lttune.trajectory.trial import networks
@@ -97,8 +98,23 @@ def _range_of(name: str) -> tuple[str, float, float]:
 
 
 def planned_trials(phase: Phase, config: StudyConfig, study: Study) -> list[PlannedTrial]:
-    """Returns all trials of a phase that is run, those that are there already among them."""
-    return TRIALS[phase.origin](phase, config, study)
+    """Returns all trials of a phase that is run, those that are there already among them.
+
+    Of a shard they are its own.
+    """
+    found = TRIALS[phase.origin](phase, config, study)
+    return [found[i] for i in trial_positions(phase, config, study)]
+
+
+def trial_positions(phase: Phase, config: StudyConfig, study: Study) -> range:
+    """Returns which of the trials that a phase has in the whole study are those of this run."""
+    before = 0
+    for name in phase_names(lambda phase: phase.name in config.phases):
+        count = len(TRIALS[PHASES[name].origin](PHASES[name], config, study))
+        if name == phase.name:
+            return in_shard(count, before, config)
+        before += count
+    return range(0)
 
 
 def plan_trials(ledger: Ledger, config: StudyConfig, study: Study) -> None:
@@ -213,7 +229,7 @@ def work(config: StudyConfig, study: Study, datasets: Mapping[str, Dataset]) -> 
         for trial, count in trajectory_counts(planned):
             densities = _planned(base.override(trial.hparams), datasets)
             total += count * sum(networks(densities, trial.controls, config.control_densities))
-        found[name] = total / len(planned)
+        found[name] = total / max(len(planned), 1)
     return found
 
 

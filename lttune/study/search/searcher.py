@@ -19,7 +19,7 @@ from lttune.store.failpoint import reach
 from lttune.study.declared import Space, Study
 from lttune.study.phases.confirmation import Confirmation
 from lttune.study.phases.limit import TimeLimit
-from lttune.study.phases.planned import phase_config
+from lttune.study.phases.planned import phase_config, trial_positions
 from lttune.study.search.proposals import Proposals, random_values
 from lttune.study.settings import StudyConfig
 
@@ -39,6 +39,8 @@ class StudySearcher(Searcher):
         ahead: trials of the search that its next proposal knows nothing of (``Proposals``).
         control_densities: where controls are trained; empty is at every level.
         limit: what still fits into the time of this run; None if it has all the time it needs.
+        drawn: phase that chance draws -> which of its draws are those of this run, in the order of
+            its trials; all for a phase that it does not have.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class StudySearcher(Searcher):
         ahead: int,
         control_densities: Sequence[float] = (),
         limit: TimeLimit | None = None,
+        drawn: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         super().__init__()
         self.limit = limit
@@ -62,7 +65,7 @@ class StudySearcher(Searcher):
         self.proposals = Proposals(base, space, objective, sampler, seed, ahead)
         self._seed, self._replicates = seed, replicates
         self._confirmation = confirmation
-        self._control_densities = tuple(control_densities)
+        self._control_densities, self._drawn = tuple(control_densities), dict(drawn or {})
         self._by_ray_id: dict[str, Trial] = {}
         self._more: dict[Origin, Callable[[str], Trial | None]] = {
             "proposed": self._propose,
@@ -88,6 +91,12 @@ class StudySearcher(Searcher):
             control_densities=config.control_densities,
             ahead=config.search_ahead,
             limit=limit,
+            drawn={
+                name: trial_positions(phase_of(name), config, study)
+                for name in phase_names(
+                    lambda phase: phase.is_drawn and phase.name in ledger.active
+                )
+            },
         )
 
     def suggest(self, trial_id: str) -> Any:
@@ -151,7 +160,9 @@ class StudySearcher(Searcher):
 
     def _draw(self, phase: str) -> None:
         """Adds all trials of the control, so that their numbers are those of any other run."""
-        for index in range(len(self.ledger.of(phase)), self.ledger.planned[phase]):
+        planned = self.ledger.planned[phase]
+        draws = self._drawn.get(phase, range(planned))
+        for index in draws[len(self.ledger.of(phase)) : planned]:
             self._add(phase, random_values(self.space, self._seed, index))
 
     def _add(self, phase: str, params: Mapping[str, Any]) -> Trial:

@@ -52,6 +52,11 @@ def resolve(uri: str | None) -> str:
     return f"{sqlite_uri(path)}{mark}{options}"
 
 
+def is_default(uri: str | None) -> bool:
+    """Returns whether nobody says where MLflow is, neither a setting nor the environment."""
+    return uri is None and not os.environ.get(VARIABLE)
+
+
 def field_of(uri: str | None) -> str:
     """Returns what says where MLflow is: the variable if it does, else the setting."""
     return VARIABLE if uri is None and os.environ.get(VARIABLE) else "tracking_uri"

@@ -1,0 +1,177 @@
+"""A study that is trained in shards is the study that is trained at once."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from digits_place import StudyPlace, lasting
+from digits_study import STUDY
+from one_process import one_process
+
+from analysis import lock_claims
+from analysis.claims import lock
+from lttune.config import phase
+from lttune.config.design import Point
+from lttune.errors import ConfigError
+from lttune.records.schema import read
+from lttune.store.plain_json import read_json
+from lttune.study.phases.planned import planned_trials
+from lttune.study.phases.shard import in_shard, shard_of
+from lttune.study.settings import StudyConfig
+from lttune.study.tracking.uri import VARIABLE
+
+KEPT = ("number", "phase", "label", "hparams", "replicates", "state", "values", "role", "error")
+PHASES = ("--phases", "anchor", "search", "random", "confirm", "--trials", "3")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_shards_and_then_the_study_give_what_the_study_alone_gives(tmp_path, cwd, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    prepared = []
+
+    def prepare(folder, replicates):
+        prepared.append(folder.name)
+        (folder / "fixed").touch()
+
+    study = dataclasses.replace(STUDY, prepare=prepare)
+    with one_process():
+        alone = StudyPlace(tmp_path / "alone").run(*PHASES, study=study)
+        place = StudyPlace(tmp_path / "parts").ready()
+        cells = []
+        for shard in ("2/2", "1/2"):
+            part = Shards(tmp_path / "parts").run(*PHASES, "--shard", shard, study=study)
+            assert part.exit_code == 0, part.printed
+            assert f"this was shard {shard}: when all have ended" in part.printed
+            cells.append(part.cells())
+        parts = [read_json(place.root / f"out/digits.{k}-of-2/trials.json") for k in (1, 2)]
+        whole = place.run(*PHASES, study=study)
+    assert (alone.exit_code, whole.exit_code) == (0, 0), whole.printed
+    trials = [
+        [{name: trial[name] for name in KEPT} for trial in p.trials()] for p in (alone, whole)
+    ]
+    assert trials[0] == trials[1]
+    assert lasting(alone.rows()) == lasting(whole.rows())
+    layers = [read(one.folder / "layers.parquet") for one in (alone, whole)]
+    assert layers[0] == layers[1]
+    # Each trial that knows of no other was in one shard, and the study trained none of it again.
+    labels = [[t["phase"], t["label"]] for part in parts for t in part["trials"]]
+    shared = [
+        [t["phase"], t["label"]] for t in alone.trials() if t["phase"] in ("anchor", "random")
+    ]
+    assert sorted(labels) == sorted(shared)
+    assert cells[0].items() < cells[1].items() < whole.cells().items()
+    # What is fixed before results are seen was fixed for the study before the first shard's.
+    assert prepared[1:3] == ["digits", "digits.2-of-2"]
+    assert not whole.statuses().keys() ^ {None, *range(len(trials[0]))}
+
+
+class Shards(StudyPlace):
+    """A study that is not told where MLflow is."""
+
+    @property
+    def flags(self):
+        return ["--out", str(self.root / "out")]
+
+
+def config(shard, **settings):
+    return StudyConfig(name="x", shard=shard, **settings)
+
+
+@pytest.mark.parametrize(
+    ("of", "counts"), [(1, (7,)), (3, (7, 0, 5)), (5, (1, 1, 1, 9)), (40, (3, 4))]
+)
+def test_each_trial_is_in_one_shard_and_shards_are_as_large_as_can_be(of, counts):
+    sizes, seen = [], []
+    for number in range(1, of + 1):
+        mine = []
+        for place, count in enumerate(counts):
+            found = in_shard(count, sum(counts[:place]), config(f"{number}/{of}"))
+            mine += [(place, one) for one in found]
+        sizes.append(len(mine))
+        seen += mine
+    assert sorted(seen) == [(p, i) for p, count in enumerate(counts) for i in range(count)]
+    assert max(sizes) - min(sizes) <= 1
+    assert in_shard(9, 4, config(None)) == range(9)
+
+
+def point(label):
+    return Point(label=label, hparams={}, role="design", replicates=(0,))
+
+
+def test_a_phase_follows_the_one_before():
+    points = {"smoke": {"design": [point(f"p{i}") for i in range(3)]}}
+    study = dataclasses.replace(STUDY, points=points)
+    found = {}
+    for number in (1, 2):
+        mine = config(f"{number}/2", scale="smoke", phases=("anchor", "design"), replicates=3)
+        for name in mine.phases:
+            planned = planned_trials(phase.PHASES[name], mine, study)
+            found[number, name] = [trial.label for trial in planned]
+    assert found == {
+        (1, "anchor"): ["replicate=0", "replicate=2"],
+        (2, "anchor"): ["replicate=1"],
+        (1, "design"): ["p1 replicate=0"],
+        (2, "design"): ["p0 replicate=0", "p2 replicate=0"],
+    }
+
+
+def test_a_shard_has_a_name_and_a_database_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    phases = ("anchor", "search", "random", "confirm")
+    found = shard_of(config("3/16", out=tmp_path, phases=phases))
+    assert (found.name, found.phases) == ("x.3-of-16", ("anchor", "random"))
+    assert found.tracking_uri == f"sqlite:///{tmp_path}/x.3-of-16/mlflow.db"
+    assert found.store == config(None, out=tmp_path).store
+    server = config("3/16", tracking_uri="http://127.0.0.1:5000")
+    assert shard_of(server).tracking_uri == server.tracking_uri
+    whole = config(None)
+    assert shard_of(whole) is whole
+
+
+@pytest.mark.parametrize(
+    "shard", ["", "3", "0/2", "3/2", "1/0", "01/2", "-1/2", "1/2/3", "1 / 2", 3]
+)
+def test_what_is_no_shard_is_refused(shard):
+    with pytest.raises(ConfigError, match="shard must be"):
+        config(shard)
+
+
+def test_what_a_shard_cannot_have_is_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "sqlite:///shared.db")
+    wrong = StudyConfig(name="x" * 60, shard="10/16", phases=("search", "confirm"))
+    with pytest.raises(ConfigError) as refused:
+        shard_of(wrong)
+    assert [line.partition(", got")[0] for line in str(refused.value).splitlines()] == [
+        "name must be at most 55 characters with --shard",
+        "phases must be one of anchor, sweep, design, tune, random with --shard",
+        f"{VARIABLE} must be a server's with --shard, or none: each shard then has a database of "
+        "its own",
+    ]
+
+
+def test_more_shards_than_trials_are_refused(tmp_path, cwd, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    place = Shards(tmp_path).run("--phases", "anchor", "--replicates", "2", "--shard", "3/4")
+    assert place.exit_code == 2
+    assert "shard must be one of at most 2, as many as there are trials, got '3/4'" in place.printed
+    assert not (tmp_path / "out").exists()
+
+
+def test_shards_that_begin_at_once_lock_the_claims_once(tmp_path, monkeypatch):
+    locks = []
+
+    def late(path, locked):
+        # Another shard has looked as well, and is faster.
+        locks.append(locked)
+        write_lock(path, locked)
+        write_lock(path, locked)
+
+    write_lock = lock.write_lock
+    monkeypatch.setattr(lock, "write_lock", late)
+    lock_claims(tmp_path, 3)
+    first = (tmp_path / "claims.lock.json").read_bytes()
+    lock_claims(tmp_path, 3)
+    assert (tmp_path / "claims.lock.json").read_bytes() == first
+    assert len(locks) == 1
