@@ -62,7 +62,8 @@ class StudyFrame:
     layers: pd.DataFrame
     """One row per prunable layer of each ticket; empty where a study measured none."""
     incomplete: str
-    """Empty if every planned trial has ended, else e.g. "incomplete: 9 of 15 trials"."""
+    """Empty if every planned trial has ended, else e.g. "incomplete: 9 of 15 trials"; of one of a
+    study's shards that it is one."""
 
     @property
     def study_id(self) -> str | None:
@@ -166,7 +167,7 @@ def load(folder: Path | str) -> StudyFrame:
         trials=trials.sort_values("number", ignore_index=True),
         records=records.sort_values(KEY, ignore_index=True),
         layers=layers,
-        incomplete=_incomplete(listing.get("planned", {}), trials),
+        incomplete=_incomplete(info, listing.get("planned", {}), trials),
     )
 
 
@@ -209,11 +210,13 @@ def _values(trials: pd.DataFrame) -> pd.Series:
     return pd.Series(found, index=trials.index, dtype=object)
 
 
-def _incomplete(planned: dict[str, int], trials: pd.DataFrame) -> str:
+def _incomplete(info: dict[str, Any], planned: dict[str, int], trials: pd.DataFrame) -> str:
     # A trial that its search stopped has ended: it is not run again.
     ended = trials["state"].isin(ENDED)
     counts = trials.loc[ended, "phase"].value_counts()
     # A phase with more trials than planned does not make up for one with fewer.
     done = sum(min(int(counts.get(phase, 0)), number) for phase, number in planned.items())
     total = sum(planned.values())
-    return f"incomplete: {done} of {total} trials" if done < total else ""
+    mark = f"incomplete: {done} of {total} trials" if done < total else ""
+    shard = info.get("config", {}).get("shard")
+    return f"shard {shard} of the study{mark and ', '}{mark}" if shard else mark

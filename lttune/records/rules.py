@@ -46,6 +46,7 @@ SHEET_RULES: dict[str, FieldRule] = {
     "lottery.train.steps": _COUNT,
     "lottery.train.epochs": _or_null(_NUMBER),
     "config.phases": _TEXTS,
+    "config.shard": _or_null(_TEXT),
     "config.objective.density": _or_null(_NUMBER),
     "space": ("an object of choices, or of low and high", lambda value: _is_space(value)),
     "factors": _OBJECTS,

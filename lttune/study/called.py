@@ -113,6 +113,7 @@ def run(
     require_place()
     require_packages()
     from lttune.study.conductor import run_study
+    from lttune.study.phases.shard import shard_of
 
     words = ["--scale", scale, *_flags(base, config)]
     try:
@@ -123,7 +124,7 @@ def run(
     except OSError as error:
         raise StorageError(str(error)) from error
     return FinishedStudy(
-        folder=config.folder,
+        folder=shard_of(config).folder,
         exit_code=outcome.exit_code,
         report=outcome.report,
         not_tracked=outcome.not_tracked,

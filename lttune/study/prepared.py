@@ -41,7 +41,7 @@ from lttune.study.declared import Space, Study
 from lttune.study.manifest import begun_with
 from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.phases.planned import planned_trials, trajectory_counts
-from lttune.study.phases.shard import shard_of
+from lttune.study.phases.shard import phases_run, shard_of
 from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
 from lttune.training.engines import FALLBACK, Needs, choose, make
@@ -125,7 +125,7 @@ class Prepared:
 
     def show_width(self, concurrent: int, console: Console) -> None:
         """Says so if the search leaves room; its proposals would depend on who is faster."""
-        ahead, phases = self.config.search_ahead, map(phase_of, self.config.phases)
+        ahead, phases = self.config.search_ahead, map(phase_of, phases_run(self.config))
         if ahead + 1 < concurrent and any(phase.is_proposed for phase in phases):
             text = f"the search trains {ahead + 1} trials at once, of {concurrent} that could run: "
             text += "--search-ahead is how many, less one, and is fixed when a study begins"

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 
+import digits_study
 import pytest
 from digits_place import StudyPlace, lasting
-from digits_study import STUDY
+from digits_study import SMOKE, STUDY
 from one_process import one_process
+from optuna.distributions import CategoricalDistribution
 
-from analysis import lock_claims
+from analysis import load, lock_claims
 from analysis.claims import lock
+from analysis.report.question.missing import lacking_design
+from lttune import run
 from lttune.config import phase
 from lttune.config.design import Point
 from lttune.errors import ConfigError
 from lttune.records.schema import read
 from lttune.store.plain_json import read_json
 from lttune.study.phases.planned import planned_trials
-from lttune.study.phases.shard import in_shard, shard_of
+from lttune.study.phases.shard import (
+    in_shard,
+    phases_run,
+    shard_of,
+    trained_in_shards,
+    whole_of,
+)
+from lttune.study.prepared import prepared
 from lttune.study.settings import StudyConfig
 from lttune.study.tracking.uri import VARIABLE
 
@@ -46,6 +57,7 @@ def test_shards_and_then_the_study_give_what_the_study_alone_gives(tmp_path, cwd
             assert f"this was shard {shard}: when all have ended" in part.printed
             cells.append(part.cells())
         parts = [read_json(place.root / f"out/digits.{k}-of-2/trials.json") for k in (1, 2)]
+        counted = trained_in_shards(settings_in(place)), trained_in_shards(settings_in(alone))
         whole = place.run(*PHASES, study=study)
     assert (alone.exit_code, whole.exit_code) == (0, 0), whole.printed
     trials = [
@@ -62,9 +74,15 @@ def test_shards_and_then_the_study_give_what_the_study_alone_gives(tmp_path, cwd
     ]
     assert sorted(labels) == sorted(shared)
     assert cells[0].items() < cells[1].items() < whole.cells().items()
+    # They need no room: the study has them already.
+    assert counted == (len(labels), 0)
     # What is fixed before results are seen was fixed for the study before the first shard's.
-    assert prepared[1:3] == ["digits", "digits.2-of-2"]
+    assert prepared == ["digits"] * 4
     assert not whole.statuses().keys() ^ {None, *range(len(trials[0]))}
+
+
+def settings_in(place):
+    return dataclasses.replace(SMOKE, out=place.root / "out")
 
 
 class Shards(StudyPlace):
@@ -121,11 +139,17 @@ def test_a_shard_has_a_name_and_a_database_of_its_own(tmp_path, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     phases = ("anchor", "search", "random", "confirm")
     found = shard_of(config("3/16", out=tmp_path, phases=phases))
-    assert (found.name, found.phases) == ("x.3-of-16", ("anchor", "random"))
+    assert (found.name, found.phases) == ("x.3-of-16", phases)
+    assert phases_run(found) == ("anchor", "random")
+    assert phases_run(whole_of(found)) == phases
+    assert whole_of(found).name == "x"
     assert found.tracking_uri == f"sqlite:///{tmp_path}/x.3-of-16/mlflow.db"
     assert found.store == config(None, out=tmp_path).store
     server = config("3/16", tracking_uri="http://127.0.0.1:5000")
     assert shard_of(server).tracking_uri == server.tracking_uri
+    # What the environment says stays there, a password in it too.
+    monkeypatch.setenv(VARIABLE, "http://127.0.0.1:5000")
+    assert shard_of(config("3/16")).tracking_uri is None
     whole = config(None)
     assert shard_of(whole) is whole
 
@@ -175,3 +199,51 @@ def test_shards_that_begin_at_once_lock_the_claims_once(tmp_path, monkeypatch):
     lock_claims(tmp_path, 3)
     assert (tmp_path / "claims.lock.json").read_bytes() == first
     assert len(locks) == 1
+
+
+def test_a_shard_is_checked_as_the_study_is(tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    # The sparse engine lacks it: shards without a point of the space would have another key.
+    space = {**STUDY.space, "train.optimizer": CategoricalDistribution(["adam", "nesterov"])}
+    study = dataclasses.replace(STUDY, space=space)
+    whole = dataclasses.replace(SMOKE, out=tmp_path, phases=("anchor", "search"))
+    found = prepared(whole, study)
+    assert found.engine == "torch"
+    assert prepared(dataclasses.replace(whole, shard="1/2"), study).numerics == found.numerics
+    # What only the space reaches is reached.
+    idle = dataclasses.replace(
+        whole, search_over=("optimizer",), lottery=whole.lottery.override({"train.momentum": 0.8})
+    )
+    prepared(dataclasses.replace(idle, shard="1/2"), STUDY)
+    for settings in ({}, {"shard": "1/2"}):
+        wrong = dataclasses.replace(whole, **settings)
+        with pytest.raises(ConfigError, match="phases must be without 'search'"):
+            prepared(wrong, dataclasses.replace(STUDY, space={}))
+
+
+def test_shards_of_a_study_that_is_another_are_refused_before_they_train(tmp_path, cwd):
+    with one_process():
+        place = StudyPlace(tmp_path).run("--phases", "anchor", "--replicates", "1")
+    assert place.exit_code == 0, place.printed
+    flags = ("--phases", "anchor", "--replicates", "2", "--shard", "1/2")
+    other = Shards(tmp_path).run(*flags, "--lottery.train.lr", "0.5")
+    assert other.exit_code == 3
+    assert "out/digits exists with another configuration (lottery.train.lr: 0.01 -> 0.5)" in (
+        other.printed
+    )
+    assert not (tmp_path / "out/digits.1-of-2").exists()
+
+
+@pytest.mark.slow
+def test_from_python_the_folder_is_the_shards_and_its_frame_says_what_it_is(tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    settings = {"phases": ("anchor",), "replicates": 2, "shard": "2/2", "out": tmp_path}
+    with one_process():
+        done = run(STUDY, digits_study.report, **settings)
+    assert (done.exit_code, done.folder.name) == (0, "digits.2-of-2")
+    assert len(done.frame()) > 0
+    frame = load(done.folder)
+    assert frame.incomplete == "shard 2/2 of the study"
+    told = " ".join(lacking_design(frame, "", ()))
+    assert "--scale smoke" in told
+    assert "--shard" not in told

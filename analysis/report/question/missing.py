@@ -65,6 +65,8 @@ def _more_points(study: StudyFrame) -> str:
 def _command(study: StudyFrame, flags: Sequence[str] = (), without: Sequence[str] = ()) -> str:
     """Returns the command of a study with a flag and its values in place of those that it had.
 
+    Of a shard it is that of the study: what is missing to an answer no shard can train.
+
     Args:
         study: whose.
         flags: a flag and its values; none changes nothing.
@@ -79,7 +81,7 @@ def _command(study: StudyFrame, flags: Sequence[str] = (), without: Sequence[str
     is_dropped = False
     for word in words:
         if word.startswith("--"):
-            is_dropped = word.partition("=")[0] in ("--plan", *flags[:1], *without)
+            is_dropped = word.partition("=")[0] in ("--plan", "--shard", *flags[:1], *without)
         if not is_dropped:
             kept.append(word)
     return shlex.join([*kept, *flags])

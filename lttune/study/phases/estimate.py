@@ -15,7 +15,7 @@ import torch
 from rich.table import Table
 
 from lttune.config import LotteryConfig
-from lttune.config.phase import PHASES, phase_names
+from lttune.config.phase import PHASES
 from lttune.config.seeding import stream
 from lttune.data import Dataset
 from lttune.data.dataset import validation_size
@@ -26,6 +26,7 @@ from lttune.store.store import Store
 from lttune.study.console.table import clock
 from lttune.study.declared import Study
 from lttune.study.phases.planned import phase_config, planned_trials, trajectory_counts
+from lttune.study.phases.shard import phases_run
 from lttune.study.settings import StudyConfig
 from lttune.training.engines import make, warm
 from lttune.training.schedule import evaluation_steps
@@ -160,7 +161,7 @@ def plan(
 ) -> list[PhaseCost]:
     """Returns what each phase of a study trains; a point that is yet to come counts as the base."""
     costs = []
-    for name in phase_names(lambda phase: phase.name in config.phases):
+    for name in phases_run(config):
         cut = phase_config(name, config.lottery, config.objective)
         planned = planned_trials(PHASES[name], config, study)
         total = [0.0, 0.0, 0.0]

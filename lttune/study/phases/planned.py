@@ -12,7 +12,7 @@ from lttune.config import LotteryConfig
 from lttune.config.control import CONTROLS
 from lttune.config.design.points import Role
 from lttune.config.own import is_own_code, require_row_or_own
-from lttune.config.phase import PHASES, Origin, Phase, phase_names, phase_of
+from lttune.config.phase import PHASES, Origin, Phase, phase_of
 from lttune.config.rules import every_rule
 from lttune.data import Dataset
 from lttune.errors import ConfigError, StorageError, quoted
@@ -23,7 +23,7 @@ from lttune.records.objectives import ObjectiveConfig
 from lttune.records.own import LARGEST_OBJECTIVE
 from lttune.study.declared import Study
 from lttune.study.phases.confirmation import Confirmation
-from lttune.study.phases.shard import in_shard
+from lttune.study.phases.shard import in_shard, phases_run
 from lttune.study.settings import StudyConfig
 from lttune.trajectory.lab import network_of
 from lttune.trajectory.trial import networks
@@ -109,7 +109,7 @@ def planned_trials(phase: Phase, config: StudyConfig, study: Study) -> list[Plan
 def trial_positions(phase: Phase, config: StudyConfig, study: Study) -> range:
     """Returns which of the trials that a phase has in the whole study are those of this run."""
     before = 0
-    for name in phase_names(lambda phase: phase.name in config.phases):
+    for name in phases_run(config):
         count = len(TRIALS[PHASES[name].origin](PHASES[name], config, study))
         if name == phase.name:
             return in_shard(count, before, config)
@@ -123,7 +123,7 @@ def plan_trials(ledger: Ledger, config: StudyConfig, study: Study) -> None:
     Points that chance draws are added when the search begins, proposals and winners in their turn
     (``lttune.study.search.searcher``).
     """
-    ledger.only = phase_names(lambda phase: phase.name in config.phases)
+    ledger.only = phases_run(config)
     for name in ledger.only:
         planned = planned_trials(PHASES[name], config, study)
         if PHASES[name].is_known_beforehand:
@@ -222,7 +222,7 @@ class Depths:
 def work(config: StudyConfig, study: Study, datasets: Mapping[str, Dataset]) -> dict[str, float]:
     """Returns phase that is run -> networks that a trial of it trains on average."""
     found: dict[str, float] = {}
-    for name in phase_names(lambda phase: phase.name in config.phases):
+    for name in phases_run(config):
         base = phase_config(name, config.lottery, config.objective)
         planned = planned_trials(PHASES[name], config, study)
         total = 0

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from lttune.config.phase import PHASES, phase_names
+from lttune.config.phase import PHASES
 from lttune.data import Dataset
 from lttune.data.files.npz import ARRAYS
 from lttune.errors import StorageError
@@ -16,6 +16,7 @@ from lttune.store.disk import Room, free_room, is_one_disk, sized
 from lttune.store.files import reason_of
 from lttune.study.declared import Study
 from lttune.study.phases.planned import phase_config, planned_trials, trajectory_counts
+from lttune.study.phases.shard import phases_run, trained_in_shards
 from lttune.study.settings import StudyConfig
 from lttune.trajectory.branches.own import keeps_weights
 from lttune.trajectory.lab import network_of
@@ -36,7 +37,7 @@ def stored_room(config: StudyConfig, study: Study, datasets: Mapping[str, Datase
     surviving weights of that step as well. A point that is yet to come counts as the base.
     """
     size, files = 0.0, 0
-    for name in phase_names(lambda phase: phase.name in config.phases):
+    for name in phases_run(config):
         base = phase_config(name, config.lottery, config.objective)
         for trial, count in trajectory_counts(planned_trials(PHASES[name], config, study)):
             lottery = base.override(trial.hparams)
@@ -78,9 +79,9 @@ def require_room(
     Raises:
         StorageError: with what is needed and what is free.
     """
-    open_slots = sum(map(ledger.open_slots, ledger.active))
+    open_slots = sum(map(ledger.open_slots, ledger.active)) - trained_in_shards(config)
     planned = sum(ledger.planned[phase] for phase in ledger.active)
-    whole, share = stored_room(config, study, datasets), open_slots / max(planned, 1)
+    whole, share = stored_room(config, study, datasets), max(open_slots, 0) / max(planned, 1)
     missing = Room(size=math.ceil(whole.size * share), files=math.ceil((whole.files or 0) * share))
     otherwise = ", or give another --out"
     size = sum(getattr(one, name).nbytes for one in pictures for name in ARRAYS)

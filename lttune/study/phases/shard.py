@@ -8,13 +8,20 @@ after its shards, reads what they trained and trains what is left.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from lttune.config.passwords import masked_uri
-from lttune.config.phase import Phase, phase_names, phase_of
+from lttune.config.phase import Phase, phase_names
 from lttune.config.rules import every_rule
+from lttune.errors import LttuneError
+from lttune.records.folder import read_trials
+from lttune.records.ledger import ENDED
 from lttune.store.store import require_writable
 from lttune.study.declared import Study
+from lttune.study.manifest import refuse_other
 from lttune.study.settings import LONGEST_NAME, StudyConfig
 from lttune.study.tracking.uri import field_of, is_default, resolve, sqlite_path, sqlite_uri
 
@@ -22,6 +29,12 @@ from lttune.study.tracking.uri import field_of, is_default, resolve, sqlite_path
 def can_shard(phase: Phase) -> bool:
     """Returns whether shards have the trials of a phase: they depend on no other's end."""
     return phase.is_known_beforehand or phase.is_drawn
+
+
+def phases_run(config: StudyConfig) -> tuple[str, ...]:
+    """Returns the phases that a run goes through: of those asked for a shard has not all."""
+    is_whole = config.shard is None
+    return phase_names(lambda p: p.name in config.phases and (is_whole or can_shard(p)))
 
 
 def shard_of(config: StudyConfig) -> StudyConfig:
@@ -33,44 +46,83 @@ def shard_of(config: StudyConfig) -> StudyConfig:
     """
     if config.shard_numbers is None:
         return config
-    number, of = config.shard_numbers
-    name = f"{config.name}{_suffix(number, of)}"
-    uri = resolve(config.tracking_uri)
-    phases = tuple(phase for phase in config.phases if can_shard(phase_of(phase)))
+    name = f"{config.name}{_suffix(config)}"
+    changed: dict[str, Any] = {"name": name}
     with every_rule() as rules:
         most = LONGEST_NAME - len(name) + len(config.name)
         ok = len(name) <= LONGEST_NAME
         rules.require(ok, "name", f"at most {most} characters with --shard", config.name)
         rule = f"one of {', '.join(phase_names(can_shard))} with --shard"
-        rules.require(bool(phases), "phases", rule, config.phases)
+        rules.require(bool(phases_run(config)), "phases", rule, config.phases)
         if is_default(config.tracking_uri):
-            uri = sqlite_uri(config.out.absolute() / name / "mlflow.db")
+            place = config.out.absolute() / name / "mlflow.db"
+            changed["tracking_uri"] = sqlite_uri(place)
         else:
+            uri = resolve(config.tracking_uri)
             rule = "a server's with --shard, or none: each shard then has a database of its own"
             ok = sqlite_path(uri) is None
             rules.require(ok, field_of(config.tracking_uri), rule, masked_uri(uri))
-    return dataclasses.replace(config, name=name, phases=phases, tracking_uri=uri)
+    return dataclasses.replace(config, **changed)
+
+
+def whole_of(config: StudyConfig) -> StudyConfig:
+    """Returns the settings of the study that a shard is of, but for where its MLflow is."""
+    name = config.name.removesuffix(_suffix(config))
+    return dataclasses.replace(config, name=name, shard=None)
+
+
+def refuse_others(config: StudyConfig, sheet: Mapping[str, Any]) -> None:
+    """Does what ``refuse_other`` does for a study, and of a shard for the study that it is of.
+
+    That one could else not be run when its shards have ended.
+
+    Args:
+        config: the settings.
+        sheet: what it asks for.
+
+    Raises:
+        LttuneError: as ``refuse_other`` does.
+    """
+    refuse_other(config.folder, sheet)
+    if config.shard is not None:
+        whole = whole_of(config)
+        changed = {**sheet["config"], "name": whole.name, "shard": None}
+        refuse_other(whole.folder, {**sheet, "name": whole.name, "config": changed})
 
 
 def fix_beforehand(config: StudyConfig, study: Study) -> None:
-    """Fixes what a study fixes before results are seen; a shard does so for the study itself too.
+    """Fixes what a study fixes before results are seen: the claims.
 
-    That one runs when its networks are there already.
+    A shard, which judges nothing, does so for the study that it is of, before that has any.
 
     Raises:
-        StorageError: if a folder cannot be written.
+        StorageError: if the folder cannot be written.
     """
     if study.prepare is None:
         return
-    if config.shard_numbers is not None:
-        number, of = config.shard_numbers
-        whole = config.folder.with_name(config.name.removesuffix(_suffix(number, of)))
-        require_writable(whole)
-        study.prepare(whole, config.replicates)
-    study.prepare(config.folder, config.replicates)
+    folder = whole_of(config).folder
+    if config.shard is not None:
+        if (folder / "study.json").exists():
+            return
+        require_writable(folder)
+    study.prepare(folder, config.replicates)
 
 
-def _suffix(number: int, of: int) -> str:
+def trained_in_shards(config: StudyConfig) -> int:
+    """Returns how many trials the shards of a study have ended, which it need not train."""
+    if config.shard is not None:
+        return 0
+    found = 0
+    for folder in config.out.glob(f"{config.name}.*-of-*"):
+        with contextlib.suppress(LttuneError):
+            found += sum(trial.state in ENDED for trial in read_trials(folder))
+    return found
+
+
+def _suffix(config: StudyConfig) -> str:
+    if config.shard_numbers is None:
+        return ""
+    number, of = config.shard_numbers
     return f".{number}-of-{of}"
 
 
