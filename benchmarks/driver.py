@@ -1,27 +1,32 @@
-"""What a trial costs the driver of a study, by part: nothing is trained, and no Ray is started.
+"""What a trial costs the driver of a study, by part: nothing is trained.
 
 The levels of one real trial are reported again and again, as workers would, to all that a driver
-has: searcher, ledger, tables, display, MLflow on SQLite. What Ray itself costs is not among it.
+has: searcher, ledger, tables, display, MLflow on SQLite. With ``--ray`` Ray's workers report them.
 
-    python -m benchmarks.driver 4000 [--last 100] [--no-mlflow]
+    python -m benchmarks.driver 4000 [--no-mlflow] [--search] [--ray] [--last 100]
+
+While it runs it prints a line of JSON for 100, 200, 400, 1,000, ... trials, at the end one for all.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import json
 import resource
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from optuna.distributions import FloatDistribution
 
+from benchmarks.curve import Curve, rss_kb
+from benchmarks.parts import Parts
 from lttune.config.presets import LENET_300_100
 from lttune.data import load
 from lttune.records.ledger import Ledger
@@ -30,10 +35,13 @@ from lttune.store.store import Store
 from lttune.study import conductor
 from lttune.study.console.progress import Progress
 from lttune.study.declared import Study
+from lttune.study.mirrored import TrackedStudy
+from lttune.study.phases.planned import Depths
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.tracking.tracker import Tracker
 from lttune.study.workers import tune
+from lttune.study.workers.trainable import LotteryTrainable
 from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial
@@ -44,32 +52,46 @@ LOTTERY = LENET_300_100.override(
         **{"train.eval_train": 100},
     }
 )
-PARTS: dict[str, tuple[type, tuple[str, ...]]] = {
-    "proposals": (StudySearcher, ("_added", "_waiting")),
-    "ledger": (Ledger, ("save", "note")),
-    "tables": (Tables, ("keep", "note", "settle", "write", "counts")),
-    "display": (Progress, ("started", "level", "ended")),
-    "MLflow, noted": (Tracker, ("trial", "level", "end_trial")),
+_EVENTS = ("on_trial_start", "on_trial_result", "on_trial_complete")
+PARTS: dict[str, dict[type, tuple[str, ...]]] = {
+    "proposals": {StudySearcher: ("suggest", *_EVENTS)},
+    "ledger": {Ledger: ("save", "note")},
+    "tables": {Tables: ("keep", "note", "write", "flush", "counts")},
+    "ended rows": {Tables: ("pack",)},
+    "display": {Progress: ("started", "level", "ended"), Depths: ("share",)},
+    "MLflow, what is sent": {TrackedStudy: ("show", "level", "end")},
+    "MLflow, noted": {Tracker: ("trial", "level", "end_trial")},
+    "events": {tune._Bridge: _EVENTS},
 }
-"""Part -> the class whose methods, as far as it has them, are counted for it."""
+"""Part -> the classes whose methods, as far as they have them, are counted for it."""
+_REPLAY = "replay"
+"""Part of this benchmark itself: rows are made of a trial's own networks."""
 _AHEAD = 2_000
 """Entries that MLflow's thread may be behind: a real study is no faster either."""
 
 
-def measure(trials: int, last: int | None = None, is_tracked: bool = True) -> dict[str, Any]:
-    """Returns CPU milliseconds a trial by part, wall seconds, and memory a trial.
+def measure(
+    trials: int,
+    last: int | None = None,
+    is_tracked: bool = True,
+    phase: str = "random",
+    has_ray: bool = False,
+) -> dict[str, Any]:
+    """Returns CPU milliseconds a trial by part, seconds of start and end, and memory a trial.
 
     Args:
         trials: of the study, each of 16 networks and one replicate.
         last: how many of them are counted, the last ones; None is all.
         is_tracked: whether MLflow is told.
+        phase: that they are of.
+        has_ray: whether workers of Ray report them; all of them are counted then.
     """
     last = trials if last is None else last
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, contextlib.closing(Parts(PARTS)) as parts:
         place = Path(scratch)
         reports = _recorded(place / "one")
         config = StudyConfig(
-            **{"name": "driver", "scale": "quick", "out": place, "phases": ("random",)},
+            **{"name": "driver", "scale": "quick", "out": place, "phases": (phase,)},
             **{"trials": trials, "search_replicates": 1, "lottery": LOTTERY},
             tracking_uri=f"sqlite:///{place / 'mlflow.db'}",
         )
@@ -80,48 +102,67 @@ def measure(trials: int, last: int | None = None, is_tracked: bool = True) -> di
             space={"train.lr": FloatDistribution(1e-4, 1e-2, log=True)},
             file=Path(__file__),
         )
-        spent, inside, found = defaultdict[str, float](float), [""], dict[str, Any]()
-        for part, (owner, names) in PARTS.items():
-            for name in names:
-                if hasattr(owner, name):
-                    setattr(owner, name, _timed(getattr(owner, name), part, spent, inside))
+        found, moments, before_kb = dict[str, Any](), [time.process_time()], rss_kb()
+        report_one = parts.timed(_REPLAY, _one)
 
         def wait(listener: Any, most: int) -> None:
             while is_tracked and listener._tracker._waiting.missing > most:
                 time.sleep(0.001)
 
+        def begun() -> Curve:
+            moments.append(time.process_time())
+            found["start_mb"] = (rss_kb() - before_kb) / 1024
+            return Curve(trials)
+
+        def ended(curve: Curve) -> None:
+            found.update(curve.found(last))
+            found["parts_ms"] = {part: 1e3 * took / last for part, took in parts.spent.items()}
+            moments.append(time.process_time())
+
         def replayed(_: Any, ledger: Ledger, searcher: StudySearcher, *others: Any) -> None:
-            listener = others[1]
+            listener, curve = others[1], begun()
             bridge = tune._Bridge(ledger, searcher, listener, place / "notes")
-            before, clocks = _rss_kb(), _clocks()
             for number in range(trials):
                 if number == trials - last:
                     wait(listener, 0)
-                    spent.clear()
-                    clocks = _clocks()
-                _one(f"{number:08x}", reports, searcher, bridge)
+                    parts.spent.clear()
+                    curve.begin()
+                report_one(f"{number:08x}", reports, searcher, bridge)
                 wait(listener, _AHEAD)
+                curve.passed(number + 1)
             wait(listener, 0)
-            wall, cpu, main = (now - then for now, then in zip(_clocks(), clocks, strict=True))
-            found.update(wall_s=wall, cpu_ms=1e3 * cpu / last, main_ms=1e3 * main / last)
-            found["memory_kb"] = (_rss_kb() - before) / trials
-            found["parts_ms"] = {part: 1e3 * seconds / last for part, seconds in spent.items()}
+            ended(curve)
 
-        conductor.run_trials = replayed  # type: ignore[assignment]
-        conductor.start_ray = lambda config: {"CPU": 2.0}  # type: ignore[assignment]
+        def reported(*arguments: Any) -> None:
+            listener, numbers, curve = arguments[4], itertools.count(1), begun()
+            end = listener.ended
+
+            def counted(trial: Any) -> None:
+                end(trial)
+                curve.passed(next(numbers))
+
+            listener.ended = counted
+            tune.LotteryTrainable = _replaying(reports)  # type: ignore[misc]
+            tune.run_trials(*arguments)
+            ended(curve)
+
+        conductor.run_trials = reported if has_ray else replayed  # type: ignore[assignment]
+        # No network is written.
+        conductor.require_room = lambda *_: None  # type: ignore[assignment]
+        if not has_ray:
+            conductor.start_ray = lambda config: {"CPU": 2.0}  # type: ignore[assignment]
         if not is_tracked:
             for name in ("start", "trial", "level", "end_trial", "fill"):
                 setattr(Tracker, name, lambda *_, **__: None)
         outcome = conductor.run_study(config, study, _no_report)
         assert outcome.exit_code == 0
-        parts = found["parts_ms"]
-        parts["the rest"] = found["main_ms"] - sum(parts.values())
-        parts["MLflow, sent"] = found["cpu_ms"] - found["main_ms"]
-        return {"trials": trials, "last": last, **found, "peak_mb": _peak_mb()}
-
-
-def _clocks() -> tuple[float, float, float]:
-    return time.perf_counter(), time.process_time(), time.thread_time()
+        by_part = found["parts_ms"]
+        by_part["the rest"] = found["main_ms"] - sum(by_part.values())
+        by_part["MLflow, sent"] = found["cpu_ms"] - found["main_ms"]
+        began, ready, over = moments
+        edges = {"start_cpu_s": ready - began, "end_cpu_s": time.process_time() - over}
+        whole = {"whole_cpu_s": time.process_time(), "peak_mb": _peak_mb()}
+        return {"trials": trials, "last": last, **found, **edges, **whole}
 
 
 def _one(
@@ -131,14 +172,33 @@ def _one(
     suggested = searcher.suggest(trial_id)
     trial = SimpleNamespace(trial_id=trial_id, config=suggested)
     bridge.on_trial_start(0, [], trial)
-    for report in reports:
-        # Of each network its own, as a study has them.
-        rows = [{**row, "cell": f"{trial_id}{row['cell'][8:]}"} for row in report["rows"]]
-        result = {**report, "rows": rows}
+    for result in _of_trial(trial_id, reports):
         searcher.on_trial_result(trial_id, result)
         bridge.on_trial_result(0, [], trial, result)
     searcher.on_trial_complete(trial_id, reports[-1])
     bridge.on_trial_complete(0, [], trial)
+
+
+def _of_trial(trial_id: str, reports: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yields the levels of a trial: of each network its own, as a study has them."""
+    for report in reports:
+        rows = [{**row, "cell": f"{trial_id}{row['cell'][8:]}"} for row in report["rows"]]
+        yield {**report, "rows": rows}
+
+
+def _replaying(reports: list[dict[str, Any]]) -> type:
+    """Returns what reports the levels of a trial at once, in a worker."""
+
+    class Replaying(LotteryTrainable):
+        def setup(self, config: dict[str, Any], **others: Any) -> None:
+            self.lab = None
+            self.reset_config(config)
+
+        def _levels(self, config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+            for report in _of_trial(f"{config['trial']:08x}", reports):
+                yield {**report, "done": report["last"]}
+
+    return Replaying
 
 
 def _recorded(folder: Path) -> list[dict[str, Any]]:
@@ -151,31 +211,6 @@ def _end(report: dict[str, Any]) -> dict[str, Any]:
     return {"values": [0.9]} if report["last"] else {}
 
 
-def _timed(
-    method: Callable[..., Any], part: str, spent: defaultdict[str, float], inside: list[str]
-) -> Callable[..., Any]:
-    """Returns a method whose CPU seconds count for a part, but for what counts for another."""
-
-    def timed(*arguments: Any, **named: Any) -> Any:
-        outer, began = inside[0], time.thread_time()
-        inside[0] = part
-        try:
-            return method(*arguments, **named)
-        finally:
-            took, inside[0] = time.thread_time() - began, outer
-            if outer != part:
-                spent[part] += took
-                if outer:
-                    spent[outer] -= took
-
-    return timed
-
-
-def _rss_kb() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() // 1024
-
-
 def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -185,13 +220,16 @@ def _no_report(folder: Path) -> Path:
 
 
 def main() -> int:
-    """Prints what was measured as a line of JSON."""
+    """Prints what was measured as lines of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("trials", type=int)
     parser.add_argument("--last", type=int)
     parser.add_argument("--no-mlflow", action="store_true")
+    parser.add_argument("--search", action="store_true", help="trials that Optuna proposes")
+    parser.add_argument("--ray", action="store_true", help="its workers report them")
     asked = parser.parse_args()
-    print(json.dumps(measure(asked.trials, asked.last, not asked.no_mlflow)))
+    phase = "search" if asked.search else "random"
+    print(json.dumps(measure(asked.trials, asked.last, not asked.no_mlflow, phase, asked.ray)))
     return 0
 
 

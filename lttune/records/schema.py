@@ -186,8 +186,15 @@ def table_of(rows: Sequence[Mapping[str, Any]], columns: Columns) -> pa.Table:
         rows: the table's.
         columns: those that are documented.
     """
-    order = [name for name in ORDER if name in columns]
-    values = _by_column(sorted(rows, key=itemgetter(*order)), columns)
+    return table_of_values(_by_column(rows, columns), columns)
+
+
+def table_of_values(values: Mapping[str, Sequence[Any]], columns: Columns) -> pa.Table:
+    """Returns what ``table_of`` does of rows whose values are given by column, all that it has."""
+    keys = list(zip(*(values[name] for name in ORDER if name in columns), strict=True))
+    places = sorted(range(len(keys)), key=keys.__getitem__)
+    if len(places) > 1 and places != [*range(len(keys))]:
+        values = {name: itemgetter(*places)(found) for name, found in values.items()}
     fields = fields_of(columns, {n: _type(n, values[n]) for n in values.keys() - columns})
     arrays = [pa.array(values[field.name], field.type) for field in fields]
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))

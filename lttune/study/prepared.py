@@ -18,7 +18,6 @@ from lttune.config.phase import phase_of
 from lttune.config.rules import every_mistake, every_rule
 from lttune.data import Dataset
 from lttune.data.epochs import counted_lengths
-from lttune.data.transforms import shape_and_classes
 from lttune.errors import ResourceError
 from lttune.models import Network
 from lttune.models.own import NETWORK, lines_told, made_known
@@ -48,7 +47,7 @@ from lttune.training.engines import FALLBACK, Needs, choose, make
 from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.checks import check_controls, check_idle, check_own_parts
 from lttune.trajectory.checks.own_names import OWN_HPARAMS, own_names
-from lttune.trajectory.lab import network_of
+from lttune.trajectory.lab import network_key, network_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -291,7 +290,7 @@ def _networks(
     found: dict[Hashable, Network] = {}
     for config in configs:
         dataset = datasets[config.data.name]
-        key = config.model, config.prune.exclude, shape_and_classes(dataset, config.data)
+        key = network_key(config, dataset)
         if key not in found:
             found[key] = network_of(config, dataset)
     return found.values()

@@ -9,7 +9,7 @@ because that network's cell holds the weights of that step: trials with another 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -268,6 +268,11 @@ def network_of(config: LotteryConfig, dataset: Dataset) -> Network:
     """
     shape, classes = shape_and_classes(dataset, config.data)
     return build(config.model, shape, classes).excluding(config.prune.exclude)
+
+
+def network_key(config: LotteryConfig, dataset: Dataset) -> Hashable:
+    """Returns what ``network_of`` goes by: configurations of one key have one architecture."""
+    return config.model, config.prune.exclude, shape_and_classes(dataset, config.data)
 
 
 def source_of(data: DataConfig) -> tuple[Any, ...]:

@@ -58,7 +58,7 @@ def lottery_of(config: dict[str, Any]) -> LotteryConfig:
 def known(search: StudySearcher) -> optuna.Study:
     """Returns Optuna's study once it has been told all that has ended."""
     search.proposals.catch_up(search.ledger, "search")
-    search.proposals.settle([trial.number for trial in search.ledger.trials])
+    search.proposals.settle(len(search.ledger.trials))
     return search.proposals.study
 
 

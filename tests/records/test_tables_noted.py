@@ -112,7 +112,8 @@ def test_parts_of_a_table_make_the_whole_one(values, at_once):
         | {"branch": "trunk", "study": "x", **more}
         for n, more in enumerate(values)
     ]
-    parts = [rows[first : first + at_once] for first in range(0, len(rows), at_once)]
+    trials = [journaled([row]) for row in rows]
+    parts = [trials[first : first + at_once] for first in range(0, len(rows), at_once)]
     whole = schema.table_of(rows, schema.MEASURES)
     assert joined(parts, schema.MEASURES).equals(whole, check_metadata=True)
 

@@ -138,3 +138,17 @@ def test_a_trial_whose_worker_never_is_begins_twice_more_and_has_failed_then(tmp
         "its worker died; out of memory is the usual cause",
     )
     assert listener.mock_calls == [call.started(mine), call.ended(mine)]
+
+
+def test_tune_keeps_no_rows_of_a_result_that_was_passed_on(tmp_path):
+    book, passed = searching.ledger(tmp_path, search=1), []
+    search = searching.searcher(book)
+    listener = Mock(level=lambda trial, report: passed.append(dict(report)))
+    bridge, trial = _Bridge(book, search, listener, Path("notes")), SimpleNamespace(trial_id="one")
+    search.suggest("one")
+    bridge.on_trial_start(0, [], trial)
+    result = {"level": 0, "val_accuracy": 0.5, "rows": [{"reused": False}], "layers": [{}]}
+    whole = dict(result)
+    bridge.on_trial_result(0, [], trial, result)
+    assert passed == [whole]
+    assert result == {"level": 0, "val_accuracy": 0.5}

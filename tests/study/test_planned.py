@@ -7,10 +7,13 @@ import pytest
 from digits_study import LOTTERY, SMOKE, STUDY
 
 from lttune.config.design import Point
+from lttune.data import load
 from lttune.errors import StorageError
 from lttune.records.ledger import Ledger
 from lttune.records.objectives import ObjectiveConfig
+from lttune.study.phases import planned
 from lttune.study.phases.planned import phase_config, plan_trials, require_trials
+from lttune.trajectory import lab
 
 POINTS = [
     Point(hparams={"train.lr": lr}, replicates=replicates, role="sweep", label=f"lr={lr:g}")
@@ -81,3 +84,22 @@ def test_numbers_of_an_objective_of_ones_own_are_no_shares(tmp_path, value, is_o
     if refused is not None:
         told = "trials[0].values must have ./mine.py:part at most 1e+30 in size, got -2e+30"
         assert str(refused.value) == f"{ledger.path}: {told}"
+
+
+def test_a_network_is_not_made_for_each_trial_to_count_its_levels(tmp_path, monkeypatch):
+    made = []
+
+    def network_of(config, dataset):
+        made.append(config.model)
+        return lab.network_of(config, dataset)
+
+    monkeypatch.setattr(planned, "network_of", network_of)
+    depths = planned.Depths(replace(SMOKE, lottery=LOTTERY), {"digits": load("digits")})
+    ledger = Ledger(path=tmp_path / "trials.json")
+    for n, settings in enumerate(
+        [{}, {"train.lr": 0.1}, {"levels": 0}, {"prune.exclude": ("fc1",)}, {}]
+    ):
+        trial = ledger.add("search", f"{n}", settings, [0], [])
+        levels = settings.get("levels", LOTTERY.levels) + 1
+        assert depths.share(trial, 0) == 1 / levels
+    assert len(made) == 3

@@ -62,8 +62,8 @@ class Trial:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What ``trials.json`` has of it."""
-        found = dataclasses.asdict(self)
+        """What ``trials.json`` has of it; not to be changed."""
+        found = {name: getattr(self, name) for name in _FIELDS}
         if not found["rebuilt"]:
             del found["rebuilt"]  # Older versions do not know it.
         return found

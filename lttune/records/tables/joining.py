@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from lttune.records.schema import ORDER, Columns, fields_of, table_of
-from lttune.records.tables.files import Row
+from lttune.records.schema import Columns, fields_of, table_of, table_of_values
+
+Values: TypeAlias = Mapping[str, Sequence[Any]]
+"""Name of a column -> its value in each row."""
 
 
-def joined(parts: Iterable[Sequence[Row]], columns: Columns) -> pa.Table:
+def joined(parts: Iterable[Sequence[Values]], columns: Columns) -> pa.Table:
     """Returns what ``table_of`` makes of the rows of all parts at once.
 
     Args:
-        parts: rows; of each, one is in one part alone.
+        parts: of each trial the values of its columns, as ``journaled`` gives them; trials are in
+            the order of their numbers.
         columns: those that are documented.
     """
-    tables = [table_of(rows, columns) for rows in parts] or [table_of([], columns)]
+    tables = [_table(trials, columns) for trials in parts] or [table_of([], columns)]
     if len(tables) == 1:
         return tables[0]
     fields = fields_of(columns, {name: _type(name, tables) for name in _others(tables, columns)})
     arrays = [_column(field, tables) for field in fields]
-    order = [(name, "ascending") for name in ORDER if name in columns]
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields)).sort_by(order).combine_chunks()
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields)).combine_chunks()
+
+
+def _table(trials: Sequence[Values], columns: Columns) -> pa.Table:
+    """Returns a table of the rows of some trials; to make it of rows takes twice as long."""
+    found: dict[str, list[Any]] = {name: [] for name in columns}
+    count = 0
+    for values in trials:
+        more = len(next(iter(values.values()), ()))
+        for name in found.keys() - values.keys():
+            found[name] += [None] * more
+        for name, of_rows in values.items():
+            found.setdefault(name, [None] * count).extend(of_rows)
+        count += more
+    return table_of_values(found, columns)
 
 
 def _others(tables: Sequence[pa.Table], columns: Columns) -> set[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -15,15 +13,8 @@ from lttune.config.control import TRUNK
 from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.ledger import ENDED, Ledger, Trial
-from lttune.records.tables.files import (
-    KEYS,
-    TABLES,
-    Row,
-    journaled,
-    journaled_rows,
-    required,
-    rows_in,
-)
+from lttune.records.tables.ended import EndedRows
+from lttune.records.tables.files import KEYS, TABLES, Row, journaled, required, rows_in
 from lttune.records.tables.joining import joined
 from lttune.store.files import kept_aside
 from lttune.store.formats.journal import Journal, journal_of, remove_journal
@@ -32,8 +23,8 @@ MOST_NOTED_ROWS = 5_000
 """Rows of a journal that are no more than a small part of what a study waits for; a longer one has
 as many rows as its file at most, so that all writing of the file takes what its last does."""
 
-_AT_ONCE = 200
-"""Trials whose rows are in memory as rows while a table is made of all."""
+_AT_ONCE = 100
+"""Trials whose rows are in memory as Python's values while a table is made of all."""
 
 
 class Tables:
@@ -49,8 +40,7 @@ class Tables:
         self._folder, self._study, self._study_id = folder, study, study_id
         self._rows: dict[int, dict[tuple[Any, ...], Row]] = {}
         self._layers: dict[int, dict[tuple[Any, ...], Row]] = {}
-        self._packed: dict[int, bytes] = {}
-        """Number of a trial that has ended -> its rows, in a twentieth of their room."""
+        self._ended = EndedRows(folder)
         self._damaged: set[str] = set()
         self._journals: dict[str, Journal] = {}
         self._whole: dict[str, int] = {}
@@ -104,12 +94,12 @@ class Tables:
             "records.parquet": [{**whose, **more, **row} for row in rows],
             "layers.parquet": [{**whose, **row} for row in layers],
         }
-        earlier = self._taken(trial.number) if trial.number in self._packed else ([], [])
+        earlier = [self._ended.rows(trial.number, place) or [] for place in range(len(TABLES))]
         for row in (*earlier[0], *found["records.parquet"]):
             self._keep_row(row)
         for row in (*earlier[1], *found["layers.parquet"]):
             self._keep_layer(row)
-        self._packed.pop(trial.number, None)
+        self._ended.drop(trial.number)
         return found
 
     def note(self, trial: Trial, rows: list[Row], layers: list[Row]) -> None:
@@ -149,20 +139,28 @@ class Tables:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is known of any network."""
-        return not (self._packed or self._rows or self.reached)
+        return not (self._ended or self._rows or self.reached)
 
     def pack(self, trial: Trial) -> None:
-        """Keeps the rows of a trial, which is to have no more, in little room."""
-        records, layers = self._taken(trial.number)
-        if trial.number not in self._packed and (records or layers):
-            text = json.dumps([journaled(records), journaled(layers)]).encode()
-            self._packed[trial.number] = zlib.compress(text, 1)
-        self._rows.pop(trial.number, None)
-        self._layers.pop(trial.number, None)
+        """Keeps the rows of a trial, which is to have no more, packed and not in memory.
+
+        Raises:
+            StorageError: if they cannot be written.
+        """
+        number = trial.number
+        records, layers = (self._taken(number, place) for place in range(len(TABLES)))
+        if number not in self._ended and (records or layers):
+            self._ended.put(number, (records, layers))
+        self._rows.pop(number, None)
+        self._layers.pop(number, None)
 
     def of(self, trial: Trial) -> list[Row]:
-        """Returns the records of a trial."""
-        return self._taken(trial.number)[0]
+        """Returns the records of a trial.
+
+        Raises:
+            StorageError: if they cannot be read.
+        """
+        return self._taken(trial.number, 0)
 
     def trained_s(self, trial: Trial) -> float:
         """Returns the wall seconds that the networks of a trial took to train, whenever it was."""
@@ -170,15 +168,15 @@ class Tables:
 
     def counts(self, trial: Trial) -> dict[str, int]:
         """Returns how many rows each table has of a trial."""
-        records, layers = self._taken(trial.number)
+        records, layers = (self._taken(trial.number, place) for place in range(len(TABLES)))
         return {"records": len(records), "layers": len(layers)}
 
     def table(self, name: str) -> pa.Table:
         """Returns all rows of one of ``TABLES``, as ``schema.table_of`` makes them."""
         place = [*TABLES].index(name)
-        numbers = sorted({*self._packed, *self._rows, *self._layers})
+        numbers = sorted({*self._ended, *self._rows, *self._layers})
         some = (numbers[first : first + _AT_ONCE] for first in range(0, len(numbers), _AT_ONCE))
-        parts = ([row for number in mine for row in self._taken(number)[place]] for mine in some)
+        parts = ([self._values(number, place) for number in mine] for mine in some)
         return joined(parts, TABLES[name])
 
     def write(self, names: Collection[str] = TABLES, aside: Collection[str] = ()) -> list[str]:
@@ -229,6 +227,8 @@ class Tables:
         digest = schema.write_table(self._folder / name, table, self._study_id)
         self._journals[name] = Journal(self._folder / name, digest, has_infinities=True)
         self._whole[name], self._noted[name] = len(table), 0
+        del table
+        pa.default_memory_pool().release_unused()  # Until the table is twice as long.
 
     def renew(self) -> list[str]:
         """Writes both files if one is damaged; returns what ``write`` does."""
@@ -239,15 +239,16 @@ class Tables:
         trunks = {row["replicate"] for row in self.of(trial) if row["branch"] == TRUNK}
         return trunks >= {*trial.replicates}
 
-    def _taken(self, number: int) -> tuple[list[Row], list[Row]]:
-        """Returns the records and the rows of layers of a trial."""
-        # In this order: MLflow's thread asks while they are packed.
-        records, layers = (of.get(number, {}) for of in (self._rows, self._layers))
-        if (packed := self._packed.get(number)) is None:
-            return [*records.values()], [*layers.values()]
-        lines = json.loads(zlib.decompress(packed))
-        of_networks, of_layers = ([*journaled_rows([one])] for one in lines)
-        return of_networks, of_layers
+    def _values(self, number: int, place: int) -> dict[str, list[Any]]:
+        ended = self._ended.values(number, place)
+        return journaled(self._taken(number, place)) if ended is None else ended
+
+    def _taken(self, number: int, place: int) -> list[Row]:
+        """Returns the rows that a trial has of one of ``TABLES``, by its place there."""
+        # In this order: MLflow's thread asks while a trial ends.
+        rows = (self._rows, self._layers)[place].get(number, {})
+        ended = self._ended.rows(number, place)
+        return [*rows.values()] if ended is None else ended
 
     def _keep_row(self, row: Row) -> None:
         self._rows.setdefault(row["trial"], {})[KEYS["records"](row)] = row

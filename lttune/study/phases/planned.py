@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from lttune.config.phase import PHASES, Origin, Phase, phase_of
 from lttune.config.rules import every_rule
 from lttune.data import Dataset
 from lttune.errors import ConfigError, StorageError, quoted
+from lttune.models import Network
 from lttune.pruning.densities import planned_densities
 from lttune.records.columns import QUOTIENT_ERROR
 from lttune.records.ledger import ENDED, Ledger, Trial
@@ -25,7 +26,7 @@ from lttune.study.declared import Study
 from lttune.study.phases.confirmation import Confirmation
 from lttune.study.phases.shard import in_shard, phases_run
 from lttune.study.settings import StudyConfig
-from lttune.trajectory.lab import network_of
+from lttune.trajectory.lab import network_key, network_of
 from lttune.trajectory.trial import networks
 
 
@@ -209,14 +210,28 @@ class Depths:
 
     def __init__(self, config: StudyConfig, datasets: Mapping[str, Dataset]) -> None:
         self._config, self._datasets = config, datasets
+        self._bases: dict[str, LotteryConfig] = {}
         self._levels: dict[int, int] = {}
+        self._key: Hashable = None
+        self._network: Network | None = None
+        """The last one and what it is of: most studies have one, and to make one takes longer."""
 
     def share(self, trial: Trial, level: int) -> float:
         """Returns how much of a trial is done when a level is."""
         if trial.number not in self._levels:
-            base = phase_config(trial.phase, self._config.lottery, self._config.objective)
-            self._levels[trial.number] = len(_planned(base.override(trial.hparams), self._datasets))
+            self._levels[trial.number] = self._counted(trial)
         return (level + 1) / self._levels[trial.number]
+
+    def _counted(self, trial: Trial) -> int:
+        if trial.phase not in self._bases:
+            base, objective = self._config.lottery, self._config.objective
+            self._bases[trial.phase] = phase_config(trial.phase, base, objective)
+        lottery = self._bases[trial.phase].override(trial.hparams)
+        dataset = self._datasets[lottery.data.name]
+        key = network_key(lottery, dataset)
+        if self._network is None or key != self._key:
+            self._key, self._network = key, network_of(lottery, dataset)
+        return len(planned_densities(lottery, self._network))
 
 
 def work(config: StudyConfig, study: Study, datasets: Mapping[str, Dataset]) -> dict[str, float]:

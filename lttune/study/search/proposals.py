@@ -12,6 +12,7 @@ it matter who was faster.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -33,6 +34,9 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 STARTUP = 4
 """Points that a sampler learns from at the least; until then it proposes at random. Optuna's 10
 would be nearly all of a quick search."""
+
+_NOT_OVER = ("waiting", "running")
+"""The states that are not among ``OVER``."""
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, n_startup_trials=STARTUP),
@@ -68,16 +72,25 @@ class Proposals:
         self._sampler, self._seed, self._ahead = sampler, seed, ahead
         self.study = optuna.create_study(directions=list(objective.directions))
         self._asked: dict[int, optuna.Trial] = {}
+        """Ledger's number of an own trial whose end Optuna was not told -> what it asked for."""
         self._outcomes: dict[int, tuple[TrialState, list[float] | None]] = {}
         """Ledger's number of an own trial that ended -> what Optuna is told when its turn comes."""
-        self._told: set[int] = set()
-        self._shown: set[tuple[int, int]] = set()
+        self._caught_up: dict[str, int] = {}
+        """Phase -> trials of it, from its first, that were asked for."""
+        self._untold: list[int] = []
+        """The numbers of those, in order."""
+        self._shown: dict[int, int] = {}
+        """Ledger's number of one that was asked for -> its last level that Optuna was shown."""
         self._learned: set[tuple[Any, ...]] = set()
+        self._stood: list[int] = []
+        """How many trials of the phases that are learned from were in each state when last seen."""
 
     def is_ready(self, ledger: Ledger, phase: str) -> bool:
         """Whether all has ended that the next proposal of a phase may know of."""
         mine = ledger.of(phase)
-        if any(trial.state not in OVER for trial in mine[: max(0, len(mine) - self._ahead)]):
+        others = mine[max(0, len(mine) - self._ahead) :]
+        # Those before are all over if as many are not as of these.
+        if ledger.count(*_NOT_OVER, phase=phase) > sum(t.state in _NOT_OVER for t in others):
             return False
         awaited = phase_names(lambda other: other.is_awaited)
         if self._learns(ledger, len(mine)):
@@ -86,14 +99,14 @@ class Proposals:
 
     def catch_up(self, ledger: Ledger, phase: str) -> None:
         """Asks again for the trials that earlier runs proposed, in order, as they were asked."""
-        for index, trial in enumerate(ledger.of(phase)):
-            if trial.number in self._asked:
-                continue
+        mine = ledger.of(phase)
+        for index in range(self._caught_up.get(phase, 0), len(mine)):
+            trial, self._caught_up[phase] = mine[index], index + 1
             self._know(ledger, phase, index)
             # What a sampler would propose is not looked at.
             self.study.sampler = RandomSampler(seed=0)
             self.study.enqueue_trial(trial.hparams)
-            self._asked[trial.number] = self.study.ask(self._space)
+            self._ask(trial.number)
             if trial.state in ENDED:
                 self._outcomes[trial.number] = _outcome(trial.values)
 
@@ -103,8 +116,13 @@ class Proposals:
         index = len(ledger.of(phase))
         self._know(ledger, phase, index)
         self.study.sampler = SAMPLERS[self._sampler](integer(self._seed, "search", index))
-        asked = self._asked[len(ledger.trials)] = self.study.ask(self._space)
-        return asked.params
+        self._caught_up[phase] = index + 1
+        return self._ask(len(ledger.trials)).params
+
+    def _ask(self, number: int) -> optuna.Trial:
+        self._untold.append(number)
+        asked = self._asked[number] = self.study.ask(self._space)
+        return asked
 
     def _learns(self, ledger: Ledger, index: int) -> bool:
         """Whether proposal ``index`` knows the points of other phases."""
@@ -115,15 +133,18 @@ class Proposals:
         """Tells the study what proposal ``index`` knows and the one before did not."""
         if self._learns(ledger, index):
             self.learn(ledger)
-        self.settle([trial.number for trial in ledger.of(phase)[: max(0, index - self._ahead)]])
+        if index > self._ahead:
+            self.settle(ledger.of(phase)[index - self._ahead - 1].number)
 
-    def settle(self, numbers: Sequence[int]) -> None:
-        """Tells the study how own trials ended: those of the ledger's numbers, in order."""
-        for number in numbers:
-            if number in self._outcomes and number not in self._told:
-                state, values = self._outcomes[number]
-                self.study.tell(self._asked[number], values, state)
-                self._told.add(number)
+    def settle(self, last: int) -> None:
+        """Tells the study how own trials ended: in order, those of the ledger up to a number."""
+        known = bisect_right(self._untold, last)
+        ended = [number for number in self._untold[:known] if number in self._outcomes]
+        for number in ended:
+            state, values = self._outcomes.pop(number)
+            self.study.tell(self._asked.pop(number), values, state)
+            self._shown.pop(number, None)
+        self._untold[:known] = [number for number in self._untold[:known] if number in self._asked]
 
     def learn(self, ledger: Ledger) -> None:
         """Tells the study the points of other phases whose replicates have all ended.
@@ -132,8 +153,14 @@ class Proposals:
         configuration's replicates would be most of what a sampler takes for good. Replicate 0 of
         the same point in two phases is one and the same training.
         """
+        phases = phase_names(lambda phase: phase.is_learned_from)
+        states = (*OVER, *_NOT_OVER)
+        stand = [ledger.count(state, phase=name) for name in phases for state in states]
+        if stand == self._stood:
+            return
+        self._stood = stand
         points: dict[tuple[Any, ...], list[Trial]] = {}
-        for phase in phase_names(lambda phase: phase.is_learned_from):
+        for phase in phases:
             for trial in ledger.of(phase):
                 if (point := self._point(trial)) is not None:
                     points.setdefault(point, []).append(trial)
@@ -157,14 +184,14 @@ class Proposals:
         """
         asked, level = self._asked.get(number), result.get("level")
         # A trial that Ray repeats after a machine died replays levels that were shown before.
-        if asked is None or level is None or (number, level) in self._shown:
+        if asked is None or level is None or level <= self._shown.get(number, -1):
             return
         if len(self._objective.measures) > 1:
             return
         (direction,) = self._objective.directions
         shown = result["val_accuracy"] * (1 if direction == "maximize" else -1)
         asked.report(result.get("so_far", shown), step=level)
-        self._shown.add((number, level))
+        self._shown[number] = level
 
     def tell(self, number: int, result: Mapping[str, Any], failed: bool) -> None:
         """Notes how a trial of the search ended; of other phases it knows nothing."""

@@ -67,6 +67,7 @@ class StudySearcher(Searcher):
         self._confirmation = confirmation
         self._control_densities, self._drawn = tuple(control_densities), dict(drawn or {})
         self._by_ray_id: dict[str, Trial] = {}
+        self._lotteries: dict[str, dict[str, Any]] = {}
         self._more: dict[Origin, Callable[[str], Trial | None]] = {
             "proposed": self._propose,
             "winners": self._confirm,
@@ -116,7 +117,7 @@ class StudySearcher(Searcher):
         return {
             "trial": trial.number,
             "phase": trial.phase,
-            "lottery": phase_config(trial.phase, self.base, self.objective).nested(),
+            "lottery": self._lottery_of(trial.phase),
             "hparams": trial.hparams,
             "replicates": trial.replicates,
             "controls": trial.controls,
@@ -124,6 +125,13 @@ class StudySearcher(Searcher):
             "rebuilt": trial.rebuilt,
             "ends_after": ends_after,
         }
+
+    def _lottery_of(self, phase: str) -> dict[str, Any]:
+        """Returns the fields that the trials of a phase override; made once, Tune copies them."""
+        if phase not in self._lotteries:
+            lottery = phase_config(phase, self.base, self.objective)
+            self._lotteries[phase] = lottery.nested()
+        return self._lotteries[phase]
 
     def _waiting(self, is_drawn: bool = False) -> Trial | None:
         """Returns the first waiting trial of the phases that are drawn, or that are not."""

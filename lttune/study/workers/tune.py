@@ -117,6 +117,9 @@ class _Bridge(tune.Callback):
         if values := result.get("values"):
             mine.objective, mine.values = values[0], list(values)
         self._listener.level(mine, result)
+        # Tune keeps the last result of every trial, and writes all of them again and again.
+        for rows in ("rows", "layers"):
+            result.pop(rows, None)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial reported its last level, its own failure, or was stopped by a scheduler."""
