@@ -57,8 +57,8 @@ class Mirror:
     def send(self, entries: Sequence[Entry]) -> None:
         """Sends entries by the methods below: one, or some of one trial in as few calls as can be.
 
-        Between a trial's first entry and its end its run has, at every call, what its entries up to
-        some level say: a level's points come whole, the density by which it is known last.
+        Each call has whole levels, in their order and each with its density last: whoever finds
+        that knows that the level is there, wherever the sending ended.
         """
         with self.runs.changing(entries[0].trial):
             for entry in entries:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 from cut_calls import CutCalls, Seen, snapshot, ticking
-from tracked import run_trial, start
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from tracked import run_trial
 
 from lttune.study.tracking import sender as module
 from lttune.study.tracking.tracker import Tracker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-Tells: TypeAlias = Callable[[Tracker, Path], None]
+Tells: TypeAlias = Callable[[Tracker], None]
 STUDY = "it's a `study`"  # A name that no filter of MLflow's can quote.
 
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory):
-    return f"sqlite:///{tmp_path_factory.mktemp('cuts')}/mlflow.db"
+    def hasten(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", hasten)
+    yield f"sqlite:///{tmp_path_factory.mktemp('cuts')}/mlflow.db"
+    event.remove(Engine, "connect", hasten)
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +38,14 @@ def _quickly(monkeypatch):
     monkeypatch.setattr(module, "_TOGETHER_S", 1e6)  # Else a busy machine has it send fewer.
 
 
-def first(tracker: Tracker, folder: Path) -> None:
+def start(tracker: Tracker, **params: object) -> None:
+    tags = {"mlflow.source.name": "tiny_study.py"}
+    tracker.start(description="", params=params, tags=tags, files=[], dataset=None)
+
+
+def first(tracker: Tracker) -> None:
     """Three trials that are told in turn: one ends, one is killed, one is left open."""
-    start(tracker, folder)
+    start(tracker)
     for number in range(3):
         run_trial(tracker, number, levels=1)
     for level in (1, 2):
@@ -44,9 +56,9 @@ def first(tracker: Tracker, folder: Path) -> None:
     tracker.finish("KILLED", metrics={"trials_finished": 1})
 
 
-def second(tracker: Tracker, folder: Path) -> None:
+def second(tracker: Tracker) -> None:
     """The same study, run again: what is there stays, and two trials go on."""
-    start(tracker, folder, replicates=5)
+    start(tracker, replicates=5)
     tracker.fill(filled(tracker), 2)
     for number, level in ((1, 3), (2, 3), (1, 4), (0, 3)):
         tracker.level(number, level, {"density": 0.8**level, "test_accuracy": level / 7})
@@ -65,24 +77,24 @@ def filled(tracker: Tracker) -> Iterator[None]:
     yield
 
 
-def told(uri: str, study: str, tells: Tells, folder: Path) -> str:
+def told(uri: str, study: str, tells: Tells) -> str:
     """Tells a study whose entries all wait before the first is sent, and returns what is said."""
     tracker = Tracker(uri, study)
     with tracker._waiting.changed:
-        tells(tracker, folder)
+        tells(tracker)
     return tracker.close(60)
 
 
 def cut(
-    uri: str, study: str, parts: list[Tells], folder: Path, at: int = -1, is_lost: bool = False
+    uri: str, study: str, parts: list[Tells], at: int = -1, is_lost: bool = False
 ) -> tuple[list[str], list[Seen]]:
     """Tells a study, cut in its last part, and returns the calls of that and what MLflow holds."""
     with pytest.MonkeyPatch.context() as patch:
         ticking(patch)
         for tells in parts[:-1]:
-            assert told(uri, study, tells, folder) == ""
+            assert told(uri, study, tells) == ""
         calls = CutCalls(patch, at, is_lost)
-        assert told(uri, study, parts[-1], folder) == ""
+        assert told(uri, study, parts[-1]) == ""
     return calls.made, snapshot(uri, study)
 
 
@@ -92,32 +104,32 @@ def parts(request):
 
 
 @pytest.mark.parametrize("is_lost", [False, True], ids=["not-sent", "answer-lost"])
-def test_a_call_that_fails_changes_nothing(parts, is_lost, uri, tmp_path):
+def test_a_call_that_fails_changes_nothing(parts, is_lost, uri):
     name = f"{STUDY} {len(parts)} {is_lost}"
-    calls, expected = cut(uri, name, parts, tmp_path)
+    calls, expected = cut(uri, name, parts)
     for at in range(len(calls)):
-        _, found = cut(uri, f"{name} {at}", parts, tmp_path, at=at, is_lost=is_lost)
+        _, found = cut(uri, f"{name} {at}", parts, at=at, is_lost=is_lost)
         assert found == expected, (at, calls[at])
 
 
-def test_a_driver_that_is_killed_at_a_call_is_completed(uri, tmp_path):
-    calls, expected = cut(uri, f"{STUDY} whole", [first], tmp_path)
+def test_a_driver_that_is_killed_at_a_call_is_completed(uri):
+    calls, expected = cut(uri, f"{STUDY} whole", [first])
     expected = [replace(run, times=()) for run in expected]
     for at in range(1, len(calls)):
         name = f"{STUDY} killed {at}"
         with pytest.MonkeyPatch.context() as patch:
             killed = CutCalls(patch, at, is_lost=True)
             killed.is_last = True
-            assert told(uri, name, first, tmp_path) != ""
-        assert told(uri, name, first, tmp_path) == ""
+            assert told(uri, name, first) != ""
+        assert told(uri, name, first) == ""
         found = [replace(run, times=()) for run in snapshot(uri, name)]
         assert found == expected, (at, calls[at])
 
 
-def test_one_by_one_is_the_same(parts, uri, tmp_path, monkeypatch):
+def test_one_by_one_is_the_same(parts, uri, monkeypatch):
     name = f"{STUDY} {len(parts)}"
-    together, expected = cut(uri, f"{name} together", parts, tmp_path)
+    together, expected = cut(uri, f"{name} together", parts)
     monkeypatch.setattr(module, "_TOGETHER_S", 0.0)
-    alone, found = cut(uri, f"{name} alone", parts, tmp_path)
+    alone, found = cut(uri, f"{name} alone", parts)
     assert found == expected
     assert len(together) < len(alone)

@@ -52,7 +52,7 @@ def test_a_trial_whose_entries_wait_costs_three_calls(uri, tmp_path, monkeypatch
 
     tracker = Tracker(uri, "calls")
     start(tracker, tmp_path)
-    assert tracker.close(60) == ""
+    wait_for(tracker)
     batches, log_batch = [], SqlAlchemyStore.log_batch
 
     def counted(self: Any, run_id: str, metrics: Any, params: Any, tags: Any) -> None:
@@ -60,7 +60,6 @@ def test_a_trial_whose_entries_wait_costs_three_calls(uri, tmp_path, monkeypatch
         log_batch(self, run_id, metrics, params, tags)
 
     monkeypatch.setattr(SqlAlchemyStore, "log_batch", counted)
-    tracker = Tracker(uri, "calls")
     calls = CutCalls(monkeypatch)
     with tracker._waiting.changed:
         write(tracker, 0, levels=16)
