@@ -217,9 +217,9 @@ def no_idempotence_of_levels(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_idempotence_of_runs(patch: pytest.MonkeyPatch) -> None:
-    from lttune.study.tracking.mirror import Mirror
+    from lttune.study.tracking.runs import Runs
 
-    patch.setattr(Mirror, "_find_runs", nothing)
+    patch.setattr(Runs, "refresh", nothing)
 
 
 NOT_RAISED = "Failed: with pytest.raises"

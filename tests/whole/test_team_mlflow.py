@@ -22,7 +22,7 @@ from team_mlflow import QUOTED, Team, lacking, postgres
 
 from docs import mlflow_page
 from lttune.__main__ import main as command
-from lttune.study.tracking import tracker as module
+from lttune.study.tracking import sender as module
 from lttune.study.tracking.tracker import Tracker
 
 pytestmark = [

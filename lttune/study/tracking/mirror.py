@@ -14,57 +14,57 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from mlflow.data.schema import TensorDatasetSchema
 from mlflow.entities import Dataset as DatasetEntity
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import DatasetInput, Experiment, InputTag, Metric, Param, RunTag
 from mlflow.types import Schema, TensorSpec
 
 from lttune.study.tracking.examples import TrainingExamples
+from lttune.study.tracking.runs import STUDY_ID, Changes, Run, Runs
 from lttune.study.tracking.store import forbidden, is_broken, is_refusal, open_store
 from lttune.study.tracking.views import TAG, View
+from lttune.study.tracking.waiting import Entry
 
 __all__ = ["Mirror", "forbidden", "is_broken", "is_refusal"]
 
 _PARENT = "mlflow.parentRunId"
-_STUDY_ID = "lttune.study_id"
-_MAX_PARAMS = 100
-
-
-@dataclass
-class _Run:
-    """What the store is known to hold of a run."""
-
-    id: str
-    name: str
-    status: str
-    tags: dict[str, str]
-    params: set[str]
-    metrics: dict[str, float]
-    """Last values, without those of levels that were sent by this mirror."""
-    levels: set[int] | None = None
-    """Levels that have metrics; None until the store has been asked."""
 
 
 class Mirror:
     """The runs of a study: one of its own, and below it one for each trial.
 
-    Every method raises if the store cannot be reached or refuses; ``is_refusal`` tells which. The
-    mirror is then worth nothing more: a new one finds out what the store holds.
+    ``send`` raises if the store cannot be reached or refuses; ``is_refusal`` tells which. The
+    mirror is then worth nothing more: a new one, given what the failed one knew, finds out what
+    the store holds of the runs that the failed call was of.
 
     Attributes:
         experiment: MLflow's number of the study's experiment.
+        runs: what the store is known to hold, and whether a refusal is to be believed.
     """
 
-    def __init__(self, uri: str, study: str, study_id: str | None) -> None:
+    def __init__(self, uri: str, study: str, study_id: str | None, runs: Runs | None) -> None:
         self._study, self._study_id = study, study_id
         self._client, self._database = open_store(uri)
-        self.experiment = self._find_experiment()
-        self._runs: dict[int | None, _Run] = {}
-        self._find_runs()
+        experiment = self._find_experiment()
+        self.experiment: str = experiment.experiment_id
+        self.runs = runs or Runs(study, study_id)
+        self.runs.refresh(self._client, experiment)
+        self._changes: Changes | None = None
+
+    def send(self, entries: Sequence[Entry]) -> None:
+        """Sends entries by the methods below: one, or some of one trial in as few calls as can be.
+
+        Each call has whole levels, in their order and each with its density last: whoever finds
+        that knows that the level is there, wherever the sending ended.
+        """
+        with self.runs.changing(entries[0].trial):
+            for entry in entries:
+                getattr(self, entry.kind)(*entry.values)
+            self._send_changes()
+        self.runs.settle()
 
     def study(
         self,
@@ -85,9 +85,10 @@ class Mirror:
         for key, value in notes.items():
             self._client.set_experiment_tag(self.experiment, key, value)
         tags = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL", **tags}
-        run = self._open(None, now, self._study, params, {**tags, "lttune.kind": "study"})
+        changes = self._open(None, now, self._study, params, {**tags, "lttune.kind": "study"})
         if is_running:
-            self._set_status(run, "RUNNING", now)
+            changes.set_status("RUNNING", now)
+        self._send_changes()
         self._end_trials(now)
 
     def trial(
@@ -103,9 +104,9 @@ class Mirror:
         parent = self._run(None)
         source = {k: v for k, v in parent.tags.items() if re.match(r"mlflow\.(user|source)", k)}
         own = {_PARENT: parent.id, "lttune.kind": "trial", "lttune.trial": str(number)}
-        run = self._open(number, now, name, params, {**source, **tags, **own})
-        if is_running and run.status != "FINISHED":
-            self._set_status(run, "RUNNING", now)
+        changes = self._open(number, now, name, params, {**source, **tags, **own})
+        if is_running and changes.run.status != "FINISHED":
+            changes.set_status("RUNNING", now)
 
     def level(self, now: int, number: int, level: int, metrics: Mapping[str, float]) -> None:
         """Sends a level's metrics unless the run has a density at that level."""
@@ -115,15 +116,16 @@ class Mirror:
             run.levels = {point.step for point in history}
         if level in run.levels:
             return
-        self._set_status(run, "RUNNING", now)
-        points = [Metric(key, value, now, level) for key, value in metrics.items()]
-        self._client.log_batch(run.id, metrics=points)
+        changes = self._changes_of(run)
+        changes.set_status("RUNNING", now)
+        names = sorted(metrics, key=lambda name: name == "density")
+        changes.points.append([Metric(name, metrics[name], now, level) for name in names])
         run.levels.add(level)
 
     def end(self, now: int, number: int | None, status: str, summary: Mapping[str, float]) -> None:
         """Sends the summary and the final status of a trial, or of the study if number is None."""
         run = self._run(number)
-        points = []
+        changes, points = self._changes_of(run), []
         for key, value in summary.items():
             if run.metrics.get(key) != value:
                 # A changed value is the next point of its series: a step is never used twice.
@@ -131,11 +133,15 @@ class Mirror:
                 step = len(self._client.get_metric_history(run.id, key)) if known else 0
                 points.append(Metric(key, value, now, step))
         if points:
-            self._client.log_batch(run.id, metrics=points)
+            changes.points.append(points)
             run.metrics.update(summary)
         if number is None:
+            self._send_changes()
             self._end_trials(now)
-        self._set_status(run, status, now)
+        self._changes_of(run).set_status(status, now)
+        self._send_changes()
+        if number is not None:
+            self.runs.forget(number)
 
     def artifact(self, path: Path) -> None:
         """Copies a file to the study's run; one from a folder ``figures`` goes to such a folder."""
@@ -170,36 +176,25 @@ class Mirror:
         context = InputTag("mlflow.data.context", "training")
         self._client.log_inputs(self._run(None).id, [DatasetInput(entity, [context])])
 
-    def _find_experiment(self) -> str:
+    def _find_experiment(self) -> Experiment:
         found = self._client.get_experiment_by_name(self._study)
         if found is None:
             # Beside the database whatever folder the study is run from: MLflow would take the
             # latter. A server knows its own place.
             folder = re.sub(r"\W+", "-", self._study).strip("-") or "study"
             place = self._database and (self._database.parent / "mlruns" / folder).as_uri()
-            return _required(self._client.create_experiment(self._study, place))
+            made = self._client.create_experiment(self._study, place)
+            return self._client.get_experiment(_required(made))
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
-        return _required(found.experiment_id)
+        _required(found.experiment_id)
+        return found
 
-    def _find_runs(self) -> None:
-        token: str | None = ""
-        while token is not None:
-            # The filter language cannot quote every study's name, so that tag is compared here.
-            page = self._client.search_runs(
-                [self.experiment], order_by=["start_time ASC"], page_token=token or None
-            )
-            for run in page:
-                tags = run.data.tags
-                if (tags.get("lttune.study"), tags.get(_STUDY_ID)) == (self._study, self._study_id):
-                    number = run.data.tags.get("lttune.trial")
-                    self._runs.setdefault(None if number is None else int(number), _known(run))
-            token = page.token or None
-
-    def _run(self, number: int | None) -> _Run:
-        if number not in self._runs:
+    def _run(self, number: int | None) -> Run:
+        run = self.runs.get(number)
+        if run is None:
             raise LookupError(f"{self._study} has no run of trial {number}")
-        return self._runs[number]
+        return run
 
     def _open(
         self,
@@ -208,46 +203,42 @@ class Mirror:
         name: str,
         params: Mapping[str, str],
         tags: Mapping[str, str],
-    ) -> _Run:
+    ) -> Changes:
         tags = {**tags, "lttune.study": self._study}
         if self._study_id is not None:
-            tags[_STUDY_ID] = self._study_id
-        run = self._runs.get(number)
+            tags[STUDY_ID] = self._study_id
+        run = self.runs.get(number)
         if run is None:
             created = self._client.create_run(self.experiment, now, dict(tags), name)
-            run = self._runs[number] = _known(created)
-            run.levels = set()
+            run = self.runs.add(created, number)
         elif run.name != name:
             self._client.update_run(run.id, name=name)
             run.name = name
-        changed = [RunTag(k, v) for k, v in tags.items() if run.tags.get(k) != v]
-        missing = [Param(k, v) for k, v in params.items() if k not in run.params]
-        for first in range(0, len(missing), _MAX_PARAMS):
-            self._client.log_batch(run.id, params=missing[first : first + _MAX_PARAMS])
-        if changed:
-            self._client.log_batch(run.id, tags=changed)
+        changes = self._changes_of(run)
+        changes.tags += [RunTag(k, v) for k, v in tags.items() if run.tags.get(k) != v]
+        changes.params += [Param(k, v) for k, v in params.items() if k not in run.params]
         run.tags.update(tags)
         run.params.update(params)
-        return run
+        return changes
+
+    def _changes_of(self, run: Run) -> Changes:
+        """Returns what is to be sent of a run; that of another one is sent before."""
+        if self._changes is None or self._changes.run is not run:
+            self._send_changes()
+            self._changes = Changes(run, run.status)
+        return self._changes
+
+    def _send_changes(self) -> None:
+        changes, self._changes = self._changes, None
+        if changes is not None:
+            changes.send(self._client)
 
     def _end_trials(self, now: int) -> None:
-        for number, run in self._runs.items():
-            if number is not None and run.status == "RUNNING":
-                self._set_status(run, "KILLED", now)
-
-    def _set_status(self, run: _Run, status: str, now: int) -> None:
-        if run.status != status:
-            if status == "RUNNING":
-                self._client.update_run(run.id, status)
-            else:
-                self._client.set_terminated(run.id, status, now)
-            run.status = status
-
-
-def _known(run: Run) -> _Run:
-    info, data = run.info, run.data
-    tags, metrics = dict(data.tags), dict(data.metrics)
-    return _Run(info.run_id, info.run_name or "", info.status, tags, set(data.params), metrics)
+        for run in self.runs:
+            if run.number is not None and run.status == "RUNNING":
+                with self.runs.changing(run.number):
+                    self._changes_of(run).set_status("KILLED", now)
+                    self._send_changes()
 
 
 def _required(number: str) -> str:

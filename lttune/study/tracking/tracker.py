@@ -8,24 +8,19 @@ or the study when it is run again, fills in from them.
 
 from __future__ import annotations
 
-import importlib
-import math
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from lttune.config.passwords import masked, masked_uri
 from lttune.study.tracking import values
-from lttune.study.tracking.database import settle_sqlite
 from lttune.study.tracking.examples import TrainingExamples
 from lttune.study.tracking.login import unwelcome
-from lttune.study.tracking.server import require_answer, unanswered
-from lttune.study.tracking.uri import resolve, sqlite_path
+from lttune.study.tracking.sender import Sender
+from lttune.study.tracking.uri import resolve
 from lttune.study.tracking.views import View
-from lttune.study.tracking.waiting import MOST_WAITING, Waiting
+from lttune.study.tracking.waiting import Waiting
 
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -40,53 +35,36 @@ _ENVIRONMENT = {
 }
 """How MLflow is kept quiet and quick, unless the user's environment says otherwise."""
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
-_LAST_TRIES, _LAST_PROBE_S = 2, 1.0
-_GLANCE_S, _URGENT_S = 0.2, 10.0
-_PATIENCE = 4
-"""Times its time-out that ``close`` waits at most, while entries arrive."""
-
-_NO_TIME = "there was no time"
-_FULL = f"more than {MOST_WAITING} waited for it"
-
 
 class Tracker:
     """Mirrors a study into MLflow: the study is an experiment and its first run, a trial a child.
 
     Every method but ``ask`` and ``close`` returns at once, and none raises: it notes an entry that
-    a daemon thread sends in order, again and again while the server is away. Metrics that are not
-    finite are left out, and what MLflow cannot store is counted in the sentence of ``close``.
+    a daemon thread sends, those of one run in order, again and again while the server is away.
+    Metrics that are not finite are left out, and what MLflow cannot store is counted in the
+    sentence of ``close``.
     """
 
     def __init__(self, uri: str | None, study: str, study_id: str | None = None) -> None:
         self._uri = resolve(uri)
-        self._study, self._study_id = study, study_id
-        self._module: Any = None
-        self._mirror: Any = None
-        self._experiment = ""
         self._waiting = Waiting()
         self._refused_keys: set[str] = set()
-        self._refusals: list[str] = []
-        self._gap = _NO_TIME
         self._said: str | None = None
-        self._timeout_s = self._last_moment = math.inf  # Finite once close() is called.
-        self._moved = time.monotonic()
         # MLflow reads them where it is imported. Not set by the thread: a process that starts
         # meanwhile could not be given its environment.
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        self._thread = threading.Thread(target=self._work, name="lttune-mlflow", daemon=True)
-        self._thread.start()
+        self._sender = Sender(self._uri, study, study_id, self._waiting)
 
     @property
     def address(self) -> str:
         """The tracking URI for people, without secrets; with the experiment once it is known."""
         address = masked_uri(self._uri)
-        if not self._experiment:
+        if not self._sender.experiment:
             return address
         if address.startswith("http"):
-            return f"{address.rstrip('/')}/#/experiments/{self._experiment}/runs"
-        return f"{address} (experiment {self._experiment})"
+            return f"{address.rstrip('/')}/#/experiments/{self._sender.experiment}/runs"
+        return f"{address} (experiment {self._sender.experiment})"
 
     def ask(self) -> str:
         """Returns, within three seconds, why the server cannot be used; empty if it can."""
@@ -128,15 +106,15 @@ class Tracker:
     ) -> None:
         """Opens a trial's run; one that is there becomes RUNNING only if the trial is."""
         texts = self._params(params), self._tags(tags)
-        self._waiting.note("trial", values.now(), number, name, *texts, is_running)
+        self._note(number, "trial", name, *texts, is_running)
 
     def level(self, number: int, level: int, metrics: Mapping[str, float]) -> None:
         """Sends a level's metrics, among them ``density``, by which a sent level is recognised."""
-        self._waiting.note("level", values.now(), number, level, self._metrics(metrics))
+        self._note(number, "level", level, self._metrics(metrics))
 
     def end_trial(self, number: int, status: RunStatus, summary: Mapping[str, float]) -> None:
         """Closes a trial's run; the summary's names are not those of its levels' metrics."""
-        self._waiting.note("end", values.now(), number, status, self._metrics(summary))
+        self._note(number, "end", status, self._metrics(summary))
 
     def fill(self, steps: Iterator[None], trials: int) -> None:
         """Has earlier trials sent before what is noted after this call.
@@ -174,114 +152,27 @@ class Tracker:
             An empty string, else a sentence that says what is missing in MLflow and why.
         """
         if self._said is None:
-            self._wait(timeout_s, is_urgent)
+            self._sender.wait(timeout_s, is_urgent)
             self._said = self._missing()
         return self._said
 
-    def _wait(self, timeout_s: float, is_urgent: Callable[[], bool] | None) -> None:
-        with self._waiting.changed:
-            self._moved = began = time.monotonic()
-            self._timeout_s, self._last_moment = timeout_s, began + _PATIENCE * timeout_s
-            has_more = not self._waiting.is_empty
-            self._waiting.changed.notify_all()
-        if has_more and (reason := unanswered(self._uri, _LAST_PROBE_S)) and self._moved == began:
-            self._gap = masked(reason, self._uri)
-            self._last_moment = -math.inf
-        while self._thread.is_alive() and (left_s := self._left_s()) > 0:
-            self._thread.join(min(left_s, _GLANCE_S))
-            if is_urgent and is_urgent():
-                is_urgent = None
-                self._last_moment = min(self._last_moment, time.monotonic() + _URGENT_S)
-        path = sqlite_path(self._uri)
-        if path and not self._thread.is_alive():
-            settle_sqlite(path)
+    def _note(self, number: int, kind: str, *of_kind: Any) -> None:
+        self._waiting.note(kind, values.now(), number, *of_kind, trial=number)
 
     def _missing(self) -> str:
-        waiting = self._waiting
+        waiting, refusals = self._waiting, self._sender.refusals
         with waiting.changed:
-            missing, noted, gap = waiting.missing, waiting.noted, self._gap
-            if waiting.is_empty:
-                gap = self._reason(waiting.unreadable) if waiting.unreadable else _FULL
+            missing, noted, gap = waiting.missing, waiting.noted, self._sender.gap()
         parts = []
         if missing:
             text = f"{missing} of {noted} entries are missing in MLflow at {self.address}"
             parts.append(f"{text}: {gap}")
-        if self._refusals:
-            parts.append(f"MLflow refused {len(self._refusals)} entries: {self._refusals[0]}")
+        if refusals:
+            parts.append(f"MLflow refused {len(refusals)} entries: {refusals[0]}")
         if self._refused_keys:
             names = ", ".join(sorted(self._refused_keys))
             parts.append(f"MLflow cannot store values under these names: {names}")
         return "; ".join(parts) + "." if parts else ""
-
-    def _left_s(self) -> float:
-        """Returns the seconds for which there is still hope: infinitely many before close()."""
-        return min(self._moved + self._timeout_s, self._last_moment) - time.monotonic()
-
-    def _is_closing(self) -> bool:
-        return math.isfinite(self._timeout_s)
-
-    def _work(self) -> None:
-        wait_s, last_tries = _FIRST_WAIT_S, _LAST_TRIES
-        while last_tries and (entry := self._waiting.first(self._is_closing)):
-            if self._left_s() < 0:
-                return
-            is_closing = self._is_closing()
-            if self._send(*entry):
-                self._waiting.done()
-                self._moved, self._gap = time.monotonic(), _NO_TIME
-                wait_s, last_tries = _FIRST_WAIT_S, _LAST_TRIES
-            elif is_closing:
-                last_tries -= 1
-                time.sleep(_FIRST_WAIT_S if last_tries else 0)
-            else:
-                with self._waiting.changed:
-                    self._waiting.changed.wait_for(self._is_closing, wait_s)
-                wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-
-    def _send(self, kind: str, of_kind: tuple[Any, ...]) -> bool:
-        """Returns whether the entry is dealt with; nothing that MLflow does may end the thread."""
-        try:
-            self._connect()
-            getattr(self._mirror, kind)(*of_kind)
-        except Exception as error:
-            return self._is_refusal(error)
-        return True
-
-    def _connect(self) -> None:
-        if self._mirror is not None:
-            return
-        require_answer(self._uri)
-        if self._module is None:
-            # Imported here because MLflow takes seconds.
-            self._module = importlib.import_module("lttune.study.tracking.mirror")
-            self._moved = time.monotonic()
-        self._mirror = self._module.Mirror(self._uri, self._study, self._study_id)
-        self._experiment = self._mirror.experiment
-        self._moved = time.monotonic()
-
-    def _is_refusal(self, error: Exception) -> bool:
-        """Notes why an entry is not sent; returns whether it never will be."""
-        # What the store holds is found afresh: a call may fail here and succeed there.
-        was_open, self._mirror = self._mirror is not None, None
-        reason = self._reason(error)
-        is_broken = self._module is not None and self._module.is_broken(error)
-        if is_broken:
-            reason = (
-                f"MLflow cannot open {sqlite_path(self._uri)}, which is half-made, "
-                f"damaged or of another version ({reason}); move that file away"
-            )
-        self._gap = reason
-        if self._module is None or not was_open or is_broken:
-            return False
-        is_refusal = self._module.is_refusal(error)
-        if is_refusal:
-            self._refusals.append(reason)
-        return is_refusal
-
-    def _reason(self, error: Exception) -> str:
-        known = self._module.forbidden(error) if self._module else ""
-        reason = known or str(error).strip() or type(error).__name__
-        return masked(reason.splitlines()[0], self._uri)[:300]
 
     def _params(self, params: Mapping[str, Any]) -> dict[str, str]:
         return values.texts(self._named(params), values.MAX_PARAM)

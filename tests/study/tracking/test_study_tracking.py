@@ -14,7 +14,7 @@ from tracked import spoil
 
 from lttune.__main__ import main
 from lttune.study.conductor import Conductor
-from lttune.study.tracking.tracker import Tracker
+from lttune.study.tracking.sender import Sender
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -69,7 +69,7 @@ def test_no_exception_of_the_store_ends_a_study(tmp_path, monkeypatch):
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
 
     (tmp_path / "mlflow.db").touch()
-    monkeypatch.setattr(Tracker, "_connect", fail)
+    monkeypatch.setattr(Sender, "_connect", fail)
     monkeypatch.setattr("lttune.study.tracking.database.sqlite3.connect", fail)
     place = run(StudyPlace(tmp_path))
     assert (place.exit_code, place.states()) == (0, ["complete"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import pytest
 from answering import answering
 
 from lttune.study.tracking.tracker import Tracker
+from lttune.study.tracking.waiting import Entry
 
 
 class TestClose:
@@ -22,16 +24,18 @@ class TestClose:
         class Mirror:
             experiment = "1"
 
-            def __init__(self, uri: str, study: str, study_id: str | None) -> None:
+            def __init__(self, uri: str, study: str, study_id: str | None, runs: object) -> None:
                 time.sleep(store.opening_s)
+                self.runs = SimpleNamespace(is_sure=True)
 
-            def end(self, now: int, number: int, status: str, summary: dict) -> None:
+            def send(self, entries: Sequence[Entry]) -> None:
+                (number, *_) = numbers = [entry.trial for entry in entries]
                 store.began.append(number)
-                time.sleep(store.seconds)
+                time.sleep(store.seconds * len(numbers))
                 if number in store.failures:
                     store.failures.remove(number)
                     raise ConnectionError("busy")
-                store.sent.append(number)
+                store.sent += numbers
 
         module = SimpleNamespace(
             Mirror=Mirror,
@@ -40,7 +44,7 @@ class TestClose:
             is_broken=lambda _: False,
         )
         monkeypatch.setitem(sys.modules, "lttune.study.tracking.mirror", module)
-        monkeypatch.setattr("lttune.study.tracking.tracker._FIRST_WAIT_S", 0.01)
+        monkeypatch.setattr("lttune.study.tracking.sender._FIRST_WAIT_S", 0.01)
         return store
 
     def close(self, entries: int, timeout_s: float) -> tuple[str, float]:
@@ -57,6 +61,29 @@ class TestClose:
         assert store.sent == list(range(8))
         assert 1.1 < seconds < 2
 
+    def test_entries_of_a_trial_go_together_as_far_as_they_take_a_second(self, store, monkeypatch):
+        monkeypatch.setattr("lttune.study.tracking.sender._TOGETHER_S", 0.5)
+        store.seconds, clock = 0.1, time.perf_counter()
+        tracker = Tracker("databricks", "slow")
+        for number in (0, *[1] * 12):
+            tracker.end_trial(number, "FINISHED", {})
+        assert tracker.close(1) == ""
+        assert store.sent == [0, *[1] * 12]
+        assert 4 <= len(store.began) <= 6
+        assert time.perf_counter() - clock > 1.2
+
+    def test_entries_that_fail_together_go_one_by_one(self, store):
+        tracker = Tracker("databricks", "fails")
+        with tracker._waiting.changed:
+            tracker.end_trial(0, "FINISHED", {})
+            for _ in range(5):
+                tracker.end_trial(1, "FINISHED", {})
+            tracker.end_trial(2, "FINISHED", {})
+            store.failures = [1]
+        assert tracker.close(5) == ""
+        assert store.began == [0, *[1] * 6, 2]
+        assert store.sent == [0, *[1] * 5, 2]
+
     def test_four_times_the_timeout_is_the_end(self, store):
         store.seconds = 0.1
         said, seconds = self.close(entries=100, timeout_s=0.3)
@@ -64,7 +91,7 @@ class TestClose:
         assert 1.1 < seconds < 1.5
 
     def test_who_is_urged_while_it_waits_waits_no_longer(self, store, monkeypatch):
-        monkeypatch.setattr("lttune.study.tracking.tracker._URGENT_S", 0.3)
+        monkeypatch.setattr("lttune.study.tracking.sender._URGENT_S", 0.3)
         store.seconds = 0.1
         tracker, clock = Tracker("databricks", "slow"), time.perf_counter()
         for number in range(100):

@@ -11,7 +11,7 @@ from answering import Door
 from tracked import LEVEL_KEYS, TrackedRuns, run_trial, start
 
 from docs import mlflow_page
-from lttune.study.tracking import tracker as module
+from lttune.study.tracking import sender as module
 from lttune.study.tracking.tracker import Tracker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -109,7 +109,7 @@ def test_an_answer_that_is_lost_doubles_no_point(door, uri, tmp_path):
     start(tracker, tmp_path)
     run_trial(tracker, 0, levels=1)
     wait_for(lambda: tracker._waiting.is_empty)
-    client = tracker._mirror._client
+    client = tracker._sender._mirror._client
     log_batch, lost = client.log_batch, []
 
     def loses(*given: object, **named: object) -> None:
