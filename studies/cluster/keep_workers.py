@@ -44,7 +44,8 @@ AT_ONCE = 16
 """Starts at a time: each is a process of some 100 MB on the head."""
 SSH_S = 60
 """How long a start waits for a machine's ssh before it makes room for another's."""
-STOP_S = 60
+STOP_S = 3600
+"""How long it goes on to try to stop a worker that cannot be reached when the head ends."""
 FOLDER = Path("~/lttune-workers").expanduser()
 
 
@@ -148,6 +149,7 @@ class Keeper:
     path: Path
     """Of the cluster file on the head; it is read again and again, for ``ray up --no-restart``."""
     starting: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    """Or stopping, at the end."""
     not_before: dict[str, float] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
 
@@ -172,23 +174,17 @@ class Keeper:
         """Starts the workers that are not there."""
         nodes = client.get_all_node_info(timeout=10).values()
         there = {node.node_manager_address for node in nodes if node.state == node.ALIVE}
-        for worker, process in list(self.starting.items()):
-            if process.poll() is not None:
-                del self.starting[worker]
-                self.not_before[worker] = time.monotonic() + PAUSE_S
-                if process.returncode:
-                    self.say(worker, f"could not be started: {FOLDER / worker}")
+        for worker, code in self.ended():
+            if code:
+                self.say(worker, f"could not be started: {FOLDER / worker}")
         for worker in self.config()["provider"]["worker_ips"]:
             with contextlib.suppress(OSError):
                 if socket.gethostbyname(worker) in there:
                     self.say(worker, "is there")
                     continue
-            if worker in self.starting or time.monotonic() < self.not_before.get(worker, 0):
-                continue
-            if len(self.starting) < AT_ONCE:
-                if self.said.get(worker) in (None, "is there"):
-                    self.say(worker, "is not there and is started")
-                self.starting[worker] = self.process("start", worker)
+            is_new = self.said.get(worker) in (None, "is there")
+            if self.begin("start", worker) and is_new:
+                self.say(worker, "is not there and is started")
 
     def process(self, action: str, worker: str) -> subprocess.Popen[bytes]:
         """Starts or stops a worker in a process of its own, whose end ends the ssh in it."""
@@ -204,17 +200,37 @@ class Keeper:
             )
 
     def stop_all(self) -> None:
-        """Ends Ray on all workers; one that cannot be reached ends by itself without a head."""
-        waiting, deadline = list(self.config()["provider"]["worker_ips"]), time.monotonic() + STOP_S
-        while (waiting or self.starting) and time.monotonic() < deadline:
-            for worker, process in list(self.starting.items()):
-                if process.poll() is not None:
-                    del self.starting[worker]
-                    self.say(worker, "could not be stopped" if process.returncode else "has ended")
-            while waiting and len(self.starting) < AT_ONCE:
-                worker = waiting.pop()
-                self.starting[worker] = self.process("stop", worker)
+        """Ends Ray on all workers.
+
+        What of it is cut off from a head that ends does not end by itself, or not all of it.
+        """
+        waiting, deadline = {*self.config()["provider"]["worker_ips"]}, time.monotonic() + STOP_S
+        self.not_before.clear()
+        while waiting and time.monotonic() < deadline:
+            for worker, code in self.ended():
+                if code == 0:
+                    waiting.discard(worker)
+                self.say(worker, "could not be stopped" if code else "has ended")
+            for worker in sorted(waiting):
+                self.begin("stop", worker)
             time.sleep(0.2)
+
+    def ended(self) -> list[tuple[str, int]]:
+        """Returns the workers whose start or stop has come to an end, with its exit code."""
+        found = [(worker, process.poll()) for worker, process in self.starting.items()]
+        over = [(worker, code) for worker, code in found if code is not None]
+        for worker, _ in over:
+            del self.starting[worker]
+            self.not_before[worker] = time.monotonic() + PAUSE_S
+        return over
+
+    def begin(self, action: str, worker: str) -> bool:
+        """Starts or stops a worker, if it is time; returns whether it was."""
+        waits = time.monotonic() < self.not_before.get(worker, 0.0)
+        if waits or worker in self.starting or len(self.starting) >= AT_ONCE:
+            return False
+        self.starting[worker] = self.process(action, worker)
+        return True
 
     def say(self, worker: str, what: str) -> None:
         """Writes a line where something has changed, so that the log stays small."""
