@@ -142,6 +142,14 @@ def head_process() -> psutil.Process:
     sys.exit(f"no head of Ray listens on port {PORT} of this machine")
 
 
+def runs(process: psutil.Process) -> bool:
+    """Returns whether a process has not ended, waited for or not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @dataclass(kw_only=True)
 class Keeper:
     """What one run of the keeper knows."""
@@ -157,7 +165,7 @@ class Keeper:
         """Returns once the head's Ray has ended and so have the workers."""
         head, looked = head_process(), 0.0
         client = GcsClient(address=f"{self.config()['provider']['head_ip']}:{PORT}")
-        while head.is_running() and head.status() != psutil.STATUS_ZOMBIE:
+        while runs(head):
             if time.monotonic() - looked > LOOK_S:
                 with contextlib.suppress(RayError):
                     self.look(client)
