@@ -1,6 +1,6 @@
 """The launch of studies/cluster/README.md for real: a laptop and three nodes of a cluster.
 
-One of the nodes is cut off in the middle. Takes ten minutes and rights: `make hosts`.
+One of the nodes is cut off in the middle. Takes a quarter of an hour and rights: `make hosts`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from lttune.records.tables import Row
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(2400),
-    pytest.mark.skipif("LTTUNE_HOSTS" not in os.environ, reason="takes ten minutes: make hosts"),
+    pytest.mark.skipif("LTTUNE_HOSTS" not in os.environ, reason="takes 15 minutes: make hosts"),
 ]
 LONGER = "--lottery.train.steps 1000"
-"""Ray takes half a minute to see that a node has gone; the smoke study alone is hardly longer."""
+"""Ray takes a minute to see that a node has gone; the smoke study alone is hardly longer."""
 AGAIN = "--name again --seed 1 --phases design"
 LOG = Path("lttune-workers") / "log"
 
