@@ -11,7 +11,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-re
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-all faults promises soak bench check clean
+.PHONY: help study test test-all faults promises hosts soak bench check clean
 
 help:
 	@echo 'make study [ARGS="..."]  run studies/lenet_sensitivity.py; ARGS="--help" names its options'
@@ -19,6 +19,7 @@ help:
 	@echo 'make test-all            run all tests, as .ci/run does: whole studies, servers, browsers'
 	@echo 'make faults              kill a small study at every failpoint; run it again; compare'
 	@echo 'make promises            the tables of tests/faults/promised.yaml, each row with what came out'
+	@echo 'make hosts               launch a cluster of three hosts on this machine, cut one off, compare; as root'
 	@echo 'make soak [ARGS="..."]   kill driver and workers of the MNIST smoke study at random for 30 minutes'
 	@echo 'make bench [ARGS="..."]  compare the speed with two plain PyTorch loops'
 	@echo 'make check               linter, formatter, type checker, import rules, dead code'
@@ -41,6 +42,10 @@ promises: $(VENV)/.installed-test
 	LTTUNE_ALL_FAULTS=1 $(BIN)/python tests/faults/print_promises.py faults
 	LTTUNE_ALL_FAULTS=1 $(BIN)/python tests/faults/print_promises.py inputs
 	LTTUNE_ALL_FAULTS=1 $(BIN)/python tests/faults/print_promises.py rules
+
+# In one process: it prints what each phase takes.
+hosts: $(VENV)/.installed-test
+	LTTUNE_HOSTS=1 $(BIN)/python -m pytest -v -rs -s tests/scale $(ARGS)
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python tests/faults/soak.py $(ARGS)

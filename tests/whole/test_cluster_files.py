@@ -58,8 +58,10 @@ def complaints(raw, text="", ignored=()):
 
     rule(len(starts) == 2 and len(heads) == 1, "one ray start for the head, one for workers")
     for command in heads:
-        before = command.partition("ray start")[0]
-        rule(not local or "RAY_enable_autoscaler_v2=0" in before, "autoscaler v2")
+        command = command.replace("\n", " ")
+        kept, own = "keep_workers.py --autoscaling-config=", "ray start [^;|]*--autoscaling-config="
+        ok = kept in command if local else re.search(own, command)
+        rule(ok, "nobody starts the workers")
     rule(config["file_mounts"].get(TOKEN) == TOKEN, "token file")
     rule(f"chmod 600 {TOKEN}" in setup, "token file's mode")
     rule(re.search(r"mount -t nfs4?\b.* /shared\b", setup), "shared folder")
@@ -109,13 +111,6 @@ def test_every_command_is_shell(name):
         subprocess.run(["bash", "-n", "-c", f"({command})"], check=True)
 
 
-def test_our_autoscaler_setting_outlives_the_one_of_ray_up():
-    (command,) = [c for c in load("onprem")["head_start_ray_commands"] if "--head" in c]
-    before = command.partition("ulimit")[0]
-    script = f'export RAY_enable_autoscaler_v2="1";{before} printenv RAY_enable_autoscaler_v2'
-    assert subprocess.check_output(["bash", "-c", script], text=True) == "0\n"
-
-
 def test_workers_all_start_at_once():
     config = prepare_config(load("onprem"))
     node = config["available_node_types"]["local.cluster.node"]
@@ -163,7 +158,7 @@ def tokened(config):
 WORKER_NODE = ("available_node_types", "worker", "node_config")
 BAD = [
     ("onprem", replaced("--head", ""), {"one ray start for the head, one for workers"}),
-    ("onprem", replaced("RAY_enable_autoscaler_v2=0", ""), {"autoscaler v2"}),
+    ("onprem", replaced("keep_workers.py", "other.py"), {"nobody starts the workers"}),
     ("onprem", dropped("worker_start_ray_commands"), {"usage statistics"}),
     ("onprem", dropped("file_mounts", TOKEN), {"token file"}),
     ("onprem", replaced("chmod 600", "chmod 644"), {"token file's mode"}),

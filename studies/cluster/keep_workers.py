@@ -1,0 +1,259 @@
+"""Keeps Ray running on the workers of an on-prem cluster as long as it runs on the head.
+
+    python keep_workers.py --autoscaling-config=~/ray_bootstrap_config.yaml
+
+onprem.yaml starts it on the head, in the place of Ray's autoscaler. That one leaves a machine alone
+for good once a start of it has failed (Ray 2.60): because it was off, or its NFS server was. Here
+a worker that the head does not know as alive is set up and started as ``ray up`` would, from the
+first of its commands to the last, again and again.
+
+What it sees is in ``~/lttune-workers/log``, the last start of each worker in a file beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+from ray._raylet import GcsClient
+from ray.autoscaler._private.local.node_provider import LocalNodeProvider
+from ray.autoscaler._private.updater import NodeUpdaterThread
+from ray.autoscaler._private.util import with_head_node_ip
+from ray.autoscaler.tags import NODE_KIND_WORKER, TAG_RAY_NODE_KIND
+from ray.exceptions import RayError
+
+PORT = 6379
+"""Of the head, as onprem.yaml starts it."""
+PAUSE_S = 20
+"""From the end of a worker's start to the next: Ray needs seconds to say that it is there."""
+LOOK_S = 3
+AT_ONCE = 16
+"""Starts at a time: each is a process of some 100 MB on the head."""
+SSH_S = 60
+"""How long a start waits for a machine's ssh before it makes room for another's."""
+STOP_S = 3600
+"""How long it goes on to try to stop a worker that cannot be reached when the head ends."""
+FOLDER = Path("~/lttune-workers").expanduser()
+
+
+def main() -> None:
+    """Keeps all workers, or as a process of its own starts or stops one."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--autoscaling-config", required=True, type=Path, metavar="FILE")
+    parser.add_argument("action", nargs="?", choices=["start", "stop"])
+    parser.add_argument("worker", nargs="?")
+    given = parser.parse_args()
+    path = given.autoscaling_config.expanduser()
+    if given.action:
+        config = yaml.safe_load(path.read_text())
+        sys.exit(ACTIONS[given.action](updater_of(given.worker, config)))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    FOLDER.mkdir(mode=0o700, exist_ok=True)
+    with alone(FOLDER / "lock"):
+        keeper = Keeper(path=path)
+        try:
+            keeper.run()
+        finally:
+            keeper.end()
+
+
+def updater_of(worker: str, config: dict[str, Any]) -> NodeUpdaterThread:
+    """Returns Ray's own way to set up and start a worker, as its autoscaler would make it."""
+    # A state of its own, in which no worker was ever given up.
+    provider = LocalNodeProvider(config["provider"], f"{config['cluster_name']}-workers")
+    kind = {TAG_RAY_NODE_KIND: NODE_KIND_WORKER}
+    provider.create_node({}, kind, len(config["provider"]["worker_ips"]))
+    head = provider.internal_ip(config["provider"]["head_ip"])
+    return NodeUpdaterThread(
+        node_id=worker,
+        provider_config=config["provider"],
+        provider=provider,
+        auth_config=config["auth"],
+        cluster_name=config["cluster_name"],
+        file_mounts=config["file_mounts"],
+        initialization_commands=with_head_node_ip(config["initialization_commands"], head),
+        setup_commands=with_head_node_ip(config["worker_setup_commands"], head),
+        ray_start_commands=with_head_node_ip(config["worker_start_ray_commands"], head),
+        # Another one each time: a machine that was rebooted has lost its mounts.
+        runtime_hash=str(time.time_ns()),
+        file_mounts_contents_hash="",
+        is_head_node=False,
+        cluster_synced_files=config["cluster_synced_files"],
+        rsync_options={key: config.get(key) for key in ("rsync_exclude", "rsync_filter")},
+        use_internal_ip=True,
+        docker_config=config.get("docker"),
+    )
+
+
+def start(updater: NodeUpdaterThread) -> int:
+    """Sets up and starts one worker; returns the exit code."""
+    updater.run()
+    return 0 if updater.exitcode == 0 else 1
+
+
+def stop(updater: NodeUpdaterThread) -> int:
+    """Ends Ray on one worker; returns the exit code."""
+    updater.cmd_runner.run("ray stop", timeout=10)
+    return 0
+
+
+ACTIONS = {"start": start, "stop": stop}
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Ends the keeper of an earlier ``ray up``; holds the lock that says who keeps."""
+    with path.open("a+") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                file.seek(0)
+                # The lock is held, so the process lives; it is empty for a moment at its start.
+                with contextlib.suppress(ValueError, ProcessLookupError):
+                    os.kill(int(file.read()), signal.SIGTERM)
+                time.sleep(1)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def head_process() -> psutil.Process:
+    """Returns the head's own process: one that is slow to answer has not ended."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.name() == "gcs_server" and f"--gcs_server_port={PORT}" in process.cmdline():
+                return process
+    sys.exit(f"no head of Ray listens on port {PORT} of this machine")
+
+
+def runs(process: psutil.Process) -> bool:
+    """Returns whether a process has not ended, waited for or not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@dataclass(kw_only=True)
+class Keeper:
+    """What one run of the keeper knows."""
+
+    path: Path
+    """Of the cluster file on the head; it is read again and again, for ``ray up --no-restart``."""
+    starting: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    """Or stopping, at the end."""
+    not_before: dict[str, float] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Returns once the head's Ray has ended and so have the workers."""
+        head, looked = head_process(), 0.0
+        client = GcsClient(address=f"{self.config()['provider']['head_ip']}:{PORT}")
+        while runs(head):
+            if time.monotonic() - looked > LOOK_S:
+                with contextlib.suppress(RayError):
+                    self.look(client)
+                looked = time.monotonic()
+            time.sleep(0.5)
+        self.end()
+        self.stop_all()
+
+    def config(self) -> dict[str, Any]:
+        """Returns what ``ray up`` left on the head."""
+        return yaml.safe_load(self.path.read_text())
+
+    def look(self, client: GcsClient) -> None:
+        """Starts the workers that are not there."""
+        nodes = client.get_all_node_info(timeout=10).values()
+        there = {node.node_manager_address for node in nodes if node.state == node.ALIVE}
+        for worker, code in self.ended():
+            if code:
+                self.say(worker, f"could not be started: {FOLDER / worker}")
+        for worker in self.config()["provider"]["worker_ips"]:
+            with contextlib.suppress(OSError):
+                if socket.gethostbyname(worker) in there:
+                    self.say(worker, "is there")
+                    continue
+            is_new = self.said.get(worker) in (None, "is there")
+            if self.begin("start", worker) and is_new:
+                self.say(worker, "is not there and is started")
+
+    def process(self, action: str, worker: str) -> subprocess.Popen[bytes]:
+        """Starts or stops a worker in a process of its own, whose end ends the ssh in it."""
+        command = [sys.executable, __file__, f"--autoscaling-config={self.path}", action, worker]
+        with (FOLDER / worker).open("wb") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, "AUTOSCALER_NODE_START_WAIT_S": str(SSH_S)},
+            )
+
+    def stop_all(self) -> None:
+        """Ends Ray on all workers.
+
+        What of it is cut off from a head that ends does not end by itself, or not all of it.
+        """
+        waiting, deadline = {*self.config()["provider"]["worker_ips"]}, time.monotonic() + STOP_S
+        self.not_before.clear()
+        while waiting and time.monotonic() < deadline:
+            for worker, code in self.ended():
+                if code == 0:
+                    waiting.discard(worker)
+                self.say(worker, "could not be stopped" if code else "has ended")
+            for worker in sorted(waiting):
+                self.begin("stop", worker)
+            time.sleep(0.2)
+
+    def ended(self) -> list[tuple[str, int]]:
+        """Returns the workers whose start or stop has come to an end, with its exit code."""
+        found = [(worker, process.poll()) for worker, process in self.starting.items()]
+        over = [(worker, code) for worker, code in found if code is not None]
+        for worker, _ in over:
+            del self.starting[worker]
+            self.not_before[worker] = time.monotonic() + PAUSE_S
+        return over
+
+    def begin(self, action: str, worker: str) -> bool:
+        """Starts or stops a worker, if it is time; returns whether it was."""
+        waits = time.monotonic() < self.not_before.get(worker, 0.0)
+        if waits or worker in self.starting or len(self.starting) >= AT_ONCE:
+            return False
+        self.starting[worker] = self.process(action, worker)
+        return True
+
+    def say(self, worker: str, what: str) -> None:
+        """Writes a line where something has changed, so that the log stays small."""
+        if self.said.get(worker) != what:
+            self.said[worker] = what
+            print(f"{time.strftime('%F %T')} {worker} {what}", flush=True)
+
+    def end(self) -> None:
+        """Ends what is being started."""
+        for process in self.starting.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self.starting.clear()
+
+
+if __name__ == "__main__":
+    main()

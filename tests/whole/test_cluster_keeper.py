@@ -1,0 +1,164 @@
+"""The keeper of an on-prem cluster's workers; on hosts of their own it is in tests/scale."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import psutil
+import pytest
+import yaml
+from patience import wait_for
+from ray.autoscaler._private.util import prepare_config
+
+SCRIPT = Path(__file__).parents[2] / "studies" / "cluster" / "keep_workers.py"
+WORKERS = ["127.0.0.2", "127.0.0.3"]
+
+
+@pytest.fixture
+def keeping(tmp_path, monkeypatch) -> ModuleType:
+    """The script as a module, whose files lie in a folder of the test."""
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    spec = importlib.util.spec_from_file_location("keep_workers", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "keep_workers", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    return module
+
+
+@pytest.fixture
+def config() -> dict:
+    """What ``ray up`` leaves on the head."""
+    raw = yaml.safe_load(SCRIPT.with_name("onprem.yaml").read_text())
+    raw["provider"].update(head_ip="127.0.0.1", worker_ips=WORKERS)
+    return prepare_config(raw)
+
+
+class Cluster:
+    """What the head would say, and how the starts of workers end."""
+
+    def __init__(self, keeping: ModuleType, config: dict, folder: Path) -> None:
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        self.keeper = keeping.Keeper(path=folder / "config.yaml")
+        self.keeper.process = self.process
+        self.there: set[str] = set()
+        self.does, self.started = "false", []
+
+    def get_all_node_info(self, timeout: float) -> dict:
+        nodes = [("127.0.0.1", 0), *((one, 0) for one in self.there), ("127.0.0.2", 1)]
+        return {
+            n: SimpleNamespace(node_manager_address=address, state=state, ALIVE=0)
+            for n, (address, state) in enumerate(nodes)
+        }
+
+    def process(self, action: str, worker: str) -> subprocess.Popen[bytes]:
+        self.started.append((action, worker))
+        return subprocess.Popen(self.does.split(), start_new_session=True)
+
+    def look(self) -> None:
+        """Looks once more when all that was started has ended."""
+        for process in self.keeper.starting.values():
+            process.wait()
+        self.keeper.look(self)
+
+
+def test_a_worker_whose_start_failed_is_started_again(
+    keeping, config, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(keeping, "PAUSE_S", 0)
+    cluster = Cluster(keeping, config, tmp_path)
+    for _ in range(5):
+        cluster.look()
+    assert cluster.started.count(("start", "127.0.0.2")) == 5
+    cluster.there = {*WORKERS}
+    cluster.look()
+    cluster.look()
+    assert len(cluster.started) == 10
+    cluster.there = {"127.0.0.3"}
+    cluster.look()
+    assert cluster.started[10:] == [("start", "127.0.0.2")]
+    said = [line.split(" ", 2)[2] for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in said if "127.0.0.2" in line] == [
+        "127.0.0.2 is not there and is started",
+        f"127.0.0.2 could not be started: {tmp_path}/127.0.0.2",
+        "127.0.0.2 is there",
+        "127.0.0.2 is not there and is started",
+    ]
+
+
+def test_a_start_that_ended_has_time_to_show(keeping, config, tmp_path):
+    cluster = Cluster(keeping, config, tmp_path)
+    for _ in range(5):
+        cluster.look()
+    assert sorted(cluster.started) == [("start", worker) for worker in WORKERS]
+
+
+def test_starts_at_a_time_are_bounded_and_end_with_the_keeper(
+    keeping, config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(keeping, "AT_ONCE", 1)
+    cluster = Cluster(keeping, config, tmp_path)
+    cluster.does = "sleep 60"
+    cluster.keeper.look(cluster)
+    cluster.keeper.look(cluster)
+    ((_, process),) = cluster.keeper.starting.items()
+    cluster.keeper.end()
+    assert process.returncode == -9
+
+
+def test_when_the_head_has_ended_each_worker_is_stopped_once_it_can_be(
+    keeping, config, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(keeping, "PAUSE_S", 0)
+    cluster = Cluster(keeping, config, tmp_path)
+    away = tmp_path / "away"
+    cluster.does = f"mkdir {away}"  # Fails, but for the first time.
+    head = subprocess.Popen(["true"])
+    monkeypatch.setattr(keeping, "head_process", lambda: psutil.Process(head.pid))
+    monkeypatch.setattr(keeping, "GcsClient", lambda address: cluster)
+    process = cluster.process
+
+    def back(action: str, worker: str) -> subprocess.Popen[bytes]:
+        if len(cluster.started) == 3:
+            away.rmdir()
+        return process(action, worker)
+
+    cluster.keeper.process = back
+    cluster.keeper.run()
+    head.wait()
+    assert {*cluster.started[:2]} == {("stop", worker) for worker in WORKERS}
+    assert len(cluster.started) == 4
+    said = [line.split(" ", 3)[3] for line in capsys.readouterr().out.splitlines()]
+    assert sorted(said) == ["could not be stopped", "has ended", "has ended"]
+
+
+def test_a_worker_is_set_up_from_the_first_command_each_time(keeping, config):
+    first, second = (keeping.updater_of("127.0.0.2", config) for _ in range(2))
+    assert first.runtime_hash != second.runtime_hash
+    assert first.setup_commands[0] == f"export RAY_HEAD_IP=127.0.0.1; {config['setup_commands'][0]}"
+    assert len(first.setup_commands) == len(config["setup_commands"])
+    assert "ray start --address=$RAY_HEAD_IP:6379" in first.ray_start_commands[-1]
+    assert not first.provider.is_terminated("127.0.0.2")
+
+
+def test_a_new_keeper_ends_the_one_before(keeping, tmp_path):
+    script = (
+        "import pathlib, signal, sys, time; sys.path.insert(0, sys.argv[1]); import keep_workers\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+        "with keep_workers.alone(pathlib.Path(sys.argv[2])): time.sleep(60)\n"
+    )
+    lock = tmp_path / "lock"
+    command = [sys.executable, "-c", script, str(SCRIPT.parent), str(lock)]
+    with subprocess.Popen(command) as before:
+        wait_for(lambda: lock.exists() and lock.read_text() == f"{before.pid}\n")
+        began = time.monotonic()
+        with keeping.alone(lock):
+            assert before.wait(10) == 0
+        assert time.monotonic() - began < 10
