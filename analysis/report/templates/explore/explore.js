@@ -75,9 +75,10 @@
     text_align: of("align"), text_font_size: fixed("11px") });
   named(plot, names, 0);
 
-  // At an end of its axis a long word would leave the picture.
+  // At an end of its axis a long label would leave the picture; left of it is room for a number.
+  const isWord = (label) => Number.isNaN(Number(label));
   const alignOf = ([, x, label]) =>
-    (Number.isNaN(Number(label)) && { 0: "left", 1: "right" }[x]) || "center";
+    (x === 1 ? "right" : x === 0 && isWord(label) ? "left" : "center");
   let shown = [];  // The trial of each mark.
   let pointed = null;
   const told = (trial) => text(
