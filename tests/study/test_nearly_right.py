@@ -87,7 +87,7 @@ def test_a_factor_that_is_no_field_is_told_once_with_the_one_that_is_meant(refus
     study = dataclasses.replace(
         digits_study.STUDY, space={named: rates}, points={"smoke": {"sweep": points}}
     )
-    code, text = refused("--phases", "anchor", "sweep", study=study)
+    code, text = refused("--phases", "anchor", "sweep", "search", study=study)
     assert code == 2
     said = text.splitlines()
     assert len(said) == 3
