@@ -88,7 +88,11 @@ class JointError(LttuneError):
 
 
 def unknown(
-    field: str, value: object, valid: Iterable[str], near: Iterable[str] | None = None
+    field: str,
+    value: object,
+    valid: Iterable[str],
+    near: Iterable[str] | None = None,
+    meant: str | None = None,
 ) -> ConfigError:
     """Returns the error for a name that does not exist: the valid names and the nearest one.
 
@@ -97,11 +101,13 @@ def unknown(
         value: what was given.
         valid: the names that are listed.
         near: those of which the nearest is told; None is the listed ones.
+        meant: the one that is told instead, whether it is near or not.
     """
     names = sorted(valid)
     asked = value[:LONGEST_QUOTED] if isinstance(value, str) else ""
     nearest = difflib.get_close_matches(asked, names if near is None else [*near], n=1)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    likely = [meant] if meant else nearest
+    hint = f"; did you mean {likely[0]!r}?" if likely else ""
     return ConfigError(f"{field} must be one of {', '.join(names)}; got {quoted(value)}{hint}")
 
 

@@ -112,9 +112,11 @@ def _table(
         optuna_importances,
     )
 
-    if all(len(means) < FEWEST_RANKED for means, _ in responses.values()):
+    most = max((len(means) for means, _ in responses.values()), default=0)
+    if most < FEWEST_RANKED:
         raise ConfigError(
-            f"study must have {FEWEST_RANKED} points with a response, for a best tenth"
+            f"design must have {FEWEST_RANKED} points with a response or more, for a best tenth, "
+            f"got {most}"
         )
     wide = {
         name: optuna_importances(

@@ -146,10 +146,11 @@ def _anchor(study: StudyFrame) -> list[str]:
     level = table["level"].iloc[0]
     here = means[means["level"] == level].set_index("curve")
     ticket = here.loc[TRUNK]
+    at, asked = (f"{100 * density:.1f} %" for density in (ticket["density"], wanted))
+    near = "" if at == asked else f", the nearest there is to {asked}"
     text = [
-        f"At {100 * ticket['density']:.1f} % of the weights (level {level}, the nearest there is "
-        f"to {100 * wanted:.1f} %) the ticket's mean test accuracy at the early-stopping step is "
-        f"{100 * ticket['value']:.2f} % (n = {ticket['n']})."
+        f"At {at} of the weights (level {level}{near}) the ticket's mean test accuracy at the "
+        f"early-stopping step is {100 * ticket['value']:.2f} % (n = {ticket['n']})."
     ]
     # The others stand in the table.
     for versus in ("dense", "reinit"):
@@ -235,6 +236,8 @@ def _speed(study: StudyFrame) -> list[str]:
     bounds = _bounds(study, int(row["level"]))
     if estimate.verdict == "unknown":
         return [f"{text}, in one replicate.{bounds}"]
+    if estimate.low == estimate.high:  # Steps are counted in few: replicates often agree.
+        return [f"{text}, in each of {estimate.n} replicates, which gives no interval.{bounds}"]
     interval = f"95 % interval {signed(estimate.low, 0)} to {signed(estimate.high, 0)} steps"
     end = ", which cannot be told apart from no change" if estimate.verdict == "unclear" else ""
     return [f"{text} ({interval}, n = {estimate.n}){end}.{bounds}"]

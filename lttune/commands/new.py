@@ -58,6 +58,7 @@ def _require_new(name: str) -> None:
 
     A script's folder comes first where Python looks for modules: analysis.py would import itself.
     """
+    require(not name.endswith(".py"), "NAME", "without .py, which the file gets by itself", name)
     path = Path(f"{name}.py")
     require(not path.exists(), "NAME", "of a file that is not there yet", str(path))
     ok = not name.isidentifier() or importlib.util.find_spec(name) is None

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from lttune.config.output.escaped import escaped_output
 from lttune.config.output.help import whole_docstrings
+from lttune.config.output.meant import FLAG, UNKNOWN, flags_meant, parts_of
 from lttune.config.output.unneeded import send_nowhere
 from lttune.config.passwords import masked
 from lttune.config.rules import every_rule
@@ -36,20 +37,9 @@ REFUSED = 2
 UNREAD_OUTPUT = 141
 """Exit code where the output's reader has gone: what a shell reports of a filter that it ends."""
 
-SYNONYMS = {
-    "batch": "batch-size",
-    "epoch": "epochs",
-    "learning-rate": "lr",
-    "num-epochs": "epochs",
-    "optim": "optimizer",
-    "wd": "weight-decay",
-}
-"""What people type -> the last part of the flag that they mean, where it is not the nearest."""
-
 _CHOICE = re.compile(
     r"invalid choice (['\"])(.*)\1 for argument '(--[\w.-]+)'\. Expected one of \((.*)\)"
 )
-_UNKNOWN_FIELD = re.compile(r"Unrecognized options: (--lottery\.train\.)([\w-]+)")
 
 
 @contextlib.contextmanager
@@ -163,6 +153,9 @@ def parsed(parse: Callable[[list[str]], T], arguments: Sequence[str], command: s
             if not end.code:
                 raise
         line = _line(said.getvalue())
+        if line.startswith(UNKNOWN):
+            known, _ = _without_mistake(left, line)
+            line += flags_meant(line, lambda flag: _box(parse, [*known, flag]))  # noqa: B023
         # What is missing may only be so since something was left out.
         told += [] if told and line.startswith("Missing from ") else [line]
         fewer, flags = _without_mistake(left, line)
@@ -174,13 +167,21 @@ def parsed(parse: Callable[[list[str]], T], arguments: Sequence[str], command: s
     raise SystemExit(REFUSED)
 
 
+def _box(parse: Callable[[list[str]], object], arguments: list[str]) -> str:
+    """Returns what tyro complains of, "" where it can read the flags."""
+    said = io.StringIO()
+    with contextlib.suppress(ConfigError, SystemExit), redirect_stderr(said), whole_docstrings():
+        parse(arguments)
+    return said.getvalue()
+
+
 def _without_mistake(arguments: Sequence[str], line: str) -> tuple[list[str], list[str]]:
     """Returns the arguments without those that a line complains of, and which flags these are.
 
     With them go those that may have been meant.
     """
     blamed = line.partition("; did you mean")[0].partition(" Expected ")[0]
-    words = blamed.partition("Unrecognized options: ")[2].split(", ")
+    words = blamed.partition(UNKNOWN)[2].split(", ")
     flags = re.findall(r"--[\w.-]+", blamed)
     kept: list[str] = []
     is_blamed = False
@@ -191,7 +192,7 @@ def _without_mistake(arguments: Sequence[str], line: str) -> tuple[list[str], li
         is_value = kept[-1:] != [] and kept[-1].startswith("--") and "=" not in kept[-1]
         if not is_blamed and (is_value or argument not in words):
             kept.append(argument)
-    meant = re.findall(r"did you mean (--[\w.-]+)", line)
+    meant = FLAG.findall(line.partition("; did you mean")[2])
     return kept, [*flags, *meant]
 
 
@@ -261,22 +262,11 @@ def _more_memory() -> str:
 
 
 def _line(box: str) -> str:
-    """Returns what a box says as one line: its first part, and the flag that it suggests."""
-    # The frame is of other characters, and without sides, where the output's encoding is ASCII.
-    rows = [row.strip(" │|╭╮╰╯") for row in box.splitlines()[1:]]
-    parts: list[list[str]] = [[]]
-    for row in rows:
-        if re.fullmatch("[─-]{8,}", row):
-            parts.append([])
-        elif row:
-            parts[-1].append(row)
-    first, *rest = [part for part in parts if part] or [[box]]
+    """Returns what a box says as one line: its first part."""
+    first = parts_of(box)[0]
     text = re.sub(r"\s+", " ", " ".join(first)).strip(". ")
     text = re.sub(r"^Error parsing (?!--)[\w.]+: ", "", text)
     if choice := _CHOICE.fullmatch(text):
         _, value, flag, names = choice.groups()
         return str(unknown(flag, value, re.findall(r"'([^']*)'", names)))
-    if (wrong := _UNKNOWN_FIELD.match(text)) and wrong[2] in SYNONYMS:
-        return f"{text}; did you mean {wrong[1]}{SYNONYMS[wrong[2]]}?"
-    meant = [r.split()[0] for part in rest if "meant" in part[0] for r in part if r[:2] == "--"]
-    return f"{text}; did you mean {meant[0]}?" if meant else text
+    return text

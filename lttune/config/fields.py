@@ -34,6 +34,19 @@ def is_number(value: object) -> TypeGuard[int | float]:
         return False
 
 
+SYNONYMS = {
+    "batch": "batch_size",
+    "bs": "batch_size",
+    "dataset": "data",
+    "epoch": "epochs",
+    "learning_rate": "lr",
+    "network": "model",
+    "num_epochs": "epochs",
+    "optim": "optimizer",
+    "wd": "weight_decay",
+}
+"""What people call a field -> its name, where that is not the nearest."""
+
 _DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?")
 
 

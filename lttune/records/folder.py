@@ -175,4 +175,8 @@ def _of_a_study(folder: Path, name: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise StorageError(f"{folder} is no study: it has no {name}") from None
+        text = f"{folder} is no study: it has no {name}"
+        # Where a run puts its studies, of which people may give the name alone.
+        usual = Path("results") / folder.name
+        hint = f"; did you mean {usual}?" if (usual / name).is_file() and usual != folder else ""
+        raise StorageError(text + hint) from None

@@ -274,7 +274,7 @@ def _reached(
             return None
         if len(rules.broken) > broken:  # What is planned by the space has its faults.
             points = [point for point in points or () if isinstance(point, Point)]
-        found += check_points(points or (), base, datasets)
+        found += check_points(points or (), base, datasets, rules.broken[broken:])
         knows_all = None not in (space, points) and len(rules.broken) == broken
         network = network_of(base, datasets[base.data.name])
         rules.attempt(lambda: check_depth(config.objective, base, network))

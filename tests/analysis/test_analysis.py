@@ -231,6 +231,9 @@ def test_answer_is_given_where_the_objective_reads_else_where_the_paper_learns_f
     assert said.startswith("At 41.0 % of the weights (level 4, the nearest there is to 40.0 %)")
     # Whether or not it searches: a density that a study names is the one that it is about.
     assert "(level 4," in asked("accuracy_auc", ["anchor"], density=0.4)
+    # One that the trajectory has is not said twice.
+    said = asked("accuracy_at", ["anchor"], density=0.4096)
+    assert said.startswith("At 41.0 % of the weights (level 4) the ticket's mean test accuracy")
     # Each trial has a density of its own.
     assert "(level 7," in asked("pareto", ["anchor", "search"])
 
@@ -272,3 +275,18 @@ def test_a_stop_that_only_bounds_the_true_one_is_told(tmp_path):
         text for text in answer.answer(study) if text.startswith("The ticket's early-stopping")
     ]
     assert "are 2 of the ticket's and 1 of the dense network's: there" in said
+
+
+def test_replicates_that_agree_to_the_step_give_no_interval(tmp_path):
+    rows = anchor_rows(levels=9)
+    for row in rows:
+        row["early_stop_step"] = 100 if row["level"] else 150
+    said = " ".join(answer.answer(load(write_study(tmp_path / "earlier", rows))))
+    assert (
+        "is 50 steps earlier than the dense network's, in each of 3 replicates, which gives no "
+        "interval." in said
+    )
+    for row in rows:
+        row["early_stop_step"] = 100
+    said = " ".join(answer.answer(load(write_study(tmp_path / "same", rows))))
+    assert "is the same as the dense network's, in each of 3 replicates, which gives" in said

@@ -275,6 +275,13 @@ def test_no_study_there_is_one_line_and_code_for_every_command(run, command):
     assert run(command.replace("N", "results/nothing")) == (74, expected)
 
 
+def test_a_study_that_is_given_by_its_name_alone_is_told_its_folder(run):
+    expected = (
+        "lttune: error: digits is no study: it has no study.json; did you mean results/digits?\n"
+    )
+    assert run("report digits") == (74, expected)
+
+
 @pytest.mark.parametrize("flags", ["", " --trial 1 --form torch-prune"])
 def test_no_study_there_comes_before_the_question_what_of_it(run, flags):
     expected = "lttune: error: results/nothing is no study: it has no study.json\n"

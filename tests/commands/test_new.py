@@ -210,6 +210,7 @@ def test_nothing_is_overwritten(cwd, capsys):
     [
         (("random",), ["NAME must be another than that of a module, which the file would hide"]),
         (("analysis",), ["NAME must be another than that of a module"]),
+        (("mine.py",), ["NAME must be without .py, which the file gets by itself, got 'mine.py'"]),
         (("../mine",), ["name must be 1 to 64 letters"]),
         (("my study",), ["starting with a letter or digit, got 'my study'"]),
         (

@@ -58,15 +58,6 @@ def test_what_cannot_be_read_makes_no_other_mistake(refused, flags):
     assert text.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("typed", "meant"), [("learning-rate", "lr"), ("epoch", "epochs"), ("batch", "batch-size")]
-)
-def test_what_people_call_a_flag_is_answered_with_its_name(refused, typed, meant):
-    code, text = refused(f"--lottery.train.{typed}", "3")
-    assert code == 2
-    assert f"--lottery.train.{typed}, 3; did you mean --lottery.train.{meant}?" in text
-
-
 def test_what_does_not_fit_together_is_told_at_once(refused, cwd):
     flags = "--controls transfer sibling --lottery.train.batch-size 5000"
     code, text = refused(*flags.split(), "--lottery.prune.fractions.out", "0.001")

@@ -115,6 +115,16 @@ def test_an_interrupted_study_says_how_to_go_on(ledger):
     assert "run the same command again to go on where it stopped" in text
 
 
+def test_phases_of_an_earlier_command_are_no_reason_to_repeat_this_one(ledger):
+    ledger.planned["design"] = 4
+    config = StudyConfig(name="x", phases=("search",))
+    text = printed(ledger, outcome(), config)
+    assert "incomplete: 6 of 10 trials" in text
+    assert "the phases of this command are complete; `--phases design` goes on" in text
+    assert "run the same command again" not in text
+    assert "run the same command again" in printed(ledger, outcome(130), config)
+
+
 def test_without_a_trial_there_is_no_table(ledger):
     for trial in ledger.trials:
         trial.state = "waiting"

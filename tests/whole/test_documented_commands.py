@@ -36,6 +36,7 @@ SMOKE = "tests/whole/test_studies.py::test_it_ends_complete_with_a_report"
 HELP = "tests/whole/test_docs.py::test_every_study_explains_itself"
 PLAN = "tests/config/test_steps.py::test_a_study_speaks_before_what_it_needs_is_loaded"
 CLUSTER = "needs a cluster; tests/whole/test_cluster.py has one of two nodes on one machine"
+BY_HAND = "likewise; at a port that others may have"
 TEAM_FILE = "tests/whole/test_team_mlflow.py"
 TEAM = f"{TEAM_FILE}::test_a_study_logs_in_and_its_files_lie_with_the_server"
 PAGE = "test_the_page_asks_for_a_login_and_shows_what_is_shared"
@@ -94,6 +95,10 @@ RUN_BY = {
     "python docs/screenshots.py sqlite:///mlflow.db my-study docs/figures": (
         "tests/study/tracking/test_mlflow_ui.py::test_the_walk_through_has_its_pictures"
     ),
+    "python studies/lenet_claims.py --scale smoke --address 127.0.0.1:6379 --tracking-uri "
+    "sqlite:///results/mlflow.db": (
+        "tests/whole/test_cluster.py::test_a_study_runs_on_every_node_of_a_cluster"
+    ),
     "studies/cluster/mlflow.sh user anna ben": TEAM,
     "studies/cluster/mlflow.sh share --all anna ben": f"{TEAM_FILE}::{PAGE}",
     "studies/cluster/mlflow.sh share anna-lenet ben": (
@@ -129,6 +134,10 @@ NOT_RUN = {
     "ray down studies/cluster/aws.yaml": CLUSTER,
     "ray exec studies/cluster/aws.yaml -p 5000 'mlflow server --host 127.0.0.1 --port 5000 "
     "--backend-store-uri sqlite:////shared/results/mlflow.db'": CLUSTER,
+    "export RAY_AUTH_MODE=token": BY_HAND,
+    "ray start --head --port 6379 --num-cpus 1 --include-dashboard false": BY_HAND,
+    "ray start --address 127.0.0.1:6379 --num-cpus 1": BY_HAND,
+    "ray stop": BY_HAND,
     "sudo apt install postgresql": INSTALLS,
     "pip install 'mlflow[auth]>=3.17,<4' psycopg2-binary": INSTALLS,
     'sudo -u postgres createuser "$USER"': "the test's PostgreSQL has another owner",

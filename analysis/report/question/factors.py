@@ -10,15 +10,16 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.frame import StudyFrame
 from analysis.importance.saved import Importances
 from analysis.report.answer import answer_density, swept_sentences
 from analysis.report.question.asked import asked_paths, asks_for_all, varied_paths
-from analysis.report.question.missing import lacking_design
+from analysis.report.question.missing import lacking_design, more_points
 from analysis.report.rows.importance import lead_text
 from analysis.report.section import Subject
 from analysis.tables.sweeps import BASE_VALUE, sweep_networks
 from lttune.config.design import INERT
-from lttune.records.interpolation import nearest_place
+from lttune.records.interpolation import logs_away, nearest_place
 
 
 def factor_sentences(subject: Subject) -> list[str]:
@@ -38,11 +39,15 @@ def factor_sentences(subject: Subject) -> list[str]:
         first = [f"No trial varies {path}." for path in unvaried]
         return [*first, *swept, *lacking_design(study, subject.note, named)]
     assert subject.design is not None
+    nearer = _unknown_nearer(study, subject.design, here["density"].iloc[0])
     if not named:
-        return [_decided(here), *lead_text(subject.design.ranks, subject.design.changes)[:1]]
+        ranks, changes = subject.design.ranks, subject.design.changes
+        # Of one density all is said.
+        lead = lead_text(ranks, changes)[:1] if len(ranks) > 1 else []
+        return [_decided(here), *nearer, *lead]
     told = [_share(here, path) for path in named if path in set(here["factor"])]
     lacking = [path for path in named if path not in set(here["factor"])]
-    return [*told, *swept, *(f"The design does not vary {path}." for path in lacking)]
+    return [*told, *nearer, *swept, *(f"The design does not vary {path}." for path in lacking)]
 
 
 def _estimates(design: Importances | None, density: float) -> pd.DataFrame | None:
@@ -56,6 +61,22 @@ def _estimates(design: Importances | None, density: float) -> pd.DataFrame | Non
     return table.assign(trajectories=at["trajectories"]).reset_index(drop=True)
 
 
+def _unknown_nearer(study: StudyFrame, design: Importances, at: float) -> list[str]:
+    """Returns why shares are not known at a density nearer to the study's, and what would tell."""
+    asked = answer_density(study)
+    unknown = design.strip[design.strip["status"] != "ok"]
+    away = logs_away(unknown["density"], asked)
+    nearer = unknown[away < logs_away([at], asked)[0]]
+    if nearer.empty:
+        return []
+    row = nearer.iloc[nearest_place(nearer["density"], asked)]
+    return [
+        f"At {100 * row['density']:.1f} %, nearer to the {100 * asked:.1f} % that the study is "
+        f"about, the shares are not known: {row['reason']}.",
+        more_points(study),
+    ]
+
+
 def _decided(here: pd.DataFrame) -> str:
     """Returns which factors have a share that is none of chance, and which do not."""
     sure = here["detected"].astype(bool)
@@ -67,8 +88,8 @@ def _decided(here: pd.DataFrame) -> str:
         return f"At {where}, no hyperparameter is shown to decide.{rest}"
     listed = "; ".join(f"{row['factor']} {_interval(row)}" for row in rows)
     return (
-        f"At {where}, these decide the tickets' test accuracy, by their shares of its variance "
-        f"with all interactions (ST, 95 % intervals): {listed}.{rest}"
+        f"At {where}, these decide the {_whose(rows[0])} test accuracy, by their shares of its "
+        f"variance with all interactions (ST, 95 % intervals): {listed}.{rest}"
     )
 
 
@@ -83,9 +104,13 @@ def _share(here: pd.DataFrame, path: str) -> str:
     )
     beside = "" if place == 0 else f" Most is {first['factor']} with {_interval(first)}."
     return (
-        f"At {_where(row)}, {path} has a share of {_interval(row)} of the variance of the tickets' "
-        f"test accuracy with all interactions (ST, 95 % interval): {verdict}.{beside}"
+        f"At {_where(row)}, {path} has a share of {_interval(row)} of the variance of the "
+        f"{_whose(row)} test accuracy with all interactions (ST, 95 % interval): {verdict}.{beside}"
     )
+
+
+def _whose(row: dict[Any, Any]) -> str:
+    return "dense networks'" if row["density"] == 1 else "tickets'"
 
 
 def _where(row: dict[Any, Any]) -> str:

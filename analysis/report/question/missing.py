@@ -24,7 +24,7 @@ def lacking_design(study: StudyFrame, note: str, asked: Sequence[str]) -> list[s
     what = f"Whether {' and '.join(asked)} {decides}" if asked else "Which hyperparameters decide"
     designed = in_phases(study.trials, lambda phase: phase.is_design).any()
     if designed:
-        return [f"{what} is not known: {note}", _more_points(study)]
+        return [f"{what} is not known: {note}", more_points(study)]
     names = phase_names(lambda phase: phase.is_design)
     if study.info.get("factors"):
         told = f"`{_command(study, ('--phases', *names))}` trains it and adds to this study."
@@ -49,7 +49,7 @@ def lacking_confirmation(study: StudyFrame, path: str) -> list[str]:
     ]
 
 
-def _more_points(study: StudyFrame) -> str:
+def more_points(study: StudyFrame) -> str:
     """Returns the command that would give a design more points."""
     if study.incomplete:
         return f"The study is not finished: `{_command(study)}` goes on."

@@ -30,8 +30,9 @@ from lttune.records.interpolation import nearest_place
 MOST_FACTORS = 12
 """Axes of hyperparameters; of more those stand there that vary in most trials."""
 
-INKS = [to_hex(ink) for ink in matplotlib.colormaps["viridis"](np.linspace(0.9, 0.05, 12))]
-"""Colours of lines, from the least accurate trial to the most accurate one."""
+INKS = [to_hex(ink) for ink in matplotlib.colormaps["viridis"](np.linspace(0.6, 0.05, 12))]
+"""Colours of lines, from the least accurate trial to the most accurate one; what is lighter can
+hardly be seen on white, nor its opposite on black."""
 
 
 def explored(subject: Subject, tables: Tabled) -> dict[str, Any]:

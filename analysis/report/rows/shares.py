@@ -29,8 +29,9 @@ def shares_by_density(design: Importances, densities: Sequence[float]) -> dict[s
     levels = []
     for density in densities:
         if density < min(estimated) * (1 - SAME):
-            why = design.ended or "nothing is estimated there"
-            levels.append({"bars": None, "text": f"At {percent(density, 1)}: not known, {why}."})
+            least = f"the lowest estimate is at {percent(min(estimated), 1)}"
+            why = f"{least}: {design.ended}" if design.ended else least
+            levels.append({"bars": None, "text": f"At {percent(density, 1)}: not known; {why}."})
             continue
         levels.append(_level(design, _place(design, density), factors))
     return {"factors": [str(factor) for factor in factors], "levels": levels}

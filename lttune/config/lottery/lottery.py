@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lttune.config.fields import flatten, is_int, is_number, require
+from lttune.config.fields import SYNONYMS, flatten, is_int, is_number, require
 from lttune.config.lottery.data import DATASET_SETTINGS, DataConfig
 from lttune.config.lottery.length import STEPS_OF, in_last_unit
 from lttune.config.lottery.model import ModelConfig
@@ -45,7 +45,8 @@ class LotteryConfig:
     """One trajectory: train, prune, rewind, and again (Frankle & Carbin 2019, section 2)."""
 
     levels: int = 20
-    """Times to prune. Level 0 is dense, so ``levels + 1`` networks are trained."""
+    """Times to prune, fewer where ``min_density`` is reached before. Level 0 is dense, so
+    ``levels + 1`` networks are trained."""
     min_density: float = 0.0
     """A trajectory also ends after the first level of at most this density, in [0, 1)."""
     rewind_step: int = 0
@@ -210,7 +211,8 @@ def _changed(config: LotteryConfig, hparams: Mapping[str, Any]) -> LotteryConfig
             if not isinstance(path, str):
                 rules.note(unknown("hyperparameter", path, _beside("", known)))
             elif path not in known and not path.startswith("prune.fractions."):
-                rules.note(unknown("hyperparameter", path, _beside(path, known), known))
+                beside, meant = _beside(path, known), _meant_by(path, known)
+                rules.note(unknown("hyperparameter", path, beside, known, meant))
             elif rest:
                 groups.setdefault(head, {})[rest] = value
             else:
@@ -226,6 +228,13 @@ def _beside(path: str, known: Sequence[str]) -> list[str]:
     names = [name for name in known if name.startswith(f"{group}.")]
     heads = [name.partition(".")[:2] for name in known]
     return names or sorted({f"{head}.*" if dot else head for head, dot in heads})
+
+
+def _meant_by(path: str, known: Sequence[str]) -> str | None:
+    """Returns the path that people call so; a name without its group is of the training."""
+    group, dot, name = path.rpartition(".")
+    asked = f"{group}{dot}{SYNONYMS.get(name, name)}"
+    return next((p for p in (asked, f"train.{asked}", f"{asked}.name") if p in known), None)
 
 
 def _replaced(group: Any, values: Mapping[str, Any]) -> Any:

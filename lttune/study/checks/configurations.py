@@ -70,11 +70,14 @@ def check_space(
     corners = [base]
     with every_rule() as rules:
         for path, distribution in space.items():
+            reasons = set[str]()  # Not the value's, of a path that is no field.
             for value in ends(distribution):
                 try:
                     corners.append(check_fit(base.override({path: value}), datasets))
                 except ConfigError as error:
-                    rules.note(error.within(f"space: {path} = {value!r}"))
+                    if str(error) not in reasons:
+                        rules.note(error.within(f"space: {path} = {value!r}"))
+                    reasons.add(str(error))
         if base.prune.scope == "global" and any(p.startswith("prune.fractions") for p in space):
             rules.note(
                 ConfigError(
@@ -121,16 +124,27 @@ def _check_lengths(space: Space, base: LotteryConfig, datasets: Mapping[str, Dat
 
 
 def check_points(
-    points: Iterable[KnownPoint], base: LotteryConfig, datasets: Mapping[str, Dataset]
+    points: Iterable[KnownPoint],
+    base: LotteryConfig,
+    datasets: Mapping[str, Dataset],
+    told: Sequence[str] = (),
 ) -> list[LotteryConfig]:
     """Checks that every point is a valid configuration, and returns them.
 
     They have the steps of what they give in epochs.
 
+    Args:
+        points: are read once.
+        base: configuration, which they override.
+        datasets: by name.
+        told: lines of mistakes that points may have too, such as a factor's: they are none of the
+            points' own.
+
     Raises:
-        ConfigError: with a line for each fault of the first few points that are none.
+        ConfigError: with a line for each fault of the first few points that are none. One that
+            many have is the first one's.
     """
-    configs, wrong = list[LotteryConfig](), 0
+    configs, reasons, listed, unlisted = list[LotteryConfig](), set[str](), 0, 0
     with every_rule() as rules:
         for point in points:
             try:
@@ -139,12 +153,18 @@ def check_points(
                     check_controls(point.controls, one)
                     configs.append(one)
             except ConfigError as error:
-                wrong += 1
-                if wrong <= MOST_LISTED:
-                    rules.note(error.within(f"point {point.label!r}"))
-        if wrong > MOST_LISTED:
-            more = wrong - MOST_LISTED
-            rules.note(ConfigError(f"points must be valid configurations, and {more} more are not"))
+                lines = str(error).split("\n")
+                own = [line for line in lines if not any(t.endswith(f": {line}") for t in told)]
+                new = [line for line in own if line not in reasons]
+                reasons.update(own)
+                if new and listed < MOST_LISTED:
+                    listed += 1
+                    rules.note(ConfigError("\n".join(new)).within(f"point {point.label!r}"))
+                elif own:
+                    unlisted += 1
+        if unlisted:
+            rest = f"{unlisted} more are not" if unlisted > 1 else "1 more is not"
+            rules.note(ConfigError(f"points must be valid configurations, and {rest}"))
     return configs
 
 

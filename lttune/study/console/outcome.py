@@ -77,6 +77,9 @@ def show(
     elif config.shard is not None and ledger.complete:
         text = f"this was shard {config.shard}: when all have ended, the same command without "
         say_on(console, f"{text}--shard reads what they trained and trains what is left")
+    elif outcome.exit_code == 0 and not ledger.complete:
+        others = " ".join(phase for phase in ledger.planned if ledger.open_slots(phase))
+        console.print(f"the phases of this command are complete; `--phases {others}` goes on")
     elif not ledger.complete:
         console.print("run the same command again to go on where it stopped")
     say_on(console, f"report: {outcome.report}")
@@ -95,8 +98,8 @@ def show_answer(folder: Path, console: Console) -> None:
     for line in found[:MOST_SAID]:
         # On a terminal lines end between words; elsewhere whoever reads them decides.
         console.print(line, markup=False, highlight=False, soft_wrap=not console.is_terminal)
-    if len(found) > MOST_SAID:
-        console.print(f"{len(found) - MOST_SAID} more sentences in the report")
+    if more := len(found[MOST_SAID:]):
+        console.print(f"{more} more sentence{'s' if more > 1 else ''} in the report")
     if found:
         console.print()
 

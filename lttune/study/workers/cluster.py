@@ -171,7 +171,11 @@ def _unanswered(config: StudyConfig, error: Exception) -> str:
     if config.has_own_ray:
         return f"Ray cannot be started on this machine: {_first_line(error)}"
     if not (versions := _OTHER_VERSION.search(str(error))):
-        return f"no Ray cluster answers at address {config.address!r}: {_first_line(error)}"
+        told = f"no Ray cluster answers at address {config.address!r}: {_first_line(error)}"
+        # A head that nobody told otherwise asks for a token (Ray 2.60), but no driver sends one.
+        if "RAY_AUTH_MODE" not in os.environ:
+            told += "; if it asks for a token, start the study with RAY_AUTH_MODE=token"
+        return told
     ray_there, python_there, ray_here, python_here = versions.groups()
     return (
         f"the cluster at address {config.address!r} has Ray {ray_there} and Python {python_there}, "

@@ -93,7 +93,8 @@ def _here() -> str:
 def _answers(config: StudyConfig, engine: str, nodes: list[Node], sources: str) -> Answers:
     if not nodes:
         return Answers()
-    _LOG.info("asking the %d other nodes of the cluster", len(nodes))
+    others = f"{len(nodes)} other nodes" if len(nodes) > 1 else "other node"
+    _LOG.info("asking the %s of the cluster", others)
     mark = temporary_beside(config.store.absolute() / "mark")
     mark.write_text("")
     asked = {"mark": str(mark), "engine": engine, "device": config.device, "sources": sources}

@@ -9,6 +9,7 @@ import sys
 
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from sample_study import anchor_rows, ended_rows, network, search_trials, trial, write_study
 from sample_sweeps import design_study
 
@@ -16,7 +17,7 @@ from analysis.frame import load
 from analysis.importance.saved import FRAMES, Importances
 from analysis.report import write as report
 from analysis.report.page import SCRIPTS, scripts_of
-from analysis.report.rows.exploring import MOST_FACTORS, explored
+from analysis.report.rows.exploring import INKS, MOST_FACTORS, explored
 from analysis.report.rows.positions import LONGEST, on_choices, on_numbers, positions
 from analysis.report.rows.shares import shares_by_density
 from analysis.report.section import Subject
@@ -46,6 +47,16 @@ def axis(found, name):
     """Returns an axis, and where each trial lies on it."""
     (place,) = [i for i, one in enumerate(found["axes"]) if one["name"].startswith(name)]
     return found["axes"][place], [one["at"][place] for one in found["trials"]]
+
+
+def test_lines_of_all_colours_can_be_seen_on_white():
+    def light(value):
+        return value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4
+
+    for ink in INKS:
+        parts = (light(part) for part in to_rgb(ink))
+        luminance = sum(map(math.prod, zip(parts, (0.2126, 0.7152, 0.0722), strict=True)))
+        assert 1.05 / (luminance + 0.05) > 2.9  # WCAG 2.2 asks 3 of graphics.
 
 
 def test_a_trial_lies_where_its_numbers_are(tmp_path):
@@ -224,6 +235,9 @@ SHARES = pd.DataFrame(
 )
 
 
+BELOW = "At 20.0 %: not known; the lowest estimate is at 41.0 %: too few."
+
+
 def test_shares_are_those_of_the_nearest_estimate():
     frames = dict.fromkeys(FRAMES, SHARES[:0]) | {"strip": STRIP}
     design = Importances(
@@ -240,7 +254,7 @@ def test_shares_are_those_of_the_nearest_estimate():
     assert levels[3] == levels[2]  # As near to one of which nothing is known.
     assert levels[4]["bars"] is None
     assert levels[4]["text"].endswith("not known, responses are one number.")
-    assert levels[5] == {"bars": None, "text": "At 20.0 %: not known, too few."}
+    assert levels[5] == {"bars": None, "text": BELOW}
     nothing = Importances(**frames, sample="", ended="", divergence="")
     assert shares_by_density(nothing, [1.0]) is None
 

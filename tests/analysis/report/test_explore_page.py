@@ -219,3 +219,21 @@ def test_a_phone_scrolls_down_only_over_the_plots_too(shown, folder):
     page.set_viewport_size({"width": 400, "height": 800})
     page.wait_for_function("() => document.querySelector('#explore-lines > *').clientWidth < 400")
     assert page.evaluate("document.documentElement.scrollWidth") == 400
+
+
+@pytest.mark.parametrize("width", [420, 900])
+def test_a_long_word_at_the_end_of_an_axis_is_not_cut(shown, tmp_path, width):
+    trials = [one | {"hparams": dict(one["hparams"])} for one in TRIALS]
+    for place, one in enumerate(trials):
+        one["hparams"]["prune.criterion"] = ("magnitude", "magnitude_increase")[place % 2]
+    report.write(write_study(tmp_path, [*anchor_rows(), *SEARCHED], trials))
+    page = shown(tmp_path)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_function(
+        f"() => document.querySelector('#explore-lines > *').clientWidth < {width}"
+    )
+    page.wait_for_function("() => Bokeh.documents.every((one) => one.is_idle)")
+    picture = page.locator("#explore-lines").screenshot()
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("L"))
+    inside = pixels[8:-8, -14:-8]  # Within frame and border.
+    assert (inside < 120).sum() == 0

@@ -91,6 +91,29 @@ def test_a_question_about_the_batch_size_speaks_of_the_batch_size(designed):
     assert "it is shown to decide, as number 1 of 3 factors." in said[0]
 
 
+@pytest.mark.parametrize("question", [ALL, BATCH])
+def test_where_only_dense_networks_have_shares_the_box_says_why_and_what_would_tell(
+    designed, question
+):
+    reason = "surrogate too poor: leave-one-out Q2 0.47, below 0.5"
+    lacking = {"density": 0.4, "status": "inconclusive", "trajectories": 80, "reason": reason}
+    found = shares(1.0, train__batch_size=(0.7, 0.6, 0.8, True), train__lr=(0.1, 0.0, 0.2, False))
+    strip = pd.concat([found.strip, pd.DataFrame([lacking])], ignore_index=True)
+    study = asking(designed, question, scale="quick", command="python studies/own.py")
+    design = dataclasses.replace(found, strip=strip)
+    said = finding(Subject(study=study, design=design))
+    assert said[0].startswith("At 100.0 % of the weights, over a design of 80 trajectories, ")
+    assert "the dense networks' test accuracy" in said[0]
+    assert said[1] == (
+        "At 40.0 %, nearer to the 41.0 % that the study is about, the shares are not known: "
+        f"{reason}."
+    )
+    assert said[2] == "`python studies/own.py --scale paper` has a design of more points."
+    assert not any("has the highest ST" in sentence for sentence in said)
+    # Further away than what is known, nothing is missed.
+    assert not any("not known" in text for text in finding(Subject(study=study, design=DESIGN)))
+
+
 def test_what_is_asked_for_and_not_in_the_design_is_said(designed):
     study = asking(designed, "Does the optimizer decide?", space={"train.optimizer": {}})
     said = finding(Subject(study=study, design=DESIGN))

@@ -117,3 +117,22 @@ def test_a_table_shows_on_which_side_there_is_more(browser, wide):
         assert edge(table) < 240
         table.evaluate("(one) => { one.scrollLeft = one.scrollWidth; }")
         assert edge(table) > 250
+
+
+def foot(table):
+    """Returns how bright the lower edge of a table is, 255 where it is paper."""
+    picture = np.asarray(Image.open(io.BytesIO(table.screenshot())).convert("L"))
+    # The last row has a line below it.
+    return float(np.median(picture[-6:-1, 30:-30], axis=1).max())
+
+
+def test_a_long_table_shows_that_there_is_more_below(browser, wide):
+    with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(wide)
+        table = page.locator(".scroll.tall")
+        assert foot(table) < 240
+        table.evaluate("(one) => { one.scrollTop = one.scrollHeight; }")
+        assert foot(table) > 250
+        table.evaluate("(one) => { one.style.maxHeight = 'none'; }")
+        assert foot(table) > 250

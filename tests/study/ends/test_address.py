@@ -147,11 +147,22 @@ def test_a_study_that_cannot_join_a_cluster_has_done_nothing(address, cwd, capfd
             "no Ray cluster answers at address 'head:6379': Authentication is enabled but no token "
             "was found.",
         ),
+        (
+            # What Ray says of a cluster that asks for a token where RAY_AUTH_MODE is not set.
+            ConnectionError("Failed to connect to Ray cluster at 10.0.0.1:6379"),
+            "no Ray cluster answers at address 'head:6379': Failed to connect to Ray cluster at "
+            "10.0.0.1:6379; if it asks for a token, start the study with RAY_AUTH_MODE=token",
+        ),
     ],
 )
 def test_a_cluster_of_another_version_or_that_refuses_a_login_is_one_line(
     monkeypatch, raised, told
 ):
+    if isinstance(raised, ConnectionError):
+        monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    else:
+        monkeypatch.setenv("RAY_AUTH_MODE", "token")
+
     def init(**options):
         raise raised
 

@@ -47,7 +47,7 @@
   sources.lines.data = { xs: [], ys: [], ink: [], alpha: [] };
   sources.over.data = { xs: [], ys: [] };
   sources.marks.data = { x: [], y: [], ink: [], marker: [] };
-  sources.ticks.data = { x: [], y: [], text: [] };
+  sources.ticks.data = { x: [], y: [], text: [], align: [] };
   const rows = names.map((_, i) => i);
   const ends = { x0: rows.map(() => 0), x1: rows.map(() => 1), y: rows };
   plot.segment({
@@ -72,9 +72,13 @@
   }));
   boxes.forEach((box) => plot.add_layout(box));
   written(plot, sources.ticks, { y_offset: fixed(5), text_baseline: fixed("top"),
-    text_align: fixed("center"), text_font_size: fixed("11px") });
+    text_align: of("align"), text_font_size: fixed("11px") });
   named(plot, names, 0);
 
+  // At an end of its axis a long label would leave the picture; left of it is room for a number.
+  const isWord = (label) => Number.isNaN(Number(label));
+  const alignOf = ([, x, label]) =>
+    (x === 1 ? "right" : x === 0 && isWord(label) ? "left" : "center");
   let shown = [];  // The trial of each mark.
   let pointed = null;
   const told = (trial) => text(
@@ -126,6 +130,7 @@
     ].map((tick) => [i, ...tick]));
     sources.ticks.data = {
       x: ticks.map(([, x]) => x), y: ticks.map(([i]) => i), text: ticks.map(([, , label]) => label),
+      align: ticks.map(alignOf),
     };
     boxes.forEach((box, i) => {
       box.visible = brushes[i] !== null;

@@ -1,0 +1,46 @@
+"""A mistake in a study file is told in a line, with its place, as one in a flag is."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+from lttune.config.passwords import masked
+from lttune.errors import ConfigError, complaint
+
+OWN = ("analysis", "lttune")
+"""Packages in which rules are checked: what a file gave to them is what is wrong."""
+
+
+def tell_mistakes_of_script() -> None:
+    """Has a ``ConfigError`` that the program's own file makes told by the place in it.
+
+    A study file makes its parts before any command of lttune is called that could tell it.
+    """
+    before = sys.excepthook
+
+    def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        place = _place(trace)
+        if place is None or not isinstance(error, ConfigError):
+            before(kind, error, trace)
+            return
+        print(masked(complaint(error.within(place))), file=sys.stderr, flush=True)
+        raise SystemExit(error.exit_code)
+
+    sys.excepthook = told
+
+
+def _place(trace: TracebackType | None) -> str | None:
+    """Returns file and line of the program that gave something to lttune; None if others did."""
+    frames = [
+        (frame.f_globals.get("__name__", ""), frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(trace)
+    ]
+    mine = [place for place, (name, _, _) in enumerate(frames) if name == "__main__"]
+    if not mine or mine[-1] + 1 == len(frames):
+        return None
+    _, file, line = frames[mine[-1]]
+    callee = frames[mine[-1] + 1][0].partition(".")[0]
+    return f"{Path(file).name}:{line}" if callee in OWN else None

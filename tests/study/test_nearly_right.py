@@ -1,0 +1,98 @@
+"""Who nearly gives the right name, of a flag or in a study file, is told which that is."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+
+import digits_study
+import pytest
+
+from lttune.config.design import Point
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("learning-rate", "lr"), ("epoch", "epochs"), ("batch", "batch-size")]
+)
+def test_what_people_call_a_flag_is_answered_with_its_name(refused, typed, meant):
+    code, text = refused(f"--lottery.train.{typed}", "3")
+    assert code == 2
+    assert f"--lottery.train.{typed}, 3; did you mean --lottery.train.{meant}?" in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--learning-rate 0.1", "--lottery.train.lr"),
+        ("--learning_rate=0.1", "--lottery.train.lr"),
+        ("--lr 0.1", "--lottery.train.lr"),
+        ("--batch-size 32", "--lottery.train.batch-size"),
+        ("--train.lr 0.1", "--lottery.train.lr"),
+        ("--model resnet18", "--lottery.model.name"),
+        ("--lottery.target.batch 32", "--lottery.target.batch-size"),
+        ("--plna", "--plan"),
+        ("--lr 0.1 --trails 3", "--lottery.train.lr, --trials"),
+    ],
+)
+def test_a_flag_without_its_group_is_that_of_the_training(refused, typed, meant):
+    code, text = refused(*typed.split())
+    assert code == 2
+    assert f"; did you mean {meant}?" in text
+
+
+SCRIPT = """\
+from lttune.config import LotteryConfig
+from lttune.study import StudyConfig
+
+def made(**more):
+    return LotteryConfig().override({{"train.lr": 0.1}} | more)
+
+{line}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        (
+            'StudyConfig(name="x", phases=("desing",))',
+            2,
+            "lttune: error: mine.py:7: phases must be one of anchor, confirm, design, random, "
+            "search, sweep, tune; got 'desing'; did you mean 'design'?\n",
+        ),
+        ('made(**{"train.batch_size": 0})', 2, "mine.py:5: train.batch_size must be a whole "),
+        ("LotteryConfig(level=3)", 1, "Traceback"),
+        ("int('x')", 1, "Traceback"),
+    ],
+)
+def test_a_mistake_in_a_study_file_is_a_line_with_its_place(tmp_path, line, code, said):
+    file = tmp_path / "mine.py"
+    file.write_text(SCRIPT.format(line=line))
+    ended = subprocess.run([sys.executable, file], capture_output=True, text=True, check=False)
+    assert ended.returncode == code
+    assert said in ended.stderr
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1 or code == 1
+
+
+def test_a_factor_that_is_no_field_is_told_once_with_the_one_that_is_meant(refused):
+    named = "train.learning_rate"
+    rates = digits_study.FloatDistribution(0.001, 0.1)
+    points = tuple(
+        Point(hparams={path: 0.01 * n}, replicates=(0,), role="design", label=f"{path} {n}")
+        for path in (named, "train.batch")
+        for n in (1, 2, 3)
+    )
+    study = dataclasses.replace(
+        digits_study.STUDY, space={named: rates}, points={"smoke": {"sweep": points}}
+    )
+    code, text = refused("--phases", "anchor", "sweep", "search", study=study)
+    assert code == 2
+    said = text.splitlines()
+    assert len(said) == 3
+    assert said[0].startswith(f"lttune: error: space: {named} = 0.001: hyperparameter must be one")
+    assert said[0].endswith(f"; got '{named}'; did you mean 'train.lr'?")
+    assert said[1].startswith("lttune: error: point 'train.batch 1': hyperparameter must be one of")
+    assert said[1].endswith("; did you mean 'train.batch_size'?")
+    assert said[2] == "lttune: error: points must be valid configurations, and 2 more are not"
