@@ -32,12 +32,12 @@ from lttune.study.console.progress import Progress
 from lttune.study.console.reached import ReachedNote
 from lttune.study.console.table import clock
 from lttune.study.declared import Study
-from lttune.study.manifest import continued, earlier, keep_file, require_texts, sheet
+from lttune.study.manifest import continued, earlier, keep_file, refuse_others, require_texts, sheet
 from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.limit import TimeLimit
 from lttune.study.phases.planned import Depths, plan_trials, require_trials, work
 from lttune.study.phases.room import require_room
-from lttune.study.phases.shard import fix_beforehand, refuse_others
+from lttune.study.phases.shard import fix_beforehand, sheets
 from lttune.study.phases.timed import TIME_IS_UP, left_out_line, time_limit
 from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
@@ -91,7 +91,7 @@ def run_study(
     with every_mistake() as mistakes:
         mistakes.attempt(lambda: require_texts(asked))
         mistakes.attempt(lambda: require_cluster(config))
-        mistakes.attempt(lambda: refuse_others(config, asked))
+        mistakes.attempt(lambda: refuse_others(sheets(config, asked)))
     with workplace(config.folder, config.store):
         fix_beforehand(config, study)
         # After what was prepared: its date is when the study began.

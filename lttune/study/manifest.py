@@ -249,6 +249,16 @@ def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:
         )
 
 
+def refuse_others(sheets: Mapping[Path, Mapping[str, Any]]) -> None:
+    """Does what ``refuse_other`` does in each of some folders, for the sheet that must fit there.
+
+    Raises:
+        LttuneError: as that does.
+    """
+    for folder, sheet in sheets.items():
+        refuse_other(folder, sheet)
+
+
 def keep_file(folder: Path, study: Study) -> None:
     """Copies the file that declares a study, if there is one, into the study's folder.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lttune.config.passwords import masked_uri
@@ -21,7 +22,6 @@ from lttune.records.folder import read_trials
 from lttune.records.ledger import ENDED
 from lttune.store.store import require_writable
 from lttune.study.declared import Study
-from lttune.study.manifest import refuse_other
 from lttune.study.settings import LONGEST_NAME, StudyConfig
 from lttune.study.tracking.uri import field_of, is_default, resolve, sqlite_path, sqlite_uri
 
@@ -71,23 +71,20 @@ def whole_of(config: StudyConfig) -> StudyConfig:
     return dataclasses.replace(config, name=name, shard=None)
 
 
-def refuse_others(config: StudyConfig, sheet: Mapping[str, Any]) -> None:
-    """Does what ``refuse_other`` does for a study, and of a shard for the study that it is of.
+def sheets(config: StudyConfig, sheet: Mapping[str, Any]) -> dict[Path, Mapping[str, Any]]:
+    """Returns folder -> the sheet that must fit there, before anything is trained.
 
-    That one could else not be run when its shards have ended.
+    That of a shard's whole study is one of them: it could else not be run after its shards.
 
     Args:
         config: the settings.
-        sheet: what it asks for.
-
-    Raises:
-        LttuneError: as ``refuse_other`` does.
+        sheet: what is asked for.
     """
-    refuse_other(config.folder, sheet)
-    if config.shard is not None:
-        whole = whole_of(config)
-        changed = {**sheet["config"], "name": whole.name, "shard": None}
-        refuse_other(whole.folder, {**sheet, "name": whole.name, "config": changed})
+    if config.shard is None:
+        return {config.folder: sheet}
+    whole = whole_of(config)
+    changed = {**sheet["config"], "name": whole.name, "shard": None}
+    return {config.folder: sheet, whole.folder: {**sheet, "name": whole.name, "config": changed}}
 
 
 def fix_beforehand(config: StudyConfig, study: Study) -> None:
