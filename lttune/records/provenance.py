@@ -70,6 +70,16 @@ def with_numerics(sheet: Mapping[str, Any], numerics: str) -> dict[str, Any]:
     return {**sheet, "numerics": numerics, "runs": [*before, {**run, "numerics": numerics}]}
 
 
+def last_command(sheet: Mapping[str, Any]) -> str:
+    """Returns the command that a study was run by last; empty if a call from Python did.
+
+    The first one may have named a cluster that is no more. Sheets of older versions have it alone.
+    """
+    runs = sheet.get("runs")
+    last = runs[-1] if isinstance(runs, list) and runs else sheet
+    return str(last.get("command") or "")
+
+
 def cpu_model() -> str:
     """Returns what the processor is sold as."""
     info = Path("/proc/cpuinfo")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from analysis.frame import StudyFrame, in_phases
 from lttune.config.phase import phase_names
+from lttune.records.provenance import last_command
 
 LARGER = {"smoke": "quick", "quick": "paper"}
 """Scale -> the next one, which has more points."""
@@ -73,7 +74,7 @@ def _command(study: StudyFrame, flags: Sequence[str] = (), without: Sequence[str
         without: flags that are left out.
     """
     try:
-        words = shlex.split(str(study.info.get("command") or ""))
+        words = shlex.split(last_command(study.info))
     except ValueError:  # Quotes that do not close.
         words = []
     words = words or ["python", "STUDY.py"]

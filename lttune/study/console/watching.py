@@ -23,6 +23,7 @@ from lttune.config.output.escaped import escaped_output
 from lttune.records.folder import read_listing, read_sheet
 from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, OVER, Ledger, Trial, listed_trials
 from lttune.records.objectives import objective_text
+from lttune.records.provenance import last_command
 from lttune.store.locks import BEAT_S, NOTE, driver, is_elsewhere
 from lttune.store.temporary import UNKNOWN_OWNER_S
 from lttune.study.console.outcome import show_answer
@@ -231,7 +232,7 @@ def _show_end(seen: Glance, console: Console) -> None:
     state = "complete" if ledger.complete else "incomplete"
     took = f" in {clock(ledger.wall_s)}" if ledger.wall_s else ""
     say_on(console, f"{state}: {ledger.count(*ENDED)} of {ledger.total} trials{took}")
-    goes_on = f"{going_on(seen.sheet.get('command'))} goes on"
+    goes_on = f"{going_on(last_command(seen.sheet))} goes on"
     if who := seen.elsewhere:
         text = f"unchanged for {clock(seen.unchanged_s)}: nobody can tell from here whether {who} "
         text += "still runs it"

@@ -136,6 +136,12 @@ COMMAND = "python studies/own.py --scale quick --phases anchor search --plan --t
             "the study file declares none",
             "`python studies/own.py --scale quick --trials 9 --phases design` would tell",
         ),
+        (
+            # The first run asked a cluster that is no more.
+            {"command": f"{COMMAND} --address a:1", "runs": [{}, {"command": COMMAND}]},
+            "the study file declares none",
+            "`python studies/own.py --scale quick --trials 9 --phases design` would tell",
+        ),
         ({"command": "python 'x"}, "the study file declares none", "`python STUDY.py --phases"),
     ],
 )
