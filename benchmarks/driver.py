@@ -86,7 +86,7 @@ def measure(
         phase: that they are of.
         has_ray: whether workers of Ray report them; all of them are counted then.
     """
-    last = trials if last is None else last
+    last = trials if last is None or has_ray else last
     with tempfile.TemporaryDirectory() as scratch, contextlib.closing(Parts(PARTS)) as parts:
         place = Path(scratch)
         reports = _recorded(place / "one")

@@ -40,7 +40,7 @@ from lttune.study.declared import Space, Study
 from lttune.study.manifest import begun_with
 from lttune.study.phases.estimate import cost_table, measured, plan
 from lttune.study.phases.planned import planned_trials, trajectory_counts
-from lttune.study.phases.shard import phases_run, shard_of
+from lttune.study.phases.shard import phases_run, shard_of, whole_of
 from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
 from lttune.training.engines import FALLBACK, Needs, choose, make
@@ -206,7 +206,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         reason=reason,
         own=own,
     )
-    return made.as_begun(begun_with(config.folder))
+    return made.as_begun(begun_with(config.folder) or begun_with(whole_of(config).folder))
 
 
 def _require_device(config: StudyConfig) -> None:
@@ -236,7 +236,7 @@ def _points(study: Study, config: StudyConfig) -> list[KnownPoint]:
         ConfigError: if a phase lacks what it takes its points from, or has none by itself.
     """
     found: list[KnownPoint] = [p for points in study.points_of(config).values() for p in points]
-    phases, whole = list(map(phase_of, config.phases)), dataclasses.replace(config, shard=None)
+    phases, whole = list(map(phase_of, phases_run(config))), dataclasses.replace(config, shard=None)
     if config.shard is not None and not any(planned_trials(p, config, study) for p in phases):
         most = sum(len(planned_trials(phase, whole, study)) for phase in phases)
         require(False, "shard", f"one of at most {most}, as many as there are trials", config.shard)

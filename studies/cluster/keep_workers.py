@@ -67,6 +67,7 @@ def main() -> None:
         try:
             keeper.run()
         finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Whoever waits asks each second.
             keeper.end()
 
 
@@ -167,7 +168,8 @@ class Keeper:
         client = GcsClient(address=f"{self.config()['provider']['head_ip']}:{PORT}")
         while runs(head):
             if time.monotonic() - looked > LOOK_S:
-                with contextlib.suppress(RayError):
+                # A full disk, a file that is just written: the next look may be better.
+                with contextlib.suppress(RayError, OSError, yaml.YAMLError):
                     self.look(client)
                 looked = time.monotonic()
             time.sleep(0.5)
@@ -185,11 +187,17 @@ class Keeper:
         for worker, code in self.ended():
             if code:
                 self.say(worker, f"could not be started: {FOLDER / worker}")
-        for worker in self.config()["provider"]["worker_ips"]:
-            with contextlib.suppress(OSError):
-                if socket.gethostbyname(worker) in there:
-                    self.say(worker, "is there")
-                    continue
+        workers = self.config()["provider"]["worker_ips"]
+        # Those first that wait longest: the dead would else take all places again and again.
+        for worker in sorted(workers, key=lambda name: self.not_before.get(name, 0.0)):
+            try:
+                addresses = {*socket.gethostbyname_ex(worker)[2]}
+            except OSError:  # To start one that is there would end its trials.
+                self.say(worker, "has a name that is not known now: left as it is")
+                continue
+            if addresses & there:
+                self.say(worker, "is there")
+                continue
             is_new = self.said.get(worker) in (None, "is there")
             if self.begin("start", worker) and is_new:
                 self.say(worker, "is not there and is started")
@@ -219,7 +227,7 @@ class Keeper:
                 if code == 0:
                     waiting.discard(worker)
                 self.say(worker, "could not be stopped" if code else "has ended")
-            for worker in sorted(waiting):
+            for worker in sorted(waiting, key=lambda name: self.not_before.get(name, 0.0)):
                 self.begin("stop", worker)
             time.sleep(0.2)
 

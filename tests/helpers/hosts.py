@@ -65,7 +65,7 @@ for folder; do
     mount -o remount,bind,ro ".$folder"
 done
 if [ "$SHARED" ]; then
-    mkdir shared
+    mkdir -p shared
     mount --bind "$SHARED" shared
 fi
 mkdir -p old "run/sshd" "./$HOME/.ssh"

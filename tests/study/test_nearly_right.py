@@ -62,6 +62,11 @@ def made(**more):
             "search, sweep, tune; got 'desing'; did you mean 'design'?\n",
         ),
         ('made(**{"train.batch_size": 0})', 2, "mine.py:5: train.batch_size must be a whole "),
+        (
+            'import dataclasses; dataclasses.replace(StudyConfig(name="x"), trials=0)',
+            2,
+            "mine.py:7: trials must be ",
+        ),
         ("LotteryConfig(level=3)", 1, "Traceback"),
         ("int('x')", 1, "Traceback"),
     ],
@@ -74,6 +79,28 @@ def test_a_mistake_in_a_study_file_is_a_line_with_its_place(tmp_path, line, code
     assert said in ended.stderr
     assert ended.stdout == ""
     assert ended.stderr.count("\n") == 1 or code == 1
+
+
+WRONG = 'StudyConfig(name="x", phases=("desing",))'
+
+
+def test_who_sits_at_a_prompt_stays_there(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(SCRIPT.format(line=WRONG))
+    ended = subprocess.run(
+        [sys.executable, "-i", file], input="print(6 * 7)\n", capture_output=True, text=True
+    )
+    assert ended.stdout == "42\n"
+    assert "Traceback" in ended.stderr
+    assert "phases must be one of" in ended.stderr
+
+
+def test_a_hook_of_the_programs_own_is_called(tmp_path):
+    file = tmp_path / "mine.py"
+    own = "import sys; sys.excepthook = lambda *about: print('mine', about[0].__name__)\n"
+    file.write_text(own + SCRIPT.format(line=WRONG))
+    ended = subprocess.run([sys.executable, file], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (1, "mine ConfigError\n")
 
 
 def test_a_factor_that_is_no_field_is_told_once_with_the_one_that_is_meant(refused):

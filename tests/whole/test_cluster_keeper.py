@@ -113,6 +113,35 @@ def test_starts_at_a_time_are_bounded_and_end_with_the_keeper(
     assert process.returncode == -9
 
 
+def test_a_worker_whose_name_is_not_known_just_now_is_left_alone(
+    keeping, config, tmp_path, monkeypatch, capsys
+):
+    def unknown(name: str):
+        raise OSError("no answer")
+
+    cluster = Cluster(keeping, config, tmp_path)
+    monkeypatch.setattr(keeping.socket, "gethostbyname_ex", unknown)
+    cluster.look()
+    assert cluster.started == []
+    assert "127.0.0.2 has a name that is not known now: left as it is" in capsys.readouterr().out
+    # One of several addresses is enough.
+    monkeypatch.setattr(
+        keeping.socket, "gethostbyname_ex", lambda name: (name, [], ["10.0.0.9", name])
+    )
+    cluster.there = {*WORKERS}
+    cluster.look()
+    assert cluster.started == []
+
+
+def test_dead_workers_take_no_place_from_those_behind_them(keeping, config, tmp_path, monkeypatch):
+    monkeypatch.setattr(keeping, "AT_ONCE", 1)
+    monkeypatch.setattr(keeping, "PAUSE_S", 0)
+    cluster = Cluster(keeping, config, tmp_path)
+    for _ in range(4):
+        cluster.look()
+    assert {worker for _, worker in cluster.started} == {*WORKERS}
+
+
 def test_when_the_head_has_ended_each_worker_is_stopped_once_it_can_be(
     keeping, config, tmp_path, monkeypatch, capsys
 ):
@@ -120,8 +149,11 @@ def test_when_the_head_has_ended_each_worker_is_stopped_once_it_can_be(
     cluster = Cluster(keeping, config, tmp_path)
     away = tmp_path / "away"
     cluster.does = f"mkdir {away}"  # Fails, but for the first time.
-    head = subprocess.Popen(["true"])
-    monkeypatch.setattr(keeping, "head_process", lambda: psutil.Process(head.pid))
+    head = subprocess.Popen(["sleep", "60"])
+    ended = psutil.Process(head.pid)
+    head.kill()
+    head.wait()  # Before any look, which would start workers.
+    monkeypatch.setattr(keeping, "head_process", lambda: ended)
     monkeypatch.setattr(keeping, "GcsClient", lambda address: cluster)
     process = cluster.process
 
@@ -132,7 +164,6 @@ def test_when_the_head_has_ended_each_worker_is_stopped_once_it_can_be(
 
     cluster.keeper.process = back
     cluster.keeper.run()
-    head.wait()
     assert {*cluster.started[:2]} == {("stop", worker) for worker in WORKERS}
     assert len(cluster.started) == 4
     said = [line.split(" ", 3)[3] for line in capsys.readouterr().out.splitlines()]

@@ -70,9 +70,11 @@ def _unknown_nearer(study: StudyFrame, design: Importances, at: float) -> list[s
     if nearer.empty:
         return []
     row = nearer.iloc[nearest_place(nearer["density"], asked)]
+    where = f"{100 * row['density']:.1f} %"
+    if f"{row['density']:.3f}" != f"{asked:.3f}":
+        where += f", nearer to the {100 * asked:.1f} %"
     return [
-        f"At {100 * row['density']:.1f} %, nearer to the {100 * asked:.1f} % that the study is "
-        f"about, the shares are not known: {row['reason']}.",
+        f"At {where} that the study is about, the shares are not known: {row['reason']}.",
         more_points(study),
     ]
 

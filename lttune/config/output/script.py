@@ -13,17 +13,25 @@ from lttune.errors import ConfigError, complaint
 OWN = ("analysis", "lttune")
 """Packages in which rules are checked: what a file gave to them is what is wrong."""
 
+BETWEEN = ("copy", "dataclasses")
+"""Modules by which a file changes one of our values, as by ``dataclasses.replace``."""
+
 
 def tell_mistakes_of_script() -> None:
     """Has a ``ConfigError`` that the program's own file makes told by the place in it.
 
-    A study file makes its parts before any command of lttune is called that could tell it.
+    A study file makes its parts before any command of lttune is called that could tell it. Where
+    somebody else looks at exceptions, or sits at a prompt that the process's end would take away,
+    all stays as it is.
     """
+    if sys.excepthook is not sys.__excepthook__:
+        return
     before = sys.excepthook
 
     def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         place = _place(trace)
-        if place is None or not isinstance(error, ConfigError):
+        is_prompt = sys.flags.inspect or hasattr(sys, "ps1")
+        if is_prompt or place is None or not isinstance(error, ConfigError):
             before(kind, error, trace)
             return
         print(masked(complaint(error.within(place))), file=sys.stderr, flush=True)
@@ -37,6 +45,7 @@ def _place(trace: TracebackType | None) -> str | None:
     frames = [
         (frame.f_globals.get("__name__", ""), frame.f_code.co_filename, line)
         for frame, line in traceback.walk_tb(trace)
+        if frame.f_globals.get("__name__") not in BETWEEN
     ]
     mine = [place for place, (name, _, _) in enumerate(frames) if name == "__main__"]
     if not mine or mine[-1] + 1 == len(frames):

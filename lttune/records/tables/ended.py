@@ -90,7 +90,9 @@ class EndedRows:
         try:
             with self._using:
                 self._file.seek(first)
-                packed = self._file.read(end - first)
+                packed = b""
+                while more := self._file.read(end - first - len(packed)):
+                    packed += more
             return json.loads(zlib.decompress(packed))
         except (OSError, zlib.error) as error:
             text = f"{self._folder} cannot be read: the rows of trial {number}: {reason_of(error)}"
@@ -104,8 +106,14 @@ class EndedRows:
         if self._file is None:
             path = temporary_beside(self._folder / "ended")
             file = path.open("x+b", buffering=0)
-            weakref.finalize(self, file.close)
+            weakref.finalize(self, _close, file, path)
             self._file = file
             with contextlib.suppress(OSError):  # Some file systems keep the name while it is open.
                 path.unlink()
         return self._file
+
+
+def _close(file: BinaryIO, path: Path) -> None:
+    file.close()
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)

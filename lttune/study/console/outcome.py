@@ -79,7 +79,8 @@ def show(
         say_on(console, f"{text}--shard reads what they trained and trains what is left")
     elif outcome.exit_code == 0 and not ledger.complete:
         others = " ".join(phase for phase in ledger.planned if ledger.open_slots(phase))
-        console.print(f"the phases of this command are complete; `--phases {others}` goes on")
+        text = f"the phases of this command are complete; `--phases {others}` goes on"
+        say_on(console, text)
     elif not ledger.complete:
         console.print("run the same command again to go on where it stopped")
     say_on(console, f"report: {outcome.report}")

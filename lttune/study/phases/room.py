@@ -79,7 +79,7 @@ def require_room(
     Raises:
         StorageError: with what is needed and what is free.
     """
-    open_slots = sum(map(ledger.open_slots, ledger.active)) - trained_in_shards(config)
+    open_slots = sum(map(ledger.open_slots, ledger.active)) - trained_in_shards(config, ledger)
     planned = sum(ledger.planned[phase] for phase in ledger.active)
     whole, share = stored_room(config, study, datasets), max(open_slots, 0) / max(planned, 1)
     missing = Room(size=math.ceil(whole.size * share), files=math.ceil((whole.files or 0) * share))

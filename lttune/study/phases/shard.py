@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from lttune.config.phase import Phase, phase_names
 from lttune.config.rules import every_rule
 from lttune.errors import LttuneError
 from lttune.records.folder import read_trials
-from lttune.records.ledger import ENDED
+from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.store.store import require_writable
 from lttune.study.declared import Study
 from lttune.study.settings import LONGEST_NAME, StudyConfig
@@ -105,15 +106,26 @@ def fix_beforehand(config: StudyConfig, study: Study) -> None:
     study.prepare(folder, config.replicates)
 
 
-def trained_in_shards(config: StudyConfig) -> int:
-    """Returns how many trials the shards of a study have ended, which it need not train."""
+def trained_in_shards(config: StudyConfig, ledger: Ledger) -> int:
+    """Returns how many trials that a study lacks its shards have ended: it need not train them.
+
+    Args:
+        config: the settings.
+        ledger: the study's, planned.
+    """
     if config.shard is not None:
         return 0
-    found = 0
-    for folder in config.out.glob(f"{config.name}.*-of-*"):
-        with contextlib.suppress(LttuneError):
-            found += sum(trial.state in ENDED for trial in read_trials(folder))
-    return found
+    found: set[tuple[str, str]] = set()
+    name = re.compile(rf"{re.escape(config.name)}\.[1-9]\d*-of-[1-9]\d*")
+    for folder in config.out.glob("*-of-*"):
+        if name.fullmatch(folder.name):
+            with contextlib.suppress(LttuneError):
+                found |= _ended(read_trials(folder))
+    return sum(phase in ledger.active for phase, _ in found - _ended(ledger.trials))
+
+
+def _ended(trials: Iterable[Trial]) -> set[tuple[str, str]]:
+    return {(trial.phase, trial.label) for trial in trials if trial.state in ENDED}
 
 
 def _suffix(config: StudyConfig) -> str:

@@ -132,8 +132,9 @@ class Waiting:
         elif entry.trial in self._joined:
             self._joined[entry.trial].append(entry)
         else:
-            group = self._joined[entry.trial] = [entry]
+            group = [entry]
             self._groups.append(group)
+            self._joined[entry.trial] = group
 
     def _draw(self, backlog: Iterator[None]) -> None:
         """Puts the entries of a backlog's next trial before everything that waits."""
