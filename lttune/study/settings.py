@@ -229,9 +229,11 @@ class StudyConfig:
         rules.require(ok, "address", rule, got)
 
     def plain(self) -> dict[str, Any]:
-        """Returns the settings without ``lottery`` as plain values."""
+        """Returns the settings without ``lottery`` as plain values; ``shard`` if it is one."""
         values = dataclasses.asdict(self)
         del values["lottery"]
+        if self.shard is None:  # The sheet of a study is that of one that was never divided.
+            del values["shard"]
         names = ("phases", "controls", "control_densities", "search_over")
         lists = {name: list(values[name]) for name in names}
         origin = None if self.from_study is None else str(self.from_study)

@@ -148,7 +148,7 @@ class Host:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class HostNetwork:
     """Hosts and the switch between them, which is a network namespace too."""
 
     switch: int
@@ -166,7 +166,7 @@ class Network:
 @contextlib.contextmanager
 def network(
     folder: Path, given: Mapping[str, Path], *, shared: Path, read: Sequence[Path]
-) -> Iterator[Network]:
+) -> Iterator[HostNetwork]:
     """Makes hosts that reach each other; kills them at the end, however that comes.
 
     Args:
@@ -206,7 +206,7 @@ def network(
                 made = psutil.pid_exists(host.first)
                 assert made, (folder / f"{host.name}.log").read_text()
                 time.sleep(0.05)
-        yield Network(switch=switch, hosts=hosts)
+        yield HostNetwork(switch=switch, hosts=hosts)
     finally:
         for process in started:
             for inside in psutil.Process(process.pid).children():

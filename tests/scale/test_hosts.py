@@ -18,7 +18,7 @@ import launched
 import psutil
 import pytest
 from digits_place import lasting
-from hosts import PATH, Host, Network, lacking, network
+from hosts import PATH, Host, HostNetwork, lacking, network
 
 from lttune.data import load
 from lttune.records.schema import read
@@ -54,7 +54,7 @@ def until(holds: Callable[[], object], seconds: float, what: str) -> None:
 class Launch:
     """The laptop's side of it, and what can be seen of the nodes from outside."""
 
-    def __init__(self, made: Network, fetched: Path, shared: Path) -> None:
+    def __init__(self, made: HostNetwork, fetched: Path, shared: Path) -> None:
         self.made, self.results = made, shared / "results"
         self.laptop, self.head, *self.workers = made.hosts.values()
         self.env = {"PATH": f"{fetched}/bin:{PATH}"}

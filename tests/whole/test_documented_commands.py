@@ -129,6 +129,7 @@ NOT_RUN = {
     "sqlite:////shared/results/mlflow.db --scale quick'": CLUSTER,
     "ray exec studies/cluster/aws.yaml 'ray job logs -f lenet'": CLUSTER,
     "ray exec studies/cluster/aws.yaml 'ray job status lenet'": CLUSTER,
+    "ray exec studies/cluster/onprem.yaml 'cat lttune-workers/log'": CLUSTER,
     "ray exec studies/cluster/aws.yaml 'ray job stop lenet'": CLUSTER,
     "ray rsync-down studies/cluster/aws.yaml /shared/results/ results/": CLUSTER,
     "ray down studies/cluster/aws.yaml": CLUSTER,

@@ -10,7 +10,7 @@ from types import TracebackType
 from lttune.config.passwords import masked
 from lttune.errors import ConfigError, complaint
 
-OWN = ("analysis", "lttune")
+CHECKERS = ("analysis", "lttune")
 """Packages in which rules are checked: what a file gave to them is what is wrong."""
 
 BETWEEN = ("copy", "dataclasses")
@@ -52,4 +52,4 @@ def _place(trace: TracebackType | None) -> str | None:
         return None
     _, file, line = frames[mine[-1]]
     callee = frames[mine[-1] + 1][0].partition(".")[0]
-    return f"{Path(file).name}:{line}" if callee in OWN else None
+    return f"{Path(file).name}:{line}" if callee in CHECKERS else None

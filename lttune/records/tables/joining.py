@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from lttune.records.schema import Columns, fields_of, table_of, table_of_values
 
-Values: TypeAlias = Mapping[str, Sequence[Any]]
+ColumnValues: TypeAlias = Mapping[str, Sequence[Any]]
 """Name of a column -> its value in each row."""
 
 
-def joined(parts: Iterable[Sequence[Values]], columns: Columns) -> pa.Table:
+def joined(parts: Iterable[Sequence[ColumnValues]], columns: Columns) -> pa.Table:
     """Returns what ``table_of`` makes of the rows of all parts at once.
 
     Args:
@@ -29,7 +29,7 @@ def joined(parts: Iterable[Sequence[Values]], columns: Columns) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields)).combine_chunks()
 
 
-def _table(trials: Sequence[Values], columns: Columns) -> pa.Table:
+def _table(trials: Sequence[ColumnValues], columns: Columns) -> pa.Table:
     """Returns a table of the rows of some trials; to make it of rows takes twice as long."""
     found: dict[str, list[Any]] = {name: [] for name in columns}
     count = 0

@@ -84,7 +84,8 @@ def sheets(config: StudyConfig, sheet: Mapping[str, Any]) -> dict[Path, Mapping[
     if config.shard is None:
         return {config.folder: sheet}
     whole = whole_of(config)
-    changed = {**sheet["config"], "name": whole.name, "shard": None}
+    kept = {name: value for name, value in sheet["config"].items() if name != "shard"}
+    changed = {**kept, "name": whole.name}
     return {config.folder: sheet, whole.folder: {**sheet, "name": whole.name, "config": changed}}
 
 

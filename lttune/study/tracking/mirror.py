@@ -23,7 +23,7 @@ from mlflow.entities import DatasetInput, Experiment, InputTag, Metric, Param, R
 from mlflow.types import Schema, TensorSpec
 
 from lttune.study.tracking.examples import TrainingExamples
-from lttune.study.tracking.runs import STUDY_ID, Changes, Run, Runs
+from lttune.study.tracking.runs import STUDY_ID, Run, RunChanges, Runs
 from lttune.study.tracking.store import forbidden, is_broken, is_refusal, open_store
 from lttune.study.tracking.views import TAG, View
 from lttune.study.tracking.waiting import Entry
@@ -52,7 +52,7 @@ class Mirror:
         self.experiment: str = experiment.experiment_id
         self.runs = runs or Runs(study, study_id)
         self.runs.refresh(self._client, experiment)
-        self._changes: Changes | None = None
+        self._changes: RunChanges | None = None
 
     def send(self, entries: Sequence[Entry]) -> None:
         """Sends entries by the methods below: one, or some of one trial in as few calls as can be.
@@ -203,7 +203,7 @@ class Mirror:
         name: str,
         params: Mapping[str, str],
         tags: Mapping[str, str],
-    ) -> Changes:
+    ) -> RunChanges:
         tags = {**tags, "lttune.study": self._study}
         if self._study_id is not None:
             tags[STUDY_ID] = self._study_id
@@ -221,11 +221,11 @@ class Mirror:
         run.params.update(params)
         return changes
 
-    def _changes_of(self, run: Run) -> Changes:
+    def _changes_of(self, run: Run) -> RunChanges:
         """Returns what is to be sent of a run; that of another one is sent before."""
         if self._changes is None or self._changes.run is not run:
             self._send_changes()
-            self._changes = Changes(run, run.status)
+            self._changes = RunChanges(run, run.status)
         return self._changes
 
     def _send_changes(self) -> None:

@@ -35,7 +35,7 @@ class Run:
 
 
 @dataclass
-class Changes:
+class RunChanges:
     """What is still to be sent of one run, in as few calls as MLflow takes."""
 
     run: Run

@@ -13,7 +13,7 @@ from lttune.config.passwords import masked
 from lttune.study.tracking.database import settle_sqlite
 from lttune.study.tracking.server import require_answer, unanswered
 from lttune.study.tracking.uri import sqlite_path
-from lttune.study.tracking.waiting import MOST_WAITING, Group, Waiting
+from lttune.study.tracking.waiting import MOST_WAITING, EntryGroup, Waiting
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 _LAST_TRIES, _LAST_PROBE_S = 2, 1.0
@@ -26,7 +26,7 @@ _TOGETHER_S = 1.0
 _NO_TIME = "there was no time"
 _FULL = f"more than {MOST_WAITING} waited for it"
 
-_Outcome = Literal["sent", "refused", "again", "failed"]
+_Fate = Literal["sent", "refused", "again", "failed"]
 
 
 class Sender:
@@ -113,7 +113,7 @@ class Sender:
         """Returns how many entries of a trial are sent at once."""
         return 1 if self._alone else max(self._most, 1)
 
-    def _send(self, entries: Group) -> _Outcome:
+    def _send(self, entries: EntryGroup) -> _Fate:
         """Returns what became of entries; nothing that MLflow does may end the thread."""
         try:
             self._connect()
@@ -134,7 +134,7 @@ class Sender:
         self._runs, self.experiment = self._mirror.runs, self._mirror.experiment
         self._moved = time.monotonic()
 
-    def _failed(self, error: Exception, number: int) -> _Outcome:
+    def _failed(self, error: Exception, number: int) -> _Fate:
         """Notes why entries are not sent; returns whether they never will be, or should be now."""
         # What the call was of is found afresh: it may fail here and succeed there.
         was_open, self._mirror = self._mirror is not None, None

@@ -20,7 +20,7 @@ class Entry(NamedTuple):
     """The trial that it is of; None is none."""
 
 
-Group: TypeAlias = list[Entry]
+EntryGroup: TypeAlias = list[Entry]
 """Entries of one trial, or of none, that no other entry has to come between."""
 
 MOST_WAITING = 20_000
@@ -45,10 +45,10 @@ class Waiting:
         self.changed = threading.Condition()
         self.noted = self.missing = 0
         self.unreadable: Exception | None = None
-        self._groups: deque[Group | Iterator[None]] = deque()
-        self._joined: dict[int, Group] = {}
+        self._groups: deque[EntryGroup | Iterator[None]] = deque()
+        self._joined: dict[int, EntryGroup] = {}
         self._kept = 0
-        self._drawn: Group = []
+        self._drawn: EntryGroup = []
         self._is_full = False
         self._taker: threading.Thread | None = None
 
@@ -93,7 +93,7 @@ class Waiting:
             self.missing += trials
             self.changed.notify_all()
 
-    def first(self, is_over: Callable[[], bool], most: int = 1) -> Group:
+    def first(self, is_over: Callable[[], bool], most: int = 1) -> EntryGroup:
         """Waits for entries and returns the first, which stay; none once it is over.
 
         Args:

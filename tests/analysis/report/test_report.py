@@ -65,7 +65,7 @@ def test_full_report_answers_in_numbers(full):
     assert "Best trials" in said
     assert "abc123" in said
     # Every replicate stops ten steps earlier per level, whose interval has no width.
-    assert "is 40 steps earlier than the dense network's (95 % interval −40 to −40 steps" in said
+    assert "is 40 steps earlier than the dense network's, in each of 3 replicates, which" in said
     assert {path.stem for path in (full / "figures").glob("*.svg")} == FIGURES
     tables = {"differences", "trials"}
     assert {path.stem for path in (full / "figures").glob("*.csv")} == FIGURES | tables

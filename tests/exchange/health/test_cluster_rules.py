@@ -20,7 +20,7 @@ RULES = {
     for names, rules in (
         (("aws.yaml", "gcp.yaml", "onprem.yaml"), launcher.LAUNCHER_RULES),
         (("kuberay-rayjob.yaml",), kuberay.RAYJOB_RULES),
-        (("slurm.sbatch", "slurm-array.sbatch"), batch.BATCH_RULES),
+        (("slurm.sbatch", "slurm-array.sbatch", "slurm-shards.sbatch"), batch.BATCH_RULES),
     )
     for name in names
 }
