@@ -202,15 +202,17 @@ def network(
             _in(first, f"ip addr add {address}/24 dev eth0; ip link set eth0 up; {way}")
             hosts[name] = Host(name=name, address=address, first=first)
         for host in hosts.values():
-            while not Path(f"/proc/{host.first}/root/run/made").exists():
+            seen = Path("/proc", str(host.first), "root")  # The host's own disk.
+            while not (seen / "run" / "made").exists():
                 made = psutil.pid_exists(host.first)
                 assert made, (folder / f"{host.name}.log").read_text()
                 time.sleep(0.05)
         yield HostNetwork(switch=switch, hosts=hosts)
     finally:
         for process in started:
-            for inside in psutil.Process(process.pid).children():
-                inside.send_signal(signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):  # One that ended by itself.
+                for inside in psutil.Process(process.pid).children():
+                    inside.send_signal(signal.SIGKILL)
             process.wait()
 
 
