@@ -104,6 +104,8 @@ def planned_trials(phase: Phase, config: StudyConfig, study: Study) -> list[Plan
     Of a shard they are its own.
     """
     found = TRIALS[phase.origin](phase, config, study)
+    if config.shard is None:
+        return found
     return [found[i] for i in trial_positions(phase, config, study)]
 
 

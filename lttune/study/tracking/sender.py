@@ -48,7 +48,7 @@ class Sender:
         self._module: Any = None
         self._mirror: Any = None
         self._runs: Any = None
-        self._most, self._alone = 1, 0
+        self._most, self._alone, self._is_second = 1, 0, False
         self._gap = _NO_TIME
         self._timeout_s = self._last_moment = math.inf  # Finite once wait() is called.
         self._moved = time.monotonic()
@@ -95,6 +95,8 @@ class Sender:
                 return
             is_closing, began = self._is_closing(), time.monotonic()
             outcome = self._send(entries)
+            # What is refused after a look is refused: each try may look at other runs.
+            self._is_second = outcome == "again" and len(entries) == 1
             if outcome in ("sent", "refused"):
                 self._waiting.done(len(entries))
                 self._moved, self._gap = time.monotonic(), _NO_TIME
@@ -152,7 +154,7 @@ class Sender:
             self._alone = number
         if not self._module.is_refusal(error):
             return "failed"
-        if number > 1 or not self._runs.is_sure:
+        if number > 1 or not (self._runs.is_sure or self._is_second):
             return "again"
         self.refusals.append(reason)
         return "refused"

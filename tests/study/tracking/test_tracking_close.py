@@ -20,18 +20,21 @@ class TestClose:
     @pytest.fixture
     def store(self, monkeypatch):
         store = SimpleNamespace(seconds=0.0, opening_s=0.0, began=[], sent=[], failures=[])
+        store.refused = ()
 
         class Mirror:
             experiment = "1"
 
             def __init__(self, uri: str, study: str, study_id: str | None, runs: object) -> None:
                 time.sleep(store.opening_s)
-                self.runs = SimpleNamespace(is_sure=True)
+                self.runs = SimpleNamespace(is_sure=not store.refused)
 
             def send(self, entries: Sequence[Entry]) -> None:
                 (number, *_) = numbers = [entry.trial for entry in entries]
                 store.began.append(number)
                 time.sleep(store.seconds * len(numbers))
+                if number in store.refused:
+                    raise ValueError("never")
                 if number in store.failures:
                     store.failures.remove(number)
                     raise ConnectionError("busy")
@@ -40,7 +43,7 @@ class TestClose:
         module = SimpleNamespace(
             Mirror=Mirror,
             forbidden=lambda _: "",
-            is_refusal=lambda _: False,
+            is_refusal=lambda error: isinstance(error, ValueError),
             is_broken=lambda _: False,
         )
         monkeypatch.setitem(sys.modules, "lttune.study.tracking.mirror", module)
@@ -83,6 +86,14 @@ class TestClose:
         assert tracker.close(5) == ""
         assert store.began == [0, *[1] * 6, 2]
         assert store.sent == [0, *[1] * 5, 2]
+
+    def test_what_is_refused_twice_is_not_tried_for_ever(self, store):
+        # Each try meets another run that it has not looked at.
+        store.refused = (1,)
+        said, seconds = self.close(entries=3, timeout_s=5)
+        assert said == "MLflow refused 1 entries: never."
+        assert (store.began, store.sent) == ([0, 1, 1, 2], [0, 2])
+        assert seconds < 2
 
     def test_four_times_the_timeout_is_the_end(self, store):
         store.seconds = 0.1
