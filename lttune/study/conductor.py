@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import ray
-
 from lttune.config.rules import every_mistake
 from lttune.config.signals import Interrupted, Interrupts
 from lttune.data.made import carried, keep_made, not_kept
@@ -44,7 +42,7 @@ from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.tracking.tracker import RunStatus, Tracker
 from lttune.study.workers.cause import keep_traceback
-from lttune.study.workers.cluster import require_cluster, start_ray
+from lttune.study.workers.cluster import end_ray, require_cluster, start_ray
 from lttune.study.workers.guardian import children_guarded
 from lttune.study.workers.nodes import agreed
 from lttune.study.workers.tune import run_trials
@@ -225,9 +223,7 @@ class Conductor:
             self._close_tracker(30)
             raise
         finally:
-            # Where no file can be opened, what came before says more.
-            with contextlib.suppress(OSError):
-                ray.shutdown()
+            end_ray()
             guard.close()
             # Ray's state files are scratch; networks and ledger are what a study is.
             shutil.rmtree(self._config.folder / SCRATCH, ignore_errors=True)

@@ -1,12 +1,8 @@
-"""A study of seconds in a process of its own, which a failpoint may end anywhere.
-
-The process is forked from one that has imported everything: to import takes longer than to train.
-"""
+"""A study of seconds in a process of its own, which a failpoint may end anywhere."""
 
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import resource
 import sys
@@ -14,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from digits_place import StudyPlace, lasting
+from forked import forked
 from mlflow.entities import Run
 from one_process import one_process
 
@@ -23,16 +20,11 @@ from lttune.store.sealed import read_object
 FLAGS = ("--max-concurrent", "1", "--trials", "2", "--replicates", "1", "--controls", "reinit")
 """Three trials: an anchor with a control, and two of a search that learns."""
 
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(
-    ["micro_study", "lttune.study.conductor", "lttune.study.tracking.mirror"]
-)
-
 
 def run(root: Path, fault: str = "", flags: tuple[str, ...] = FLAGS) -> int:
     """Runs what is missing of the study; returns the exit code, negative for a signal."""
-    process = _SERVER.Process(target=_run, args=(root, fault, flags))
-    process.start()
+    StudyPlace(root).ready()
+    process = forked(_run, root, fault, flags)
     process.join(120)
     assert process.exitcode is not None, "the study hangs"
     return process.exitcode

@@ -35,6 +35,7 @@ def one_process() -> Iterator[None]:
         patch.setattr(conductor, "start_ray", lambda config: {"CPU": 1.0})
         patch.setattr(conductor, "agreed", _agreed)
         patch.setattr(conductor, "run_trials", _run_trials)
+        patch.setattr(conductor, "end_ray", lambda: None)
         patch.setattr(conductor, "children_guarded", contextlib.nullcontext)
         yield
 

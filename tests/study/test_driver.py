@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -116,6 +118,32 @@ def test_only_its_owner_can_read_the_token_that_ray_writes(tmp_path, monkeypatch
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(token))
     cluster._keep_token_private()
     assert token.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_no_thread_collects_garbage_while_ray_ends(collects, monkeypatch):
+    (gc.enable if collects else gc.disable)()
+
+    class Knot:
+        """What only a collection frees, as a reference to an object that Ray keeps may be."""
+
+        def __init__(self) -> None:
+            self.me = self
+
+    knot = weakref.ref(Knot())
+    seen = []
+
+    def shutdown() -> None:
+        seen.append((gc.isenabled(), knot()))
+        raise OSError("Too many open files")
+
+    monkeypatch.setattr(cluster.ray, "shutdown", shutdown)
+    try:
+        cluster.end_ray()
+        assert seen == [(False, None)]
+        assert gc.isenabled() == collects
+    finally:
+        gc.enable()
 
 
 def test_a_trial_whose_worker_never_is_begins_twice_more_and_has_failed_then(tmp_path):

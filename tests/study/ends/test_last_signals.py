@@ -40,9 +40,9 @@ class Noted(conductor.Interrupts):
             os.write(1, b"noted\\n")
 
 conductor.Interrupts = Noted
-conductor.ray.shutdown = waiting("Ray ends", conductor.ray.shutdown)
 Tracker.close = waiting("MLflow is closed", Tracker.close)
 with one_process():
+    conductor.end_ray = waiting("Ray ends", conductor.end_ray)
     sys.exit(main(STUDY, waiting("the report is written", report), ""))
 """
 """A study that has trained, waits at one moment of its end, and says when it noted a signal."""

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import itertools
-import multiprocessing
 import os
 import signal
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
-from typing import Any
 
 import pytest
 from answering import answering, free_port, silent
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
+from dying_mirror import die_at
+from forked import forked
 from tracked import TrackedRuns, run_study, run_trial, start
 
 from lttune.study.tracking.tracker import Tracker
@@ -79,39 +75,11 @@ def test_a_server_that_refuses_the_login_is_named(tmp_path):
     assert "hunter2" not in said
 
 
-def _die_at(point: str, uri: str) -> None:
-    """Kills this process at a statement, or before or after a whole database has its name."""
-    link, statements = Path.hardlink_to, itertools.count(1)
-
-    def die() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def count(*_: object) -> None:
-        if str(next(statements)) == point:
-            die()
-
-    def publish(self: Path, target: Any) -> None:
-        if point == "linked":
-            link(self, target)
-        if not point.isdigit():
-            die()
-        link(self, target)
-
-    event.listen(Engine, "before_cursor_execute", count)
-    Path.hardlink_to = publish
-    tracker = Tracker(uri, "dies")
-    tracker.start(description="", params={}, tags={}, files=[], dataset=None)
-    tracker.close(60)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["1", "1660", "whole", "linked"])
 def test_a_process_killed_at_its_first_use_breaks_nothing(point, tmp_path):
-    # The process that dies has imported MLflow already: to import it would take longer than to use.
-    importlib.import_module("lttune.study.tracking.mirror")
     uri, database = f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "mlflow.db"
-    dies = multiprocessing.get_context("fork").Process(target=_die_at, args=(point, uri))
-    dies.start()
+    dies = forked(die_at, point, uri)
     dies.join()
     assert dies.exitcode == -signal.SIGKILL
     left = list(tmp_path.glob(".mlflow.db.*"))
