@@ -1,13 +1,10 @@
-"""Cells to store, processes that need one, and a disk that is full."""
+"""Cells to store, and a disk that is full."""
 
 import errno
-import os
-import time
 
 import torch
 
 from lttune.store.cells import Cell
-from lttune.store.store import Store
 
 INPUTS = {"train": {"lr": 0.1}, "replicate": 0}
 
@@ -24,18 +21,6 @@ def never():
 def obtain(store, inputs, compute):
     found = store.obtain([inputs], lambda missing: [compute() for _ in missing])[0]
     return found.key, found.cell, found.reused
-
-
-def contend(folder, log):
-    """Needs a cell; says in a file if it has computed it."""
-
-    def compute():
-        with log.open("a") as file:
-            file.write(f"{os.getpid()}\n")
-        time.sleep(0.2)
-        return cell()
-
-    obtain(Store(folder), INPUTS, compute)
 
 
 def full(*args, **kwargs):
