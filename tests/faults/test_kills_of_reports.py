@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from forked import forked
 from sample_study import write_study
 
 from lttune.__main__ import main
@@ -26,10 +26,14 @@ if os.environ.get("LTTUNE_ALL_FAULTS"):
 
 def killed(site: str, *words: str) -> None:
     """Runs a command that is killed at a failpoint."""
-    code = "import sys; from lttune.__main__ import main; sys.exit(main())"
-    env = {**os.environ, "LTTUNE_FAULT": f"{site}:1:kill"}
-    done = subprocess.run([sys.executable, "-c", code, *words], env=env, check=False)
-    assert done.returncode == -signal.SIGKILL
+    process = forked(command, f"{site}:1:kill", words)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+def command(fault: str, words: tuple[str, ...]) -> None:
+    os.environ["LTTUNE_FAULT"] = fault
+    sys.exit(main([*words]))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -40,13 +44,18 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("site", POINTS)
-def test_a_report_that_was_killed_is_made_again(site, tmp_path):
-    whole, broken = write_study(tmp_path / "a" / "s"), write_study(tmp_path / "b" / "s")
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    whole = write_study(tmp_path_factory.mktemp("whole") / "s")
     assert main(["report", str(whole)]) == 0
+    return files(whole)
+
+
+@pytest.mark.parametrize("site", POINTS)
+def test_a_report_that_was_killed_is_made_again(site, expected, tmp_path):
+    broken = write_study(tmp_path / "s")
     killed(site, "report", str(broken))
     left = {name: data for name, data in files(broken).items() if not name.endswith(".tmp")}
-    expected = files(whole)
     assert left.items() <= expected.items()
     assert main(["report", str(broken)]) == 0
     assert files(broken) == expected

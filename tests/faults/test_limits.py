@@ -65,19 +65,29 @@ def test_a_disk_that_takes_no_more_files_is_told_and_costs_nothing(tmp_path):
     assert micro_study.told(tmp_path) == micro_study.told(never)
 
 
+def one_trial_had_no_memory(place: StudyPlace, code: int, printed: str) -> None:
+    assert (code, sorted(place.states())) == (1, ["complete", "complete", "failed"])
+    (error,) = [trial["error"] for trial in place.trials() if trial["error"]]
+    found = re.fullmatch("out of memory, with ([\\d,]+) MB in use at the most: MemoryError", error)
+    assert found, error
+    # Python with PyTorch; less than what it was refused beside that.
+    assert 100 < int(found[1].replace(",", "")) < 2_000
+    assert "out of memory, with" in printed
+    assert "Traceback" not in printed
+
+
+def test_a_trial_that_gets_no_memory_fails_and_no_other(tmp_path):
+    code = micro_study.run(tmp_path, "cell.computed:3:memory")
+    one_trial_had_no_memory(StudyPlace(tmp_path), code, (tmp_path / "printed.txt").read_text())
+
+
+@pytest.mark.skipif(not ALL, reason="of make faults")
 def test_a_worker_that_gets_no_memory_fails_its_trial_and_no_other(tmp_path, cwd, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setenv("LTTUNE_FAULT", "cell.computed:3:memory")
         patch.setenv("LTTUNE_FAULT_ONCE", str(tmp_path / "once"))
         ended = StudyPlace(tmp_path).run(*micro_study.FLAGS)
-    assert (ended.exit_code, sorted(ended.states())) == (1, ["complete", "complete", "failed"])
-    (error,) = [trial["error"] for trial in ended.trials() if trial["error"]]
-    found = re.fullmatch("out of memory, with ([\\d,]+) MB in use at the most: MemoryError", error)
-    assert found, error
-    # Python with PyTorch; less than what it was refused beside that.
-    assert 100 < int(found[1].replace(",", "")) < 2_000
-    assert "out of memory, with" in ended.printed
-    assert "Traceback" not in ended.printed
+    one_trial_had_no_memory(ended, ended.exit_code, ended.printed)
     never = tmp_path / "never"
     assert micro_study.run(tmp_path) == micro_study.run(never) == 0
     assert micro_study.told(tmp_path) == micro_study.told(never)

@@ -8,25 +8,31 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
+import sys
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import pytest
+
 _SERVER = multiprocessing.get_context("forkserver")
-# No helpers of tests: the server's path (Python 3.11) is not that of who starts it.
 _SERVER.set_forkserver_preload(
     [
         *("lttune.study.conductor", "lttune.study.tracking.mirror", "sklearn.datasets"),
-        *("lttune.training.engines.sparse.engine", "alembic.command"),
-        "mlflow.store.tracking.sqlalchemy_workspace_store",
+        *("mlflow.store.tracking.sqlalchemy_workspace_store", "alembic.command"),
+        *("analysis.report.write", "warm_kernels", "micro_study", "dying_mirror"),
     ]
 )
 
 
 def forked(target: Callable[..., None], *given: Any) -> BaseProcess:
     """Starts a function of an importable module in a process of its own."""
-    process = _SERVER.Process(target=_run, args=(target, *given))
-    process.start()
+    with pytest.MonkeyPatch.context() as patch:
+        # Python 3.11 does not tell the server of the path of who starts it.
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        process = _SERVER.Process(target=_run, args=(target, *given))
+        process.start()
     return process
 
 

@@ -18,7 +18,7 @@ from lttune.store.temporary import DRAFTS, temporary_beside
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-LONG = ("--lottery.train.steps=60000", "--lottery.train.eval-every=6000", "--lottery.levels=3")
+LONG = ("--lottery.train.steps=24000", "--lottery.train.eval-every=2400", "--lottery.levels=3")
 
 CALLED = """
 import sys
@@ -29,7 +29,7 @@ from lttune.errors import LttuneError
 def call():
     found = run(STUDY, report, scale="smoke", phases=("anchor",), replicates=1,
         controls=("random",), max_concurrent=1, out=sys.argv[1], tracking_uri=sys.argv[2],
-        lottery={"train.steps": 60000, "train.eval_every": 6000, "levels": 3})
+        lottery={"train.steps": 24000, "train.eval_every": 2400, "levels": 3})
     return found.complete
 
 try:
