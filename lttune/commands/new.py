@@ -20,7 +20,7 @@ from lttune.store.files import write_once
 class Flags:
     """What the study is called, and what it is about."""
 
-    name: Annotated[str, tyro.conf.Positional]
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """Name of the study: NAME.py is written into this folder. Letters, digits, '_', '-', '.'."""
     data: str = "digits"
     """Pictures: mnist, fashion-mnist, cifar10, cifar100, digits, digit-scenes, or your own: an .npz

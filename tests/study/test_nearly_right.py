@@ -67,8 +67,23 @@ def made(**more):
             2,
             "mine.py:7: trials must be ",
         ),
-        ("LotteryConfig(level=3)", 1, "Traceback"),
+        ("LotteryConfig(level=3)", 2, "; got 'level'; did you mean 'levels'?\n"),
+        (
+            "LotteryConfig(level=3)",
+            2,
+            "error: mine.py:7: a keyword of LotteryConfig must be one of ",
+        ),
+        (
+            'import dataclasses; dataclasses.replace(StudyConfig(name="x"), trails=3)',
+            2,
+            "mine.py:7: a keyword of StudyConfig must be one of ",
+        ),
+        ("StudyConfig(scale='smoke')", 2, "mine.py:7: a keyword of StudyConfig must be one of "),
+        ("StudyConfig()", 2, "lttune: error: mine.py:7: StudyConfig must be given name\n"),
         ("int('x')", 1, "Traceback"),
+        ("made(0)", 1, "Traceback"),
+        ("def StudyConfig(name): 0\n\nStudyConfig(nam=1)", 1, "Traceback"),
+        ("from lttune.config import TrainConfig as Mine\nMine.lr(rate=1)", 1, "Traceback"),
     ],
 )
 def test_a_mistake_in_a_study_file_is_a_line_with_its_place(tmp_path, line, code, said):

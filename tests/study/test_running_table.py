@@ -49,6 +49,17 @@ def test_on_a_narrow_screen_settings_are_text(trials):
     assert all(len(line) <= 80 for line in lines)
 
 
+@pytest.mark.parametrize("width", [80, 64, 50])
+def test_no_setting_is_broken_on_a_narrow_screen(trials, width):
+    fractions = {"prune.fractions.conv1": 0.15, "prune.fractions.output": 0.1, **SEARCHED}
+    trials.append(Trial(14, "confirmation", "x", fractions, [0], []))
+    shown = rows(trials, width=width, t14=REPORT)
+    words = {word for line in shown for word in line.split()}
+    assert {"conv1=0.15", "output=0.1", "lr=0.000123", "batch_size=16", "94.12%"} <= words
+    assert ("95.00%" in words) is (width == 80)
+    assert max(map(len, shown)) <= width
+
+
 def test_what_a_study_says_of_itself_draws_nothing(trials):
     trials[1].hparams["train.lr"] = "[bold]\x1b[2J"
     text = "\n".join(rows(trials, t13=REPORT))

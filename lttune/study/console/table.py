@@ -18,6 +18,10 @@ LEVEL = ("level", "density", "val accuracy", "test accuracy")
 
 _WIDEST = 10
 """Characters that a setting's column may take before all settings share one."""
+_NARROW = 8
+"""Characters of a level's column then: "accuracy"."""
+_GIVEN_UP = ("val accuracy", "density", "level")
+"""Columns that make room, one after the other, where the words of the settings would be broken."""
 
 
 def going_on(command: object) -> str:
@@ -75,16 +79,34 @@ def running_table(
     table.add_column("trial", no_wrap=True)
     for name in names.values() if apart else ["settings"]:
         table.add_column(_plain(name), justify="right" if apart else "left", overflow="fold")
-    for name in LEVEL:
-        table.add_column(name, justify="right")
+    shown = LEVEL if apart else _fitting(trials, width)
+    for name in shown:
+        table.add_column(name, justify="right", width=None if apart else _NARROW)
     for trial in trials:
         settings = [settings_text(trial.hparams)]
         if apart:
             values = joined_settings(base, trial.hparams)
             settings = [value_text(values.get(path, "-")) for path in paths]
-        cells = [f"{trial.number:03d} {trial.phase}", *settings, *_level(reports.get(trial.number))]
+        level = _level(reports.get(trial.number))
+        cells = [_label(trial), *settings, *(level[LEVEL.index(name)] for name in shown)]
         table.add_row(*map(_plain, cells))
     return table
+
+
+def _label(trial: Trial) -> str:
+    return f"{trial.number:03d} {trial.phase}"
+
+
+def _fitting(trials: Sequence[Trial], width: int) -> list[str]:
+    """Returns the columns of a level beside which no word of the settings is broken."""
+    labels = max((len(_label(trial)) for trial in trials), default=0)
+    words = (word for trial in trials for word in settings_text(trial.hparams).split())
+    room = width - labels - max(map(len, words), default=0) - 4
+    shown = [*LEVEL]
+    for name in _GIVEN_UP:
+        if len(shown) * (_NARROW + 2) > room:
+            shown.remove(name)
+    return shown
 
 
 def _plain(text: str) -> Text:
