@@ -20,8 +20,9 @@ _LAST_TRIES, _LAST_PROBE_S = 2, 1.0
 _GLANCE_S, _URGENT_S = 0.2, 10.0
 _PATIENCE = 4
 """Times its time-out that ``wait`` waits at most, while entries arrive."""
-_TOGETHER_S = 1.0
-"""What entries that are sent together may take: far from what a call may."""
+_TOGETHER_S = 4.0
+"""What entries that are sent together may take: far from what a call may (MLflow: two minutes), and
+more than the way there and back, or none would ever go together."""
 
 _NO_TIME = "there was no time"
 _FULL = f"more than {MOST_WAITING} waited for it"
@@ -32,8 +33,8 @@ _Fate = Literal["sent", "refused", "again", "failed"]
 class Sender:
     """Sends entries in a daemon thread, those of a trial that wait together.
 
-    As many are sent at once as the last ones say take a second. If that fails, each of them is sent
-    alone: a store that refuses one gets the others, and a slow one gets one after the other.
+    As many are sent at once as the last ones say take four seconds. If that fails, each of them is
+    sent alone: a store that refuses one gets the others, and a slow one gets one after the other.
 
     Attributes:
         experiment: MLflow's number of the study's experiment, empty until it is known.

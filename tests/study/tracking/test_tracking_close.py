@@ -19,7 +19,8 @@ class TestClose:
 
     @pytest.fixture
     def store(self, monkeypatch):
-        store = SimpleNamespace(seconds=0.0, opening_s=0.0, began=[], sent=[], failures=[])
+        store = SimpleNamespace(seconds=0.0, opening_s=0.0, call_s=0.0)
+        store.began, store.sent, store.failures = [], [], []
         store.refused = ()
 
         class Mirror:
@@ -32,7 +33,7 @@ class TestClose:
             def send(self, entries: Sequence[Entry]) -> None:
                 (number, *_) = numbers = [entry.trial for entry in entries]
                 store.began.append(number)
-                time.sleep(store.seconds * len(numbers))
+                time.sleep(store.call_s + store.seconds * len(numbers))
                 if number in store.refused:
                     raise ValueError("never")
                 if number in store.failures:
@@ -64,7 +65,7 @@ class TestClose:
         assert store.sent == list(range(8))
         assert 1.1 < seconds < 2
 
-    def test_entries_of_a_trial_go_together_as_far_as_they_take_a_second(self, store, monkeypatch):
+    def test_entries_of_a_trial_go_together_for_as_long_as_they_may_take(self, store, monkeypatch):
         monkeypatch.setattr("lttune.study.tracking.sender._TOGETHER_S", 0.5)
         store.seconds, clock = 0.1, time.perf_counter()
         tracker = Tracker("databricks", "slow")
@@ -74,6 +75,15 @@ class TestClose:
         assert store.sent == [0, *[1] * 12]
         assert 4 <= len(store.began) <= 6
         assert time.perf_counter() - clock > 1.2
+
+    def test_entries_go_together_to_a_server_that_is_far_away(self, store):
+        store.call_s = 0.6
+        tracker = Tracker("databricks", "far")
+        for number in (0, *[1] * 30):
+            tracker.end_trial(number, "FINISHED", {})
+        assert tracker.close(3) == ""
+        assert store.sent == [0, *[1] * 30]
+        assert len(store.began) <= 5
 
     def test_entries_that_fail_together_go_one_by_one(self, store):
         tracker = Tracker("databricks", "fails")
