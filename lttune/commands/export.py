@@ -36,7 +36,7 @@ class Flags:
     level: int | None = None
     """Level of the trajectory; 0 is dense."""
     branch: str = TRUNK
-    """trunk, or a branch whose weights are kept, such as sibling."""
+    """trunk, or a branch whose weights are kept: sibling, or a control of your own."""
     form: Literal["state-dict", "torch-prune", "compact", "smaller"] = "state-dict"
     """state-dict is what a plain module loads, with exact zeros, and beside it a file of the mask;
     torch-prune is the state_dict of a module under torch.nn.utils.prune; compact has the survivors

@@ -22,12 +22,12 @@ class Flags:
     study: Annotated[Path, tyro.conf.Positional]
     """Folder of the study: results/NAME. Its files are read; nothing is written or locked."""
     every: float = 2.0
-    """Seconds between two looks, > 0."""
+    """Seconds between two looks, > 0, at most a day."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        ok = is_number(self.every) and self.every > 0
-        require(ok, "--every", "a number of seconds > 0", self.every)
+        ok = is_number(self.every) and 0 < self.every <= 86_400
+        require(ok, "--every", "a number of seconds > 0 and at most 86400", self.every)
 
 
 def main(flags: Flags) -> int:

@@ -7,7 +7,7 @@ import dataclasses
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from lttune.config import LotteryConfig, flatten
 from lttune.config.fields import differences, require
 from lttune.config.lottery.length import STEPS_OF
+from lttune.config.output.steps import steps_shown
 from lttune.config.rules import every_rule
 from lttune.config.signals import INTERRUPTED, Interrupted
 from lttune.errors import ResourceError, StorageError, unknown
 from lttune.study.checks.packages import require_packages
 from lttune.study.declared import Study
-from lttune.study.main import require_place
+from lttune.study.main import FIRST_STEP, require_place
 from lttune.study.settings import StudyConfig
 
 if TYPE_CHECKING:
@@ -112,13 +113,23 @@ def run(
     config = dataclasses.replace(base, **settings)
     require_place()
     require_packages()
+    with steps_shown(config.name, FIRST_STEP, "stdout"):
+        return _run(study, config, report, began, _flags(base, config))
+
+
+def _run(
+    study: Study,
+    config: StudyConfig,
+    report: Callable[[Path], Path],
+    began: float,
+    flags: Sequence[str],
+) -> FinishedStudy:
     from lttune.study.conductor import run_study
     from lttune.study.phases.shard import shard_of
 
-    words = ["--scale", scale, *_flags(base, config)]
     try:
         with _living_ray() as death:
-            outcome = run_study(config, study, report, began, death, arguments=words)
+            outcome = run_study(config, study, report, began, death, arguments=flags)
             if outcome.exit_code >= INTERRUPTED:
                 raise Interrupted(outcome.exit_code - INTERRUPTED)
     except OSError as error:
@@ -162,15 +173,21 @@ def _living_ray() -> Iterator[Death | None]:
 
 
 def _flags(base: StudyConfig, config: StudyConfig) -> list[str]:
-    """Returns the flags that make a configuration of another."""
+    """Returns the flags that make a configuration of a scale's; none if no flags can.
+
+    They can change a layer's fraction, but not take it away.
+    """
     old, new = (
         flatten(one.plain()) | flatten(one.lottery.nested(), "lottery.") for one in (base, config)
     )
     for epochs, steps in STEPS_OF.items():
         if new[f"lottery.{epochs}"] is not None:  # They are counted, and no flag of their own.
             old[f"lottery.{steps}"] = new[f"lottery.{steps}"]
-    words: list[str] = []
-    for path, (_, value) in differences(old, new).items():
+    changed = differences(old, new)
+    if any(path.startswith("lottery.prune.fractions.") and path not in new for path in changed):
+        return []
+    words = ["--scale", str(config.scale)]
+    for path, (_, value) in changed.items():
         where, dot, name = path.replace("_", "-").rpartition(".")
         if isinstance(value, bool):
             words.append(f"--{where}{dot}{'' if value else 'no-'}{name}")

@@ -37,6 +37,9 @@ from lttune.study.settings import StudyConfig
 if TYPE_CHECKING:
     from lttune.study.checks.taken import TakenSettings
 
+FIRST_STEP = "loading PyTorch, Ray and MLflow"
+"""What a study does first: they take seconds to import."""
+
 _FRACTION = re.compile(r"--lottery\.prune\.fractions\.([\w.-]*\w)(=.*)?", re.ASCII | re.DOTALL)
 """The flag of a layer's fraction, or of a kind's."""
 
@@ -83,8 +86,7 @@ def _run(
 ) -> int:
     require_place()
     require_packages()
-    first = "loading PyTorch, Ray and MLflow"
-    with steps_shown(config.name, first, "stdout") if alone else contextlib.nullcontext():
+    with steps_shown(config.name, FIRST_STEP, "stdout") if alone else contextlib.nullcontext():
         # They take seconds to import: help and mistakes should not wait.
         from lttune.study.conductor import run_study
         from lttune.study.workers.vital import ASKED_S, Death

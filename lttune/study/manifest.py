@@ -57,9 +57,11 @@ def sheet(
         numerics: the engine's.
         own: the code of the parts of one's own that the study can come to, which are described so
             that who reads the study need not run it.
-        arguments: flags of the command that runs the study; None is the command line's.
+        arguments: flags of the command that runs the study; None is the command line's. Of a call
+            that no flags can say there are none.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    has_command = study.file is not None and (arguments is None or len(arguments) > 0)
     networks = [code.name for code in own if code.field == NETWORK]
     others = [
         {"field": code.field, "name": code.name, "source": code.digest}
@@ -73,7 +75,7 @@ def sheet(
         "source": study.source,
         "scale": config.scale,
         "scales": list(study.scales),
-        "command": masked_command(["python", study.script, *words]) if study.file else "",
+        "command": masked_command(["python", study.script, *words]) if has_command else "",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "numerics": numerics,
         "store_schema": store.SCHEMA,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch.nn import functional
@@ -24,7 +25,7 @@ SHAPES = ((8, 8), (3, 32, 32))
 """Pictures that a network is asked about: grey ones and coloured ones."""
 
 
-def check_network(name: str, shapes: tuple[tuple[int, ...], ...] = SHAPES) -> None:
+def check_network(name: str, shapes: Sequence[tuple[int, ...]] = SHAPES) -> None:
     """Checks everything that is asked of a network.
 
     Args:

@@ -180,7 +180,7 @@ def test_what_is_no_study_is_one_line_and_a_code(folder, capsys, part):
     assert (out, err) == ("", f"lttune: error: {named} is no study: it has no {name}\n")
 
 
-@pytest.mark.parametrize("every", ["0", "-1", "nan"])
+@pytest.mark.parametrize("every", ["0", "-1", "nan", "1e300"])
 def test_a_time_that_is_none_is_refused(folder, capsys, every):
     with pytest.raises(SystemExit) as ended:
         main(["watch", str(folder), "--every", every])

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from lttune.errors import ConfigError
+from lttune.pruning.criteria.own import CRITERION, criterion_of
+from lttune.records.own import use_named
 from lttune.testing import check_criterion
+from lttune.testing.evidences import SMALL_NETWORK, digits_evidence
 
 ABS = "evidence.trained[n].abs()"
 
@@ -47,6 +51,15 @@ def test_one_that_draws_passes_if_it_is_said_to_go_by_position(own):
 def test_what_no_criterion_may_do_is_found(own, score, before, told):
     with pytest.raises(AssertionError, match=told):
         check_criterion(own(score, before))
+
+
+def test_a_study_gives_copies_of_all_that_is_looked_at(own):
+    found, untouched = digits_evidence(SMALL_NETWORK), digits_evidence(SMALL_NETWORK)
+    name = own(ABS, "[value.zero_() for value in (evidence.inputs, evidence.labels)]")
+    use_named(CRITERION, name)
+    criterion_of(name)(found)
+    assert torch.equal(found.inputs, untouched.inputs)
+    assert torch.equal(found.labels, untouched.labels)
 
 
 def test_what_gives_no_scores_is_refused_as_in_a_study(own):

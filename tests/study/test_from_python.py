@@ -17,14 +17,17 @@ import tyro
 from digits_place import TIMES, empty_database
 from digits_study import LOTTERY, SMOKE, STUDY, report
 from one_process import one_process
+from patience import wait_for
 from sealed_cells import sealed_cells
 
 from analysis import load
 from lttune import run, trajectory
+from lttune.config.output import steps
 from lttune.errors import ConfigError, LttuneError, RefusedError, StorageError
 from lttune.store.plain_json import read_json
 from lttune.study import StudyConfig, conductor
 from lttune.study.called import _flags
+from lttune.study.console.outcome import Outcome
 
 MINE = LOTTERY.override({"train.steps": 60})
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -88,6 +91,31 @@ def test_the_flags_of_any_setting_are_read_back():
     made = replace(made, objective=replace(made.objective, density=0.4))
     assert tyro.cli(StudyConfig, default=SMOKE, args=_flags(SMOKE, made)) == made
     assert tyro.cli(StudyConfig, default=made, args=_flags(made, SMOKE)) == SMOKE
+
+
+def test_no_flags_take_a_layers_fraction_away():
+    prune = replace(LOTTERY.prune, fractions={})
+    made = replace(SMOKE, lottery=replace(LOTTERY, prune=prune))
+    assert _flags(SMOKE, made) == []
+    assert _flags(SMOKE, SMOKE) == ["--scale", "smoke"]
+
+
+def test_a_study_that_no_flags_can_say_has_no_command(tmp_path):
+    lottery = replace(MINE, prune=replace(MINE.prune, fractions={}))
+    found = run_here(tmp_path, lottery=lottery, controls=())
+    assert read_json(found.folder / "study.json")["command"] == ""
+
+
+def test_it_says_what_it_does_while_it_loads(tmp_path, monkeypatch, capsys):
+    def slow(*given, **named):
+        wait_for(lambda: said.append(capsys.readouterr().out) or "".join(said))
+        return Outcome(exit_code=0, report=tmp_path, tracking="", not_tracked="")
+
+    said: list[str] = []
+    monkeypatch.setattr(steps, "FIRST_STEP_S", 0.0)
+    monkeypatch.setattr(conductor, "run_study", slow)
+    run(STUDY, report, scale="smoke", out=tmp_path / "out")
+    assert "".join(said) == "digits: loading PyTorch, Ray and MLflow\n"
 
 
 def test_a_trajectory_has_the_rows_of_a_studys_trial(done):

@@ -80,6 +80,21 @@ def made(**more):
         ),
         ("StudyConfig(scale='smoke')", 2, "mine.py:7: a keyword of StudyConfig must be one of "),
         ("StudyConfig()", 2, "lttune: error: mine.py:7: StudyConfig must be given name\n"),
+        (
+            "from lttune.config.design import LogUniform\nLogUniform(1e-4, 1e-2)",
+            2,
+            "mine.py:8: LogUniform must be given its values by keywords: low, high\n",
+        ),
+        ("import lttune.data as d\nd.load('digits', foldr=1)", 2, "mine.py:8: a keyword of load "),
+        (
+            "from optuna.distributions import FloatDistribution\n"
+            "from lttune.config.design import Factor\n"
+            'Factor(path="train.lr", distribution=FloatDistribution(0.1, 0.2))',
+            2,
+            "mine.py:9: distribution of the factor train.lr must be one of Uniform, LogUniform, ",
+        ),
+        ("from torch import nn\nnn.Dropout(prob=0.5)", 1, "Traceback"),
+        ("from torch.nn import Linear as StudyConfig\nStudyConfig(nam=1)", 1, "Traceback"),
         ("int('x')", 1, "Traceback"),
         ("made(0)", 1, "Traceback"),
         ("def StudyConfig(name): 0\n\nStudyConfig(nam=1)", 1, "Traceback"),

@@ -24,6 +24,9 @@ SPOKEN = {
 }
 """Dotted path -> what a question calls it, besides the last part of the path."""
 
+_WHOLE = r"(?<![\w./:-]){}s?(?![\w/:-]|\.\w)"
+"""A word by itself: neither "conv" of the network conv-2 nor "fc" of the file ./fc.npz."""
+
 _ALL = re.compile(r"hyper-?parameters?\b|\bwhich (factors|settings)\b")
 
 
@@ -49,7 +52,7 @@ def asked_paths(study: StudyFrame) -> list[str]:
     question, varied = question_of(study), varied_paths(study)
 
     def is_said(words: Iterable[str]) -> bool:
-        return any(re.search(rf"\b{re.escape(word)}s?\b", question) for word in words)
+        return any(re.search(_WHOLE.format(re.escape(word)), question) for word in words)
 
     named = [path for path in varied if is_said([_last(path), *_words(path)])]
     told = {word for path in named for word in _words(path)}

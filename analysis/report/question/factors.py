@@ -35,6 +35,8 @@ def factor_sentences(subject: Subject) -> list[str]:
     swept = _swept(subject, named)
     here = _estimates(subject.design, answer_density(study))
     if here is None:
+        if is_of_all:
+            return [*swept, *lacking_design(study, subject.note, ())]
         unvaried = [path for path in named if path not in varied_paths(study)]
         first = [f"No trial varies {path}." for path in unvaried]
         return [*first, *swept, *lacking_design(study, subject.note, named)]
@@ -45,6 +47,8 @@ def factor_sentences(subject: Subject) -> list[str]:
         # Of one density all is said.
         lead = lead_text(ranks, changes)[:1] if len(ranks) > 1 else []
         return [_decided(here), *nearer, *lead]
+    if is_of_all:
+        return [_decided(here), *nearer, *swept]
     told = [_share(here, path) for path in named if path in set(here["factor"])]
     lacking = [path for path in named if path not in set(here["factor"])]
     return [*told, *nearer, *swept, *(f"The design does not vary {path}." for path in lacking)]

@@ -28,7 +28,7 @@ def lacking_design(study: StudyFrame, note: str, asked: Sequence[str]) -> list[s
         return [f"{what} is not known: {note}", more_points(study)]
     names = phase_names(lambda phase: phase.is_design)
     if study.info.get("factors"):
-        told = f"`{_command(study, ('--phases', *names))}` trains it and adds to this study."
+        told = f"{_begun(_again(study, 'phases', names))} trains it and adds to this study."
         text = f"{what} is not known: no design, points spread over all factors, was trained."
         return [f"{text} {told}"]
     text = (
@@ -36,31 +36,57 @@ def lacking_design(study: StudyFrame, note: str, asked: Sequence[str]) -> list[s
         "and the study file declares none. With `factors` and points of phase design in it "
         "(docs/extending.md), "
     )
-    return [f"{text}`{_command(study, ('--phases', *names))}` would tell."]
+    return [f"{text}{_again(study, 'phases', names)} would tell."]
 
 
 def lacking_confirmation(study: StudyFrame, path: str) -> list[str]:
     """Returns why nobody can compare the values of a fair comparison yet, and what to run."""
     run = (study.info.get("config") or {}).get("phases") or ()
     confirming = phase_names(lambda phase: phase.confirms)
-    flags = () if set(run) & set(confirming) else ("--phases", *run, *confirming)
+    named = () if set(run) & set(confirming) else (*run, *confirming)
+    again = _begun(_again(study, "phases", named))
     return [
         f"Which {path} has winning tickets is not known: none of their choices is trained on fresh "
-        f"replicates. `{_command(study, flags)}` trains them."
+        f"replicates. {again} trains them."
     ]
 
 
 def more_points(study: StudyFrame) -> str:
     """Returns the command that would give a design more points."""
     if study.incomplete:
-        return f"The study is not finished: `{_command(study)}` goes on."
+        return f"The study is not finished: {_again(study)} goes on."
     larger = LARGER.get(str(study.info.get("scale")))
     # Sheets of older versions do not say which scales there are: all three were.
     if larger is None or larger not in (study.info.get("scales") or LARGER.values()):
-        return f"A design of more points in the study file, then `{_command(study)}`, would tell."
+        return f"A design of more points in the study file, then {_again(study)}, would tell."
     # Another scale is another study, with a name of its own and all of its phases.
-    command = _command(study, ("--scale", larger), ("--name", "--phases"))
-    return f"`{command}` has a design of more points."
+    again = _again(study, "scale", (larger,), ("--name", "--phases"))
+    return f"{_begun(again)} has a design of more points."
+
+
+def _begun(text: str) -> str:
+    """Returns a text as a sentence begins with it."""
+    return text[0].upper() + text[1:]
+
+
+def _again(
+    study: StudyFrame, name: str = "", values: Sequence[str] = (), without: Sequence[str] = ()
+) -> str:
+    """Returns how a study is run again: by its command, or by its call if it has no file.
+
+    Args:
+        study: whose.
+        name: of a setting that is another then.
+        values: of it; none changes nothing.
+        without: flags that a command does without.
+    """
+    if "command" in study.info and not last_command(study.info):
+        if not values:
+            return "the same call"
+        value = repr(values[0]) if name == "scale" else repr(tuple(values))
+        return f"the same call with `{name}={value}`"
+    flags = (f"--{name}", *values) if values else ()
+    return f"`{_command(study, flags, without)}`"
 
 
 def _command(study: StudyFrame, flags: Sequence[str] = (), without: Sequence[str] = ()) -> str:

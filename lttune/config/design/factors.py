@@ -50,6 +50,13 @@ class Factor:
     linked: Mapping[str, float] = field(default_factory=dict)
     """Other paths that follow it, each at this multiple of its value."""
 
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field is of another kind, as a distribution of Optuna's."""
+        require(isinstance(self.path, str), "factor.path", "a text", self.path)
+        rule = f"one of {', '.join(kind.__name__ for kind in KINDS.values())}"
+        is_ours = isinstance(self.distribution, tuple(KINDS.values()))
+        require(is_ours, f"distribution of the factor {self.path}", rule, self.distribution)
+
     def hparams(self, value: Any) -> dict[str, Any]:
         """Returns what a configuration overrides at a value; nothing for the inert factor."""
         if self.path == INERT:

@@ -6,9 +6,9 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, ModuleType, TracebackType
 from typing import Any
 
 from lttune.config.fields import SYNONYMS
@@ -23,6 +23,7 @@ BETWEEN = ("copy", "dataclasses")
 
 _UNKNOWN = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING = re.compile(r"(\w+)(?:\.__init__)?\(\) missing \d+ required [\w-]+ arguments?: (.+)")
+_UNNAMED = re.compile(r"(\w+)(?:\.__init__)?\(\) takes .*positional arguments? but .* given")
 """What Python (3.11 to 3.14) says of a call whose names are not those of what is called."""
 
 
@@ -51,48 +52,68 @@ def tell_mistakes_of_script() -> None:
 
 def _mistake(error: BaseException, trace: TracebackType | None) -> ConfigError | None:
     """Returns what is told of an error; None if it is no mistake in a call of lttune."""
-    frames = [
-        (frame.f_globals.get("__name__", ""), frame.f_code.co_filename, line)
-        for frame, line in traceback.walk_tb(trace)
-        if frame.f_globals.get("__name__") not in BETWEEN
-    ]
-    mine = [place for place, (name, _, _) in enumerate(frames) if name == "__main__"]
+    walked = list(traceback.walk_tb(trace))
+    frames = [place for place in walked if _module(place[0]) not in BETWEEN]
+    mine = [place for place, (frame, _) in enumerate(frames) if _module(frame) == "__main__"]
     if not mine:
         return None
-    _, file, line = frames[mine[-1]]
-    called = [name.partition(".")[0] for name, _, _ in frames[mine[-1] + 1 :]]
+    frame, line = frames[mine[-1]]
+    called = [_module(frame).partition(".")[0] for frame, _ in frames[mine[-1] + 1 :]]
     if isinstance(error, TypeError) and not called:
-        mistake = _in_keywords(str(error))
+        mistake = _in_arguments(str(error), frame, is_changed=walked[-1][0] is not frame)
     elif isinstance(error, ConfigError) and called and called[0] in CHECKERS:
         mistake = error
     else:
         return None
-    return mistake and mistake.within(f"{Path(file).name}:{line}")
+    return mistake and mistake.within(f"{Path(frame.f_code.co_filename).name}:{line}")
 
 
-def _in_keywords(text: str) -> ConfigError | None:
-    """Returns what is told of Python's own word on a call; None if it is not one of ours."""
-    found = _UNKNOWN.fullmatch(text.partition(". Did you mean")[0])
-    if found and (names := _keywords(found[1])):
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _in_arguments(text: str, frame: FrameType, *, is_changed: bool) -> ConfigError | None:
+    """Returns what is told of Python's own word on a call; None if it is not of one of ours.
+
+    Args:
+        text: Python's.
+        frame: of who calls.
+        is_changed: whether it changes a value instead, whose class it need not name.
+    """
+    text = text.partition(". Did you mean")[0]
+    matches = (pattern.fullmatch(text) for pattern in (_UNKNOWN, _MISSING, _UNNAMED))
+    found = next(filter(None, matches), None)
+    if found is None or (ours := _ours(found[1], frame, is_changed=is_changed)) is None:
+        return None
+    names = [one.name for one in inspect.signature(ours).parameters.values() if one.kind in _NAMED]
+    if found.re is _UNKNOWN:
         usual = SYNONYMS.get(found[2])
         meant = usual if usual in names else None
         return unknown(f"a keyword of {found[1]}", found[2], names, meant=meant)
-    found = _MISSING.fullmatch(text)
-    if found and _keywords(found[1]):
+    if found.re is _MISSING:
         return ConfigError(f"{found[1]} must be given {found[2].replace(chr(39), '')}")
-    return None
+    rule = f"must be given its values by keywords: {', '.join(names)}"
+    return ConfigError(f"{found[1]} {rule}")
 
 
-def _keywords(name: str) -> list[str]:
-    """Returns the keywords of a public class or function of ours; none if it is not one."""
-    mine: Any = vars(sys.modules["__main__"]).get(name)
-    of_ours = [vars(sys.modules[module]).get(name) for module in [*sys.modules] if _is_ours(module)]
-    asked: Callable[..., Any] | None = next(filter(callable, of_ours), None)
-    if asked is None or (mine is not None and mine not in of_ours):
-        return []
-    takes = inspect.signature(asked).parameters.values()
-    return [one.name for one in takes if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)]
+_NAMED = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def _is_ours(module: str) -> bool:
-    return module.partition(".")[0] in CHECKERS
+def _ours(name: str, frame: FrameType, *, is_changed: bool) -> Callable[..., Any] | None:
+    """Returns what of ours a program calls by a name; None if that is somebody else's."""
+    scope = {**frame.f_globals, **frame.f_locals}
+    modules = [one for one in scope.values() if isinstance(one, ModuleType) and _is_ours(one)]
+    found = scope[name] if name in scope else _first(name, modules)
+    if found is None and is_changed:
+        loaded = [one for key, one in sys.modules.items() if key.partition(".")[0] in CHECKERS]
+        found = _first(name, loaded)
+    of = str(getattr(found, "__module__", "")).partition(".")[0]
+    return found if callable(found) and of in CHECKERS else None
+
+
+def _first(name: str, modules: Iterable[ModuleType]) -> Any:
+    return next((vars(one)[name] for one in modules if name in vars(one)), None)
+
+
+def _is_ours(module: ModuleType) -> bool:
+    return module.__name__.partition(".")[0] in CHECKERS

@@ -56,6 +56,8 @@ def _scores(part: OwnPart, evidence: Evidence) -> dict[str, Tensor]:
         initial=copies(evidence.initial),
         trained=copies(evidence.trained),
         mask=copies(evidence.mask),
+        inputs=evidence.inputs.clone(),
+        labels=evidence.labels.clone(),
     )
     with seeded(int(evidence.rng.integers(2**63))):
         found: Any = part.called(shown)

@@ -143,6 +143,11 @@ COMMAND = "python studies/own.py --scale quick --phases anchor search --plan --t
             "`python studies/own.py --scale quick --trials 9 --phases design` would tell",
         ),
         ({"command": "python 'x"}, "the study file declares none", "`python STUDY.py --phases"),
+        (
+            {"factors": [{"path": "train.lr"}], "command": "", "runs": [{"command": ""}]},
+            "no design, points spread over all factors, was trained",
+            "trained. The same call with `phases=('design',)` trains it and adds",
+        ),
     ],
 )
 def test_without_a_design_the_command_is_named_that_would_tell(tmp_path, info, lacks, command):
@@ -231,6 +236,27 @@ def test_the_question_is_read_by_its_words(tmp_path, question, named, is_of_all)
     found = asked_paths(study)
     assert [path for path in found if path != "prune.scope" or named == ["prune.scope"]] == named
     assert asks_for_all(study) == is_of_all
+
+
+def test_a_part_of_another_name_is_not_what_a_question_names(tmp_path):
+    question = "Which hyperparameters decide whether conv-2 of ./fc.py:net has winning tickets?"
+    space = {f"prune.fractions.{layer}": {} for layer in ("conv", "fc")}
+    study = load(write_study(tmp_path, question=question, space=space))
+    assert asked_paths(study) == []
+    assert finding(Subject(study=study))[0].startswith("Which hyperparameters decide is not known")
+    assert asked_paths(asking(study, "Does the conv layers' fraction decide?")) == [
+        "prune.fractions.conv"
+    ]
+
+
+def test_who_asks_for_all_is_told_of_all_whatever_else_is_named(designed, tmp_path):
+    question = "Which hyperparameters decide whether late rewinding gives LeNet winning tickets?"
+    study = asking(designed, question, space={"rewind_step": {}})
+    said = finding(Subject(study=study, design=DESIGN))
+    assert said[0] == finding(Subject(study=asking(designed, ALL), design=DESIGN))[0]
+    assert not any("does not vary" in text for text in said)
+    bare = asking(load(write_study(tmp_path)), question, space={"rewind_step": {}})
+    assert finding(Subject(study=bare))[0].startswith("Which hyperparameters decide is not known")
 
 
 def test_the_answer_is_kept_as_a_file_and_marked_while_the_study_is_incomplete(tmp_path):
