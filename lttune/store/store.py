@@ -24,8 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from lttune.config import digest
 from lttune.errors import StorageError
 from lttune.store import cells
@@ -33,7 +31,7 @@ from lttune.store.cells import Cell
 from lttune.store.disk import mend_of
 from lttune.store.failpoint import reach
 from lttune.store.files import flush, reason_of, require_inside, subfolder, write_errors
-from lttune.store.locks import acquire
+from lttune.store.locks import acquire, file_lock
 from lttune.store.temporary import DRAFTS, temporary_beside
 
 SCHEMA = 1
@@ -148,7 +146,7 @@ class Store:
     def _locked(self, key: str) -> Iterator[None]:
         locks = subfolder(self.folder, "locks")
         # The thread that seals the cell gives the lock back.
-        lock = FileLock(locks / f"{key}.lock", thread_local=False)
+        lock = file_lock(locks / f"{key}.lock", in_one_thread=False)
         acquire(lock)
         try:
             yield

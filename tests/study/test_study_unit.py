@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from lttune.errors import StorageError
 from lttune.records import schema
 from lttune.store.disk import Room
-from lttune.store.locks import NOTE, only_driver
+from lttune.store.locks import NOTE, no_driver, only_driver
 from lttune.store.plain_json import write_json
 from lttune.store.sealed import FILES_SCHEMA, read_object, write_object
 from lttune.study import conductor
@@ -194,6 +195,20 @@ def test_a_file_system_without_locks_is_one_line(start, folder, monkeypatch, err
     code, text = start()
     assert (code, text.count("\n")) == (74, 1)
     assert f"out/digits/lock cannot be locked: {told}; out must be a folder" in text
+
+
+def test_where_the_system_has_no_locks_no_file_takes_their_place(start, folder, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    (folder / "lock").unlink(missing_ok=True)
+    monkeypatch.setattr("fcntl.flock", flock)
+    code, text = start()
+    assert (code, text.count("\n")) == (74, 1)
+    assert "out/digits/lock cannot be locked: Function not implemented; out must be" in text
+    # Who only reads goes on.
+    with no_driver(folder):
+        pass
 
 
 def test_a_lock_that_links_away_is_one_line_and_writes_nothing(start, folder, cwd):

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from lttune.store.locks import file_lock
 from lttune.store.temporary import UNKNOWN_OWNER_S, remove_abandoned, temporary_beside
 from lttune.study.tracking.uri import sqlite_uri
 
@@ -49,9 +50,9 @@ def alone_while_made(path: Path) -> Iterator[None]:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(_lock_of(path), timeout=_LOCK_S)
+    lock = file_lock(_lock_of(path))
     try:
-        lock.acquire()
+        lock.acquire(timeout=_LOCK_S)
     except Timeout:
         raise TimeoutError(f"another program has been making {path} for {_LOCK_S:g} s") from None
     except OSError as error:
@@ -117,12 +118,12 @@ def _remove_free_lock(place: Path) -> None:
 
     Where there are no locks nobody can tell, and it goes when it is old.
     """
-    lock = FileLock(place, timeout=0)
+    lock = file_lock(place)
     with contextlib.suppress(OSError):
         if not place.exists():
             return
         try:
-            lock.acquire()
+            lock.acquire(timeout=0)
         except Timeout:
             return
         except OSError as error:
