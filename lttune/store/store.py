@@ -196,7 +196,7 @@ class Store:
             reach("cell.drafted")
             # At once: each waits for the file system's next commit, which serves all of them.
             deque(self._flushers.map(flush, [draft, *draft.iterdir()]), maxlen=0)
-            final.parent.mkdir(parents=True, exist_ok=True)
+            self._make_place(final.parent)
             reach("cell.flushed")
             draft.rename(final)
             reach("cell.named")
@@ -205,6 +205,12 @@ class Store:
             shutil.rmtree(draft, ignore_errors=True)
             raise
         flush(final.parent)
+
+    def _make_place(self, folder: Path) -> None:
+        """Makes the folder of cells whose keys begin alike; it outlives the machine as they do."""
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            flush(self.folder)
 
     def _set_aside(self, folder: Path) -> None:
         """Moves what is at a cell's place, which is locked, out of its way."""
