@@ -6,14 +6,18 @@ import contextlib
 import errno
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import Timeout
 
 from lttune.store.locks import file_lock
-from lttune.store.temporary import UNKNOWN_OWNER_S, remove_abandoned, temporary_beside
+from lttune.store.temporary import (
+    UNKNOWN_OWNER_S,
+    remove_abandoned,
+    temporary_beside,
+    time_in,
+)
 from lttune.study.tracking.uri import sqlite_uri
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -127,7 +131,7 @@ def _remove_free_lock(place: Path) -> None:
         except Timeout:
             return
         except OSError as error:
-            is_old = time.time() - place.stat().st_mtime > UNKNOWN_OWNER_S
+            is_old = time_in(place.parent) - place.stat().st_mtime > UNKNOWN_OWNER_S
             if error.errno not in _NO_LOCKS or not is_old:
                 return
         place.unlink()
