@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -17,6 +18,7 @@ from lttune.store.disk import Room
 from lttune.store.locks import NOTE, no_driver, only_driver
 from lttune.store.plain_json import write_json
 from lttune.store.sealed import FILES_SCHEMA, read_object, write_object
+from lttune.store.workplace import workplace
 from lttune.study import conductor
 from lttune.study.main import main
 from lttune.study.phases import room
@@ -178,6 +180,30 @@ def test_a_second_driver_is_told_who_the_first_is(start, folder):
     assert text == f"lttune: error: another driver is running the study {told}"
     assert not (folder / NOTE).exists()
     assert start()[0] == 0
+
+
+def test_a_study_that_another_driver_begins_meanwhile_is_not_mixed_with_ones_own(
+    start, folder, monkeypatch
+):
+    path = folder / "study.json"
+    ours = path.read_bytes()
+    path.unlink()
+    (folder / "trials.json").unlink()
+    assert start("--lottery.train.lr", "0.5")[0] == 0
+    others = path.read_bytes()
+    path.write_bytes(ours)
+
+    @contextlib.contextmanager
+    def late(*folders):
+        with workplace(*folders):
+            path.write_bytes(others)
+            yield
+
+    monkeypatch.setattr(conductor, "workplace", late)
+    code, text = start()
+    assert (code, text.count("\n")) == (3, 1)
+    assert "exists with another configuration (lottery.train.lr: 0.5 -> 0.01)" in text
+    assert path.read_bytes() == others
 
 
 @pytest.mark.parametrize(
