@@ -208,26 +208,24 @@ class Conductor:
         keep_traceback(self._config.folder, trial.number, traceback)
 
     def _train(self) -> None:
-        guard = contextlib.ExitStack()
-        try:
-            if self._config.has_own_ray:
-                # Before Ray: what a driver is starting when it is killed ends with it too.
-                guard.enter_context(children_guarded())
-            with self._progress, self._interrupts.raised():
-                self._run_trials()
-        except KeyboardInterrupt as error:
-            # In the middle of a call of Ray, ours comes back as a plain one.
-            ours = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
-            self._interrupts.first = self._interrupts.first or ours
-        except BaseException:
-            self._tracker.finish("FAILED")
-            self._close_tracker(30)
-            raise
-        finally:
-            end_ray()
-            guard.close()
+        with contextlib.ExitStack() as ending:  # Each is done, whatever those before it raise.
             # Ray's state files are scratch; networks and ledger are what a study is.
-            shutil.rmtree(self._config.folder / SCRATCH, ignore_errors=True)
+            ending.callback(shutil.rmtree, self._config.folder / SCRATCH, ignore_errors=True)
+            try:
+                if self._config.has_own_ray:
+                    # Before Ray: what a driver is starting when it is killed ends with it too.
+                    ending.enter_context(children_guarded())
+                ending.callback(end_ray)
+                with self._progress, self._interrupts.raised():
+                    self._run_trials()
+            except KeyboardInterrupt as error:
+                # In the middle of a call of Ray, ours comes back as a plain one.
+                ours = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+                self._interrupts.first = self._interrupts.first or ours
+            except BaseException:
+                self._tracker.finish("FAILED")
+                self._close_tracker(30)
+                raise
 
     def _run_trials(self) -> None:
         config = self._config
