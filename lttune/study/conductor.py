@@ -256,9 +256,11 @@ class Conductor:
 
     def _finish(self) -> Outcome:
         """Leaves a study as whoever reads it wants it, whole also after a signal."""
-        for trial in self._ledger.trials:
-            if trial.state == "running":  # A signal may have come before that was counted.
+        for trial in self._ledger.trials:  # A signal may have come before an end was counted.
+            if trial.state == "running":
                 trial.state = "waiting"
+            elif trial.state in ENDED and (trial.rows is None or trial.rebuilt):
+                trial.rows, trial.rebuilt = self._tables.counts(trial), False
         self._save_time()
         self._tables.write()
         _LOG.info("writing the report")

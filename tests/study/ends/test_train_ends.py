@@ -1,8 +1,9 @@
-"""What is left of training when it ends as nobody planned."""
+"""What is left of training when it ends as nobody planned: by an error of Ray's end, by a signal."""
 
 from __future__ import annotations
 
 import contextlib
+import signal
 
 import pytest
 from digits_place import StudyPlace
@@ -11,6 +12,7 @@ from one_process import one_process
 
 from lttune.store.workplace import SCRATCH
 from lttune.study import conductor
+from lttune.study.conductor import Conductor
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +47,21 @@ def test_what_ray_raises_as_it_ends_leaves_neither_guardian_nor_scratch(
             place.run(*BRIEF)
     assert left == []
     assert not (place.folder / SCRATCH).exists()
+
+
+def test_a_trial_that_a_signal_ends_with_has_its_rows_counted(tmp_path, cwd, monkeypatch):
+    ended = Conductor.ended
+
+    def signalled(self, trial):
+        assert (trial.state, trial.rows) == ("complete", None)
+        signal.raise_signal(signal.SIGTERM)
+        ended(self, trial)
+
+    monkeypatch.setattr(Conductor, "ended", signalled)
+    with one_process():
+        place = StudyPlace(tmp_path).run(*BRIEF)
+    assert place.exit_code == 143
+    (trial,) = place.trials()
+    assert trial["state"] == "complete"
+    assert trial["rows"]["records"] == len(place.rows()) > 0
+    assert trial["rows"]["layers"] > 0
