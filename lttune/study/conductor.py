@@ -35,7 +35,7 @@ from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.limit import TimeLimit
 from lttune.study.phases.planned import Depths, plan_trials, require_trials, work
 from lttune.study.phases.room import require_room
-from lttune.study.phases.shard import fix_beforehand, sheets
+from lttune.study.phases.shard import fix_beforehand, own_database, require_own_database, sheets
 from lttune.study.phases.timed import TIME_IS_UP, left_out_line, time_limit
 from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
@@ -89,6 +89,7 @@ def run_study(
     with every_mistake() as mistakes:
         mistakes.attempt(lambda: require_texts(asked))
         mistakes.attempt(lambda: require_cluster(config))
+        mistakes.attempt(lambda: require_own_database(config))
         mistakes.attempt(lambda: refuse_others(sheets(config, asked)))
     with workplace(config.folder, config.store):
         refuse_others(sheets(config, asked))  # Another driver may have begun it meanwhile.
@@ -144,7 +145,8 @@ class Conductor:
             say_on(self._console, text)
         keep_made(folder, pictures)
         keep_file(folder, study)
-        self._tracker = Tracker(config.tracking_uri, config.name, study_id)
+        is_own = own_database(config) is not None
+        self._tracker = Tracker(config.tracking_uri, config.name, study_id, is_own)
         self._tracked = TrackedStudy(
             folder, self._sheet, self._ledger.trials, self._tables.of, self._tracker
         )

@@ -25,6 +25,8 @@ DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """Ends of the names of what SQLite keeps beside a database while it is written."""
+RUNS = "mlruns"
+"""Folder beside a database with the files of its runs."""
 _LOCK_S = 60.0
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 

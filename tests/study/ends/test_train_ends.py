@@ -1,4 +1,4 @@
-"""What is left of training when it ends as nobody planned: by an error of Ray's end, by a signal."""
+"""What is left of training that ends as nobody planned: by Ray's error, by a signal."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from lttune.study.conductor import Conductor
 pytestmark = pytest.mark.slow
 
 
-def test_what_ray_raises_as_it_ends_leaves_neither_guardian_nor_scratch(
-    tmp_path, cwd, monkeypatch
-):
+def test_what_ray_raises_as_it_ends_leaves_neither_guardian_nor_scratch(tmp_path, cwd, monkeypatch):
     place, left = StudyPlace(tmp_path), []
 
     @contextlib.contextmanager
