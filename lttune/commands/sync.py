@@ -43,6 +43,7 @@ def main(flags: Flags) -> int:
     from lttune.study.mirrored import MIRRORED, TrackedStudy
     from lttune.study.phases.planned import require_trials
     from lttune.study.tracking.tracker import Tracker
+    from lttune.study.tracking.uri import resolve, sqlite_path
 
     folder = flags.study
     sheet = read_sheet(folder, MIRRORED)
@@ -62,7 +63,11 @@ def main(flags: Flags) -> int:
             base = from_dict(sheet["lottery"])
             objective = ObjectiveConfig(**sheet["config"]["objective"])
         require_trials(folder / "trials.json", trials, base, objective)
-        tracker = Tracker(flags.tracking_uri, sheet["name"], study_id)
+        database = sqlite_path(resolve(flags.tracking_uri))
+        # A shard's in its folder, whose place lttune chose: whoever names it chose no other.
+        is_beside = database is not None and database.parent == folder.absolute()
+        is_own = is_beside and sheet["config"].get("shard") is not None
+        tracker = Tracker(flags.tracking_uri, sheet["name"], study_id, is_own)
         if reason := tracker.ask():
             raise ResourceError(f"MLflow cannot be used at {tracker.address}: {reason}")
         with computed_from(folder / "study.json"):

@@ -34,7 +34,7 @@ def only_driver(folder: Path) -> Iterator[None]:
         LockedError: if another one has it.
         StorageError: if it cannot be locked.
     """
-    lock, note = FileLock(folder / "lock"), folder / NOTE
+    lock, note = file_lock(folder / "lock"), folder / NOTE
     try:
         acquire(lock, timeout_s=0)
     except Timeout:
@@ -105,12 +105,25 @@ def no_driver(folder: Path) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         if (folder / "lock").is_file():
             try:
-                held.enter_context(FileLock(folder / "lock").acquire(timeout=0))
+                held.enter_context(file_lock(folder / "lock").acquire(timeout=0))
             except Timeout:
                 raise _locked(folder) from None
             except OSError:
                 pass
         yield
+
+
+def file_lock(path: Path, *, in_one_thread: bool = True) -> FileLock:
+    """Returns the lock of a file, which nobody has yet.
+
+    It is the system's, which ends with its process: the files by which filelock does without one
+    stay for ever when a process is killed on another machine.
+
+    Args:
+        path: of the file, which is made if it is missing.
+        in_one_thread: whether the thread that takes it gives it back; else any may.
+    """
+    return FileLock(path, thread_local=in_one_thread, fallback_to_soft=False)
 
 
 def acquire(lock: FileLock, timeout_s: float = -1) -> None:

@@ -24,8 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from lttune.config import digest
 from lttune.errors import StorageError
 from lttune.store import cells
@@ -33,7 +31,7 @@ from lttune.store.cells import Cell
 from lttune.store.disk import mend_of
 from lttune.store.failpoint import reach
 from lttune.store.files import flush, reason_of, require_inside, subfolder, write_errors
-from lttune.store.locks import acquire
+from lttune.store.locks import acquire, file_lock
 from lttune.store.temporary import DRAFTS, temporary_beside
 
 SCHEMA = 1
@@ -148,7 +146,7 @@ class Store:
     def _locked(self, key: str) -> Iterator[None]:
         locks = subfolder(self.folder, "locks")
         # The thread that seals the cell gives the lock back.
-        lock = FileLock(locks / f"{key}.lock", thread_local=False)
+        lock = file_lock(locks / f"{key}.lock", in_one_thread=False)
         acquire(lock)
         try:
             yield
@@ -198,7 +196,7 @@ class Store:
             reach("cell.drafted")
             # At once: each waits for the file system's next commit, which serves all of them.
             deque(self._flushers.map(flush, [draft, *draft.iterdir()]), maxlen=0)
-            final.parent.mkdir(parents=True, exist_ok=True)
+            self._make_place(final.parent)
             reach("cell.flushed")
             draft.rename(final)
             reach("cell.named")
@@ -207,6 +205,12 @@ class Store:
             shutil.rmtree(draft, ignore_errors=True)
             raise
         flush(final.parent)
+
+    def _make_place(self, folder: Path) -> None:
+        """Makes the folder of cells whose keys begin alike; it outlives the machine as they do."""
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            flush(self.folder)
 
     def _set_aside(self, folder: Path) -> None:
         """Moves what is at a cell's place, which is locked, out of its way."""

@@ -19,6 +19,7 @@ import re
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 DRAFTS = "drafts"
@@ -26,7 +27,7 @@ DRAFTS = "drafts"
 
 UNKNOWN_OWNER_S = 3600.0
 """Seconds since the last change after which what another machine or an older version of lttune
-wrote is taken to be left."""
+wrote is taken to be left, by the clock of the file system."""
 
 _NAME = re.compile(
     r"\.(?P<name>.+)\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<began>\d+)-\d+\.tmp(-[a-z]+)?"
@@ -77,13 +78,32 @@ def remove_abandoned(folder: Path, name: str | None = None) -> None:
     if folder.is_symlink():
         return
     pattern = "*" if name is None else f".{glob.escape(name)}.*"
+    now = functools.cache(lambda: time_in(folder))
     with contextlib.suppress(OSError):
         for path in list(folder.glob(pattern)):
-            if _is_abandoned(path, name):
+            if _is_abandoned(path, name, now):
                 _remove(path)
 
 
-def _is_abandoned(path: Path, name: str | None) -> bool:
+def time_in(folder: Path) -> float:
+    """Returns the time of a folder's file system, in seconds since the epoch.
+
+    On a shared one it is the server's, as the times of its files are, whatever this machine's clock
+    says. A file is made there to ask for it, and removed.
+
+    Raises:
+        OSError: if none can be made.
+    """
+    mark = temporary_beside(folder / "time")
+    mark.touch(exist_ok=False)
+    try:
+        return mark.lstat().st_mtime
+    finally:
+        with contextlib.suppress(OSError):
+            mark.unlink()
+
+
+def _is_abandoned(path: Path, name: str | None, now: Callable[[], float]) -> bool:
     known = _NAME.fullmatch(path.name)
     older = _OLDER_DRAFT if path.parent.name == DRAFTS else _OLDER_NAME
     found = known or older.fullmatch(path.name)
@@ -92,9 +112,9 @@ def _is_abandoned(path: Path, name: str | None) -> bool:
     if known and known["machine"] == _machine():
         return not _lives(int(known["pid"]), known["began"])
     try:
-        return time.time() - path.lstat().st_mtime > UNKNOWN_OWNER_S
+        return now() - path.lstat().st_mtime > UNKNOWN_OWNER_S
     except OSError:
-        return False  # Its owner has finished.
+        return False  # Its owner has finished, or nothing can be made, nor removed, there.
 
 
 def _remove(path: Path) -> None:

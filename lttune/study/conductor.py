@@ -35,7 +35,7 @@ from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.limit import TimeLimit
 from lttune.study.phases.planned import Depths, plan_trials, require_trials, work
 from lttune.study.phases.room import require_room
-from lttune.study.phases.shard import fix_beforehand, sheets
+from lttune.study.phases.shard import fix_beforehand, own_database, require_own_database, sheets
 from lttune.study.phases.timed import TIME_IS_UP, left_out_line, time_limit
 from lttune.study.prepared import Prepared, prepared
 from lttune.study.search.searcher import StudySearcher
@@ -89,8 +89,10 @@ def run_study(
     with every_mistake() as mistakes:
         mistakes.attempt(lambda: require_texts(asked))
         mistakes.attempt(lambda: require_cluster(config))
+        mistakes.attempt(lambda: require_own_database(config))
         mistakes.attempt(lambda: refuse_others(sheets(config, asked)))
     with workplace(config.folder, config.store):
+        refuse_others(sheets(config, asked))  # Another driver may have begun it meanwhile.
         fix_beforehand(config, study)
         # After what was prepared: its date is when the study began.
         values = {**asked, "created": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -143,7 +145,8 @@ class Conductor:
             say_on(self._console, text)
         keep_made(folder, pictures)
         keep_file(folder, study)
-        self._tracker = Tracker(config.tracking_uri, config.name, study_id)
+        is_own = own_database(config) is not None
+        self._tracker = Tracker(config.tracking_uri, config.name, study_id, is_own)
         self._tracked = TrackedStudy(
             folder, self._sheet, self._ledger.trials, self._tables.of, self._tracker
         )
@@ -207,26 +210,24 @@ class Conductor:
         keep_traceback(self._config.folder, trial.number, traceback)
 
     def _train(self) -> None:
-        guard = contextlib.ExitStack()
-        try:
-            if self._config.has_own_ray:
-                # Before Ray: what a driver is starting when it is killed ends with it too.
-                guard.enter_context(children_guarded())
-            with self._progress, self._interrupts.raised():
-                self._run_trials()
-        except KeyboardInterrupt as error:
-            # In the middle of a call of Ray, ours comes back as a plain one.
-            ours = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
-            self._interrupts.first = self._interrupts.first or ours
-        except BaseException:
-            self._tracker.finish("FAILED")
-            self._close_tracker(30)
-            raise
-        finally:
-            end_ray()
-            guard.close()
+        with contextlib.ExitStack() as ending:  # Each is done, whatever those before it raise.
             # Ray's state files are scratch; networks and ledger are what a study is.
-            shutil.rmtree(self._config.folder / SCRATCH, ignore_errors=True)
+            ending.callback(shutil.rmtree, self._config.folder / SCRATCH, ignore_errors=True)
+            try:
+                if self._config.has_own_ray:
+                    # Before Ray: what a driver is starting when it is killed ends with it too.
+                    ending.enter_context(children_guarded())
+                ending.callback(end_ray)
+                with self._progress, self._interrupts.raised():
+                    self._run_trials()
+            except KeyboardInterrupt as error:
+                # In the middle of a call of Ray, ours comes back as a plain one.
+                ours = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+                self._interrupts.first = self._interrupts.first or ours
+            except BaseException:
+                self._tracker.finish("FAILED")
+                self._close_tracker(30)
+                raise
 
     def _run_trials(self) -> None:
         config = self._config
@@ -257,9 +258,11 @@ class Conductor:
 
     def _finish(self) -> Outcome:
         """Leaves a study as whoever reads it wants it, whole also after a signal."""
-        for trial in self._ledger.trials:
-            if trial.state == "running":  # A signal may have come before that was counted.
+        for trial in self._ledger.trials:  # A signal may have come before an end was counted.
+            if trial.state == "running":
                 trial.state = "waiting"
+            elif trial.state in ENDED and (trial.rows is None or trial.rebuilt):
+                trial.rows, trial.rebuilt = self._tables.counts(trial), False
         self._save_time()
         self._tables.write()
         _LOG.info("writing the report")

@@ -127,6 +127,14 @@ class StudyPlace:
         return sorted((point.step, point.value) for point in history)
 
 
+class UntoldPlace(StudyPlace):
+    """A study that is not told where MLflow is."""
+
+    @property
+    def flags(self) -> list[str]:
+        return ["--out", str(self.root / "out")]
+
+
 @functools.cache
 def empty_database() -> bytes:
     """Returns MLflow's tables without a run.

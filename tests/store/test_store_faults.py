@@ -90,9 +90,26 @@ def test_a_cell_has_its_name_only_when_all_of_it_is_on_the_disk(tmp_path, monkey
     before, after = sorted(flushed[:-1]), flushed[-1]
     files = ["record.json", "seal.json", "tensors.safetensors", "times.json"]
     assert [name for name, _ in before if name in files] == files
-    assert len(before) == len(files) + 1  # The folder that they were written in.
+    # The folder that they were written in, and the one that has theirs from now on.
+    assert len(before) == len(files) + 2
     assert not any(named for _, named in before)
     assert after == (key[:2], True)
+
+
+def test_a_folder_of_cells_is_on_the_disk_before_its_first_cell_is(tmp_path, monkeypatch):
+    flushed = []
+
+    def flush(path):
+        flushed.append((path, sorted(tmp_path.glob("??/*/seal.json"))))
+
+    monkeypatch.setattr("lttune.store.store.flush", flush)
+    # Every cell is in one folder.
+    monkeypatch.setattr(Store, "path", lambda store, key: tmp_path / "ab" / key)
+    for replicate, times in ((0, 1), (1, 1)):
+        obtain(Store(tmp_path), {"replicate": replicate}, cell)
+        assert [path for path, _ in flushed].count(tmp_path) == times
+    assert (tmp_path, []) in flushed
+    assert len(list((tmp_path / "ab").iterdir())) == 2
 
 
 def test_a_cell_that_the_disk_does_not_take_is_no_cell(tmp_path, monkeypatch):

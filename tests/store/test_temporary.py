@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -121,6 +122,32 @@ def test_what_has_no_owner_here_is_removed_when_it_is_old(name, tmp_path):
     os.utime(path, (long_ago, long_ago))
     remove_abandoned(path.parent)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("off_s", [-7200, 7200])
+def test_a_clock_that_is_wrong_here_makes_nothing_old_or_new(off_s, tmp_path, monkeypatch):
+    living, left = (tmp_path / f".{one}.01234567-1-2-3.tmp" for one in ("living", "left"))
+    for path in (living, left):
+        path.touch()
+    now = time.time()
+    os.utime(left, (now - UNKNOWN_OWNER_S - 60,) * 2)
+    monkeypatch.setattr(time, "time", lambda: now + off_s)
+    remove_abandoned(tmp_path)
+    assert list(tmp_path.iterdir()) == [living]
+
+
+def test_where_nothing_can_be_made_what_a_process_of_here_left_goes_still(
+    writer, tmp_path, monkeypatch
+):
+    def full(path, **_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    left, old = writer.kill(), tmp_path / ".old.01234567-1-2-3.tmp"
+    old.touch()
+    os.utime(old, (0, 0))
+    monkeypatch.setattr(Path, "touch", full)
+    remove_abandoned(tmp_path)
+    assert (left.exists(), old.exists()) == (False, True)
 
 
 def test_nothing_else_is_touched(writer, tmp_path):

@@ -6,7 +6,7 @@ import dataclasses
 
 import digits_study
 import pytest
-from digits_place import StudyPlace, lasting
+from digits_place import StudyPlace, UntoldPlace, lasting
 from digits_study import SMOKE, STUDY
 from one_process import one_process
 from optuna.distributions import CategoricalDistribution
@@ -53,7 +53,7 @@ def test_shards_and_then_the_study_give_what_the_study_alone_gives(tmp_path, cwd
         place = StudyPlace(tmp_path / "parts").ready()
         cells = []
         for shard in ("2/2", "1/2"):
-            part = Shards(tmp_path / "parts").run(*PHASES, "--shard", shard, study=study)
+            part = UntoldPlace(tmp_path / "parts").run(*PHASES, "--shard", shard, study=study)
             assert part.exit_code == 0, part.printed
             assert f"this was shard {shard}: when all have ended" in part.printed
             cells.append(part.cells())
@@ -91,14 +91,6 @@ def test_shards_and_then_the_study_give_what_the_study_alone_gives(tmp_path, cwd
 
 def settings_in(place):
     return dataclasses.replace(SMOKE, out=place.root / "out")
-
-
-class Shards(StudyPlace):
-    """A study that is not told where MLflow is."""
-
-    @property
-    def flags(self):
-        return ["--out", str(self.root / "out")]
 
 
 def config(shard, **settings):
@@ -185,7 +177,9 @@ def test_what_a_shard_cannot_have_is_refused_at_once(tmp_path, monkeypatch):
 
 def test_more_shards_than_trials_are_refused(tmp_path, cwd, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
-    place = Shards(tmp_path).run(*PHASES, "--trials", "1", "--replicates", "1", "--shard", "3/4")
+    place = UntoldPlace(tmp_path).run(
+        *PHASES, "--trials", "1", "--replicates", "1", "--shard", "3/4"
+    )
     assert place.exit_code == 2
     assert "shard must be one of at most 2, as many as there are trials, got '3/4'" in place.printed
     assert not (tmp_path / "out").exists()
@@ -234,7 +228,7 @@ def test_shards_of_a_study_that_is_another_are_refused_before_they_train(tmp_pat
         place = StudyPlace(tmp_path).run("--phases", "anchor", "--replicates", "1")
     assert place.exit_code == 0, place.printed
     flags = ("--phases", "anchor", "--replicates", "2", "--shard", "1/2")
-    other = Shards(tmp_path).run(*flags, "--lottery.train.lr", "0.5")
+    other = UntoldPlace(tmp_path).run(*flags, "--lottery.train.lr", "0.5")
     assert other.exit_code == 3
     assert "out/digits exists with another configuration (lottery.train.lr: 0.01 -> 0.5)" in (
         other.printed

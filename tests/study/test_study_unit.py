@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
+import os
 import re
 from pathlib import Path
 
@@ -13,9 +15,10 @@ import pytest
 from lttune.errors import StorageError
 from lttune.records import schema
 from lttune.store.disk import Room
-from lttune.store.locks import NOTE, only_driver
+from lttune.store.locks import NOTE, no_driver, only_driver
 from lttune.store.plain_json import write_json
 from lttune.store.sealed import FILES_SCHEMA, read_object, write_object
+from lttune.store.workplace import workplace
 from lttune.study import conductor
 from lttune.study.main import main
 from lttune.study.phases import room
@@ -179,6 +182,30 @@ def test_a_second_driver_is_told_who_the_first_is(start, folder):
     assert start()[0] == 0
 
 
+def test_a_study_that_another_driver_begins_meanwhile_is_not_mixed_with_ones_own(
+    start, folder, monkeypatch
+):
+    path = folder / "study.json"
+    ours = path.read_bytes()
+    path.unlink()
+    (folder / "trials.json").unlink()
+    assert start("--lottery.train.lr", "0.5")[0] == 0
+    others = path.read_bytes()
+    path.write_bytes(ours)
+
+    @contextlib.contextmanager
+    def late(*folders):
+        with workplace(*folders):
+            path.write_bytes(others)
+            yield
+
+    monkeypatch.setattr(conductor, "workplace", late)
+    code, text = start()
+    assert (code, text.count("\n")) == (3, 1)
+    assert "exists with another configuration (lottery.train.lr: 0.5 -> 0.01)" in text
+    assert path.read_bytes() == others
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
@@ -194,6 +221,20 @@ def test_a_file_system_without_locks_is_one_line(start, folder, monkeypatch, err
     code, text = start()
     assert (code, text.count("\n")) == (74, 1)
     assert f"out/digits/lock cannot be locked: {told}; out must be a folder" in text
+
+
+def test_where_the_system_has_no_locks_no_file_takes_their_place(start, folder, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    (folder / "lock").unlink(missing_ok=True)
+    monkeypatch.setattr("fcntl.flock", flock)
+    code, text = start()
+    assert (code, text.count("\n")) == (74, 1)
+    assert "out/digits/lock cannot be locked: Function not implemented; out must be" in text
+    # Who only reads goes on.
+    with no_driver(folder):
+        pass
 
 
 def test_a_lock_that_links_away_is_one_line_and_writes_nothing(start, folder, cwd):

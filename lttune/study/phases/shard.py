@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,9 +22,11 @@ from lttune.config.rules import every_rule
 from lttune.errors import LttuneError
 from lttune.records.folder import read_trials
 from lttune.records.ledger import ENDED, Ledger, Trial
+from lttune.store.files import require_inside
 from lttune.store.store import require_writable
 from lttune.study.declared import Study
 from lttune.study.settings import LONGEST_NAME, StudyConfig
+from lttune.study.tracking.database import COMPANIONS, RUNS
 from lttune.study.tracking.uri import field_of, is_default, resolve, sqlite_path, sqlite_uri
 
 
@@ -64,6 +67,30 @@ def shard_of(config: StudyConfig) -> StudyConfig:
             ok = sqlite_path(uri) is None
             rules.require(ok, field_of(config.tracking_uri), rule, masked_uri(uri))
     return dataclasses.replace(config, **changed)
+
+
+def own_database(config: StudyConfig) -> Path | None:
+    """Returns the database of MLflow's that a shard has in its folder; None where it has none."""
+    return None if config.shard is None else sqlite_path(resolve(config.tracking_uri))
+
+
+def require_own_database(config: StudyConfig) -> None:
+    """Checks that what a shard's database and its runs write stays in the shard's folder.
+
+    The folder may be a stranger's, and nobody named that place.
+
+    Raises:
+        StorageError: if a link there leads elsewhere.
+    """
+    database = own_database(config)
+    if database is None:
+        return
+    runs = database.parent / RUNS
+    files = (database.with_name(f"{database.name}{end}") for end in ("", *COMPANIONS))
+    # One after the other: a link that leads away is not followed to see what is there.
+    for path in itertools.chain(files, [runs], runs.rglob("*")):
+        if path.is_symlink():
+            require_inside(path, database.parent)
 
 
 def whole_of(config: StudyConfig) -> StudyConfig:

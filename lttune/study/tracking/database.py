@@ -6,13 +6,18 @@ import contextlib
 import errno
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from lttune.store.temporary import UNKNOWN_OWNER_S, remove_abandoned, temporary_beside
+from lttune.store.locks import file_lock
+from lttune.store.temporary import (
+    UNKNOWN_OWNER_S,
+    remove_abandoned,
+    temporary_beside,
+    time_in,
+)
 from lttune.study.tracking.uri import sqlite_uri
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -20,6 +25,8 @@ DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """Ends of the names of what SQLite keeps beside a database while it is written."""
+RUNS = "mlruns"
+"""Folder beside a database with the files of its runs."""
 _LOCK_S = 60.0
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -49,9 +56,9 @@ def alone_while_made(path: Path) -> Iterator[None]:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(_lock_of(path), timeout=_LOCK_S)
+    lock = file_lock(_lock_of(path))
     try:
-        lock.acquire()
+        lock.acquire(timeout=_LOCK_S)
     except Timeout:
         raise TimeoutError(f"another program has been making {path} for {_LOCK_S:g} s") from None
     except OSError as error:
@@ -117,16 +124,16 @@ def _remove_free_lock(place: Path) -> None:
 
     Where there are no locks nobody can tell, and it goes when it is old.
     """
-    lock = FileLock(place, timeout=0)
+    lock = file_lock(place)
     with contextlib.suppress(OSError):
         if not place.exists():
             return
         try:
-            lock.acquire()
+            lock.acquire(timeout=0)
         except Timeout:
             return
         except OSError as error:
-            is_old = time.time() - place.stat().st_mtime > UNKNOWN_OWNER_S
+            is_old = time_in(place.parent) - place.stat().st_mtime > UNKNOWN_OWNER_S
             if error.errno not in _NO_LOCKS or not is_old:
                 return
         place.unlink()

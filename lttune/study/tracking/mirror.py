@@ -21,7 +21,9 @@ from mlflow.data.schema import TensorDatasetSchema
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, Experiment, InputTag, Metric, Param, RunTag
 from mlflow.types import Schema, TensorSpec
+from mlflow.utils.file_utils import local_file_uri_to_path
 
+from lttune.study.tracking.database import RUNS
 from lttune.study.tracking.examples import TrainingExamples
 from lttune.study.tracking.runs import STUDY_ID, Run, RunChanges, Runs
 from lttune.study.tracking.store import forbidden, is_broken, is_refusal, open_store
@@ -31,6 +33,10 @@ from lttune.study.tracking.waiting import Entry
 __all__ = ["Mirror", "forbidden", "is_broken", "is_refusal"]
 
 _PARENT = "mlflow.parentRunId"
+
+
+class ElsewhereError(Exception):
+    """A database that is a study's own would have files written to another place than its own."""
 
 
 class Mirror:
@@ -45,10 +51,19 @@ class Mirror:
         runs: what the store is known to hold, and whether a refusal is to be believed.
     """
 
-    def __init__(self, uri: str, study: str, study_id: str | None, runs: Runs | None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        study: str,
+        study_id: str | None,
+        runs: Runs | None,
+        is_own_database: bool = False,
+    ) -> None:
         self._study, self._study_id = study, study_id
         self._client, self._database = open_store(uri)
+        self._is_own = is_own_database
         experiment = self._find_experiment()
+        self._require_beside(experiment.artifact_location)
         self.experiment: str = experiment.experiment_id
         self.runs = runs or Runs(study, study_id)
         self.runs.refresh(self._client, experiment)
@@ -148,7 +163,10 @@ class Mirror:
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}")
         folder = "figures" if path.parent.name == "figures" else None
-        self._client.log_artifact(self._run(None).id, str(path), folder)
+        run = self._run(None).id
+        if self._is_own:
+            self._require_beside(self._client.get_run(run).info.artifact_uri)
+        self._client.log_artifact(run, str(path), folder)
 
     def dataset(self, dataset: TrainingExamples) -> None:
         """Names the training examples as an input of the study's run.
@@ -182,13 +200,29 @@ class Mirror:
             # Beside the database whatever folder the study is run from: MLflow would take the
             # latter. A server knows its own place.
             folder = re.sub(r"\W+", "-", self._study).strip("-") or "study"
-            place = self._database and (self._database.parent / "mlruns" / folder).as_uri()
+            place = self._database and (self._database.parent / RUNS / folder).as_uri()
             made = self._client.create_experiment(self._study, place)
             return self._client.get_experiment(_required(made))
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
         _required(found.experiment_id)
         return found
+
+    def _require_beside(self, place: str) -> None:
+        """Raises ``ElsewhereError`` if files would not go beside a database that is a study's own.
+
+        A stranger's could have files of whoever runs the study overwritten, and one that was
+        copied those of its original.
+        """
+        if not self._is_own or self._database is None:
+            return
+        beside = self._database.parent.resolve() / RUNS
+        is_file = place.startswith("file:")
+        if not is_file or not Path(local_file_uri_to_path(place)).resolve().is_relative_to(beside):
+            raise ElsewhereError(
+                f"move {self._database} away: as of one that was copied, or that is a stranger's, "
+                f"files of its runs would go to {place!r:.100}"
+            )
 
     def _run(self, number: int | None) -> Run:
         run = self.runs.get(number)

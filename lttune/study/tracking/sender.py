@@ -41,11 +41,18 @@ class Sender:
         refusals: why entries were refused.
     """
 
-    def __init__(self, uri: str, study: str, study_id: str | None, waiting: Waiting) -> None:
+    def __init__(
+        self,
+        uri: str,
+        study: str,
+        study_id: str | None,
+        waiting: Waiting,
+        is_own_database: bool = False,
+    ) -> None:
         self.experiment = ""
         self.refusals: list[str] = []
         self._uri, self._study, self._study_id = uri, study, study_id
-        self._waiting = waiting
+        self._waiting, self._is_own = waiting, is_own_database
         self._module: Any = None
         self._mirror: Any = None
         self._runs: Any = None
@@ -133,7 +140,8 @@ class Sender:
             # Imported here because MLflow takes seconds.
             self._module = importlib.import_module("lttune.study.tracking.mirror")
             self._moved = time.monotonic()
-        self._mirror = self._module.Mirror(self._uri, self._study, self._study_id, self._runs)
+        whose = self._study, self._study_id, self._runs, self._is_own
+        self._mirror = self._module.Mirror(self._uri, *whose)
         self._runs, self.experiment = self._mirror.runs, self._mirror.experiment
         self._moved = time.monotonic()
 

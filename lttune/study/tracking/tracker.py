@@ -43,9 +43,22 @@ class Tracker:
     a daemon thread sends, those of one run in order, again and again while the server is away.
     Metrics that are not finite are left out, and what MLflow cannot store is counted in the
     sentence of ``close``.
+
+    Args:
+        uri: where MLflow is, as of ``resolve``.
+        study: its name.
+        study_id: what its ``study.json`` is known by.
+        is_own_database: whether nobody chose the place of the database: it is in the study's
+            folder, and the files of its runs go beside it or nowhere.
     """
 
-    def __init__(self, uri: str | None, study: str, study_id: str | None = None) -> None:
+    def __init__(
+        self,
+        uri: str | None,
+        study: str,
+        study_id: str | None = None,
+        is_own_database: bool = False,
+    ) -> None:
         self._uri = resolve(uri)
         self._waiting = Waiting()
         self._refused_keys: set[str] = set()
@@ -54,7 +67,7 @@ class Tracker:
         # meanwhile could not be given its environment.
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        self._sender = Sender(self._uri, study, study_id, self._waiting)
+        self._sender = Sender(self._uri, study, study_id, self._waiting, is_own_database)
 
     @property
     def address(self) -> str:
