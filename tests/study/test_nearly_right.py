@@ -78,7 +78,6 @@ def made(**more):
             2,
             "mine.py:7: a keyword of StudyConfig must be one of ",
         ),
-        ("StudyConfig(scale='smoke')", 2, "mine.py:7: a keyword of StudyConfig must be one of "),
         ("StudyConfig()", 2, "lttune: error: mine.py:7: StudyConfig must be given name\n"),
         (
             "from lttune.config.design import LogUniform\nLogUniform(1e-4, 1e-2)",

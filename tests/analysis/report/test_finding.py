@@ -240,7 +240,7 @@ def test_the_question_is_read_by_its_words(tmp_path, question, named, is_of_all)
 
 def test_a_part_of_another_name_is_not_what_a_question_names(tmp_path):
     question = "Which hyperparameters decide whether conv-2 of ./fc.py:net has winning tickets?"
-    space = {f"prune.fractions.{layer}": {} for layer in ("conv", "fc")}
+    space = {f"prune.fractions.{layer}": {"low": 0.1, "high": 0.3} for layer in ("conv", "fc")}
     study = load(write_study(tmp_path, question=question, space=space))
     assert asked_paths(study) == []
     assert finding(Subject(study=study))[0].startswith("Which hyperparameters decide is not known")

@@ -26,7 +26,7 @@ class TestClose:
         class Mirror:
             experiment = "1"
 
-            def __init__(self, uri: str, study: str, study_id: str | None, runs: object) -> None:
+            def __init__(self, *given: object) -> None:
                 time.sleep(store.opening_s)
                 self.runs = SimpleNamespace(is_sure=not store.refused)
 
