@@ -137,7 +137,7 @@ class Conductor:
         with computed_from(listing):
             plan_trials(self._ledger, config, study)
         pictures = not_kept(folder, datasets)
-        require_room(config, study, datasets, pictures.values(), self._ledger)
+        require_room(config, study, datasets, pictures.values(), self._ledger, self._sheet)
         # The sheet first: trials without one belong to nobody.
         write_object(folder / "study.json", self._sheet)
         self._ledger.save()

@@ -237,18 +237,24 @@ def refuse_other(folder: Path, new: Mapping[str, Any]) -> None:
     if old is None:
         return
     with computed_from(folder / "study.json"):
-        before, after = fixed(old), fixed(new)
-        changed = differences(before, after)
-        # Phases may be others, and with them the code that a run comes to.
-        for name in before.keys() ^ after.keys():
-            if name.startswith(SOURCE):
-                changed.pop(name, None)
+        changed = fixed_differences(old, new)
     if changed:
         texts = [f"{name}: {before!r} -> {after!r}" for name, (before, after) in changed.items()]
         raise RefusedError(
             f"the study {folder} exists with another configuration ({'; '.join(texts)}); "
             "give another --name, or the old values"
         )
+
+
+def fixed_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Returns field -> its two values, of those for which two sheets are not of one study."""
+    before, after = fixed(old), fixed(new)
+    changed = differences(before, after)
+    # Phases may be others, and with them the code that a run comes to.
+    for name in before.keys() ^ after.keys():
+        if name.startswith(SOURCE):
+            changed.pop(name, None)
+    return changed
 
 
 def refuse_others(sheets: Mapping[Path, Mapping[str, Any]]) -> None:

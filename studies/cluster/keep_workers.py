@@ -161,6 +161,8 @@ class Keeper:
     """Or stopping, at the end."""
     not_before: dict[str, float] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
+    last: dict[str, Any] = field(default_factory=dict)
+    """What the file said when it could be read."""
 
     def run(self) -> None:
         """Returns once the head's Ray has ended and so have the workers."""
@@ -168,8 +170,8 @@ class Keeper:
         client = GcsClient(address=f"{self.config()['provider']['head_ip']}:{PORT}")
         while runs(head):
             if time.monotonic() - looked > LOOK_S:
-                # A full disk, a file that is just written: the next look may be better.
-                with contextlib.suppress(RayError, OSError, yaml.YAMLError):
+                # A head that is slow, a full disk: the next look may be better.
+                with contextlib.suppress(RayError, OSError):
                     self.look(client)
                 looked = time.monotonic()
             time.sleep(0.5)
@@ -177,8 +179,18 @@ class Keeper:
         self.stop_all()
 
     def config(self) -> dict[str, Any]:
-        """Returns what ``ray up`` left on the head."""
-        return yaml.safe_load(self.path.read_text())
+        """Returns what ``ray up`` left on the head; where that cannot be read now, what it was.
+
+        It may just be written, or its disk may fail, and workers are stopped by it at the end.
+        """
+        try:
+            found = yaml.safe_load(self.path.read_text())
+            _ = {*found["provider"]["worker_ips"]}, found["provider"]["head_ip"]
+            self.last = found
+        except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+            if not self.last:
+                raise
+        return self.last
 
     def look(self, client: GcsClient) -> None:
         """Starts the workers that are not there."""
@@ -192,7 +204,7 @@ class Keeper:
         for worker in sorted(workers, key=lambda name: self.not_before.get(name, 0.0)):
             try:
                 addresses = {*socket.gethostbyname_ex(worker)[2]}
-            except OSError:  # To start one that is there would end its trials.
+            except (OSError, UnicodeError):  # To start one that is there would end its trials.
                 self.say(worker, "has a name that is not known now: left as it is")
                 continue
             if addresses & there:
@@ -204,14 +216,22 @@ class Keeper:
 
     def process(self, action: str, worker: str) -> subprocess.Popen[bytes]:
         """Starts or stops a worker in a process of its own, whose end ends the ssh in it."""
-        command = [sys.executable, __file__, f"--autoscaling-config={self.path}", action, worker]
-        with (FOLDER / worker).open("wb") as log:
+        with contextlib.ExitStack() as files:
+            # In memory: the file may have become unreadable, and the disk full.
+            config = files.enter_context(os.fdopen(os.memfd_create("config"), "w"))
+            config.write(yaml.safe_dump(self.config()))
+            config.flush()
+            number, log = config.fileno(), subprocess.DEVNULL
+            with contextlib.suppress(OSError):
+                log = files.enter_context((FOLDER / worker).open("wb"))
+            path = f"--autoscaling-config=/dev/fd/{number}"
             return subprocess.Popen(
-                command,
+                [sys.executable, __file__, path, action, worker],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=[number],
                 env={**os.environ, "AUTOSCALER_NODE_START_WAIT_S": str(SSH_S)},
             )
 
@@ -228,7 +248,8 @@ class Keeper:
                     waiting.discard(worker)
                 self.say(worker, "could not be stopped" if code else "has ended")
             for worker in sorted(waiting, key=lambda name: self.not_before.get(name, 0.0)):
-                self.begin("stop", worker)
+                with contextlib.suppress(OSError):  # No memory, no process: later there may be.
+                    self.begin("stop", worker)
             time.sleep(0.2)
 
     def ended(self) -> list[tuple[str, int]]:
@@ -252,7 +273,8 @@ class Keeper:
         """Writes a line where something has changed, so that the log stays small."""
         if self.said.get(worker) != what:
             self.said[worker] = what
-            print(f"{time.strftime('%F %T')} {worker} {what}", flush=True)
+            with contextlib.suppress(OSError):  # The disk is full: it says so once there is room.
+                print(f"{time.strftime('%F %T')} {worker} {what}", flush=True)
 
     def end(self) -> None:
         """Ends what is being started."""

@@ -7,27 +7,21 @@ very line is compared; and the same tests pass while all guards are there.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import re
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import stored_study
-import yaml
 from digits_place import empty_database
+from guarded import Calls, failures, promised
 
 from lttune.__main__ import main
 from lttune.records.ledger import listing
 from lttune.store import cells, files, plain_json, sealed, store
 from lttune.store.sealed import write_object
 from lttune.store.temporary import temporary_beside
-
-TESTS = Path(__file__).parents[1]
-PROMISED = yaml.safe_load((TESTS / "faults" / "promised.yaml").read_text())
 
 WHOLE = (
     "store/test_files.py::test_a_file_that_cannot_be_written_stays_what_it_was_and_leaves_nothing"
@@ -88,7 +82,7 @@ def flipped(test: Any, folder: Path) -> None:
     test.hypothesis.inner_test(place=0.9, bit=0, which=2, tmp_path_factory=Factory())
 
 
-STORE: dict[str, Callable[[Any, Path], None]] = {
+STORE: Calls = {
     WHOLE: lambda test, folder: test(folder),
     FLUSHED: patched,
     BITS: lambda test, folder: test(folder),
@@ -104,34 +98,6 @@ STORE: dict[str, Callable[[Any, Path], None]] = {
 """Test of the store -> how it is called, with an empty folder."""
 MLFLOW = {SENT: sent}
 """Likewise of MLflow's mirror, which takes longer."""
-
-
-def module(name: str) -> ModuleType:
-    """A module of tests that no other test has imported: what is patched in it stays here."""
-    spec = importlib.util.spec_from_file_location(f"guarded_{Path(name).stem}", TESTS / name)
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
-def failures(calls: dict[str, Callable[[Any, Path], None]], factory: Any) -> dict[str, str]:
-    """Returns test -> kind of error and line of the test at which it failed, of those that do."""
-    found = {}
-    for name, call in calls.items():
-        path, _, function = name.partition("::")
-        try:
-            call(getattr(module(path), function), factory.mktemp("guarded"))
-        except (Exception, pytest.fail.Exception) as error:
-            frames = traceback.extract_tb(error.__traceback__)
-            (*_, line) = [f.line for f in frames if is_of_tests(Path(f.filename))]
-            found[name] = f"{type(error).__name__}: {line}"
-    return found
-
-
-def is_of_tests(file: Path) -> bool:
-    return file.is_relative_to(TESTS) and file != Path(__file__)
 
 
 @contextlib.contextmanager
@@ -283,6 +249,4 @@ def test_a_missing_guard_of_what_is_sent_is_seen(guard, tmp_path_factory):
 
 @pytest.mark.parametrize("test", [*STORE, *MLFLOW])
 def test_what_guards_protect_is_promised(test):
-    promised = [row for table in PROMISED.values() for row in table.values()]
-    named = {one for row in promised for one in row.get("tests", ())}
-    assert {test, test.partition("::")[0]} & named
+    assert promised(test)

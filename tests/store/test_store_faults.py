@@ -1,5 +1,7 @@
 """Damage, kills and full disks: no cell is half there, and none is lost."""
 
+import shutil
+
 import pytest
 from changed_bytes import flip
 from filelock import FileLock
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from small_cells import INPUTS, cell, full, never, obtain
 
 from lttune.errors import StorageError
+from lttune.store import cells
 from lttune.store.plain_json import write_draft
 from lttune.store.store import Store, require_writable
 
@@ -124,6 +127,42 @@ def test_a_cell_that_the_disk_does_not_take_is_no_cell(tmp_path, monkeypatch):
         obtain(store, INPUTS, cell)
     monkeypatch.undo()
     assert obtain(store, INPUTS, cell)[2] is False
+
+
+@pytest.mark.parametrize("behind", [False, True])
+@pytest.mark.parametrize("theirs", ["sound", "damaged"])
+def test_a_cell_that_another_machine_sealed_meanwhile_stays(theirs, behind, tmp_path, monkeypatch):
+    """Its disk lost the lock that keeps the two apart."""
+    store = Store(tmp_path / "ours", behind=behind)
+    key = obtain(Store(tmp_path / "theirs"), INPUTS, cell)[0]
+    sealed = Store(tmp_path / "theirs").path(key)
+    if theirs == "damaged":
+        flip(sealed / "tensors.safetensors")
+    write = cells.write
+
+    def late(*draft):
+        write(*draft)
+        shutil.copytree(sealed, store.path(key))
+
+    def settled():
+        found = obtain(store, INPUTS, cell)
+        store.settle()
+        return found
+
+    monkeypatch.setattr(cells, "write", late)
+    if theirs == "damaged":
+        with pytest.raises(StorageError, match="Directory not empty"):
+            settled()
+        assert store.read(key) is None
+    else:
+        _, found, was_there = settled()
+        assert (found.record, was_there) == (cell().record, False)
+        assert read_files(store.path(key)) == read_files(sealed)
+    assert not any((tmp_path / "ours" / "drafts").iterdir())
+
+
+def read_files(folder):
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
 
 def test_a_lock_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):

@@ -17,11 +17,13 @@ from analysis.report.question.missing import lacking_design
 from lttune import run
 from lttune.config import phase
 from lttune.config.design import Point
+from lttune.data import load as load_dataset
 from lttune.errors import ConfigError
 from lttune.records.ledger import Ledger
 from lttune.records.schema import read
 from lttune.store.plain_json import read_json
-from lttune.study.phases.planned import planned_trials
+from lttune.study.manifest import sheet
+from lttune.study.phases.planned import plan_trials, planned_trials
 from lttune.study.phases.shard import (
     in_shard,
     phases_run,
@@ -58,14 +60,7 @@ def test_shards_and_then_the_study_give_what_the_study_alone_gives(tmp_path, cwd
             assert f"this was shard {shard}: when all have ended" in part.printed
             cells.append(part.cells())
         parts = [read_json(place.root / f"out/digits.{k}-of-2/trials.json") for k in (1, 2)]
-        ledger = Ledger(path=place.folder / "trials.json", only=("anchor", "random"))
-        counted = [trained_in_shards(settings_in(one), ledger) for one in (place, alone)]
-        # Those that the study has itself, or does not go through, are not counted.
-        known = parts[0]["trials"][0]
-        ledger.add(known["phase"], known["label"], {}, [0], []).state = "complete"
-        counted.append(trained_in_shards(settings_in(place), ledger))
-        ledger.only = ("search",)
-        counted.append(trained_in_shards(settings_in(place), ledger))
+        counted = counts(place, alone)
         whole = place.run(*PHASES, study=study)
     assert (alone.exit_code, whole.exit_code) == (0, 0), whole.printed
     trials = [
@@ -83,14 +78,45 @@ def test_shards_and_then_the_study_give_what_the_study_alone_gives(tmp_path, cwd
     assert sorted(labels) == sorted(shared)
     assert cells[0].items() < cells[1].items() < whole.cells().items()
     # They need no room: the study has them already.
-    assert counted == [len(labels), 0, len(labels) - 1, 0]
+    of_random = sum(phase == "random" for phase, _ in labels)
+    assert counted == {
+        "all": len(labels),
+        "elsewhere": 0,
+        "but one that it has": len(labels) - 1,
+        "of fewer replicates": of_random + 1,
+        "of fewer draws": len(labels) - of_random + 1,
+        "of other phases": 0,
+        "of another study": 0,
+    }
     # What is fixed before results are seen was fixed for the study before the first shard's.
     assert prepared == ["digits"] * 4
     assert not whole.statuses().keys() ^ {None, *range(len(trials[0]))}
 
 
-def settings_in(place):
-    return dataclasses.replace(SMOKE, out=place.root / "out")
+def counts(place, alone):
+    """How many trials a study need not train, by what it is of the one that the shards are of."""
+    settings = dataclasses.replace(SMOKE, phases=PHASES[1:5], trials=3)
+    numerics = read_json(place.root / "out/digits.1-of-2/study.json")["numerics"]
+
+    def counted(where=place, of=settings, is_begun=False):
+        values = dataclasses.replace(of, out=where.root / "out")
+        asked = sheet(values, STUDY, load_dataset("digits"), numerics)
+        ledger = Ledger(path=place.folder / "trials.json")
+        plan_trials(ledger, values, STUDY)
+        if is_begun:
+            ledger.trials[0].state = "complete"
+        return trained_in_shards(values, ledger, asked)
+
+    other = settings.lottery.override({"train.lr": 0.5})
+    return {
+        "all": counted(),
+        "elsewhere": counted(alone),
+        "but one that it has": counted(is_begun=True),
+        "of fewer replicates": counted(of=dataclasses.replace(settings, replicates=1)),
+        "of fewer draws": counted(of=dataclasses.replace(settings, trials=1)),
+        "of other phases": counted(of=dataclasses.replace(settings, phases=("search",))),
+        "of another study": counted(of=dataclasses.replace(settings, lottery=other)),
+    }
 
 
 def config(shard, **settings):

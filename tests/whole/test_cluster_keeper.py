@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -168,6 +170,76 @@ def test_when_the_head_has_ended_each_worker_is_stopped_once_it_can_be(
     assert len(cluster.started) == 4
     said = [line.split(" ", 3)[3] for line in capsys.readouterr().out.splitlines()]
     assert sorted(said) == ["could not be stopped", "has ended", "has ended"]
+
+
+CUT = [b"", b"provider: [", b"provider: {}", b"provider: {worker_ips: null}", b"\xff", None]
+
+
+@pytest.mark.parametrize("text", CUT)
+def test_a_file_that_cannot_be_read_now_is_what_it_was(
+    text, keeping, config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(keeping, "PAUSE_S", 0)
+    cluster = Cluster(keeping, config, tmp_path)
+    cluster.look()
+    damage(cluster.keeper.path, text)
+    cluster.look()
+    assert sorted(cluster.started) == [("start", worker) for worker in WORKERS for _ in "12"]
+    config["provider"]["worker_ips"] = WORKERS[:1]
+    cluster.keeper.path.write_text(yaml.safe_dump(config))
+    cluster.look()
+    assert cluster.started[4:] == [("start", WORKERS[0])]
+
+
+@pytest.mark.parametrize("text", [b"", None])
+def test_a_disk_that_fails_keeps_no_workers_ray_running(
+    text, keeping, config, tmp_path, monkeypatch
+):
+    """Nor do processes that cannot be started now."""
+    monkeypatch.setattr(keeping, "PAUSE_S", 0)
+    cluster = Cluster(keeping, config, tmp_path)
+    cluster.does = "true"
+    cluster.keeper.config()
+    damage(cluster.keeper.path, text)
+    failed = []
+
+    def short_of(action: str, worker: str) -> subprocess.Popen[bytes]:
+        if len(failed) < 3:
+            failed.append(worker)
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        return cluster.process(action, worker)
+
+    def full(*words: str, flush: bool) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    cluster.keeper.process = short_of
+    monkeypatch.setattr(keeping, "print", full, raising=False)
+    cluster.keeper.stop_all()
+    assert sorted(cluster.started) == [("stop", worker) for worker in WORKERS]
+
+
+def test_who_stops_a_worker_needs_no_disk(keeping, config, tmp_path, monkeypatch):
+    cluster = Cluster(keeping, config, tmp_path)
+    cluster.keeper.config()
+    damage(cluster.keeper.path, None)
+    monkeypatch.setattr(keeping, "FOLDER", tmp_path / "gone")
+    seen = []
+
+    def popen(command: list[str], **options: Any) -> None:
+        path = Path(command[2].partition("=")[2])
+        seen.append((yaml.safe_load(path.read_text()), command[3:], options["stdout"]))
+        assert options["pass_fds"] == [int(path.name)]
+
+    monkeypatch.setattr(keeping.subprocess, "Popen", popen)
+    keeping.Keeper.process(cluster.keeper, "stop", WORKERS[0])
+    assert seen == [(config, ["stop", WORKERS[0]], subprocess.DEVNULL)]
+
+
+def damage(path: Path, text: bytes | None) -> None:
+    if text is None:
+        path.unlink()
+    else:
+        path.write_bytes(text)
 
 
 def test_a_worker_is_set_up_from_the_first_command_each_time(keeping, config):

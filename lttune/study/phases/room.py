@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from lttune.config.phase import PHASES
 from lttune.data import Dataset
@@ -64,6 +65,7 @@ def require_room(
     datasets: Mapping[str, Dataset],
     pictures: Collection[Dataset],
     ledger: Ledger,
+    sheet: Mapping[str, Any],
 ) -> None:
     """Checks that what is missing of a study has room where its networks are stored.
 
@@ -75,11 +77,13 @@ def require_room(
         datasets: all that it can come to.
         pictures: those that are to be kept (``lttune.data.made.not_kept``).
         ledger: its trials, planned.
+        sheet: its sheet.
 
     Raises:
         StorageError: with what is needed and what is free.
     """
-    open_slots = sum(map(ledger.open_slots, ledger.active)) - trained_in_shards(config, ledger)
+    open_slots = sum(map(ledger.open_slots, ledger.active))
+    open_slots -= trained_in_shards(config, ledger, sheet)
     planned = sum(ledger.planned[phase] for phase in ledger.active)
     whole, share = stored_room(config, study, datasets), max(open_slots, 0) / max(planned, 1)
     missing = Room(size=math.ceil(whole.size * share), files=math.ceil((whole.files or 0) * share))

@@ -12,19 +12,20 @@ import contextlib
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lttune.config.passwords import masked_uri
-from lttune.config.phase import Phase, phase_names
+from lttune.config.phase import Phase, phase_names, phase_of
 from lttune.config.rules import every_rule
 from lttune.errors import LttuneError
-from lttune.records.folder import read_trials
+from lttune.records.folder import computed_from, read_sheet, read_trials
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.store.files import require_inside
 from lttune.store.store import require_writable
 from lttune.study.declared import Study
+from lttune.study.manifest import IDENTITY, fixed_differences
 from lttune.study.settings import LONGEST_NAME, StudyConfig
 from lttune.study.tracking.database import COMPANIONS, RUNS
 from lttune.study.tracking.uri import field_of, is_default, resolve, sqlite_path, sqlite_uri
@@ -111,9 +112,13 @@ def sheets(config: StudyConfig, sheet: Mapping[str, Any]) -> dict[Path, Mapping[
     if config.shard is None:
         return {config.folder: sheet}
     whole = whole_of(config)
-    kept = {name: value for name, value in sheet["config"].items() if name != "shard"}
-    changed = {**kept, "name": whole.name}
-    return {config.folder: sheet, whole.folder: {**sheet, "name": whole.name, "config": changed}}
+    return {config.folder: sheet, whole.folder: _sheet_of_whole(sheet, whole.name)}
+
+
+def _sheet_of_whole(sheet: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Returns the sheet of a shard as that of the study of a name, which it is of."""
+    kept = {field: value for field, value in sheet["config"].items() if field != "shard"}
+    return {**sheet, "name": name, "config": {**kept, "name": name}}
 
 
 def fix_beforehand(config: StudyConfig, study: Study) -> None:
@@ -134,12 +139,15 @@ def fix_beforehand(config: StudyConfig, study: Study) -> None:
     study.prepare(folder, config.replicates)
 
 
-def trained_in_shards(config: StudyConfig, ledger: Ledger) -> int:
+def trained_in_shards(config: StudyConfig, ledger: Ledger, sheet: Mapping[str, Any]) -> int:
     """Returns how many trials that a study lacks its shards have ended: it need not train them.
+
+    A folder that has the name of a shard may be of a study of other settings, or of more trials.
 
     Args:
         config: the settings.
         ledger: the study's, planned.
+        sheet: the study's.
     """
     if config.shard is not None:
         return 0
@@ -147,9 +155,21 @@ def trained_in_shards(config: StudyConfig, ledger: Ledger) -> int:
     name = re.compile(rf"{re.escape(config.name)}\.[1-9]\d*-of-[1-9]\d*")
     for folder in config.out.glob("*-of-*"):
         if name.fullmatch(folder.name):
-            with contextlib.suppress(LttuneError):
-                found |= _ended(read_trials(folder))
-    return sum(phase in ledger.active for phase, _ in found - _ended(ledger.trials))
+            with contextlib.suppress(LttuneError), computed_from(folder / "study.json"):
+                theirs = _sheet_of_whole(read_sheet(folder, IDENTITY), config.name)
+                if not fixed_differences(theirs, sheet):
+                    found |= _ended(read_trials(folder, theirs.get("study_id")))
+    lacked = found - _ended(ledger.trials)
+    return sum(_planned_of(phase, lacked, ledger) for phase in ledger.active)
+
+
+def _planned_of(phase: str, trials: Collection[tuple[str, str]], ledger: Ledger) -> int:
+    """Returns how many of some trials that a study lacks are among those planned of a phase."""
+    labels = {label for its_phase, label in trials if its_phase == phase}
+    if phase_of(phase).is_known_beforehand:
+        labels &= {trial.label for trial in ledger.of(phase)}
+    # What chance draws is not in the ledger before the search begins.
+    return min(len(labels), ledger.open_slots(phase))
 
 
 def _ended(trials: Iterable[Trial]) -> set[tuple[str, str]]:
