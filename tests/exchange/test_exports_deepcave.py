@@ -7,6 +7,7 @@ from statistics import fmean
 
 import pandas as pd
 import pytest
+from ConfigSpace import Configuration, ConfigurationSpace
 from exported_study import FC1, INSIDE, REAL, change, trials_of
 
 from lttune.exchange.studies import Folder, write_deepcave
@@ -66,6 +67,18 @@ def test_deepcave_knows_objectives_budgets_and_space(study):
     assert (number["name"], number["type"], number["log"]) == (FC1, "uniform_float", False)
     # The base configuration names none, and a default has to be a value of the space.
     assert (number["lower"], number["upper"], number["default_value"]) == (0.2, 0.6, 0.2)
+
+
+def test_configspace_reads_the_space_and_every_configuration(study):
+    run, _ = deepcave(study)
+    space = ConfigurationSpace.from_json(run / "configspace.json")
+    assert set(space) == {"train.lr", FC1}
+    assert space["train.lr"].choices == (0.01, 0.003)
+    configs = read_json(run / "configs.json")
+    assert len(configs) == len(INSIDE)
+    for values in configs.values():
+        # ConfigSpace (1.2) keeps a value as its place in the range.
+        assert dict(Configuration(space, values=values)) == pytest.approx(values)
 
 
 @pytest.mark.parametrize(
