@@ -165,7 +165,7 @@ class Mirror:
         folder = "figures" if path.parent.name == "figures" else None
         run = self._run(None).id
         if self._is_own:
-            self._require_beside(self._client.get_run(run).info.artifact_uri)
+            self._require_beside(self._client.get_run(run).info.artifact_uri or "")
         self._client.log_artifact(run, str(path), folder)
 
     def dataset(self, dataset: TrainingExamples) -> None:
