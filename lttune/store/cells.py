@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from lttune.store.files import read_whole
+from lttune.store.files import flush, read_whole
 from lttune.store.formats.tensor_files import write_tensors
 from lttune.store.plain_json import parse_json, read_json, write_draft
 
@@ -78,6 +80,28 @@ def read(folder: Path, key: str) -> Cell | None:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError):
         return None
+
+
+def make_place(folder: Path) -> None:
+    """Makes the folder of cells whose keys begin alike; it outlives the machine as they do."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(parents=True)
+        flush(folder.parent)
+
+
+def give_name(draft: Path, final: Path, key: str) -> None:
+    """Gives a draft its name; a sound cell that has it is the same one, and stays.
+
+    Raises:
+        OSError: if it cannot be given, as where something else has the name.
+    """
+    try:
+        draft.rename(final)
+    except OSError as error:
+        # A network disk that lost the lock: another machine has sealed the cell meanwhile.
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or read(final, key) is None:
+            raise
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _sha256(data: bytes) -> str:

@@ -13,7 +13,6 @@ thus lose what is being computed and what is being written, and both are compute
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import shutil
@@ -197,31 +196,15 @@ class Store:
             reach("cell.drafted")
             # At once: each waits for the file system's next commit, which serves all of them.
             deque(self._flushers.map(flush, [draft, *draft.iterdir()]), maxlen=0)
-            self._make_place(final.parent)
+            cells.make_place(final.parent)
             reach("cell.flushed")
-            self._name(draft, final, key)
+            cells.give_name(draft, final, key)
             reach("cell.named")
         except BaseException:
             # On a full disk, what is left of it would keep the next cell out too.
             shutil.rmtree(draft, ignore_errors=True)
             raise
         flush(final.parent)
-
-    def _make_place(self, folder: Path) -> None:
-        """Makes the folder of cells whose keys begin alike; it outlives the machine as they do."""
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(parents=True)
-            flush(self.folder)
-
-    def _name(self, draft: Path, final: Path, key: str) -> None:
-        """Gives a draft its name; a sound cell that has it is the same one, and stays."""
-        try:
-            draft.rename(final)
-        except OSError as error:
-            # A network disk that lost the lock: another machine has sealed the cell meanwhile.
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or self.read(key) is None:
-                raise
-            shutil.rmtree(draft, ignore_errors=True)
 
     def _set_aside(self, folder: Path) -> None:
         """Moves what is at a cell's place, which is locked, out of its way."""

@@ -88,7 +88,8 @@ def test_a_cell_has_its_name_only_when_all_of_it_is_on_the_disk(tmp_path, monkey
         named = list(tmp_path.glob("??/*/seal.json"))
         flushed.append((path.name, bool(named)))
 
-    monkeypatch.setattr("lttune.store.store.flush", flush)
+    for place in ("cells", "store"):
+        monkeypatch.setattr(f"lttune.store.{place}.flush", flush)
     key = obtain(store, INPUTS, cell)[0]
     before, after = sorted(flushed[:-1]), flushed[-1]
     files = ["record.json", "seal.json", "tensors.safetensors", "times.json"]
@@ -105,7 +106,8 @@ def test_a_folder_of_cells_is_on_the_disk_before_its_first_cell_is(tmp_path, mon
     def flush(path):
         flushed.append((path, sorted(tmp_path.glob("??/*/seal.json"))))
 
-    monkeypatch.setattr("lttune.store.store.flush", flush)
+    for place in ("cells", "store"):
+        monkeypatch.setattr(f"lttune.store.{place}.flush", flush)
     # Every cell is in one folder.
     monkeypatch.setattr(Store, "path", lambda store, key: tmp_path / "ab" / key)
     for replicate, times in ((0, 1), (1, 1)):
