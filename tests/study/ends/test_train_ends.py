@@ -37,10 +37,11 @@ def test_what_ray_raises_as_it_ends_leaves_neither_guardian_nor_scratch(tmp_path
         assert (place.folder / SCRATCH).exists()
         raise RuntimeError("no end")
 
-    with one_process():
-        monkeypatch.setattr(conductor, "children_guarded", guarded)
-        monkeypatch.setattr(conductor, "start_ray", start_ray)
-        monkeypatch.setattr(conductor, "end_ray", end_ray)
+    # Taken back before what it takes the place of.
+    with one_process(), monkeypatch.context() as patch:
+        patch.setattr(conductor, "children_guarded", guarded)
+        patch.setattr(conductor, "start_ray", start_ray)
+        patch.setattr(conductor, "end_ray", end_ray)
         with pytest.raises(RuntimeError, match="no end"):
             place.run(*BRIEF)
     assert left == []
