@@ -252,7 +252,8 @@ def _bounds(study: StudyFrame, level: int) -> str:
     if not any(late.values()):
         return ""
     whose = [f"{count} of the {name}'s" for name, count in late.items() if count]
+    verb = "is" if sum(late.values()) == 1 else "are"
     return (
-        f" In the last tenth of training are {' and '.join(whose)}: there a true stop may come "
+        f" In the last tenth of training {verb} {' and '.join(whose)}: there a true stop may come "
         "later than was trained."
     )
