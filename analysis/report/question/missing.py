@@ -25,7 +25,8 @@ def lacking_design(study: StudyFrame, note: str, asked: Sequence[str]) -> list[s
     what = f"Whether {' and '.join(asked)} {decides}" if asked else "Which hyperparameters decide"
     designed = in_phases(study.trials, lambda phase: phase.is_design).any()
     if designed:
-        return [f"{what} is not known: {note}", more_points(study)]
+        why = note or "no point of the design is trained yet."
+        return [f"{what} is not known: {why}", more_points(study)]
     names = phase_names(lambda phase: phase.is_design)
     if study.info.get("factors"):
         told = f"{_begun(_again(study, 'phases', names))} trains it and adds to this study."

@@ -180,6 +180,16 @@ def test_a_design_of_too_few_points_says_so_and_which_scale_has_more(tmp_path):
     assert f"<p><code>{command}</code> has a design of more points.</p>" in said
 
 
+def test_a_design_of_which_no_point_is_trained_yet_says_so(tmp_path):
+    waiting = [trial(n, phase="design", state="waiting", objective=None) for n in (3, 4)]
+    trials = [*(trial(n) for n in range(3)), *waiting]
+    folder = write_study(tmp_path, trials=trials, question=ALL, command=COMMAND)
+    said = finding(Subject(study=load(folder)))
+    assert said[0] == (
+        "Which hyperparameters decide is not known: no point of the design is trained yet."
+    )
+
+
 def test_a_larger_scale_that_the_study_lacks_is_not_named(tmp_path):
     config = {"objective": {"name": "accuracy_at", "density": 0.41}, "phases": ["design"]}
     asked = {"question": ALL, "config": config, "command": COMMAND, "scale": "smoke"}
