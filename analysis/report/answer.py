@@ -10,28 +10,12 @@ from analysis.tables.censoring import is_censored
 from analysis.tables.confirmation import confirmation_table
 from analysis.tables.controls import LABELS, on_target
 from analysis.tables.curves import anchor, curve_table, difference_table, nearest
-from analysis.tables.objective import reading_density
+from analysis.tables.objective import answer_density
 from analysis.tables.same_setting import elsewhere
 from analysis.tables.sweeps import extremes, gain_table, sweep_networks
 from analysis.tables.trials import settings
 from lttune.config.control import TRUNK
 from lttune.config.phase import phase_names
-
-PAPERS_DENSITY = 0.211
-"""Share of weights at which the answer is given where the study names none of its own: where the
-paper's tickets learn fastest.
-
-Its most accurate tickets keep about 13.5 % (Frankle & Carbin 2019, Figures 3 and 4a).
-"""
-
-
-def answer_density(study: StudyFrame) -> float:
-    """Returns the share of weights at which the answer is given, in (0, 1).
-
-    It is the one that the study's objective reads, whether or not it searches.
-    """
-    asked = (study.info.get("config") or {}).get("objective")
-    return (reading_density(study) if asked else None) or PAPERS_DENSITY
 
 
 def scale_line(study: StudyFrame) -> str:

@@ -20,6 +20,7 @@ from analysis.figures import canvas
 from analysis.report import answer
 from analysis.statistics import mean_interval, paired_difference
 from analysis.tables.curves import curve_table, difference_table, nearest
+from analysis.tables.objective import PAPERS_DENSITY
 from lttune.errors import LttuneError
 
 
@@ -218,7 +219,8 @@ def test_a_network_listed_twice_is_refused(tmp_path):
 
 
 def test_answer_is_given_where_the_objective_reads_else_where_the_paper_learns_fastest(tmp_path):
-    assert answer.PAPERS_DENSITY == 0.211  # Claim FC-SPEED; the best accuracy (FC-ACC) is at 0.135.
+    # Claim FC-SPEED; the best accuracy (FC-ACC) is at 0.135.
+    assert PAPERS_DENSITY == 0.211
     rows = anchor_rows(levels=9)
     study = load(write_study(tmp_path / "a", rows))
     assert "At 21.0 % of the weights (level 7," in answer.answer(study)[0]
