@@ -112,7 +112,8 @@ class TimeLimit:
         self._levels: dict[int, Sequence[float]] = {}
         self._of_base: dict[str, float] = {}
         self._since: dict[int, float] = {}
-        self._first: float | None = None
+        # Where none begins, Ray was not started.
+        self._first, self._has_begun = time.monotonic() + STARTING_S, False
         self._took = self._expected = 0.0
         self.put_off: set[int] = set()
         """Numbers of the trials that were ended for want of time."""
@@ -132,7 +133,8 @@ class TimeLimit:
     def began(self, trial: Trial) -> None:
         """Notes that a trial begins."""
         self._since[trial.number] = time.monotonic()
-        self._first = self._first or self._since[trial.number]
+        if not self._has_begun:
+            self._first, self._has_begun = self._since[trial.number], True
 
     def ends(self, trial: Trial, report: Mapping[str, Any]) -> bool:
         """Notes a level of a trial; returns whether the trial is put off before the next one."""
@@ -180,7 +182,7 @@ class TimeLimit:
             trials=counts,
             all_s=pace * sum(times),
             shortest_s=pace * min(times),
-            room_s=self._ends - (self._first or time.monotonic() + STARTING_S),
+            room_s=self._ends - self._first,
         )
 
     def _of(self, trial: Trial) -> Sequence[float]:
