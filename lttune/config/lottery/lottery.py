@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -225,8 +226,13 @@ def require_path(path: object) -> None:
 
     The error has the fields beside it, and the one that is meant.
     """
-    if broken := _no_path(path, LotteryConfig().paths()):
+    if broken := _no_path(path, _usual_paths()):
         raise broken
+
+
+@functools.cache
+def _usual_paths() -> tuple[str, ...]:
+    return tuple(LotteryConfig().paths())
 
 
 def _no_path(path: object, known: Sequence[str]) -> ConfigError | None:
