@@ -32,7 +32,7 @@ OWN_FILES = (
     CLAIMS_LOCK,
     "claims.yaml",
     "answer.txt",
-    "report.html",
+    *("report.html", "report.json"),
     "driver.json",
     "progress.json",
     "lock",
