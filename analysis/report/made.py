@@ -17,15 +17,15 @@ from lttune.records.folder import ANSWER
 from lttune.store.files import read_whole
 from lttune.store.plain_json import read_json, write_json
 
-NAME = "report.json"
+MADE_FROM = "report.json"
 """The file in a study's folder."""
-READ = (
+INPUTS = (
     *("study.json", "trials.json", "trials.journal"),
     *("records.parquet", "records.journal", "layers.parquet", "layers.journal"),
     *("claims.yaml", "claims.lock.json", "figures/optuna_importance.csv"),
 )
 """Files of a study that a report is made from; importances are known by what they are made from."""
-PACKAGES = (
+RENDERERS = (
     *("bokeh", "jinja2", "matplotlib", "numpy", "pandas", "pyarrow", "pyyaml", "scikit-learn"),
     "scipy",
 )
@@ -35,11 +35,11 @@ PACKAGES = (
 def inputs_of(folder: Path) -> str:
     """Returns the SHA-256 of what determines a report now; empty if that cannot be read."""
     try:
-        files = {name: _sha(folder / name) for name in READ}
+        files = {name: _sha(folder / name) for name in INPUTS}
         code = [_sources(Path(str(one.__file__)).parent) for one in (analysis, lttune)]
     except OSError:
         return ""
-    versions = {name: version(name) for name in PACKAGES}
+    versions = {name: version(name) for name in RENDERERS}
     # A report names its folder as it was given.
     return digest({"folder": str(folder), "files": files, "code": code, "packages": versions})
 
@@ -47,7 +47,7 @@ def inputs_of(folder: Path) -> str:
 def is_current(folder: Path, inputs: str) -> bool:
     """Returns whether a report was made from these inputs, and all of it is as it was written."""
     try:
-        noted = read_json(folder / NAME)
+        noted = read_json(folder / MADE_FROM)
         written = {name: _sha(folder / name) for name in noted["written"]}
         return inputs != "" and noted == {"inputs": inputs, "written": written}
     except (OSError, ValueError, KeyError, TypeError):
@@ -62,8 +62,8 @@ def note(folder: Path, inputs: str) -> None:
     """
     names = ["report.html", ANSWER]
     names += sorted(path.relative_to(folder).as_posix() for path in folder.glob("figures/*.*"))
-    written = {name: _sha(folder / name) for name in names if name not in READ}
-    write_json(folder / NAME, {"inputs": inputs, "written": written})
+    written = {name: _sha(folder / name) for name in names if name not in INPUTS}
+    write_json(folder / MADE_FROM, {"inputs": inputs, "written": written})
 
 
 def _sha(path: Path) -> str | None:

@@ -279,7 +279,9 @@ def refuse_others(sheets: Mapping[Path, Mapping[str, Any]]) -> None:
         refuse_other(folder, sheet)
 
 
-def kept(folder: Path, sheet: Mapping[str, Any], study: Study, *, is_over: bool) -> dict[str, Any]:
+def keep_sheet(
+    folder: Path, sheet: Mapping[str, Any], study: Study, *, is_over: bool
+) -> dict[str, Any]:
     """Writes a study's sheet, and a copy of the file that declares it; returns what was written.
 
     Args:

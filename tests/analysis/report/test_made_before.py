@@ -80,7 +80,7 @@ def test_what_was_written_and_is_not_there_as_it_was_is_written_anew(folder, nam
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"inputs": "", "written": {}}', '{"written": 3}'])
 def test_a_note_that_is_none_makes_it_anew(folder, text):
-    (folder / made.NAME).write_text(text)
+    (folder / made.MADE_FROM).write_text(text)
     assert is_made_anew(folder)
 
 
@@ -105,8 +105,8 @@ def test_what_cannot_be_read_is_never_current(folder):
 
 
 def test_inputs_that_are_not_known_make_no_report_current(folder):
-    noted = read_json(folder / made.NAME)
-    write_json(folder / made.NAME, {**noted, "inputs": ""})
+    noted = read_json(folder / made.MADE_FROM)
+    write_json(folder / made.MADE_FROM, {**noted, "inputs": ""})
     assert not made.is_current(folder, "")
 
 
