@@ -19,7 +19,7 @@ from lttune.store.plain_json import read_json, write_json
 
 MADE_FROM = "report.json"
 """The file in a study's folder."""
-INPUTS = (
+MADE_OF = (
     *("study.json", "trials.json", "trials.journal"),
     *("records.parquet", "records.journal", "layers.parquet", "layers.journal"),
     *("claims.yaml", "claims.lock.json", "figures/optuna_importance.csv"),
@@ -35,7 +35,7 @@ RENDERERS = (
 def inputs_of(folder: Path) -> str:
     """Returns the SHA-256 of what determines a report now; empty if that cannot be read."""
     try:
-        files = {name: _sha(folder / name) for name in INPUTS}
+        files = {name: _sha(folder / name) for name in MADE_OF}
         code = [_sources(Path(str(one.__file__)).parent) for one in (analysis, lttune)]
     except OSError:
         return ""
@@ -62,7 +62,7 @@ def note(folder: Path, inputs: str) -> None:
     """
     names = ["report.html", ANSWER]
     names += sorted(path.relative_to(folder).as_posix() for path in folder.glob("figures/*.*"))
-    written = {name: _sha(folder / name) for name in names if name not in INPUTS}
+    written = {name: _sha(folder / name) for name in names if name not in MADE_OF}
     write_json(folder / MADE_FROM, {"inputs": inputs, "written": written})
 
 

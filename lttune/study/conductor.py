@@ -30,14 +30,7 @@ from lttune.study.console.progress import Progress
 from lttune.study.console.reached import ReachedNote
 from lttune.study.console.table import clock
 from lttune.study.declared import Study
-from lttune.study.manifest import (
-    continued,
-    earlier,
-    keep_sheet,
-    refuse_others,
-    require_texts,
-    sheet,
-)
+from lttune.study.manifest import continued, earlier, filed, refuse_others, require_texts, sheet
 from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.limit import TimeLimit
 from lttune.study.phases.planned import Depths, plan_trials, require_trials, work
@@ -146,7 +139,7 @@ class Conductor:
         pictures = not_kept(folder, datasets)
         require_room(config, study, datasets, pictures.values(), self._ledger, self._sheet)
         # The sheet first: trials without one belong to nobody.
-        self._sheet = keep_sheet(folder, self._sheet, study, is_over=self._ledger.finished)
+        self._sheet = filed(folder, self._sheet, study, is_over=self._ledger.finished)
         self._ledger.save()
         for text in self._tables.renew():
             say_on(self._console, text)

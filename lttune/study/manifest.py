@@ -279,9 +279,7 @@ def refuse_others(sheets: Mapping[Path, Mapping[str, Any]]) -> None:
         refuse_other(folder, sheet)
 
 
-def keep_sheet(
-    folder: Path, sheet: Mapping[str, Any], study: Study, *, is_over: bool
-) -> dict[str, Any]:
+def filed(folder: Path, sheet: Mapping[str, Any], study: Study, *, is_over: bool) -> dict[str, Any]:
     """Writes a study's sheet, and a copy of the file that declares it; returns what was written.
 
     Args:
