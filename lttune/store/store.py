@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import digest
-from lttune.errors import StorageError
+from lttune.errors import NoLocksError, StorageError
 from lttune.store import cells
 from lttune.store.cells import Cell
 from lttune.store.disk import mend_of
@@ -147,7 +147,9 @@ class Store:
         locks = subfolder(self.folder, "locks")
         # The thread that seals the cell gives the lock back.
         lock = file_lock(locks / f"{key}.lock", in_one_thread=False)
-        acquire(lock)
+        # Without locks, whoever needs the cell as well computes the same one.
+        with contextlib.suppress(NoLocksError):
+            acquire(lock)
         try:
             yield
         finally:
@@ -207,10 +209,11 @@ class Store:
         flush(final.parent)
 
     def _set_aside(self, folder: Path) -> None:
-        """Moves what is at a cell's place, which is locked, out of its way."""
+        """Moves what is at a cell's place, which is locked if it can be, out of its way."""
         if os.path.lexists(folder):
             aside = subfolder(self.folder, "damaged") / f"{folder.name}.{time.time_ns()}"
-            shutil.move(folder, aside)
+            with contextlib.suppress(FileNotFoundError):  # Another one moves it, for want of locks.
+                shutil.move(folder, aside)
 
 
 def cell_key(inputs: Mapping[str, Any]) -> str:

@@ -71,7 +71,7 @@ def joined(cluster: Cluster, tmp_path: Path, cwd: Path) -> Iterator[StudyConfig]
     Workers look for packages in the driver's folder first, where none may be.
     """
     config = StudyConfig(name="x", out=tmp_path, address=cluster.address)
-    config.store.mkdir()
+    Path(config.cells).mkdir()
     start_ray(config)
     yield config
     ray.shutdown()
