@@ -78,6 +78,9 @@ def alone(path: Path) -> Iterator[None]:
                 with contextlib.suppress(ValueError, ProcessLookupError):
                     os.kill(int(file.read()), signal.SIGTERM)
                 time.sleep(1)
+            except OSError as error:
+                mend = "~/lttune-workers must be on a disk with locks: make it a link to one"
+                sys.exit(f"{path} cannot be locked: {error.strerror}; {mend}")
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()

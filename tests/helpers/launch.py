@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -79,6 +80,17 @@ class Launch:
                 host = json.loads(path.read_text())["host"]
                 counts[host] = counts.get(host, 0) + 1
         return counts
+
+    def is_private(self) -> bool:
+        """Returns whether no other user of a node reaches the files of its Ray."""
+        places = [self.inside(one, "/tmp") for one in (self.head, *self.workers)]
+        own = [place / f"ray-{os.getuid()}" for place in places]
+        sessions = [[*place.glob("**/raylet")] for place in places]
+        found = zip(own, sessions, strict=True)
+        return all(
+            one.stat().st_mode & 0o077 == 0 and there and all(one in each.parents for each in there)
+            for one, there in found
+        )
 
     def left(self) -> dict[str, list[str]]:
         """Returns what runs on the nodes beside the daemon of ssh."""

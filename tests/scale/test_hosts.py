@@ -130,6 +130,7 @@ def begin(launch: Launch) -> None:
         launch.run(launch.up, 600)
     with timed("until the workers are there"):
         until(lambda: launch.is_there(*launch.workers), 600, "three nodes")
+    assert launch.is_private()
 
 
 def lose_one(launch: Launch, submit: str, log: Path) -> Host:

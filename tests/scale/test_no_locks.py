@@ -6,11 +6,20 @@ import errno
 import fcntl
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import digits_study
 import pytest
 from no_locks import lacking, without_locks
+
+from lttune.store.cells import Cell
+from lttune.store.store import Store
+from lttune.study.main import main
+
+KEEPER = Path(__file__).parents[2] / "studies" / "cluster" / "keep_workers.py"
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking())
 
@@ -72,3 +81,43 @@ def test_all_else_is_a_file_systems(place):
     (place / "other").rename(place / "folder")  # An empty folder gives way.
     two.unlink()
     assert sorted(path.name for path in place.iterdir()) == ["folder", "three"]
+
+
+def test_a_study_whose_folder_would_be_there_is_one_line(place, capsys):
+    code = main(digits_study.STUDY, digits_study.report, "", ["--out", str(place)])
+    text = "".join(capsys.readouterr())
+    assert (code, text.count("\n")) == (74, 1)
+    assert f"{place}/digits/lock cannot be locked: " in text
+    assert "give --out on a disk of this machine, and what all nodes see as --store" in text
+
+
+def test_of_two_who_need_one_network_at_a_time_the_second_takes_what_the_first_stored(place):
+    inputs, cell, computed = [{"seed": 1}], Cell(record={"measures": {}, "history": []}), []
+
+    def slow(todo: list[int]) -> list[Cell]:
+        computed.append("slow")
+        Store(place).obtain(inputs, quick)  # Nothing keeps another one out.
+        return [cell]
+
+    def quick(todo: list[int]) -> list[Cell]:
+        computed.append("quick")
+        return [cell]
+
+    (mine,) = Store(place).obtain(inputs, slow)
+    (found,) = Store(place).obtain(inputs, quick)
+    assert (computed, mine.reused, found.reused) == (["slow", "quick"], False, True)
+    assert found.cell == mine.cell
+    assert not [*(place / "drafts").iterdir()]
+
+
+def test_the_keeper_of_workers_says_that_its_folder_has_no_locks(place):
+    done = subprocess.run(
+        [sys.executable, str(KEEPER), "--autoscaling-config=none"],
+        env={**os.environ, "HOME": str(place)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "lttune-workers/lock cannot be locked: " in done.stderr
+    assert "~/lttune-workers must be on a disk with locks" in done.stderr
