@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 from lttune.data import Dataset
 from lttune.records.ledger import Ledger
 from lttune.records.own import OwnCode
-from lttune.store.remote.places import absolute
+from lttune.store.remote.places import absolute, remarks
 from lttune.study import conductor
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
@@ -44,7 +44,7 @@ def one_process() -> Iterator[None]:
 def _agreed(
     config: StudyConfig, engine: str, resources: Mapping[str, float], is_begun: bool
 ) -> Agreement:
-    return Agreement(engine=engine, cores=resources["CPU"])
+    return Agreement(engine=engine, cores=resources["CPU"], lines=remarks(config.cells))
 
 
 def _run_trials(
