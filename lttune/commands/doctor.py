@@ -27,7 +27,8 @@ class Flags:
     """Make a study's tables anew from its trials and the networks in the store; nothing is
     trained."""
     store: str | None = None
-    """Where the study's networks are, as it was given to the study. None is results/cells."""
+    """Where the study's networks are, as it was given to the study. None is results/cells. Without
+    a study: what is asked whether it can be used."""
     out: Path = Path("results")
     """Where results go, for the room there."""
     tracking_uri: str | None = None
@@ -38,6 +39,8 @@ class Flags:
         """Raises ``ConfigError`` if a field breaks its rule."""
         is_study = self.what is not None and not _starts_cluster(self.what)
         require(is_study or not self.repair, "--repair", "given with a study's folder", self.what)
+        starts = self.what is not None and not is_study
+        require(not starts or self.store is None, "--store", "left out with a file", self.store)
         require_where("--store", self.store)
 
 
@@ -46,7 +49,7 @@ def main(flags: Flags) -> int:
     if flags.what is None:
         from lttune.exchange.health.machine import machine_findings
 
-        found = machine_findings(flags.out, flags.tracking_uri)
+        found = machine_findings(flags.out, flags.tracking_uri, flags.store)
     elif _starts_cluster(flags.what):
         from lttune.exchange.health.cluster import cluster_findings
 

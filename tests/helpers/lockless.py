@@ -15,7 +15,7 @@ def without_locks(patch: pytest.MonkeyPatch, folder: Path, number: int = errno.E
     flock = fcntl.flock
 
     def failing(file: int, operation: int) -> None:
-        if Path(os.readlink(f"/proc/self/fd/{file}")).is_relative_to(folder):
+        if Path(f"/proc/self/fd/{file}").readlink().is_relative_to(folder):
             raise OSError(number, os.strerror(number))
         flock(file, operation)
 

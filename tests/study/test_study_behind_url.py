@@ -13,6 +13,7 @@ from micro_study import FLAGS
 from one_process import one_process
 
 from lttune.__main__ import main
+from lttune.exchange.health.disks import store_findings
 from lttune.records.schema import read
 from lttune.store.plain_json import read_json
 from lttune.store.remote.bucket import Bucket
@@ -201,3 +202,15 @@ def test_commands_say_that_a_url_cannot_be_used(finished, machine, cwd, capsys):
         assert "give this machine credentials" in capsys.readouterr().err
         assert main(["doctor", str(place.folder), "--store", bucket.url]) == 74
         assert "give this machine credentials" in capsys.readouterr().out
+
+
+def test_doctor_asks_a_store_whether_it_can_be_used(bucket, tmp_path, monkeypatch):
+    (found,) = store_findings(bucket.url)
+    assert found.line == f"ok      {bucket.url} can be used"
+    assert bucket.objects() == {}
+    (found,) = store_findings(bucket.url.replace(bucket.bucket, "nobodys"))
+    assert (found.exit_code, "NO_SUCH_BUCKET" in found.line) == (74, True)
+    without_locks(monkeypatch, tmp_path)
+    (found,) = store_findings(str(tmp_path / "cells"))
+    assert found.line.startswith(f"warning {tmp_path}/cells: ")
+    assert found.exit_code == 0

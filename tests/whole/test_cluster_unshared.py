@@ -1,4 +1,4 @@
-"""A cluster whose nodes share no folder: networks are behind a URL, all else is the driver's own."""
+"""A cluster whose nodes share no folder: networks are behind a URL, all else is the driver's."""
 
 from __future__ import annotations
 

@@ -40,7 +40,9 @@ def test_a_store_that_can_be_used_is_left_as_it_was(bucket):
 def test_a_bucket_that_is_not_there_is_one_line(bucket):
     line, _ = told(bucket.url.replace(bucket.bucket, "nobodys"))
     assert "NO_SUCH_BUCKET" in line
-    assert line.endswith("; make the bucket, or give another --store and run the same command again")
+    assert line.endswith(
+        "; make the bucket, or give another --store and run the same command again"
+    )
 
 
 def test_credentials_that_are_refused_are_one_line(bucket):

@@ -265,5 +265,5 @@ def test_a_read_that_nobody_answers_says_nothing_of_the_cell(bucket):
     with socket.socket() as gone:
         gone.bind(("127.0.0.1", 0))
         store = open_store(bucket.url.replace(str(bucket.port), str(gone.getsockname()[1])))
-        with pytest.raises(UnreachableError, match="cannot be used: .*; see that this machine"):
+        with pytest.raises(UnreachableError, match=r"cannot be used: .*; see that this machine"):
             obtain(store, INPUTS, never)
