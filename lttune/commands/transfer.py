@@ -94,7 +94,7 @@ def main(flags: Flags) -> int:
     from lttune.records import schema
     from lttune.records.own import use_named
     from lttune.store.files import write_errors
-    from lttune.store.remote.places import local_folder, open_store, remarks, require_store
+    from lttune.store.remote.places import local_folder, remarks, require_store, store_at
     from lttune.study.phases.room import records_room, require_free
     from lttune.training.engines import Needs, choose, make
     from lttune.trajectory.checks import check_fit
@@ -134,7 +134,7 @@ def main(flags: Flags) -> int:
     lab = Lab(
         {name: dataset},
         make(engine, flags.device),
-        open_store(found.store),
+        store_at(found.store),
         found.row["seed"],
         flags.device,
     )

@@ -31,7 +31,7 @@ from lttune.records.columns import as_trained, require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.cells import Cell
 from lttune.store.files import reason_of
-from lttune.store.remote.places import open_store
+from lttune.store.remote.places import store_at
 from lttune.store.store import Stored
 from lttune.trajectory import supermasks
 from lttune.trajectory.lab import Lab, network_of
@@ -207,7 +207,7 @@ def find_network(at: Place) -> Found:
     known = sheet["dataset"]
     if known["name"] == dataset.name and known["digest"] != dataset.digest():
         raise DataError(f"{dataset.name} here is not the dataset of the study {at.study}")
-    cell = open_store(where, writes=False).read(row["cell"])
+    cell = store_at(where, writes=False).read(row["cell"])
     if cell is None:
         raise StorageError(
             f"{where} has no sound network {row['cell'][:12]} of {at}; run the study again"
@@ -251,7 +251,7 @@ def walked(found: Found, levels: Collection[int]) -> dict[int, Level]:
             because another version of lttune trained them.
     """
     at = found.place
-    store = open_store(found.store, writes=False)
+    store = store_at(found.store, writes=False)
     lab = Lab(found.datasets, Archive(found.row["numerics"]), store, found.row["seed"])
     wanted: dict[int, Level] = {}
     for (level,) in trajectories(found.config, [at.replicate], lab):

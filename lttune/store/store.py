@@ -53,7 +53,7 @@ class Stored:
     """True if it was there, False if it was computed for this call."""
 
 
-_Written = tuple[str, Mapping[str, Any], Cell]
+Written = tuple[str, Mapping[str, Any], Cell]
 """Key, inputs and cell of what is to be sealed."""
 
 
@@ -179,14 +179,14 @@ class Store:
         except OSError as error:
             raise StorageError(f"{folder} cannot be read: {reason_of(error)}") from error
 
-    def _seal_behind(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
+    def _seal_behind(self, computed: Sequence[Written], locks: contextlib.ExitStack) -> None:
         """Has cells sealed and their locks given back; waits only for the cells before."""
         sealing = self._writer.submit(self._seal, computed, locks.pop_all())
         before, self._unsealed = self._unsealed, (sealing, {key for key, _, _ in computed})
         if before and (error := before[0].exception()):
             raise error
 
-    def _seal(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
+    def _seal(self, computed: Sequence[Written], locks: contextlib.ExitStack) -> None:
         with locks, write_errors(self.folder):
             for key, inputs, cell in computed:
                 self._write(self.path(key), key, inputs, cell)

@@ -20,7 +20,7 @@ from lttune.records.objectives import ObjectiveConfig
 from lttune.records.tables import TABLES, Tables, sound_rows
 from lttune.store.formats.journal import journal_of
 from lttune.store.locks import only_driver
-from lttune.store.remote.places import open_store
+from lttune.store.remote.places import store_at
 from lttune.store.store import Store
 from lttune.study.phases.planned import phase_config, require_trials
 from lttune.trajectory.lab import Lab
@@ -56,7 +56,7 @@ def repair(folder: Path, store: str | None = None) -> tuple[int, list[str]]:
     sheet = read_sheet(folder, NEEDED)
     use_described(sheet, str(folder / "study.json"))
     use_kept(sheet, folder)
-    cells = open_store(store_of(folder, sheet, store), writes=False)
+    cells = store_at(store_of(folder, sheet, store), writes=False)
     with only_driver(folder):
         study_id = sheet.get("study_id")
         # Of one without its list, all rows would count as those of others.

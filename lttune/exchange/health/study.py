@@ -25,7 +25,7 @@ from lttune.exchange.stored import store_of
 from lttune.records.folder import read_sheet, read_trials, require_rows
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.tables import TABLES, Row, sound_rows
-from lttune.store.remote.places import local_folder, open_store
+from lttune.store.remote.places import local_folder, store_at
 
 NEWER = "use the lttune that wrote it, or a later one"
 REPAIR = (
@@ -155,7 +155,7 @@ def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Ins
 
 def _networks(cells: str, rows: list[Row]) -> Inspection:
     keys = sorted({str(row["cell"]) for row in rows if row.get("cell")})
-    store, lost = open_store(cells, writes=False), 0
+    store, lost = store_at(cells, writes=False), 0
     for key in keys:
         try:
             lost += store.read(key) is None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lttune.errors import UnreachableError
 from lttune.store.files import reason_of
-from lttune.store.remote.url import opened, parsed
+from lttune.store.remote.url import file_system_of, url_parts
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -39,13 +39,13 @@ class Bucket:
     """
 
     def __init__(self, url: str) -> None:
-        found = parsed(url)
+        found = url_parts(url)
         assert found is not None
         self.url, self._at = url, found
 
     @functools.cached_property
     def _system(self) -> FileSystem:
-        return opened(self._at)
+        return file_system_of(self._at)
 
     def get(self, name: str) -> bytes | None:
         """Returns an object's bytes, None if there is none.

@@ -21,7 +21,7 @@ _DIGITS = 16
 _SHA = re.compile("[0-9a-f]{64}")
 
 
-def put(bucket: Bucket, key: str, folder: Path) -> None:
+def put_cell(bucket: Bucket, key: str, folder: Path) -> None:
     """Puts a sealed cell's files, the seal last.
 
     Raises:
@@ -36,7 +36,7 @@ def put(bucket: Bucket, key: str, folder: Path) -> None:
     reach("cell.put")
 
 
-def fetch(bucket: Bucket, key: str) -> Mapping[str, bytes] | None:
+def fetch_cell(bucket: Bucket, key: str) -> Mapping[str, bytes] | None:
     """Returns the files of a cell, its seal too; None if there is no sound one.
 
     Raises:

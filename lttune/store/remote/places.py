@@ -20,7 +20,7 @@ _FOR_NODES = "#"
 """Stands between a URL, which has none, and the name of a mark there."""
 
 
-def open_store(where: str, *, behind: bool = False, writes: bool = True) -> Store:
+def store_at(where: str, *, behind: bool = False, writes: bool = True) -> Store:
     """Returns the store at a place.
 
     Args:

@@ -6,6 +6,7 @@ is what the machine says: variables, files of the user, or a role of the machine
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,12 +19,12 @@ from lttune.config.passwords import masked_uri
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-CONNECT_S = 3.0
+_CONNECT_S = 3.0
 """Seconds within which a server takes a connection. One that then says nothing for three is given
 up by the SDK itself."""
-TRIES = 3
+_TRIES = 3
 """Times that S3 is asked, and tells of the last: in all some ten seconds where nobody answers."""
-RETRY_S = 8
+_RETRY_S = 8
 """Seconds within which Google's client tries again; by itself it does for a quarter of an hour."""
 
 _URL = re.compile(
@@ -44,8 +45,6 @@ class StoreUrl:
 
 
 def _s3(url: StoreUrl) -> FileSystem:
-    import os
-
     from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region
 
     options: dict[str, Any] = dict(url.options)
@@ -54,8 +53,8 @@ def _s3(url: StoreUrl) -> FileSystem:
         options["region"] = resolve_s3_region(url.bucket)
     return S3FileSystem(
         **options,
-        connect_timeout=CONNECT_S,
-        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=TRIES),
+        connect_timeout=_CONNECT_S,
+        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=_TRIES),
         background_writes=False,
         allow_delayed_open=True,  # One request for each object, instead of three.
     )
@@ -64,7 +63,7 @@ def _s3(url: StoreUrl) -> FileSystem:
 def _google(url: StoreUrl) -> FileSystem:
     from pyarrow.fs import GcsFileSystem
 
-    return GcsFileSystem(**url.options, retry_time_limit=timedelta(seconds=RETRY_S))
+    return GcsFileSystem(**url.options, retry_time_limit=timedelta(seconds=_RETRY_S))
 
 
 _SCHEMES: Mapping[str, tuple[Callable[[StoreUrl], FileSystem], frozenset[str]]] = {
@@ -72,8 +71,8 @@ _SCHEMES: Mapping[str, tuple[Callable[[StoreUrl], FileSystem], frozenset[str]]] 
     "gs": (_google, frozenset({"endpoint_override", "scheme"})),
 }
 """Scheme -> what makes its file system, and the options that a query may have, none of them secret
-(``lttune.config.passwords.HARMLESS``). Azure's URLs have the container where others have a
-password, and file systems behind a URL do not put an object in one step."""
+(``lttune.config.passwords.HARMLESS``). Azure's URLs have the container where others have a user,
+and what else pyarrow knows by a URL does not put a file in one step."""
 
 RULE = (
     "a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX; in a query "
@@ -96,11 +95,11 @@ def require_where(field: str, where: str | None) -> None:
     """
     if where is None:
         return
-    is_one = parsed(where) is not None if is_url(where) else bool(where.strip())
+    is_one = url_parts(where) is not None if is_url(where) else bool(where.strip())
     require(is_one, field, RULE, masked_uri(where))
 
 
-def parsed(text: str) -> StoreUrl | None:
+def url_parts(text: str) -> StoreUrl | None:
     """Returns a URL taken apart; None if it is none that a store can be at."""
     found = _URL.fullmatch(text)
     if found is None or not text.isascii() or found["scheme"] not in _SCHEMES:
@@ -115,7 +114,7 @@ def parsed(text: str) -> StoreUrl | None:
     return StoreUrl(scheme=found["scheme"], bucket=found["bucket"], prefix=prefix, options=options)
 
 
-def opened(url: StoreUrl) -> FileSystem:
+def file_system_of(url: StoreUrl) -> FileSystem:
     """Returns what speaks to an object store.
 
     Raises:

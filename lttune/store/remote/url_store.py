@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lttune.errors import StorageError
 from lttune.store import cells
 from lttune.store.cells import Cell
 from lttune.store.files import flush, subfolder, write_errors
 from lttune.store.regular import caches
 from lttune.store.remote import objects
 from lttune.store.remote.bucket import Bucket
-from lttune.store.store import Store
+from lttune.store.store import Store, Written
 from lttune.store.temporary import DRAFTS, temporary_beside
 
 UNSENT = "unsent"
@@ -51,10 +52,11 @@ class UrlStore(Store):
             if self.writes and self._unsent(key).exists():
                 self._send(key)
             return cell
-        found = objects.fetch(self._bucket, key)
+        found = objects.fetch_cell(self._bucket, key)
         if found is None:
             return None
-        with contextlib.suppress(OSError):  # A full disk keeps nobody from what was read.
+        # A full disk keeps nobody from what was read.
+        with contextlib.suppress(OSError, StorageError):
             self._keep(key, found)
         return cells.decoded(found, key)
 
@@ -63,11 +65,17 @@ class UrlStore(Store):
         mark.touch()
         flush(subfolder(self.folder, UNSENT))
         super()._write(final, key, inputs, cell)
-        self._send(key)
+
+    def _seal(self, computed: Sequence[Written], locks: contextlib.ExitStack) -> None:
+        with locks:
+            # All of them first: what is lost of the URL loses none that was computed.
+            super()._seal(computed, contextlib.ExitStack())
+            for key, _, _ in computed:
+                self._send(key)
 
     def _send(self, key: str) -> None:
         with write_errors(self.folder):
-            objects.put(self._bucket, key, self.path(key))
+            objects.put_cell(self._bucket, key, self.path(key))
             self._unsent(key).unlink(missing_ok=True)
 
     def _unsent(self, key: str) -> Path:

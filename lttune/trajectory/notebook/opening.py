@@ -16,7 +16,7 @@ from lttune.errors import ConfigError, quoted
 from lttune.models.architectures import FAMILIES
 from lttune.models.own.code import NetworkFunction
 from lttune.store.regular import expanded
-from lttune.store.remote.places import open_store, remarks, require_store
+from lttune.store.remote.places import remarks, require_store, store_at
 from lttune.store.remote.url import is_url, require_where
 from lttune.store.store import Store
 from lttune.training.engines import Needs, choose, make, warm
@@ -147,4 +147,4 @@ def _opened(store: str) -> Store:
     require_store(where)
     for text in remarks(where):
         warnings.warn(text, stacklevel=3)
-    return open_store(where)
+    return store_at(where)

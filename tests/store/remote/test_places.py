@@ -9,9 +9,9 @@ from lttune.errors import UnreachableError
 from lttune.store.remote.places import (
     local_folder,
     marked,
-    open_store,
     remarks,
     require_store,
+    store_at,
     url_trouble,
 )
 from lttune.store.store import Store
@@ -89,5 +89,5 @@ def test_a_folder_is_a_store_as_before(tmp_path):
     where = str(tmp_path / "cells")
     require_store(where)
     assert list((tmp_path / "cells").iterdir()) == []
-    assert type(open_store(where)) is Store
+    assert type(store_at(where)) is Store
     assert local_folder(where) == tmp_path / "cells"

@@ -4,7 +4,7 @@ import pytest
 
 from lttune.config.passwords import masked, masked_uri
 from lttune.errors import ConfigError
-from lttune.store.remote.url import parsed, require_where
+from lttune.store.remote.url import require_where, url_parts
 
 TAKEN = [
     "s3://bucket",
@@ -62,8 +62,8 @@ def test_every_other_one_is_one_line(where):
 
 
 def test_the_parts_of_a_url():
-    url = parsed("s3://bucket/a/b/?endpoint_override=h:1&scheme=http")
+    url = url_parts("s3://bucket/a/b/?endpoint_override=h:1&scheme=http")
     assert url is not None
     assert (url.bucket, url.prefix) == ("bucket", "a/b/")
     assert url.options == {"endpoint_override": "h:1", "scheme": "http"}
-    assert parsed("s3://bucket/").prefix == ""
+    assert url_parts("s3://bucket/").prefix == ""
