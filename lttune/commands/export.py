@@ -61,7 +61,8 @@ class Flags:
             # Of what is no study, it is no question what is exported: that it is none is told.
             is_clear = len(asked) == 1 or not (asked or (self.study / "study.json").exists())
             rule = f"given by one of --level, {', '.join(f'--{name}' for name in self.whole())}"
-            rules.require(is_clear, "what is exported", rule, asked, ("STUDY", "--level"))
+            found = [f"--{name}" for name in asked] or "none of them"
+            rules.require(is_clear, "what is exported", rule, found, ("STUDY", "--level"))
             alone = asked in ([], ["level"]) or not of_a_ticket
             rule, one = "given without flags of one ticket", "".join(asked[:1])
             rules.require(alone, f"--{one}", rule, of_a_ticket, ("what is exported", "--level"))
