@@ -91,7 +91,7 @@ def run_study(
         mistakes.attempt(lambda: require_cluster(config))
         mistakes.attempt(lambda: require_own_database(config))
         mistakes.attempt(lambda: refuse_others(sheets(config, asked)))
-    with workplace(config.folder, config.store):
+    with workplace(config.folder, config.cells):
         refuse_others(sheets(config, asked))  # Another driver may have begun it meanwhile.
         fix_beforehand(config, study)
         # After what was prepared: its date is when the study began.
