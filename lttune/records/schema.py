@@ -11,7 +11,7 @@ SHA-256 of their bytes, and name the study that they are of.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from lttune.store.sealed import (
     digest_in,
     read_bytes,
     require_known,
-    seal,
+    seal_file,
     verify,
 )
 
@@ -163,18 +163,27 @@ def write(
     Raises:
         StorageError: if it cannot be written.
     """
-    return write_table(path, table_of(rows, columns), study_id)
+    return write_table(path, [table_of(rows, columns)], study_id)
 
 
-def write_table(path: Path, table: pa.Table, study_id: str | None = None) -> str:
-    """Writes what ``table_of`` returns as ``write`` does, and raises what it does."""
+def write_table(path: Path, groups: Iterable[pa.Table], study_id: str | None = None) -> str:
+    """Writes tables, one below the other, as ``write`` does, and raises what it does.
+
+    Args:
+        path: the file.
+        groups: at least one, all of the same columns; only one is in memory at a time.
+        study_id: as of ``write``.
+    """
     about = {_SCHEMA: str(FILES_SCHEMA), _SEAL: BLANK, **({_STUDY: study_id} if study_id else {})}
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(about), sink)
-    data = seal(sink.getvalue().to_pybytes())
     with write_atomically(path) as temporary:
-        temporary.write_bytes(data)
-    return digest_in(data)
+        # Python's own file, whose errors say what a disk said.
+        with temporary.open("wb") as file, contextlib.ExitStack() as stack:
+            writer = None
+            for group in groups:
+                named = group.replace_schema_metadata(about)
+                writer = writer or stack.enter_context(pq.ParquetWriter(file, named.schema))
+                writer.write_table(named)
+        return seal_file(temporary, pq.read_metadata(temporary).serialized_size + _TAIL)
 
 
 def table_of(rows: Sequence[Mapping[str, Any]], columns: Columns) -> pa.Table:
@@ -189,13 +198,25 @@ def table_of(rows: Sequence[Mapping[str, Any]], columns: Columns) -> pa.Table:
     return table_of_values(_by_column(rows, columns), columns)
 
 
-def table_of_values(values: Mapping[str, Sequence[Any]], columns: Columns) -> pa.Table:
-    """Returns what ``table_of`` does of rows whose values are given by column, all that it has."""
+def table_of_values(
+    values: Mapping[str, Sequence[Any]],
+    columns: Columns,
+    others: Mapping[str, pa.DataType] | None = None,
+) -> pa.Table:
+    """Returns what ``table_of`` does of rows whose values are given by column, all that it has.
+
+    Args:
+        values: of each column.
+        columns: those that are documented.
+        others: the types of those that are not; None has each of what is in it.
+    """
     keys = list(zip(*(values[name] for name in ORDER if name in columns), strict=True))
     places = sorted(range(len(keys)), key=keys.__getitem__)
     if len(places) > 1 and places != [*range(len(keys))]:
         values = {name: itemgetter(*places)(found) for name, found in values.items()}
-    fields = fields_of(columns, {n: _type(n, values[n]) for n in values.keys() - columns})
+    if others is None:
+        others = {n: type_of(n, kinds_in(values[n])) for n in values.keys() - columns}
+    fields = fields_of(columns, others)
     arrays = [pa.array(values[field.name], field.type) for field in fields]
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
@@ -216,13 +237,17 @@ def _by_column(rows: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str,
     return dict(zip(blank, values, strict=True)) if rows else dict.fromkeys(blank, ())
 
 
-def _type(name: str, values: Sequence[Any]) -> pa.DataType:
+def kinds_in(values: Sequence[Any]) -> frozenset[type]:
+    """Returns the types of some values that are not missing."""
+    return frozenset(map(type, values)) - {type(None)}
+
+
+def type_of(name: str, kinds: Collection[type]) -> pa.DataType:
     """Returns the type of a column that is not documented; text if there is nothing in it."""
     if name.startswith(OWN_MEASURES):
         return pa.float64()
-    types = set(map(type, values)) - {type(None)}
     # A learning rate written as 1 in one trial and 0.5 in another is one float column.
-    return _TYPES[float if types == {int, float} else next(iter(types), str)]
+    return _TYPES[float if {*kinds} == {int, float} else next(iter(kinds), str)]
 
 
 def read(path: Path, study_id: str | None = ANY_STUDY) -> list[dict[str, Any]]:
@@ -293,5 +318,7 @@ def require_same_study(
     raise OtherStudyError(f"{path} is of another study than the study.json beside it: {mend}")
 
 
+_TAIL = 8
+"""Bytes of a Parquet file after its metadata: how long these are, and a mark."""
 _SCHEMA, _SEAL, _STUDY = "lttune.schema", "lttune.seal", "lttune.study"
 """What a table's metadata are named."""

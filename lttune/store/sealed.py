@@ -42,13 +42,22 @@ def seal(data: bytes) -> bytes:
     return data[:at] + _digest(io.BytesIO(data), at) + data[at + _DIGITS :]
 
 
-def seal_file(path: Path) -> None:
-    """Puts a file's digest in the place of ``BLANK`` at its end, without it all in memory."""
+def seal_file(path: Path, end: int = _END) -> str:
+    """Puts a file's digest in the place of ``BLANK`` at its end, without it all in memory.
+
+    Args:
+        path: the file.
+        end: bytes at its end among which that lies.
+
+    Returns:
+        The digest.
+    """
     with path.open("r+b") as file:
-        at = _place_in(file)[0]
+        at = _place_in(file, end)[0]
         digest = _digest(file, at)
         file.seek(at)
         file.write(digest)
+    return digest.decode()
 
 
 def digest_in(data: bytes) -> str:
@@ -198,9 +207,9 @@ def _place(data: bytes) -> int:
     return at + len(_MARK) if at >= 0 else -1
 
 
-def _place_in(file: IO[bytes]) -> tuple[int, bytes]:
+def _place_in(file: IO[bytes], size: int = _END) -> tuple[int, bytes]:
     """Returns where the digest begins that lies at the end of a file, -1 if none does; the end."""
-    start = max(file.seek(0, io.SEEK_END) - _END, 0)
+    start = max(file.seek(0, io.SEEK_END) - size, 0)
     file.seek(start)
     end = file.read()
     at = _place(end)

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lttune.errors import StorageError
-from lttune.records.tables.files import Row, journaled, journaled_rows
+from lttune.records.tables.files import TABLES, Row, journaled, journaled_rows
+from lttune.records.tables.joining import Kinds, kinds_of
 from lttune.store.files import not_written, reason_of
 from lttune.store.temporary import temporary_beside
 
@@ -36,6 +37,10 @@ class EndedRows:
         self._file: BinaryIO | None = None
         self._places: dict[int, tuple[int, ...]] = {}
         """Number of a trial -> where its rows of each table begin, and where the last end."""
+        self._kinds: dict[int, tuple[Kinds, ...]] = {}
+        """Number of a trial -> what columns its rows of each table have that are not documented."""
+        self._alike: dict[Any, Any] = {}
+        """Each of those once, because most trials have the same."""
         self._end = 0
         self._using = threading.Lock()
 
@@ -54,7 +59,9 @@ class EndedRows:
         Raises:
             StorageError: if they cannot be written; nothing is kept then.
         """
-        packed = [zlib.compress(json.dumps(journaled(rows)).encode(), 1) for rows in tables]
+        values = [journaled(rows) for rows in tables]
+        packed = [zlib.compress(json.dumps(found).encode(), 1) for found in values]
+        kinds = tuple(map(kinds_of, values, TABLES.values()))
         with self._using:
             place = [self._end]
             try:
@@ -68,6 +75,7 @@ class EndedRows:
             except OSError as error:
                 raise not_written(self._folder, error) from error
             self._places[number], self._end = tuple(place), place[-1]
+            self._kinds[number] = self._alike.setdefault(kinds, kinds)
 
     def rows(self, number: int, table: int) -> list[Row] | None:
         """Returns the rows that a trial has of one table; None if nothing is kept of it.
@@ -101,6 +109,11 @@ class EndedRows:
     def drop(self, number: int) -> None:
         """Forgets the rows of a trial, if there are any."""
         self._places.pop(number, None)
+        self._kinds.pop(number, None)
+
+    def kinds(self, table: int) -> set[Kinds]:
+        """Returns what columns the rows of one table have that are not documented."""
+        return {kinds[table] for kinds in {*self._kinds.values()}}
 
     def _opened(self) -> BinaryIO:
         if self._file is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from lttune.records import schema
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.tables.ended import EndedRows
 from lttune.records.tables.files import KEYS, TABLES, Row, journaled, required, rows_in
-from lttune.records.tables.joining import joined
+from lttune.records.tables.joining import grouped, kinds_of, types_of
 from lttune.store.files import kept_aside
 from lttune.store.formats.journal import Journal, journal_of, remove_journal
 
@@ -171,13 +171,15 @@ class Tables:
         records, layers = (self._taken(trial.number, place) for place in range(len(TABLES)))
         return {"records": len(records), "layers": len(layers)}
 
-    def table(self, name: str) -> pa.Table:
-        """Returns all rows of one of ``TABLES``, as ``schema.table_of`` makes them."""
-        place = [*TABLES].index(name)
-        numbers = sorted({*self._ended, *self._rows, *self._layers})
+    def groups(self, name: str) -> Iterator[pa.Table]:
+        """Yields all rows of one of ``TABLES``, as ``schema.table_of`` makes them, in parts."""
+        place, columns = [*TABLES].index(name), TABLES[name]
+        open_kinds = {kinds_of(journaled(self._taken(n, place)), columns) for n in self._open}
+        others = types_of({*self._ended.kinds(place), *open_kinds})
+        numbers = sorted({*self._ended, *self._open})
         some = (numbers[first : first + _AT_ONCE] for first in range(0, len(numbers), _AT_ONCE))
         parts = ([self._values(number, place) for number in mine] for mine in some)
-        return joined(parts, TABLES[name])
+        return grouped(parts, columns, others)
 
     def write(self, names: Collection[str] = TABLES, aside: Collection[str] = ()) -> list[str]:
         """Writes the files whole, each in one atomic replacement, and removes their journals.
@@ -201,7 +203,7 @@ class Tables:
             kept: list[Path] = []
             with contextlib.ExitStack() as stack:
                 kept += [stack.enter_context(kept_aside(one)) for one in found if one.exists()]
-                schema.write_table(path, self.table(name), self._study_id)
+                schema.write_table(path, self.groups(name), self._study_id)
                 remove_journal(path)
             self._journals.pop(name, None)
             if is_damaged:
@@ -222,12 +224,12 @@ class Tables:
 
     def _begin(self, name: str) -> None:
         """Writes a table's file whole, with an empty journal beside it."""
-        table = self.table(name)
+        written = list[int]()
+        groups = (written.append(len(group)) or group for group in self.groups(name))
         self._journals.pop(name, None)
-        digest = schema.write_table(self._folder / name, table, self._study_id)
+        digest = schema.write_table(self._folder / name, groups, self._study_id)
         self._journals[name] = Journal(self._folder / name, digest, has_infinities=True)
-        self._whole[name], self._noted[name] = len(table), 0
-        del table
+        self._whole[name], self._noted[name] = sum(written), 0
         pa.default_memory_pool().release_unused()  # Until the table is twice as long.
 
     def renew(self) -> list[str]:
@@ -238,6 +240,11 @@ class Tables:
         """Returns whether there are rows of a ticket of each replicate: objectives are of these."""
         trunks = {row["replicate"] for row in self.of(trial) if row["branch"] == TRUNK}
         return trunks >= {*trial.replicates}
+
+    @property
+    def _open(self) -> set[int]:
+        """Numbers of the trials whose rows are in memory."""
+        return {*self._rows, *self._layers}
 
     def _values(self, number: int, place: int) -> dict[str, list[Any]]:
         ended = self._ended.values(number, place)
