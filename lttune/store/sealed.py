@@ -87,7 +87,7 @@ def verify_file(path: Path) -> tuple[bool, bytes]:
         StorageError: if it cannot be read.
         DamagedError: as ``verify``.
     """
-    with _read_errors(path):
+    with read_errors(path):
         regular_size(path)  # A pipe would be waited for.
         with path.open("rb") as file:
             at, end = _place_in(file)
@@ -185,12 +185,18 @@ def read_bytes(path: Path) -> bytes:
         FileNotFoundError: if there is no such file.
         StorageError: if it cannot be read, which says nothing of what it holds.
     """
-    with _read_errors(path):
+    with read_errors(path):
         return read_whole(path)
 
 
 @contextlib.contextmanager
-def _read_errors(path: Path) -> Iterator[None]:
+def read_errors(path: Path) -> Iterator[None]:
+    """Has an error of reading told in one line.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        StorageError: for another ``OSError`` inside.
+    """
     try:
         yield
     except NotADirectoryError as error:

@@ -44,7 +44,7 @@ def grouped(
         columns: those that are documented.
         others: the types of the others.
     """
-    waiting = table_of_values({name: () for name in (*columns, *others)}, columns, others)
+    waiting = table_of_values(dict.fromkeys((*columns, *others), ()), columns, others)
     is_first = True
     for trials in parts:
         waiting = pa.concat_tables([waiting, _table(trials, columns, others)])

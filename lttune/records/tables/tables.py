@@ -9,13 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from lttune.config.control import TRUNK
 from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.tables.ended import EndedRows
-from lttune.records.tables.files import KEYS, TABLES, Row, journaled, required, rows_in
+from lttune.records.tables.files import KEYS, TABLES, Row, journaled
 from lttune.records.tables.joining import grouped, kinds_of, types_of
+from lttune.records.tables.loading import Loaded, load
 from lttune.store.files import kept_aside
 from lttune.store.formats.journal import Journal, journal_of, remove_journal
 
@@ -62,25 +62,24 @@ class Tables:
             RefusedError: if a newer lttune wrote one.
         """
         ended = {trial.number for trial in ledger.trials if trial.state in ENDED}
-        for name, keep in (("records", self._keep_row), ("layers", self._keep_layer)):
-            path = self._folder / f"{name}.parquet"
-            for row in self._sound_rows(path):
-                if row["trial"] in ended:
-                    keep(row)
-                else:
-                    before = self.reached.get(row["trial"], -1)
-                    self.reached[row["trial"]] = max(before, row["level"])
+        loaded = [self._loaded(self._folder / name) for name in TABLES]
+        for found in loaded:
+            for number in found.counts.keys() - ended:
+                before = self.reached.get(number, -1)
+                self.reached[number] = max(before, found.reached[number])
+                self._ended.drop(number)
+        records, layers = loaded
         for number in sorted(ended):
             trial = ledger.trials[number]
-            found = self.counts(trial)
+            counts = {"records": records.counts[number], "layers": layers.counts[number]}
+            # Objectives are of the tickets of each replicate.
             if (
-                not all(found.values())
-                or found != (trial.rows or found)
-                or not self._has_tickets(trial)
+                not all(counts.values())
+                or counts != (trial.rows or counts)
+                or not {(number, replicate) for replicate in trial.replicates} <= records.trunks
             ):
                 trial.rebuilt = trial.state == "complete" or trial.ends_after is not None
                 trial.state = "waiting"
-            self.pack(trial)
 
     def keep(self, trial: Trial, rows: list[Row], layers: list[Row]) -> dict[str, list[Row]]:
         """Keeps the rows of a level of a trial in place of those that it had.
@@ -150,7 +149,7 @@ class Tables:
         number = trial.number
         records, layers = (self._taken(number, place) for place in range(len(TABLES)))
         if number not in self._ended and (records or layers):
-            self._ended.put(number, (records, layers))
+            self._ended.put(number, {0: records, 1: layers})
         self._rows.pop(number, None)
         self._layers.pop(number, None)
 
@@ -214,13 +213,13 @@ class Tables:
                 self._damaged.remove(name)
         return told
 
-    def _sound_rows(self, path: Path) -> list[Row]:
-        """Returns the rows of a table, of a file whose journal is damaged its own, else none."""
-        for read in (rows_in, schema.read):
+    def _loaded(self, path: Path) -> Loaded:
+        """Packs the rows of a table, of a file whose journal is damaged its own, else none."""
+        for has_journal in (True, False):
             with contextlib.suppress(DamagedError):
-                return required(path, read(path, self._study_id))
+                return load(path, self._study_id, self._ended, has_journal)
             self._damaged.add(path.name)
-        return []
+        return Loaded()
 
     def _begin(self, name: str) -> None:
         """Writes a table's file whole, with an empty journal beside it."""
@@ -235,11 +234,6 @@ class Tables:
     def renew(self) -> list[str]:
         """Writes both files if one is damaged; returns what ``write`` does."""
         return self.write() if self._damaged else []
-
-    def _has_tickets(self, trial: Trial) -> bool:
-        """Returns whether there are rows of a ticket of each replicate: objectives are of these."""
-        trunks = {row["replicate"] for row in self.of(trial) if row["branch"] == TRUNK}
-        return trunks >= {*trial.replicates}
 
     @property
     def _open(self) -> set[int]:
