@@ -4,6 +4,7 @@ The levels of one real trial are reported again and again, as workers would, to 
 has: searcher, ledger, tables, display, MLflow on SQLite. With ``--ray`` Ray's workers report them.
 
     python -m benchmarks.driver 4000 [--no-mlflow] [--search] [--ray] [--last 100] [--at FOLDER]
+    python -m benchmarks.driver 100 --uri http://127.0.0.1:5000
 
 While it runs it prints a line of JSON for 100, 200, 400, 1,000, ... trials, at the end one for all.
 A folder that is named is kept: the same call again measures what a finished study that is run again
@@ -81,6 +82,7 @@ def measure(
     phase: str = "random",
     has_ray: bool = False,
     at: Path | None = None,
+    uri: str | None = None,
 ) -> dict[str, Any]:
     """Returns CPU milliseconds a trial by part, seconds of start and end, and memory a trial.
 
@@ -91,6 +93,7 @@ def measure(
         phase: that they are of.
         has_ray: whether workers of Ray report them; all of them are counted then.
         at: where the study is kept; None keeps it nowhere.
+        uri: of MLflow; None is a SQLite file.
     """
     last = trials if last is None or has_ray else last
     kept = contextlib.nullcontext(at) if at else tempfile.TemporaryDirectory()
@@ -100,7 +103,7 @@ def measure(
         config = StudyConfig(
             **{"name": "driver", "scale": "quick", "out": place, "phases": (phase,)},
             **{"trials": trials, "search_replicates": 1, "lottery": LOTTERY},
-            tracking_uri=f"sqlite:///{place / 'mlflow.db'}",
+            tracking_uri=uri or f"sqlite:///{place / 'mlflow.db'}",
         )
         study = Study(
             question="What does a trial cost its driver?",
@@ -247,9 +250,10 @@ def main() -> int:
     parser.add_argument("--search", action="store_true", help="trials that Optuna proposes")
     parser.add_argument("--ray", action="store_true", help="its workers report them")
     parser.add_argument("--at", type=Path, help="where the study is kept")
+    parser.add_argument("--uri", help="of MLflow; else a SQLite file")
     asked = parser.parse_args()
     phase = "search" if asked.search else "random"
-    how = not asked.no_mlflow, phase, asked.ray, asked.at
+    how = not asked.no_mlflow, phase, asked.ray, asked.at, asked.uri
     print(json.dumps(measure(asked.trials, asked.last, *how)))
     return 0
 
