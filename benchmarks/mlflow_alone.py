@@ -21,7 +21,7 @@ from benchmarks.driver import measure
 
 _RECORDED = 20
 """Trials whose calls are made again and again."""
-_OF_A_TRIAL = ("create_run", "log_batch", "set_terminated")
+_OF_A_TRIAL: tuple[str, ...] = ("create_run", "log_batch", "set_terminated")
 
 
 def recorded() -> list[list[tuple[str, Any, Any]]]:
