@@ -32,7 +32,7 @@ class Curve:
 
     def begin(self) -> None:
         """Counts from now."""
-        self._looking = [0.0, 0.0, 0.0]
+        self._looking, self._waited = [0.0, 0.0, 0.0], waited_s()
         self._began = self._marked = self._clocks()
 
     def passed(self, number: int) -> None:
@@ -59,6 +59,7 @@ class Curve:
         grown = self._kb[self._trials] - self._kb[quarter]
         return {
             **{"wall_s": wall, "cpu_ms": 1e3 * cpu / last, "main_ms": 1e3 * main / last},
+            "waited_s": waited_s() - self._waited,
             "memory_kb": grown / (self._trials - quarter),
         }
 
@@ -74,6 +75,12 @@ class Curve:
 
     def _clocks(self) -> tuple[float, float, float]:
         return time.perf_counter(), time.process_time(), time.thread_time()
+
+
+def waited_s() -> float:
+    """Returns the seconds for which threads of this process could have run and had no core."""
+    tasks = Path("/proc/self/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[1]) for task in tasks) / 1e9
 
 
 def rss_kb() -> int:

@@ -3,9 +3,12 @@
 The levels of one real trial are reported again and again, as workers would, to all that a driver
 has: searcher, ledger, tables, display, MLflow on SQLite. With ``--ray`` Ray's workers report them.
 
-    python -m benchmarks.driver 4000 [--no-mlflow] [--search] [--ray] [--last 100]
+    python -m benchmarks.driver 4000 [--no-mlflow] [--search] [--ray] [--last 100] [--at FOLDER]
+    python -m benchmarks.driver 100 --uri http://127.0.0.1:5000
 
 While it runs it prints a line of JSON for 100, 200, 400, 1,000, ... trials, at the end one for all.
+A folder that is named is kept: the same call again measures what a finished study that is run again
+takes.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import argparse
 import contextlib
 import itertools
 import json
+import random
 import resource
 import sys
 import tempfile
@@ -66,6 +70,7 @@ PARTS: dict[str, dict[type, tuple[str, ...]]] = {
 """Part -> the classes whose methods, as far as they have them, are counted for it."""
 _REPLAY = "replay"
 """Part of this benchmark itself: rows are made of a trial's own networks."""
+_SETTINGS = {*LOTTERY.flat(), "density"}
 _AHEAD = 2_000
 """Entries that MLflow's thread may be behind: a real study is no faster either."""
 
@@ -76,6 +81,8 @@ def measure(
     is_tracked: bool = True,
     phase: str = "random",
     has_ray: bool = False,
+    at: Path | None = None,
+    uri: str | None = None,
 ) -> dict[str, Any]:
     """Returns CPU milliseconds a trial by part, seconds of start and end, and memory a trial.
 
@@ -85,15 +92,18 @@ def measure(
         is_tracked: whether MLflow is told.
         phase: that they are of.
         has_ray: whether workers of Ray report them; all of them are counted then.
+        at: where the study is kept; None keeps it nowhere.
+        uri: of MLflow; None is a SQLite file.
     """
     last = trials if last is None or has_ray else last
-    with tempfile.TemporaryDirectory() as scratch, contextlib.closing(Parts(PARTS)) as parts:
+    kept = contextlib.nullcontext(at) if at else tempfile.TemporaryDirectory()
+    with kept as scratch, contextlib.closing(Parts(PARTS)) as parts:
         place = Path(scratch)
         reports = _recorded(place / "one")
         config = StudyConfig(
             **{"name": "driver", "scale": "quick", "out": place, "phases": (phase,)},
             **{"trials": trials, "search_replicates": 1, "lottery": LOTTERY},
-            tracking_uri=f"sqlite:///{place / 'mlflow.db'}",
+            tracking_uri=uri or f"sqlite:///{place / 'mlflow.db'}",
         )
         study = Study(
             question="What does a trial cost its driver?",
@@ -156,13 +166,15 @@ def measure(
                 setattr(Tracker, name, lambda *_, **__: None)
         outcome = conductor.run_study(config, study, _no_report)
         assert outcome.exit_code == 0
+        whole = {"trials": trials, "whole_cpu_s": time.process_time(), "peak_mb": _peak_mb()}
+        if not found:  # It had ended before.
+            return {**whole, "again_cpu_s": time.process_time() - moments[0]}
         by_part = found["parts_ms"]
         by_part["the rest"] = found["main_ms"] - sum(by_part.values())
         by_part["MLflow, sent"] = found["cpu_ms"] - found["main_ms"]
         began, ready, over = moments
         edges = {"start_cpu_s": ready - began, "end_cpu_s": time.process_time() - over}
-        whole = {"whole_cpu_s": time.process_time(), "peak_mb": _peak_mb()}
-        return {"trials": trials, "last": last, **found, **edges, **whole}
+        return {**whole, "last": last, **found, **edges}
 
 
 def _one(
@@ -181,9 +193,19 @@ def _one(
 
 def _of_trial(trial_id: str, reports: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yields the levels of a trial: of each network its own, as a study has them."""
+    less = 1 - 1e-9 * random.Random(trial_id).random()
     for report in reports:
-        rows = [{**row, "cell": f"{trial_id}{row['cell'][8:]}"} for row in report["rows"]]
-        yield {**report, "rows": rows}
+        rows = [
+            {**_measured(row, less), "cell": f"{trial_id}{row['cell'][8:]}"}
+            for row in report["rows"]
+        ]
+        yield {**report, "rows": rows, "layers": [_measured(row, less) for row in report["layers"]]}
+
+
+def _measured(row: dict[str, Any], less: float) -> dict[str, Any]:
+    """Returns a row whose measurements are no other trial's: equal ones would pack to nothing."""
+    is_other = {name for name, value in row.items() if type(value) is float} - _SETTINGS
+    return {name: value * less if name in is_other else value for name, value in row.items()}
 
 
 def _replaying(reports: list[dict[str, Any]]) -> type:
@@ -227,9 +249,12 @@ def main() -> int:
     parser.add_argument("--no-mlflow", action="store_true")
     parser.add_argument("--search", action="store_true", help="trials that Optuna proposes")
     parser.add_argument("--ray", action="store_true", help="its workers report them")
+    parser.add_argument("--at", type=Path, help="where the study is kept")
+    parser.add_argument("--uri", help="of MLflow; else a SQLite file")
     asked = parser.parse_args()
     phase = "search" if asked.search else "random"
-    print(json.dumps(measure(asked.trials, asked.last, not asked.no_mlflow, phase, asked.ray)))
+    how = not asked.no_mlflow, phase, asked.ray, asked.at, asked.uri
+    print(json.dumps(measure(asked.trials, asked.last, *how)))
     return 0
 
 

@@ -42,13 +42,22 @@ def seal(data: bytes) -> bytes:
     return data[:at] + _digest(io.BytesIO(data), at) + data[at + _DIGITS :]
 
 
-def seal_file(path: Path) -> None:
-    """Puts a file's digest in the place of ``BLANK`` at its end, without it all in memory."""
+def seal_file(path: Path, end: int = _END) -> str:
+    """Puts a file's digest in the place of ``BLANK`` at its end, without it all in memory.
+
+    Args:
+        path: the file.
+        end: bytes at its end among which that lies.
+
+    Returns:
+        The digest.
+    """
     with path.open("r+b") as file:
-        at = _place_in(file)[0]
+        at = _place_in(file, end)[0]
         digest = _digest(file, at)
         file.seek(at)
         file.write(digest)
+    return digest.decode()
 
 
 def digest_in(data: bytes) -> str:
@@ -78,7 +87,7 @@ def verify_file(path: Path) -> tuple[bool, bytes]:
         StorageError: if it cannot be read.
         DamagedError: as ``verify``.
     """
-    with _read_errors(path):
+    with read_errors(path):
         regular_size(path)  # A pipe would be waited for.
         with path.open("rb") as file:
             at, end = _place_in(file)
@@ -176,12 +185,18 @@ def read_bytes(path: Path) -> bytes:
         FileNotFoundError: if there is no such file.
         StorageError: if it cannot be read, which says nothing of what it holds.
     """
-    with _read_errors(path):
+    with read_errors(path):
         return read_whole(path)
 
 
 @contextlib.contextmanager
-def _read_errors(path: Path) -> Iterator[None]:
+def read_errors(path: Path) -> Iterator[None]:
+    """Has an error of reading told in one line.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        StorageError: for another ``OSError`` inside.
+    """
     try:
         yield
     except NotADirectoryError as error:
@@ -198,9 +213,9 @@ def _place(data: bytes) -> int:
     return at + len(_MARK) if at >= 0 else -1
 
 
-def _place_in(file: IO[bytes]) -> tuple[int, bytes]:
+def _place_in(file: IO[bytes], size: int = _END) -> tuple[int, bytes]:
     """Returns where the digest begins that lies at the end of a file, -1 if none does; the end."""
-    start = max(file.seek(0, io.SEEK_END) - _END, 0)
+    start = max(file.seek(0, io.SEEK_END) - size, 0)
     file.seek(start)
     end = file.read()
     at = _place(end)

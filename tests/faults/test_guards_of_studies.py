@@ -13,6 +13,7 @@ import pytest
 from digits_study import STUDY, report
 from guarded import Calls, failures, promised
 
+from lttune.records.tables import loading
 from lttune.store import workplace
 from lttune.store.formats import journal
 from lttune.store.formats.journal import Journal
@@ -67,8 +68,13 @@ def no_chain_of_lines(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_file_of_journals(patch: pytest.MonkeyPatch) -> None:
-    read = journal._read_journal
-    patch.setattr(journal, "_read_journal", lambda file, _, has: read(file, mock.ANY, has))
+    read = journal.journaled_since
+    for module in (journal, loading):
+        patch.setattr(
+            module,
+            "journaled_since",
+            lambda file, _, has_infinities: read(file, mock.ANY, has_infinities),
+        )
 
 
 def no_lock_of_drivers(patch: pytest.MonkeyPatch) -> None:

@@ -53,8 +53,8 @@ def test_rows_of_trials_that_ended_are_not_in_memory(tmp_path):
         levels = [level_of(number, level)[0][0] for level in range(5)]
         found = mine.of(Trial(number, "search", "", {}, [0], []))
         assert [{name: row[name] for name in levels[0]} for row in found] == levels
-    assert len(mine.table(RECORDS)) == 130 * 5
-    assert len(mine.table("layers.parquet")) == 130 * 15
+    assert sum(map(len, mine.groups(RECORDS))) == 130 * 5
+    assert sum(map(len, mine.groups("layers.parquet"))) == 130 * 15
 
 
 def test_what_a_disk_does_not_take_of_a_trial_stays_in_memory(tmp_path):

@@ -13,6 +13,7 @@ import stored_study
 from lttune.errors import DamagedError, RefusedError, StorageError
 from lttune.records import folder, schema
 from lttune.records.ledger import Ledger
+from lttune.records.schema import files
 from lttune.records.tables import Tables
 from lttune.store import sealed
 from lttune.store.sealed import FILES_SCHEMA, read_object, write_object
@@ -72,7 +73,7 @@ def test_a_table_from_before_there_were_seals_is_read(tmp_path, rows):
 def test_a_table_of_a_newer_version_is_refused(tmp_path, rows, monkeypatch):
     path = tmp_path / "records.parquet"
     with monkeypatch.context() as newer:
-        newer.setattr(schema, "FILES_SCHEMA", NEWER)
+        newer.setattr(files, "FILES_SCHEMA", NEWER)
         schema.write(path, rows)
     with pytest.raises(
         RefusedError, match=f"its schema is {NEWER}, this one reads up to {NEWER - 1}"
@@ -135,7 +136,7 @@ def test_a_damaged_table_is_set_aside_and_its_trials_wait_again(study):
     tables = Tables(study, "digits")
     tables.read(ledger)
     assert [trial.state for trial in ledger.trials] == ["waiting"]
-    assert len(tables.table("records.parquet")) == 0
+    assert [*map(len, tables.groups("records.parquet"))] == [0]
     # Until something takes its place, it stays.
     assert (study / "records.parquet").read_bytes() == b"oh no"
     assert not list(study.glob("*.damaged*"))
@@ -208,7 +209,7 @@ def test_a_table_that_fits_no_memory_is_not_damaged(table, monkeypatch, refused)
     def no_memory(*arguments):
         raise refused
 
-    monkeypatch.setattr(schema, "parquet_rows", no_memory)
+    monkeypatch.setattr(files, "parquet_parts", no_memory)
     tables = Tables(table.parent, "mine", "a" * 64)
     with pytest.raises(StorageError, match="cannot be read: memory was refused") as raised:
         tables.read(Ledger(path=table.parent / "trials.json"))

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import shutil
 
+import pyarrow as pa
 import pytest
 import stored_study
 from changed_bytes import flip
@@ -16,8 +17,16 @@ import analysis
 from lttune.errors import DamagedError, StorageError
 from lttune.records import schema
 from lttune.records.ledger import Ledger, Trial
-from lttune.records.tables import TABLES, Tables, journaled, rows_in, sound_rows, tables
-from lttune.records.tables.joining import joined
+from lttune.records.tables import (
+    TABLES,
+    Tables,
+    joining,
+    journaled,
+    rows_in,
+    sound_rows,
+    tables,
+)
+from lttune.records.tables.joining import grouped, kinds_of, types_of
 from lttune.store.formats.journal import Journal, journal_of
 
 RECORDS = "records.parquet"
@@ -63,7 +72,7 @@ def test_what_is_noted_is_read_and_written_at_last_as_all_at_once(study, tmp_pat
         for level in taken(study, trial.number):
             mine.note(trial, level[RECORDS], level["layers.parquet"])
             for name in TABLES:
-                whole = mine.table(name).to_pylist()
+                whole = whole_table(mine, name).to_pylist()
                 assert sound_rows(other / name, None) == whole
         mine.flush()
     assert all(journal_of(other / name).exists() for name in TABLES)
@@ -89,7 +98,7 @@ def test_what_was_packed_is_what_it_was(study, tmp_path, monkeypatch):
     assert not packed._rows
     monkeypatch.setattr(tables, "_AT_ONCE", 2)
     for name in TABLES:
-        assert packed.table(name).equals(plain.table(name), check_metadata=True)
+        assert whole_table(packed, name).equals(whole_table(plain, name), check_metadata=True)
     again = taken(study, 1)[0]
     again[RECORDS][0]["test_loss"] = math.inf
     for mine in (plain, packed):
@@ -105,8 +114,9 @@ def test_what_was_packed_is_what_it_was(study, tmp_path, monkeypatch):
         st.dictionaries(st.sampled_from(["train.lr", "measured.a", "x"]), KINDS), max_size=9
     ),
     at_once=st.integers(1, 4),
+    most=st.integers(1, 6),
 )
-def test_parts_of_a_table_make_the_whole_one(values, at_once):
+def test_parts_of_a_table_make_the_whole_one(values, at_once, most):
     rows = [
         {**dict.fromkeys(schema.MEASURES), "trial": n, "replicate": 0, "level": 0}
         | {"branch": "trunk", "study": "x", **more}
@@ -115,7 +125,20 @@ def test_parts_of_a_table_make_the_whole_one(values, at_once):
     trials = [journaled([row]) for row in rows]
     parts = [trials[first : first + at_once] for first in range(0, len(rows), at_once)]
     whole = schema.table_of(rows, schema.MEASURES)
-    assert joined(parts, schema.MEASURES).equals(whole, check_metadata=True)
+    others = types_of(kinds_of(trial, schema.MEASURES) for trial in trials)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(joining, "MOST_GROUPED", most)
+        found = [*grouped(parts, schema.MEASURES, others)]
+    assert [*map(len, found)] == [*map(len, groups_of(whole, most))]
+    assert pa.concat_tables(found).equals(whole, check_metadata=True)
+
+
+def groups_of(table, most):
+    return [table.slice(first, most) for first in range(0, len(table), most)] or [table]
+
+
+def whole_table(tables, name):
+    return pa.concat_tables(tables.groups(name))
 
 
 def test_a_journal_that_outgrew_its_table_becomes_part_of_it(study, tmp_path, monkeypatch):
@@ -265,6 +288,6 @@ def test_rows_of_trials_that_run_are_noted_and_no_reason_to_rebuild(study, tmp_p
     again = Tables(other, "digits")
     again.read(running)
     assert again.reached == {0: max(row["level"] for row in first[1][RECORDS])}
-    assert len(again.table(RECORDS)) == 0
+    assert [*map(len, again.groups(RECORDS))] == [0]
     assert not again.is_empty  # Of its networks something is known.
     assert Tables(tmp_path / "nothing", "digits").is_empty

@@ -230,11 +230,12 @@ def test_a_strangers_numbers_are_numbers(copy, capsys):
     rows = read(STUDY / "records.parquet")
     study_id = read_object(STUDY / "study.json")["study_id"]
     from lttune.records import schema
+    from lttune.records.schema import making
 
     for bad, told in (("high", "must be a number, got 'high'"), (float("inf"), "finite number")):
         changed = [{**row, "end_measured.margin": bad} for row in rows]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(schema, "OWN_MEASURES", ("none",))
+            patch.setattr(making, "OWN_MEASURES", ("none",))
             schema.write(STUDY / "records.parquet", changed, study_id=study_id)
         assert lttune(["report", "results/looked"]) == 74
         said = capsys.readouterr().err

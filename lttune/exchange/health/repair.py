@@ -87,7 +87,7 @@ def repair(folder: Path, store: str | None = None) -> tuple[int, list[str]]:
         else:
             # Of what nothing takes the place of, what can be read is all there is; of a damaged
             # journal, its file, which has all that ended.
-            names = [name for name in others if len(tables.table(name))]
+            names = [name for name in others if any(map(len, tables.groups(name)))]
             journaled = {name for name in tables.damaged if journal_of(folder / name).exists()}
             names += [] if lacking else sorted(journaled.difference(names))
             tables.write(names, aside=others)

@@ -11,14 +11,17 @@ import json
 import threading
 import weakref
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lttune.errors import StorageError
-from lttune.records.tables.files import Row, journaled, journaled_rows
+from lttune.records.tables.files import TABLES, Row, journaled, journaled_rows
+from lttune.records.tables.joining import Kinds, kinds_of
 from lttune.store.files import not_written, reason_of
 from lttune.store.temporary import temporary_beside
+
+_COLUMNS = [*TABLES.values()]
 
 
 class EndedRows:
@@ -34,40 +37,53 @@ class EndedRows:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._file: BinaryIO | None = None
-        self._places: dict[int, tuple[int, ...]] = {}
-        """Number of a trial -> where its rows of each table begin, and where the last end."""
+        self._places: list[dict[int, tuple[int, int]]] = [{} for _ in TABLES]
+        """Of each table: number of a trial -> where its rows begin and end."""
+        self._kinds: list[dict[int, Kinds]] = [{} for _ in TABLES]
+        """What columns they have that are not documented; most trials have the same."""
+        self._alike: dict[Kinds, Kinds] = {}
         self._end = 0
         self._using = threading.Lock()
 
     def __contains__(self, number: int) -> bool:
-        return number in self._places
+        return any(number in places for places in self._places)
 
     def __iter__(self) -> Iterator[int]:
-        return iter([*self._places])
+        return iter({number for places in self._places for number in places})
 
-    def __len__(self) -> int:
-        return len(self._places)
+    def __bool__(self) -> bool:
+        return any(self._places)
 
-    def put(self, number: int, tables: Sequence[Sequence[Row]]) -> None:
-        """Keeps the rows of a trial, of each table.
+    def put(self, number: int, tables: Mapping[int, Sequence[Row]]) -> None:
+        """Keeps the rows of a trial in place of those that it had.
+
+        Args:
+            number: of the trial.
+            tables: place of a table in ``TABLES`` -> its rows.
 
         Raises:
             StorageError: if they cannot be written; nothing is kept then.
         """
-        packed = [zlib.compress(json.dumps(journaled(rows)).encode(), 1) for rows in tables]
+        values = {table: journaled(rows) for table, rows in tables.items()}
+        places, end = dict[int, tuple[int, int]](), self._end
         with self._using:
-            place = [self._end]
             try:
                 file = self._opened()
-                file.seek(self._end)  # Of what failed before, half may be there.
-                for text in packed:
+                file.seek(end)  # Of what failed before, half may be there.
+                for table, found in values.items():
+                    text = zlib.compress(json.dumps(found).encode(), 1)
                     left = memoryview(text)
                     while left:
                         left = left[file.write(left) or 0 :]
-                    place.append(place[-1] + len(text))
+                    places[table] = (end, end + len(text))
+                    end += len(text)
             except OSError as error:
                 raise not_written(self._folder, error) from error
-            self._places[number], self._end = tuple(place), place[-1]
+            self._end = end
+        for table, place in places.items():
+            self._places[table][number] = place
+            kinds = kinds_of(values[table], _COLUMNS[table])
+            self._kinds[table][number] = self._alike.setdefault(kinds, kinds)
 
     def rows(self, number: int, table: int) -> list[Row] | None:
         """Returns the rows that a trial has of one table; None if nothing is kept of it.
@@ -84,9 +100,9 @@ class EndedRows:
         Raises:
             StorageError: if they cannot be read.
         """
-        if (place := self._places.get(number)) is None or self._file is None:
+        if (place := self._places[table].get(number)) is None or self._file is None:
             return None
-        first, end = place[table : table + 2]
+        first, end = place
         try:
             with self._using:
                 self._file.seek(first)
@@ -100,7 +116,17 @@ class EndedRows:
 
     def drop(self, number: int) -> None:
         """Forgets the rows of a trial, if there are any."""
-        self._places.pop(number, None)
+        for found in (*self._places, *self._kinds):
+            found.pop(number, None)
+
+    def clear(self, table: int) -> None:
+        """Forgets all rows of one table."""
+        self._places[table].clear()
+        self._kinds[table].clear()
+
+    def kinds(self, table: int) -> set[Kinds]:
+        """Returns what columns the rows of one table have that are not documented."""
+        return {*self._kinds[table].values()}
 
     def _opened(self) -> BinaryIO:
         if self._file is None:

@@ -2,66 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from lttune.records.schema import Columns, fields_of, table_of, table_of_values
+from lttune.records.schema import Columns, kinds_in, table_of_values, type_of
 
 ColumnValues: TypeAlias = Mapping[str, Sequence[Any]]
 """Name of a column -> its value in each row."""
+Kinds: TypeAlias = frozenset[tuple[str, frozenset[type]]]
+"""Names of columns that are not documented, each with the types of what is in it."""
+
+MOST_GROUPED = 1 << 17
+"""Rows of a table that are in memory, and in a group of its file, at most: some 150 MB."""
 
 
-def joined(parts: Iterable[Sequence[ColumnValues]], columns: Columns) -> pa.Table:
-    """Returns what ``table_of`` makes of the rows of all parts at once.
+def kinds_of(values: ColumnValues, columns: Columns) -> Kinds:
+    """Returns what the columns of some rows hold that are not among the documented ones."""
+    return frozenset((name, kinds_in(values[name])) for name in values.keys() - columns)
+
+
+def types_of(kinds: Iterable[Kinds]) -> dict[str, pa.DataType]:
+    """Returns the types of the columns of which all of this is known."""
+    found = defaultdict[str, set[type]](set)
+    for some in kinds:
+        for name, types in some:
+            found[name] |= types
+    return {name: type_of(name, types) for name, types in found.items()}
+
+
+def grouped(
+    parts: Iterable[Sequence[ColumnValues]], columns: Columns, others: Mapping[str, pa.DataType]
+) -> Iterator[pa.Table]:
+    """Yields what ``table_of`` makes of the rows of all parts at once, ``MOST_GROUPED`` at a time.
 
     Args:
         parts: of each trial the values of its columns, as ``journaled`` gives them; trials are in
             the order of their numbers.
         columns: those that are documented.
+        others: the types of the others.
     """
-    tables = [_table(trials, columns) for trials in parts] or [table_of([], columns)]
-    if len(tables) == 1:
-        return tables[0]
-    fields = fields_of(columns, {name: _type(name, tables) for name in _others(tables, columns)})
-    arrays = [_column(field, tables) for field in fields]
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields)).combine_chunks()
+    waiting = table_of_values(dict.fromkeys((*columns, *others), ()), columns, others)
+    is_first = True
+    for trials in parts:
+        waiting = pa.concat_tables([waiting, _table(trials, columns, others)])
+        while len(waiting) >= MOST_GROUPED:
+            yield waiting.slice(0, MOST_GROUPED).combine_chunks()
+            waiting, is_first = waiting.slice(MOST_GROUPED), False
+    if is_first or len(waiting):
+        yield waiting.combine_chunks()
 
 
-def _table(trials: Sequence[ColumnValues], columns: Columns) -> pa.Table:
+def _table(
+    trials: Sequence[ColumnValues], columns: Columns, others: Mapping[str, pa.DataType]
+) -> pa.Table:
     """Returns a table of the rows of some trials; to make it of rows takes twice as long."""
-    found: dict[str, list[Any]] = {name: [] for name in columns}
-    count = 0
+    found: dict[str, list[Any]] = {name: [] for name in (*columns, *others)}
     for values in trials:
         more = len(next(iter(values.values()), ()))
         for name in found.keys() - values.keys():
             found[name] += [None] * more
         for name, of_rows in values.items():
-            found.setdefault(name, [None] * count).extend(of_rows)
-        count += more
-    return table_of_values(found, columns)
-
-
-def _others(tables: Sequence[pa.Table], columns: Columns) -> set[str]:
-    return {name for table in tables for name in table.column_names} - columns.keys()
-
-
-def _type(name: str, tables: Sequence[pa.Table]) -> pa.DataType:
-    """Returns the type of a column that is not documented: of its values, text if it has none."""
-    found = [table[name] for table in tables if name in table.column_names]
-    types = {one.type for one in found if one.null_count < len(one)}
-    if types == {pa.int64(), pa.float64()}:
-        return pa.float64()
-    return types.pop() if types else found[0].type
-
-
-def _column(field: pa.Field, tables: Sequence[pa.Table]) -> pa.ChunkedArray:
-    chunks = []
-    for table in tables:
-        has_it = field.name in table.column_names
-        one = table[field.name] if has_it else pa.chunked_array([pa.nulls(len(table))])
-        if one.null_count == len(one):  # Of another type, nothing there could not be cast.
-            one = pa.chunked_array([pa.nulls(len(one), field.type)])
-        chunks += one.cast(field.type).chunks
-    return pa.chunked_array(chunks, field.type)
+            found[name].extend(of_rows)
+    return table_of_values(found, columns, others)

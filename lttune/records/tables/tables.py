@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from lttune.config.control import TRUNK
 from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.tables.ended import EndedRows
-from lttune.records.tables.files import KEYS, TABLES, Row, journaled, required, rows_in
-from lttune.records.tables.joining import joined
+from lttune.records.tables.files import KEYS, TABLES, Row, journaled
+from lttune.records.tables.joining import grouped, kinds_of, types_of
+from lttune.records.tables.loading import Loaded, load
 from lttune.store.files import kept_aside
 from lttune.store.formats.journal import Journal, journal_of, remove_journal
 
@@ -62,25 +62,24 @@ class Tables:
             RefusedError: if a newer lttune wrote one.
         """
         ended = {trial.number for trial in ledger.trials if trial.state in ENDED}
-        for name, keep in (("records", self._keep_row), ("layers", self._keep_layer)):
-            path = self._folder / f"{name}.parquet"
-            for row in self._sound_rows(path):
-                if row["trial"] in ended:
-                    keep(row)
-                else:
-                    before = self.reached.get(row["trial"], -1)
-                    self.reached[row["trial"]] = max(before, row["level"])
+        loaded = [self._loaded(self._folder / name) for name in TABLES]
+        for found in loaded:
+            for number in found.counts.keys() - ended:
+                before = self.reached.get(number, -1)
+                self.reached[number] = max(before, found.reached[number])
+                self._ended.drop(number)
+        records, layers = loaded
         for number in sorted(ended):
             trial = ledger.trials[number]
-            found = self.counts(trial)
+            counts = {"records": records.counts[number], "layers": layers.counts[number]}
+            # Objectives are of the tickets of each replicate.
             if (
-                not all(found.values())
-                or found != (trial.rows or found)
-                or not self._has_tickets(trial)
+                not all(counts.values())
+                or counts != (trial.rows or counts)
+                or not {(number, replicate) for replicate in trial.replicates} <= records.trunks
             ):
                 trial.rebuilt = trial.state == "complete" or trial.ends_after is not None
                 trial.state = "waiting"
-            self.pack(trial)
 
     def keep(self, trial: Trial, rows: list[Row], layers: list[Row]) -> dict[str, list[Row]]:
         """Keeps the rows of a level of a trial in place of those that it had.
@@ -150,7 +149,7 @@ class Tables:
         number = trial.number
         records, layers = (self._taken(number, place) for place in range(len(TABLES)))
         if number not in self._ended and (records or layers):
-            self._ended.put(number, (records, layers))
+            self._ended.put(number, {0: records, 1: layers})
         self._rows.pop(number, None)
         self._layers.pop(number, None)
 
@@ -171,13 +170,15 @@ class Tables:
         records, layers = (self._taken(trial.number, place) for place in range(len(TABLES)))
         return {"records": len(records), "layers": len(layers)}
 
-    def table(self, name: str) -> pa.Table:
-        """Returns all rows of one of ``TABLES``, as ``schema.table_of`` makes them."""
-        place = [*TABLES].index(name)
-        numbers = sorted({*self._ended, *self._rows, *self._layers})
+    def groups(self, name: str) -> Iterator[pa.Table]:
+        """Yields all rows of one of ``TABLES``, as ``schema.table_of`` makes them, in parts."""
+        place, columns = [*TABLES].index(name), TABLES[name]
+        open_kinds = {kinds_of(journaled(self._taken(n, place)), columns) for n in self._open}
+        others = types_of({*self._ended.kinds(place), *open_kinds})
+        numbers = sorted({*self._ended, *self._open})
         some = (numbers[first : first + _AT_ONCE] for first in range(0, len(numbers), _AT_ONCE))
         parts = ([self._values(number, place) for number in mine] for mine in some)
-        return joined(parts, TABLES[name])
+        return grouped(parts, columns, others)
 
     def write(self, names: Collection[str] = TABLES, aside: Collection[str] = ()) -> list[str]:
         """Writes the files whole, each in one atomic replacement, and removes their journals.
@@ -201,7 +202,7 @@ class Tables:
             kept: list[Path] = []
             with contextlib.ExitStack() as stack:
                 kept += [stack.enter_context(kept_aside(one)) for one in found if one.exists()]
-                schema.write_table(path, self.table(name), self._study_id)
+                schema.write_table(path, self.groups(name), self._study_id)
                 remove_journal(path)
             self._journals.pop(name, None)
             if is_damaged:
@@ -212,32 +213,32 @@ class Tables:
                 self._damaged.remove(name)
         return told
 
-    def _sound_rows(self, path: Path) -> list[Row]:
-        """Returns the rows of a table, of a file whose journal is damaged its own, else none."""
-        for read in (rows_in, schema.read):
+    def _loaded(self, path: Path) -> Loaded:
+        """Packs the rows of a table, of a file whose journal is damaged its own, else none."""
+        for has_journal in (True, False):
             with contextlib.suppress(DamagedError):
-                return required(path, read(path, self._study_id))
+                return load(path, self._study_id, self._ended, has_journal)
             self._damaged.add(path.name)
-        return []
+        return Loaded()
 
     def _begin(self, name: str) -> None:
         """Writes a table's file whole, with an empty journal beside it."""
-        table = self.table(name)
+        written = list[int]()
+        groups = (written.append(len(group)) or group for group in self.groups(name))
         self._journals.pop(name, None)
-        digest = schema.write_table(self._folder / name, table, self._study_id)
+        digest = schema.write_table(self._folder / name, groups, self._study_id)
         self._journals[name] = Journal(self._folder / name, digest, has_infinities=True)
-        self._whole[name], self._noted[name] = len(table), 0
-        del table
+        self._whole[name], self._noted[name] = sum(written), 0
         pa.default_memory_pool().release_unused()  # Until the table is twice as long.
 
     def renew(self) -> list[str]:
         """Writes both files if one is damaged; returns what ``write`` does."""
         return self.write() if self._damaged else []
 
-    def _has_tickets(self, trial: Trial) -> bool:
-        """Returns whether there are rows of a ticket of each replicate: objectives are of these."""
-        trunks = {row["replicate"] for row in self.of(trial) if row["branch"] == TRUNK}
-        return trunks >= {*trial.replicates}
+    @property
+    def _open(self) -> set[int]:
+        """Numbers of the trials whose rows are in memory."""
+        return {*self._rows, *self._layers}
 
     def _values(self, number: int, place: int) -> dict[str, list[Any]]:
         ended = self._ended.values(number, place)

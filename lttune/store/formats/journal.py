@@ -21,7 +21,8 @@ from lttune.errors import DamagedError, StorageError
 from lttune.store.failpoint import reach
 from lttune.store.files import flush, reason_of, write_atomically, write_errors
 from lttune.store.plain_json import parse_json
-from lttune.store.sealed import FILES_SCHEMA, read_bytes, require_known
+from lttune.store.regular import regular_size
+from lttune.store.sealed import FILES_SCHEMA, read_errors, require_known
 from lttune.store.temporary import remove_abandoned
 
 T = TypeVar("T")
@@ -141,7 +142,8 @@ def read_journaled(
     for _ in range(_MOST_READ):
         before = _moment(file)
         found, digest = read()
-        since = _read_journal(file, digest, has_infinities) if digest else []
+        lines = journaled_since(file, digest, has_infinities) if digest else ()
+        since = None if lines is None else [*lines]
         # Of another file: an older one, which was left, unless this one was read too early, which
         # a network file system tells by reading alone.
         if since is None and read()[1] == digest:
@@ -165,19 +167,34 @@ def remove_journal(file: Path) -> None:
         flush(path.parent)
 
 
-def _read_journal(file: Path, digest: str, has_infinities: bool) -> list[Any] | None:
-    """Returns what was appended since a file was written; None if that was another file."""
+def journaled_since(file: Path, digest: str, has_infinities: bool = False) -> Iterator[Any] | None:
+    """Returns what was appended since a file was written, read as it is taken.
+
+    For who knows that nobody writes both meanwhile.
+
+    Args:
+        file: the file.
+        digest: that it carries.
+        has_infinities: as of ``Journal``.
+
+    Returns:
+        None if the journal goes on from another file.
+
+    Raises:
+        StorageError: if the journal cannot be read.
+        DamagedError: if it is not what was written; of what was appended only where that is taken.
+        RefusedError: if a newer lttune wrote it.
+    """
     path = journal_of(file)
+    lines = _lines(path, _whole_lines(path), has_infinities)
     try:
-        data = read_bytes(path)
+        head = next(lines, None)
     except FileNotFoundError:
-        return []
-    lines = _lines(path, data, has_infinities)
-    head = next(lines, None)
+        return iter(())
     if not isinstance(head, dict) or not isinstance(head.get("file"), str):
         raise DamagedError(f"{path} is damaged: it does not say what it goes on from")
     require_known(path, head.get("schema"), is_sealed=True, names_study=False)
-    return list(lines) if head["file"] == digest else None
+    return lines if head["file"] == digest else None
 
 
 def _moment(path: Path) -> tuple[int, int, int] | None:
@@ -189,11 +206,22 @@ def _moment(path: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _lines(path: Path, data: bytes, has_infinities: bool) -> Iterator[Any]:
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    """Yields the lines of a file without their ends; what has no end was being written.
+
+    So was what a file system filled with zeros.
+    """
+    with read_errors(path):
+        regular_size(path)  # A pipe would be waited for.
+        with path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line[:-1]
+
+
+def _lines(path: Path, whole: Iterable[bytes], has_infinities: bool) -> Iterator[Any]:
     chain = ""
-    # What has no end was being written; so was what a file system filled with zeros.
-    whole = data[: data.rstrip(b"\0").rfind(b"\n") + 1]
-    for number, line in enumerate(whole.split(b"\n")[:-1], 1):
+    for number, line in enumerate(whole, 1):
         said, _, text = line.partition(b" ")
         if said != (chain := _digest(chain, text)).encode():
             raise DamagedError(

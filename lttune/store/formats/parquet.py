@@ -9,6 +9,7 @@ are.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +21,8 @@ from lttune.store.regular import most_memory
 VALUE_BYTES = 64
 """Bytes that a value takes in a row as Python has it, beside those of its text."""
 
+_MOST_AT_ONCE = 1 << 13
+"""Rows that are decoded at once: of ours, a hundred megabytes."""
 _TEXT = "BYTE_ARRAY"
 _NUMBERS = ("BOOLEAN", "DOUBLE", "FLOAT", "INT32", "INT64")
 
@@ -37,8 +40,8 @@ def parquet_file(data: bytes) -> pq.ParquetFile:
     )
 
 
-def parquet_rows(file: pq.ParquetFile, data: bytes) -> list[dict[str, Any]]:
-    """Returns the rows of a file: texts, numbers and truth values by the names of the columns.
+def parquet_parts(file: pq.ParquetFile, data: bytes) -> Iterator[list[dict[str, Any]]]:
+    """Yields the rows of a file: texts, numbers and truth values by the names of the columns.
 
     Args:
         file: as opened.
@@ -57,14 +60,14 @@ def parquet_rows(file: pq.ParquetFile, data: bytes) -> list[dict[str, Any]]:
     _require_flat(file)
     texts, others = _unpacked(file, data)
     _require_room(texts + others, most)
-    rows, filled = list[dict[str, Any]](), 0
+    filled = 0
+    at_once = min(max(most // (row_bytes + texts), 1), _MOST_AT_ONCE)
     # In threads of Arrow's (25.0) the last hold on our bytes may be one of theirs: where the
     # interpreter ends just then, it needs the lock of a Python that is gone, and aborts.
-    for batch in file.iter_batches(max(most // (row_bytes + texts), 1), use_threads=False):
+    for batch in file.iter_batches(at_once, use_threads=False):
         filled += row_bytes * batch.num_rows + batch.nbytes
         _require_room(filled, most)
-        rows += batch.to_pylist()
-    return rows
+        yield batch.to_pylist()
 
 
 def _require_room(filled: int, most: int) -> None:

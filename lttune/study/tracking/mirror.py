@@ -26,11 +26,17 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from lttune.study.tracking.database import RUNS
 from lttune.study.tracking.examples import TrainingExamples
 from lttune.study.tracking.runs import STUDY_ID, Run, RunChanges, Runs
-from lttune.study.tracking.store import forbidden, is_broken, is_refusal, open_store
+from lttune.study.tracking.store import (
+    forbidden,
+    is_broken,
+    is_of_itself,
+    is_refusal,
+    open_store,
+)
 from lttune.study.tracking.views import TAG, View
 from lttune.study.tracking.waiting import Entry
 
-__all__ = ["Mirror", "forbidden", "is_broken", "is_refusal"]
+__all__ = ["Mirror", "forbidden", "is_broken", "is_of_itself", "is_refusal"]
 
 _PARENT = "mlflow.parentRunId"
 

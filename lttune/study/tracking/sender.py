@@ -163,7 +163,8 @@ class Sender:
             self._alone = number
         if not self._module.is_refusal(error):
             return "failed"
-        if number > 1 or not (self._runs.is_sure or self._is_second):
+        is_certain = self._runs.is_sure or self._is_second or self._module.is_of_itself(error)
+        if number > 1 or not is_certain:
             return "again"
         self.refusals.append(reason)
         return "refused"

@@ -45,6 +45,11 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(error, FileNotFoundError) or not is_passing
 
 
+def is_of_itself(error: Exception) -> bool:
+    """Returns whether a refusal is about what was sent alone, whatever the store holds of runs."""
+    return isinstance(error, FileNotFoundError) or _status(error) == 413
+
+
 def forbidden(error: Exception) -> str:
     """Returns, for people, that the server let this user not do it; empty if it is about more."""
     return _FORBIDDEN.get(_status(error) or 0, "")

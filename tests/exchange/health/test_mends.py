@@ -12,6 +12,7 @@ from digits_place import lasting
 from lttune.__main__ import main
 from lttune.exchange.health.study import NEWER, study_findings
 from lttune.records import schema
+from lttune.records.schema import files
 from lttune.records.tables import TABLES
 from lttune.store import sealed
 from lttune.store.sealed import FILES_SCHEMA, read_object, write_object
@@ -63,7 +64,7 @@ def test_a_table_of_another_study_is_moved_away(name, study, capsys):
 def test_a_table_of_a_newer_version_is_left_to_it(name, study, monkeypatch):
     rows = schema.read(study / name)
     with monkeypatch.context() as newer:
-        newer.setattr(schema, "FILES_SCHEMA", FILES_SCHEMA + 1)
+        newer.setattr(files, "FILES_SCHEMA", FILES_SCHEMA + 1)
         schema.write(study / name, rows, TABLES[name], "mine")
     assert mend_of(study, name) == NEWER
     assert main(["doctor", "--repair", str(study)]) == 3

@@ -46,6 +46,7 @@ class TestClose:
             forbidden=lambda _: "",
             is_refusal=lambda error: isinstance(error, ValueError),
             is_broken=lambda _: False,
+            is_of_itself=lambda _: False,
         )
         monkeypatch.setitem(sys.modules, "lttune.study.tracking.mirror", module)
         monkeypatch.setattr("lttune.study.tracking.sender._FIRST_WAIT_S", 0.01)

@@ -48,7 +48,10 @@ def test_who_may_not_is_told_in_words(tmp_path):
 def test_a_report_that_a_proxy_finds_too_large_keeps_nothing_else_back(tmp_path, monkeypatch):
     from mlflow import MlflowClient
 
-    def refuse(*_: object) -> None:
+    sent = []
+
+    def refuse(*given: object) -> None:
+        sent.append(given)
         raise sent_file_error(413)
 
     monkeypatch.setattr(MlflowClient, "log_artifact", refuse)
@@ -59,5 +62,6 @@ def test_a_report_that_a_proxy_finds_too_large_keeps_nothing_else_back(tmp_path,
     tracker.end_trial(0, "FINISHED", {"best_accuracy": 0.9})
     tracker.finish("FINISHED")
     assert tracker.close(60) == "MLflow refused 1 entries: 413 Error."
+    assert len(sent) == 1  # It may be of hundreds of megabytes.
     store = TrackedRuns(uri)
     assert store.steps(store.runs("large")["trial-000"], "density") == [0, 1, 2]
