@@ -1,4 +1,4 @@
-"""The sparse engine: fully connected networks on one CPU core."""
+"""The sparse engine: fully connected networks, and such behind convolutions, on one CPU core."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from lttune.training.engines import plain
 from lttune.training.engines.sparse.instructions import cpu
 from lttune.training.engines.sparse.instructions.cache import is_kept
 from lttune.training.engines.sparse.kernels import program
-from lttune.training.engines.sparse.network import beyond_kernels
+from lttune.training.engines.sparse.network import Stage, beyond_kernels, stages
 from lttune.training.engines.sparse.pixels import PixelLists
 from lttune.training.engines.sparse.plan import CROSSOVER
 from lttune.training.engines.sparse.session import SparseSession
-from lttune.training.protocol import Member, Trained, follow
+from lttune.training.protocol import Member, Session, Trained, follow
 
 KERNELS = 2
 """Version of the kernels: raised by every change that can change a bit of a result."""
@@ -49,6 +49,7 @@ class SparseEngine:
         self._pixels = PixelLists()
         # To ask takes a millisecond, and all levels of a trajectory have one network.
         self._approved: Network | None = None
+        self._stages: list[Stage] = []
 
     def groups(self, members: Sequence[Member]) -> list[list[int]]:
         """Returns one group for each member: together they would only share the processor."""
@@ -64,7 +65,7 @@ class SparseEngine:
 
     def open(
         self, network: Network, start: Mapping[str, Tensor], mask: Mask, config: TrainConfig
-    ) -> SparseSession:
+    ) -> Session:
         """Returns a session that trains ``network`` from ``start`` under ``mask``.
 
         Raises:
@@ -75,8 +76,14 @@ class SparseEngine:
             raise ResourceError(f"the sparse engine {lack}; use the torch engine")
         if network is not self._approved and (lack := beyond_kernels(network)):
             raise ResourceError(f"the sparse engine {lack}; use the torch engine")
-        self._approved = network
-        return SparseSession(network, start, mask, config, self._pixels)
+        if network is not self._approved:
+            self._approved, self._stages = network, stages(network)
+        if not self._stages:
+            return SparseSession(network, start, mask, config, self._pixels)
+        # Kernels of their own: only networks that need them should wait for them.
+        from lttune.training.engines.sparse.convolutions.session import ConvolutionSession
+
+        return ConvolutionSession(network, self._stages, start, mask, config, self._pixels)
 
 
 def compile_kernels() -> None:

@@ -36,6 +36,11 @@ class LayerPlace:
     bias: int
 
 
+def kept(network: Network, mask: Mask, weight: str) -> np.ndarray:
+    """Returns which weights of a tensor survive; of one that is not in the mask, all do."""
+    return mask[weight].numpy() if weight in mask else np.ones(network.shapes[weight], bool)
+
+
 def kind_of(keep: np.ndarray, *, first: bool) -> int:
     """Returns how a layer with this mask ([outputs, inputs]) is computed."""
     outputs, inputs = keep.shape
@@ -69,17 +74,32 @@ def _tiled(keep: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (tile * memory.TILE * inputs + source)[row] + lane * inputs, at, in_tiles
 
 
-class Plan:
-    """The layout of one network under one mask, and its arrays."""
+def _before(layer: np.ndarray) -> np.ndarray:
+    """Returns the row of layer 0 where that is computed elsewhere and gives a layer its inputs."""
+    row = np.zeros_like(layer)
+    row[[memory.KIND, memory.INPUTS]] = memory.WEIGHT_SPARSE, 1
+    row[[memory.OUTPUTS, memory.BIAS]] = layer[[memory.INPUTS, memory.BIAS]]
+    return row
 
-    def __init__(self, network: Network, mask: Mask) -> None:
+
+class Plan:
+    """The layout of a network's linear layers under one mask, and its arrays.
+
+    Args:
+        network: what is planned.
+        mask: which weights survive.
+        front: how many layers come before them, and are not planned here. These are layer 0, so
+            that what they give lies where the kernels look for the first linear layer's inputs.
+    """
+
+    def __init__(self, network: Network, mask: Mask, front: int = 0) -> None:
         keeps = {
-            name: mask[weight].numpy() if weight in mask else np.ones(network.shapes[weight], bool)
-            for name, weight in zip(network.kinds, network.prunable, strict=True)
+            name: kept(network, mask, weight)
+            for name, weight in list(zip(network.kinds, network.prunable, strict=True))[front:]
         }
         layers = np.zeros((len(keeps), memory.COLUMN_COUNT), np.int64)
         for layer, keep in zip(layers, keeps.values(), strict=True):
-            first = keep is next(iter(keeps.values()))
+            first = keep is next(iter(keeps.values())) and not front
             layer[:3] = kind_of(keep, first=first), keep.shape[1], keep.shape[0]
         pattern, entries, size, tiles = [np.zeros(0, np.int32)], 0, 0, 0
         lists: dict[str, _SparseLayer] = {}
@@ -123,6 +143,8 @@ class Plan:
         arrays = (
             memory.floats(count) for count in (tiles, size + 16, size + 16, size + 16, biases)
         )
+        if front:
+            layers = np.vstack([_before(layers[0]), layers])
         self.units = [layers[0, memory.INPUTS].item(), *layers[:, memory.OUTPUTS].tolist()]
         """Widths, from the pixels to the classes."""
         bits = np.packbits(alive, bitorder="little").view(np.uint16)

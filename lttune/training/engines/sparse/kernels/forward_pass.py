@@ -28,13 +28,14 @@ from lttune.training.engines.sparse.memory import (
 
 
 @kernel()
-def forward(net, room, examples, gain, dark):
-    """Computes all activations from the inputs; the logits lie in blocks.
+def forward(net, room, examples, gain, dark, begin):
+    """Computes all activations from the inputs of layer ``begin``; the logits lie in blocks.
 
-    The inputs lie in lists or in blocks, as the first layer's kind asks for.
+    These inputs lie in lists or in blocks, as that layer's kind asks for, or if it is not the first
+    layer in rows or in blocks.
     """
     blocks, layers = (examples + BLOCK - 1) // BLOCK, len(net.layers)
-    for number in range(layers):
+    for number in range(begin, layers):
         layer, last = net.layers[number], number == layers - 1
         inputs, outputs = layer[INPUTS], layer[OUTPUTS]
         here, there = room.table[number], room.table[number + 1]

@@ -1,0 +1,122 @@
+"""Forward through the convolutions, to the inputs of the first linear layer."""
+
+from __future__ import annotations
+
+from lttune.training.engines.sparse.convolutions.kernels import pictures, pooling
+from lttune.training.engines.sparse.convolutions.kernels.correlation import correlate
+from lttune.training.engines.sparse.convolutions.memory import (
+    BIAS,
+    CHANNELS,
+    COLUMNS,
+    ENDS,
+    GROUPS,
+    HEIGHT,
+    INPUT,
+    OFFSETS,
+    OUTPUT,
+    POOLED,
+    ROWS,
+    SOURCES,
+    WEIGHTS,
+    WIDTH,
+)
+from lttune.training.engines.sparse.instructions.bands import LANES
+from lttune.training.engines.sparse.instructions.cache import kernel
+from lttune.training.engines.sparse.kernels.layouts import padded, to_rows
+from lttune.training.engines.sparse.kernels.weight_sparse import BLOCK
+from lttune.training.engines.sparse.memory import (
+    ACTIVE_BLOCKS,
+    ACTIVE_ROWS,
+    INPUT_SPARSE,
+    KIND,
+    OUTPUTS,
+)
+
+
+@kernel()
+def places(conv, number, block, units):
+    """Returns where a layer's pooled picture lies, and its distances of channels, rows and places.
+
+    That is the next layer's input, or behind the last one the first linear layer's in blocks of 64.
+    """
+    layer = conv.layers[number]
+    if number < len(conv.layers) - 1:
+        following = conv.layers[number + 1]
+        line = (following[COLUMNS] + 2) * LANES
+        return following[INPUT] + line + LANES, (following[ROWS] + 2) * line, line, LANES
+    height, width = layer[HEIGHT] // 2, layer[WIDTH] // 2
+    first = block * LANES
+    at = first // BLOCK * units * BLOCK + first % BLOCK
+    return at, height * width * BLOCK, width * BLOCK, BLOCK
+
+
+@kernel()
+def forward(conv, album, net, room, batch, gallery):
+    """Computes what the convolutions make of a batch's pictures, as the first linear layer wants it.
+
+    Returns:
+        How many blocks of pictures there are.
+    """
+    blocks, units = (len(batch) + LANES - 1) // LANES, net.layers[0][OUTPUTS]
+    x = room.blocks[room.table[1][ACTIVE_BLOCKS] :]
+    # Lanes without an example have no part in any sum, unless they hold what is no number.
+    x[len(batch) // BLOCK * units * BLOCK : (len(batch) + BLOCK - 1) // BLOCK * units * BLOCK] = 0
+    for block in range(blocks):
+        base = block * album.block
+        for number in range(len(conv.layers)):
+            layer = conv.layers[number]
+            rows, columns, height, width = layer[ROWS], layer[COLUMNS], layer[HEIGHT], layer[WIDTH]
+            channels, out = layer[CHANNELS], base + layer[OUTPUT]
+            if number == 0:
+                pictures.write(
+                    batch[block * LANES : (block + 1) * LANES],
+                    gallery.pixels,
+                    gallery.shades,
+                    layer[SOURCES],
+                    height,
+                    width,
+                    rows,
+                    columns,
+                    album.pictures,
+                    base + layer[INPUT],
+                )
+            correlate(
+                album.pictures,
+                base + layer[INPUT],
+                rows,
+                columns,
+                layer[GROUPS],
+                channels,
+                conv.pattern[layer[ENDS] :],
+                conv.pattern[layer[OFFSETS] :],
+                conv.values,
+                layer[WEIGHTS],
+                conv.values,
+                layer[BIAS],
+                album.pictures,
+                out,
+                album.sums,
+                True,
+            )
+            pictures.clear_margin(album.pictures, out, channels, rows, columns, height, width)
+            if layer[POOLED]:
+                at, plane, line, step = places(conv, number, block, units)
+                last = number == len(conv.layers) - 1
+                pooling.pool(
+                    album.pictures,
+                    out,
+                    channels,
+                    rows,
+                    columns,
+                    height,
+                    width,
+                    x if last else album.pictures,
+                    at if last else base + at,
+                    plane,
+                    line,
+                    step,
+                )
+    if net.layers[1][KIND] == INPUT_SPARSE:
+        there = room.rows[room.table[1][ACTIVE_ROWS] :]
+        to_rows(len(batch), units, x, there, padded(units))
+    return blocks

@@ -1,0 +1,68 @@
+"""The arrays that the kernels of convolutions work on, and the meaning of their table's columns."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+(SOURCES, CHANNELS, HEIGHT, WIDTH, ROWS, COLUMNS, POOLED) = range(7)
+(GROUPS, ENDS, OFFSETS) = range(7, 10)
+(BACK_GROUPS, BACK_ENDS, BACK_OFFSETS, BACK_PLACES) = range(10, 14)
+(COUNT, WEIGHTS, BIAS, INPUT, OUTPUT) = range(14, 19)
+COLUMN_COUNT = 19
+"""Columns of ``Convolutions.layers``: channels of input and output; the picture's size, and filled
+up to whole bands; whether a pooling follows; forward and backward the number of groups and where in
+``pattern`` their parts begin: where the weights of a group and output channel end, what place each
+is multiplied with, and backward each weight's own place; how many weights survive; where these and
+the biases begin in ``values``; where input and output of a block begin in its pictures."""
+GROUP = 16
+"""Channels whose part of the pictures stays in the first-level cache: 40 KiB of a band of 16 lanes,
+12 of one of 8."""
+STRIP = 8
+"""Rows of a picture over which the gradients of a group are summed before those of the next."""
+
+
+class Convolutions(NamedTuple):
+    """The parameters of a network's convolutions."""
+
+    layers: np.ndarray
+    """int64 [layers, 19]."""
+    pattern: np.ndarray
+    """int32: which weights survive, by output and by input channel."""
+    values: np.ndarray
+    """float32: surviving weights and biases."""
+    first: np.ndarray
+    """float32: the optimizer's first moments, or momentum."""
+    second: np.ndarray
+    """float32: the optimizer's second moments."""
+    gradient: np.ndarray
+    """float32: the gradients of ``values``."""
+
+
+class Gallery(NamedTuple):
+    """A dataset."""
+
+    pixels: np.ndarray
+    """uint8 [examples * channels * height * width]."""
+    shades: np.ndarray
+    """float32 [channels * 256]: the input that each value of a pixel is."""
+    labels: np.ndarray
+    """int64 [examples]."""
+
+
+class Album(NamedTuple):
+    """Room for the pictures of one batch."""
+
+    pictures: np.ndarray
+    """float32 [blocks, block]: inputs and outputs of all layers, of ``LANES`` examples a block."""
+    block: int
+    """Size of a block."""
+    sums: np.ndarray
+    """float32: a band of all channels of a layer."""
+    lanes: np.ndarray
+    """float32 [parameters of a layer, lanes]: gradients, lane by lane."""
+    turned: np.ndarray
+    """float32: a layer's weights by input channel."""
+    none: np.ndarray
+    """float32: zeros, the biases of a backward pass."""

@@ -1,0 +1,163 @@
+"""Where the parameters of masked convolutions lie in the arrays of compiled code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lttune.models import Network
+from lttune.models.masks import Mask
+from lttune.training.engines.sparse.convolutions import memory
+from lttune.training.engines.sparse.convolutions.memory import Album, Convolutions
+from lttune.training.engines.sparse.instructions import bands
+from lttune.training.engines.sparse.memory import floats
+from lttune.training.engines.sparse.network import Stage
+from lttune.training.engines.sparse.plan import kept
+
+@dataclass(frozen=True)
+class ConvolutionPlace:
+    """Where one convolution's parameters lie."""
+
+    name: str
+    shape: tuple[int, ...]
+    survivors: np.ndarray
+    """Positions of the surviving weights in the full tensor, in the order of ``values``."""
+    weights: int
+    """Where these begin."""
+    bias: int
+
+
+class ConvolutionPlan:
+    """The layout of a network's convolutions under one mask, and their arrays.
+
+    Args:
+        network: what is planned.
+        stages: its convolutions.
+        mask: which weights survive.
+    """
+
+    def __init__(self, network: Network, stages: Sequence[Stage], mask: Mask) -> None:
+        layers = np.zeros((len(stages), memory.COLUMN_COUNT), np.int64)
+        pattern, listed, size, block = list[np.ndarray](), 0, 0, 0
+        self._places: list[ConvolutionPlace] = []
+        for number, (layer, stage) in enumerate(zip(layers, stages, strict=True)):
+            keep = kept(network, mask, f"{stage.name}.weight")
+            rows = _filled(stage.height, 2)
+            columns = _filled(stage.width, bands.COLUMNS)
+            picture = (rows + 2) * (columns + 2) * bands.LANES
+            layer[: memory.POOLED + 1] = (
+                stage.sources,
+                stage.channels,
+                stage.height,
+                stage.width,
+                rows,
+                columns,
+                stage.pooled,
+            )
+            survivors, parts, groups = _listed(keep, rows, columns)
+            layer[[memory.GROUPS, memory.BACK_GROUPS]] = groups
+            starts = listed + np.cumsum([0, *map(len, parts)])
+            layer[[*range(memory.ENDS, memory.OFFSETS + 1)]] = starts[:2]
+            layer[[*range(memory.BACK_ENDS, memory.BACK_PLACES + 1)]] = starts[2:-1]
+            pattern += parts
+            listed = int(starts[-1])
+            # The optimizer takes 16 at a time: what fills the last stays zero.
+            layer[memory.COUNT], layer[memory.WEIGHTS] = len(survivors), size
+            layer[memory.BIAS] = size + _filled(len(survivors), 16)
+            size = int(layer[memory.BIAS]) + _filled(stage.channels, 16)
+            # What a convolution without pooling gives is what the next one reads.
+            if number == 0 or stages[number - 1].pooled:
+                layer[memory.INPUT], block = block, block + stage.sources * picture
+            else:
+                layer[memory.INPUT] = layers[number - 1, memory.OUTPUT]
+            layer[memory.OUTPUT], block = block, block + stage.channels * picture
+            self._places.append(
+                ConvolutionPlace(
+                    stage.name,
+                    keep.shape,
+                    survivors,
+                    int(layer[memory.WEIGHTS]),
+                    int(layer[memory.BIAS]),
+                )
+            )
+        values, first, second, gradient = (floats(size) for _ in range(4))
+        self.parameters = Convolutions(
+            layers, np.concatenate(pattern), values, first, second, gradient
+        )
+        self._block = block
+
+    def album(self, examples: int) -> Album:
+        """Returns room for batches of at most so many examples."""
+        layers = self.parameters.layers
+        widest = int(layers[:, [memory.SOURCES, memory.CHANNELS]].max())
+        most = int(layers[:, memory.COUNT].max())
+        blocks = _filled(examples, bands.LANES) // bands.LANES
+        return Album(
+            floats(blocks * self._block),
+            self._block,
+            floats(widest * 2 * bands.WIDE),
+            floats((most + widest) * bands.LANES),
+            floats(most),
+            floats(widest),
+        )
+
+    def write(self, weights: Mapping[str, Tensor]) -> None:
+        """Copies the surviving weights and the biases of full tensors to the arrays."""
+        values = self.parameters.values
+        for place in self._places:
+            full = weights[f"{place.name}.weight"].detach().numpy()
+            values[place.weights :][: len(place.survivors)] = full.reshape(-1)[place.survivors]
+            bias = weights[f"{place.name}.bias"].detach().numpy()
+            values[place.bias : place.bias + len(bias)] = bias
+
+    def read(self) -> dict[str, Tensor]:
+        """Returns the weights as full tensors, pruned ones exactly zero."""
+        values, weights = self.parameters.values, {}
+        for place in self._places:
+            full = np.zeros(place.shape, np.float32)
+            full.ravel()[place.survivors] = values[place.weights :][: len(place.survivors)]
+            weights[f"{place.name}.weight"] = torch.from_numpy(full)
+            bias = values[place.bias : place.bias + place.shape[0]].copy()
+            weights[f"{place.name}.bias"] = torch.from_numpy(bias)
+        return weights
+
+
+def _filled(count: int, to: int) -> int:
+    return -(-count // to) * to
+
+
+def _ends(group: np.ndarray, unit: np.ndarray, groups: int, units: int) -> np.ndarray:
+    """Returns where the weights of each group and unit end, in this order."""
+    return np.cumsum(np.bincount(group * units + unit, minlength=groups * units))
+
+
+def _listed(
+    keep: np.ndarray, rows: int, columns: int
+) -> tuple[np.ndarray, list[np.ndarray], tuple[int, int]]:
+    """Returns the survivors of a mask [channels, sources, 3, 3] in the order of the kernels.
+
+    Beside them stand the parts of the pattern in the order of the columns of the table, and last
+    the numbers of groups.
+    """
+    channels, sources, _, _ = keep.shape
+    flat = np.flatnonzero(keep)
+    channel, source, row, column = np.unravel_index(flat, keep.shape)
+    line = (columns + 2) * bands.LANES
+    plane = (rows + 2) * line
+    groups, back_groups = (_filled(n, memory.GROUP) // memory.GROUP for n in (sources, channels))
+    # Survivors are sorted by channel, source and place: a stable order leaves that inside.
+    ahead = np.argsort(source // memory.GROUP, kind="stable")
+    offsets = source * plane + row * line + column * bands.LANES
+    ends = _ends(source // memory.GROUP, channel, groups, channels)
+    # Back from its outputs, each place is seen from the opposite side.
+    back = np.lexsort((channel, source, channel // memory.GROUP))
+    back_offsets = channel * plane + (2 - row) * line + (2 - column) * bands.LANES
+    back_ends = _ends(channel // memory.GROUP, source, back_groups, sources)
+    own = np.empty_like(ahead)
+    own[ahead] = np.arange(len(flat))
+    parts = (ends, offsets[ahead], back_ends, back_offsets[back], own[back])
+    return flat[ahead], [part.astype(np.int32) for part in parts], (groups, back_groups)
