@@ -60,6 +60,7 @@ class SparseEngine:
         return [self._train(member) for member in members]
 
     def _train(self, m: Member) -> Trained:
+        self._approve(m.network)
         began = time.perf_counter()
         return follow(self.open(m.network, m.start, m.mask, m.config), m, began)
 
@@ -74,16 +75,30 @@ class SparseEngine:
         """
         if lack := plain.beyond(config):
             raise ResourceError(f"the sparse engine {lack}; use the torch engine")
-        if network is not self._approved and (lack := beyond_kernels(network)):
-            raise ResourceError(f"the sparse engine {lack}; use the torch engine")
-        if network is not self._approved:
-            self._approved, self._stages = network, stages(network)
+        self._approve(network)
         if not self._stages:
             return SparseSession(network, start, mask, config, self._pixels)
-        # Kernels of their own: only networks that need them should wait for them.
         from lttune.training.engines.sparse.convolutions.session import ConvolutionSession
 
         return ConvolutionSession(network, self._stages, start, mask, config, self._pixels)
+
+    def _approve(self, network: Network) -> None:
+        """Makes ready for a network.
+
+        Raises:
+            ResourceError: if ``beyond_kernels`` finds something in it.
+        """
+        if network is self._approved:
+            return
+        if lack := beyond_kernels(network):
+            raise ResourceError(f"the sparse engine {lack}; use the torch engine")
+        self._stages = stages(network)
+        if self._stages:
+            # Kernels of their own, which only networks that need them should wait for.
+            from lttune.training.engines.sparse.convolutions import session
+
+            session.compile_kernels()
+        self._approved = network
 
 
 def compile_kernels() -> None:

@@ -103,15 +103,18 @@ class Plan:
             layer[:3] = kind_of(keep, first=first), keep.shape[1], keep.shape[0]
         pattern, entries, size, tiles = [np.zeros(0, np.int32)], 0, 0, 0
         lists: dict[str, _SparseLayer] = {}
-        for layer, (name, keep) in zip(layers, keeps.items(), strict=True):
+        for number, (layer, (name, keep)) in enumerate(zip(layers, keeps.items(), strict=True)):
             if layer[memory.KIND] == memory.WEIGHT_SPARSE:
                 layer[memory.WEIGHTS] = size
-                lists[name] = _listed(keep)
+                # Only what convolutions give is too much for the cache.
+                strip = memory.STRIP if front and number == 0 else keep.shape[1]
+                layer[memory.STRIPS] = -(-keep.shape[1] // strip)
+                lists[name] = _listed(keep, strip)
                 parts = lists[name].pattern
                 layer[memory.COUNT] = len(parts[memory.FOURS - memory.ENDS]) * memory.FOUR
                 size += layer[memory.COUNT]
                 ends = entries + np.cumsum([0, *map(len, parts)])
-                layer[memory.ENDS :] = ends[:-1]
+                layer[memory.ENDS : memory.STRIPS] = ends[:-1]
                 pattern += parts
                 entries = int(ends[-1])
         biases = size
@@ -183,17 +186,24 @@ class _SparseLayer:
     """Its parts of the pattern in the order of the columns of ``Parameters.layers``."""
 
 
-def _listed(keep: np.ndarray) -> _SparseLayer:
-    """Returns the lists of a layer; the weights of each unit are filled up to fours."""
+def _listed(keep: np.ndarray, strip: int) -> _SparseLayer:
+    """Returns the lists of a layer; the weights of each unit are filled up to fours.
+
+    Weights lie by strip of so many input units, then by output unit, then by input unit.
+    """
     outputs, inputs = keep.shape
     survivors = np.flatnonzero(keep)
+    if inputs > strip:
+        strips = (survivors % inputs // strip).astype(np.uint16)
+        survivors = survivors[np.argsort(strips, kind="stable")]
     row, column = np.divmod(survivors, inputs)
-    counts = np.bincount(row, minlength=outputs)
+    runs = -(-inputs // strip) * outputs
+    counts = np.bincount(column // strip * outputs + row, minlength=runs)
     fours = -(-counts // memory.FOUR)
     filled = np.cumsum(fours * memory.FOUR)
     ends = filled - fours * memory.FOUR + counts
     at = np.arange(len(survivors)) + np.repeat(ends - np.cumsum(counts), counts)
-    units = np.repeat(np.arange(outputs), fours)
+    units = np.repeat(np.arange(runs) % outputs, fours)
     # Gradients are computed 16 at a time: what fills the last is trained like a weight, too.
     units = np.append(units, np.zeros(-len(units) % 4, int))
     columns = np.zeros(len(units) * memory.FOUR, np.int64)

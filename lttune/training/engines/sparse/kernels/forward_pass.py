@@ -20,6 +20,7 @@ from lttune.training.engines.sparse.memory import (
     LIST,
     LIST_ENDS,
     OUTPUTS,
+    STRIPS,
     TILE,
     TILES,
     WEIGHT_COLUMNS,
@@ -85,6 +86,7 @@ def forward(net, room, examples, gain, dark, begin):
                     np.float32(dark),
                     y,
                     last,
+                    layer[STRIPS],
                 )
             else:
                 weight_sparse.forward(
@@ -100,6 +102,7 @@ def forward(net, room, examples, gain, dark, begin):
                     none,
                     y,
                     last,
+                    layer[STRIPS],
                 )
             if next_kind == INPUT_SPARSE:
                 to_rows(examples, outputs, y, y_rows, padded(outputs))
