@@ -99,8 +99,10 @@ class Plan:
         }
         layers = np.zeros((len(keeps), memory.COLUMN_COUNT), np.int64)
         for layer, keep in zip(layers, keeps.values(), strict=True):
-            first = keep is next(iter(keeps.values())) and not front
-            layer[:3] = kind_of(keep, first=first), keep.shape[1], keep.shape[0]
+            first = keep is next(iter(keeps.values()))
+            # What a convolution gives is rarely zero, and its weights in strips are fast.
+            kind = memory.WEIGHT_SPARSE if first and front else kind_of(keep, first=first)
+            layer[:3] = kind, keep.shape[1], keep.shape[0]
         pattern, entries, size, tiles = [np.zeros(0, np.int32)], 0, 0, 0
         lists: dict[str, _SparseLayer] = {}
         for number, (layer, (name, keep)) in enumerate(zip(layers, keeps.items(), strict=True)):

@@ -10,15 +10,20 @@ import numpy as np
 (GROUPS, ENDS, OFFSETS) = range(7, 10)
 (BACK_GROUPS, BACK_ENDS, BACK_OFFSETS, BACK_PLACES) = range(10, 14)
 (COUNT, WEIGHTS, BIAS, INPUT, OUTPUT) = range(14, 19)
-COLUMN_COUNT = 19
+(STRIP_ROWS, POSITIONS) = range(19, 21)
+COLUMN_COUNT = 21
 """Columns of ``Convolutions.layers``: channels of input and output; the picture's size, and filled
 up to whole bands; whether a pooling follows; forward and backward the number of groups and where in
 ``pattern`` their parts begin: where the weights of a group and output channel end, what place each
 is multiplied with, and backward each weight's own place; how many weights survive; where these and
-the biases begin in ``values``; where input and output of a block begin in its pictures."""
+the biases begin in ``values``; where input and output of a block begin in its pictures; of a layer with pooling the rows
+whose inputs stay in the first-level cache, and where in ``pattern`` the places of its survivors in
+``Routes.sums`` begin."""
 GROUP = 16
 """Channels whose part of the pictures stays in the first-level cache: 40 KiB of a band of 16 lanes,
 12 of one of 8."""
+STRIP_BYTES = 28 << 10
+"""Of the inputs of an example that stay in the first-level cache."""
 STRIP = 8
 """Rows of a picture over which the gradients of a group are summed before those of the next."""
 
@@ -27,7 +32,7 @@ class Convolutions(NamedTuple):
     """The parameters of a network's convolutions."""
 
     layers: np.ndarray
-    """int64 [layers, 19]."""
+    """int64 [layers, 21]."""
     pattern: np.ndarray
     """int32: which weights survive, by output and by input channel."""
     values: np.ndarray
@@ -51,6 +56,25 @@ class Gallery(NamedTuple):
     """int64 [examples]."""
 
 
+class Routes(NamedTuple):
+    """Room for the gradients of a layer with pooling."""
+
+    window_values: np.ndarray
+    """float32 [windows of a strip, lanes]: deltas of a channel."""
+    window_places: np.ndarray
+    """int32: where in a strip these are."""
+    values: np.ndarray
+    """float32 [lanes, channels, windows]: deltas that are not zero."""
+    places: np.ndarray
+    """int32: likewise."""
+    ends: np.ndarray
+    """int32 [lanes, channels]: where each list ends."""
+    strip: np.ndarray
+    """float32 [lanes, rows, columns, CHUNK]: inputs of a strip."""
+    sums: np.ndarray
+    """float32 [chunks, channels, 9, CHUNK]: gradients of all weights."""
+
+
 class Album(NamedTuple):
     """Room for the pictures of one batch."""
 
@@ -66,3 +90,4 @@ class Album(NamedTuple):
     """float32: a layer's weights by input channel."""
     none: np.ndarray
     """float32: zeros, the biases of a backward pass."""
+    routes: Routes

@@ -12,7 +12,7 @@ from torch import Tensor
 from lttune.models import Network
 from lttune.models.masks import Mask
 from lttune.training.engines.sparse.convolutions import memory
-from lttune.training.engines.sparse.convolutions.memory import Album, Convolutions
+from lttune.training.engines.sparse.convolutions.memory import Album, Convolutions, Routes
 from lttune.training.engines.sparse.instructions import bands
 from lttune.training.engines.sparse.memory import floats
 from lttune.training.engines.sparse.network import Stage
@@ -62,7 +62,10 @@ class ConvolutionPlan:
             layer[[memory.GROUPS, memory.BACK_GROUPS]] = groups
             starts = listed + np.cumsum([0, *map(len, parts)])
             layer[[*range(memory.ENDS, memory.OFFSETS + 1)]] = starts[:2]
-            layer[[*range(memory.BACK_ENDS, memory.BACK_PLACES + 1)]] = starts[2:-1]
+            layer[[*range(memory.BACK_ENDS, memory.BACK_PLACES + 1)]] = starts[2:5]
+            layer[memory.POSITIONS] = starts[5]
+            fitting = memory.STRIP_BYTES // (4 * bands.CHUNK * (columns + 2)) - 2
+            layer[memory.STRIP_ROWS] = min(rows, max(2, fitting // 2 * 2))
             pattern += parts
             listed = int(starts[-1])
             # The optimizer takes 16 at a time: what fills the last stays zero.
@@ -96,13 +99,16 @@ class ConvolutionPlan:
         widest = int(layers[:, [memory.SOURCES, memory.CHANNELS]].max())
         most = int(layers[:, memory.COUNT].max())
         blocks = _filled(examples, bands.LANES) // bands.LANES
+        # The last channels are read as a whole chunk.
+        behind = int(((layers[:, memory.ROWS] + 2) * (layers[:, memory.COLUMNS] + 2)).max())
         return Album(
-            floats(blocks * self._block),
+            floats(blocks * self._block + behind * bands.LANES * bands.CHUNK),
             self._block,
             floats(widest * 2 * bands.WIDE),
             floats((most + widest) * bands.LANES),
             floats(most),
             floats(widest),
+            _routes(layers[layers[:, memory.POOLED] == 1]),
         )
 
     def write(self, weights: Mapping[str, Tensor]) -> None:
@@ -124,6 +130,24 @@ class ConvolutionPlan:
             bias = values[place.bias : place.bias + place.shape[0]].copy()
             weights[f"{place.name}.bias"] = torch.from_numpy(bias)
         return weights
+
+
+def _routes(layers: np.ndarray) -> Routes:
+    """Returns room for the layers with pooling."""
+    rows, columns, channels = layers[:, [memory.STRIP_ROWS, memory.COLUMNS, memory.CHANNELS]].T
+    windows = rows // 2 * (columns // 2) * bands.LANES
+    chunks = -(-layers[:, memory.SOURCES] // bands.CHUNK)
+    # A list is written one place beyond its end.
+    listed = int((windows * channels).max()) + 1
+    return Routes(
+        floats(int(windows.max())),
+        np.zeros(int(windows.max()), np.int32),
+        floats(listed),
+        np.zeros(listed, np.int32),
+        np.zeros(int(channels.max()) * bands.LANES, np.int32),
+        floats(int(((rows + 2) * (columns + 2)).max()) * bands.CHUNK * bands.LANES),
+        floats(int((chunks * channels).max()) * 9 * bands.CHUNK),
+    )
 
 
 def _filled(count: int, to: int) -> int:
@@ -159,5 +183,7 @@ def _listed(
     back_ends = _ends(channel // memory.GROUP, source, back_groups, sources)
     own = np.empty_like(ahead)
     own[ahead] = np.arange(len(flat))
-    parts = (ends, offsets[ahead], back_ends, back_offsets[back], own[back])
+    chunk, lane = np.divmod(source, bands.CHUNK)
+    positions = ((chunk * channels + channel) * 9 + row * 3 + column) * bands.CHUNK + lane
+    parts = (ends, offsets[ahead], back_ends, back_offsets[back], own[back], positions[ahead])
     return flat[ahead], [part.astype(np.int32) for part in parts], (groups, back_groups)

@@ -26,7 +26,10 @@ LANES, COLUMNS = (16, 8) if "avx512f" in compiled_for()[1] else (8, 4)
 """Examples of a place, and places of a band's row: 16 sums of 32 registers, or 8 of 16."""
 WIDE = LANES * COLUMNS
 
-zeros_place, zeros_row = zeros_of(LANES), zeros_of(WIDE)
+CHUNK = 2 * LANES if LANES == 16 else LANES
+"""Channels whose gradients of all nine places of a 3 x 3 convolution stay in registers."""
+
+zeros_place, zeros_row, zeros_chunk = zeros_of(LANES), zeros_of(WIDE), zeros_of(CHUNK)
 
 _PLACE = ir.VectorType(ir.FloatType(), LANES)
 

@@ -9,6 +9,10 @@ from lttune.training.engines.sparse.convolutions.kernels.gradients import (
     add_gradients,
     collect_gradients,
 )
+from lttune.training.engines.sparse.convolutions.kernels.routed import (
+    add_routed_gradients,
+    pick_gradients,
+)
 from lttune.training.engines.sparse.convolutions.memory import (
     BACK_ENDS,
     BACK_GROUPS,
@@ -25,8 +29,10 @@ from lttune.training.engines.sparse.convolutions.memory import (
     OFFSETS,
     OUTPUT,
     POOLED,
+    POSITIONS,
     ROWS,
     SOURCES,
+    STRIP_ROWS,
     WEIGHTS,
     WIDTH,
 )
@@ -64,6 +70,8 @@ def backward(conv, album, net, room, blocks):
             layer[WEIGHTS],
             album.turned,
         )
+        if layer[POOLED]:
+            album.routes.sums[:] = 0
         for block in range(blocks):
             base = block * album.block
             into, out = base + layer[INPUT], base + layer[OUTPUT]
@@ -83,20 +91,35 @@ def backward(conv, album, net, room, blocks):
                     line,
                     step,
                 )
-            add_gradients(
-                album.pictures,
-                into,
-                rows,
-                columns,
-                layer[GROUPS],
-                channels,
-                conv.pattern[layer[ENDS] :],
-                conv.pattern[layer[OFFSETS] :],
-                album.pictures,
-                out,
-                album.lanes,
-                biases,
-            )
+            if layer[POOLED]:
+                add_routed_gradients(
+                    album.pictures,
+                    into,
+                    rows,
+                    columns,
+                    sources,
+                    channels,
+                    album.pictures,
+                    out,
+                    layer[STRIP_ROWS],
+                    album.routes,
+                    biases,
+                )
+            else:
+                add_gradients(
+                    album.pictures,
+                    into,
+                    rows,
+                    columns,
+                    layer[GROUPS],
+                    channels,
+                    conv.pattern[layer[ENDS] :],
+                    conv.pattern[layer[OFFSETS] :],
+                    album.pictures,
+                    out,
+                    album.lanes,
+                    biases,
+                )
             if number:
                 correlate(
                     album.pictures,
@@ -117,5 +140,15 @@ def backward(conv, album, net, room, blocks):
                     False,
                 )
                 pictures.clear_margin(album.pictures, into, sources, rows, columns, height, width)
-        collect_gradients(album.lanes, layer[COUNT], conv.gradient, layer[WEIGHTS])
+        if layer[POOLED]:
+            pick_gradients(
+                album.routes.sums,
+                conv.pattern,
+                layer[POSITIONS],
+                layer[COUNT],
+                conv.gradient,
+                layer[WEIGHTS],
+            )
+        else:
+            collect_gradients(album.lanes, layer[COUNT], conv.gradient, layer[WEIGHTS])
         collect_gradients(biases, channels, conv.gradient, layer[BIAS])

@@ -22,15 +22,8 @@ from lttune.training.engines.sparse.convolutions.memory import (
 )
 from lttune.training.engines.sparse.instructions.bands import LANES
 from lttune.training.engines.sparse.instructions.cache import kernel
-from lttune.training.engines.sparse.kernels.layouts import padded, to_rows
 from lttune.training.engines.sparse.kernels.weight_sparse import BLOCK
-from lttune.training.engines.sparse.memory import (
-    ACTIVE_BLOCKS,
-    ACTIVE_ROWS,
-    INPUT_SPARSE,
-    KIND,
-    OUTPUTS,
-)
+from lttune.training.engines.sparse.memory import ACTIVE_BLOCKS, OUTPUTS
 
 
 @kernel()
@@ -116,7 +109,4 @@ def forward(conv, album, net, room, batch, gallery):
                     line,
                     step,
                 )
-    if net.layers[1][KIND] == INPUT_SPARSE:
-        there = room.rows[room.table[1][ACTIVE_ROWS] :]
-        to_rows(len(batch), units, x, there, padded(units))
     return blocks
