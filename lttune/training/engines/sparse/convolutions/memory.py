@@ -10,18 +10,21 @@ import numpy as np
 (GROUPS, ENDS, OFFSETS) = range(7, 10)
 (BACK_GROUPS, BACK_ENDS, BACK_OFFSETS, BACK_PLACES) = range(10, 14)
 (COUNT, WEIGHTS, BIAS, INPUT, OUTPUT) = range(14, 19)
-(STRIP_ROWS, POSITIONS) = range(19, 21)
-COLUMN_COUNT = 21
+(STRIP_ROWS, POSITIONS, FLAT, DENSE) = range(19, 23)
+COLUMN_COUNT = 23
 """Columns of ``Convolutions.layers``: channels of input and output; the picture's size, and filled
 up to whole bands; whether a pooling follows; forward and backward the number of groups and where in
 ``pattern`` their parts begin: where the weights of a group and output channel end, what place each
 is multiplied with, and backward each weight's own place; how many weights survive; where these and
 the biases begin in ``values``; where input and output of a block begin in its pictures; of a layer with pooling the rows
 whose inputs stay in the first-level cache, and where in ``pattern`` the places of its survivors in
-``Routes.sums`` begin."""
+``Routes.sums`` begin; where the places of its survivors in the full tensor begin;
+whether so many survive that all weights are multiplied."""
 GROUP = 16
 """Channels whose part of the pictures stays in the first-level cache: 40 KiB of a band of 16 lanes,
 12 of one of 8."""
+DEPTH = 64
+"""Channels whose numbers of a spectrum stay in the first-level cache."""
 STRIP_BYTES = 28 << 10
 """Of the inputs of an example that stay in the first-level cache."""
 STRIP = 8
@@ -32,7 +35,7 @@ class Convolutions(NamedTuple):
     """The parameters of a network's convolutions."""
 
     layers: np.ndarray
-    """int64 [layers, 21]."""
+    """int64 [layers, 23]."""
     pattern: np.ndarray
     """int32: which weights survive, by output and by input channel."""
     values: np.ndarray
@@ -75,6 +78,21 @@ class Routes(NamedTuple):
     """float32 [chunks, channels, 9, CHUNK]: gradients of all weights."""
 
 
+class Spectra(NamedTuple):
+    """Room for convolutions by Winograd's algorithm."""
+
+    full: np.ndarray
+    """float32: the weights of a layer with zeros."""
+    filters: np.ndarray
+    """float32 [16, outputs, inputs]: their spectra."""
+    spectra: np.ndarray
+    """float32 [16, inputs, tiles, lanes]: of a band."""
+    products: np.ndarray
+    """float32 [16, outputs, tiles, lanes]."""
+    small: np.ndarray
+    """float32 [12]: a filter, transformed by columns."""
+
+
 class Album(NamedTuple):
     """Room for the pictures of one batch."""
 
@@ -91,3 +109,4 @@ class Album(NamedTuple):
     none: np.ndarray
     """float32: zeros, the biases of a backward pass."""
     routes: Routes
+    spectra: Spectra

@@ -12,11 +12,23 @@ from torch import Tensor
 from lttune.models import Network
 from lttune.models.masks import Mask
 from lttune.training.engines.sparse.convolutions import memory
-from lttune.training.engines.sparse.convolutions.memory import Album, Convolutions, Routes
+from lttune.training.engines.sparse.convolutions.memory import (
+    Album,
+    Convolutions,
+    Routes,
+    Spectra,
+)
 from lttune.training.engines.sparse.instructions import bands
 from lttune.training.engines.sparse.memory import floats
 from lttune.training.engines.sparse.network import Stage
 from lttune.training.engines.sparse.plan import kept
+
+CROSSOVER = 0.42
+"""Surviving weights, as a share of all, above which multiplying all of them by Winograd's algorithm
+is faster than skipping the pruned ones. Measured: see docs/performance.md."""
+FEWEST_CHANNELS = 16
+"""Of input and of output below which the algorithm's transforms cost more than they save."""
+
 
 @dataclass(frozen=True)
 class ConvolutionPlace:
@@ -46,7 +58,7 @@ class ConvolutionPlan:
         self._places: list[ConvolutionPlace] = []
         for number, (layer, stage) in enumerate(zip(layers, stages, strict=True)):
             keep = kept(network, mask, f"{stage.name}.weight")
-            rows = _filled(stage.height, 2)
+            rows = _filled(stage.height, 4)
             columns = _filled(stage.width, bands.COLUMNS)
             picture = (rows + 2) * (columns + 2) * bands.LANES
             layer[: memory.POOLED + 1] = (
@@ -63,7 +75,9 @@ class ConvolutionPlan:
             starts = listed + np.cumsum([0, *map(len, parts)])
             layer[[*range(memory.ENDS, memory.OFFSETS + 1)]] = starts[:2]
             layer[[*range(memory.BACK_ENDS, memory.BACK_PLACES + 1)]] = starts[2:5]
-            layer[memory.POSITIONS] = starts[5]
+            layer[[memory.POSITIONS, memory.FLAT]] = starts[5:7]
+            enough = min(keep.shape[:2]) >= FEWEST_CHANNELS
+            layer[memory.DENSE] = enough and len(survivors) > CROSSOVER * keep.size
             fitting = memory.STRIP_BYTES // (4 * bands.CHUNK * (columns + 2)) - 2
             layer[memory.STRIP_ROWS] = min(rows, max(2, fitting // 2 * 2))
             pattern += parts
@@ -109,6 +123,7 @@ class ConvolutionPlan:
             floats(most),
             floats(widest),
             _routes(layers[layers[:, memory.POOLED] == 1]),
+            _spectra(layers[layers[:, memory.DENSE] == 1]),
         )
 
     def write(self, weights: Mapping[str, Tensor]) -> None:
@@ -150,6 +165,20 @@ def _routes(layers: np.ndarray) -> Routes:
     )
 
 
+def _spectra(layers: np.ndarray) -> Spectra:
+    """Returns room for the layers of which all weights are multiplied."""
+    sources, channels = layers[:, [memory.SOURCES, memory.CHANNELS]].T
+    widest = _filled(int(max(sources.max(), channels.max())), 2) if len(layers) else 0
+    most = int((sources * channels).max()) if len(layers) else 0
+    return Spectra(
+        floats(9 * most),
+        floats(16 * (most + widest)),
+        floats(16 * widest * bands.WIDE),
+        floats(16 * widest * bands.WIDE),
+        floats(12),
+    )
+
+
 def _filled(count: int, to: int) -> int:
     return -(-count // to) * to
 
@@ -185,5 +214,5 @@ def _listed(
     own[ahead] = np.arange(len(flat))
     chunk, lane = np.divmod(source, bands.CHUNK)
     positions = ((chunk * channels + channel) * 9 + row * 3 + column) * bands.CHUNK + lane
-    parts = (ends, offsets[ahead], back_ends, back_offsets[back], own[back], positions[ahead])
+    parts = (ends, offsets[ahead], back_ends, back_offsets[back], own[back], positions[ahead], flat[ahead])
     return flat[ahead], [part.astype(np.int32) for part in parts], (groups, back_groups)

@@ -13,6 +13,7 @@ from lttune.training.engines.sparse.convolutions.kernels.routed import (
     add_routed_gradients,
     pick_gradients,
 )
+from lttune.training.engines.sparse.convolutions.kernels.winograd import convolve, transform
 from lttune.training.engines.sparse.convolutions.memory import (
     BACK_ENDS,
     BACK_GROUPS,
@@ -22,7 +23,9 @@ from lttune.training.engines.sparse.convolutions.memory import (
     CHANNELS,
     COLUMNS,
     COUNT,
+    DENSE,
     ENDS,
+    FLAT,
     GROUPS,
     HEIGHT,
     INPUT,
@@ -62,14 +65,27 @@ def backward(conv, album, net, room, blocks):
         rows, columns, height, width = layer[ROWS], layer[COLUMNS], layer[HEIGHT], layer[WIDTH]
         sources, channels = layer[SOURCES], layer[CHANNELS]
         biases = album.lanes[layer[COUNT] * LANES :]
-        turn(
-            conv.pattern,
-            layer[BACK_PLACES],
-            layer[COUNT],
-            conv.values,
-            layer[WEIGHTS],
-            album.turned,
-        )
+        if layer[DENSE]:
+            transform(
+                conv.values,
+                layer[WEIGHTS],
+                conv.pattern,
+                layer[FLAT],
+                layer[COUNT],
+                sources,
+                channels,
+                False,
+                album.spectra,
+            )
+        else:
+            turn(
+                conv.pattern,
+                layer[BACK_PLACES],
+                layer[COUNT],
+                conv.values,
+                layer[WEIGHTS],
+                album.turned,
+            )
         if layer[POOLED]:
             album.routes.sums[:] = 0
         for block in range(blocks):
@@ -120,7 +136,22 @@ def backward(conv, album, net, room, blocks):
                     album.lanes,
                     biases,
                 )
-            if number:
+            if number and layer[DENSE]:
+                convolve(
+                    album.pictures,
+                    out,
+                    rows,
+                    columns,
+                    channels,
+                    sources,
+                    album.none,
+                    0,
+                    album.pictures,
+                    into,
+                    album.spectra,
+                    False,
+                )
+            elif number:
                 correlate(
                     album.pictures,
                     out,
@@ -139,6 +170,7 @@ def backward(conv, album, net, room, blocks):
                     album.sums,
                     False,
                 )
+            if number:
                 pictures.clear_margin(album.pictures, into, sources, rows, columns, height, width)
         if layer[POOLED]:
             pick_gradients(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from lttune.training.engines.sparse.convolutions.kernels import pictures, pooling
 from lttune.training.engines.sparse.convolutions.kernels.correlation import correlate
+from lttune.training.engines.sparse.convolutions.kernels.winograd import convolve, transform
 from lttune.training.engines.sparse.convolutions.memory import (
     BIAS,
     CHANNELS,
     COLUMNS,
+    COUNT,
+    DENSE,
     ENDS,
+    FLAT,
     GROUPS,
     HEIGHT,
     INPUT,
@@ -54,47 +58,75 @@ def forward(conv, album, net, room, batch, gallery):
     x = room.blocks[room.table[1][ACTIVE_BLOCKS] :]
     # Lanes without an example have no part in any sum, unless they hold what is no number.
     x[len(batch) // BLOCK * units * BLOCK : (len(batch) + BLOCK - 1) // BLOCK * units * BLOCK] = 0
-    for block in range(blocks):
-        base = block * album.block
-        for number in range(len(conv.layers)):
-            layer = conv.layers[number]
-            rows, columns, height, width = layer[ROWS], layer[COLUMNS], layer[HEIGHT], layer[WIDTH]
-            channels, out = layer[CHANNELS], base + layer[OUTPUT]
+    for number in range(len(conv.layers)):
+        layer, last = conv.layers[number], number == len(conv.layers) - 1
+        rows, columns, height, width = layer[ROWS], layer[COLUMNS], layer[HEIGHT], layer[WIDTH]
+        sources, channels = layer[SOURCES], layer[CHANNELS]
+        if layer[DENSE]:
+            transform(
+                conv.values,
+                layer[WEIGHTS],
+                conv.pattern,
+                layer[FLAT],
+                layer[COUNT],
+                sources,
+                channels,
+                True,
+                album.spectra,
+            )
+        for block in range(blocks):
+            base = block * album.block
+            into, out = base + layer[INPUT], base + layer[OUTPUT]
             if number == 0:
                 pictures.write(
                     batch[block * LANES : (block + 1) * LANES],
                     gallery.pixels,
                     gallery.shades,
-                    layer[SOURCES],
+                    sources,
                     height,
                     width,
                     rows,
                     columns,
                     album.pictures,
-                    base + layer[INPUT],
+                    into,
                 )
-            correlate(
-                album.pictures,
-                base + layer[INPUT],
-                rows,
-                columns,
-                layer[GROUPS],
-                channels,
-                conv.pattern[layer[ENDS] :],
-                conv.pattern[layer[OFFSETS] :],
-                conv.values,
-                layer[WEIGHTS],
-                conv.values,
-                layer[BIAS],
-                album.pictures,
-                out,
-                album.sums,
-                True,
-            )
+            if layer[DENSE]:
+                convolve(
+                    album.pictures,
+                    into,
+                    rows,
+                    columns,
+                    sources,
+                    channels,
+                    conv.values,
+                    layer[BIAS],
+                    album.pictures,
+                    out,
+                    album.spectra,
+                    True,
+                )
+            else:
+                correlate(
+                    album.pictures,
+                    into,
+                    rows,
+                    columns,
+                    layer[GROUPS],
+                    channels,
+                    conv.pattern[layer[ENDS] :],
+                    conv.pattern[layer[OFFSETS] :],
+                    conv.values,
+                    layer[WEIGHTS],
+                    conv.values,
+                    layer[BIAS],
+                    album.pictures,
+                    out,
+                    album.sums,
+                    True,
+                )
             pictures.clear_margin(album.pictures, out, channels, rows, columns, height, width)
             if layer[POOLED]:
                 at, plane, line, step = places(conv, number, block, units)
-                last = number == len(conv.layers) - 1
                 pooling.pool(
                     album.pictures,
                     out,
