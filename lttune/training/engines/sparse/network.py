@@ -14,7 +14,7 @@ MOST_INPUTS = 1 << 16
 """A lit pixel's place is a uint16."""
 
 NETWORKS = (
-    "trains only fully connected networks and such behind 3 x 3 convolutions with pooling, without "
+    "trains fully connected networks only, alone or behind 3 x 3 convolutions and pooling, without "
     "dropout, all layers prunable"
 )
 
@@ -60,7 +60,9 @@ def stages(network: Network) -> list[Stage]:
     return _chain(parts[:at], list(network.kinds), *network.pictures[-2:])
 
 
-def _chain(parts: Sequence[nn.Module], names: Sequence[str], height: int, width: int) -> list[Stage]:
+def _chain(
+    parts: Sequence[nn.Module], names: Sequence[str], height: int, width: int
+) -> list[Stage]:
     """Returns the stages that modules are, [] if they are anything else."""
     found: list[Stage] = []
     rest = list(parts)

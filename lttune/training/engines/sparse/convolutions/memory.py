@@ -16,10 +16,10 @@ COLUMN_COUNT = 23
 up to whole bands; whether a pooling follows; forward and backward the number of groups and where in
 ``pattern`` their parts begin: where the weights of a group and output channel end, what place each
 is multiplied with, and backward each weight's own place; how many weights survive; where these and
-the biases begin in ``values``; where input and output of a block begin in its pictures; of a layer with pooling the rows
-whose inputs stay in the first-level cache, and where in ``pattern`` the places of its survivors in
-``Routes.sums`` begin; where the places of its survivors in the full tensor begin;
-whether so many survive that all weights are multiplied."""
+the biases begin in ``values``; where input and output of a block begin in its pictures; of a layer
+with pooling the rows whose inputs stay in the first-level cache, and where in ``pattern`` the
+places of its survivors in ``Routes.sums`` begin; where the survivors' places in the full tensor
+begin; whether so many survive that all weights are multiplied."""
 GROUP = 16
 """Channels whose part of the pictures stays in the first-level cache: 40 KiB of a band of 16 lanes,
 12 of one of 8."""

@@ -214,5 +214,13 @@ def _listed(
     own[ahead] = np.arange(len(flat))
     chunk, lane = np.divmod(source, bands.CHUNK)
     positions = ((chunk * channels + channel) * 9 + row * 3 + column) * bands.CHUNK + lane
-    parts = (ends, offsets[ahead], back_ends, back_offsets[back], own[back], positions[ahead], flat[ahead])
+    parts = (
+        ends,
+        offsets[ahead],
+        back_ends,
+        back_offsets[back],
+        own[back],
+        positions[ahead],
+        flat[ahead],
+    )
     return flat[ahead], [part.astype(np.int32) for part in parts], (groups, back_groups)

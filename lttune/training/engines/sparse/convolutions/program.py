@@ -1,4 +1,4 @@
-"""The two compiled entries for networks with convolutions; see ``kernels.program`` for the others."""
+"""The two compiled entries for networks with convolutions; ``kernels.program`` has the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bands of places of pictures in registers: the batch is the vector axis, places follow one another.
+"""Bands of places of pictures in registers: the batch is the vector axis.
 
 A place of a picture is ``LANES`` examples wide, one register of the CPU. A register of numba's
 holds ``COLUMNS`` neighbouring places of a row, and a band is two such rows: as many sums as leave
@@ -66,9 +66,7 @@ def folded(_typing: Any, row: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         parts = [_place(builder, arguments[0], k) for k in range(COLUMNS)]
         while len(parts) > 1:
-            parts = [
-                builder.fadd(a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)
-            ]
+            parts = [builder.fadd(a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)]
         return parts[0]
 
     return Register(LANES)(row), emit

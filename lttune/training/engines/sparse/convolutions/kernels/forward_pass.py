@@ -49,7 +49,7 @@ def places(conv, number, block, units):
 
 @kernel()
 def forward(conv, album, net, room, batch, gallery):
-    """Computes what the convolutions make of a batch's pictures, as the first linear layer wants it.
+    """Computes what the convolutions make of a batch, as the first linear layer wants it.
 
     Returns:
         How many blocks of pictures there are.

@@ -1,4 +1,4 @@
-"""Pictures as the kernels want them: [channels, rows + 2, columns + 2, lanes], zero in the margin."""
+"""Pictures as kernels want them: [channels, rows + 2, columns + 2, lanes], zero in the margin."""
 
 from __future__ import annotations
 

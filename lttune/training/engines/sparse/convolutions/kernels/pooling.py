@@ -31,7 +31,9 @@ def pool(pictures, at, channels, rows, columns, height, width, target, to, plane
         begin = at + channel * (rows + 2) * own + own + LANES
         for row in range(height // 2):
             for column in range(width // 2):
-                top = largest(zeros_place(), pictures, begin + 2 * (row * own + column * LANES), own)
+                top = largest(
+                    zeros_place(), pictures, begin + 2 * (row * own + column * LANES), own
+                )
                 store(target, to + channel * plane + row * line + column * step, top)
 
 
@@ -43,7 +45,9 @@ def unpool(pictures, at, channels, rows, columns, height, width, delta, to, plan
         begin = at + channel * (rows + 2) * own + own + LANES
         for row in range(height // 2):
             for column in range(width // 2):
-                given = load(zeros_place(), delta, to + channel * plane + row * line + column * step)
+                given = load(
+                    zeros_place(), delta, to + channel * plane + row * line + column * step
+                )
                 lead_back(given, pictures, begin + 2 * (row * own + column * LANES), own)
         # What no window covers has no part in the result.
         if height % 2:

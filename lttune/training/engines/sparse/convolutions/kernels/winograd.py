@@ -1,6 +1,6 @@
 """A 3 x 3 convolution with all weights, pruned or not, by Winograd's algorithm.
 
-It needs 4 products where the sum needs 9. A band is two rows of tiles, ``COLUMNS`` tiles in all; its
+It needs 4 products where the sum needs 9. A band is two rows of tiles, ``COLUMNS`` in all; its
 spectra stay in the second-level cache. What is multiplied is register-blocked: two output channels
 share the inputs they read.
 """
@@ -92,7 +92,18 @@ def multiply(filters, spectra, inputs, outputs, products):
 
 @kernel()
 def convolve(
-    source, source_at, rows, columns, inputs, outputs, bias, bias_at, target, target_at, room, forward
+    source,
+    source_at,
+    rows,
+    columns,
+    inputs,
+    outputs,
+    bias,
+    bias_at,
+    target,
+    target_at,
+    room,
+    forward,
 ):
     """Computes what ``correlate`` does, with the filters in ``room``.
 
