@@ -52,7 +52,7 @@ class ConvolutionsConfig:
     """Of conv2, conv4."""
     steps: int = 3
     """Optimizer steps of a repetition."""
-    evaluate: int = 600
+    evaluate: int = 640
     """Pictures measured in a repetition."""
     repetitions: int = 3
     """Of each loop at each level."""

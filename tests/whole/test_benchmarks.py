@@ -267,27 +267,6 @@ def small(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_convolutions_are_measured(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("numba")
-    from benchmarks import convolutions
-
-    dataset = noise(4, 4, train=250, validation=50)
-    monkeypatch.setattr(convolutions, "load", lambda name: dataset)
-    monkeypatch.setattr(convolutions, "LEVELS", 2)
-    config = convolutions.ConvolutionsConfig(
-        networks=("conv2",), steps=1, evaluate=70, repetitions=1, out=tmp_path / "found.json"
-    )
-    convolutions.main(config)
-    found = read_json(config.out)
-    assert found["conv2_trajectory_vs_eager"] > 0
-    assert found["conv2_last_level_vs_eager"] > 0
-    assert found["conv2_levels"][0]["density"] == 1
-    assert found["conv2_levels"][1]["ms"].keys() == {"sparse", "torch", "eager"}
-    assert "conv2_last_level_vs_eager" in capsys.readouterr().out
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_everything_is_measured(tmp_path, small, monkeypatch, capsys):
     options = {"--steps": 1, "--repetitions": 1, "--study-trials": 1, "--study-steps": 2}
