@@ -138,7 +138,7 @@ def test_the_mask_alone_chooses_the_algorithm():
 
     def dense(density):
         plan = ConvolutionPlan(network, stages(network), random_mask(network, density))
-        return plan.parameters.layers[:, memory.DENSE].tolist()
+        return plan.parameters.layers[:, memory.CONV_DENSE].tolist()
 
     assert dense(1.0) == [0, 1, 0]
     assert dense(0.3) == [0, 0, 0]

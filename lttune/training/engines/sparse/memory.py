@@ -16,8 +16,8 @@ COLUMN_COUNT = 14
 begin in ``values`` and in ``tiles``; where the biases begin; where in ``pattern`` its parts begin:
 where each output unit's weights end, each weight's column, the unit of each four
 weights; where each input unit's weights end, each one's row and its place in ``values``; how many
-strips of ``STRIP`` input units there are, whose weights follow one another."""
-STRIP = 1024
+strips of ``INPUT_STRIP`` input units there are, whose weights follow one another."""
+INPUT_STRIP = 1024
 """Input units behind a convolution whose activations, 64 lanes each, stay in the second-level cache
 (256 KiB) while the weights of all output units pass."""
 FOUR = 4

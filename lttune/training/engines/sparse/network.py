@@ -13,7 +13,7 @@ from lttune.training.engines import plain
 MOST_INPUTS = 1 << 16
 """A lit pixel's place is a uint16."""
 
-NETWORKS = (
+CHAINS = (
     "trains fully connected networks only, alone or behind 3 x 3 convolutions and pooling, without "
     "dropout, all layers prunable"
 )
@@ -42,7 +42,7 @@ def beyond_kernels(network: Network) -> str:
     elif plain.fully_connected(network):
         _, inputs = next(iter(network.shapes.values()))
     else:
-        return NETWORKS
+        return CHAINS
     return "" if inputs <= MOST_INPUTS else f"reads pictures of at most {MOST_INPUTS:,} pixels"
 
 

@@ -36,7 +36,7 @@ class LayerPlace:
     bias: int
 
 
-def kept(network: Network, mask: Mask, weight: str) -> np.ndarray:
+def survivors_of(network: Network, mask: Mask, weight: str) -> np.ndarray:
     """Returns which weights of a tensor survive; of one that is not in the mask, all do."""
     return mask[weight].numpy() if weight in mask else np.ones(network.shapes[weight], bool)
 
@@ -94,7 +94,7 @@ class Plan:
 
     def __init__(self, network: Network, mask: Mask, front: int = 0) -> None:
         keeps = {
-            name: kept(network, mask, weight)
+            name: survivors_of(network, mask, weight)
             for name, weight in list(zip(network.kinds, network.prunable, strict=True))[front:]
         }
         layers = np.zeros((len(keeps), memory.COLUMN_COUNT), np.int64)
@@ -109,7 +109,7 @@ class Plan:
             if layer[memory.KIND] == memory.WEIGHT_SPARSE:
                 layer[memory.WEIGHTS] = size
                 # Only what convolutions give is too much for the cache.
-                strip = memory.STRIP if front and number == 0 else keep.shape[1]
+                strip = memory.INPUT_STRIP if front and number == 0 else keep.shape[1]
                 layer[memory.STRIPS] = -(-keep.shape[1] // strip)
                 lists[name] = _listed(keep, strip)
                 parts = lists[name].pattern

@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-(SOURCES, CHANNELS, HEIGHT, WIDTH, ROWS, COLUMNS, POOLED) = range(7)
-(GROUPS, ENDS, OFFSETS) = range(7, 10)
-(BACK_GROUPS, BACK_ENDS, BACK_OFFSETS, BACK_PLACES) = range(10, 14)
-(COUNT, WEIGHTS, BIAS, INPUT, OUTPUT) = range(14, 19)
-(STRIP_ROWS, POSITIONS, FLAT, DENSE) = range(19, 23)
-COLUMN_COUNT = 23
+(CONV_SOURCES, CONV_CHANNELS, CONV_HEIGHT, CONV_WIDTH, CONV_ROWS, CONV_COLUMNS, CONV_POOLED) = (
+    range(7)
+)
+(CONV_GROUPS, CONV_ENDS, CONV_OFFSETS) = range(7, 10)
+(CONV_BACK_GROUPS, CONV_BACK_ENDS, CONV_BACK_OFFSETS, CONV_BACK_PLACES) = range(10, 14)
+(CONV_COUNT, CONV_WEIGHTS, CONV_BIAS, CONV_INPUT, CONV_OUTPUT) = range(14, 19)
+(CONV_STRIP_ROWS, CONV_POSITIONS, CONV_FLAT, CONV_DENSE) = range(19, 23)
+CONV_COLUMN_COUNT = 23
 """Columns of ``Convolutions.layers``: channels of input and output; the picture's size, and filled
 up to whole bands; whether a pooling follows; forward and backward the number of groups and where in
 ``pattern`` their parts begin: where the weights of a group and output channel end, what place each
@@ -20,14 +22,14 @@ the biases begin in ``values``; where input and output of a block begin in its p
 with pooling the rows whose inputs stay in the first-level cache, and where in ``pattern`` the
 places of its survivors in ``Routes.sums`` begin; where the survivors' places in the full tensor
 begin; whether so many survive that all weights are multiplied."""
-GROUP = 16
+CHANNEL_GROUP = 16
 """Channels whose part of the pictures stays in the first-level cache: 40 KiB of a band of 16 lanes,
 12 of one of 8."""
-DEPTH = 64
+SPECTRUM_CHANNELS = 64
 """Channels whose numbers of a spectrum stay in the first-level cache."""
 STRIP_BYTES = 28 << 10
 """Of the inputs of an example that stay in the first-level cache."""
-STRIP = 8
+GRADIENT_ROWS = 8
 """Rows of a picture over which the gradients of a group are summed before those of the next."""
 
 

@@ -21,9 +21,9 @@ from lttune.training.engines.sparse.convolutions.memory import (
 from lttune.training.engines.sparse.instructions import bands
 from lttune.training.engines.sparse.memory import floats
 from lttune.training.engines.sparse.network import Stage
-from lttune.training.engines.sparse.plan import kept
+from lttune.training.engines.sparse.plan import survivors_of
 
-CROSSOVER = 0.42
+WINOGRAD_SHARE = 0.42
 """Surviving weights, as a share of all, above which multiplying all of them by Winograd's algorithm
 is faster than skipping the pruned ones. Measured: see docs/performance.md."""
 FEWEST_CHANNELS = 16
@@ -53,15 +53,15 @@ class ConvolutionPlan:
     """
 
     def __init__(self, network: Network, stages: Sequence[Stage], mask: Mask) -> None:
-        layers = np.zeros((len(stages), memory.COLUMN_COUNT), np.int64)
+        layers = np.zeros((len(stages), memory.CONV_COLUMN_COUNT), np.int64)
         pattern, listed, size, block = list[np.ndarray](), 0, 0, 0
         self._places: list[ConvolutionPlace] = []
         for number, (layer, stage) in enumerate(zip(layers, stages, strict=True)):
-            keep = kept(network, mask, f"{stage.name}.weight")
+            keep = survivors_of(network, mask, f"{stage.name}.weight")
             rows = _filled(stage.height, 4)
-            columns = _filled(stage.width, bands.COLUMNS)
+            columns = _filled(stage.width, bands.BAND_COLUMNS)
             picture = (rows + 2) * (columns + 2) * bands.LANES
-            layer[: memory.POOLED + 1] = (
+            layer[: memory.CONV_POOLED + 1] = (
                 stage.sources,
                 stage.channels,
                 stage.height,
@@ -71,34 +71,34 @@ class ConvolutionPlan:
                 stage.pooled,
             )
             survivors, parts, groups = _listed(keep, rows, columns)
-            layer[[memory.GROUPS, memory.BACK_GROUPS]] = groups
+            layer[[memory.CONV_GROUPS, memory.CONV_BACK_GROUPS]] = groups
             starts = listed + np.cumsum([0, *map(len, parts)])
-            layer[[*range(memory.ENDS, memory.OFFSETS + 1)]] = starts[:2]
-            layer[[*range(memory.BACK_ENDS, memory.BACK_PLACES + 1)]] = starts[2:5]
-            layer[[memory.POSITIONS, memory.FLAT]] = starts[5:7]
+            layer[[*range(memory.CONV_ENDS, memory.CONV_OFFSETS + 1)]] = starts[:2]
+            layer[[*range(memory.CONV_BACK_ENDS, memory.CONV_BACK_PLACES + 1)]] = starts[2:5]
+            layer[[memory.CONV_POSITIONS, memory.CONV_FLAT]] = starts[5:7]
             enough = min(keep.shape[:2]) >= FEWEST_CHANNELS
-            layer[memory.DENSE] = enough and len(survivors) > CROSSOVER * keep.size
+            layer[memory.CONV_DENSE] = enough and len(survivors) > WINOGRAD_SHARE * keep.size
             fitting = memory.STRIP_BYTES // (4 * bands.CHUNK * (columns + 2)) - 2
-            layer[memory.STRIP_ROWS] = min(rows, max(2, fitting // 2 * 2))
+            layer[memory.CONV_STRIP_ROWS] = min(rows, max(2, fitting // 2 * 2))
             pattern += parts
             listed = int(starts[-1])
             # The optimizer takes 16 at a time: what fills the last stays zero.
-            layer[memory.COUNT], layer[memory.WEIGHTS] = len(survivors), size
-            layer[memory.BIAS] = size + _filled(len(survivors), 16)
-            size = int(layer[memory.BIAS]) + _filled(stage.channels, 16)
+            layer[memory.CONV_COUNT], layer[memory.CONV_WEIGHTS] = len(survivors), size
+            layer[memory.CONV_BIAS] = size + _filled(len(survivors), 16)
+            size = int(layer[memory.CONV_BIAS]) + _filled(stage.channels, 16)
             # What a convolution without pooling gives is what the next one reads.
             if number == 0 or stages[number - 1].pooled:
-                layer[memory.INPUT], block = block, block + stage.sources * picture
+                layer[memory.CONV_INPUT], block = block, block + stage.sources * picture
             else:
-                layer[memory.INPUT] = layers[number - 1, memory.OUTPUT]
-            layer[memory.OUTPUT], block = block, block + stage.channels * picture
+                layer[memory.CONV_INPUT] = layers[number - 1, memory.CONV_OUTPUT]
+            layer[memory.CONV_OUTPUT], block = block, block + stage.channels * picture
             self._places.append(
                 ConvolutionPlace(
                     stage.name,
                     keep.shape,
                     survivors,
-                    int(layer[memory.WEIGHTS]),
-                    int(layer[memory.BIAS]),
+                    int(layer[memory.CONV_WEIGHTS]),
+                    int(layer[memory.CONV_BIAS]),
                 )
             )
         values, first, second, gradient = (floats(size) for _ in range(4))
@@ -110,20 +110,22 @@ class ConvolutionPlan:
     def album(self, examples: int) -> Album:
         """Returns room for batches of at most so many examples."""
         layers = self.parameters.layers
-        widest = int(layers[:, [memory.SOURCES, memory.CHANNELS]].max())
-        most = int(layers[:, memory.COUNT].max())
+        widest = int(layers[:, [memory.CONV_SOURCES, memory.CONV_CHANNELS]].max())
+        most = int(layers[:, memory.CONV_COUNT].max())
         blocks = _filled(examples, bands.LANES) // bands.LANES
         # The last channels are read as a whole chunk.
-        behind = int(((layers[:, memory.ROWS] + 2) * (layers[:, memory.COLUMNS] + 2)).max())
+        behind = int(
+            ((layers[:, memory.CONV_ROWS] + 2) * (layers[:, memory.CONV_COLUMNS] + 2)).max()
+        )
         return Album(
             floats(blocks * self._block + behind * bands.LANES * bands.CHUNK),
             self._block,
-            floats(widest * 2 * bands.WIDE),
+            floats(widest * 2 * bands.ROW_LANES),
             floats((most + widest) * bands.LANES),
             floats(most),
             floats(widest),
-            _routes(layers[layers[:, memory.POOLED] == 1]),
-            _spectra(layers[layers[:, memory.DENSE] == 1]),
+            _routes(layers[layers[:, memory.CONV_POOLED] == 1]),
+            _spectra(layers[layers[:, memory.CONV_DENSE] == 1]),
         )
 
     def write(self, weights: Mapping[str, Tensor]) -> None:
@@ -149,9 +151,11 @@ class ConvolutionPlan:
 
 def _routes(layers: np.ndarray) -> Routes:
     """Returns room for the layers with pooling."""
-    rows, columns, channels = layers[:, [memory.STRIP_ROWS, memory.COLUMNS, memory.CHANNELS]].T
+    rows, columns, channels = layers[
+        :, [memory.CONV_STRIP_ROWS, memory.CONV_COLUMNS, memory.CONV_CHANNELS]
+    ].T
     windows = rows // 2 * (columns // 2) * bands.LANES
-    chunks = -(-layers[:, memory.SOURCES] // bands.CHUNK)
+    chunks = -(-layers[:, memory.CONV_SOURCES] // bands.CHUNK)
     # A list is written one place beyond its end.
     listed = int((windows * channels).max()) + 1
     return Routes(
@@ -167,14 +171,14 @@ def _routes(layers: np.ndarray) -> Routes:
 
 def _spectra(layers: np.ndarray) -> Spectra:
     """Returns room for the layers of which all weights are multiplied."""
-    sources, channels = layers[:, [memory.SOURCES, memory.CHANNELS]].T
+    sources, channels = layers[:, [memory.CONV_SOURCES, memory.CONV_CHANNELS]].T
     widest = _filled(int(max(sources.max(), channels.max())), 2) if len(layers) else 0
     most = int((sources * channels).max()) if len(layers) else 0
     return Spectra(
         floats(9 * most),
         floats(16 * (most + widest)),
-        floats(16 * widest * bands.WIDE),
-        floats(16 * widest * bands.WIDE),
+        floats(16 * widest * bands.ROW_LANES),
+        floats(16 * widest * bands.ROW_LANES),
         floats(12),
     )
 
@@ -201,15 +205,17 @@ def _listed(
     channel, source, row, column = np.unravel_index(flat, keep.shape)
     line = (columns + 2) * bands.LANES
     plane = (rows + 2) * line
-    groups, back_groups = (_filled(n, memory.GROUP) // memory.GROUP for n in (sources, channels))
+    groups, back_groups = (
+        _filled(n, memory.CHANNEL_GROUP) // memory.CHANNEL_GROUP for n in (sources, channels)
+    )
     # Survivors are sorted by channel, source and place: a stable order leaves that inside.
-    ahead = np.argsort(source // memory.GROUP, kind="stable")
+    ahead = np.argsort(source // memory.CHANNEL_GROUP, kind="stable")
     offsets = source * plane + row * line + column * bands.LANES
-    ends = _ends(source // memory.GROUP, channel, groups, channels)
+    ends = _ends(source // memory.CHANNEL_GROUP, channel, groups, channels)
     # Back from its outputs, each place is seen from the opposite side.
-    back = np.lexsort((channel, source, channel // memory.GROUP))
+    back = np.lexsort((channel, source, channel // memory.CHANNEL_GROUP))
     back_offsets = channel * plane + (2 - row) * line + (2 - column) * bands.LANES
-    back_ends = _ends(channel // memory.GROUP, source, back_groups, sources)
+    back_ends = _ends(channel // memory.CHANNEL_GROUP, source, back_groups, sources)
     own = np.empty_like(ahead)
     own[ahead] = np.arange(len(flat))
     chunk, lane = np.divmod(source, bands.CHUNK)

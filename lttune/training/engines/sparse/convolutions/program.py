@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from lttune.training.engines.sparse.convolutions.kernels import backward_pass, forward_pass
-from lttune.training.engines.sparse.instructions.cache import entry, sources
+from lttune.training.engines.sparse.instructions.cache import entry, sources_digest
 from lttune.training.engines.sparse.kernels.backward_pass import backward
 from lttune.training.engines.sparse.kernels.forward_pass import forward
 from lttune.training.engines.sparse.kernels.loss import loss_and_right, loss_gradient
@@ -88,4 +88,4 @@ def _compiled(digest: str):
     return train, evaluate
 
 
-train, evaluate = _compiled(sources())
+train, evaluate = _compiled(sources_digest())

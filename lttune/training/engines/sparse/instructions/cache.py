@@ -91,7 +91,7 @@ def _fill(compiled_by: str) -> None:
     )
 
 
-def sources() -> str:
+def sources_digest() -> str:
     """Returns a digest of the whole engine: what a kernel is made of lies in many files.
 
     numba's cache looks at the file of an entry only. An entry that closes over the digest has it in

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lttune.training.engines.sparse.instructions.cache import entry, kernel, sources
+from lttune.training.engines.sparse.instructions.cache import entry, kernel, sources_digest
 from lttune.training.engines.sparse.kernels.backward_pass import backward
 from lttune.training.engines.sparse.kernels.forward_pass import forward
 from lttune.training.engines.sparse.kernels.lists import (
@@ -110,4 +110,4 @@ def _compiled(digest: str):
     return train, evaluate
 
 
-train, evaluate = _compiled(sources())
+train, evaluate = _compiled(sources_digest())

@@ -15,29 +15,29 @@ from lttune.training.engines.sparse.convolutions.kernels.routed import (
 )
 from lttune.training.engines.sparse.convolutions.kernels.winograd import convolve, transform
 from lttune.training.engines.sparse.convolutions.memory import (
-    BACK_ENDS,
-    BACK_GROUPS,
-    BACK_OFFSETS,
-    BACK_PLACES,
-    BIAS,
-    CHANNELS,
-    COLUMNS,
-    COUNT,
-    DENSE,
-    ENDS,
-    FLAT,
-    GROUPS,
-    HEIGHT,
-    INPUT,
-    OFFSETS,
-    OUTPUT,
-    POOLED,
-    POSITIONS,
-    ROWS,
-    SOURCES,
-    STRIP_ROWS,
-    WEIGHTS,
-    WIDTH,
+    CONV_BACK_ENDS,
+    CONV_BACK_GROUPS,
+    CONV_BACK_OFFSETS,
+    CONV_BACK_PLACES,
+    CONV_BIAS,
+    CONV_CHANNELS,
+    CONV_COLUMNS,
+    CONV_COUNT,
+    CONV_DENSE,
+    CONV_ENDS,
+    CONV_FLAT,
+    CONV_GROUPS,
+    CONV_HEIGHT,
+    CONV_INPUT,
+    CONV_OFFSETS,
+    CONV_OUTPUT,
+    CONV_POOLED,
+    CONV_POSITIONS,
+    CONV_ROWS,
+    CONV_SOURCES,
+    CONV_STRIP_ROWS,
+    CONV_WEIGHTS,
+    CONV_WIDTH,
 )
 from lttune.training.engines.sparse.instructions.bands import LANES
 from lttune.training.engines.sparse.instructions.cache import kernel
@@ -46,7 +46,7 @@ from lttune.training.engines.sparse.memory import ACTIVE_BLOCKS, OUTPUTS
 
 
 @kernel()
-def turn(pattern, at, count, values, first, turned):
+def turn_weights(pattern, at, count, values, first, turned):
     """Copies a layer's weights to the order in which the backward pass reads them."""
     for q in range(count):
         turned[q] = item(values, first + item(pattern, at + q))
@@ -62,36 +62,41 @@ def backward(conv, album, net, room, blocks):
     units, delta = net.layers[0][OUTPUTS], room.block_deltas[room.table[1][ACTIVE_BLOCKS] :]
     for number in range(len(conv.layers) - 1, -1, -1):
         layer, last = conv.layers[number], number == len(conv.layers) - 1
-        rows, columns, height, width = layer[ROWS], layer[COLUMNS], layer[HEIGHT], layer[WIDTH]
-        sources, channels = layer[SOURCES], layer[CHANNELS]
-        biases = album.lanes[layer[COUNT] * LANES :]
-        if layer[DENSE]:
+        rows, columns, height, width = (
+            layer[CONV_ROWS],
+            layer[CONV_COLUMNS],
+            layer[CONV_HEIGHT],
+            layer[CONV_WIDTH],
+        )
+        sources, channels = layer[CONV_SOURCES], layer[CONV_CHANNELS]
+        biases = album.lanes[layer[CONV_COUNT] * LANES :]
+        if layer[CONV_DENSE]:
             transform(
                 conv.values,
-                layer[WEIGHTS],
+                layer[CONV_WEIGHTS],
                 conv.pattern,
-                layer[FLAT],
-                layer[COUNT],
+                layer[CONV_FLAT],
+                layer[CONV_COUNT],
                 sources,
                 channels,
                 False,
                 album.spectra,
             )
         else:
-            turn(
+            turn_weights(
                 conv.pattern,
-                layer[BACK_PLACES],
-                layer[COUNT],
+                layer[CONV_BACK_PLACES],
+                layer[CONV_COUNT],
                 conv.values,
-                layer[WEIGHTS],
+                layer[CONV_WEIGHTS],
                 album.turned,
             )
-        if layer[POOLED]:
+        if layer[CONV_POOLED]:
             album.routes.sums[:] = 0
         for block in range(blocks):
             base = block * album.block
-            into, out = base + layer[INPUT], base + layer[OUTPUT]
-            if layer[POOLED]:
+            into, out = base + layer[CONV_INPUT], base + layer[CONV_OUTPUT]
+            if layer[CONV_POOLED]:
                 at, plane, line, step = places(conv, number, block, units)
                 pooling.unpool(
                     album.pictures,
@@ -107,7 +112,7 @@ def backward(conv, album, net, room, blocks):
                     line,
                     step,
                 )
-            if layer[POOLED]:
+            if layer[CONV_POOLED]:
                 add_routed_gradients(
                     album.pictures,
                     into,
@@ -117,7 +122,7 @@ def backward(conv, album, net, room, blocks):
                     channels,
                     album.pictures,
                     out,
-                    layer[STRIP_ROWS],
+                    layer[CONV_STRIP_ROWS],
                     album.routes,
                     biases,
                 )
@@ -127,16 +132,16 @@ def backward(conv, album, net, room, blocks):
                     into,
                     rows,
                     columns,
-                    layer[GROUPS],
+                    layer[CONV_GROUPS],
                     channels,
-                    conv.pattern[layer[ENDS] :],
-                    conv.pattern[layer[OFFSETS] :],
+                    conv.pattern[layer[CONV_ENDS] :],
+                    conv.pattern[layer[CONV_OFFSETS] :],
                     album.pictures,
                     out,
                     album.lanes,
                     biases,
                 )
-            if number and layer[DENSE]:
+            if number and layer[CONV_DENSE]:
                 convolve(
                     album.pictures,
                     out,
@@ -157,10 +162,10 @@ def backward(conv, album, net, room, blocks):
                     out,
                     rows,
                     columns,
-                    layer[BACK_GROUPS],
+                    layer[CONV_BACK_GROUPS],
                     sources,
-                    conv.pattern[layer[BACK_ENDS] :],
-                    conv.pattern[layer[BACK_OFFSETS] :],
+                    conv.pattern[layer[CONV_BACK_ENDS] :],
+                    conv.pattern[layer[CONV_BACK_OFFSETS] :],
                     album.turned,
                     0,
                     album.none,
@@ -172,15 +177,15 @@ def backward(conv, album, net, room, blocks):
                 )
             if number:
                 pictures.clear_margin(album.pictures, into, sources, rows, columns, height, width)
-        if layer[POOLED]:
+        if layer[CONV_POOLED]:
             pick_gradients(
                 album.routes.sums,
                 conv.pattern,
-                layer[POSITIONS],
-                layer[COUNT],
+                layer[CONV_POSITIONS],
+                layer[CONV_COUNT],
                 conv.gradient,
-                layer[WEIGHTS],
+                layer[CONV_WEIGHTS],
             )
         else:
-            collect_gradients(album.lanes, layer[COUNT], conv.gradient, layer[WEIGHTS])
-        collect_gradients(biases, channels, conv.gradient, layer[BIAS])
+            collect_gradients(album.lanes, layer[CONV_COUNT], conv.gradient, layer[CONV_WEIGHTS])
+        collect_gradients(biases, channels, conv.gradient, layer[CONV_BIAS])

@@ -10,7 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from lttune.training.engines.sparse.instructions.bands import COLUMNS, LANES, WIDE, zeros_row
+from lttune.training.engines.sparse.instructions.bands import (
+    BAND_COLUMNS,
+    LANES,
+    ROW_LANES,
+    zeros_row,
+)
 from lttune.training.engines.sparse.instructions.cache import kernel
 from lttune.training.engines.sparse.instructions.registers import gate, item, load, splat, store
 
@@ -57,20 +62,20 @@ def correlate(
     line = (columns + 2) * LANES
     plane = (rows + 2) * line
     for row in range(0, rows, 2):
-        for column in range(0, columns, COLUMNS):
+        for column in range(0, columns, BAND_COLUMNS):
             at = row * line + column * LANES
             begin, to = source_at + at, target_at + at + line + LANES
             weight = np.int64(0)
             for group in range(groups):
                 for channel in range(channels):
                     end = np.int64(item(ends, group * channels + channel))
-                    wait = channel * 2 * WIDE
+                    wait = channel * 2 * ROW_LANES
                     if group == 0:
                         upper = splat(zeros_row(), item(bias, bias_at + channel))
                         lower = upper
                     else:
                         upper = load(zeros_row(), sums, wait)
-                        lower = load(zeros_row(), sums, wait + WIDE)
+                        lower = load(zeros_row(), sums, wait + ROW_LANES)
                     for q in range(weight, end):
                         place = begin + np.int64(item(offsets, q))
                         value = item(values, value_at + q)
@@ -79,7 +84,7 @@ def correlate(
                     weight = end
                     if group < groups - 1:
                         store(sums, wait, upper)
-                        store(sums, wait + WIDE, lower)
+                        store(sums, wait + ROW_LANES, lower)
                     else:
                         here = to + channel * plane
                         if forward:

@@ -6,23 +6,23 @@ from lttune.training.engines.sparse.convolutions.kernels import pictures, poolin
 from lttune.training.engines.sparse.convolutions.kernels.correlation import correlate
 from lttune.training.engines.sparse.convolutions.kernels.winograd import convolve, transform
 from lttune.training.engines.sparse.convolutions.memory import (
-    BIAS,
-    CHANNELS,
-    COLUMNS,
-    COUNT,
-    DENSE,
-    ENDS,
-    FLAT,
-    GROUPS,
-    HEIGHT,
-    INPUT,
-    OFFSETS,
-    OUTPUT,
-    POOLED,
-    ROWS,
-    SOURCES,
-    WEIGHTS,
-    WIDTH,
+    CONV_BIAS,
+    CONV_CHANNELS,
+    CONV_COLUMNS,
+    CONV_COUNT,
+    CONV_DENSE,
+    CONV_ENDS,
+    CONV_FLAT,
+    CONV_GROUPS,
+    CONV_HEIGHT,
+    CONV_INPUT,
+    CONV_OFFSETS,
+    CONV_OUTPUT,
+    CONV_POOLED,
+    CONV_ROWS,
+    CONV_SOURCES,
+    CONV_WEIGHTS,
+    CONV_WIDTH,
 )
 from lttune.training.engines.sparse.instructions.bands import LANES
 from lttune.training.engines.sparse.instructions.cache import kernel
@@ -39,9 +39,9 @@ def places(conv, number, block, units):
     layer = conv.layers[number]
     if number < len(conv.layers) - 1:
         following = conv.layers[number + 1]
-        line = (following[COLUMNS] + 2) * LANES
-        return following[INPUT] + line + LANES, (following[ROWS] + 2) * line, line, LANES
-    height, width = layer[HEIGHT] // 2, layer[WIDTH] // 2
+        line = (following[CONV_COLUMNS] + 2) * LANES
+        return following[CONV_INPUT] + line + LANES, (following[CONV_ROWS] + 2) * line, line, LANES
+    height, width = layer[CONV_HEIGHT] // 2, layer[CONV_WIDTH] // 2
     first = block * LANES
     at = first // BLOCK * units * BLOCK + first % BLOCK
     return at, height * width * BLOCK, width * BLOCK, BLOCK
@@ -60,15 +60,20 @@ def forward(conv, album, net, room, batch, gallery):
     x[len(batch) // BLOCK * units * BLOCK : (len(batch) + BLOCK - 1) // BLOCK * units * BLOCK] = 0
     for number in range(len(conv.layers)):
         layer, last = conv.layers[number], number == len(conv.layers) - 1
-        rows, columns, height, width = layer[ROWS], layer[COLUMNS], layer[HEIGHT], layer[WIDTH]
-        sources, channels = layer[SOURCES], layer[CHANNELS]
-        if layer[DENSE]:
+        rows, columns, height, width = (
+            layer[CONV_ROWS],
+            layer[CONV_COLUMNS],
+            layer[CONV_HEIGHT],
+            layer[CONV_WIDTH],
+        )
+        sources, channels = layer[CONV_SOURCES], layer[CONV_CHANNELS]
+        if layer[CONV_DENSE]:
             transform(
                 conv.values,
-                layer[WEIGHTS],
+                layer[CONV_WEIGHTS],
                 conv.pattern,
-                layer[FLAT],
-                layer[COUNT],
+                layer[CONV_FLAT],
+                layer[CONV_COUNT],
                 sources,
                 channels,
                 True,
@@ -76,7 +81,7 @@ def forward(conv, album, net, room, batch, gallery):
             )
         for block in range(blocks):
             base = block * album.block
-            into, out = base + layer[INPUT], base + layer[OUTPUT]
+            into, out = base + layer[CONV_INPUT], base + layer[CONV_OUTPUT]
             if number == 0:
                 pictures.write(
                     batch[block * LANES : (block + 1) * LANES],
@@ -90,7 +95,7 @@ def forward(conv, album, net, room, batch, gallery):
                     album.pictures,
                     into,
                 )
-            if layer[DENSE]:
+            if layer[CONV_DENSE]:
                 convolve(
                     album.pictures,
                     into,
@@ -99,7 +104,7 @@ def forward(conv, album, net, room, batch, gallery):
                     sources,
                     channels,
                     conv.values,
-                    layer[BIAS],
+                    layer[CONV_BIAS],
                     album.pictures,
                     out,
                     album.spectra,
@@ -111,21 +116,21 @@ def forward(conv, album, net, room, batch, gallery):
                     into,
                     rows,
                     columns,
-                    layer[GROUPS],
+                    layer[CONV_GROUPS],
                     channels,
-                    conv.pattern[layer[ENDS] :],
-                    conv.pattern[layer[OFFSETS] :],
+                    conv.pattern[layer[CONV_ENDS] :],
+                    conv.pattern[layer[CONV_OFFSETS] :],
                     conv.values,
-                    layer[WEIGHTS],
+                    layer[CONV_WEIGHTS],
                     conv.values,
-                    layer[BIAS],
+                    layer[CONV_BIAS],
                     album.pictures,
                     out,
                     album.sums,
                     True,
                 )
             pictures.clear_margin(album.pictures, out, channels, rows, columns, height, width)
-            if layer[POOLED]:
+            if layer[CONV_POOLED]:
                 at, plane, line, step = places(conv, number, block, units)
                 pooling.pool(
                     album.pictures,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lttune.training.engines.sparse.convolutions.memory import STRIP
+from lttune.training.engines.sparse.convolutions.memory import GRADIENT_ROWS
 from lttune.training.engines.sparse.instructions.bands import (
-    COLUMNS,
+    BAND_COLUMNS,
     LANES,
     folded,
     products,
@@ -39,12 +39,12 @@ def add_gradients(
     """
     line = (columns + 2) * LANES
     plane = (rows + 2) * line
-    for top in range(0, rows, STRIP):
+    for top in range(0, rows, GRADIENT_ROWS):
         first = np.int64(0)
         for group in range(groups):
             last = np.int64(item(ends, (group + 1) * channels - 1))
-            for row in range(top, min(top + STRIP, rows), 2):
-                for column in range(0, columns, COLUMNS):
+            for row in range(top, min(top + GRADIENT_ROWS, rows), 2):
+                for column in range(0, columns, BAND_COLUMNS):
                     at = row * line + column * LANES
                     begin, weight = source_at + at, first
                     for channel in range(channels):

@@ -1,14 +1,19 @@
 """A 3 x 3 convolution with all weights, pruned or not, by Winograd's algorithm.
 
-It needs 4 products where the sum needs 9. A band is two rows of tiles, ``COLUMNS`` in all; its
+It needs 4 products where the sum needs 9. A band is two rows of tiles, ``BAND_COLUMNS`` in all; its
 spectra stay in the second-level cache. What is multiplied is register-blocked: two output channels
 share the inputs they read.
 """
 
 from __future__ import annotations
 
-from lttune.training.engines.sparse.convolutions.memory import DEPTH
-from lttune.training.engines.sparse.instructions.bands import COLUMNS, LANES, WIDE, zeros_row
+from lttune.training.engines.sparse.convolutions.memory import SPECTRUM_CHANNELS
+from lttune.training.engines.sparse.instructions.bands import (
+    BAND_COLUMNS,
+    LANES,
+    ROW_LANES,
+    zeros_row,
+)
 from lttune.training.engines.sparse.instructions.cache import kernel
 from lttune.training.engines.sparse.instructions.registers import item, load, put, splat, store
 from lttune.training.engines.sparse.instructions.spectra import (
@@ -17,7 +22,7 @@ from lttune.training.engines.sparse.instructions.spectra import (
     to_spectrum,
 )
 
-ACROSS = COLUMNS // 2
+ACROSS = BAND_COLUMNS // 2
 """Tiles of a row of a band."""
 
 
@@ -75,19 +80,19 @@ def multiply(filters, spectra, inputs, outputs, products):
     """Multiplies the spectra [16, inputs, tiles] of a band by the filters [16, outputs, inputs]."""
     outputs = (outputs + 1) // 2 * 2
     for number in range(16):
-        for begin in range(0, inputs, DEPTH):
+        for begin in range(0, inputs, SPECTRUM_CHANNELS):
             for output in range(0, outputs, 2):
-                to = (number * outputs + output) * WIDE
+                to = (number * outputs + output) * ROW_LANES
                 upper, lower = zeros_row(), zeros_row()
                 if begin:
-                    upper, lower = load(upper, products, to), load(lower, products, to + WIDE)
+                    upper, lower = load(upper, products, to), load(lower, products, to + ROW_LANES)
                 own = (number * outputs + output) * inputs
-                for source in range(begin, min(begin + DEPTH, inputs)):
-                    x = load(upper, spectra, (number * inputs + source) * WIDE)
+                for source in range(begin, min(begin + SPECTRUM_CHANNELS, inputs)):
+                    x = load(upper, spectra, (number * inputs + source) * ROW_LANES)
                     upper = splat(x, item(filters, own + source)) * x + upper
                     lower = splat(x, item(filters, own + inputs + source)) * x + lower
                 store(products, to, upper)
-                store(products, to + WIDE, lower)
+                store(products, to + ROW_LANES, lower)
 
 
 @kernel()
@@ -123,28 +128,28 @@ def convolve(
     """
     line = (columns + 2) * LANES
     plane = (rows + 2) * line
-    step = (outputs + 1) // 2 * 2 * WIDE
+    step = (outputs + 1) // 2 * 2 * ROW_LANES
     for row in range(0, rows, 4):
-        for column in range(0, columns, COLUMNS):
+        for column in range(0, columns, BAND_COLUMNS):
             at = row * line + column * LANES
             for channel in range(inputs):
                 begin = source_at + channel * plane + at
-                for tile in range(COLUMNS):
+                for tile in range(BAND_COLUMNS):
                     to_spectrum(
                         source,
                         begin + 2 * (tile // ACROSS * line + tile % ACROSS * LANES),
                         line,
                         room.spectra,
-                        channel * WIDE + tile * LANES,
-                        inputs * WIDE,
+                        channel * ROW_LANES + tile * LANES,
+                        inputs * ROW_LANES,
                     )
             multiply(room.filters, room.spectra, inputs, outputs, room.products)
             for channel in range(outputs):
                 begin = target_at + channel * plane + at + line + LANES
                 added = item(bias, bias_at + channel)
-                for tile in range(COLUMNS):
+                for tile in range(BAND_COLUMNS):
                     to = begin + 2 * (tile // ACROSS * line + tile % ACROSS * LANES)
-                    place = channel * WIDE + tile * LANES
+                    place = channel * ROW_LANES + tile * LANES
                     if forward:
                         from_spectrum(room.products, place, step, added, target, to, line)
                     else:
