@@ -1,8 +1,8 @@
 """Bands of places of pictures in registers: the batch is the vector axis.
 
 A place of a picture is ``LANES`` examples wide, one register of the CPU. A register of numba's
-holds ``BAND_COLUMNS`` neighbouring places of a row, and a band is two such rows: as many sums as leave
-room for what they are summed from.
+holds ``BAND_COLUMNS`` neighbouring places of a row, and a band is two such rows: as many sums as
+leave room for what they are summed from.
 """
 
 from __future__ import annotations
