@@ -43,17 +43,29 @@ def lock_claims(folder: Path, replicates: int) -> None:
                 raise
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, *, anew: bool = False) -> Path:
     """Writes the report of a study's folder, the verdicts on claims first.
 
     See ``analysis.report.write``. Claims are shown if any is tested. They are those of a file
     ``claims.yaml`` in the folder, which is kept there when the shipped ones have changed since.
+
+    Args:
+        folder: the study's.
+        anew: whether it is written where it was made from the same already. Of a study that comes
+            from elsewhere nobody knows who wrote the report.
     """
+    from analysis.report import made
+
+    inputs = made.inputs_of(folder)
+    if not anew and made.is_current(folder, inputs):
+        _LOG.info("the report is that of these records")
+        return folder / "report.html"
     _LOG.info("loading the packages of the report")
     from analysis import frame
     from analysis.claims import is_any_tested, of_studies, read
     from analysis.report.write import write
     from analysis.tables.design.importance import design_tables
+    from lttune.store.files import write_errors
 
     _LOG.info("reading the study")
     study, own = frame.load(folder), Path(folder) / "claims.yaml"
@@ -63,4 +75,7 @@ def write_report(folder: Path) -> Path:
     _LOG.info("judging the claims")
     table = of_studies([study], registry)
     verdicts = table if is_any_tested(table) else None
-    return write(folder, verdicts=verdicts, registry=registry, study=study)
+    path = write(folder, verdicts=verdicts, registry=registry, study=study)
+    with write_errors(folder):
+        made.note(folder, inputs)
+    return path

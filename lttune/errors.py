@@ -56,6 +56,14 @@ class StorageError(LttuneError):
     exit_code = 74
 
 
+class NoLocksError(StorageError):
+    """A file cannot be locked, because its file system has no locks."""
+
+
+class UnreachableError(StorageError):
+    """A store behind a URL cannot be used now; whatever is asked of it next fails too."""
+
+
 class DamagedError(StorageError):
     """A file is not what was written there; one that merely cannot be read is none of these."""
 

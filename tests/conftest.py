@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,3 +79,30 @@ def ray_address() -> Iterator[str]:
     head = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, **idle})
     yield head.address
     head.shutdown()
+
+
+@pytest.fixture(scope="session")
+def s3_port() -> Iterator[int]:
+    """The port of a server that speaks S3, one for all buckets of this process."""
+    from object_store import serving
+
+    with serving() as port:
+        yield port
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine with credentials for that server, and caches of its own."""
+    from object_store import MACHINE
+
+    for name, value in MACHINE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+
+
+@pytest.fixture
+def bucket(s3_port: int, machine: None) -> Any:
+    """A bucket of its own (``object_store.ObjectStore``)."""
+    from object_store import bucket_of
+
+    return bucket_of(s3_port)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.frame import StudyFrame
+    from analysis.tables.design.points import DesignSample
     from lttune.config.design import Factor
 
 _LOG = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def main(flags: Flags) -> int:
         raise ConfigError(f"study must have a design to tell importances from: {sample}")
     _LOG.info("estimating by Optuna's methods")
     responses = {
-        **_by_density(sample.responses),
+        **_by_density(sample),
         **_objective(study, sample.points),
     }
     table = _table(sample.points, responses, sample.factors)
@@ -70,13 +71,15 @@ def main(flags: Flags) -> int:
     return 0
 
 
-def _by_density(responses: pd.DataFrame) -> dict[str, tuple[pd.Series, bool]]:
+def _by_density(sample: DesignSample) -> dict[str, tuple[pd.Series, bool]]:
     """Returns, for a few densities, accuracies by trial, the mean over its sound replicates."""
     from analysis.tables.design.points import IMPORTANCE_DENSITIES
 
+    responses = sample.responses
     sound = responses[responses["ok"].astype(bool)].dropna(subset=["value"])
     found: dict[str, tuple[pd.Series, bool]] = {}
-    for density in IMPORTANCE_DENSITIES[::3]:
+    own = set(sample.densities) - set(IMPORTANCE_DENSITIES)
+    for density in sorted({*IMPORTANCE_DENSITIES[::3], *own}, reverse=True):
         here = sound[sound["density"] == density]
         means = here.groupby("trial")["value"].mean()
         if len(means):

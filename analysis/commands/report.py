@@ -26,5 +26,5 @@ def main(flags: Flags) -> int:
 
     # Before what takes seconds to import: a mistake is told at once.
     read_sheet(flags.study)
-    say(str(write_report(flags.study)))
+    say(str(write_report(flags.study, anew=True)))
     return 0

@@ -10,28 +10,12 @@ from analysis.tables.censoring import is_censored
 from analysis.tables.confirmation import confirmation_table
 from analysis.tables.controls import LABELS, on_target
 from analysis.tables.curves import anchor, curve_table, difference_table, nearest
-from analysis.tables.objective import reading_density
+from analysis.tables.objective import answer_density
 from analysis.tables.same_setting import elsewhere
 from analysis.tables.sweeps import extremes, gain_table, sweep_networks
 from analysis.tables.trials import settings
 from lttune.config.control import TRUNK
 from lttune.config.phase import phase_names
-
-PAPERS_DENSITY = 0.211
-"""Share of weights at which the answer is given where the study names none of its own: where the
-paper's tickets learn fastest.
-
-Its most accurate tickets keep about 13.5 % (Frankle & Carbin 2019, Figures 3 and 4a).
-"""
-
-
-def answer_density(study: StudyFrame) -> float:
-    """Returns the share of weights at which the answer is given, in (0, 1).
-
-    It is the one that the study's objective reads, whether or not it searches.
-    """
-    asked = (study.info.get("config") or {}).get("objective")
-    return (reading_density(study) if asked else None) or PAPERS_DENSITY
 
 
 def scale_line(study: StudyFrame) -> str:
@@ -97,7 +81,7 @@ def _confirmed(study: StudyFrame) -> list[str]:
             "higher": "it is more accurate",
             "lower": "it is less accurate",
             "unclear": "the two cannot be told apart with these replicates",
-            "unknown": "one replicate has no interval, so this may be chance",
+            "unknown": _no_interval(estimate),
         }
         text.append(
             f"On fresh replicates, at {100 * row['at']:.1f} % of the weights, "
@@ -111,8 +95,17 @@ def _size(estimate: Estimate) -> str:
     size = f"{signed(100 * estimate.mean, 2)} percentage points"
     if estimate.n < 2:
         return f"{size} (n = {estimate.n})"
+    if estimate.alike:
+        return f"{size} in each of {estimate.n} replicates"
     ends = f"{signed(100 * estimate.low, 2)} to {signed(100 * estimate.high, 2)}"
     return f"{size} (95 % interval {ends}, n = {estimate.n})"
+
+
+def _no_interval(estimate: Estimate) -> str:
+    """Returns why an estimate has no interval."""
+    if estimate.alike:
+        return "equal differences give no interval, so this may be chance"
+    return "one replicate has no interval, so this may be chance"
 
 
 def swept_sentences(study: StudyFrame) -> dict[str, str]:
@@ -209,12 +202,13 @@ def _difference(row: dict, where: str = "") -> str:
     start = f"Ticket minus {other}{where}, paired by replicate: "
     if estimate.n == 0:
         return f"{start}no replicate has both yet."
-    if estimate.verdict == "unknown":
+    if estimate.n == 1:
         size = f"{signed(100 * estimate.mean, 2)} percentage points"
         return (
             f"{start}{size} in one replicate. One replicate has no interval, so this may be chance."
         )
     endings = {
+        "unknown": _no_interval(estimate),
         "higher": "the ticket is more accurate here",
         "lower": "the ticket is less accurate here",
         "unclear": "the interval holds zero, so the two cannot be told apart with these replicates",
@@ -234,9 +228,9 @@ def _speed(study: StudyFrame) -> list[str]:
     size = steps if abs(estimate.mean) >= 0.5 else "the same as"
     text = f"The ticket's early-stopping step is {size} the dense network's"
     bounds = _bounds(study, int(row["level"]))
-    if estimate.verdict == "unknown":
+    if estimate.n == 1:
         return [f"{text}, in one replicate.{bounds}"]
-    if estimate.low == estimate.high:  # Steps are counted in few: replicates often agree.
+    if estimate.alike:  # Steps are counted in few: replicates often agree.
         return [f"{text}, in each of {estimate.n} replicates, which gives no interval.{bounds}"]
     interval = f"95 % interval {signed(estimate.low, 0)} to {signed(estimate.high, 0)} steps"
     end = ", which cannot be told apart from no change" if estimate.verdict == "unclear" else ""

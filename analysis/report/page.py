@@ -15,10 +15,11 @@ import jinja2
 from markupsafe import Markup
 
 from analysis.figures.canvas import Drawing
-from analysis.report.answer import answer_density, scale_line
+from analysis.report.answer import scale_line
 from analysis.report.formats import FILTERS, as_texts
 from analysis.report.runs import later_runs, mlflow_place, numerics, own_measurements, provenance
 from analysis.report.section import Section, Subject, said
+from analysis.tables.objective import answer_density
 from analysis.tables.same_setting import proxy_table
 from analysis.tables.trials import is_searched, settings
 from lttune.config.own import without_place

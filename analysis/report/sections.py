@@ -24,7 +24,6 @@ from analysis.figures.search.pareto import pareto
 from analysis.figures.search.search import search, search_factors
 from analysis.figures.sweeps import sweeps
 from analysis.figures.weights import connectivity, weights
-from analysis.report.answer import answer_density
 from analysis.report.rows import captions, differences, trials, values
 from analysis.report.rows import importance as estimated
 from analysis.report.rows.exploring import explored
@@ -42,6 +41,7 @@ from analysis.tables.curves import difference_table
 from analysis.tables.design.widths import width_table
 from analysis.tables.fair_comparison import choice_table, pair_table, value_table
 from analysis.tables.noise import noise_table
+from analysis.tables.objective import answer_density
 from analysis.tables.sweeps import gain_table, sweep_networks
 from analysis.tables.trials import front_table, is_searched, trial_table
 

@@ -32,9 +32,14 @@ class Estimate(NamedTuple):
     """Replicates with a value."""
 
     @property
+    def alike(self) -> bool:
+        """Whether there are several values, all the same: of their spread nothing is known."""
+        return self.n > 1 and self.high == self.low
+
+    @property
     def verdict(self) -> str:
         """What the interval says about zero: higher, lower, unclear, or unknown without one."""
-        if self.n < 2:
+        if self.n < 2 or self.alike:
             return "unknown"
         if self.low > 0:
             return "higher"
@@ -51,7 +56,9 @@ def mean_interval(
     mean = float(x.mean())
     if len(x) == 1:
         return Estimate(mean, math.nan, math.nan, 1)
-    half = float(special.stdtrit(len(x) - 1, (1 + level) / 2) * standard_error(x))
+    half = 0.0
+    if is_noisy(x):
+        half = float(special.stdtrit(len(x) - 1, (1 + level) / 2) * standard_error(x))
     return Estimate(mean, mean - half, mean + half, len(x))
 
 

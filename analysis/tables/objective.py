@@ -9,6 +9,13 @@ from lttune.records.objectives import Direction, ObjectiveConfig
 FIRST = {"pareto": "ticket's validation accuracy"}
 """Objective -> name of its first value, where that is not the objective itself."""
 
+PAPERS_DENSITY = 0.211
+"""Share of weights at which the answer is given where the study names none of its own: where the
+paper's tickets learn fastest.
+
+Its most accurate tickets keep about 13.5 % (Frankle & Carbin 2019, Figures 3 and 4a).
+"""
+
 
 def directions(study: StudyFrame) -> list[Direction]:
     """Returns "maximize" or "minimize" for each value of the study's objective."""
@@ -39,6 +46,15 @@ def reading_density(study: StudyFrame) -> float | None:
     if objective.get("name") in ("pareto", "ticket_density"):
         return None
     return objective.get("density", ObjectiveConfig().density)
+
+
+def answer_density(study: StudyFrame) -> float:
+    """Returns the share of weights at which the answer is given, in (0, 1).
+
+    It is the one that the study's objective reads, whether or not it searches.
+    """
+    asked = (study.info.get("config") or {}).get("objective")
+    return (reading_density(study) if asked else None) or PAPERS_DENSITY
 
 
 def margin_of(study: StudyFrame) -> float:

@@ -10,6 +10,7 @@ import tyro
 
 from lttune.config.fields import require
 from lttune.config.output.escaped import say
+from lttune.store.remote.url import require_where
 
 CLUSTER_ENDINGS = (".yaml", ".yml", ".sbatch")
 """What the names of files that start a cluster end with."""
@@ -25,6 +26,9 @@ class Flags:
     repair: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Make a study's tables anew from its trials and the networks in the store; nothing is
     trained."""
+    store: str | None = None
+    """Where the study's networks are, as it was given to the study. None is results/cells. Without
+    a study: what is asked whether it can be used."""
     out: Path = Path("results")
     """Where results go, for the room there."""
     tracking_uri: str | None = None
@@ -35,6 +39,9 @@ class Flags:
         """Raises ``ConfigError`` if a field breaks its rule."""
         is_study = self.what is not None and not _starts_cluster(self.what)
         require(is_study or not self.repair, "--repair", "given with a study's folder", self.what)
+        starts = self.what is not None and not is_study
+        require(not starts or self.store is None, "--store", "left out with a file", self.store)
+        require_where("--store", self.store)
 
 
 def main(flags: Flags) -> int:
@@ -42,7 +49,7 @@ def main(flags: Flags) -> int:
     if flags.what is None:
         from lttune.exchange.health.machine import machine_findings
 
-        found = machine_findings(flags.out, flags.tracking_uri)
+        found = machine_findings(flags.out, flags.tracking_uri, flags.store)
     elif _starts_cluster(flags.what):
         from lttune.exchange.health.cluster import cluster_findings
 
@@ -51,8 +58,8 @@ def main(flags: Flags) -> int:
         from lttune.exchange.health.study import study_findings
 
         if flags.repair:
-            _repair(flags.what)
-        found = study_findings(flags.what, flags.tracking_uri)
+            _repair(flags.what, flags.store)
+        found = study_findings(flags.what, flags.tracking_uri, flags.store)
     say(*(one.line for one in found))
     return next((one.exit_code for one in found if one.exit_code), 0)
 
@@ -62,8 +69,8 @@ def _starts_cluster(what: Path) -> bool:
     return what.suffix in CLUSTER_ENDINGS and not what.is_dir()
 
 
-def _repair(study: Path) -> None:
+def _repair(study: Path, store: str | None) -> None:
     from lttune.exchange.health.repair import repair
 
-    made, left = repair(study)
+    made, left = repair(study, store)
     say(f"the rows of {made} trials were made anew", *(f"left: {line}" for line in left))

@@ -13,6 +13,7 @@ import tyro
 from lttune.config.control import TRUNK
 from lttune.config.output.escaped import say
 from lttune.config.rules import every_rule
+from lttune.store.remote.url import require_where
 
 Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -44,6 +45,8 @@ class Flags:
     nothing, of a LeNet, Conv-2, -4, -6 or VGG."""
     weights: Literal["trained", "start"] = "trained"
     """trained: at the end of the level's training; start: where that began."""
+    store: str | None = None
+    """Where the study's networks are, as it was given to the study. None is results/cells."""
     out: Path | None = None
     """What to write. None is ticket.safetensors here, and in the study's folder optuna.db, csv or
     deepcave. What is there already is left."""
@@ -58,19 +61,21 @@ class Flags:
             # Of what is no study, it is no question what is exported: that it is none is told.
             is_clear = len(asked) == 1 or not (asked or (self.study / "study.json").exists())
             rule = f"given by one of --level, {', '.join(f'--{name}' for name in self.whole())}"
-            rules.require(is_clear, "what is exported", rule, asked, ("STUDY", "--level"))
+            found = [f"--{name}" for name in asked] or "none of them"
+            rules.require(is_clear, "what is exported", rule, found, ("STUDY", "--level"))
             alone = asked in ([], ["level"]) or not of_a_ticket
             rule, one = "given without flags of one ticket", "".join(asked[:1])
             rules.require(alone, f"--{one}", rule, of_a_ticket, ("what is exported", "--level"))
             ok = asked != ["level"] or self.out is None or self.out.suffix == ".safetensors"
             rules.require(ok, "--out", "a .safetensors file", str(self.out))
+            rules.attempt(lambda: require_where("--store", self.store))
 
     def whole(self) -> dict[str, bool]:
         """Returns name of ``lttune.exchange.studies.EXPORTS`` -> whether it is asked for."""
         return {"optuna": self.optuna, "csv": self.csv, "deepcave": self.deepcave}
 
 
-OF_A_TICKET = {"trial", "replicate", "branch", "form", "weights"}
+OF_A_TICKET = {"trial", "replicate", "branch", "form", "weights", "store"}
 """Flags that mean nothing for a whole study."""
 
 
@@ -109,6 +114,7 @@ def _ticket(flags: Flags, level: int) -> int:
             replicate=flags.replicate,
             level=level,
             branch=flags.branch,
+            store=flags.store,
         )
     )
     weights, steps = found.weights(flags.weights)

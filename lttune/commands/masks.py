@@ -12,6 +12,7 @@ import tyro
 
 from lttune.config.output.escaped import say
 from lttune.config.rules import every_rule
+from lttune.store.remote.url import require_where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,9 @@ class Flags:
     tickets of a study, results/NAME:TRIAL/REPLICATE/LEVEL."""
     combine: Literal["union", "intersection"] | None = None
     """Joins all of them into one mask."""
+    store: str | None = None
+    """Where the networks of studies among them are, as it was given to those. None is
+    results/cells."""
     out: Path | None = None
     """The .safetensors file of the joined mask. One that is there already is not replaced."""
 
@@ -38,6 +42,7 @@ class Flags:
             ok = self.out is None or self.out.suffix == ".safetensors"
             rules.require(ok, "--out", "a .safetensors file", str(self.out))
             rules.beside("--out", self.out)
+            rules.attempt(lambda: require_where("--store", self.store))
 
 
 def main(flags: Flags) -> int:
@@ -49,7 +54,7 @@ def main(flags: Flags) -> int:
 
     if flags.out is not None:
         require_absent(flags.out)
-    found = masks_of(flags.tickets)
+    found = masks_of(flags.tickets, flags.store)
     for one, other in itertools.combinations(range(len(found)), 2):
         say(f"A {flags.tickets[one]}", f"B {flags.tickets[other]}")
         say(*overlap_lines(found[one], found[other]))

@@ -14,6 +14,7 @@ from lttune.config.fields import WRITABLE, is_writable, require
 from lttune.config.machine import DeviceName, EngineName
 from lttune.config.output.escaped import say
 from lttune.config.rules import every_rule
+from lttune.store.remote.url import require_where
 
 MOST_ON_TARGET = 1_000
 """Replicates of a target; each trains every network again."""
@@ -51,6 +52,9 @@ class Flags:
     """How networks are trained."""
     device: DeviceName = "cpu"
     """Where."""
+    store: str | None = None
+    """Where the study's networks are, as it was given to the study, and those that are trained will
+    be. None is results/cells."""
     out: Path | None = None
     """The table of the trained networks; None is transfer.parquet in the study's folder. A file
     that is there is replaced; the networks stay in the store."""
@@ -65,6 +69,7 @@ class Flags:
             ok = self.start is None or self.mask is not None
             rules.require(ok, "--start", "given with --mask", str(self.start), ("--mask",))
             rules.beside("--out", self.out)
+            rules.attempt(lambda: require_where("--store", self.store))
             # The table names them.
             for name, value in {"--mask": self.mask, "--data": self.target.data}.items():
                 ok = value is None or is_writable(str(value))
@@ -89,15 +94,14 @@ def main(flags: Flags) -> int:
     from lttune.records import schema
     from lttune.records.own import use_named
     from lttune.store.files import write_errors
-    from lttune.store.store import Store, require_writable
+    from lttune.store.remote.places import local_folder, remarks, require_store, store_at
     from lttune.study.phases.room import records_room, require_free
     from lttune.training.engines import Needs, choose, make
     from lttune.trajectory.checks import check_fit
     from lttune.trajectory.lab import Lab
 
-    found = find_network(
-        Place(study=flags.study, trial=flags.trial, replicate=flags.replicate, level=0)
-    )
+    at = Place(study=flags.study, trial=flags.trial, replicate=flags.replicate, store=flags.store)
+    found = find_network(at)
     if flags.network is not None:
         found = with_code(found, flags.network)
     if flags.schedule is not None:
@@ -116,10 +120,11 @@ def main(flags: Flags) -> int:
     dense, tickets = junctions(found, levels)
     if flags.mask is not None:
         tickets = {FROM_FILE: imported(found, dense, flags.mask, flags.start)}
-    cells = flags.study.parent / "cells"
-    require_writable(cells)
+    require_store(found.store)
+    for text in remarks(found.store):
+        say(text)
     count = networks_on_target(len(tickets), flags.replicates)
-    require_free(cells, records_room(count), "these networks")
+    require_free(local_folder(found.store), records_room(count), "these networks")
     needs = Needs(
         device=flags.device, networks=[found.network], configs=[config], datasets=[dataset]
     )
@@ -129,7 +134,7 @@ def main(flags: Flags) -> int:
     lab = Lab(
         {name: dataset},
         make(engine, flags.device),
-        Store(cells),
+        store_at(found.store),
         found.row["seed"],
         flags.device,
     )

@@ -268,5 +268,7 @@ def _line(box: str) -> str:
     text = re.sub(r"^Error parsing (?!--)[\w.]+: ", "", text)
     if choice := _CHOICE.fullmatch(text):
         _, value, flag, names = choice.groups()
-        return str(unknown(flag, value, re.findall(r"'([^']*)'", names)))
+        # What a flag is without a value is no value to give.
+        valid = [name for name in re.findall(r"'([^']*)'", names) if name != "None"]
+        return str(unknown(flag, value, valid))
     return text

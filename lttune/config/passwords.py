@@ -12,9 +12,14 @@ import shlex
 import urllib.parse
 from collections.abc import Iterable, Iterator
 
-HARMLESS = frozenset({"charset", "connect_timeout", "driver", "sslmode", "timeout"})
-"""Names of a URI's query whose values are shown: they say how a database is spoken to, and people
-need them to see why it does not answer. None of them says who speaks."""
+HARMLESS = frozenset(
+    {
+        *("charset", "connect_timeout", "driver", "sslmode", "timeout"),
+        *("endpoint_override", "region", "scheme"),
+    }
+)
+"""Names of a URI's query whose values are shown: they say how a database or an object store is
+spoken to, and people need them to see why it does not answer. None of them says who speaks."""
 
 _HIDDEN = "***"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://")

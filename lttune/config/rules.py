@@ -16,7 +16,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from lttune.config.fields import as_tuple, is_int
+from lttune.config.fields import as_python, as_tuple, is_int
 from lttune.config.passwords import masked
 from lttune.errors import ConfigError, JointError, LttuneError, legible, quoted, unknown
 
@@ -32,7 +32,7 @@ OWN_FILES = (
     CLAIMS_LOCK,
     "claims.yaml",
     "answer.txt",
-    "report.html",
+    *("report.html", "report.json"),
     "driver.json",
     "progress.json",
     "lock",
@@ -73,7 +73,7 @@ class Rules:
 
         Each has one line: that of its rule, which says more, or else one of its kind at the end.
         After a field of another kind, rules that go by it may fail in any way. A list is made the
-        tuple that its field is.
+        tuple that its field is, a number of NumPy's one of Python's.
 
         Args:
             config: the dataclass, whose fields are all of it.
@@ -82,8 +82,12 @@ class Rules:
         for name, hint in _hints(type(config)).items():
             if get_origin(hint) is tuple:
                 as_tuple(config, name)
-            if not is_of_kind(value := getattr(config, name), hint):
-                rule = f"{prefix}{name} must be {_kind(hint)}"
+            value = as_python(getattr(config, name))
+            object.__setattr__(config, name, value)
+            if not is_of_kind(value, hint):
+                single = get_origin(hint) is tuple and isinstance(value, str)
+                kind = f"a list or tuple such as {(value,)!r}" if single else _kind(hint)
+                rule = f"{prefix}{name} must be {kind}"
                 self._kinds[f"{prefix}{name}"] = f"{rule}, got {masked(quoted(value))}"
 
     def told(self) -> list[str]:
@@ -212,7 +216,7 @@ def _kind(hint: Any) -> str:
     if kind is Literal:
         return f"one of {', '.join(parts)}"
     if kind is tuple:
-        return f"a list, each {_kind(parts[0])}"
+        return f"a list or tuple, each {_kind(parts[0])}"
     if kind is dict:
         return f"a dict of {_kind(parts[0])} to {_kind(parts[1])}"
     return _KINDS.get(kind) or f"of the type {kind.__name__}"

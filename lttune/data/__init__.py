@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from lttune.data import cifar, digits, mnist, own, scenes
 from lttune.data.dataset import Dataset, split
 from lttune.data.files.collection import nothing_fetched
 from lttune.data.made import made
-from lttune.store.regular import expanded
+from lttune.store.regular import caches, expanded
 
 __all__ = ["FETCHED", "Dataset", "data_folder", "load", "split"]
 
@@ -63,5 +62,4 @@ def data_folder() -> Path:
     """
     if chosen := os.environ.get("LTTUNE_DATA"):
         return expanded(chosen)
-    own = {"win32": "~/AppData/Local", "darwin": "~/Library/Caches"}.get(sys.platform, "~/.cache")
-    return Path(os.environ.get("XDG_CACHE_HOME") or own).expanduser() / "lttune"
+    return caches()

@@ -12,10 +12,15 @@ from lttune.models.layers import layer_name
 from lttune.models.masks import Mask
 
 
-def masks_of(tickets: Sequence[str]) -> list[Mask]:
-    """Returns the masks under the names of the first that is of a study, else of the first."""
+def masks_of(tickets: Sequence[str], store: str | None = None) -> list[Mask]:
+    """Returns the masks under the names of the first that is of a study, else of the first.
+
+    Args:
+        tickets: files, or names of ``tickets.place``.
+        store: of the networks of all studies among them, as of ``Place``.
+    """
     files = {text: masks_in(read(Path(text)), text) for text in tickets if Path(text).is_file()}
-    stored = {text: find_network(place(text)).mask for text in tickets if text not in files}
+    stored = {t: find_network(place(t, store)).mask for t in tickets if t not in files}
     first = files.get(tickets[0])
     ordered = bool(stored) or (first is not None and first.ordered)
     reference = next(iter(stored.values())) if stored else next(iter(files.values())).masks

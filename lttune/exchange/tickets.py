@@ -23,6 +23,7 @@ from lttune.data import Dataset, load
 from lttune.data.made import use_kept
 from lttune.errors import ConfigError, DataError, LttuneError, StorageError, quoted
 from lttune.exchange.archive import Archive
+from lttune.exchange.stored import store_of
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
 from lttune.models.own import read_code, use_as, use_described
@@ -30,7 +31,8 @@ from lttune.records.columns import as_trained, require_columns
 from lttune.records.folder import read_sheet, read_table, read_trials
 from lttune.store.cells import Cell
 from lttune.store.files import reason_of
-from lttune.store.store import Store, Stored
+from lttune.store.remote.places import store_at
+from lttune.store.store import Stored
 from lttune.trajectory import supermasks
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.lottery import trajectories
@@ -60,14 +62,20 @@ class Place:
     replicate: int = 0
     level: int = 0
     branch: str = TRUNK
+    store: str | None = None
+    """Where the study's networks are; None is beside its folder (``stored.store_of``)."""
 
     def __str__(self) -> str:
         branch = "" if self.branch == TRUNK else f"/{self.branch}"
         return f"{self.study}:{self.trial}/{self.replicate}/{self.level}{branch}"
 
 
-def place(text: str) -> Place:
+def place(text: str, store: str | None = None) -> Place:
     """Returns the place that "results/NAME:TRIAL/REPLICATE/LEVEL" names.
+
+    Args:
+        text: the name.
+        store: as of ``Place``.
 
     Raises:
         ConfigError: if the text is not of this form.
@@ -84,6 +92,7 @@ def place(text: str) -> Place:
         replicate=int(replicate),
         level=int(level),
         branch=branch or TRUNK,
+        store=store,
     )
 
 
@@ -116,6 +125,8 @@ class Found:
     """The examples as they were loaded."""
     network: Network
     cell: Cell
+    store: str
+    """Where it is stored."""
 
     @functools.cached_property
     def datasets(self) -> dict[str, Dataset]:
@@ -172,7 +183,8 @@ def find_network(at: Place) -> Found:
     """Returns a network of a study.
 
     Raises:
-        ConfigError: if the study has no such network, or keeps no weights of it.
+        ConfigError: if the study has no such network, or keeps no weights of it, or its store must
+            be given.
         DataError: if the study's dataset is not the one that can be had here.
         StorageError: if there is no study, files of it cannot be read, or the store has lost the
             network.
@@ -182,6 +194,7 @@ def find_network(at: Place) -> Found:
         raise StorageError(f"{at.study / RECORDS} lists a network twice: {at}")
     require_columns(at.study / RECORDS, [row], USED)
     sheet = read_sheet(at.study, ("lottery", "dataset.name", "dataset.digest"))
+    where = store_of(at.study, sheet, at.store)
     trials = read_trials(at.study, sheet.get("study_id"))
     hparams = next((trial.hparams for trial in trials if trial.number == at.trial), None)
     if hparams is None:
@@ -194,16 +207,15 @@ def find_network(at: Place) -> Found:
     known = sheet["dataset"]
     if known["name"] == dataset.name and known["digest"] != dataset.digest():
         raise DataError(f"{dataset.name} here is not the dataset of the study {at.study}")
-    cell = Store(at.study.parent / "cells", writes=False).read(row["cell"])
+    cell = store_at(where, writes=False).read(row["cell"])
     if cell is None:
         raise StorageError(
-            f"{at.study.parent / 'cells'} has no sound network {row['cell'][:12]} of {at}; "
-            "run the study again"
+            f"{where} has no sound network {row['cell'][:12]} of {at}; run the study again"
         )
     if not any(name.startswith("weights/") for name in cell.tensors):
         rule = "branch must be one whose weights are kept, such as trunk"
         raise ConfigError(f"{rule}; got {quoted(at.branch)} ({at})")
-    found = Found(at, row, config, dataset, network_of(config, dataset), cell)
+    found = Found(at, row, config, dataset, network_of(config, dataset), cell, where)
     with _fitting(at):
         # Before room is made for what a description promises.
         require_bits(cell, found.network)
@@ -239,12 +251,8 @@ def walked(found: Found, levels: Collection[int]) -> dict[int, Level]:
             because another version of lttune trained them.
     """
     at = found.place
-    lab = Lab(
-        found.datasets,
-        Archive(found.row["numerics"]),
-        Store(at.study.parent / "cells", writes=False),
-        found.row["seed"],
-    )
+    store = store_at(found.store, writes=False)
+    lab = Lab(found.datasets, Archive(found.row["numerics"]), store, found.row["seed"])
     wanted: dict[int, Level] = {}
     for (level,) in trajectories(found.config, [at.replicate], lab):
         if level.level in levels:

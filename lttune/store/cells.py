@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lttune.store.files import flush, read_whole
 from lttune.store.formats.tensor_files import write_tensors
-from lttune.store.plain_json import parse_json, read_json, write_draft
+from lttune.store.plain_json import parse_json, write_draft
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,7 @@ class Cell:
 
 
 _RECORD, _TIMES, _TENSORS = "record.json", "times.json", "tensors.safetensors"
+SEAL = "seal.json"
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP)
 """Errors that say what is there, or is not; all others say only that it cannot be read now."""
@@ -52,7 +53,7 @@ def write(folder: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None
     if cell.tensors:
         write_tensors(folder / _TENSORS, cell.tensors)
     files = {path.name: _sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
-    write_draft(folder / "seal.json", {"key": key, "files": files, "inputs": dict(inputs)})
+    write_draft(folder / SEAL, {"key": key, "files": files, "inputs": dict(inputs)})
 
 
 def read(folder: Path, key: str) -> Cell | None:
@@ -62,11 +63,30 @@ def read(folder: Path, key: str) -> Cell | None:
         OSError: if a file is there and cannot be read: that says nothing of what it holds.
     """
     try:
-        seal = read_json(folder / "seal.json")
-        files = seal["files"]
-        if seal["key"] != key or files.keys() - {_TENSORS} != {_RECORD, _TIMES}:
+        seal = read_whole(folder / SEAL)
+        found = {name: read_whole(folder / name) for name in sealed_files(seal, key)}
+    except OSError as error:
+        if error.errno in _ABSENT:
             return None
-        found = {name: read_whole(folder / name) for name in files}
+        raise
+    return decoded({SEAL: seal, **found}, key)
+
+
+def sealed_files(seal: bytes, key: str) -> dict[str, Any]:
+    """Returns the files of a cell but its seal, each with its SHA-256; none if it is not sound."""
+    try:
+        values = parse_json(seal)
+        files = values["files"]
+        is_sound = values["key"] == key and files.keys() - {_TENSORS} == {_RECORD, _TIMES}
+        return dict(files) if is_sound else {}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def decoded(found: Mapping[str, bytes], key: str) -> Cell | None:
+    """Returns the cell that files are, its seal among them; None if one of them is not sound."""
+    files = sealed_files(found[SEAL], key)
+    try:
         if any(_sha256(found[name]) != sha for name, sha in files.items()):
             return None
         return Cell(
@@ -74,10 +94,6 @@ def read(folder: Path, key: str) -> Cell | None:
             tensors=load(found[_TENSORS]) if _TENSORS in files else {},
             times=parse_json(found[_TIMES]),
         )
-    except OSError as error:
-        if error.errno in _ABSENT:
-            return None
-        raise
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError):
         return None
 

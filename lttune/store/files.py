@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lttune.errors import REFUSING, StorageError, causes
+from lttune.errors import REFUSING, StorageError, UnreachableError, causes
 from lttune.store.disk import mend_of
 from lttune.store.failpoint import reach
 from lttune.store.regular import regular_size
@@ -136,11 +136,13 @@ def not_written(path: Path, error: OSError) -> StorageError:
 
 
 def refused_write(error: BaseException) -> StorageError | None:
-    """Returns the error of a disk that takes nothing more behind an error; None if that is none.
+    """Returns the error of a disk or URL that takes nothing more behind one; None if that is none.
 
     Libraries wrap it in errors of their own, which say less.
     """
     found = list(causes(error))
+    if gone := next((one for one in found if isinstance(one, UnreachableError)), None):
+        return gone
     refused = (one for one in found if isinstance(one, OSError) and one.errno in REFUSING)
     if (first := next(refused, None)) is None:
         return None

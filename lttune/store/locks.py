@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import threading
@@ -13,17 +14,26 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lttune.errors import LockedError, StorageError
+from lttune.errors import LockedError, NoLocksError, StorageError
 from lttune.store.disk import mend_of
 from lttune.store.files import reason_of
 from lttune.store.plain_json import read_json, write_json
-from lttune.store.temporary import began_at, is_seen_from_here, may_live, this_process
+from lttune.store.temporary import (
+    began_at,
+    is_seen_from_here,
+    may_live,
+    temporary_beside,
+    this_process,
+)
 
 NOTE = "driver.json"
 """The file that names who holds the lock; one that a killed driver left says nothing."""
 BEAT_S = 60.0
 """Seconds between two times at which a driver touches its note: other machines see by it alone that
 it lives, because a level of a large network takes hours."""
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""Errors of a file system that has no locks, as Lustre without ``-o flock``."""
+_PLACE = "out must be a folder that can be written to, on a file system with locks"
 
 
 @contextlib.contextmanager
@@ -131,18 +141,35 @@ def acquire(lock: FileLock, timeout_s: float = -1) -> None:
 
     Raises:
         Timeout: if somebody else has it all the time.
-        StorageError: if it cannot be locked, as on a file system that has no locks.
+        NoLocksError: if its file system has no locks.
+        StorageError: if it cannot be locked for another reason.
     """
     try:
         lock.acquire(timeout=timeout_s)
     except Timeout:
         raise
     except (OSError, NotImplementedError) as error:
-        place = "out must be a folder that can be written to, on a file system with locks"
-        mend = isinstance(error, OSError) and mend_of(error, Path(lock.lock_file))
-        raise StorageError(
-            f"{lock.lock_file} cannot be locked: {reason_of(error)}; {mend or place}"
-        ) from error
+        mend = mend_of(error, Path(lock.lock_file)) if isinstance(error, OSError) else ""
+        text = f"{lock.lock_file} cannot be locked: {reason_of(error)}"
+        if not isinstance(error, OSError) or error.errno in _NO_LOCKS:
+            own = "give --out on a disk of this machine, and what all nodes see as --store"
+            raise NoLocksError(f"{text}; {_PLACE}: {own}") from error
+        raise StorageError(f"{text}; {mend or _PLACE}") from error
+
+
+def has_locks(folder: Path) -> bool:
+    """Returns whether the file system of a folder that can be written to has locks."""
+    path = temporary_beside(folder / "lock")
+    lock = file_lock(path)
+    try:
+        acquire(lock)
+        lock.release()
+    except NoLocksError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+    return True
 
 
 def _locked(folder: Path) -> LockedError:

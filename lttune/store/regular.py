@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
 from lttune.errors import StorageError, lacks_memory, quoted
@@ -72,3 +73,13 @@ def expanded(name: str) -> Path:
         return Path(name).expanduser()
     except RuntimeError as error:
         raise StorageError(f"{name} cannot be read: {error}") from None
+
+
+def caches() -> Path:
+    """Returns lttune's folder among the user's caches.
+
+    Raises:
+        StorageError: if the user has no home that is known.
+    """
+    own = {"win32": "~/AppData/Local", "darwin": "~/Library/Caches"}.get(sys.platform, "~/.cache")
+    return expanded(os.environ.get("XDG_CACHE_HOME") or own) / "lttune"

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config import digest
-from lttune.errors import StorageError
+from lttune.errors import NoLocksError, StorageError
 from lttune.store import cells
 from lttune.store.cells import Cell
 from lttune.store.disk import mend_of
@@ -53,7 +53,7 @@ class Stored:
     """True if it was there, False if it was computed for this call."""
 
 
-_Written = tuple[str, Mapping[str, Any], Cell]
+Written = tuple[str, Mapping[str, Any], Cell]
 """Key, inputs and cell of what is to be sealed."""
 
 
@@ -147,7 +147,9 @@ class Store:
         locks = subfolder(self.folder, "locks")
         # The thread that seals the cell gives the lock back.
         lock = file_lock(locks / f"{key}.lock", in_one_thread=False)
-        acquire(lock)
+        # Without locks, whoever needs the cell as well computes the same one.
+        with contextlib.suppress(NoLocksError):
+            acquire(lock)
         try:
             yield
         finally:
@@ -177,14 +179,14 @@ class Store:
         except OSError as error:
             raise StorageError(f"{folder} cannot be read: {reason_of(error)}") from error
 
-    def _seal_behind(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
+    def _seal_behind(self, computed: Sequence[Written], locks: contextlib.ExitStack) -> None:
         """Has cells sealed and their locks given back; waits only for the cells before."""
         sealing = self._writer.submit(self._seal, computed, locks.pop_all())
         before, self._unsealed = self._unsealed, (sealing, {key for key, _, _ in computed})
         if before and (error := before[0].exception()):
             raise error
 
-    def _seal(self, computed: Sequence[_Written], locks: contextlib.ExitStack) -> None:
+    def _seal(self, computed: Sequence[Written], locks: contextlib.ExitStack) -> None:
         with locks, write_errors(self.folder):
             for key, inputs, cell in computed:
                 self._write(self.path(key), key, inputs, cell)
@@ -207,10 +209,11 @@ class Store:
         flush(final.parent)
 
     def _set_aside(self, folder: Path) -> None:
-        """Moves what is at a cell's place, which is locked, out of its way."""
+        """Moves what is at a cell's place, which is locked if it can be, out of its way."""
         if os.path.lexists(folder):
             aside = subfolder(self.folder, "damaged") / f"{folder.name}.{time.time_ns()}"
-            shutil.move(folder, aside)
+            with contextlib.suppress(FileNotFoundError):  # Another one moves it, for want of locks.
+                shutil.move(folder, aside)
 
 
 def cell_key(inputs: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ from lttune.study.console.progress import Progress
 from lttune.study.console.reached import ReachedNote
 from lttune.study.console.table import clock
 from lttune.study.declared import Study
-from lttune.study.manifest import continued, earlier, keep_file, refuse_others, require_texts, sheet
+from lttune.study.manifest import continued, earlier, filed, refuse_others, require_texts, sheet
 from lttune.study.mirrored import TrackedStudy
 from lttune.study.phases.limit import TimeLimit
 from lttune.study.phases.planned import Depths, plan_trials, require_trials, work
@@ -91,7 +91,7 @@ def run_study(
         mistakes.attempt(lambda: require_cluster(config))
         mistakes.attempt(lambda: require_own_database(config))
         mistakes.attempt(lambda: refuse_others(sheets(config, asked)))
-    with workplace(config.folder, config.store):
+    with workplace(config.folder, config.cells):
         refuse_others(sheets(config, asked))  # Another driver may have begun it meanwhile.
         fix_beforehand(config, study)
         # After what was prepared: its date is when the study began.
@@ -139,12 +139,11 @@ class Conductor:
         pictures = not_kept(folder, datasets)
         require_room(config, study, datasets, pictures.values(), self._ledger, self._sheet)
         # The sheet first: trials without one belong to nobody.
-        write_object(folder / "study.json", self._sheet)
+        self._sheet = filed(folder, self._sheet, study, is_over=self._ledger.finished)
         self._ledger.save()
         for text in self._tables.renew():
             say_on(self._console, text)
         keep_made(folder, pictures)
-        keep_file(folder, study)
         is_own = own_database(config) is not None
         self._tracker = Tracker(config.tracking_uri, config.name, study_id, is_own)
         self._tracked = TrackedStudy(

@@ -148,7 +148,7 @@ def _settings(arguments: list[str], study: Study, doc: str) -> StudyConfig:
 def _taken(words: Sequence[str], study: Study) -> TakenSettings | None:
     """Returns what ``--from`` asks for, if it is there, at the other study's scale if it has it."""
     folder = _last(words, "--from")
-    if folder is None or not study.scales:
+    if folder is None:
         return None
     from lttune.study.checks.taken import taken_settings  # Tables take a while to import.
 

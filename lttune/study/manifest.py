@@ -27,6 +27,7 @@ from lttune.records.folder import PARTS, computed_from, read_sheet
 from lttune.records.own import OwnCode
 from lttune.store import store
 from lttune.store.files import write_atomically
+from lttune.store.sealed import write_object
 from lttune.study.declared import Study, describe_space
 from lttune.study.settings import FREE, StudyConfig
 
@@ -184,6 +185,17 @@ def continued(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> dict[str
     return {**new, **origin, **described, "runs": [*before, _run(new)]}
 
 
+def _without_repeat(sheet: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a sheet without its last run if that is as the one before."""
+    *before, last = sheet["runs"]
+    alike = before and all(before[-1].get(name) == last[name] for name in _MADE_BY)
+    return {**sheet, "runs": before if alike else sheet["runs"]}
+
+
+_MADE_BY = ("code", "packages", "machine", "numerics")
+"""Of a run, what numbers and a report are made by."""
+
+
 def _with_earlier(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> list[Any]:
     """Returns the descriptions of a new sheet, and those of an old one that it lacks."""
 
@@ -267,12 +279,21 @@ def refuse_others(sheets: Mapping[Path, Mapping[str, Any]]) -> None:
         refuse_other(folder, sheet)
 
 
-def keep_file(folder: Path, study: Study) -> None:
-    """Copies the file that declares a study, if there is one, into the study's folder.
+def filed(folder: Path, sheet: Mapping[str, Any], study: Study, *, is_over: bool) -> dict[str, Any]:
+    """Writes a study's sheet, and a copy of the file that declares it; returns what was written.
+
+    Args:
+        folder: the study's.
+        sheet: as ``continued`` returns it.
+        study: what its file declares.
+        is_over: whether nothing is to be trained: a run that is as the one before is then none.
 
     Raises:
-        StorageError: if it cannot be written.
+        StorageError: if one of them cannot be written.
     """
+    found = _without_repeat(sheet) if is_over else dict(sheet)
+    write_object(folder / "study.json", found)
     if study.file is not None:
         with write_atomically(folder / study.file.name) as copy:
             shutil.copyfile(study.file, copy)
+    return found

@@ -26,12 +26,12 @@ from lttune.records.own import OBJECTIVE, OwnCode
 from lttune.study.checks.address import check_address
 from lttune.study.checks.configurations import (
     KnownPoint,
-    check_depth,
     check_memory,
     check_points,
     check_same_measures,
     check_space,
 )
+from lttune.study.checks.depth import cautions, check_depth
 from lttune.study.checks.examples import loaded_datasets, with_steps
 from lttune.study.checks.named import control_names, named_datasets, varied_names
 from lttune.study.checks.tracking import check_tracking
@@ -45,7 +45,7 @@ from lttune.study.search.space import widened
 from lttune.study.settings import StudyConfig
 from lttune.training.engines import FALLBACK, Needs, choose, make
 from lttune.trajectory.branches import HOLDING
-from lttune.trajectory.checks import check_controls, check_idle, check_own_parts
+from lttune.trajectory.checks import check_controls, check_idle, check_own_parts, check_varied
 from lttune.trajectory.checks.own_names import OWN_HPARAMS, own_names
 from lttune.trajectory.lab import network_key, network_of
 
@@ -68,6 +68,8 @@ class Prepared:
     """Why it is not the fast one; empty if it is."""
     own: Sequence[OwnCode] = ()
     """The code of the parts of one's own that it can come to."""
+    cautions: Sequence[str] = ()
+    """What a person should know before anything is trained."""
 
     @property
     def dataset(self) -> Dataset:
@@ -83,21 +85,6 @@ class Prepared:
         device = self.config.device
         local = device == "cpu" or torch.cuda.is_available()
         return make(self.engine, device).numerics if local else f"{self.engine}/{device}"
-
-    @property
-    def caution(self) -> str:
-        """Which settings leave a single replicate where verdicts are asked for; empty if none."""
-        config, run = self.config, [phase_of(name) for name in self.config.phases]
-        judged = self.study.prepare is not None and any(phase.is_read_by_claims for phase in run)
-        asked = {
-            "replicates": judged and config.replicates < 2,
-            "confirm_replicates": any(p.confirms for p in run) and config.confirm_replicates < 2,
-        }
-        names = " and ".join(name for name, is_single in asked.items() if is_single)
-        return names and (
-            f"{names} of 1: a single replicate has neither an interval nor a verdict; "
-            "give 2 or more, better 5"
-        )
 
     def as_begun(self, numerics: str) -> Prepared:
         """Returns it with the reference engine if the study began with that, and none is asked for.
@@ -139,7 +126,7 @@ class Prepared:
         line = f"engine: {self.engine}{self.reason and f' ({self.reason})'}"
         networks = lines_told(code.name for code in self.own if code.field == NETWORK)
         lengths = map(str, counted_lengths(self.config.lottery, self.datasets))
-        for text in filter(None, (line, *lengths, *networks, self.caution)):
+        for text in (line, *lengths, *networks, *self.cautions):
             say_on(console, text)
 
 
@@ -205,6 +192,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
         engine=engine,
         reason=reason,
         own=own,
+        cautions=cautions(config, wide, corners[1:], datasets),
     )
     return made.as_begun(begun_with(config.folder) or begun_with(whole_of(config).folder))
 
@@ -280,6 +268,8 @@ def _reached(
         rules.attempt(lambda: check_depth(config.objective, base, network))
         if knows_all:  # Another would read what seems to be read by none.
             check_idle(base, found)
+            paths = [*(space or ()), *(path for point in points or () for path in point.hparams)]
+            check_varied(paths, found, datasets)
         return found
 
 

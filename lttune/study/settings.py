@@ -26,6 +26,7 @@ from lttune.config.passwords import masked_uri
 from lttune.config.phase import PHASES, PhaseName
 from lttune.config.rules import Rules, every_rule
 from lttune.records.objectives import ObjectiveConfig
+from lttune.store.remote.url import require_where
 from lttune.study.tracking.uri import require_uri
 
 Scale: TypeAlias = str
@@ -61,6 +62,7 @@ FREE = (
     "from_study",
     "engine",
     "out",
+    "store",
     "trials",
     "replicates",
     "confirm_replicates",
@@ -83,6 +85,9 @@ class StudyConfig:
     answer, paper for its numbers."""
     out: Path = Path("results")
     """Folder of all studies and of the store of trained networks that they share."""
+    store: str | None = None
+    """Where trained networks are stored: a folder, or s3://BUCKET/PREFIX or gs://BUCKET/PREFIX of
+    an object store, which needs no folder that all nodes see. None is OUT/cells."""
     phases: Annotated[
         tuple[PhaseName, ...], tyro.conf.arg(help=f"What is run. {phase.phases_told()}.")
     ] = ("anchor", "search")
@@ -204,7 +209,8 @@ class StudyConfig:
             rules.require(ok, "seed", "a whole number from 0 to 2^63 - 1", self.seed)
             self._check_places(rules)
             lottery = self.lottery.nested() if isinstance(self.lottery, LotteryConfig) else {}
-            for path, value in unwritable({"out": str(self.out), **lottery}, ""):
+            places = {"out": str(self.out), "store": self.store}
+            for path, value in unwritable({**places, **lottery}, ""):
                 rules.require(False, path, WRITABLE, value, (path,))
 
     def _check_places(self, rules: Rules) -> None:
@@ -218,6 +224,8 @@ class StudyConfig:
             name = self.objective.name
             rule = f"false with the objective {name!r}, which no level can be judged by"
             rules.require(ok, "asha", rule, self.asha, ("asha",))
+        if isinstance(self.store, str):
+            rules.attempt(lambda: require_where("store", self.store))
         if isinstance(self.tracking_uri, str):
             uri = self.tracking_uri
             rules.attempt(lambda: require_uri("tracking_uri", uri))
@@ -229,11 +237,15 @@ class StudyConfig:
         rules.require(ok, "address", rule, got)
 
     def plain(self) -> dict[str, Any]:
-        """Returns the settings without ``lottery`` as plain values; ``shard`` if it is one."""
+        """Returns the settings without ``lottery`` as plain values; ``shard`` if it is one.
+
+        Likewise ``store``: the sheet of a study that has neither is that of earlier versions.
+        """
         values = dataclasses.asdict(self)
         del values["lottery"]
-        if self.shard is None:  # The sheet of a study is that of one that was never divided.
-            del values["shard"]
+        for name in ("shard", "store"):
+            if values[name] is None:
+                del values[name]
         names = ("phases", "controls", "control_densities", "search_over")
         lists = {name: list(values[name]) for name in names}
         origin = None if self.from_study is None else str(self.from_study)
@@ -255,9 +267,9 @@ class StudyConfig:
         return self.out / self.name
 
     @property
-    def store(self) -> Path:
-        """Folder of the trained networks, shared by the studies under ``out``."""
-        return self.out / "cells"
+    def cells(self) -> str:
+        """Where trained networks are, for all studies under ``out``: a folder, or a URL."""
+        return str(self.out / "cells") if self.store is None else self.store
 
     @property
     def has_own_ray(self) -> bool:

@@ -29,14 +29,9 @@ from typing import Any
 import psutil
 import yaml
 from ray._raylet import GcsClient
-from ray.autoscaler._private.local.node_provider import LocalNodeProvider
-from ray.autoscaler._private.updater import NodeUpdaterThread
-from ray.autoscaler._private.util import with_head_node_ip
-from ray.autoscaler.tags import NODE_KIND_WORKER, TAG_RAY_NODE_KIND
 from ray.exceptions import RayError
+from start_worker import PORT, head_address, head_process
 
-PORT = 6379
-"""Of the head, as onprem.yaml starts it."""
 PAUSE_S = 20
 """From the end of a worker's start to the next: Ray needs seconds to say that it is there."""
 LOOK_S = 3
@@ -44,22 +39,20 @@ AT_ONCE = 16
 """Starts at a time: each is a process of some 100 MB on the head."""
 SSH_S = 60
 """How long a start waits for a machine's ssh before it makes room for another's."""
+LONGEST_S = {"start": 7200, "stop": 120}
+"""How long each may take, of which a worker's first start fetches PyTorch: a machine that takes ssh
+and then does nothing more would keep its place for good."""
 STOP_S = 3600
 """How long it goes on to try to stop a worker that cannot be reached when the head ends."""
 FOLDER = Path("~/lttune-workers").expanduser()
+SCRIPT = Path(__file__).with_name("start_worker.py")
 
 
 def main() -> None:
-    """Keeps all workers, or as a process of its own starts or stops one."""
+    """Keeps all workers."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--autoscaling-config", required=True, type=Path, metavar="FILE")
-    parser.add_argument("action", nargs="?", choices=["start", "stop"])
-    parser.add_argument("worker", nargs="?")
-    given = parser.parse_args()
-    path = given.autoscaling_config.expanduser()
-    if given.action:
-        config = yaml.safe_load(path.read_text())
-        sys.exit(ACTIONS[given.action](updater_of(given.worker, config)))
+    path = parser.parse_args().autoscaling_config.expanduser()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     FOLDER.mkdir(mode=0o700, exist_ok=True)
     with alone(FOLDER / "lock"):
@@ -69,49 +62,6 @@ def main() -> None:
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Whoever waits asks each second.
             keeper.end()
-
-
-def updater_of(worker: str, config: dict[str, Any]) -> NodeUpdaterThread:
-    """Returns Ray's own way to set up and start a worker, as its autoscaler would make it."""
-    # A state of its own, in which no worker was ever given up.
-    provider = LocalNodeProvider(config["provider"], f"{config['cluster_name']}-workers")
-    kind = {TAG_RAY_NODE_KIND: NODE_KIND_WORKER}
-    provider.create_node({}, kind, len(config["provider"]["worker_ips"]))
-    head = provider.internal_ip(config["provider"]["head_ip"])
-    return NodeUpdaterThread(
-        node_id=worker,
-        provider_config=config["provider"],
-        provider=provider,
-        auth_config=config["auth"],
-        cluster_name=config["cluster_name"],
-        file_mounts=config["file_mounts"],
-        initialization_commands=with_head_node_ip(config["initialization_commands"], head),
-        setup_commands=with_head_node_ip(config["worker_setup_commands"], head),
-        ray_start_commands=with_head_node_ip(config["worker_start_ray_commands"], head),
-        # Another one each time: a machine that was rebooted has lost its mounts.
-        runtime_hash=str(time.time_ns()),
-        file_mounts_contents_hash="",
-        is_head_node=False,
-        cluster_synced_files=config["cluster_synced_files"],
-        rsync_options={key: config.get(key) for key in ("rsync_exclude", "rsync_filter")},
-        use_internal_ip=True,
-        docker_config=config.get("docker"),
-    )
-
-
-def start(updater: NodeUpdaterThread) -> int:
-    """Sets up and starts one worker; returns the exit code."""
-    updater.run()
-    return 0 if updater.exitcode == 0 else 1
-
-
-def stop(updater: NodeUpdaterThread) -> int:
-    """Ends Ray on one worker; returns the exit code."""
-    updater.cmd_runner.run("ray stop", timeout=10)
-    return 0
-
-
-ACTIONS = {"start": start, "stop": stop}
 
 
 @contextlib.contextmanager
@@ -128,19 +78,13 @@ def alone(path: Path) -> Iterator[None]:
                 with contextlib.suppress(ValueError, ProcessLookupError):
                     os.kill(int(file.read()), signal.SIGTERM)
                 time.sleep(1)
+            except OSError as error:
+                mend = "~/lttune-workers must be on a disk with locks: make it a link to one"
+                sys.exit(f"{path} cannot be locked: {error.strerror}; {mend}")
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
-
-
-def head_process() -> psutil.Process:
-    """Returns the head's own process: one that is slow to answer has not ended."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.name() == "gcs_server" and f"--gcs_server_port={PORT}" in process.cmdline():
-                return process
-    sys.exit(f"no head of Ray listens on port {PORT} of this machine")
 
 
 def runs(process: psutil.Process) -> bool:
@@ -149,6 +93,13 @@ def runs(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Ends a start or a stop with all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 @dataclass(kw_only=True)
@@ -160,14 +111,18 @@ class Keeper:
     starting: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     """Or stopping, at the end."""
     not_before: dict[str, float] = field(default_factory=dict)
+    not_after: dict[str, float] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     last: dict[str, Any] = field(default_factory=dict)
     """What the file said when it could be read."""
 
     def run(self) -> None:
         """Returns once the head's Ray has ended and so have the workers."""
-        head, looked = head_process(), 0.0
-        client = GcsClient(address=f"{self.config()['provider']['head_ip']}:{PORT}")
+        looked = 0.0
+        if (head := head_process()) is None:
+            sys.exit(f"no head of Ray listens on port {PORT} of this machine")
+        address = head_address(self.config()["provider"]["head_ip"])
+        client = GcsClient(address=f"{address}:{PORT}")
         while runs(head):
             if time.monotonic() - looked > LOOK_S:
                 # A head that is slow, a full disk: the next look may be better.
@@ -226,7 +181,7 @@ class Keeper:
                 log = files.enter_context((FOLDER / worker).open("wb"))
             path = f"--autoscaling-config=/dev/fd/{number}"
             return subprocess.Popen(
-                [sys.executable, __file__, path, action, worker],
+                [sys.executable, str(SCRIPT), path, action, worker],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -254,6 +209,9 @@ class Keeper:
 
     def ended(self) -> list[tuple[str, int]]:
         """Returns the workers whose start or stop has come to an end, with its exit code."""
+        for worker, process in self.starting.items():
+            if time.monotonic() > self.not_after[worker]:
+                kill(process)
         found = [(worker, process.poll()) for worker, process in self.starting.items()]
         over = [(worker, code) for worker, code in found if code is not None]
         for worker, _ in over:
@@ -267,6 +225,7 @@ class Keeper:
         if waits or worker in self.starting or len(self.starting) >= AT_ONCE:
             return False
         self.starting[worker] = self.process(action, worker)
+        self.not_after[worker] = time.monotonic() + LONGEST_S[action]
         return True
 
     def say(self, worker: str, what: str) -> None:
@@ -279,9 +238,7 @@ class Keeper:
     def end(self) -> None:
         """Ends what is being started."""
         for process in self.starting.values():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            kill(process)
         self.starting.clear()
 
 

@@ -51,7 +51,7 @@ READ: dict[str, Callable[[Path, Path], int]] = {
     "power": lambda s, o: claims.main(claims.Flags(action="power", studies=(s,))),
 }
 
-WRITTEN_INTO_A_STUDY = ("report.html", "answer.txt", "figures", "importance.json")
+WRITTEN_INTO_A_STUDY = ("report.html", "answer.txt", "report.json", "figures", "importance.json")
 
 
 def layer(number: int, level: int, name: str) -> dict[str, Any]:

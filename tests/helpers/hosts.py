@@ -197,9 +197,8 @@ def network(
             address = f"10.77.0.{number + 1}"
             _in(switch, f"ip link add {name} type veth peer name eth0 netns {first}")
             _in(switch, f"ip link set {name} master bridge up")
-            # Ray asks for the way to the internet what address this host has.
-            way = "ip route add default via 10.77.0.254"
-            _in(first, f"ip addr add {address}/24 dev eth0; ip link set eth0 up; {way}")
+            # No way to the internet, of which Ray would ask what address this host has.
+            _in(first, f"ip addr add {address}/24 dev eth0; ip link set eth0 up")
             hosts[name] = Host(name=name, address=address, first=first)
         for host in hosts.values():
             seen = Path("/proc", str(host.first), "root")  # The host's own disk.

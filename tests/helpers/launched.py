@@ -124,9 +124,10 @@ def edited(text: str, head: str, workers: list[str]) -> str:
     return text
 
 
-def commands() -> list[str]:
-    """Returns the commands of the README, for the smoke study on an on-prem cluster."""
-    block = (CLUSTER / "README.md").read_text().split("```sh\n")[1].partition("```")[0]
+def commands(heading: str = "# ") -> list[str]:
+    """Returns the first commands below a heading of the README, for the smoke study on-prem."""
+    below = (CLUSTER / "README.md").read_text().partition(heading)[2]
+    block = below.split("```sh\n")[1].partition("```")[0]
     lines = block.replace("aws.yaml", "onprem.yaml").replace("--scale quick", "--scale smoke")
     return [re.sub(r"^ray (up|down)\b", r"ray \1 -y", line) for line in lines.splitlines()]
 

@@ -20,6 +20,7 @@ from ray.tune.search import Searcher
 from lttune.data import Dataset
 from lttune.records.ledger import Ledger
 from lttune.records.own import OwnCode
+from lttune.store.remote.places import absolute, remarks
 from lttune.study import conductor
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
@@ -43,7 +44,7 @@ def one_process() -> Iterator[None]:
 def _agreed(
     config: StudyConfig, engine: str, resources: Mapping[str, float], is_begun: bool
 ) -> Agreement:
-    return Agreement(engine=engine, cores=resources["CPU"])
+    return Agreement(engine=engine, cores=resources["CPU"], lines=remarks(config.cells))
 
 
 def _run_trials(
@@ -59,7 +60,7 @@ def _run_trials(
     assert concurrent == 1
     assert not config.asha, "who stops trials is Ray's scheduler"
     bridge = tune._Bridge(ledger, searcher, listener, config.folder / "notes")
-    shared = {"datasets": datasets, "store": str(config.store.absolute()), "seed": config.seed}
+    shared = {"datasets": datasets, "store": absolute(config.cells), "seed": config.seed}
     shared |= {"device": config.device, "engine": engine, "objective": config.objective}
     shared |= {"codes": _sent(list(codes))}
     worker: LotteryTrainable | None = None

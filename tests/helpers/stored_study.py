@@ -35,7 +35,9 @@ def make(
     settings = {"name": name, "out": out, "control_densities": control_densities}
     config = dataclasses.replace(digits_study.SMOKE, lottery=lottery, **settings)
     before = {lottery.pretrain.data: load(lottery.pretrain.data)} if lottery.pretrain.data else {}
-    lab = Lab({**before, lottery.data.name: dataset}, engine, Store(config.store), config.seed)
+    lab = Lab(
+        {**before, lottery.data.name: dataset}, engine, Store(Path(config.cells)), config.seed
+    )
     ledger, rows, layers = Ledger(path=config.folder / "trials.json"), [], []
     for number, hparams in enumerate(trials):
         trial = ledger.add("anchor", "", hparams, list(replicates), list(controls))

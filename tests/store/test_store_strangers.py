@@ -98,9 +98,9 @@ def test_a_seal_names_no_other_files(tmp_path, victim, files, monkeypatch):
     seal = {"key": key, "files": dict.fromkeys(files, "0" * 64), "inputs": {}}
     cells.write_draft(store.path(key) / "seal.json", seal)
     read = []
-    monkeypatch.setattr(cells, "read_whole", lambda path: read.append(path) or b"")
+    monkeypatch.setattr(cells, "read_whole", lambda path: read.append(path) or read_whole(path))
     assert store.read(key) is None
-    assert read == []
+    assert read == [store.path(key) / "seal.json"]
 
 
 def test_who_only_reads_locks_writes_and_moves_nothing(tmp_path):

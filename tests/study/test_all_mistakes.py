@@ -189,7 +189,6 @@ def test_every_point_that_is_none_is_told_and_of_many_the_first(refused):
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ({"controls": (["reinit"],)}, "control must be one of "),
         ({"hparams": {"data.name": ["digits"]}}, "data.name must be "),
         ({"hparams": {"data.name": 5}}, "data.name must be "),
     ],

@@ -18,7 +18,7 @@ from lttune.records.objectives import ObjectiveConfig
 from lttune.records.own import OwnCode
 from lttune.store.plain_json import read_json, write_json
 from lttune.store.sealed import write_object
-from lttune.study.manifest import continued, fixed, refuse_other, sheet
+from lttune.study.manifest import continued, earlier, filed, fixed, refuse_other, sheet
 from lttune.study.settings import FREE, StudyConfig
 
 
@@ -90,6 +90,18 @@ def test_a_study_that_goes_on_keeps_its_origin_and_lists_its_runs(digits):
     assert again["created"] == first["created"]
     assert again["config"]["trials"] == 9
     assert [run["command"] for run in again["runs"]] == [first["command"], "again"]
+
+
+def test_a_run_that_trains_nothing_and_is_as_the_one_before_is_none(tmp_path, digits):
+    first = continued(None, sheet(SMOKE, STUDY, digits, "torch/cpu"))
+    again = continued(first, {**sheet(SMOKE, STUDY, digits, "torch/cpu"), "command": "again"})
+    assert len(filed(tmp_path, again, STUDY, is_over=False)["runs"]) == 2
+    assert filed(tmp_path, again, STUDY, is_over=True) == first
+    assert filed(tmp_path, first, STUDY, is_over=True) == first
+    assert earlier(tmp_path) == first
+    assert (tmp_path / STUDY.file.name).read_bytes() == STUDY.file.read_bytes()
+    newer = {**sheet(SMOKE, STUDY, digits, "torch/cpu"), "code": {"version": "9"}}
+    assert len(filed(tmp_path, continued(first, newer), STUDY, is_over=True)["runs"]) == 2
 
 
 def test_a_study_can_be_continued_as_it_is(tmp_path, digits):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 
-import digits_study
 import pytest
-
-from lttune.config.design import Point
 
 
 @pytest.mark.parametrize(
@@ -130,25 +126,3 @@ def test_a_hook_of_the_programs_own_is_called(tmp_path):
     file.write_text(own + SCRIPT.format(line=WRONG))
     ended = subprocess.run([sys.executable, file], capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (1, "mine ConfigError\n")
-
-
-def test_a_factor_that_is_no_field_is_told_once_with_the_one_that_is_meant(refused):
-    named = "train.learning_rate"
-    rates = digits_study.FloatDistribution(0.001, 0.1)
-    points = tuple(
-        Point(hparams={path: 0.01 * n}, replicates=(0,), role="design", label=f"{path} {n}")
-        for path in (named, "train.batch")
-        for n in (1, 2, 3)
-    )
-    study = dataclasses.replace(
-        digits_study.STUDY, space={named: rates}, points={"smoke": {"sweep": points}}
-    )
-    code, text = refused("--phases", "anchor", "sweep", "search", study=study)
-    assert code == 2
-    said = text.splitlines()
-    assert len(said) == 3
-    assert said[0].startswith(f"lttune: error: space: {named} = 0.001: hyperparameter must be one")
-    assert said[0].endswith(f"; got '{named}'; did you mean 'train.lr'?")
-    assert said[1].startswith("lttune: error: point 'train.batch 1': hyperparameter must be one of")
-    assert said[1].endswith("; did you mean 'train.batch_size'?")
-    assert said[2] == "lttune: error: points must be valid configurations, and 2 more are not"

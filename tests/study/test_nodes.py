@@ -71,9 +71,9 @@ def agree(monkeypatch, tmp_path):
         answers = Answers(found=found, troubles=troubles)
         monkeypatch.setattr(nodes, "ask_all", lambda *asked: answers)
         config = StudyConfig(name="x", out=tmp_path, address="10.0.0.1:6379", engine=asked)
-        config.store.mkdir(exist_ok=True)
+        Path(config.cells).mkdir(exist_ok=True)
         found = nodes.agreed(config, engine, {"CPU": 6.0}, is_begun)
-        assert list(config.store.iterdir()) == []
+        assert list(Path(config.cells).iterdir()) == []
         return found
 
     return agree

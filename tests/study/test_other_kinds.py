@@ -65,8 +65,11 @@ def test_a_field_of_another_kind_is_a_line(prefix, name):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"phases": None}, "phases must be a list, each one of anchor, sweep, "),
-        ({"phases": "anchor"}, "phases must be a list, each one of anchor, sweep, "),
+        ({"phases": None}, "phases must be a list or tuple, each one of anchor, sweep, "),
+        (
+            {"phases": "anchor"},
+            r"phases must be a list or tuple such as \('anchor',\), got",
+        ),
         ({"phases": ["anchor", "ancho"]}, "phases must be one of anchor, .*did you mean 'anchor'"),
         ({"control_densities": 0.5}, r"control_densities must be numbers in \(0, 1\], got 0.5"),
         ({"out": 5}, "out must be a pathlib.Path, got 5"),

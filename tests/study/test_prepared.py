@@ -6,9 +6,12 @@ import dataclasses
 import io
 
 import pytest
-from digits_study import SMOKE, STUDY
+from digits_study import LOTTERY, SMOKE, STUDY
 from rich.console import Console
 
+from lttune.data import load
+from lttune.records.objectives import ObjectiveConfig
+from lttune.study.checks.depth import cautions
 from lttune.study.prepared import Prepared
 
 JUDGED = dataclasses.replace(STUDY, prepare=lambda folder, replicates: None)
@@ -16,7 +19,10 @@ JUDGED = dataclasses.replace(STUDY, prepare=lambda folder, replicates: None)
 
 def shown(study, **changes) -> list[str]:
     config = dataclasses.replace(SMOKE, **changes)
-    needed = Prepared(config=config, study=study, datasets={}, engine="torch", reason="as asked")
+    told = cautions(config, study, [], {})
+    needed = Prepared(
+        config=config, study=study, datasets={}, engine="torch", reason="as asked", cautions=told
+    )
     text = io.StringIO()
     needed.show_engine(Console(file=text))
     return text.getvalue().splitlines()
@@ -55,3 +61,29 @@ def test_a_single_replicate_where_verdicts_are_asked_is_said_in_a_line(study, ch
 )
 def test_where_none_are_asked_or_can_be_given_nothing_is_said(study, changes):
     assert shown(study, **changes) == ["engine: torch (as asked)"]
+
+
+SLOW = {"prune.fraction": 0.1, "prune.fractions": {}, "levels": 6}
+"""After six levels at a tenth each .53 is left; a fifth each comes to .41 in four."""
+
+
+def depth_told(density, *others, **objective):
+    config = dataclasses.replace(SMOKE, objective=ObjectiveConfig(density=density, **objective))
+    base = LOTTERY.override({**SLOW, "prune.fraction": 0.2})
+    reached = [base.override(one) for one in others]
+    return cautions(config, STUDY, reached, {"digits": load("digits")})
+
+
+def test_points_that_end_above_the_objectives_density_are_counted_with_the_levels_it_takes():
+    shallow, deep = {"prune.fraction": 0.1}, {"prune.fraction": 0.3}
+    [told] = depth_told(0.5, shallow, deep, {**shallow, "train.lr": 0.1})
+    assert told == (
+        "2 of 3 points and corners of what is varied end above density 0.5, where the objective "
+        "reads, and count as chance there: levels of 7 would reach it"
+    )
+    assert depth_told(0.6, shallow, deep) == []
+    assert depth_told(0.5, {**shallow, "levels": 7}, deep) == []
+    assert depth_told(0.5) == []
+    # What is learned, or pruned at once, has no levels to add; ticket_density asks for none.
+    assert depth_told(0.4, {"method": "supermask", "levels": 1}) == []
+    assert depth_told(0.5, shallow, name="ticket_density") == []

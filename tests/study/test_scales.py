@@ -79,13 +79,6 @@ def test_a_scale_that_the_study_lacks_is_told_with_the_others(refused, cwd, aske
     assert list(cwd.iterdir()) == []
 
 
-def test_a_study_without_scales_is_one_line(refused, cwd):
-    code, text = refused("--trials", "3", study=scaled({}))
-    assert code == 2
-    assert text.startswith("lttune: error: scales must be the settings of one scale or more, got")
-    assert text.count("\n") == 1
-
-
 def test_help_names_the_scales(refused, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     code, text = refused("--help", study=WITHOUT_QUICK)

@@ -146,4 +146,4 @@ def test_the_fraction_of_any_layer_is_a_flag(words, name):
 
 def test_the_folders_of_a_study():
     config = StudyConfig(name="x", out=Path("there"))
-    assert (config.folder, config.store) == (Path("there/x"), Path("there/cells"))
+    assert (config.folder, config.cells) == (Path("there/x"), "there/cells")

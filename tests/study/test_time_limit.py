@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from limited import level, limit_of, trial
 from one_process import one_process
 from ray.tune.search import Searcher
 
+from lttune.config.fields import duration_s
 from lttune.data import load
 from lttune.records.ledger import Ledger
 from lttune.records.schema import read
@@ -24,7 +26,7 @@ from lttune.store.plain_json import read_json
 from lttune.study.conductor import run_study
 from lttune.study.phases import limit as limits
 from lttune.study.phases.estimate import relative_pace
-from lttune.study.phases.limit import LeftOut, TimeLimit, planned_costs, training_ends
+from lttune.study.phases.limit import LeftOut, TimeLimit, closing_s, planned_costs, training_ends
 from lttune.study.phases.timed import TIME_IS_UP, left_out_line
 from lttune.study.workers.trainable import LotteryTrainable
 
@@ -224,7 +226,8 @@ def test_where_nothing_fits_nothing_is_begun_and_the_time_is_named_that_would(cw
     code, text = run(clock, Path("out"), "1s")
     assert code == TIME_IS_UP
     assert "--max-time 1s left out 4 trials (2 of anchor, 2 of search)" in text
-    assert "with more time: the shortest takes about" in text
+    assert ", 20 s are kept for the report, and the shortest trial takes about " in text
+    assert re.search(r"; `python .* --max-time \d+[smh]` goes on\n", text)
     assert set(states(Path("out"))) == {("anchor", "waiting")}
 
 
@@ -258,3 +261,28 @@ def test_a_study_without_a_file_goes_on_by_the_same_call():
     config = dataclasses.replace(SMOKE, max_time="1m")
     line = left_out_line(LeftOut(trials={"anchor": 2}), config, 1, "")
     assert line == "--max-time 1m left out 2 trials (2 of anchor): the same call goes on"
+
+
+@pytest.mark.parametrize(
+    ("given", "shortest_s", "room_s", "told"),
+    [
+        # 20 s for the report, 12 s for the start: 1.5 x 7 s more are 43 s.
+        ("20s", 7.0, -12.0, "45s"),
+        ("60s", 600.0, 28.0, "20m"),
+        ("1h", 1e5, 3400.0, "48h"),
+    ],
+)
+def test_a_limit_in_which_nothing_fits_is_told_with_one_that_is_enough(
+    given, shortest_s, room_s, told
+):
+    config = dataclasses.replace(SMOKE, max_time=given)
+    found = LeftOut(trials={"anchor": 2}, all_s=1e6, shortest_s=shortest_s, room_s=room_s)
+    line = left_out_line(found, config, 1, f"python mine.py --max-time={given} --trials 3")
+    assert line.endswith(f"`python mine.py --trials 3 --max-time {told}` goes on")
+    assert f"{closing_s(config.limit_s):.0f} s are kept for the report" in line
+    start = config.limit_s - closing_s(config.limit_s) - room_s
+    assert training_ends(0.0, duration_s("max_time", told)) >= start + shortest_s
+    called = left_out_line(found, config, 1, "")
+    assert called.endswith(f"; the same call with max_time='{told}' goes on")
+    fitting = left_out_line(dataclasses.replace(found, room_s=shortest_s), config, 1, "x --seed 1")
+    assert fitting.endswith("more: `x --seed 1` goes on")

@@ -25,6 +25,7 @@ WORKERS = ["127.0.0.2", "127.0.0.3"]
 def keeping(tmp_path, monkeypatch) -> ModuleType:
     """The script as a module, whose files lie in a folder of the test."""
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
     spec = importlib.util.spec_from_file_location("keep_workers", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
@@ -135,6 +136,38 @@ def test_a_worker_whose_name_is_not_known_just_now_is_left_alone(
     assert cluster.started == []
 
 
+@pytest.mark.parametrize("action", ["start", "stop"])
+def test_a_machine_that_takes_ssh_and_does_nothing_more_gives_its_place_back(
+    action, keeping, config, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(keeping, "AT_ONCE", 1)
+    monkeypatch.setitem(keeping.LONGEST_S, action, 0.2)
+    monkeypatch.setattr(keeping, "STOP_S", 1)
+    (cluster := Cluster(keeping, config, tmp_path)).does = "sleep 60"
+    if action == "stop":
+        cluster.keeper.stop_all()
+    for _ in range(2 * (action == "start")):
+        cluster.keeper.look(cluster)
+        time.sleep(0.3)
+    cluster.keeper.end()
+    assert {*cluster.started[:2]} == {(action, worker) for worker in WORKERS}
+    assert f"{WORKERS[0]} could not be" in capsys.readouterr().out
+
+
+def test_workers_are_told_no_loopback_address_of_the_head(keeping, config, monkeypatch):
+    """What Debian's ``/etc/hosts`` says of a machine's own name."""
+    worker = sys.modules["start_worker"]
+    head = SimpleNamespace(cmdline=lambda: ["gcs_server", "--node-ip-address=10.0.0.1"])
+    monkeypatch.setattr(worker, "head_process", lambda: head)
+    monkeypatch.setattr("socket.gethostbyname", {"head": "127.0.1.1", "10.1.1.1": "10.1.1.1"}.get)
+    for name, told in (("head", "10.0.0.1"), ("10.1.1.1", "10.1.1.1")):
+        config["provider"]["head_ip"] = name
+        updater = worker.updater_of(WORKERS[0], config)
+        assert f"export RAY_HEAD_IP={told};" in updater.ray_start_commands[-1]
+    monkeypatch.setattr(worker, "head_process", lambda: None)  # It has ended: they are stopped.
+    assert worker.head_address("head") == "127.0.1.1"
+
+
 def test_dead_workers_take_no_place_from_those_behind_them(keeping, config, tmp_path, monkeypatch):
     monkeypatch.setattr(keeping, "AT_ONCE", 1)
     monkeypatch.setattr(keeping, "PAUSE_S", 0)
@@ -243,7 +276,7 @@ def damage(path: Path, text: bytes | None) -> None:
 
 
 def test_a_worker_is_set_up_from_the_first_command_each_time(keeping, config):
-    first, second = (keeping.updater_of("127.0.0.2", config) for _ in range(2))
+    first, second = (sys.modules["start_worker"].updater_of("127.0.0.2", config) for _ in range(2))
     assert first.runtime_hash != second.runtime_hash
     assert first.setup_commands[0] == f"export RAY_HEAD_IP=127.0.0.1; {config['setup_commands'][0]}"
     assert len(first.setup_commands) == len(config["setup_commands"])

@@ -71,7 +71,7 @@ def joined(cluster: Cluster, tmp_path: Path, cwd: Path) -> Iterator[StudyConfig]
     Workers look for packages in the driver's folder first, where none may be.
     """
     config = StudyConfig(name="x", out=tmp_path, address=cluster.address)
-    config.store.mkdir()
+    Path(config.cells).mkdir()
     start_ray(config)
     yield config
     ray.shutdown()
@@ -136,8 +136,8 @@ def test_a_disk_of_its_own_is_told(joined, monkeypatch):
     with pytest.raises(StorageError) as error:
         nodes.agreed(joined, "torch", {"CPU": 3.0}, is_begun=False)
     assert str(error.value).startswith("out must be a folder that every node reaches: node ")
-    assert f" has another folder at {joined.store}: mount there what" in str(error.value)
-    assert list(joined.store.iterdir()) == []
+    assert f" has another folder at {joined.cells}: mount there what" in str(error.value)
+    assert list(Path(joined.cells).iterdir()) == []
 
 
 def test_all_that_is_wrong_with_nodes_is_told_at_once(cluster, joined, tmp_path, monkeypatch):

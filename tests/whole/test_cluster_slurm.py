@@ -31,7 +31,12 @@ def place(tmp_path: Path) -> Path:
     programs.mkdir(parents=True)
     (programs / "activate").write_text(f'PATH="{programs}:$PATH"\n')
     # What srun and ray would run goes on until the job ends.
-    scripts = {"srun": f"#!/bin/sh\n{NOTES}", "sleep": "#!/bin/sh\n", "python": PYTHON}
+    scripts = {
+        "srun": "#!/bin/sh\necho srun $* >> $NOTES\n",
+        "sleep": "#!/bin/sh\n",
+        "python": PYTHON,
+        "getent": "#!/bin/sh\nprintf '127.0.1.1 STREAM node-a\\n10.0.0.5 STREAM\\n'\n",
+    }
     for name, text in scripts.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
@@ -96,12 +101,37 @@ def test_several_nodes_are_one_cluster_and_the_studys_end_is_the_jobs(place):
     assert flags(study)["--address"] == address
     assert flags(study)["--out"] == f"{place}/results"
     assert flags(study)["--tracking-uri"] == f"sqlite:///{place}/results/mlflow.db"
-    assert "--nodes=1 --ntasks=1 --nodelist=node-a ray start --block --num-cpus=16" in head
-    assert head.endswith("--head --port=23456 --include-dashboard=false")
-    assert "--nodes=2 --ntasks=2 --exclude=node-a ray start --block --num-cpus=16" in workers
-    assert workers.endswith(f"--address={address}")
+    assert "--nodes=1 --ntasks=1 --nodelist=node-a bash -c " in head
+    assert head.endswith(
+        "/tmp/ray-123456 --num-cpus=16 --head --port=23456 --include-dashboard=false "
+        "--node-ip-address=10.0.0.5"
+    )
+    assert "--nodes=2 --ntasks=2 --exclude=node-a bash -c " in workers
+    assert workers.endswith(f"/tmp/ray-123456 --num-cpus=16 --address={address}")
     assert all("--cpus-per-task=16 --ntasks-per-node=1" in one for one in (head, workers))
     assert StudyConfig(name="x", address=address).address == address
+
+
+def test_ray_lies_in_a_folder_of_the_users_alone(place):
+    """Ray lets everybody write to the folder that it is given."""
+    programs, scratch = place / ".venv" / "bin", place / "scratch"
+    run_it = '#!/bin/bash\nwhile [[ "$1" == --* ]]; do shift; done\nexec "$@"\n'
+    (programs / "srun").write_text(run_it)
+    (programs / "ray").write_text(PYTHON)
+    (programs / "ray").chmod(0o755)
+    script = (OURS / "slurm.sbatch").read_text()
+    (place / "own.sbatch").write_text(script.replace("/tmp/ray-$SLURM_JOB_ID", str(scratch)))
+    _, called, _ = run(place, str(place / "own.sbatch"), nodes=3)
+    starts = [one for one in called if one.startswith("ray start --block ")]
+    assert [f"--temp-dir={scratch}/ray --num-cpus=16" in one for one in starts] == [True, True]
+    assert scratch.stat().st_mode & 0o777 == 0o700
+    # A stranger's trap, of which the mode is his: a link.
+    scratch.rmdir()
+    scratch.symlink_to(place)
+    (place / "notes").unlink()
+    _, called, said = run(place, str(place / "own.sbatch"), nodes=3)
+    assert not [one for one in called if one.startswith("ray start")]
+    assert f"lttune: {scratch} on " in said
 
 
 def test_one_node_needs_no_cluster(place):

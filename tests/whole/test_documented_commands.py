@@ -36,6 +36,7 @@ SMOKE = "tests/whole/test_studies.py::test_it_ends_complete_with_a_report"
 HELP = "tests/whole/test_docs.py::test_every_study_explains_itself"
 PLAN = "tests/config/test_steps.py::test_a_study_speaks_before_what_it_needs_is_loaded"
 CLUSTER = "needs a cluster; tests/whole/test_cluster.py has one of two nodes on one machine"
+HOSTS = "needs a cluster; tests/scale/test_hosts.py has one of three hosts without locks"
 BY_HAND = "likewise; at a port that others may have"
 TEAM_FILE = "tests/whole/test_team_mlflow.py"
 TEAM = f"{TEAM_FILE}::test_a_study_logs_in_and_its_files_lie_with_the_server"
@@ -133,6 +134,11 @@ NOT_RUN = {
     "ray exec studies/cluster/aws.yaml 'ray job stop lenet'": CLUSTER,
     "ray rsync-down studies/cluster/aws.yaml /shared/results/ results/": CLUSTER,
     "ray down studies/cluster/aws.yaml": CLUSTER,
+    "ray exec studies/cluster/aws.yaml 'ray job submit --submission-id lenet -- env -C lttune "
+    "python studies/lenet_sensitivity.py --address auto --out $HOME/results --store /shared/cells "
+    "--tracking-uri sqlite:///$HOME/results/mlflow.db --scale quick'": HOSTS,
+    "ray rsync-down studies/cluster/aws.yaml results/ results/": HOSTS,
+    "ray rsync-down studies/cluster/aws.yaml /shared/cells/ results/cells/": HOSTS,
     "ray exec studies/cluster/aws.yaml -p 5000 'mlflow server --host 127.0.0.1 --port 5000 "
     "--backend-store-uri sqlite:////shared/results/mlflow.db'": CLUSTER,
     "export RAY_AUTH_MODE=token": BY_HAND,

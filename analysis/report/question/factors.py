@@ -12,11 +12,12 @@ import pandas as pd
 
 from analysis.frame import StudyFrame
 from analysis.importance.saved import Importances
-from analysis.report.answer import answer_density, swept_sentences
+from analysis.report.answer import swept_sentences
 from analysis.report.question.asked import asked_paths, asks_for_all, varied_paths
 from analysis.report.question.missing import lacking_design, more_points
 from analysis.report.rows.importance import lead_text
 from analysis.report.section import Subject
+from analysis.tables.objective import answer_density
 from analysis.tables.sweeps import BASE_VALUE, sweep_networks
 from lttune.config.design import INERT
 from lttune.records.interpolation import logs_away, nearest_place

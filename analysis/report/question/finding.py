@@ -6,13 +6,13 @@ A run prints the same at its end, and keeps it in the study's folder as ``answer
 from __future__ import annotations
 
 from analysis.frame import StudyFrame, in_phases
-from analysis.report.answer import NO_BASE, answer, answer_density, signed, target_sentences
+from analysis.report.answer import NO_BASE, answer, signed, target_sentences
 from analysis.report.question.asked import question_of
 from analysis.report.question.factors import factor_sentences
 from analysis.report.question.missing import lacking_confirmation
 from analysis.report.section import Subject
 from analysis.tables.fair_comparison import GAP, value_table
-from analysis.tables.objective import objective_name
+from analysis.tables.objective import answer_density, objective_name
 from analysis.tables.trials import search_table
 from lttune.records.interpolation import nearest_place
 from lttune.records.objectives import objective_text

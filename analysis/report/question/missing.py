@@ -61,7 +61,7 @@ def more_points(study: StudyFrame) -> str:
     if larger is None or larger not in (study.info.get("scales") or LARGER.values()):
         return f"A design of more points in the study file, then {_again(study)}, would tell."
     # Another scale is another study, with a name of its own and all of its phases.
-    again = _again(study, "scale", (larger,), ("--name", "--phases"))
+    again = _again(study, "scale", (larger,), ("--name", "--phases", "--max-time"))
     return f"{_begun(again)} has a design of more points."
 
 
@@ -109,7 +109,8 @@ def _command(study: StudyFrame, flags: Sequence[str] = (), without: Sequence[str
     is_dropped = False
     for word in words:
         if word.startswith("--"):
-            is_dropped = word.partition("=")[0] in ("--plan", "--shard", *flags[:1], *without)
+            flag = word.partition("=")[0].replace("_", "-")
+            is_dropped = flag in ("--plan", "--shard", *flags[:1], *without)
         if not is_dropped:
             kept.append(word)
     return shlex.join([*kept, *flags])

@@ -15,12 +15,11 @@ import pandas as pd
 from matplotlib.colors import to_hex
 
 from analysis.frame import StudyFrame
-from analysis.report.answer import answer_density
 from analysis.report.formats import percent, points
 from analysis.report.rows.positions import Positions, on_choices, on_numbers, positions
 from analysis.report.rows.shares import shares_by_density
 from analysis.report.section import Subject, Tabled
-from analysis.tables.objective import margin_of
+from analysis.tables.objective import answer_density, margin_of
 from analysis.tables.responses import response_table
 from lttune.config import DEPTH
 from lttune.config.control import TRUNK

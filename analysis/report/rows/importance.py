@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import StudyFrame, in_phases
-from analysis.report.answer import answer_density
 from analysis.report.formats import percent
 from analysis.report.section import Subject, Tabled
 from analysis.tables.design.current import outdated
+from analysis.tables.objective import answer_density
 from lttune.errors import StorageError
 from lttune.records.interpolation import nearest_place
 from lttune.store.files import reason_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.report.answer import answer_density
 from analysis.report.section import Subject, Tabled
+from analysis.tables.objective import answer_density
 from analysis.tables.trials import best_table, is_searched, problem_table, search_table
 
 

@@ -29,8 +29,9 @@ from analysis.importance.saved import Importances
 from analysis.tables.design.current import sample_digest
 from analysis.tables.design.points import IMPORTANCE_DENSITIES, DesignSample, design_sample
 from analysis.tables.design.readings import READINGS, reference_of
-from analysis.tables.objective import margin_of
+from analysis.tables.objective import answer_density, margin_of
 from analysis.tables.sweeps import TABLE_DENSITIES
+from lttune.records.interpolation import SAME
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,7 +80,8 @@ def design_tables(study: StudyFrame) -> tuple[Importances | None, str]:
         return None, found
     notes = missing_text(found.missing[found.missing["density"].isin(found.strip["density"])])
     notes += unknown_text(found.strip)
-    if found.ended:
+    # Those of a design that ends where the answer is given have no less than they were made for.
+    if found.ended and found.strip["density"].min() > answer_density(study) * (1 + SAME):
         notes.append(f"The curves end early: {found.ended}.")
     return found, " ".join(notes)
 
@@ -99,7 +101,7 @@ def unknown_text(strip: pd.DataFrame) -> list[str]:
 
 
 def _estimated(sample: DesignSample, digest: str, margin: float, reference: float) -> Importances:
-    at_grid = sample.responses["density"].isin(list(IMPORTANCE_DENSITIES))
+    at_grid = sample.responses["density"].isin(sample.densities)
     curves = importance_by_density(sample.points, sample.responses[at_grid], sample.factors)
     diverges, given_ok, text = _two_parts(sample)
     return Importances(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from analysis.frame import StudyFrame, in_phases
+from analysis.importance.by_density import MAX_MISSING
 from analysis.importance.sample import FEWEST_POINTS, coordinates
-from analysis.tables.responses import response_table
+from analysis.tables.objective import answer_density
+from analysis.tables.responses import NEAR, NOT_REACHED, response_table
 from analysis.tables.sweeps import TABLE_DENSITIES, point_name
 from analysis.tables.trials import settings
 from lttune.config.control import TRUNK
@@ -33,10 +36,13 @@ class DesignSample:
     points: pd.DataFrame
     """As ``design_points``."""
     responses: pd.DataFrame
-    """As ``response_table`` on ``IMPORTANCE_DENSITIES`` and those of widths; replicates of a point
-    belong to one ``trial``, and ``value`` is the column ``RESPONSE``."""
+    """As ``response_table`` on ``densities`` and those of widths; replicates of a point belong to
+    one ``trial``, and ``value`` is the column ``RESPONSE``."""
     factors: list[Factor]
     """The declared distributions."""
+    densities: tuple[float, ...]
+    """Those at which importances are estimated: ``IMPORTANCE_DENSITIES``, and that of the study's
+    answer where too few trajectories reach the next of them. Elsewhere one of them is near."""
 
 
 def declared_factors(study: StudyFrame) -> list[Factor]:
@@ -78,9 +84,12 @@ def design_sample(study: StudyFrame) -> DesignSample | str:
     tickets = study.records[
         in_phases(study.records, lambda phase: phase.is_design) & (study.records["branch"] == TRUNK)
     ]
-    grid = sorted({*IMPORTANCE_DENSITIES, *TABLE_DENSITIES}, reverse=True)
-    responses = response_table(tickets, grid=grid)
-    responses = responses.assign(trial=responses["trial"].map(first), value=responses[RESPONSE])
+    densities = IMPORTANCE_DENSITIES
+    responses = _responses(tickets, densities)
+    if ends_early(responses, answer_density(study)):
+        densities = tuple(sorted({*densities, answer_density(study)}, reverse=True))
+        responses = _responses(tickets, densities)
+    responses = responses.assign(trial=responses["trial"].map(first))
     # Of a point that nothing was trained of yet, some coordinates may be unknown.
     points = points[points["trial"].isin(responses["trial"])]
     if why := _no_place(points, declared):
@@ -91,7 +100,29 @@ def design_sample(study: StudyFrame) -> DesignSample | str:
             f"{drawn} points of the design are trained: importances take {FEWEST_POINTS} or more."
         )
     responses = responses[responses["trial"].isin(points.loc[chosen, "trial"])]
-    return DesignSample(points=points[chosen], responses=responses, factors=declared)
+    return DesignSample(
+        points=points[chosen], responses=responses, factors=declared, densities=densities
+    )
+
+
+def _responses(tickets: pd.DataFrame, densities: Sequence[float]) -> pd.DataFrame:
+    grid = sorted({*densities, *TABLE_DENSITIES}, reverse=True)
+    table = response_table(tickets, grid=grid)
+    return table.assign(value=table[RESPONSE])
+
+
+def ends_early(responses: pd.DataFrame, density: float) -> bool:
+    """Returns whether too few trajectories reach the next density of the grid below one.
+
+    Args:
+        responses: as ``response_table`` on ``IMPORTANCE_DENSITIES``.
+        density: the one that the answer is about.
+    """
+    if any(math.isclose(one, density, rel_tol=NEAR) for one in IMPORTANCE_DENSITIES):
+        return False
+    below = max((one for one in IMPORTANCE_DENSITIES if one < density), default=0.0)
+    here = responses[responses["density"] == below]
+    return below == 0 or bool((here["missing"] == NOT_REACHED).mean() > MAX_MISSING)
 
 
 def _no_place(points: pd.DataFrame, declared: Sequence[Factor]) -> str:

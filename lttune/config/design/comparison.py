@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lttune.config import require
 from lttune.config.design.factors import Factor, check
 from lttune.config.design.points import Point, point
-from lttune.config.design.space_filling import sobol
+from lttune.config.design.space_filling import require_power_of_two, sobol
+from lttune.config.fields import is_int, require
 
 
 def fair_comparison(
@@ -42,7 +42,14 @@ def fair_comparison(
     Raises:
         ConfigError: if there are fewer than two values, or a nuisance factor is the scientific one.
     """
-    require(len(nuisance) >= 2, path, "compared in two or more values", list(nuisance))
+    require(isinstance(path, str), "path", "a text", path)
+    rule = "a dict of two or more values to the factors that are tuned there"
+    ok = isinstance(nuisance, Mapping) and len(nuisance) >= 2
+    require(ok, f"nuisance of {path}", rule, nuisance)
+    require_power_of_two("budget", budget)
+    require(is_int(seed), "seed", "a whole number", seed)
+    ok = fixed is None or isinstance(fixed, Mapping)
+    require(ok, "fixed", "a dict of dotted paths to values, or None", fixed)
     design: list[Point] = []
     for value, factors in nuisance.items():
         check(factors)

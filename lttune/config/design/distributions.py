@@ -14,14 +14,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lttune.config import require
+from lttune.config.fields import as_python, is_int, is_number, require
+from lttune.config.rules import every_rule
 
 Floats = NDArray[np.float64]
 
 
-def _finite(*values: Any) -> bool:
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    return numbers and all(math.isfinite(v) for v in values)
+def _check(distribution: Uniform | LogUniform | Integer, rule: str, above: float) -> None:
+    """Raises ``ConfigError`` unless its ends are numbers of its kind, above a bound, low < high."""
+    whole = isinstance(distribution, Integer)
+    name, ends = type(distribution).__name__, list[Any]()
+    with every_rule(part=False) as rules:
+        for end in ("low", "high"):
+            value = as_python(getattr(distribution, end))
+            object.__setattr__(distribution, end, value)
+            ends.append(value)
+            ok = is_int(value) if whole else is_number(value)
+            kind = "a whole number" if whole else "a finite number"
+            rules.require(ok, f"{name}.{end}", kind, value)
+        if not rules.broken:
+            rules.require(above < ends[0] < ends[1], name, f"of {rule}", tuple(ends))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +45,7 @@ class Uniform:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` unless low < high."""
-        ok = _finite(self.low, self.high) and self.low < self.high
-        require(ok, "uniform", "low < high, finite", (self.low, self.high))
+        _check(self, "low < high", above=-math.inf)
 
     def from_unit(self, u: float) -> float:
         """Returns the value at quantile ``u`` in [0, 1]."""
@@ -58,8 +69,7 @@ class LogUniform:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` unless 0 < low < high."""
-        ok = _finite(self.low, self.high) and 0 < self.low < self.high
-        require(ok, "log_uniform", "0 < low < high, finite", (self.low, self.high))
+        _check(self, "0 < low < high", above=0)
 
     @property
     def decades(self) -> float:
@@ -93,9 +103,9 @@ class Integer:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` unless low < high, whole numbers, and low >= 1 if ``log``."""
-        whole = all(isinstance(v, int) and not isinstance(v, bool) for v in (self.low, self.high))
-        require(whole and self.low < self.high, "integer", "low < high", (self.low, self.high))
-        require(not self.log or self.low >= 1, "integer.low", ">= 1 with log", self.low)
+        require(isinstance(self.log, bool), "Integer.log", "a bool", self.log)
+        rule = "1 <= low < high, as it is uniform in the logarithm" if self.log else "low < high"
+        _check(self, rule, above=0 if self.log else -math.inf)
 
     def _position(self, x: Any) -> Floats:
         ends = np.array([self.low - 0.5, self.high + 0.5])
@@ -132,9 +142,15 @@ class Categorical:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` unless there are two or more different choices."""
-        object.__setattr__(self, "choices", tuple(self.choices))
-        ok = len(self.choices) >= 2 and len(set(self.choices)) == len(self.choices)
-        require(ok, "categorical.choices", "two or more different values", self.choices)
+        rule = "a list or tuple of two or more different values"
+        require(isinstance(self.choices, list | tuple), "Categorical.choices", rule, self.choices)
+        choices = tuple(map(as_python, self.choices))
+        object.__setattr__(self, "choices", choices)
+        kinds = str | int | float | bool | None
+        plain = all(isinstance(one, kinds) for one in choices)
+        require(plain, "Categorical.choices", "texts, numbers, bools or None", choices)
+        ok = len(choices) >= 2 and len(set(choices)) == len(choices)
+        require(ok, "Categorical.choices", rule, choices)
 
     def from_unit(self, u: float) -> Any:
         """Returns the choice that owns quantile ``u`` in [0, 1]."""
@@ -142,7 +158,7 @@ class Categorical:
 
     def to_unit(self, value: Any, jitter: float = 0.5) -> float:
         """Returns a quantile that the choice owns: its mid-rank, or another share ``jitter``."""
-        require(value in self.choices, "categorical", f"one of {self.choices}", value)
+        require(value in self.choices, "Categorical", f"one of {self.choices}", value)
         return (self.choices.index(value) + jitter) / len(self.choices)
 
     def encode(self, u: Floats) -> Floats:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from lttune.config import require
 from lttune.config.design.distributions import (
     Categorical,
     Distribution,
@@ -18,6 +17,7 @@ from lttune.config.design.distributions import (
     LogUniform,
     Uniform,
 )
+from lttune.config.fields import as_python, is_number, require
 from lttune.errors import ConfigError, unknown
 
 INERT = "inert"
@@ -52,10 +52,15 @@ class Factor:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field is of another kind, as a distribution of Optuna's."""
-        require(isinstance(self.path, str), "factor.path", "a text", self.path)
+        require(isinstance(self.path, str), "Factor.path", "a text", self.path)
         rule = f"one of {', '.join(kind.__name__ for kind in KINDS.values())}"
         is_ours = isinstance(self.distribution, tuple(KINDS.values()))
         require(is_ours, f"distribution of the factor {self.path}", rule, self.distribution)
+        linked = self.linked
+        ok = isinstance(linked, Mapping)
+        ok = ok and all(isinstance(p, str) and is_number(k) for p, k in linked.items())
+        rule = "a dict of dotted paths to multiples of the value"
+        require(ok, f"linked of the factor {self.path}", rule, linked)
 
     def hparams(self, value: Any) -> dict[str, Any]:
         """Returns what a configuration overrides at a value; nothing for the inert factor."""
@@ -89,8 +94,17 @@ class Factor:
             raise ConfigError(f"factor {path} must be {rule}, got {dict(values)}") from None
 
 
+def require_factors(factors: object) -> None:
+    """Raises ``ConfigError`` unless factors are a list or tuple of ``Factor``."""
+    rule = "a list or tuple of Factor"
+    require(isinstance(factors, list | tuple), "factors", rule, factors)
+    for one in cast("Sequence[object]", factors):
+        require(isinstance(one, Factor), "factors", rule, one)
+
+
 def check(factors: Sequence[Factor]) -> None:
-    """Raises ``ConfigError`` if there is no factor, or two set the same path."""
+    """Raises ``ConfigError`` if they are none, there is no factor, or two set the same path."""
+    require_factors(factors)
     require(len(factors) > 0, "factors", "at least one", [])
     paths = [path for factor in factors for path in (factor.path, *factor.linked)]
     require(len(set(paths)) == len(paths), "factors", "of different paths", sorted(paths))
@@ -113,6 +127,9 @@ def nested(factors: Iterable[Factor], ranges: Mapping[str, Sequence[Any]]) -> li
     Raises:
         ConfigError: if a range names no factor, or is not inside the factor's own.
     """
+    factors = [*factors]
+    require_factors(factors)
+    require(isinstance(ranges, Mapping), "ranges", "a dict of paths to ranges", ranges)
     by_path = {factor.path: factor for factor in factors}
     for path in ranges:
         if path not in by_path:
@@ -127,10 +144,13 @@ def nested(factors: Iterable[Factor], ranges: Mapping[str, Sequence[Any]]) -> li
 
 
 def _narrowed(path: str, distribution: Distribution, values: Sequence[Any]) -> Distribution:
+    rule = "a list or tuple: low and high of a number, or some choices"
+    require(isinstance(values, list | tuple), path, rule, values)
     if isinstance(distribution, Categorical):
         require(set(values) <= set(distribution.choices), path, "some of its choices", values)
         return Categorical(choices=tuple(c for c in distribution.choices if c in values))
-    require(len(values) == 2, path, "(low, high)", values)
+    ok = len(values) == 2 and all(is_number(as_python(value)) for value in values)
+    require(ok, path, "(low, high)", values)
     low, high = values
     rule = f"inside {distribution.low} to {distribution.high}"
     require(distribution.low <= low < high <= distribution.high, path, rule, values)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from lttune.config import require
-from lttune.config.design.points import Point
+from lttune.config.design.points import Point, require_points
+from lttune.config.fields import is_number, require
 
 SHARES = {"fc1": 235_200 / 266_200, "fc2": 30_000 / 266_200, "out": 1_000 / 266_200}
 """Layer -> share of LeNet-300-100's weights that it holds."""
@@ -24,9 +24,12 @@ def levels_to(density: float, fractions: Mapping[str, float]) -> int:
     Raises:
         ConfigError: if a number is out of range, or 200 levels do not suffice.
     """
-    require(0 < density < 1, "density", "in (0, 1)", density)
+    require(is_number(density) and 0 < density < 1, "density", "in (0, 1)", density)
+    ok = isinstance(fractions, Mapping) and fractions.keys() >= SHARES.keys()
+    require(ok, "fractions", f"a dict of {', '.join(SHARES)} to a share", fractions)
     for layer in SHARES:
-        require(0 <= fractions[layer] < 1, layer, "in [0, 1)", fractions[layer])
+        share = fractions[layer]
+        require(is_number(share) and 0 <= share < 1, layer, "in [0, 1)", share)
     for level in range(1, 200):
         if sum(share * (1 - fractions[one]) ** level for one, share in SHARES.items()) <= density:
             return level + 1
@@ -49,9 +52,11 @@ def reaching(points: Iterable[Point], density: float, fraction: float = 0.2) -> 
     Raises:
         ConfigError: if a density cannot be reached.
     """
+    require(is_number(fraction), "fraction", "a number", fraction)
     ready: list[Point] = []
-    for point in points:
+    for point in require_points(points):
         rate = point.hparams.get("prune.fraction", fraction)
+        require(is_number(rate), f"prune.fraction of {point.label!r}", "a number", rate)
         plain = {"fc1": rate, "fc2": rate, "out": rate / 2}
         own = {n: point.hparams.get(f"prune.fractions.{n}", value) for n, value in plain.items()}
         ends = {"levels": levels_to(density, own), "min_density": density}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
-from lttune.config import require
 from lttune.config.design.factors import INERT, Factor
+from lttune.config.fields import as_python, is_int, is_number, require
 from lttune.errors import unknown
 
 Role = Literal["paper", "sweep", "beyond", "design", "repeat", "tune", "fresh"]
@@ -38,15 +38,29 @@ class Point:
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
-        object.__setattr__(self, "replicates", tuple(self.replicates))
-        object.__setattr__(self, "controls", tuple(self.controls))
-        if self.role not in get_args(Role):
-            raise unknown("point.role", self.role, get_args(Role))
+        rule = "a dict of dotted paths to values"
+        ok = isinstance(self.hparams, Mapping) and all(isinstance(p, str) for p in self.hparams)
+        require(ok, "Point.hparams", rule, self.hparams)
+        object.__setattr__(self, "hparams", as_python(dict(self.hparams)))
         rule = "without the design's inert control factor, which would change what is trained"
-        require(INERT not in self.hparams, "point.hparams", rule, INERT)
-        ids = self.replicates
-        ok = bool(ids) and len(set(ids)) == len(ids) and all(type(r) is int and r >= 0 for r in ids)
-        require(ok, "point.replicates", "different whole numbers >= 0, at least one", ids)
+        require(INERT not in self.hparams, "Point.hparams", rule, INERT)
+        rule = "a list or tuple of different whole numbers >= 0, at least one"
+        ok = isinstance(self.replicates, list | tuple | range)
+        require(ok, "Point.replicates", rule, self.replicates)
+        ids = as_python(tuple(self.replicates))
+        object.__setattr__(self, "replicates", ids)
+        ok = bool(ids) and all(is_int(r) and r >= 0 for r in ids) and len(set(ids)) == len(ids)
+        require(ok, "Point.replicates", rule, ids)
+        if self.role not in get_args(Role):
+            raise unknown("Point.role", self.role, get_args(Role))
+        require(isinstance(self.label, str), "Point.label", "a text", self.label)
+        object.__setattr__(self, "inert", as_python(self.inert))
+        ok = self.inert is None or is_number(self.inert)
+        require(ok, "Point.inert", "a number or None", self.inert)
+        controls = self.controls
+        ok = isinstance(controls, list | tuple) and all(isinstance(one, str) for one in controls)
+        require(ok, "Point.controls", "a list or tuple of names", controls)
+        object.__setattr__(self, "controls", tuple(controls))
 
     @property
     def coordinates(self) -> dict[str, Any]:
@@ -72,6 +86,17 @@ class Point:
             ConfigError: if a value breaks its rule.
         """
         return cls(**values)
+
+
+def require_points(points: Iterable[Point]) -> list[Point]:
+    """Returns points as a list; raises ``ConfigError`` unless each is a ``Point``."""
+    rule = "a list or tuple of Point"
+    ok = isinstance(points, Iterable) and not isinstance(points, str | Mapping)
+    require(ok, "points", rule, points)
+    found = [*points]
+    for one in cast("list[object]", found):
+        require(isinstance(one, Point), "points", rule, one)
+    return found
 
 
 def point(

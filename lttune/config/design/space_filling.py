@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lttune.config import require
 from lttune.config.design.distributions import Floats
 from lttune.config.design.factors import INERT, Factor, check, with_inert
 from lttune.config.design.points import Point, point
+from lttune.config.fields import is_int, require
 from lttune.config.seeding import integer
+
+
+def require_power_of_two(name: str, count: object) -> None:
+    """Raises ``ConfigError`` unless a number of points is one of a Sobol' sequence's."""
+    ok = is_int(count) and count >= 1 and count & (count - 1) == 0
+    require(ok, name, "a power of two", count)
 
 
 def sobol(dimensions: int, n: int, seed: int, purpose: str) -> Floats:
@@ -17,11 +23,12 @@ def sobol(dimensions: int, n: int, seed: int, purpose: str) -> Floats:
 
     The first points of a longer sequence are the shorter one.
 
-    Raises:
-        ConfigError: if n is no power of two: the sequence is balanced at those only.
+    Args:
+        dimensions: of a point.
+        n: a power of two: the sequence is balanced at those only.
+        seed: root of the scrambling.
+        purpose: what the points are for: each has a scrambling of its own.
     """
-    ok = type(n) is int and n >= 1 and n & (n - 1) == 0
-    require(ok, "points of a Sobol' design", "a power of two", n)
     # SciPy's statistics take long to import: a worker draws no design and should not wait.
     from scipy.stats import qmc
 
@@ -59,8 +66,15 @@ def space_filling(
     """
     check(factors)
     factors = with_inert(factors)
-    require(0 <= repeats <= points, "repeats", f"from 0 to {points}", repeats)
-    require(repetitions >= 2, "repetitions", ">= 2", repetitions)
+    require_power_of_two("points of a Sobol' design", points)
+    ok = is_int(repeats) and 0 <= repeats <= points
+    require(ok, "repeats", f"a whole number from 0 to {points}", repeats)
+    ok = is_int(repetitions) and repetitions >= 2
+    require(ok, "repetitions", "a whole number >= 2", repetitions)
+    require(is_int(seed), "seed", "a whole number", seed)
+    for name, values in (("paper", paper), ("fixed", fixed)):
+        ok = values is None or isinstance(values, Mapping)
+        require(ok, name, "a dict of dotted paths to values, or None", values)
     design: list[Point] = []
     if paper is not None:
         ids = tuple(range(repetitions))

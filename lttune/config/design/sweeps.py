@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lttune.config import require
 from lttune.config.design.factors import PRUNING_RATE
 from lttune.config.design.points import Point, Role
+from lttune.config.fields import is_int, require
 
 NORMAL, GLOROT = "normal", "glorot_normal"
 """Values of ``model.init``: N(0, init_std^2), and the paper's own."""
@@ -50,7 +50,7 @@ class Sweep:
         """
         outer = replicates if beyond_replicates is None else beyond_replicates
         for name, count in (("replicates", replicates), ("beyond_replicates", outer)):
-            require(count >= 1, name, ">= 1", count)
+            require(is_int(count) and count >= 1, name, "a whole number >= 1", count)
         inner: list[tuple[Any, Role, int]] = [
             (v, "paper" if v == self.paper else "sweep", replicates) for v in self.values
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from lttune.config.lottery.supermask import SupermaskConfig
 from lttune.config.lottery.target import TargetConfig
 from lttune.config.lottery.train import TrainConfig
 from lttune.config.rules import MOST_LEVELS, MOST_STEPS, WHY_STEPS, Rules, every_rule
-from lttune.errors import quoted, unknown
+from lttune.errors import ConfigError, quoted, unknown
 
 MethodName = Literal["prune", "supermask"]
 KeptName = Literal[
@@ -207,19 +208,39 @@ def _changed(config: LotteryConfig, hparams: Mapping[str, Any]) -> LotteryConfig
     own: dict[str, Any] = {}
     with every_rule(part=False) as rules:
         for path, value in hparams.items():
-            head, _, rest = path.partition(".") if isinstance(path, str) else ("", "", "")
-            if not isinstance(path, str):
-                rules.note(unknown("hyperparameter", path, _beside("", known)))
-            elif path not in known and not path.startswith("prune.fractions."):
-                beside, meant = _beside(path, known), _meant_by(path, known)
-                rules.note(unknown("hyperparameter", path, beside, known, meant))
-            elif rest:
+            if broken := _no_path(path, known):
+                rules.note(broken)
+                continue
+            head, _, rest = path.partition(".")
+            if rest:
                 groups.setdefault(head, {})[rest] = value
             else:
                 own[head] = value
         for head, values in groups.items():
             own[head] = _replaced(getattr(config, head), values)
         return dataclasses.replace(config, **own)
+
+
+def require_path(path: object) -> None:
+    """Raises ``ConfigError`` unless a path names a field of a configuration, or a layer's fraction.
+
+    The error has the fields beside it, and the one that is meant.
+    """
+    if broken := _no_path(path, _usual_paths()):
+        raise broken
+
+
+@functools.cache
+def _usual_paths() -> tuple[str, ...]:
+    return tuple(LotteryConfig().paths())
+
+
+def _no_path(path: object, known: Sequence[str]) -> ConfigError | None:
+    if not isinstance(path, str):
+        return unknown("hyperparameter", path, _beside("", known))
+    if path in known or path.startswith("prune.fractions."):
+        return None
+    return unknown("hyperparameter", path, _beside(path, known), known, _meant_by(path, known))
 
 
 def _beside(path: str, known: Sequence[str]) -> list[str]:

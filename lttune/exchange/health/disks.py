@@ -1,4 +1,4 @@
-"""Whether there is room where results go, for bytes and for files."""
+"""Whether there is room where results go, for bytes and for files, and a store can be used."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from lttune.errors import StorageError
 from lttune.exchange.health.inspection import Inspection
 from lttune.store.disk import Room, existing, free_room, roomy
 from lttune.store.files import reason_of
+from lttune.store.remote.places import remarks, require_store
 
 LEAST_ROOM = Room(size=10**9, files=10_000)
 """Room below which a study of some size may not end; LeNet-300-100's 25 levels take 3 MB, and 150
@@ -39,3 +40,21 @@ def room_finding(out: Path) -> Inspection:
         mend = "remove files, or give another --out"
         return Inspection(what=what, trouble=f"fewer than {LEAST_ROOM.files:,} files", mend=mend)
     return Inspection(what=what)
+
+
+def store_findings(store: str | None) -> list[Inspection]:
+    """Returns what there is to say of a store of networks, which is written to and read.
+
+    Args:
+        store: its folder or URL; of None there is nothing to say.
+    """
+    if store is None:
+        return []
+    try:
+        require_store(store)
+        told = remarks(store)
+    except StorageError as error:
+        return [Inspection(what=store, trouble=str(error), exit_code=error.exit_code)]
+    mend = "have it mounted with locks (Lustre: -o flock) if that costs too much"
+    found = [Inspection(what=store, trouble=text, mend=mend) for text in told]
+    return found or [Inspection(what=f"{store} can be used")]

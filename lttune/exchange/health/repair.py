@@ -12,6 +12,7 @@ from lttune.data import load
 from lttune.data.made import use_kept
 from lttune.errors import DamagedError, DataError, StorageError
 from lttune.exchange.archive import Archive
+from lttune.exchange.stored import store_of
 from lttune.models.own import use_described
 from lttune.records.folder import computed_from, read_sheet, read_trials
 from lttune.records.ledger import ENDED, Ledger, Trial
@@ -19,6 +20,7 @@ from lttune.records.objectives import ObjectiveConfig
 from lttune.records.tables import TABLES, Tables, sound_rows
 from lttune.store.formats.journal import journal_of
 from lttune.store.locks import only_driver
+from lttune.store.remote.places import store_at
 from lttune.store.store import Store
 from lttune.study.phases.planned import phase_config, require_trials
 from lttune.trajectory.lab import Lab
@@ -30,7 +32,7 @@ NEEDED = ("name", "lottery", "numerics", "config.objective", "config.seed", "dat
 """Fields of ``study.json`` that say how its rows come about."""
 
 
-def repair(folder: Path) -> tuple[int, list[str]]:
+def repair(folder: Path, store: str | None = None) -> tuple[int, list[str]]:
     """Makes both tables anew where trials that have ended lack rows; nothing is trained.
 
     Rows of trials that the study does not list are left out. A table that is damaged or has such
@@ -38,10 +40,15 @@ def repair(folder: Path) -> tuple[int, list[str]]:
     not all in the store stays without rows, until the study is run again. Nothing is written
     before all trials were looked at: whatever ends it earlier leaves the folder as it was.
 
+    Args:
+        folder: the study's.
+        store: as of ``store_of``.
+
     Returns:
         The number of trials whose rows were made, and a line for each whose could not be.
 
     Raises:
+        ConfigError: if its store must be given.
         LockedError: if the study is being run.
         StorageError: if the folder holds no study, or its trials cannot be read.
         DataError: if a dataset here is not the study's.
@@ -49,6 +56,7 @@ def repair(folder: Path) -> tuple[int, list[str]]:
     sheet = read_sheet(folder, NEEDED)
     use_described(sheet, str(folder / "study.json"))
     use_kept(sheet, folder)
+    cells = store_at(store_of(folder, sheet, store), writes=False)
     with only_driver(folder):
         study_id = sheet.get("study_id")
         # Of one without its list, all rows would count as those of others.
@@ -67,10 +75,9 @@ def repair(folder: Path) -> tuple[int, list[str]]:
         for place, trial in enumerate(lacking, 1):
             _LOG.info("making the rows of trial %d (%d of %d)", trial.number, place, len(lacking))
             try:
-                store = Store(folder.parent / "cells", writes=False)
                 with computed_from(folder / "study.json"):
                     lottery = phase_config(trial.phase, base, objective).override(trial.hparams)
-                    _walk(trial, lottery, sheet, tables, store)
+                    _walk(trial, lottery, sheet, tables, cells)
             except StorageError as error:
                 left.append(f"trial {trial.name}: {error}")
             else:

@@ -8,16 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from lttune.data.made import use_kept
-from lttune.errors import DamagedError, LttuneError, OtherStudyError, RefusedError, StorageError
+from lttune.errors import (
+    DamagedError,
+    LttuneError,
+    OtherStudyError,
+    RefusedError,
+    StorageError,
+    UnreachableError,
+)
 from lttune.exchange.health.datasets import needed_findings
 from lttune.exchange.health.disks import room_finding
 from lttune.exchange.health.exposure import writable_findings
 from lttune.exchange.health.inspection import Inspection
 from lttune.exchange.health.tracking import tracking_finding
+from lttune.exchange.stored import store_of
 from lttune.records.folder import read_sheet, read_trials, require_rows
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.tables import TABLES, Row, sound_rows
-from lttune.store.store import Store
+from lttune.store.remote.places import local_folder, store_at
 
 NEWER = "use the lttune that wrote it, or a later one"
 REPAIR = (
@@ -26,18 +34,23 @@ REPAIR = (
 )
 
 
-def study_findings(folder: Path, tracking_uri: str | None = None) -> list[Inspection]:
+def study_findings(
+    folder: Path, tracking_uri: str | None = None, store: str | None = None
+) -> list[Inspection]:
     """Returns what there is to say of a study; nothing is changed.
 
     Args:
         folder: the study's.
         tracking_uri: as in ``tracking_finding``.
+        store: as of ``store_of``.
 
     Raises:
+        ConfigError: if its store must be given.
         StorageError: if the folder holds no study.
         RefusedError: if a newer lttune wrote it.
     """
     sheet = read_sheet(folder)
+    cells = store_of(folder, sheet, store)
     study_id = sheet.get("study_id")
     found = [Inspection(what=f"study.json: {sheet.get('name', folder.name)}")]
     read_all = partial(_ledger, folder, study_id)
@@ -54,11 +67,11 @@ def study_findings(folder: Path, tracking_uri: str | None = None) -> list[Inspec
         found += _together(ledger.trials, tables)
         use_kept(sheet, folder)
         found += needed_findings(sheet, ledger.trials)
-    cells = folder.parent / "cells"
     if (rows := tables.get("records.parquet")) is not None:
         found.append(_networks(cells, rows))
     found += [room_finding(folder), tracking_finding(tracking_uri, sheet)]
-    return [*found, *writable_findings(folder, *(one for one in (cells,) if one.exists()))]
+    local = local_folder(cells)
+    return [*found, *writable_findings(folder, *(one for one in (local,) if one.exists()))]
 
 
 def _ledger(folder: Path, study_id: str | None) -> Ledger:
@@ -140,15 +153,17 @@ def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Ins
         )
 
 
-def _networks(cells: Path, rows: list[Row]) -> Inspection:
+def _networks(cells: str, rows: list[Row]) -> Inspection:
     keys = sorted({str(row["cell"]) for row in rows if row.get("cell")})
-    store, lost = Store(cells, writes=False), 0
+    store, lost = store_at(cells, writes=False), 0
     for key in keys:
         try:
             lost += store.read(key) is None
+        except UnreachableError as error:  # It says what to do.
+            return Inspection(what=cells, trouble=str(error), exit_code=error.exit_code)
         except StorageError as error:
             return Inspection(
-                what=f"{cells}",
+                what=cells,
                 trouble=str(error),
                 mend="see that it can be read and is no link; or move it and records.parquet away "
                 "and run the study again, which trains all of it anew",

@@ -17,9 +17,7 @@ from lttune.data import Dataset
 from lttune.data.epochs import in_steps
 from lttune.errors import MOST_LISTED, ConfigError
 from lttune.models import Network
-from lttune.pruning.densities import planned_densities
 from lttune.records.capacity import capacity
-from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Space
 from lttune.trajectory.checks import check_controls, check_fit
 from lttune.trajectory.measurements.own import MEASURE
@@ -180,22 +178,6 @@ def check_same_measures(space: Space, points: Iterable[KnownPoint]) -> None:
     places += [f"point {point.label!r}" for point in points if MEASURE in point.hparams]
     if places:
         raise ConfigError(f"{places[0]}: {MEASURE} must be left out: it is the same for all trials")
-
-
-def check_depth(objective: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:
-    """Checks that the base configuration reaches the density that the objective reads.
-
-    Raises:
-        ConfigError: if it does not: every trial would be scored with chance accuracy there.
-    """
-    if base.method == "supermask":
-        return  # The mask's density is learned.
-    reached = planned_densities(base, network)[-1]
-    if "ticket_density" not in objective.measures and reached > objective.density:
-        raise ConfigError(
-            f"objective.density must be reached by the base configuration, whose last level has "
-            f"density {reached:.3g}; got {objective.density!r}; give a larger one or more levels"
-        )
 
 
 BYTES_OF_WEIGHT = 16

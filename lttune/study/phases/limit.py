@@ -26,6 +26,8 @@ from lttune.study.settings import StudyConfig
 CLOSING_SHARE = 0.05
 LEAST_CLOSING_S, MOST_CLOSING_S = 20.0, 300.0
 """Of the time that a run is given, what is kept for its end, in which the report is written."""
+STARTING_S = 10.0
+"""What Ray takes to start, about, where it was not started because nothing fits."""
 MOST_COMPLETE = 20
 """Complete trials of which the last are asked how long they took."""
 
@@ -40,8 +42,12 @@ def training_ends(began: float, limit_s: float) -> float:
         began: time at which the command began.
         limit_s: seconds that it was given.
     """
-    closing = min(max(CLOSING_SHARE * limit_s, LEAST_CLOSING_S), MOST_CLOSING_S)
-    return began + limit_s - closing
+    return began + limit_s - closing_s(limit_s)
+
+
+def closing_s(limit_s: float) -> float:
+    """Returns what is kept for a run's end of the seconds that it was given."""
+    return min(max(CLOSING_SHARE * limit_s, LEAST_CLOSING_S), MOST_CLOSING_S)
 
 
 def planned_costs(config: StudyConfig, datasets: Mapping[str, Dataset], pace: Pace) -> Costs:
@@ -72,6 +78,8 @@ class LeftOut:
     """Core seconds of all of them; None if nothing is known of the machine."""
     shortest_s: float | None = None
     """Of the shortest."""
+    room_s: float = 0.0
+    """What there was for training, from the first trial's begin on."""
 
 
 class TimeLimit:
@@ -104,6 +112,8 @@ class TimeLimit:
         self._levels: dict[int, Sequence[float]] = {}
         self._of_base: dict[str, float] = {}
         self._since: dict[int, float] = {}
+        # Where none begins, Ray was not started.
+        self._first, self._has_begun = time.monotonic() + STARTING_S, False
         self._took = self._expected = 0.0
         self.put_off: set[int] = set()
         """Numbers of the trials that were ended for want of time."""
@@ -123,6 +133,8 @@ class TimeLimit:
     def began(self, trial: Trial) -> None:
         """Notes that a trial begins."""
         self._since[trial.number] = time.monotonic()
+        if not self._has_begun:
+            self._first, self._has_begun = self._since[trial.number], True
 
     def ends(self, trial: Trial, report: Mapping[str, Any]) -> bool:
         """Notes a level of a trial; returns whether the trial is put off before the next one."""
@@ -166,7 +178,12 @@ class TimeLimit:
         pace = self._pace()
         if pace is None or not times:
             return LeftOut(trials=counts)
-        return LeftOut(trials=counts, all_s=pace * sum(times), shortest_s=pace * min(times))
+        return LeftOut(
+            trials=counts,
+            all_s=pace * sum(times),
+            shortest_s=pace * min(times),
+            room_s=self._ends - self._first,
+        )
 
     def _of(self, trial: Trial) -> Sequence[float]:
         if trial.number not in self._levels:

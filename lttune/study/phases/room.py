@@ -15,6 +15,8 @@ from lttune.pruning.densities import planned_densities
 from lttune.records.ledger import Ledger
 from lttune.store.disk import Room, free_room, is_one_disk, sized
 from lttune.store.files import reason_of
+from lttune.store.remote.places import local_folder
+from lttune.store.remote.url import is_url
 from lttune.study.declared import Study
 from lttune.study.phases.planned import phase_config, planned_trials, trajectory_counts
 from lttune.study.phases.shard import phases_run, trained_in_shards
@@ -67,7 +69,7 @@ def require_room(
     ledger: Ledger,
     sheet: Mapping[str, Any],
 ) -> None:
-    """Checks that what is missing of a study has room where its networks are stored.
+    """Checks that what is missing of a study has room where its networks are stored here.
 
     Pictures that it has yet to keep need theirs in its folder: on one disk, both at once.
 
@@ -87,17 +89,19 @@ def require_room(
     planned = sum(ledger.planned[phase] for phase in ledger.active)
     whole, share = stored_room(config, study, datasets), max(open_slots, 0) / max(planned, 1)
     missing = Room(size=math.ceil(whole.size * share), files=math.ceil((whole.files or 0) * share))
-    otherwise = ", or give another --out"
+    otherwise, place = ", or give another --out", local_folder(config.cells)
+    if config.store is not None:
+        otherwise = ", or set XDG_CACHE_HOME" if is_url(config.store) else ", or another --store"
     size = sum(getattr(one, name).nbytes for one in pictures for name in ARRAYS)
-    if pictures and is_one_disk(config.store, config.folder):
+    if pictures and is_one_disk(place, config.folder):
         files = (missing.files or 0) + len(pictures)
         both = Room(size=missing.size + size, files=files)
-        require_free(config.store, both, "this study's networks and pictures", otherwise)
+        require_free(place, both, "this study's networks and pictures", otherwise)
         return
-    require_free(config.store, missing, "this study's networks", otherwise)
+    require_free(place, missing, "this study's networks", otherwise)
     if pictures:
         needed = Room(size=size, files=len(pictures))
-        require_free(config.folder, needed, "this study's pictures", otherwise)
+        require_free(config.folder, needed, "this study's pictures", ", or give another --out")
 
 
 def records_room(networks: int) -> Room:

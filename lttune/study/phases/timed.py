@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import re
 from collections.abc import Mapping, Sequence
 
+from lttune.config.fields import duration_s
 from lttune.data import Dataset
 from lttune.records.ledger import Trial
 from lttune.records.tables import Tables
 from lttune.study.console.table import clock, going_on
 from lttune.study.phases.estimate import measured, relative_pace
-from lttune.study.phases.limit import LeftOut, TimeLimit, planned_costs, training_ends
+from lttune.study.phases.limit import (
+    LeftOut,
+    TimeLimit,
+    closing_s,
+    planned_costs,
+    training_ends,
+)
 from lttune.study.settings import StudyConfig
 
 _LOG = logging.getLogger(__name__)
@@ -77,8 +86,46 @@ def left_out_line(found: LeftOut, config: StudyConfig, concurrent: int, command:
         return ""
     phases = ", ".join(f"{count} of {phase}" for phase, count in found.trials.items())
     about = "" if found.all_s is None else f", about {clock(found.all_s / concurrent)} more"
-    line = f"--max-time {config.max_time} left out {sum(found.trials.values())} trials "
-    line += f"({phases}){about}: {going_on(command)} goes on"
-    if found.shortest_s is not None and found.shortest_s > training_ends(0.0, config.limit_s):
-        line += f", with more time: the shortest takes about {clock(found.shortest_s)}"
-    return line
+    line = f"--max-time {config.max_time} left out {sum(found.trials.values())} trials ({phases})"
+    shortest, kept = found.shortest_s, closing_s(config.limit_s)
+    if shortest is None or shortest <= found.room_s:
+        return f"{line}{about}: {going_on(command)} goes on"
+    started = config.limit_s - kept - found.room_s
+    enough = _enough(started + SPARE * shortest)
+    rest = _MAX_TIME.sub("", command)
+    again = rest and f"{rest} --max-time {enough}"
+    line += f"{about}: a start takes about {max(started, 0):.0f} s, {kept:.0f} s are kept for the "
+    line += f"report, and the shortest trial takes about {clock(shortest)}; "
+    return f"{line}{going_on(again)}{'' if command else f' with max_time={enough!r}'} goes on"
+
+
+SPARE = 1.5
+"""How much longer than estimated a trial may take that is told to fit."""
+_MAX_TIME = re.compile(r" --max[-_]time[ =]\S+")
+_LENGTHS = (
+    "30s",
+    "45s",
+    "60s",
+    "90s",
+    "2m",
+    "3m",
+    "5m",
+    "10m",
+    "20m",
+    "30m",
+    "1h",
+    "2h",
+    "4h",
+    "8h",
+)
+
+
+def _enough(seconds: float) -> str:
+    """Returns a time as ``--max-time`` takes it that leaves so much beside what its end takes."""
+    days = (f"{24 * count}h" for count in itertools.count(1))
+    fitting = (
+        length
+        for length in itertools.chain(_LENGTHS, days)
+        if training_ends(0.0, duration_s("max_time", length)) >= seconds
+    )
+    return next(fitting)

@@ -14,6 +14,7 @@ from optuna.distributions import (
 
 from lttune.config import LotteryConfig, require
 from lttune.config.design import Categorical, Distribution, Factor, Integer, LogUniform, Uniform
+from lttune.config.design.factors import require_factors
 from lttune.config.rules import every_rule
 from lttune.errors import ConfigError, unknown
 
@@ -22,7 +23,12 @@ def space_of(factors: Iterable[Factor]) -> dict[str, BaseDistribution]:
     """Returns each factor's path with Optuna's distribution of the same values.
 
     What is linked to a factor does not follow in a search: give factors without links.
+
+    Raises:
+        ConfigError: if one is no ``Factor``.
     """
+    factors = [*factors] if isinstance(factors, Iterable) else factors
+    require_factors(factors)
     return {factor.path: distribution_of(factor) for factor in factors}
 
 

@@ -15,6 +15,8 @@ from lttune.errors import legible
 from lttune.records.capacity import capacity
 from lttune.records.provenance import cpu_model
 from lttune.store.files import reason_of
+from lttune.store.remote.places import url_trouble
+from lttune.store.remote.url import is_url
 from lttune.store.temporary import temporary_beside
 from lttune.training.engines import FALLBACK, lack_here, make
 
@@ -26,7 +28,7 @@ def look(mark: str, engine: str, device: str) -> dict[str, Any]:
     """Returns plain values, in the order in which the driver judges them.
 
     Args:
-        mark: a file that the driver wrote into the store.
+        mark: what the driver wrote into the store: a file, or an object behind a URL.
         engine: which one the driver chose.
         device: cpu or cuda.
     """
@@ -35,7 +37,7 @@ def look(mark: str, engine: str, device: str) -> dict[str, Any]:
     # No GPU is lent to who only looks.
     able = [name for name, lack in lacks.items() if not lack and device == "cpu"]
     return {
-        "disk": disk_trouble(Path(mark)),
+        "disk": url_trouble(mark) if is_url(mark) else disk_trouble(Path(mark)),
         "lacks": lacks,
         "numerics": {name: make(name, device).numerics for name in able},
         "cpu": cpu_model(),
@@ -69,7 +71,7 @@ def _unseen(folder: Path) -> str:
     what = "has another folder at" if folder.is_dir() else "does not see"
     return (
         f"{what} {folder}: mount there what the driver has there, or give --out a folder that all "
-        "nodes share"
+        "nodes share, or --store such a folder or a URL"
     )
 
 

@@ -20,7 +20,7 @@ import lttune
 from lttune.errors import JointError, LttuneError, ResourceError, StorageError, listed
 from lttune.records import provenance
 from lttune.records.capacity import capacity
-from lttune.store.temporary import temporary_beside
+from lttune.store.remote.places import marked, remarks
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.answers import Answers, Node, ask_all, nodes_for
 from lttune.study.workers.cores import Cores, kept_free
@@ -64,12 +64,14 @@ def agreed(
     """
     cores = resources.get("CPU", 1.0)
     if config.has_own_ray:
-        return Agreement(engine=engine, cores=cores)
+        return Agreement(engine=engine, cores=cores, lines=remarks(config.cells))
     nodes, here = nodes_for(config.device), _here()
     sources = provenance.sources()
     answers = _answers(config, engine, [node for node in nodes if node.id != here], sources)
     errors: list[LttuneError] = [ResourceError(text) for text in answers.troubles]
-    errors += filter(None, (trouble(n.name, one, sources) for n, one in answers.found.items()))
+    begins = () if config.store is None else ("store must be one",)
+    troubles = (trouble(n.name, one, sources, *begins) for n, one in answers.found.items())
+    errors += filter(None, troubles)
     if errors:
         raise _joint(errors)
     found = {node.name: answer for node, answer in answers.found.items()}
@@ -77,6 +79,7 @@ def agreed(
     counts = {node: Cores.of(answer) for node, answer in answers.found.items()}
     counts |= {node: Cores.here(capacity()) for node in nodes if node.id == here}
     surplus, lines = kept_free(counts)
+    lines += remarks(config.cells)
     if config.device == "cpu":
         numerics = {chosen: make(chosen, config.device).numerics}
         mine = {"numerics": numerics, "cpu": provenance.cpu_model()}
@@ -95,22 +98,21 @@ def _answers(config: StudyConfig, engine: str, nodes: list[Node], sources: str) 
         return Answers()
     others = f"{len(nodes)} other nodes" if len(nodes) > 1 else "other node"
     _LOG.info("asking the %s of the cluster", others)
-    mark = temporary_beside(config.store.absolute() / "mark")
-    mark.write_text("")
-    asked = {"mark": str(mark), "engine": engine, "device": config.device, "sources": sources}
-    try:
+    with marked(config.cells) as mark:
+        asked = {"mark": mark, "engine": engine, "device": config.device, "sources": sources}
         return ask_all(nodes, asked)
-    finally:
-        mark.unlink(missing_ok=True)
 
 
-def trouble(name: str, answer: Answer, sources: str) -> LttuneError | None:
+def trouble(
+    name: str, answer: Answer, sources: str, store: str = "out must be a folder"
+) -> LttuneError | None:
     """Returns what keeps a node that answered from running the driver's trials, None if nothing.
 
     Args:
         name: the node's.
         answer: what it says of itself.
         sources: digest of the driver's own.
+        store: how an error begins that is about the cell store.
     """
     mine = {"Python": _minor(platform.python_version()), "Ray": ray.__version__}
     there = {"Python": _minor(answer["python"]), "Ray": answer["ray"]}
@@ -128,8 +130,7 @@ def trouble(name: str, answer: Answer, sources: str) -> LttuneError | None:
         text = f"{name} cannot run lttune ({answer['error']})"
         return ResourceError(f"{text}: install it for the Python that Ray runs with there")
     if answer["disk"]:
-        text = f"out must be a folder that every node reaches: {name} {answer['disk']}"
-        return StorageError(text)
+        return StorageError(f"{store} that every node reaches: {name} {answer['disk']}")
     return None
 
 

@@ -21,7 +21,7 @@ from lttune.models.own import use
 from lttune.records.objectives import ObjectiveConfig, depth, objectives
 from lttune.records.own import OwnCode
 from lttune.store.files import refused_write
-from lttune.store.store import Store
+from lttune.store.remote.places import store_at
 from lttune.study.workers.asked import leave_notes
 from lttune.study.workers.cause import cause_of
 from lttune.training import engines
@@ -72,7 +72,7 @@ class LotteryTrainable(tune.Trainable):
             mine = engines.working_here(engine, device) if falls_back else engine
             trained_by = engines.make(mine, device)
             engines.warm(mine)
-            return Lab(datasets, trained_by, Store(Path(store), behind=not stops), seed, device)
+            return Lab(datasets, trained_by, store_at(store, behind=not stops), seed, device)
 
         self.objective, self._laboratory, self._codes = objective, laboratory, codes
         self._is_judged = stops and objective.is_own

@@ -22,6 +22,7 @@ from lttune.records.ledger import Ledger, Trial
 from lttune.records.own import OwnCode
 from lttune.store.failpoint import reach
 from lttune.store.files import refused_write
+from lttune.store.remote.places import absolute
 from lttune.store.workplace import SCRATCH
 from lttune.study.search.halving import SearchHalving
 from lttune.study.search.searcher import StudySearcher
@@ -220,7 +221,7 @@ def run_trials(
         datasets=datasets,
         codes=codes,
         falls_back=config.engine == "auto" and not config.has_own_ray,
-        store=str(config.store.absolute()),
+        store=absolute(config.cells),
         seed=config.seed,
         device=config.device,
         engine=engine,

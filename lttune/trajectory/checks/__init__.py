@@ -8,6 +8,7 @@ from lttune.trajectory.checks.fitting import (
     check_idle,
 )
 from lttune.trajectory.checks.own_parts import check_own_parts
+from lttune.trajectory.checks.unread import check_varied
 
 __all__ = [
     "READ_BY_FEW",
@@ -16,4 +17,5 @@ __all__ = [
     "check_fit",
     "check_idle",
     "check_own_parts",
+    "check_varied",
 ]

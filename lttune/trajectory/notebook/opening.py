@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from lttune.errors import ConfigError, quoted
 from lttune.models.architectures import FAMILIES
 from lttune.models.own.code import NetworkFunction
 from lttune.store.regular import expanded
-from lttune.store.store import Store, require_writable
+from lttune.store.remote.places import remarks, require_store, store_at
+from lttune.store.remote.url import is_url, require_where
+from lttune.store.store import Store
 from lttune.training.engines import Needs, choose, make, warm
 from lttune.trajectory.branches import HOLDING
 from lttune.trajectory.checks import check_controls, check_fit, check_idle, check_own_parts
@@ -53,8 +56,9 @@ def trajectory(
             the number of classes, which returns a module; None is the network of ``model.name``.
         measure: called at every evaluation with the step and the network, in copies; returns a
             number, or names and numbers, which ``Trajectory.evaluations`` has.
-        store: folder of trained networks, such as ``results/cells`` of studies: what is there is
-            not trained again, and what is trained is kept. None keeps it in memory.
+        store: folder of trained networks, such as ``results/cells`` of studies, or the URL that
+            their ``--store`` is: what is there is not trained again, and what is trained is kept.
+            None keeps it in memory.
         replicate: which repetition, from 0; of the same number as in a study, it has the same
             split, initial weights and data order.
         seed: root of all random streams, as of a study.
@@ -83,7 +87,9 @@ def trajectory(
         ok = is_int(seed) and 0 <= seed < 2**63
         rules.require(ok, "seed", "a whole number from 0 to 2^63 - 1", seed)
         ok = store is None or isinstance(store, Path | str)
-        rules.require(ok, "store", "a folder, or None", store)
+        rules.require(ok, "store", "a folder, a URL, or None", store)
+        if isinstance(store, str):
+            rules.attempt(lambda: require_where("store", store))
         rules.choice("engine", engine, EngineName)
         rules.choice("device", device, DeviceName)
         rule = "left out with a network of the notebook, which no file identifies: write it to one "
@@ -117,7 +123,7 @@ def trajectory(
         warm(name)
     observations = Observations(measure) if measure else None
     observer = observations.observer if observations else None
-    kept = MemoryStore() if store is None else _opened(expanded(str(store)))
+    kept = MemoryStore() if store is None else _opened(str(store))
     return Trajectory(
         config,
         replicate=replicate,
@@ -136,6 +142,9 @@ def _is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-def _opened(folder: Path) -> Store:
-    require_writable(folder)
-    return Store(folder)
+def _opened(store: str) -> Store:
+    where = store if is_url(store) else str(expanded(store))
+    require_store(where)
+    for text in remarks(where):
+        warnings.warn(text, stacklevel=3)
+    return store_at(where)

@@ -41,8 +41,8 @@ def test_importance_is_drawn_from_the_design(tmp_path, monkeypatch):
     quick = partial(importance_by_density, draws=8, permutations=9, base=64)
     monkeypatch.setattr(design_importance, "importance_by_density", quick)
     few = design_points.IMPORTANCE_DENSITIES[:3:2]
-    monkeypatch.setattr(design_importance, "IMPORTANCE_DENSITIES", few)
-    study = design_study(tmp_path)
+    monkeypatch.setattr(design_points, "IMPORTANCE_DENSITIES", few)
+    study = design_study(tmp_path, config={"objective": {"density": 0.41}})
     found, note = design_importance.design_tables(study)
     assert note == ""
     drawn = _drawn(study, found)

@@ -212,7 +212,7 @@ def test_a_second_report_has_the_same_bytes(tmp_path, monkeypatch):
     quick = partial(importance_by_density, draws=8, permutations=4, base=64)
     monkeypatch.setattr(design_importance, "importance_by_density", quick)
     monkeypatch.setattr(
-        design_importance, "IMPORTANCE_DENSITIES", design_points.IMPORTANCE_DENSITIES[:3:2]
+        design_points, "IMPORTANCE_DENSITIES", design_points.IMPORTANCE_DENSITIES[:3:2]
     )
     folder = design_study(tmp_path).folder
 

@@ -198,6 +198,15 @@ def test_a_larger_scale_that_the_study_lacks_is_not_named(tmp_path):
     assert said[1].startswith("A design of more points in the study file, then `python studies/own")
 
 
+def test_a_larger_scale_has_the_time_it_takes(tmp_path):
+    config = {"objective": {"name": "accuracy_at", "density": 0.41}, "phases": ["design"]}
+    command = "python mine.py --max_time 20s --seed 1 --name short"
+    asked = {"question": ALL, "config": config, "command": command, "scale": "smoke"}
+    study = design_study(tmp_path, points=4, scales=["smoke", "quick"], **asked)
+    said = finding(Subject(study=study))
+    assert said[1] == "`python mine.py --seed 1 --scale quick` has a design of more points."
+
+
 def test_a_sweep_of_what_is_asked_for_answers_before_what_is_missing(tmp_path):
     study = asking(swept_study(tmp_path), RATE)
     said = finding(Subject(study=study))

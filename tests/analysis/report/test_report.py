@@ -75,7 +75,7 @@ def test_full_report_answers_in_numbers(full):
 def test_intervals_that_hold_zero_cannot_be_told_apart(tmp_path):
     accuracy = {"trunk": [0.95, 0.97], "reinit": [0.96, 0.96]}
     rows = [
-        network("anchor", r, r, branch, level, accuracy[branch][r])
+        network("anchor", r, r, branch, level, accuracy[branch][r] if level else 0.96)
         for r in (0, 1)
         for branch, level in (("trunk", 0), ("trunk", 1), ("reinit", 1))
     ]

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,11 @@ from analysis import load
 from analysis.figures.design.noise import noise
 from analysis.figures.design.widths import width
 from analysis.figures.search import budget as budget_figures
+from analysis.importance import importance_by_density
 from analysis.report import write as report
+from analysis.report.question.factors import factor_sentences
 from analysis.report.rows.importance import lead_text, noise_rows
+from analysis.report.section import Subject
 from analysis.tables.design import importance as design_importance
 from analysis.tables.design.points import IMPORTANCE_DENSITIES, design_sample
 from analysis.tables.design.widths import width_table
@@ -215,6 +219,52 @@ def test_where_trajectories_diverge_the_two_questions_are_asked_apart(tmp_path, 
     sound = dataclasses.replace(study, records=records.assign(diverged=False))
     whole = design_sample(sound)
     assert design_importance._two_parts(whole)[2] == ""
+
+
+def ending_at(folder, level, density):
+    """A design whose trajectories end at a level, and whose answer is asked for at a density."""
+    objective = {"name": "accuracy_auc", "density": density, "margin": 0.002}
+    question = "Which hyperparameters decide whether a network has winning tickets?"
+    study = design_study(folder, config={"objective": objective}, question=question)
+    return dataclasses.replace(study, records=study.records[study.records["level"] <= level])
+
+
+@pytest.mark.slow
+def test_where_a_design_ends_at_the_answers_density_shares_are_known_there(tmp_path, monkeypatch):
+    quick = partial(importance_by_density, draws=8, permutations=9, base=64)
+    monkeypatch.setattr(design_importance, "importance_by_density", quick)
+    study = ending_at(tmp_path, 3, 0.514)
+    sample = design_sample(study)
+    assert sample.densities[:4] == (*IMPORTANCE_DENSITIES[:2], 0.514, IMPORTANCE_DENSITIES[2])
+    # Between two levels it is linear in log density.
+    here = sample.responses[sample.responses["density"] == 0.514]
+    assert (here["missing"] == "").all()
+    found, note = design_importance.design_tables(study)
+    assert found.strip["density"].tolist() == [1.0, pytest.approx(0.64), 0.514]
+    assert (found.strip["status"] == "ok").all()
+    assert note == ""
+    (told, *_) = factor_sentences(Subject(study=study, design=found, note=note))
+    assert told.startswith(
+        "At 51.4 % of the weights, over a design of 20 trajectories, these decide"
+    )
+
+
+def test_where_a_design_goes_on_the_grid_is_near_enough(tmp_path):
+    for name, level, density in (("a", 4, 0.514), ("b", 4, 0.41), ("c", 2, 0.64)):
+        assert design_sample(ending_at(tmp_path / name, level, density)).densities == (
+            IMPORTANCE_DENSITIES
+        )
+
+
+@pytest.mark.slow
+def test_a_design_that_ends_above_the_answers_density_is_told(tmp_path, monkeypatch):
+    quick = partial(importance_by_density, draws=8, permutations=9, base=64)
+    monkeypatch.setattr(design_importance, "importance_by_density", quick)
+    _, note = design_importance.design_tables(ending_at(tmp_path, 2, 0.514))
+    assert note.endswith(
+        "The curves end early: at density 0.514, 100 % of the trajectories have no value, more "
+        "than 10 %."
+    )
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def trained(out: Path, phases) -> Path:
     )
     study = dataclasses.replace(digits_study.STUDY, space={})
     dataset, engine = load("digits"), TorchEngine()
-    lab = Lab({"digits": dataset}, engine, Store(config.store), config.seed)
+    lab = Lab({"digits": dataset}, engine, Store(Path(config.cells)), config.seed)
     ledger = Ledger(path=config.folder / "trials.json")
     rows, layers = [], []
     points = {

@@ -23,7 +23,7 @@ from digits_study import SMOKE
 from lttune.study.workers.cluster import start_ray
 os.umask(0)
 config = replace(SMOKE, out=Path("out"))
-config.store.mkdir(parents=True)
+Path(config.cells).mkdir(parents=True)
 start_ray(config)
 print(ray._private.worker._global_node.get_session_dir_path(), flush=True)
 sys.stdin.read()

@@ -38,11 +38,11 @@ def test_the_base_lies_in_a_wider_space():
         (["momentums"], BASE, "momentum"),
         (["momentum", "momentum"], BASE, "searched already"),
         (["width"], CONV_2, "lenet-H1-H2"),
-        (["width"], BASE.override({"model.name": "lenet-1"}), "search_over 'width': categ"),
+        (["width"], BASE.override({"model.name": "lenet-1"}), "search_over 'width': Categ"),
         (
             ["warmup"],
             BASE.override({"train.steps": 3, "train.eval_every": 3}),
-            "search_over 'warmup': integer must be low < high",
+            "search_over 'warmup': Integer must be of low < high",
         ),
     ],
 )

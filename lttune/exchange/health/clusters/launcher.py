@@ -166,7 +166,8 @@ LAUNCHER_RULES: tuple[FileRule, ...] = (
     (
         "the shared folder",
         _without_folder,
-        "mount one in setup_commands, or write `mountpoint -q FOLDER` there if it is mounted",
+        "mount one in setup_commands, write `mountpoint -q FOLDER` there if it is mounted, or give "
+        "studies --store s3://BUCKET/PREFIX",
     ),
     *EVERYWHERE,
 )

@@ -13,6 +13,7 @@ from lttune.config import require
 from lttune.config.design import Factor, Point
 from lttune.config.phase import PHASES, Phase, PhaseName, phase_names, phase_of
 from lttune.config.rules import every_rule
+from lttune.study.declared.kinds import require_declared
 from lttune.study.settings import StudyConfig
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class Study:
     """Called with the study's folder and its number of replicates before anything is trained, at
     every run: it fixes what must be fixed before results are seen, such as the claims."""
 
+    def __post_init__(self) -> None:
+        """Raises ``ConfigError`` if a field is of another kind, or a path names no field."""
+        require_declared(self)
+
     @property
     def script(self) -> str:
         """The study file as its command names it from here; empty if there is none.
@@ -62,12 +67,7 @@ class Study:
 
     @property
     def usual_scale(self) -> str:
-        """The scale that is run where none is asked for: quick, or else the first.
-
-        Raises:
-            ConfigError: if there is none.
-        """
-        require(bool(self.scales), "scales", "the settings of one scale or more", {})
+        """The scale that is run where none is asked for: quick, or else the first."""
         return "quick" if "quick" in self.scales else next(iter(self.scales))
 
     def settings_of(self, scale: str) -> StudyConfig:

@@ -1,0 +1,81 @@
+"""What a report was made from, so that one whose study has not changed is not made again.
+
+Beside the page lies a file with digests: of the study's files and of the code that reads them, and
+of what was written. Where one of them is another the report is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+
+import analysis
+import lttune
+from lttune.config import digest
+from lttune.records.folder import ANSWER
+from lttune.store.files import read_whole
+from lttune.store.plain_json import read_json, write_json
+
+MADE_FROM = "report.json"
+"""The file in a study's folder."""
+MADE_OF = (
+    *("study.json", "trials.json", "trials.journal"),
+    *("records.parquet", "records.journal", "layers.parquet", "layers.journal"),
+    *("claims.yaml", "claims.lock.json", "figures/optuna_importance.csv"),
+)
+"""Files of a study that a report is made from; importances are known by what they are made from."""
+RENDERERS = (
+    *("bokeh", "jinja2", "matplotlib", "numpy", "pandas", "pyarrow", "pyyaml", "scikit-learn"),
+    "scipy",
+)
+"""Packages whose versions decide about its bytes."""
+
+
+def inputs_of(folder: Path) -> str:
+    """Returns the SHA-256 of what determines a report now; empty if that cannot be read."""
+    try:
+        files = {name: _sha(folder / name) for name in MADE_OF}
+        code = [_sources(Path(str(one.__file__)).parent) for one in (analysis, lttune)]
+    except OSError:
+        return ""
+    versions = {name: version(name) for name in RENDERERS}
+    # A report names its folder as it was given.
+    return digest({"folder": str(folder), "files": files, "code": code, "packages": versions})
+
+
+def is_current(folder: Path, inputs: str) -> bool:
+    """Returns whether a report was made from these inputs, and all of it is as it was written."""
+    try:
+        noted = read_json(folder / MADE_FROM)
+        written = {name: _sha(folder / name) for name in noted["written"]}
+        return inputs != "" and noted == {"inputs": inputs, "written": written}
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def note(folder: Path, inputs: str) -> None:
+    """Notes what the report that was just written was made from.
+
+    Raises:
+        OSError: if that cannot be written.
+    """
+    names = ["report.html", ANSWER]
+    names += sorted(path.relative_to(folder).as_posix() for path in folder.glob("figures/*.*"))
+    written = {name: _sha(folder / name) for name in names if name not in MADE_OF}
+    write_json(folder / MADE_FROM, {"inputs": inputs, "written": written})
+
+
+def _sha(path: Path) -> str | None:
+    """Returns the SHA-256 of a file, None if there is none."""
+    try:
+        return hashlib.sha256(read_whole(path)).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def _sources(package: Path) -> str:
+    """Returns the SHA-256 of all that a package is made of."""
+    files = sorted(path for path in package.rglob("*.*") if path.suffix not in (".pyc", ".tmp"))
+    found = {path.relative_to(package).as_posix(): _sha(path) for path in files if path.is_file()}
+    return digest(found)

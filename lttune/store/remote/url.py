@@ -1,0 +1,124 @@
+"""URLs of object stores: which ones are taken, and what speaks to them.
+
+All of a URL may be shown and recorded: it has no place for a secret. Who may read and write there
+is what the machine says: variables, files of the user, or a role of the machine itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from lttune.config.fields import require
+from lttune.config.passwords import masked_uri
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+_CONNECT_S = 3.0
+"""Seconds within which a server takes a connection. One that then says nothing for three is given
+up by the SDK itself."""
+_TRIES = 3
+"""Times that S3 is asked, and tells of the last: in all some ten seconds where nobody answers."""
+_RETRY_S = 8
+"""Seconds within which Google's client tries again; by itself it does for a quarter of an hour."""
+
+_URL = re.compile(
+    r"(?P<scheme>[a-z0-9]+)://(?P<bucket>[\w.-]+)(?P<path>(/[\w.=-]+)*)/?(?P<query>\?.*)?"
+)
+_OPTION = re.compile(r"(\w+)=([\w.:/\[\]-]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreUrl:
+    """A URL of an object store, taken apart."""
+
+    scheme: str
+    bucket: str
+    prefix: str
+    """Of the names of all objects: empty, or with its / at the end."""
+    options: Mapping[str, str]
+
+
+def _s3(url: StoreUrl) -> FileSystem:
+    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region
+
+    options: dict[str, Any] = dict(url.options)
+    named = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}.intersection(os.environ)
+    if not (named or options.keys() & {"region", "endpoint_override"}):
+        options["region"] = resolve_s3_region(url.bucket)
+    return S3FileSystem(
+        **options,
+        connect_timeout=_CONNECT_S,
+        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=_TRIES),
+        background_writes=False,
+        allow_delayed_open=True,  # One request for each object, instead of three.
+    )
+
+
+def _google(url: StoreUrl) -> FileSystem:
+    from pyarrow.fs import GcsFileSystem
+
+    return GcsFileSystem(**url.options, retry_time_limit=timedelta(seconds=_RETRY_S))
+
+
+_SCHEMES: Mapping[str, tuple[Callable[[StoreUrl], FileSystem], frozenset[str]]] = {
+    "s3": (_s3, frozenset({"endpoint_override", "region", "scheme"})),
+    "gs": (_google, frozenset({"endpoint_override", "scheme"})),
+}
+"""Scheme -> what makes its file system, and the options that a query may have, none of them secret
+(``lttune.config.passwords.HARMLESS``). Azure's URLs have the container where others have a user,
+and what else pyarrow knows by a URL does not put a file in one step."""
+
+RULE = (
+    "a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX; in a query "
+    "endpoint_override=HOST:PORT, scheme=http and region=NAME alone, and no user or password: "
+    "credentials are those of the machine"
+)
+
+
+def is_url(where: str) -> bool:
+    """Returns whether a store is behind a URL; else it is in a folder."""
+    return "://" in where
+
+
+def require_where(field: str, where: str | None) -> None:
+    """Raises ``ConfigError`` if a store can be at no such place.
+
+    Args:
+        field: that says it.
+        where: a folder or a URL; None is no place of its own, and lets pass.
+    """
+    if where is None:
+        return
+    is_one = url_parts(where) is not None if is_url(where) else bool(where.strip())
+    require(is_one, field, RULE, masked_uri(where))
+
+
+def url_parts(text: str) -> StoreUrl | None:
+    """Returns a URL taken apart; None if it is none that a store can be at."""
+    found = _URL.fullmatch(text)
+    if found is None or not text.isascii() or found["scheme"] not in _SCHEMES:
+        return None
+    pairs = [_OPTION.fullmatch(one) for one in (found["query"] or "?")[1:].split("&") if one]
+    options = {pair[1]: pair[2] for pair in pairs if pair}
+    names = [name for name in found["path"].split("/") if name]
+    is_whole = len(options) == len(pairs) and options.keys() <= _SCHEMES[found["scheme"]][1]
+    if not is_whole or any(not name.strip(".") for name in names):
+        return None
+    prefix = "".join(f"{name}/" for name in names)
+    return StoreUrl(scheme=found["scheme"], bucket=found["bucket"], prefix=prefix, options=options)
+
+
+def file_system_of(url: StoreUrl) -> FileSystem:
+    """Returns what speaks to an object store.
+
+    Raises:
+        OSError: if its region is asked for and not told.
+    """
+    make, _ = _SCHEMES[url.scheme]
+    return make(url)

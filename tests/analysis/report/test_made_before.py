@@ -1,0 +1,118 @@
+"""A report whose study has not changed is not made again; whatever changed, it is made anew."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from sample_study import anchor_rows, write_study
+
+import analysis
+from analysis.report import made
+from analysis.report import write as report
+from lttune.__main__ import main
+from lttune.store.plain_json import read_json, write_json
+from lttune.store.sealed import write_object
+
+pytestmark = pytest.mark.usefixtures("undrawn")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    study = write_study(tmp_path / "study", anchor_rows())
+    analysis.write_report(study)
+    return study
+
+
+def stamps(folder):
+    names = ("report.html", "answer.txt", "figures/differences.csv")
+    return [(folder / name).stat().st_mtime_ns for name in names]
+
+
+def is_made_anew(folder) -> bool:
+    """Returns whether the report was written once more, and then is not again."""
+    before = stamps(folder)
+    assert analysis.write_report(folder) == folder / "report.html"
+    after = stamps(folder)
+    analysis.write_report(folder)
+    assert stamps(folder) == after
+    return all(one != other for one, other in zip(before, after, strict=True))
+
+
+def test_nothing_is_computed_where_nothing_has_changed(folder, monkeypatch):
+    def never(*args, **kwargs):
+        raise AssertionError("a report was made")
+
+    pages = [path.read_bytes() for path in sorted(folder.rglob("*.*"))]
+    monkeypatch.setattr(report, "write", never)
+    assert not is_made_anew(folder)
+    assert [path.read_bytes() for path in sorted(folder.rglob("*.*"))] == pages
+
+
+@pytest.mark.parametrize(
+    "name", ["study.json", "trials.json", "records.parquet", "claims.yaml", "claims.lock.json"]
+)
+def test_a_file_that_has_changed_makes_it_anew(folder, name):
+    before = made.inputs_of(folder)
+    path = folder / name
+    data = path.read_bytes() if path.exists() else b"{}"
+    path.write_bytes(data + b" ")
+    assert made.inputs_of(folder) != before
+
+
+def test_another_question_is_on_the_page(folder):
+    sheet = read_json(folder / "study.json")
+    sheet.pop("seal", None)
+    write_object(folder / "study.json", {**sheet, "question": "Is it anew?"})
+    assert is_made_anew(folder)
+    assert "Is it anew?" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["report.html", "answer.txt", "figures/differences.csv"])
+@pytest.mark.parametrize("change", ["gone", "other"])
+def test_what_was_written_and_is_not_there_as_it_was_is_written_anew(folder, name, change):
+    path = folder / name
+    data = path.read_bytes()
+    path.unlink() if change == "gone" else path.write_bytes(data + b"\n")
+    analysis.write_report(folder)
+    assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"inputs": "", "written": {}}', '{"written": 3}'])
+def test_a_note_that_is_none_makes_it_anew(folder, text):
+    (folder / made.MADE_FROM).write_text(text)
+    assert is_made_anew(folder)
+
+
+def test_code_packages_and_folder_are_inputs(folder, monkeypatch, tmp_path):
+    before = made.inputs_of(folder)
+    assert len(before) == 64
+    with monkeypatch.context() as patch:
+        patch.setattr(made, "version", lambda name: "0")
+        assert made.inputs_of(folder) != before
+    with monkeypatch.context() as patch:
+        patch.setattr(made, "_sources", lambda package: "0")
+        assert made.inputs_of(folder) != before
+    monkeypatch.chdir(tmp_path)
+    assert made.inputs_of(folder.relative_to(tmp_path)) != before
+    assert made.inputs_of(folder) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_what_cannot_be_read_is_never_current(folder):
+    (folder / "trials.json").chmod(0)
+    assert made.inputs_of(folder) == ""
+
+
+def test_inputs_that_are_not_known_make_no_report_current(folder):
+    noted = read_json(folder / made.MADE_FROM)
+    write_json(folder / made.MADE_FROM, {**noted, "inputs": ""})
+    assert not made.is_current(folder, "")
+
+
+def test_the_command_always_makes_it(folder, capsys):
+    # Who was given a study does not know who wrote the page that lies in it.
+    before = stamps(folder)
+    assert main(["report", str(folder)]) == 0
+    assert all(one != other for one, other in zip(before, stamps(folder), strict=True))
+    assert not is_made_anew(folder)

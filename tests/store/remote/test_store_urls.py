@@ -1,0 +1,69 @@
+"""Which places a store may be at; a URL that is recorded has no room for a secret."""
+
+import pytest
+
+from lttune.config.passwords import masked, masked_uri
+from lttune.errors import ConfigError
+from lttune.store.remote.url import require_where, url_parts
+
+TAKEN = [
+    "s3://bucket",
+    "s3://bucket/",
+    "s3://my.bucket-1/a/b=2/c_d.e/",
+    "gs://bucket/prefix",
+    "s3://b/p?endpoint_override=127.0.0.1:9000&scheme=http",
+    "s3://b/p?region=eu-central-1",
+    "results/cells",
+    "/shared/cells",
+    "C:\\results",
+]
+REFUSED = [
+    "",
+    "  ",
+    "s3://",
+    "s3:///prefix",
+    "s3://key:secret@bucket/p",
+    "s3://token@bucket/p",
+    "s3://bucket/p@q",
+    "s3://bucket/a//b",
+    "s3://bucket/../b",
+    "s3://bucket/a/./b",
+    "s3://bucket/p#mark",
+    "s3://bucket/p?access_key=AKIA&secret_key=x",
+    "s3://bucket/p?region",
+    "s3://bucket/p?endpoint_override=u:pw@host",
+    "s3://bucket/p q",
+    "s3://bücket/p",
+    "gs://bucket/p?region=eu",
+    "S3://bucket/p",
+    "s3a://bucket/p",
+    "hdfs://host:8020/p",
+    "abfss://container@account.dfs.core.windows.net/p",
+    "file:///shared/cells",
+    "https://host/p",
+]
+
+
+@pytest.mark.parametrize("where", TAKEN)
+def test_a_place_that_is_taken_is_shown_as_it_is(where):
+    require_where("store", where)
+    assert masked_uri(where) == where
+    assert masked(f"python study.py --store {where}") == f"python study.py --store {where}"
+
+
+@pytest.mark.parametrize("where", REFUSED)
+def test_every_other_one_is_one_line(where):
+    with pytest.raises(ConfigError) as error:
+        require_where("store", where)
+    line = str(error.value)
+    assert line.startswith("store must be a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
+    assert "\n" not in line
+    assert not any(secret in line for secret in ("secret@", "token@", "AKIA", "pw@"))
+
+
+def test_the_parts_of_a_url():
+    url = url_parts("s3://bucket/a/b/?endpoint_override=h:1&scheme=http")
+    assert url is not None
+    assert (url.bucket, url.prefix) == ("bucket", "a/b/")
+    assert url.options == {"endpoint_override": "h:1", "scheme": "http"}
+    assert url_parts("s3://bucket/").prefix == ""
