@@ -27,6 +27,8 @@ class Network(Outline):
     make: Callable[[], nn.Module]
     """Returns a module; its parameters' values are not meant. See ``opened``."""
     config: ModelConfig
+    pictures: tuple[int, ...] = ()
+    """Shape of the pictures that it reads."""
     source: str = ""
     """SHA-256 of the code of a network of one's own, "" of ours."""
     kept: Callable[[int], dict[str, Tensor]] | None = None
@@ -149,7 +151,8 @@ def build(config: ModelConfig, shape: tuple[int, ...], classes: int) -> Network:
                 f"{config.dropout!r}"
             )
         outline = row.outline(shape, classes)
-        return Network(make=make, config=config, source=row.source, **vars(outline))
+        own = {"source": row.source, **vars(outline)}
+        return Network(make=make, config=config, pictures=shape, **own)
     with torch.device("meta"):
         module = make()
     if config.dropout > 0 and not any(isinstance(part, Dropout) for part in module.modules()):
@@ -157,4 +160,4 @@ def build(config: ModelConfig, shape: tuple[int, ...], classes: int) -> Network:
             f"model.dropout must be 0 for {config.name}, which has no hidden fully connected "
             f"layers, got {config.dropout!r}"
         )
-    return Network(make=make, config=config, **vars(outline_of(module)))
+    return Network(make=make, config=config, pictures=shape, **vars(outline_of(module)))

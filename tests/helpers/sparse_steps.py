@@ -35,7 +35,8 @@ def random_mask(network, density):
     if density < 1:
         for keep in mask.values():
             keep[1, :] = False
-            keep[:, 2] = False
+            # Grey pictures have one channel only.
+            keep[:, 2:3] = False
     return mask
 
 
@@ -46,11 +47,14 @@ class Reference:
         self._module = network.make().double()
         self._module.load_state_dict({name: value.double() for name, value in start.items()})
         self.nearest = math.inf
-        """Least distance of an input of a ReLU from its kink at 0, where rounding chooses a side;
-        exactly 0 is a unit without inputs, of which all engines know the side."""
+        """Least distance of an input of a ReLU from its kink at 0, or of the two largest places of
+        a pooling, where rounding chooses a side; exactly 0 is a unit without inputs, of which all
+        engines know the side."""
         for module in self._module.modules():
             if isinstance(module, nn.ReLU):
                 module.register_forward_pre_hook(self._see)
+            if isinstance(module, nn.MaxPool2d):
+                module.register_forward_pre_hook(self._compare)
         self._keep = {name: keep.double() for name, keep in mask.items()}
         decay, parameters = config.weight_decay, list(self._module.parameters())
         if config.optimizer in ("adam", "adamw"):
@@ -65,6 +69,13 @@ class Reference:
     def _see(self, module, inputs):
         x = inputs[0].detach().abs()
         self.nearest = min(self.nearest, x[x > 0].min().item() if (x > 0).any() else math.inf)
+
+    def _compare(self, module, inputs):
+        x = inputs[0].detach()
+        windows = x.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4).topk(2).values
+        apart = windows[..., 0] - windows[..., 1]
+        apart = apart[apart > 0]
+        self.nearest = min(self.nearest, apart.min().item() if len(apart) else math.inf)
 
     def run(self, examples, order):
         for index in order:

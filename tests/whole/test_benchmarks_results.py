@@ -20,6 +20,7 @@ from benchmarks import (
     table,
 )
 from lttune.errors import ResourceError
+from lttune.store.plain_json import read_json
 
 
 def test_figures_are_ratios_and_are_judged():
@@ -101,3 +102,27 @@ def test_chart_shows_every_loop_at_every_density(tmp_path):
     assert all(title in svg for title in loops.TITLES.values())
     assert all(chart.percent(level["density"]) in svg for level in found["levels"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["speed.csv", "speed.svg"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_convolutions_are_measured(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("numba")
+    from benchmarks import convolutions
+
+    monkeypatch.setattr(convolutions, "LEVELS", 2)
+    config = convolutions.ConvolutionsConfig(
+        pictures="digits",
+        networks=("conv2",),
+        steps=1,
+        evaluate=70,
+        repetitions=1,
+        out=tmp_path / "found.json",
+    )
+    convolutions.main(config)
+    found = read_json(config.out)
+    assert min(found["conv2_trajectory_vs_eager"], found["conv2_last_level_vs_eager"]) > 0
+    dense, sparse = found["conv2_levels"]
+    assert dense["density"] == 1 > sparse["density"]
+    assert sparse["ms"].keys() == {"sparse", "torch", "eager"}
+    assert "conv2_last_level_vs_eager" in capsys.readouterr().out

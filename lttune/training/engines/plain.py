@@ -1,9 +1,9 @@
-"""What the sparse and the stacked engine can train: plain steps of fully connected networks."""
+"""What the sparse and the stacked engine can train: plain steps of plain networks."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
@@ -17,41 +17,55 @@ PLAIN_RULES = ("sgd", "momentum", "adam", "adamw")
 """Their update rules."""
 
 NETWORKS = "trains fully connected networks only, without dropout, all layers prunable"
-"""What they say of a network that is not fully connected."""
+"""What the stacked engine says of a network that is not fully connected."""
+
+
+def in_sequence(network: Network) -> list[nn.Module]:
+    """Returns the modules that a network calls one after the other, [] if it may do otherwise.
+
+    Every linear layer and convolution has biases and is prunable. To ask takes a millisecond.
+    """
+    module = network.opened("meta")
+    # What is derived from this type may compute anything.
+    if type(module) is not nn.Sequential:
+        return []
+    parts = list(module)
+    layers = [part for part in parts if isinstance(part, nn.Linear | nn.Conv2d)]
+    # One that is not trained is a buffer, and two layers may share one.
+    biases = {id(part.bias) for part in layers if isinstance(part.bias, nn.Parameter)}
+    names = {part: name for name, part in module.named_modules()}
+    plainly = (
+        len(biases) == len(layers)
+        and [names[part] for part in layers] == list(network.kinds)
+        and _computes_plainly(module, parts)
+    )
+    return parts if plainly else []
+
+
+def of_linear(parts: Sequence[nn.Module]) -> bool:
+    """Returns whether modules are flatten, linear, and then any number of ReLU, linear."""
+    kinds = [nn.Flatten, nn.Linear, *[nn.ReLU, nn.Linear] * ((len(parts) - 2) // 2)]
+    return [nn.Linear if type(part) is Output else type(part) for part in parts] == kinds
 
 
 def fully_connected(network: Network) -> bool:
-    """Returns whether a network is flatten, linear, and then any number of ReLU, linear.
+    """Returns whether a network is ``of_linear``, each layer with biases and prunable."""
+    return of_linear(in_sequence(network))
 
-    Every linear layer must have biases and be prunable. To ask takes a millisecond.
-    """
-    module = network.opened("meta")
-    # What is derived from these types may compute anything.
-    if type(module) is not nn.Sequential:
-        return False
-    parts = list(module)
-    kinds = [nn.Flatten, nn.Linear, *[nn.ReLU, nn.Linear] * ((len(parts) - 2) // 2)]
-    linear = [part for part in parts if isinstance(part, nn.Linear)]
-    # One that is not trained is a buffer, and two layers may share one.
-    biases = {id(part.bias) for part in linear if isinstance(part.bias, nn.Parameter)}
-    biased = len(biases) == len(linear)
-    types = [nn.Linear if type(part) is Output else type(part) for part in parts]
-    names = {part: name for name, part in module.named_modules()}
-    return (
-        types == kinds
-        and biased
-        and [names[part] for part in linear] == list(network.kinds)
-        and _computes_plainly(module, parts)
-    )
+
+def beyond_linear(network: Network) -> str:
+    """Returns ``NETWORKS`` of a network that is not fully connected, else ""."""
+    return "" if fully_connected(network) else NETWORKS
 
 
 def _computes_plainly(module: nn.Module, parts: Sequence[nn.Module]) -> bool:
     """Returns whether nothing is called in another way than its type says, and no part twice."""
     before = [hook for one in (module, *parts) for hook in one._forward_pre_hooks.values()]
     hooked = any(one._forward_hooks or "forward" in vars(one) for one in (module, *parts))
-    # The channel that it adds is removed again by what makes pictures flat.
+    # The channel that it adds is what convolutions expect, and what makes pictures flat removes it.
     hooked = hooked or any(hook is not with_channel for hook in before)
-    flat = isinstance(parts[0], nn.Flatten) and (parts[0].start_dim, parts[0].end_dim) == (1, -1)
+    flattens = [part for part in parts if isinstance(part, nn.Flatten)]
+    flat = all((part.start_dim, part.end_dim) == (1, -1) for part in flattens)
     return flat and not hooked and len(set(parts)) == len(parts)
 
 
@@ -66,10 +80,15 @@ def beyond(config: TrainConfig) -> str:
     return ""
 
 
-def lack(needs: Needs) -> str:
-    """Returns what of a study only the torch engine can do, as a predicate, "" if nothing."""
-    if not all(map(fully_connected, needs.networks)):
-        return NETWORKS
+def lack(needs: Needs, beyond_network: Callable[[Network], str]) -> str:
+    """Returns what of a study only the torch engine can do, as a predicate, "" if nothing.
+
+    Args:
+        needs: of the study.
+        beyond_network: returns what of a network only it can train, likewise.
+    """
+    if reason := next(filter(None, map(beyond_network, needs.networks)), ""):
+        return reason
     for config in needs.configs:
         rule = config.target.optimizer or config.train.optimizer
         transferred = dataclasses.replace(config.train, optimizer=rule)

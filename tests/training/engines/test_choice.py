@@ -29,6 +29,7 @@ DIGITS = load("digits")
 COLOURED = dataclasses.replace(DIGITS, mean=(0.1, 0.2, 0.3), std=(1.0, 1.0, 1.0))
 LENET = build(BASE.model, (8, 8), 10)
 CONV = build(ModelConfig(name="conv-2"), (8, 8), 10)
+RESNET = build(ModelConfig(name="resnet-20"), (8, 8), 10)
 DROPOUT = build(ModelConfig(name="lenet-12", dropout=0.5), (8, 8), 10)
 PLAIN_REASONS = [
     ({"train.optimizer": "rmsprop"}, "has no rmsprop"),
@@ -41,7 +42,10 @@ PLAIN_REASONS = [
     ({"pruned": "freeze"}, "holds pruned weights at zero only"),
     ({"method": "supermask", "levels": 1}, "learns no supermasks"),
 ]
-FULLY = "trains fully connected networks only, without dropout, all layers prunable"
+CHAINS = (
+    "trains fully connected networks only, alone or behind 3 x 3 convolutions and pooling, without "
+    "dropout, all layers prunable"
+)
 MISSING = "raise ModuleNotFoundError(\"No module named 'numba'\", name='numba')"
 BROKEN = "raise ImportError('Numba needs NumPy 2.4 or less\\nsee its page')"
 
@@ -84,10 +88,12 @@ def test_the_sparse_engine_is_chosen_where_it_can_train(rule):
         *(({"changes": changes}, reason) for changes, reason in PLAIN_REASONS),
         ({"holds": True}, "holds pruned weights at zero only"),
         ({"device": "cuda"}, "computes on the CPU only"),
-        ({"networks": [CONV]}, FULLY),
-        ({"networks": [LENET, DROPOUT]}, FULLY),
-        ({"networks": [LENET, LENET.excluding(["out"])]}, FULLY),
+        ({"networks": [RESNET]}, CHAINS),
+        ({"networks": [LENET, DROPOUT]}, CHAINS),
+        ({"networks": [LENET, LENET.excluding(["out"])]}, CHAINS),
+        ({"networks": [CONV, CONV.excluding(["conv"])]}, CHAINS),
         ({"datasets": (DIGITS, COLOURED)}, "scales all pixels alike"),
+        ({"networks": [CONV, LENET], "datasets": (COLOURED,)}, "scales all pixels alike"),
     ],
 )
 def test_what_it_cannot_train_is_the_reference_engines(case, reason):
@@ -132,12 +138,21 @@ def test_without_a_working_numba_the_reference_engine_trains(code, reason, stub)
     # What does not need numba neither asks for it nor tells of it.
     assert chosen("torch") == ("torch", "")
     assert chosen("stacked") == ("stacked", "")
-    assert chosen(networks=[CONV]) == ("torch", f"the sparse engine {FULLY}")
+    assert chosen(networks=[RESNET]) == ("torch", f"the sparse engine {CHAINS}")
 
 
+@pytest.mark.timeout(240)
 def test_a_working_numba_is_no_obstacle():
     pytest.importorskip("numba")
     assert sparse.obstacle() == ""
+    assert sparse.obstacle(convolutional=True) == ""
+
+
+@pytest.mark.timeout(240)
+def test_convolutions_scale_each_channel_in_its_own_way():
+    pytest.importorskip("numba")
+    assert chosen(networks=[CONV]) == ("sparse", "")
+    assert chosen(networks=[CONV], datasets=(COLOURED,)) == ("sparse", "")
 
 
 FALLS_BACK = """

@@ -1,11 +1,13 @@
-"""Kernels give the same bytes in the process that first needs them and in all later ones."""
+"""Kernels give the same bytes in the process that first needs them, in all later ones, and ever."""
 
+import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sparse_steps import OPTIMIZERS, batches, random_mask, start_of
 
 TRAINED = """
 import hashlib, os, sys, torch
@@ -48,3 +50,34 @@ def test_the_first_process_on_a_machine_finds_what_later_ones_find(tmp_path):
     assert len(list(tmp_path.rglob("*.nbi"))) == 2
     first, later = done.stdout.splitlines()
     assert first == later
+
+
+KEPT = "7a1d44fd6ff32b20e8b9f676a31c5de73ec18ed1168041181c9a45231b618cdf"
+"""Of kernels 2 before there were convolutions; the same with AVX2 and with AVX-512."""
+
+
+def digest(network, examples):
+    """Of weights after steps of SGD and momentum, dense, at .3 and at .05."""
+    from lttune.training.engines.sparse.engine import SparseEngine
+
+    found, order = hashlib.sha256(), [*batches(20, 60), *batches(1, 7)]
+    for density in (1.0, 0.3, 0.05):
+        for config in OPTIMIZERS[:2]:
+            mask = random_mask(network, density)
+            session = SparseEngine().open(network, start_of(network), mask, config)
+            session.run(examples, order, [1e-2] * len(order))
+            for value in session.weights().values():
+                found.update(value.numpy().tobytes())
+    return found.hexdigest()
+
+
+@pytest.mark.timeout(180)
+def test_kernels_of_linear_layers_give_the_bytes_they_gave(network, examples):
+    pytest.importorskip("numba")
+    from lttune.training.engines.sparse.engine import KERNELS, SparseEngine
+
+    numerics = SparseEngine().numerics
+    if "numba-0.68" not in numerics or "+fma" not in numerics:
+        pytest.skip("another compiler or another kind of CPU rounds otherwise")
+    assert KERNELS == 2
+    assert digest(network, examples) == KEPT

@@ -23,13 +23,13 @@ def lack(needs: Needs) -> str:
     """
     if needs.device != "cpu":
         return "it computes on the CPU only"
-    if reason := plain.lack(needs) or next(
-        filter(None, map(network.beyond_kernels, needs.networks)), ""
-    ):
+    if reason := plain.lack(needs, network.beyond_kernels):
         return f"it {reason}"
-    if not all(isinstance(dataset.mean, float) for dataset in needs.datasets):
+    convolutional = [bool(network.stages(one)) for one in needs.networks]
+    alike = all(isinstance(dataset.mean, float) for dataset in needs.datasets)
+    if not alike and not (convolutional and all(convolutional)):
         return "it scales all pixels alike"
-    return obstacle()
+    return obstacle(convolutional=any(convolutional))
 
 
 def make(device: str) -> Engine:

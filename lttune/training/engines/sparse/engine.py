@@ -1,4 +1,4 @@
-"""The sparse engine: fully connected networks on one CPU core."""
+"""The sparse engine: fully connected networks, and such behind convolutions, on one CPU core."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from lttune.training.engines import plain
 from lttune.training.engines.sparse.instructions import cpu
 from lttune.training.engines.sparse.instructions.cache import is_kept
 from lttune.training.engines.sparse.kernels import program
-from lttune.training.engines.sparse.network import beyond_kernels
+from lttune.training.engines.sparse.network import Stage, beyond_kernels, stages
 from lttune.training.engines.sparse.pixels import PixelLists
 from lttune.training.engines.sparse.plan import CROSSOVER
 from lttune.training.engines.sparse.session import SparseSession
-from lttune.training.protocol import Member, Trained, follow
+from lttune.training.protocol import Member, Session, Trained, follow
 
 KERNELS = 2
 """Version of the kernels: raised by every change that can change a bit of a result."""
@@ -49,6 +49,7 @@ class SparseEngine:
         self._pixels = PixelLists()
         # To ask takes a millisecond, and all levels of a trajectory have one network.
         self._approved: Network | None = None
+        self._stages: list[Stage] = []
 
     def groups(self, members: Sequence[Member]) -> list[list[int]]:
         """Returns one group for each member: together they would only share the processor."""
@@ -59,12 +60,13 @@ class SparseEngine:
         return [self._train(member) for member in members]
 
     def _train(self, m: Member) -> Trained:
+        self._approve(m.network)
         began = time.perf_counter()
         return follow(self.open(m.network, m.start, m.mask, m.config), m, began)
 
     def open(
         self, network: Network, start: Mapping[str, Tensor], mask: Mask, config: TrainConfig
-    ) -> SparseSession:
+    ) -> Session:
         """Returns a session that trains ``network`` from ``start`` under ``mask``.
 
         Raises:
@@ -73,10 +75,30 @@ class SparseEngine:
         """
         if lack := plain.beyond(config):
             raise ResourceError(f"the sparse engine {lack}; use the torch engine")
-        if network is not self._approved and (lack := beyond_kernels(network)):
+        self._approve(network)
+        if not self._stages:
+            return SparseSession(network, start, mask, config, self._pixels)
+        from lttune.training.engines.sparse.convolutions.session import ConvolutionSession
+
+        return ConvolutionSession(network, self._stages, start, mask, config, self._pixels)
+
+    def _approve(self, network: Network) -> None:
+        """Makes ready for a network.
+
+        Raises:
+            ResourceError: if ``beyond_kernels`` finds something in it.
+        """
+        if network is self._approved:
+            return
+        if lack := beyond_kernels(network):
             raise ResourceError(f"the sparse engine {lack}; use the torch engine")
+        self._stages = stages(network)
+        if self._stages:
+            # Kernels of their own, which only networks that need them should wait for.
+            from lttune.training.engines.sparse.convolutions import session
+
+            session.compile_kernels()
         self._approved = network
-        return SparseSession(network, start, mask, config, self._pixels)
 
 
 def compile_kernels() -> None:

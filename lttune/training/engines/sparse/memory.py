@@ -10,11 +10,16 @@ WEIGHT_SPARSE, INPUT_SPARSE = range(2)
 """Kinds of a layer."""
 (KIND, INPUTS, OUTPUTS, COUNT, WEIGHTS, TILES, BIAS) = range(7)
 (ENDS, WEIGHT_COLUMNS, FOURS, IN_ENDS, WEIGHT_ROWS, WEIGHT_PLACES) = range(7, 13)
-COLUMN_COUNT = 13
+STRIPS = 13
+COLUMN_COUNT = 14
 """Columns of ``Parameters.layers``: the kind; units; the room of the surviving weights; where they
 begin in ``values`` and in ``tiles``; where the biases begin; where in ``pattern`` its parts begin:
 where each output unit's weights end, each weight's column, the unit of each four
-weights; where each input unit's weights end, each one's row and its place in ``values``."""
+weights; where each input unit's weights end, each one's row and its place in ``values``; how many
+strips of ``INPUT_STRIP`` input units there are, whose weights follow one another."""
+INPUT_STRIP = 1024
+"""Input units behind a convolution whose activations, 64 lanes each, stay in the second-level cache
+(256 KiB) while the weights of all output units pass."""
 FOUR = 4
 """An output unit's weights begin at a multiple of it, so that so many weights share a unit. What is
 between units is trained like a weight and never read."""
@@ -31,7 +36,7 @@ class Parameters(NamedTuple):
     """One network's parameters: weight-sparse layers, biases, input-sparse layers."""
 
     layers: np.ndarray
-    """int64 [layers, 13]."""
+    """int64 [layers, 14]."""
     pattern: np.ndarray
     """int32: which weights of the weight-sparse layers survive, by output and by input unit."""
     alive: np.ndarray

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 
-def obstacle() -> str:
+def obstacle(*, convolutional: bool = False) -> str:
     """Returns why the kernels cannot be used in this process, "" if they can.
+
+    Those of convolutions are asked for only where a network has some.
 
     It imports and compiles them: being installed, numba may still refuse to work, for instance with
     a NumPy that is newer than itself. The first time on a machine that takes about 20 seconds, and
@@ -14,6 +16,10 @@ def obstacle() -> str:
         from lttune.training.engines.sparse.engine import compile_kernels
 
         compile_kernels()
+        if convolutional:
+            from lttune.training.engines.sparse.convolutions import session
+
+            session.compile_kernels()
     except ModuleNotFoundError as error:
         if error.name == "numba":
             return "numba is not installed"

@@ -26,9 +26,13 @@ class _Lists(NamedTuple):
     shades: np.ndarray
 
 
-def _lists(pictures: Tensor) -> _Lists:
+def _flat(pictures: Tensor) -> np.ndarray:
     # A tensor of its own: an array of ``pictures`` itself would keep it from being forgotten.
-    flat = pictures.detach().reshape(len(pictures), -1).numpy()
+    return pictures.detach().reshape(-1).numpy()
+
+
+def _lists(pictures: Tensor) -> _Lists:
+    flat = _flat(pictures).reshape(len(pictures), -1)
     ends = np.zeros(len(flat) + 1, np.int64)
     np.cumsum(np.count_nonzero(flat, axis=1), out=ends[1:])
     # Whole registers are read: there is room behind the end.
@@ -65,21 +69,34 @@ class PixelLists:
 
     def __init__(self) -> None:
         self._lists, self._extents = _Remembered(_lists), _Remembered(_extent)
+        self._flats = _Remembered(_flat)
 
     def of(self, examples: Examples, classes: int) -> Pixels:
         """Returns the lists of examples, whose pictures and labels do not change while they live.
 
         Raises:
-            IndexError: if a label is none of so many classes: kernels would write elsewhere.
+            IndexError: as ``labels`` does.
             ResourceError: if pixels are not all scaled alike.
         """
         if not isinstance(examples.shift, float) or not isinstance(examples.gain, float):
             raise ResourceError("the sparse engine scales all pixels alike; use the torch engine")
+        labels, dark = self.labels(examples, classes), examples.shift * examples.gain
+        return Pixels(*self._lists.of(examples.x), labels, examples.gain, dark)
+
+    def labels(self, examples: Examples, classes: int) -> np.ndarray:
+        """Returns the classes of examples, which do not change while they live.
+
+        Raises:
+            IndexError: if a label is none of so many classes: kernels would write elsewhere.
+        """
         least, largest = self._extents.of(examples.y)
         if least < 0 or largest >= classes:
             raise IndexError(
                 f"labels must be from 0 to {classes - 1}, the network's last class: "
                 f"got {least} to {largest}"
             )
-        labels, dark = examples.y.numpy(), examples.shift * examples.gain
-        return Pixels(*self._lists.of(examples.x), labels, examples.gain, dark)
+        return examples.y.numpy()
+
+    def flat(self, examples: Examples) -> np.ndarray:
+        """Returns the pixels of examples (uint8, flat), whose pictures do not change likewise."""
+        return self._flats.of(examples.x)

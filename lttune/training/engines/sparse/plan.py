@@ -36,6 +36,11 @@ class LayerPlace:
     bias: int
 
 
+def survivors_of(network: Network, mask: Mask, weight: str) -> np.ndarray:
+    """Returns which weights of a tensor survive; of one that is not in the mask, all do."""
+    return mask[weight].numpy() if weight in mask else np.ones(network.shapes[weight], bool)
+
+
 def kind_of(keep: np.ndarray, *, first: bool) -> int:
     """Returns how a layer with this mask ([outputs, inputs]) is computed."""
     outputs, inputs = keep.shape
@@ -69,29 +74,49 @@ def _tiled(keep: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (tile * memory.TILE * inputs + source)[row] + lane * inputs, at, in_tiles
 
 
-class Plan:
-    """The layout of one network under one mask, and its arrays."""
+def _before(layer: np.ndarray) -> np.ndarray:
+    """Returns the row of layer 0 where that is computed elsewhere and gives a layer its inputs."""
+    row = np.zeros_like(layer)
+    row[[memory.KIND, memory.INPUTS]] = memory.WEIGHT_SPARSE, 1
+    row[[memory.OUTPUTS, memory.BIAS]] = layer[[memory.INPUTS, memory.BIAS]]
+    return row
 
-    def __init__(self, network: Network, mask: Mask) -> None:
+
+class Plan:
+    """The layout of a network's linear layers under one mask, and its arrays.
+
+    Args:
+        network: what is planned.
+        mask: which weights survive.
+        front: how many layers come before them, and are not planned here. These are layer 0, so
+            that what they give lies where the kernels look for the first linear layer's inputs.
+    """
+
+    def __init__(self, network: Network, mask: Mask, front: int = 0) -> None:
         keeps = {
-            name: mask[weight].numpy() if weight in mask else np.ones(network.shapes[weight], bool)
-            for name, weight in zip(network.kinds, network.prunable, strict=True)
+            name: survivors_of(network, mask, weight)
+            for name, weight in list(zip(network.kinds, network.prunable, strict=True))[front:]
         }
         layers = np.zeros((len(keeps), memory.COLUMN_COUNT), np.int64)
         for layer, keep in zip(layers, keeps.values(), strict=True):
             first = keep is next(iter(keeps.values()))
-            layer[:3] = kind_of(keep, first=first), keep.shape[1], keep.shape[0]
+            # What a convolution gives is rarely zero, and its weights in strips are fast.
+            kind = memory.WEIGHT_SPARSE if first and front else kind_of(keep, first=first)
+            layer[:3] = kind, keep.shape[1], keep.shape[0]
         pattern, entries, size, tiles = [np.zeros(0, np.int32)], 0, 0, 0
         lists: dict[str, _SparseLayer] = {}
-        for layer, (name, keep) in zip(layers, keeps.items(), strict=True):
+        for number, (layer, (name, keep)) in enumerate(zip(layers, keeps.items(), strict=True)):
             if layer[memory.KIND] == memory.WEIGHT_SPARSE:
                 layer[memory.WEIGHTS] = size
-                lists[name] = _listed(keep)
+                # Only what convolutions give is too much for the cache.
+                strip = memory.INPUT_STRIP if front and number == 0 else keep.shape[1]
+                layer[memory.STRIPS] = -(-keep.shape[1] // strip)
+                lists[name] = _listed(keep, strip)
                 parts = lists[name].pattern
                 layer[memory.COUNT] = len(parts[memory.FOURS - memory.ENDS]) * memory.FOUR
                 size += layer[memory.COUNT]
                 ends = entries + np.cumsum([0, *map(len, parts)])
-                layer[memory.ENDS :] = ends[:-1]
+                layer[memory.ENDS : memory.STRIPS] = ends[:-1]
                 pattern += parts
                 entries = int(ends[-1])
         biases = size
@@ -123,6 +148,8 @@ class Plan:
         arrays = (
             memory.floats(count) for count in (tiles, size + 16, size + 16, size + 16, biases)
         )
+        if front:
+            layers = np.vstack([_before(layers[0]), layers])
         self.units = [layers[0, memory.INPUTS].item(), *layers[:, memory.OUTPUTS].tolist()]
         """Widths, from the pixels to the classes."""
         bits = np.packbits(alive, bitorder="little").view(np.uint16)
@@ -161,17 +188,24 @@ class _SparseLayer:
     """Its parts of the pattern in the order of the columns of ``Parameters.layers``."""
 
 
-def _listed(keep: np.ndarray) -> _SparseLayer:
-    """Returns the lists of a layer; the weights of each unit are filled up to fours."""
+def _listed(keep: np.ndarray, strip: int) -> _SparseLayer:
+    """Returns the lists of a layer; the weights of each unit are filled up to fours.
+
+    Weights lie by strip of so many input units, then by output unit, then by input unit.
+    """
     outputs, inputs = keep.shape
     survivors = np.flatnonzero(keep)
+    if inputs > strip:
+        strips = (survivors % inputs // strip).astype(np.uint16)
+        survivors = survivors[np.argsort(strips, kind="stable")]
     row, column = np.divmod(survivors, inputs)
-    counts = np.bincount(row, minlength=outputs)
+    runs = -(-inputs // strip) * outputs
+    counts = np.bincount(column // strip * outputs + row, minlength=runs)
     fours = -(-counts // memory.FOUR)
     filled = np.cumsum(fours * memory.FOUR)
     ends = filled - fours * memory.FOUR + counts
     at = np.arange(len(survivors)) + np.repeat(ends - np.cumsum(counts), counts)
-    units = np.repeat(np.arange(outputs), fours)
+    units = np.repeat(np.arange(runs) % outputs, fours)
     # Gradients are computed 16 at a time: what fills the last is trained like a weight, too.
     units = np.append(units, np.zeros(-len(units) % 4, int))
     columns = np.zeros(len(units) * memory.FOUR, np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +21,36 @@ from lttune.training.engines.sparse.plan import Plan
 
 CHUNK = 128
 """Examples a forward pass of an evaluation takes."""
+
+
+class Order(NamedTuple):
+    """The examples of many steps, as the compiled entries read them."""
+
+    indices: np.ndarray
+    """int64: of all batches, one after the other."""
+    starts: np.ndarray
+    """int64: where each batch begins, and the last one ends."""
+    rates: np.ndarray
+    """float64: each step's learning rate."""
+    largest: int
+    """Examples of the largest batch."""
+
+
+def ordered(examples: Examples, batches: Sequence[Tensor], rates: Sequence[float]) -> Order:
+    """Returns batches of indices (int64, [B]) and their learning rates.
+
+    Raises:
+        ValueError: if they are not as many.
+        IndexError: if an index is of no example.
+    """
+    if len(batches) != len(rates):
+        raise ValueError(f"rates must be one a batch: {len(rates)} for {len(batches)} batches")
+    sizes = [len(index) for index in batches]
+    indices = torch.cat([torch.zeros(0, dtype=torch.int64), *batches]).numpy()
+    if len(indices) and (indices.min() < 0 or indices.max() >= len(examples)):
+        raise IndexError(f"a batch points outside of the {len(examples)} examples")
+    starts = np.cumsum([0, *sizes])
+    return Order(indices, starts, np.array(rates, np.float64), max(sizes, default=0))
 
 
 class SparseSession:
@@ -41,29 +72,25 @@ class SparseSession:
 
     def run(self, examples: Examples, batches: Sequence[Tensor], rates: Sequence[float]) -> None:
         """Takes one optimizer step for each batch of indices (int64, [B]) at its learning rate."""
-        if len(batches) != len(rates):
-            raise ValueError(f"rates must be one a batch: {len(rates)} for {len(batches)} batches")
+        order = ordered(examples, batches, rates)
         if not batches:
             return
-        sizes = [len(index) for index in batches]
-        if max(sizes) > self._capacity:
-            self._room, self._capacity = scratch(self._plan.units, max(sizes)), max(sizes)
-        indices = torch.cat(list(batches)).numpy()
-        if indices.min() < 0 or indices.max() >= len(examples):
-            raise IndexError(f"a batch points outside of the {len(examples)} examples")
+        if order.largest > self._capacity:
+            self._room = scratch(self._plan.units, order.largest)
+            self._capacity = order.largest
         program.train(
             self._plan.parameters,
             self._room,
             self._pixels.of(examples, self._plan.units[-1]),
-            indices,
-            np.concatenate([[0], np.cumsum(sizes)]),
-            np.array(rates, np.float64),
+            order.indices,
+            order.starts,
+            order.rates,
             self._done,
             RULE_KINDS[self._config.optimizer],
             float(self._config.weight_decay),
             float(self._config.momentum),
         )
-        self._done += len(sizes)
+        self._done += len(batches)
 
     def evaluate(self, examples: Examples) -> tuple[float, float]:
         """Returns the mean cross-entropy (nats) and the accuracy (in [0, 1])."""

@@ -23,7 +23,7 @@ empty are computed too, which on a GPU costs little."""
 
 def lack(needs: Needs) -> str:
     """Returns why the engine cannot train what is needed, "" if it can."""
-    reason = plain.lack(needs)
+    reason = plain.lack(needs, plain.beyond_linear)
     return f"it {reason}" if reason else ""
 
 

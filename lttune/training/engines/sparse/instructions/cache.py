@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import subprocess
@@ -18,6 +19,8 @@ import lttune
 COMPILING = "LTTUNE_COMPILING"
 """Set in the process that fills numba's cache."""
 
+ENGINE = "lttune.training.engines.sparse.engine"
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,8 +35,10 @@ def kernel(**options: Any) -> Any:
     return compiled(nogil=True, _nrt=False, **options)
 
 
-def entry(function: Callable[..., Any]) -> Any:
+def entry(function: Callable[..., Any], compiled_by: str = ENGINE) -> Any:
     """Returns a kernel that Python calls; its machine code is kept for later processes.
+
+    ``compiled_by`` is a module whose ``compile_kernels`` calls it and all that have the same one.
 
     A process that compiles rounds otherwise than one that loads the same kernels from the cache:
     it calls them as they were compiled one by one, not as they were compiled with their caller.
@@ -52,7 +57,7 @@ def entry(function: Callable[..., Any]) -> Any:
 
     def load(signature: Any) -> Any:
         if not _is_cached(made, signature):
-            _fill()
+            _fill(compiled_by)
         return compile_here(signature)
 
     made.compile = load
@@ -70,17 +75,27 @@ def _is_cached(made: Any, signature: Any) -> bool:
     return key in cache._cache_file._load_index()
 
 
-def _fill() -> None:
-    """Compiles all entries in another process; what fails there will be raised here."""
+def _fill(compiled_by: str) -> None:
+    """Compiles a module's entries in another process; what fails there will be raised here."""
     paths = [str(Path(lttune.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     subprocess.run(
         [
             sys.executable,
             "-c",
-            "from lttune.training.engines.sparse.engine import compile_kernels; compile_kernels()",
+            f"from {compiled_by} import compile_kernels; compile_kernels()",
         ],
         env={**os.environ, COMPILING: "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         check=False,
     )
+
+
+def sources_digest() -> str:
+    """Returns a digest of the whole engine: what a kernel is made of lies in many files.
+
+    numba's cache looks at the file of an entry only. An entry that closes over the digest has it in
+    its key, so that a changed kernel is never served stale.
+    """
+    files = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

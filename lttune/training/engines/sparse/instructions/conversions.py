@@ -45,45 +45,47 @@ def convert(_typing: Any, source: Any, start: Any, target: Any, to: Any) -> Any:
     return types.void(source, types.int64, target, types.int64), emit
 
 
-@instruction
-def transpose(
-    _typing: Any, source: Any, start: Any, row: Any, target: Any, to: Any, column: Any
-) -> Any:
-    """Copies 16 rows of 16 float32 to 16 columns.
+def transposer(count: int) -> Any:
+    """Returns an instruction that turns ``count`` rows of as many float32, a power of two."""
+    row_of = ir.VectorType(ir.FloatType(), count)
 
-    Args:
-        source: ``start`` is the offset of the first row, ``row`` the distance of rows.
-        start: offset in ``source``.
-        row: distance of rows in ``source``.
-        target: ``to`` is the offset of the first column, ``column`` the distance of columns.
-        to: offset in ``target``.
-        column: distance of columns in ``target``.
-    """
+    @instruction
+    def transpose(
+        _typing: Any, source: Any, start: Any, row: Any, target: Any, to: Any, column: Any
+    ) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            source_value, first, row_step, target_value, place, column_step = arguments
+            rows = []
+            for k in range(count):
+                at = builder.add(first, builder.mul(row_step, _I64(k)))
+                pointer = address(context, builder, source, source_value, at, row_of)
+                rows.append(builder.load(pointer, align=4))
+            # Exchanging halves, quarters, eighths ... of two rows transposes all.
+            width = count // 2
+            while width:
+                low = [k if k & width == 0 else k - width + count for k in range(count)]
+                high = [k + width if k & width == 0 else k + count for k in range(count)]
+                for k in range(count):
+                    if k & width == 0:
+                        a, b = rows[k], rows[k + width]
+                        rows[k] = shuffled_lanes(builder, a, b, low)
+                        rows[k + width] = shuffled_lanes(builder, a, b, high)
+                width //= 2
+            for k, values in enumerate(rows):
+                at = builder.add(place, builder.mul(column_step, _I64(k)))
+                pointer = address(context, builder, target, target_value, at, row_of)
+                builder.store(values, pointer, align=4)
+            return context.get_dummy_value()
 
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source_value, first, row_step, target_value, place, column_step = arguments
-        rows = []
-        for k in range(16):
-            at = builder.add(first, builder.mul(row_step, _I64(k)))
-            pointer = address(context, builder, source, source_value, at, _FLOATS)
-            rows.append(builder.load(pointer, align=4))
-        # Exchanging halves, quarters, eighths and sixteenths of two rows transposes all 16.
-        for width in (8, 4, 2, 1):
-            low = [k if k & width == 0 else k - width + 16 for k in range(16)]
-            high = [k + width if k & width == 0 else k + 16 for k in range(16)]
-            for k in range(16):
-                if k & width == 0:
-                    a, b = rows[k], rows[k + width]
-                    rows[k] = builder.shuffle_vector(a, b, ir.Constant(_INTS, low))
-                    rows[k + width] = builder.shuffle_vector(a, b, ir.Constant(_INTS, high))
-        for k, values in enumerate(rows):
-            at = builder.add(place, builder.mul(column_step, _I64(k)))
-            pointer = address(context, builder, target, target_value, at, _FLOATS)
-            builder.store(values, pointer, align=4)
-        return context.get_dummy_value()
+        offset = types.int64
+        return types.void(source, offset, offset, target, offset, offset), emit
 
-    offset = types.int64
-    return types.void(source, offset, offset, target, offset, offset), emit
+    return transpose
+
+
+transpose = transposer(16)
+"""Copies 16 rows of 16 float32 from an offset in an array, so far apart, to 16 columns from an
+offset in another, so far apart."""
 
 
 @instruction

@@ -70,7 +70,8 @@ def shuffled_lanes(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(order)), order))
 
 
-def _zeros(lanes: int) -> Any:
+def zeros_of(lanes: int) -> Any:
+    """Returns an instruction that gives a register of so many lanes, all zero."""
     kind = Register(lanes)
 
     @instruction
@@ -83,7 +84,7 @@ def _zeros(lanes: int) -> Any:
     return zeros
 
 
-zeros16, zeros64 = _zeros(16), _zeros(64)
+zeros16, zeros64 = zeros_of(16), zeros_of(64)
 
 
 @instruction

@@ -32,10 +32,13 @@ from lttune.training.engines.sparse.memory import (
 
 
 @kernel()
-def backward(net, room, examples, gain, dark, kind):
-    """Updates the weights by the deltas of the logits, in blocks; leaves the biases' gradients."""
+def backward(net, room, examples, gain, dark, kind, begin):
+    """Updates the weights from layer ``begin`` on by the deltas of the logits, in blocks.
+
+    It leaves the biases' gradients, and where ``begin`` is not the first layer that of its inputs.
+    """
     blocks, layers = (examples + BLOCK - 1) // BLOCK, len(net.layers)
-    for number in range(layers - 1, -1, -1):
+    for number in range(layers - 1, begin - 1, -1):
         layer = net.layers[number]
         inputs, outputs = layer[INPUTS], layer[OUTPUTS]
         here, there = room.table[number], room.table[number + 1]

@@ -20,6 +20,7 @@ from lttune.training.engines.sparse.memory import (
     LIST,
     LIST_ENDS,
     OUTPUTS,
+    STRIPS,
     TILE,
     TILES,
     WEIGHT_COLUMNS,
@@ -28,13 +29,14 @@ from lttune.training.engines.sparse.memory import (
 
 
 @kernel()
-def forward(net, room, examples, gain, dark):
-    """Computes all activations from the inputs; the logits lie in blocks.
+def forward(net, room, examples, gain, dark, begin):
+    """Computes all activations from the inputs of layer ``begin``; the logits lie in blocks.
 
-    The inputs lie in lists or in blocks, as the first layer's kind asks for.
+    These inputs lie in lists or in blocks, as that layer's kind asks for, or if it is not the first
+    layer in rows or in blocks.
     """
     blocks, layers = (examples + BLOCK - 1) // BLOCK, len(net.layers)
-    for number in range(layers):
+    for number in range(begin, layers):
         layer, last = net.layers[number], number == layers - 1
         inputs, outputs = layer[INPUTS], layer[OUTPUTS]
         here, there = room.table[number], room.table[number + 1]
@@ -84,6 +86,7 @@ def forward(net, room, examples, gain, dark):
                     np.float32(dark),
                     y,
                     last,
+                    layer[STRIPS],
                 )
             else:
                 weight_sparse.forward(
@@ -99,6 +102,7 @@ def forward(net, room, examples, gain, dark):
                     none,
                     y,
                     last,
+                    layer[STRIPS],
                 )
             if next_kind == INPUT_SPARSE:
                 to_rows(examples, outputs, y, y_rows, padded(outputs))

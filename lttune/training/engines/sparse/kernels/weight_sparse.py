@@ -30,25 +30,31 @@ BLOCK = 64
 
 
 @kernel()
-def forward(blocks, inputs, outputs, ends, columns, values, bias, x, gain, dark, y, last):
+def forward(blocks, inputs, outputs, ends, columns, values, bias, x, gain, dark, y, last, strips):
     """Computes y = W (gain x - dark) + b, then ReLU unless ``last``.
 
-    ``x`` is [blocks, inputs, 64], ``y`` [blocks, outputs, 64], both flat.
+    ``x`` is [blocks, inputs, 64], ``y`` [blocks, outputs, 64], both flat. Weights lie by strip of
+    inputs; where there are several, ``dark`` is 0.
     """
     for block in range(blocks):
         base, target = block * inputs * BLOCK, block * outputs * BLOCK
         begin = np.int64(0)
-        for unit in range(outputs):
-            end = np.int64(item(ends, unit))
-            acc, weights = zeros64(), np.float32(0)
-            for at in range(begin, end):
-                row = base + np.int64(item(columns, at)) * BLOCK
-                weight = item(values, at)
-                weights += weight
-                acc = splat(acc, weight) * load(acc, x, row) + acc
-            acc = acc * splat(acc, gain) + splat(acc, bias[unit] - dark * weights)
-            store(y, target + unit * BLOCK, acc if last else gate(acc, acc))
-            begin = (end + FOUR - 1) // FOUR * FOUR
+        for strip in range(strips):
+            for unit in range(outputs):
+                end = np.int64(item(ends, strip * outputs + unit))
+                acc, weights = zeros64(), np.float32(0)
+                if strip > 0:
+                    acc = load(acc, y, target + unit * BLOCK)
+                for at in range(begin, end):
+                    row = base + np.int64(item(columns, at)) * BLOCK
+                    weight = item(values, at)
+                    weights += weight
+                    acc = splat(acc, weight) * load(acc, x, row) + acc
+                if strip == strips - 1:
+                    acc = acc * splat(acc, gain) + splat(acc, bias[unit] - dark * weights)
+                    acc = acc if last else gate(acc, acc)
+                store(y, target + unit * BLOCK, acc)
+                begin = (end + FOUR - 1) // FOUR * FOUR
 
 
 @kernel()

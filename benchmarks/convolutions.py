@@ -1,0 +1,175 @@
+"""Conv-2 and Conv-4 level by level: the sparse engine, the torch engine and a plain eager loop.
+
+Batch 60, Adam, one thread, the paper's pruning rates. At every level all three take the same steps
+under the same mask, in turn, and measure the same pictures; the smallest weights go, the others are
+rewound. A level costs its steps and an evaluation of 15,000 pictures every 100. Processor seconds
+of the thread, medians of the repetitions. Some ten minutes, on CIFAR-10 or pictures like it:
+
+    python -m benchmarks.convolutions --pictures cifar10
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+import tyro
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks import machine
+from benchmarks.kernels import EVAL_EVERY, LEVELS, seconds
+from lttune.config import LotteryConfig, TrainConfig
+from lttune.config.presets import CONV_2, CONV_4
+from lttune.config.seeding import stream
+from lttune.data import Dataset, load
+from lttune.data.resident import Examples, resident
+from lttune.models import Network, build
+from lttune.models.masks import Mask, apply, density, ones
+from lttune.pruning.criteria import evidence_of
+from lttune.pruning.rule import prune
+from lttune.store.plain_json import write_json
+from lttune.training.engines.sparse.engine import SparseEngine
+from lttune.training.engines.torch import TorchEngine
+
+NETWORKS: dict[str, LotteryConfig] = {"conv2": CONV_2, "conv4": CONV_4}
+LOOPS = ("sparse", "torch", "eager")
+EVALUATED = 15_000
+"""Pictures of an evaluation, of which ``--evaluate`` are measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvolutionsConfig:
+    """What is measured, and for how long."""
+
+    pictures: str = "cifar10"
+    """A dataset, or the path of one."""
+    networks: tuple[str, ...] = tuple(NETWORKS)
+    """Of conv2, conv4."""
+    steps: int = 3
+    """Optimizer steps of a repetition."""
+    evaluate: int = 640
+    """Pictures measured in a repetition."""
+    repetitions: int = 3
+    """Of each loop at each level."""
+    out: Path = Path("benchmarks/convolutions.json")
+    """File that receives the result."""
+
+
+class EagerLoop:
+    """A plain loop: float tensors in memory, autograd, default Adam, weights times mask."""
+
+    def __init__(
+        self, network: Network, start: Mapping[str, Tensor], mask: Mask, lr: float
+    ) -> None:
+        self._model = network.opened("cpu")
+        with torch.no_grad():
+            for name, parameter in self._model.named_parameters():
+                parameter.copy_(start[name])
+        parameters = dict(self._model.named_parameters())
+        dense = density(mask) == 1
+        self._masked = [] if dense else [(parameters[name], keep) for name, keep in mask.items()]
+        self._optimizer = torch.optim.Adam(self._model.parameters(), lr=lr)
+
+    def run(self, x: Tensor, y: Tensor, batches: Sequence[Tensor]) -> None:
+        for index in batches:
+            self._optimizer.zero_grad()
+            functional.cross_entropy(self._model(x[index]), y[index]).backward()
+            self._optimizer.step()
+            with torch.no_grad():
+                for weight, keep in self._masked:
+                    weight.mul_(keep)
+
+    @torch.no_grad()
+    def evaluate(self, x: Tensor, y: Tensor) -> int:
+        parts = zip(x.split(200), y.split(200), strict=True)
+        return sum(int((self._model(a).argmax(1) == b).sum()) for a, b in parts)
+
+
+def level(
+    network: Network,
+    start: Mapping[str, Tensor],
+    mask: Mask,
+    pool: Examples,
+    batches: Sequence[Tensor],
+    config: ConvolutionsConfig,
+    train: TrainConfig,
+) -> tuple[dict[str, list[float]], dict[str, Tensor]]:
+    """Returns milliseconds of a step and of its share of an evaluation, and weights to prune by."""
+    start = apply(start, mask)
+    engines = {"sparse": SparseEngine(), "torch": TorchEngine()}
+    opened = {name: e.open(network, start, mask, train) for name, e in engines.items()}
+    eager, rates = EagerLoop(network, start, mask, train.lr), [train.lr] * len(batches)
+    few = Examples(pool.x[: config.evaluate], pool.y[: config.evaluate], pool.shift, pool.gain)
+    floats, measured = pool.slice(0, len(pool)), few.slice(0, len(few))
+    runs: dict[str, Callable[[], object]] = {
+        name: lambda s=session: s.run(pool, batches, rates) for name, session in opened.items()
+    }
+    evaluations: dict[str, Callable[[], object]] = {
+        name: lambda s=session: s.evaluate(few) for name, session in opened.items()
+    }
+    runs["eager"] = lambda: eager.run(*floats, batches)
+    evaluations["eager"] = lambda: eager.evaluate(*measured)
+    share = EVALUATED / len(few) / EVAL_EVERY
+    steps, parts = {name: list[float]() for name in LOOPS}, {name: list[float]() for name in LOOPS}
+    for name in LOOPS:
+        runs[name]()
+    for repetition in range(config.repetitions):
+        first = repetition % len(LOOPS)
+        for name in LOOPS[first:] + LOOPS[:first]:
+            steps[name].append(1e3 * seconds(runs[name]) / len(batches))
+            parts[name].append(1e3 * share * seconds(evaluations[name]))
+    times = {name: [median(steps[name]), median(parts[name])] for name in LOOPS}
+    return times, opened["sparse"].weights()
+
+
+def trajectory(name: str, dataset: Dataset, config: ConvolutionsConfig) -> list[dict[str, Any]]:
+    """Returns and prints what every level of a network costs."""
+    lottery = NETWORKS[name]
+    network = build(lottery.model, dataset.shape, dataset.classes)
+    pool = resident(dataset)[0]
+    start = network.initial_weights(stream(0, 0, "init"))
+    order = stream(0, 0, "order").permutation(len(pool))[: config.steps * 60]
+    batches = torch.from_numpy(order).split(60)
+    mask, found = ones(start, network.prunable), list[dict[str, Any]]()
+    print(f"{name}: milliseconds of a step + of its share of an evaluation")
+    for number in range(LEVELS):
+        times, weights = level(network, start, mask, pool, batches, config, lottery.train)
+        row = {"level": number, "density": density(mask), "ms": times}
+        found.append(row)
+        cells = [f"{loop} {step:6.1f} + {share:6.1f}" for loop, (step, share) in times.items()]
+        ratio = sum(times["eager"]) / sum(times["sparse"])
+        print(
+            f"{number:2} {density(mask):7.4f}  " + "  ".join(cells) + f"  {ratio:5.2f}", flush=True
+        )
+        mask = prune(evidence_of(weights, mask, network), lottery.prune)
+    return found
+
+
+def main(config: ConvolutionsConfig) -> None:
+    """Measures, prints, and writes the result."""
+    torch.set_num_threads(1)
+    dataset, result = load(config.pictures), dict[str, Any]()
+    for name in config.networks:
+        levels = trajectory(name, dataset, config)
+        totals = {loop: sum(sum(row["ms"][loop]) for row in levels) for loop in LOOPS}
+        first, last = levels[0]["ms"], levels[-1]["ms"]
+        result |= {
+            f"{name}_trajectory_vs_eager": totals["eager"] / totals["sparse"],
+            f"{name}_trajectory_vs_torch": totals["torch"] / totals["sparse"],
+            f"{name}_dense_level_vs_eager": sum(first["eager"]) / sum(first["sparse"]),
+            f"{name}_last_level_vs_eager": sum(last["eager"]) / sum(last["sparse"]),
+            f"{name}_levels": levels,
+        }
+    for key, value in result.items():
+        if isinstance(value, float):
+            print(f"{key} {value:.2f}")
+    write_json(config.out, result | {"machine": machine.describe()})
+
+
+if __name__ == "__main__":
+    main(tyro.cli(ConvolutionsConfig, description=__doc__))
