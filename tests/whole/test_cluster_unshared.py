@@ -67,8 +67,8 @@ def node(cluster: Cluster, hidden: Path, environment: dict[str, str]) -> Iterato
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    """A head with one core."""
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    """A head that runs no trials: on a busy machine either node may be done before the other is."""
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         yield made
     finally:
@@ -88,7 +88,7 @@ def test_a_study_runs_on_nodes_that_share_no_folder(
         # A node that cannot keep what it reads is told before anything is trained.
         caches[1].write_text("")
         with pytest.raises(StorageError) as error:
-            nodes.agreed(config, "torch", {"CPU": 2.0}, is_begun=False)
+            nodes.agreed(config, "torch", {"CPU": 1.0}, is_begun=False)
         line = "store must be one that every node reaches: node "
         assert str(error.value).startswith(line)
         assert f" says: cannot write to {caches[1]}/lttune/stores/" in str(error.value)
@@ -98,10 +98,9 @@ def test_a_study_runs_on_nodes_that_share_no_folder(
         place = StudyPlace(tmp_path, cluster.address).run("--store", bucket.url)
     assert (place.exit_code, set(place.states())) == (0, {"complete"}), place.printed
     assert not (out / "cells").exists()
-    # Both nodes trained, each with a cache of its own.
-    kept = [{one.name for one in cache.glob("lttune/stores/*/??/*")} for cache in caches]
-    assert all(kept)
-    assert set.union(*kept) == bucket.cells().keys()
+    # The node trained all, with a cache of its own.
+    kept = {one.name for one in caches[1].glob("lttune/stores/*/??/*")}
+    assert kept == bucket.cells().keys() != set()
     with one_process():
         alone = StudyPlace(tmp_path / "alone").run()
     assert lasting(place.rows()) == lasting(alone.rows())

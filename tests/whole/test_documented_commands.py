@@ -29,7 +29,11 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES.append(ROOT / "studies" / "cluster" / "README.md")
 
-STANDS_FOR = {"fashion-mnist": "./own.npz", "http://HOST:PORT": "sqlite:///other.db"}
+STANDS_FOR = {
+    "fashion-mnist": "./own.npz",
+    "http://HOST:PORT": "sqlite:///other.db",
+    "s3://my-bucket/lttune": "results/cells",
+}
 """What a page says -> what needs neither the network nor a server."""
 
 SMOKE = "tests/whole/test_studies.py::test_it_ends_complete_with_a_report"
@@ -37,6 +41,7 @@ HELP = "tests/whole/test_docs.py::test_every_study_explains_itself"
 PLAN = "tests/config/test_steps.py::test_a_study_speaks_before_what_it_needs_is_loaded"
 CLUSTER = "needs a cluster; tests/whole/test_cluster.py has one of two nodes on one machine"
 HOSTS = "needs a cluster; tests/scale/test_hosts.py has one of three hosts without locks"
+UNSHARED = "needs a bucket; tests/whole/test_cluster_unshared.py has one on this machine"
 BY_HAND = "likewise; at a port that others may have"
 TEAM_FILE = "tests/whole/test_team_mlflow.py"
 TEAM = f"{TEAM_FILE}::test_a_study_logs_in_and_its_files_lie_with_the_server"
@@ -142,6 +147,9 @@ NOT_RUN = {
     "ray exec studies/cluster/aws.yaml -p 5000 'mlflow server --host 127.0.0.1 --port 5000 "
     "--backend-store-uri sqlite:////shared/results/mlflow.db'": CLUSTER,
     "export RAY_AUTH_MODE=token": BY_HAND,
+    "export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...": UNSHARED,
+    "python studies/lenet_sensitivity.py --scale quick --address auto --out results "
+    "--tracking-uri sqlite:///results/mlflow.db --store s3://my-bucket/lttune": UNSHARED,
     "ray start --head --port 6379 --num-cpus 1 --include-dashboard false": BY_HAND,
     "ray start --address 127.0.0.1:6379 --num-cpus 1": BY_HAND,
     "ray stop": BY_HAND,
@@ -214,7 +222,7 @@ def made(tmp_path_factory):
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (400, 8, 8)).astype(np.uint8), np.arange(400) % 10
     np.savez(place / "own.npz", train_x=x, train_y=y, test_x=x[:100], test_y=y[:100])
-    for name in ("NAME", "my-pilot"):
+    for name in ("NAME", "my-pilot", "lenet-sensitivity-quick"):
         shutil.copytree(folder, folder.with_name(name))
     return place
 
