@@ -12,11 +12,16 @@ DASH = "–"
 
 
 def estimate_text(row: Mapping[Any, Any]) -> str:
-    """Returns estimate, interval and unit of a row of ``verdicts``; a dash if there is none."""
+    """Returns estimate, interval and unit of a row of ``verdicts``; a dash if there is none.
+
+    Of values that do not differ there is an estimate and no interval.
+    """
     name, factor = VERDICT_UNITS.get(str(row["unit"]), (str(row["unit"]), 1.0))
     estimate, low, high = (factor * float(row[column]) for column in ("estimate", "low", "high"))
     if not math.isfinite(estimate):
         return DASH
+    if math.isnan(low):
+        return f"{_number(estimate)} {name}, no interval"
     return f"{_number(estimate)} [{_number(low)}, {_number(high)}] {name}"
 
 

@@ -60,7 +60,7 @@ def main(flags: Flags) -> int:
         say(*shown.to_string(float_format="{:.2f}".format, na_rep="–").split("\n"))
         reasons = mine[mine["unknown"] != ""].groupby("response")["unknown"].first()
         for response, reason in reasons.items():
-            say(f"not known of {response}: {reason}")
+            say(f"not known of {response} ({reason})")
         say("")
     if any(factor.path == INERT for factor in sample.factors):
         say(f"{INERT}: the design's inert control factor, which nothing reads: a method's error")

@@ -141,7 +141,8 @@ def _density_figure(
         return None
     table = curve_table(records[records["branch"].isin(MAIN)], ordinate.column)
     with canvas.style():
-        whole, main = axes.whole_frame(table), axes.main_frame(table)
+        least = axes.evaluation_step(study) if ordinate is BY_SPEED else 0.0
+        whole, main = axes.whole_frame(table, least), axes.main_frame(table, least)
         height = 6.4 if main.cuts_curves else 5.0
         figure = canvas.new_figure(title, subtitle, study.incomplete, height)
         if main.cuts_curves:
@@ -191,6 +192,8 @@ def draw_curves(ax: Axes, table: pd.DataFrame, ordinate: Ordinate, small: bool =
         pen=pen,
     )
     ax.set_ylabel(ordinate.label)
+    if ordinate is BY_SPEED:
+        axes.whole_steps(ax)
 
 
 def _ended_note(table: pd.DataFrame) -> str:

@@ -10,6 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from analysis.frame import StudyFrame
+from analysis.tables.trials import settings
 from lttune.config.control import TRUNK
 
 DENSITY = "Weights remaining (%), log scale"
@@ -31,33 +33,41 @@ class Frame(NamedTuple):
     """True if an interval reaches outside."""
 
 
-def whole_frame(table: pd.DataFrame) -> Frame:
+def whole_frame(table: pd.DataFrame, least: float = 0.0) -> Frame:
     """Returns the range of every network in a line table.
 
     Intervals widen it by at most half of that: the one of two replicates is six times as wide as
     the one of five, and would leave of the curves a line.
+
+    Args:
+        table: the line table.
+        least: how far it reaches beyond a value that all networks share, so that what is less than
+            one step of the measure is not drawn as if it were much.
     """
     values = table["value"].astype(float).dropna()
     if values.empty:
         return Frame(0.0, 1.0, False, False)
     low, high = float(values.min()), float(values.max())
+    around = (low - least, high + least) if low == high else (low, high)
     spread = (high - low) or abs(high) * 0.2 or 1.0
     ends = pd.concat([table[name].astype(float) for name in ("value", "low", "high")])
     bottom, top = float(ends.min()), float(ends.max())
     pad = 0.05 * spread
     low, high = max(bottom, low - spread / 2) - pad, min(top, high + spread / 2) + pad
+    low, high = min(low, around[0]), max(high, around[1])
     if values.min() > 0:
         low = max(low, 0.0)  # Neither a step nor an accuracy is negative, whatever its interval.
     return Frame(low, high, False, bool(bottom < low or top > high))
 
 
-def main_frame(table: pd.DataFrame) -> Frame:
+def main_frame(table: pd.DataFrame, least: float = 0.0) -> Frame:
     """Returns the range that resolves the curves which lie near the dense network.
 
     It holds every dense network and the upper 70 % of all means. The rest is cut off only if the
     whole range is four times as large: a random mask falls so far that it would hide the others.
+    ``least`` is as for ``whole_frame``.
     """
-    whole = whole_frame(table)
+    whole = whole_frame(table, least)
     means = table.loc[table["statistic"] == "mean", "value"].astype(float).dropna()
     values = table["value"].astype(float).dropna()
     dense = values[(table["curve"] == TRUNK) & (table["level"] == 0)]
@@ -66,6 +76,19 @@ def main_frame(table: pd.DataFrame) -> Frame:
         return whole
     part = whole_frame(table[table["value"].isna() | (table["value"] >= low)])
     return part._replace(cuts_curves=True)
+
+
+def evaluation_step(study: StudyFrame) -> float:
+    """Returns the steps between two evaluations of a study, by which early-stopping steps differ.
+
+    Sheets that do not name it give one step.
+    """
+    return float(settings(study).get("train.eval_every") or 1)
+
+
+def whole_steps(ax: Axes) -> None:
+    """Labels the y axis at whole numbers alone: there is no half of a training step."""
+    ax.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
 
 
 def density_axis(ax: Axes, percent: pd.Series, most: int = 8) -> None:

@@ -156,15 +156,18 @@ def with_counts(name: str, mean: pd.DataFrame, flags: Mapping[str, str] = FLAGS)
     return f"{name} (n = {n}{''.join(told)})"
 
 
-def fit_axis(ax: Axes, table: pd.DataFrame, factor: float = 1.0, *, cut: bool = True) -> int:
+def fit_axis(
+    ax: Axes, table: pd.DataFrame, factor: float = 1.0, *, cut: bool = True, least: float = 0.0
+) -> int:
     """Sets the axis to the curves; returns how many points of means are cut off below it.
 
-    Without ``cut`` none is, with it those far below all others, as after a divergence.
+    Without ``cut`` none is, with it those far below all others, as after a divergence. ``least`` is
+    as for ``axes.whole_frame``.
     """
     means = table.loc[table["statistic"] == "mean", "value"].astype(float).dropna()
     if means.empty:
         return 0
-    whole = axes.whole_frame(table)
+    whole = axes.whole_frame(table, least)
     bottom = axes.floor(means) if cut else None
     if bottom is None:
         # A best step of 0 is a value, steps below it are not.

@@ -57,7 +57,11 @@ def _figure(
             black = [value for value, look in shown.items() if look.color == palette.BLACK]
             banded = list(shown) if len(shown) <= MOST_BANDS else black
             lines.draw_lines(ax, tables[measure], shown, factor=scale, names=names, banded=banded)
-            below = lines.fit_axis(ax, tables[measure], scale, cut=measure != "early_stop_step")
+            is_step = name == axes.STEP
+            least = axes.evaluation_step(study) if is_step else 0.0
+            below = lines.fit_axis(ax, tables[measure], scale, cut=not is_step, least=least)
+            if is_step:
+                axes.whole_steps(ax)
             note = f"\n{below} means below the frame" if below else ""
             canvas.panel_title(ax, f"{name}{note}", size=9.5, across=2)
             ax.set_xlabel(axes.DENSITY, size=9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.frame import StudyFrame, in_phases
+from analysis.report.formats import apart, signed
 from analysis.statistics import Estimate
 from analysis.tables.censoring import is_censored
 from analysis.tables.confirmation import confirmation_table
@@ -43,11 +44,6 @@ def has_anchor(study: StudyFrame) -> bool:
     """Returns whether the study trains its base configuration; older ones always did."""
     run = (study.info.get("config") or {}).get("phases")
     return run is None or not set(run).isdisjoint(phase_names(lambda phase: phase.is_base))
-
-
-def signed(value: float, digits: int) -> str:
-    """Returns a difference as text, with its sign and a true minus."""
-    return f"{value:+,.{digits}f}".replace("-", "−")
 
 
 def answer(study: StudyFrame) -> list[str]:
@@ -97,7 +93,8 @@ def _size(estimate: Estimate) -> str:
         return f"{size} (n = {estimate.n})"
     if estimate.alike:
         return f"{size} in each of {estimate.n} replicates"
-    ends = f"{signed(100 * estimate.low, 2)} to {signed(100 * estimate.high, 2)}"
+    digits, low, high = apart(100 * estimate.low, 100 * estimate.high)
+    ends = f"{signed(low, digits)} to {signed(high, digits)}"
     return f"{size} (95 % interval {ends}, n = {estimate.n})"
 
 
@@ -108,6 +105,12 @@ def _no_interval(estimate: Estimate) -> str:
     return "one replicate has no interval, so this may be chance"
 
 
+def nearest_text(at: float, asked: float) -> str:
+    """Returns that a density is the nearest there is to another; empty if they look the same."""
+    shown, wanted = (f"{100 * density:.1f} %" for density in (at, asked))
+    return "" if shown == wanted else f", the nearest there is to {wanted}"
+
+
 def swept_sentences(study: StudyFrame) -> dict[str, str]:
     """Returns swept factor -> between which values its mean gain goes, at the answer's density."""
     text: dict[str, str] = {}
@@ -115,14 +118,16 @@ def swept_sentences(study: StudyFrame) -> dict[str, str]:
     for factor, (worst, best) in extremes(gain_table(networks), answer_density(study)).items():
         place = elsewhere(networks[networks["factor"] == factor], base)
         name = f"{factor} on {place}" if place else factor
+        near = nearest_text(best["density"], answer_density(study))
+        where = f"{100 * best['density']:.1f} % of the weights{near and f'{near},'}"
         low, high = (
             f"{signed(100 * row['mean'], 2)} at {row['value']} (where it is "
             f"{100 * row['accuracy']:.1f} % accurate, n = {row['n']})"
             for row in (worst, best)
         )
         text[factor] = (
-            f"Sweep of {name}: with {100 * best['density']:.1f} % of the weights the ticket's "
-            f"mean gain over its own dense network goes from {low} to {high}, in percentage points."
+            f"Sweep of {name}: with {where} the ticket's mean gain over its own dense network goes "
+            f"from {low} to {high}, in percentage points."
         )
     return text
 
@@ -139,11 +144,11 @@ def _anchor(study: StudyFrame) -> list[str]:
     level = table["level"].iloc[0]
     here = means[means["level"] == level].set_index("curve")
     ticket = here.loc[TRUNK]
-    at, asked = (f"{100 * density:.1f} %" for density in (ticket["density"], wanted))
-    near = "" if at == asked else f", the nearest there is to {asked}"
+    at, near = ticket["density"], nearest_text(ticket["density"], wanted)
     text = [
-        f"At {at} of the weights (level {level}{near}) the ticket's mean test accuracy at the "
-        f"early-stopping step is {100 * ticket['value']:.2f} % (n = {ticket['n']})."
+        f"At {100 * at:.1f} % of the weights (level {level}{near}) the ticket's mean "
+        f"test accuracy at the early-stopping step is {100 * ticket['value']:.2f} % "
+        f"(n = {ticket['n']})."
     ]
     # The others stand in the table.
     for versus in ("dense", "reinit"):
@@ -232,7 +237,8 @@ def _speed(study: StudyFrame) -> list[str]:
         return [f"{text}, in one replicate.{bounds}"]
     if estimate.alike:  # Steps are counted in few: replicates often agree.
         return [f"{text}, in each of {estimate.n} replicates, which gives no interval.{bounds}"]
-    interval = f"95 % interval {signed(estimate.low, 0)} to {signed(estimate.high, 0)} steps"
+    digits, low, high = apart(estimate.low, estimate.high, digits=0)
+    interval = f"95 % interval {signed(low, digits)} to {signed(high, digits)} steps"
     end = ", which cannot be told apart from no change" if estimate.verdict == "unclear" else ""
     return [f"{text} ({interval}, n = {estimate.n}){end}.{bounds}"]
 

@@ -25,16 +25,21 @@ class Estimate(NamedTuple):
     mean: float
     """Mean over replicates; NaN if there are none."""
     low: float
-    """Lower end of the 95 % t-interval; NaN below two replicates."""
+    """Lower end of the 95 % t-interval; NaN below two replicates, and where they do not differ."""
     high: float
-    """Upper end of the 95 % t-interval; NaN below two replicates."""
+    """Upper end of the 95 % t-interval; NaN where there is no lower one."""
     n: int
     """Replicates with a value."""
 
     @property
     def alike(self) -> bool:
         """Whether there are several values, all the same: of their spread nothing is known."""
-        return self.n > 1 and self.high == self.low
+        return self.n > 1 and math.isnan(self.high)
+
+    @property
+    def most(self) -> float:
+        """The upper end; of values that are all the same, which have none, the mean."""
+        return self.mean if self.alike else self.high
 
     @property
     def verdict(self) -> str:
@@ -49,16 +54,17 @@ class Estimate(NamedTuple):
 def mean_interval(
     values: Sequence[float] | np.ndarray | pd.Series, level: float = 0.95
 ) -> Estimate:
-    """Returns the mean of independent values and its t-interval; missing values are left out."""
+    """Returns the mean of independent values and its t-interval; missing values are left out.
+
+    Values that do not differ have no interval: one of no width would say that nothing is uncertain.
+    """
     x = present(values)
     if len(x) == 0:
         return Estimate(math.nan, math.nan, math.nan, 0)
     mean = float(x.mean())
-    if len(x) == 1:
-        return Estimate(mean, math.nan, math.nan, 1)
-    half = 0.0
-    if is_noisy(x):
-        half = float(special.stdtrit(len(x) - 1, (1 + level) / 2) * standard_error(x))
+    if not is_noisy(x):
+        return Estimate(mean, math.nan, math.nan, len(x))
+    half = float(special.stdtrit(len(x) - 1, (1 + level) / 2) * standard_error(x))
     return Estimate(mean, mean - half, mean + half, len(x))
 
 

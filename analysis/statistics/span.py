@@ -75,7 +75,7 @@ def span(
     ]
     gap_RP = np.stack([whole_RV[:, i] - whole_RV[:, j] for i, j in pairs], axis=1)
     band = simultaneous_band(gap_RP, level=1 - alpha, rng=rng)
-    bounds = [mean_interval(gap, 1 - 2 * alpha).high for gap in gap_RP.T]
+    bounds = [mean_interval(gap, 1 - 2 * alpha).most for gap in gap_RP.T]
     within = [t_test(gap, null=margin, side="less") for gap in gap_RP.T]
     beyond = beyond_margin(gap_RP, margin=margin, alpha=alpha, rng=rng)
     widest = int(gap_RP.mean(axis=0).argmax())

@@ -45,7 +45,8 @@ def line_table(
     ``by`` names the column that tells curves apart; its values are ``curve``. ``statistic`` is
     "replicate" or "mean". A mean has its 95 % interval, in ``n`` the replicates behind it, and of
     each column of ``counts`` how many of them it is true of. Those that diverged are kept, with
-    their best evaluation.
+    their best evaluation. Where the pruned networks of all replicates have the same value there is
+    no interval, for how much they spread is not known.
     """
     rows: list[dict[str, Any]] = []
     for curve, mine in networks.groupby(by, sort=False):
@@ -57,6 +58,9 @@ def line_table(
         counted = levels[list(counts)].sum().to_dict("index")
         limits = INTERVALS[interval](wide.to_numpy(float))
         for level, value, low, high, n in zip(wide.columns, *limits, strict=True):
+            # Some measures are fixed at the dense network, as its own gain: that is certain.
+            if level and low == high:
+                low = high = np.nan
             shared = {"curve": curve, "level": level, "density": density[level]}
             mean = {"statistic": "mean", "value": value, "low": low, "high": high, "n": int(n)}
             flags = {name: int(counted[level][name]) for name in counts}

@@ -6,7 +6,10 @@ import pytest
 from sample_study import anchor_rows, write_study
 
 from analysis import load
+from analysis.claims.wording import estimate_text
 from analysis.report import answer
+from analysis.statistics.verdicts.pair_rules import superiority
+from analysis.tables.lines import line_table
 
 
 def test_a_stop_that_only_bounds_the_true_one_is_told(tmp_path):
@@ -61,3 +64,24 @@ def test_differences_that_are_all_equal_give_no_interval(tmp_path, gain, told):
             "replicates; equal differences give no interval, so this may be chance." in said
         )
     assert "to +0.00" not in said
+
+
+def test_a_verdict_on_equal_replicates_has_an_estimate_and_no_interval():
+    found = superiority([0.02, 0.02, 0.02])
+    assert (found.verdict, found.estimate) == ("inconclusive", pytest.approx(0.02))
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    assert estimate_text(vars(found) | {"unit": "share"}) == "2 points, no interval"
+
+
+def test_a_band_has_no_width_only_where_that_is_certain(tmp_path):
+    rows = [row for row in anchor_rows() if row["branch"] == "trunk"]
+    for row in rows:
+        row["test_accuracy"] = 0.9 - 0.01 * row["level"] * (row["level"] < 2 or row["replicate"])
+    networks = load(write_study(tmp_path, rows)).records.assign(curve="a")
+    table = line_table(networks, "test_accuracy", "curve")
+    means = table[table["statistic"] == "mean"]
+    ends = list(zip(means["low"], means["high"], strict=True))
+    assert ends[0] == pytest.approx((0.9, 0.9))
+    assert all(math.isnan(end) for end in ends[1])
+    assert all(low < high for low, high in ends[2:])

@@ -13,14 +13,15 @@ import pandas as pd
 from analysis.frame import StudyFrame
 from analysis.importance.saved import Importances
 from analysis.report.answer import swept_sentences
+from analysis.report.formats import share
 from analysis.report.question.asked import asked_paths, asks_for_all, varied_paths
-from analysis.report.question.missing import lacking_design, more_points
+from analysis.report.question.missing import deeper, lacking_design, more_points
 from analysis.report.rows.importance import lead_text
 from analysis.report.section import Subject
 from analysis.tables.objective import answer_density
 from analysis.tables.sweeps import BASE_VALUE, sweep_networks
 from lttune.config.design import INERT
-from lttune.records.interpolation import logs_away, nearest_place
+from lttune.records.interpolation import SAME, logs_away, nearest_place
 
 
 def factor_sentences(subject: Subject) -> list[str]:
@@ -67,20 +68,28 @@ def _estimates(design: Importances | None, density: float) -> pd.DataFrame | Non
 
 
 def _unknown_nearer(study: StudyFrame, design: Importances, at: float) -> list[str]:
-    """Returns why shares are not known at a density nearer to the study's, and what would tell."""
+    """Returns why shares are not known at a density nearer to the study's, and what would tell.
+
+    They are estimated there and none are found, or the curves end above it.
+    """
     asked = answer_density(study)
-    unknown = design.strip[design.strip["status"] != "ok"]
-    away = logs_away(unknown["density"], asked)
-    nearer = unknown[away < logs_away([at], asked)[0]]
-    if nearer.empty:
+    poor = design.strip[design.strip["status"] != "ok"]
+    lowest = design.strip["density"].min()
+    reasons = dict(zip(poor["density"], poor["reason"], strict=True))
+    if design.ended:
+        cut = design.missing["density"]
+        reasons |= dict.fromkeys(cut[cut < lowest * (1 - SAME)], design.ended)
+    places = [place for place in reasons if logs_away([at, place], asked).argmin() == 1]
+    if not places:
         return []
-    row = nearer.iloc[nearest_place(nearer["density"], asked)]
-    where = f"{100 * row['density']:.1f} %"
-    if f"{row['density']:.3f}" != f"{asked:.3f}":
+    place = places[nearest_place(places, asked)]
+    where = f"{100 * place:.1f} %"
+    if f"{place:.3f}" != f"{asked:.3f}":
         where += f", nearer to the {100 * asked:.1f} %"
+    would_tell = more_points(study) if place >= lowest else deeper(study, place)
     return [
-        f"At {where} that the study is about, the shares are not known: {row['reason']}.",
-        more_points(study),
+        f"At {where} that the study is about, the shares are not known ({reasons[place]}).",
+        would_tell,
     ]
 
 
@@ -128,7 +137,7 @@ def _where(row: dict[Any, Any]) -> str:
 
 
 def _interval(row: dict[Any, Any]) -> str:
-    return f"{row['total']:.2f} [{row['total_low']:.2f}, {row['total_high']:.2f}]"
+    return " ".join(share((row["total"], row["total_low"], row["total_high"]))).strip()
 
 
 def _swept(subject: Subject, paths: Sequence[str]) -> list[str]:

@@ -5,8 +5,11 @@ A run prints the same at its end, and keeps it in the study's folder as ``answer
 
 from __future__ import annotations
 
+from typing import Any
+
 from analysis.frame import StudyFrame, in_phases
-from analysis.report.answer import NO_BASE, answer, signed, target_sentences
+from analysis.report.answer import NO_BASE, answer, nearest_text, target_sentences
+from analysis.report.formats import EQUAL, interval, signed
 from analysis.report.question.asked import question_of
 from analysis.report.question.factors import factor_sentences
 from analysis.report.question.missing import lacking_confirmation
@@ -62,12 +65,12 @@ def _compared(study: StudyFrame) -> list[str]:
         return lacking_confirmation(study, path)
     at = pruned["density"].iloc[nearest_place(pruned["density"], answer_density(study))]
     here = pruned[pruned["density"] == at]
+    near = nearest_text(at, answer_density(study))
     text: list[str] = []
     for value, mine in here.groupby("value", sort=False):
         rows = {row["measure"]: row for row in mine.to_dict("records")}
         parts = [
-            f"{signed(100 * row['mean'], 2)} [{signed(100 * row['low'], 2)}, "
-            f"{signed(100 * row['high'], 2)}] over {other}"
+            f"{signed(100 * row['mean'], 2)} {_ends(row)} over {other}"
             for name, other in (("gain", "its own dense network"), (NEW_WEIGHTS, "new weights"))
             if (row := rows.get(name)) and row["n"] > 1
         ]
@@ -77,10 +80,16 @@ def _compared(study: StudyFrame) -> list[str]:
         more = f" ({', '.join(parts)})" if parts else ""
         text.append(f"{value} {word}{more}")
     return [
-        f"At {100 * at:.1f} % of the weights, each {path} with the best of its own "
+        f"At {100 * at:.1f} % of the weights{near}, each {path} with the best of its own "
         f"hyperparameters on fresh replicates, in percentage points of test accuracy: "
         f"{'; '.join(text)}."
     ]
+
+
+def _ends(row: dict[Any, Any]) -> str:
+    """Returns the interval of a row in percentage points, or in how many replicates it is equal."""
+    text = interval((row["low"], row["high"], row["n"]), "points")
+    return f"in each of {row['n']} replicates" if text == EQUAL else text
 
 
 def _best(study: StudyFrame) -> list[str]:

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from analysis.frame import StudyFrame, in_phases
+from analysis.tables.responses import NEAR
+from lttune.config.control import TRUNK
 from lttune.config.phase import phase_names
 from lttune.records.provenance import last_command
 
@@ -65,6 +67,27 @@ def more_points(study: StudyFrame) -> str:
     return f"{_begun(again)} has a design of more points."
 
 
+def deeper(study: StudyFrame, density: float) -> str:
+    """Returns what would give a design's trajectories a value at a density that many of them lack.
+
+    Args:
+        study: whose.
+        density: the one at which its importances end.
+    """
+    if study.incomplete:
+        return f"The study is not finished: {_again(study)} goes on."
+    records = study.records
+    tickets = records[in_phases(records, lambda phase: phase.is_design)]
+    trajectories = tickets[tickets["branch"] == TRUNK].groupby(["trial", "replicate"])
+    ends = trajectories.agg({"density": "min", "diverged": "any"})
+    lacking = ends["density"] > density * (1 + NEAR)
+    what = "Ranges of the factors in which fewer trajectories diverge"
+    if (lacking & ~ends["diverged"].astype(bool)).any():
+        what = f"More levels, down to {100 * density:.1f} % of the weights or below,"
+    # Records of other levels are another study's: it has a name of its own.
+    return f"{what} in the study file, then {_again(study, 'name', ('NAME',))}, would tell."
+
+
 def _begun(text: str) -> str:
     """Returns a text as a sentence begins with it."""
     return text[0].upper() + text[1:]
@@ -84,7 +107,7 @@ def _again(
     if "command" in study.info and not last_command(study.info):
         if not values:
             return "the same call"
-        value = repr(values[0]) if name == "scale" else repr(tuple(values))
+        value = repr(values[0]) if name in ("scale", "name") else repr(tuple(values))
         return f"the same call with `{name}={value}`"
     flags = (f"--{name}", *values) if values else ()
     return f"`{_command(study, flags, without)}`"

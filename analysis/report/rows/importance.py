@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frame import StudyFrame, in_phases
-from analysis.report.formats import percent
+from analysis.report.formats import decimal, percent
 from analysis.report.section import Subject, Tabled
 from analysis.tables.design.current import outdated
 from analysis.tables.objective import answer_density
@@ -97,7 +97,8 @@ def lead_text(ranks: pd.DataFrame, changes: pd.DataFrame) -> list[str]:
     lowest = ranks["tau_low"].min()
     text.append(
         f"Over the draws, Kendall’s tau with the estimated order of all factors is "
-        f"{ranks['tau'].min():.2f} or more on average, and {lowest:.2f} or more in 97.5 % of them."
+        f"{decimal(ranks['tau'].min())} or more on average, and {decimal(lowest)} or more in "
+        "97.5 % of them."
     )
     found = changes.dropna(subset=["density"]).sort_values("density", ascending=False)
     if len(found):
@@ -190,4 +191,6 @@ def _unknown(mine: pd.DataFrame) -> list[str]:
     if "unknown" not in mine:
         return []
     reasons = mine.dropna(subset=["unknown"]).groupby("response", sort=False)["unknown"].first()
-    return [f"Not known of {response}: {reason}." for response, reason in reasons.items() if reason]
+    return [
+        f"Not known of {response} ({reason})." for response, reason in reasons.items() if reason
+    ]

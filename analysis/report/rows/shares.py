@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.importance.saved import Importances
-from analysis.report.formats import percent
+from analysis.report.formats import decimal, percent, share
 from lttune.records.interpolation import SAME, logs_away
 
 BAR_ENDS = ("first", "first_low", "first_high", "total", "total_low", "total_high")
@@ -30,7 +30,7 @@ def shares_by_density(design: Importances, densities: Sequence[float]) -> dict[s
     for density in densities:
         if density < min(estimated) * (1 - SAME):
             least = f"the lowest estimate is at {percent(min(estimated), 1)}"
-            why = f"{least}: {design.ended}" if design.ended else least
+            why = f"{least} ({design.ended})" if design.ended else least
             levels.append({"bars": None, "text": f"At {percent(density, 1)}: not known; {why}."})
             continue
         levels.append(_level(design, _place(design, density), factors))
@@ -48,11 +48,16 @@ def _level(design: Importances, place: int, factors: Sequence[str]) -> dict[str,
     where = f"Estimated at {percent(float(facts['density']), 1)} of the weights"
     rows = design.table[np.isclose(design.table["density"], facts["density"], rtol=SAME, atol=0)]
     if facts["status"] != "ok" or rows.empty:
-        return {"bars": None, "text": f"{where}: not known, {facts['reason']}."}
+        return {"bars": None, "text": f"{where}: not known ({facts['reason']})."}
     found = rows.drop_duplicates("factor").set_index("factor").reindex(pd.Index(factors))
+    ends = found[list(BAR_ENDS)].astype(float).to_numpy()
     bars = [
-        [round(float(value), 4) if np.isfinite(value) else None for value in row]
-        for row in found[list(BAR_ENDS)].astype(float).to_numpy()
+        [round(float(value), 4) if np.isfinite(value) else None for value in row] for row in ends
     ]
+    told = [[" ".join(share(tuple(one))).strip() for one in row.reshape(2, 3)] for row in ends]
     n, q2 = int(facts["trajectories"]), float(facts["q2"])
-    return {"bars": bars, "text": f"{where}: n = {n} trajectories, Q2 = {q2:.2f}."}
+    return {
+        "bars": bars,
+        "told": told,
+        "text": f"{where}: n = {n} trajectories, Q2 = {decimal(q2)}.",
+    }

@@ -147,7 +147,7 @@ def existence(
     against = max(t_test(column, null=-margin, side="less") for column in noisy)
     if len(noisy) < len(columns):
         against = math.nan  # A density without noise is not shown to be below.
-    high = max(mean_interval(column, 1 - 2 * alpha).high for column in columns)
+    high = max(mean_interval(column, 1 - 2 * alpha).most for column in columns)
     estimate = Estimate(float(band.mean[place]), float(band.low[place]), high, int(band.n[place]))
     reasons: dict[Word, str] = {
         "supported": "At one density at least the gain is shown to be above the margin.",

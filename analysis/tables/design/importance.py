@@ -96,7 +96,7 @@ def unknown_text(strip: pd.DataFrame) -> list[str]:
         mine = without[[other == kind for other in kinds]]
         places = ", ".join(f"{100 * density:.3g} %" for density in mine["density"])
         reason = mine["reason"].iloc[0] if len(mine) == 1 else kind
-        text.append(f"Shares are not known at {places} of the weights: {reason}.")
+        text.append(f"Shares are not known at {places} of the weights ({reason}).")
     return text
 
 
@@ -158,7 +158,7 @@ def _two_parts(sample: DesignSample) -> tuple[pd.DataFrame, pd.DataFrame, str]:
         given = importance_given_ok(points, here, factors)
         if given.unknown:
             place = f"{100 * density:.3g} % of the weights"
-            text += f" What matters where it is sound is not known at {place}: {given.unknown}."
+            text += f" What matters where it is sound is not known at {place} ({given.unknown})."
         if len(given.shapley):
             n = given.importance.trajectories
             effects.append(given.shapley.assign(density=density, n=n))

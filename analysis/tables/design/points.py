@@ -96,9 +96,8 @@ def design_sample(study: StudyFrame) -> DesignSample | str:
         return why
     chosen = points["role"].isin(SPREAD)
     if (drawn := chosen.sum()) < FEWEST_POINTS:
-        return (
-            f"{drawn} points of the design are trained: importances take {FEWEST_POINTS} or more."
-        )
+        takes = f"importances take {FEWEST_POINTS} or more"
+        return f"{drawn} points of the design are trained, and {takes}."
     responses = responses[responses["trial"].isin(points.loc[chosen, "trial"])]
     return DesignSample(
         points=points[chosen], responses=responses, factors=declared, densities=densities

@@ -162,3 +162,23 @@ def test_a_dense_network_alone_is_no_curve(tmp_path):
     rows = [row for row in anchor_rows() if row["level"] == 0]
     drawing = figures.accuracy(load(write_study(tmp_path, rows)), "")
     assert legend(drawing) == ["dense (mean, n = 3)"]
+
+
+def test_steps_that_are_all_equal_have_an_axis_of_whole_evaluations(tmp_path):
+    rows = anchor_rows()
+    for row in rows:
+        row["early_stop_step"] = 80
+    lottery = {"levels": LEVELS, "train": {"steps": 100, "eval_every": 10}}
+    study = load(write_study(tmp_path, rows, lottery=lottery))
+    (ax,) = figures.early_stop(study, "").figure.axes
+    low, high = ax.get_ylim()
+    assert low <= 70
+    assert high >= 90
+    assert all(tick == round(tick) for tick in ax.get_yticks())
+    for row in rows:
+        row["early_stop_step"] = 1
+    (ax,) = figures.early_stop(load(write_study(tmp_path / "first", rows)), "").figure.axes
+    low, high = ax.get_ylim()
+    assert low <= 0
+    assert high >= 2
+    assert all(tick == round(tick) for tick in ax.get_yticks())

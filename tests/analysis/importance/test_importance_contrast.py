@@ -117,9 +117,9 @@ def test_the_page_says_at_which_densities_shares_are_not_known():
     rows = [responses.assign(density=density, value=own) for density, own in value.items()]
     curves = importance_by_density(points, pd.concat(rows), factors, **QUICK)
     assert unknown_text(curves.strip) == [
-        "Shares are not known at 100 %, 50 % of the weights: the response is constant.",
-        "Shares are not known at 20 % of the weights: "
-        "2 of 32 responses differ from all others, fewer than 5.",
+        "Shares are not known at 100 %, 50 % of the weights (the response is constant).",
+        "Shares are not known at 20 % of the weights "
+        "(2 of 32 responses differ from all others, fewer than 5).",
     ]
     known = curves.strip.assign(status="ok", reason="")
     assert unknown_text(known) == []

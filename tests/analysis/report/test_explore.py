@@ -235,7 +235,7 @@ SHARES = pd.DataFrame(
 )
 
 
-BELOW = "At 20.0 %: not known; the lowest estimate is at 41.0 %: too few."
+BELOW = "At 20.0 %: not known; the lowest estimate is at 41.0 % (too few)."
 
 
 def test_shares_are_those_of_the_nearest_estimate():
@@ -253,7 +253,7 @@ def test_shares_are_those_of_the_nearest_estimate():
     assert levels[1] == levels[0]
     assert levels[3] == levels[2]  # As near to one of which nothing is known.
     assert levels[4]["bars"] is None
-    assert levels[4]["text"].endswith("not known, responses are one number.")
+    assert levels[4]["text"].endswith("not known (responses are one number).")
     assert levels[5] == {"bars": None, "text": BELOW}
     nothing = Importances(**frames, sample="", ended="", divergence="")
     assert shares_by_density(nothing, [1.0]) is None

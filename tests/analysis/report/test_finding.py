@@ -35,8 +35,9 @@ def shares(*densities: float, **factors: tuple[float, float, float, bool]) -> Im
         for density in densities
         for name, (total, low, high, seen) in factors.items()
     ]
-    strip = [{"density": d, "status": "ok", "trajectories": 80} for d in densities]
-    strip.append({"density": 0.02, "status": "inconclusive", "trajectories": 80})
+    facts = {"reason": "", "trajectories": 80}
+    strip = [{"density": d, "status": "ok", **facts} for d in densities]
+    strip.append({"density": 0.02, "status": "inconclusive", **facts})
     empty = {field.name: pd.DataFrame() for field in dataclasses.fields(Importances)}
     ranks = pd.DataFrame(
         [
@@ -105,8 +106,8 @@ def test_where_only_dense_networks_have_shares_the_box_says_why_and_what_would_t
     assert said[0].startswith("At 100.0 % of the weights, over a design of 80 trajectories, ")
     assert "the dense networks' test accuracy" in said[0]
     assert said[1] == (
-        "At 40.0 %, nearer to the 41.0 % that the study is about, the shares are not known: "
-        f"{reason}."
+        "At 40.0 %, nearer to the 41.0 % that the study is about, the shares are not known "
+        f"({reason})."
     )
     assert said[2] == "`python studies/own.py --scale paper` has a design of more points."
     assert not any("has the highest ST" in sentence for sentence in said)
@@ -172,7 +173,7 @@ def test_a_design_of_too_few_points_says_so_and_which_scale_has_more(tmp_path):
     said = report.write(folder).read_text()
     kept = read_answer(folder)
     assert kept[0] == (
-        "Which hyperparameters decide is not known: 4 points of the design are trained: "
+        "Which hyperparameters decide is not known: 4 points of the design are trained, and "
         "importances take 16 or more."
     )
     command = "python studies/own.py --trials 9 --scale quick"
@@ -210,7 +211,9 @@ def test_a_larger_scale_has_the_time_it_takes(tmp_path):
 def test_a_sweep_of_what_is_asked_for_answers_before_what_is_missing(tmp_path):
     study = asking(swept_study(tmp_path), RATE)
     said = finding(Subject(study=study))
-    assert said[0].startswith("Sweep of lr: with 51.2 % of the weights the ticket's mean gain")
+    assert said[0].startswith(
+        "Sweep of lr: with 51.2 % of the weights, the nearest there is to 21.1 %, the ticket's mean"
+    )
     assert said[1].startswith("Whether train.lr decides is not known: ")
     assert sum(sentence.startswith("Sweep of lr") for sentence in said) == 1
 

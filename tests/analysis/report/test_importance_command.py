@@ -32,7 +32,7 @@ def test_the_command_prints_what_each_method_answers_and_the_report_shows_it(tmp
     # Every trial has the same objective: there is nothing to be best in.
     none = table[table["response"] == "accuracy_auc"]
     assert none["importance"].isna().all()
-    assert "not known of accuracy_auc: the response is constant: all 64 are the same" in out
+    assert "not known of accuracy_auc (the response is constant: all 64 are the same)" in out
     table = table[table["response"] == "accuracy at 100 %"]
     assert set(table["method"]) == set(QUESTIONS)
     assert table.groupby("method")["importance"].sum().tolist() == pytest.approx([1.0] * 3)
@@ -59,7 +59,7 @@ def test_the_report_shows_the_table_of_the_command(tmp_path):
     pd.DataFrame(none).to_csv(study.folder / "figures" / OPTUNA, index=False)
     said = words_of(report.write(study.folder).read_text())
     assert "train.lr– inert–" in said
-    assert f"Not known of accuracy at 100 %: {reason}." in said
+    assert f"Not known of accuracy at 100 % ({reason})." in said
     (study.folder / "figures" / OPTUNA).write_text("a,b\n1,2\n")
     with pytest.raises(StorageError, match="no table of lttune importance"):
         report.write(study.folder)
@@ -84,7 +84,7 @@ def test_a_point_that_nothing_was_trained_of_yet_is_left_out():
     assert len(rest.points) == len(whole.points) - 1
     nothing = study.records[study.records["trial"] < 0]
     told = design_sample(dataclasses.replace(study, records=nothing))
-    assert told == "0 points of the design are trained: importances take 16 or more."
+    assert told == "0 points of the design are trained, and importances take 16 or more."
 
 
 @pytest.mark.parametrize(

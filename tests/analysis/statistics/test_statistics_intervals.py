@@ -51,6 +51,17 @@ def test_a_ratio_and_its_inverse_are_the_same_finding():
     assert (up.mean, up.low, up.high) == pytest.approx((1 / down.mean, 1 / down.high, 1 / down.low))
 
 
+def test_values_that_do_not_differ_have_no_interval():
+    found = mean_interval([0.3, 0.1 + 0.2, 0.3])
+    assert (found.mean, found.n) == (pytest.approx(0.3), 3)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    assert found.alike
+    assert found.most == found.mean
+    assert not mean_interval([0.3]).alike
+    assert not mean_interval([0.3, 0.4]).alike
+
+
 def test_zero_has_no_zone():
     assert zone(-8) == (-10, -6)
     with pytest.raises(ValueError, match="other than 0"):

@@ -202,10 +202,8 @@
     named(lower, factors, 0);
     lower.add_tools(new HoverTool({
       renderers: [pale], limit: 1, tooltips: (_, { index }) => {
-        const [first, low, high, total, least, most] = levels[level].bars[index]
-          .map((value) => value?.toFixed(2) ?? "–");
-        return text(factors[index], `S1 ${first} [${low}, ${high}]`, `ST ${total} [${least}, ${most}]`,
-          levels[level].text);
+        const [first, total] = levels[level].told[index];
+        return text(factors[index], `S1 ${first}`, `ST ${total}`, levels[level].text);
       },
     }));
     plots.push([lower, "shares"]);
