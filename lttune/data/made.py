@@ -45,7 +45,7 @@ def made(name: str) -> Dataset:
     arrays, called = {one: np.asarray(found[one]) for one in names}, dict[str, str]()
     if "x" in arrays:
         arrays = npz.with_test_part(Path(name), arrays["x"], arrays["y"])
-        called = npz.FORMS[-1]
+        called = npz.ARRAY_NAMES[-1]
     return own.from_arrays(name, arrays, "function of one's own", called)
 
 

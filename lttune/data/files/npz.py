@@ -26,7 +26,7 @@ from lttune.store.regular import is_of_content, most_memory, regular_size
 from lttune.store.sealed import BLANK, FILES_SCHEMA, require_known, seal_file, verify_file
 
 ARRAYS = ("train_x", "train_y", "test_x", "test_y")
-FORMS = (
+ARRAY_NAMES = (
     {name: name for name in ARRAYS},
     {name: "_".join(reversed(name.split("_"))) for name in ARRAYS},
     {"train_x": "x", "train_y": "y", "test_x": "x", "test_y": "y"},
@@ -138,9 +138,9 @@ def _promised(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
 
 
 def _arrays(path: Path, file: _Members) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
-    met = [form for form in FORMS if not {*form.values()}.isdisjoint(file.names)]
+    met = [form for form in ARRAY_NAMES if not {*form.values()}.isdisjoint(file.names)]
     if len(met) != 1 or not {*met[0].values()} <= {*file.names}:
-        sets = [[*dict.fromkeys(form.values())] for form in FORMS]
+        sets = [[*dict.fromkeys(form.values())] for form in ARRAY_NAMES]
         known = {name for names in sets for name in names}
         found = sorted(file.names, key=lambda name: (name not in known, name))
         raise DataError(
@@ -148,7 +148,7 @@ def _arrays(path: Path, file: _Members) -> tuple[dict[str, np.ndarray], Mapping[
             f"{'; '.join(map(listed, sets))}; found {listed(found) or 'nothing'}"
         )
     (form,) = met
-    if form is FORMS[-1]:
+    if form is ARRAY_NAMES[-1]:
         return with_test_part(path, file.array("x"), file.array("y")), form
     return {name: file.array(stored) for name, stored in form.items()}, form
 
