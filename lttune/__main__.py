@@ -89,6 +89,7 @@ def _run(name: str, arguments: list[str], *, is_alone: bool) -> int:
             lambda words: tyro.cli(command.Flags, prog=prog, description=text, args=words),
             arguments,
             prog,
+            getattr(command, "UNPREFIXED", ""),
         )
     is_told = is_alone and not getattr(command, "IS_LIVE", False)
     with steps_shown(prog, "at work") if is_told else contextlib.nullcontext():

@@ -75,6 +75,7 @@ def main(flags: Flags) -> int:
     from lttune.commands.study_file.scales import QUICK_CORES, paper_scale, quick_scale
     from lttune.commands.study_file.text import study_text
     from lttune.study.console.table import clock
+    from lttune.study.phases.estimate import AROUND_S
 
     settings = fitted_settings(flags.data, flags.model)
     quick = quick_scale(settings)
@@ -86,8 +87,7 @@ def main(flags: Flags) -> int:
         f"{settings.parameters:,} parameters can be pruned, in {len(weights)} layers"
     )
     say(f"varied: {', '.join(factor.path for factor in settings.factors)}")
-    # Ray, MLflow and the report take as long whatever is trained.
-    about = clock(30 + quick.seconds / QUICK_CORES)
+    about = clock(AROUND_S + quick.seconds / QUICK_CORES)
     say(f"`python {path}` runs it: about {about} on {QUICK_CORES} cores like those here")
     say(f"`python {path} --scale paper --plan` says what the numbers take")
     return 0

@@ -18,6 +18,8 @@ from lttune.store.remote.url import require_where
 
 MOST_ON_TARGET = 1_000
 """Replicates of a target; each trains every network again."""
+UNPREFIXED = "target."
+"""How the paths of fields begin whose flags are called by the rest alone."""
 FROM_FILE = 1
 """Level that a mask from a file is recorded at: one step from the dense network."""
 

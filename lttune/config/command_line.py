@@ -121,7 +121,9 @@ def _drop_rest() -> None:
             send_nowhere(stream)
 
 
-def parsed(parse: Callable[[list[str]], T], arguments: Sequence[str], command: str) -> T:
+def parsed(
+    parse: Callable[[list[str]], T], arguments: Sequence[str], command: str, unprefixed: str = ""
+) -> T:
     """Returns what ``parse``, a call of tyro, makes of the flags.
 
     tyro ends at the first flag that it cannot read. What it complains of is left out and the rest
@@ -131,6 +133,7 @@ def parsed(parse: Callable[[list[str]], T], arguments: Sequence[str], command: s
         parse: reads flags; help goes to the standard output as it is.
         arguments: the flags.
         command: what prints help when ``--help`` follows it.
+        unprefixed: how paths begin whose flags are called by the rest alone.
 
     Raises:
         SystemExit: 0 after help; 2 after one line for each mistake on the standard error, where
@@ -147,7 +150,7 @@ def parsed(parse: Callable[[list[str]], T], arguments: Sequence[str], command: s
                 return made
             break
         except ConfigError as error:
-            told += str(error).split("\n")
+            told += [_by_flag(line, unprefixed) for line in str(error).split("\n")]
             break
         except SystemExit as end:
             if not end.code:
@@ -165,6 +168,14 @@ def parsed(parse: Callable[[list[str]], T], arguments: Sequence[str], command: s
     told[-1] += f"; see {command} --help"
     tell(masked(complaint(ConfigError("\n".join(told))), *arguments))
     raise SystemExit(REFUSED)
+
+
+def _by_flag(line: str, unprefixed: str) -> str:
+    """Returns a line about a field as one about its flag, if that is called by its name alone."""
+    if not unprefixed or not line.startswith(unprefixed):
+        return line
+    name = re.split(r"\W", rest := line.removeprefix(unprefixed), maxsplit=1)[0]
+    return f"--{name.replace('_', '-')}{rest.removeprefix(name)}"
 
 
 def _box(parse: Callable[[list[str]], object], arguments: list[str]) -> str:

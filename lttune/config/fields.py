@@ -122,10 +122,11 @@ def as_tuple(config: object, name: str) -> None:
 def as_python(value: Any) -> Any:
     """Returns a number of NumPy's as Python's, also in a list, tuple or dict; all else as it is.
 
-    JSON and SQL take no other, and ``numpy.linspace`` and ``numpy.random`` give no other.
+    JSON and SQL take no other, and ``numpy.linspace`` and ``numpy.random`` give no other. An array
+    becomes a list.
     """
-    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
-        return value.item()
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
     if type(value) is dict:
         return {name: as_python(one) for name, one in value.items()}
     return type(value)(map(as_python, value)) if type(value) in (list, tuple) else value

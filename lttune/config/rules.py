@@ -73,19 +73,19 @@ class Rules:
 
         Each has one line: that of its rule, which says more, or else one of its kind at the end.
         After a field of another kind, rules that go by it may fail in any way. A list is made the
-        tuple that its field is, a number of NumPy's one of Python's.
+        tuple that its field is, as an array is, and a number of NumPy's one of Python's.
 
         Args:
             config: the dataclass, whose fields are all of it.
             prefix: of the paths of its fields.
         """
         for name, hint in _hints(type(config)).items():
+            object.__setattr__(config, name, as_python(getattr(config, name)))
             if get_origin(hint) is tuple:
                 as_tuple(config, name)
-            value = as_python(getattr(config, name))
-            object.__setattr__(config, name, value)
+            value = getattr(config, name)
             if not is_of_kind(value, hint):
-                single = get_origin(hint) is tuple and isinstance(value, str)
+                single = get_origin(hint) is tuple and is_of_kind((value,), hint)
                 kind = f"a list or tuple such as {(value,)!r}" if single else _kind(hint)
                 rule = f"{prefix}{name} must be {kind}"
                 self._kinds[f"{prefix}{name}"] = f"{rule}, got {masked(quoted(value))}"

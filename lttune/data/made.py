@@ -42,10 +42,11 @@ def made(name: str) -> Dataset:
     if names is None:
         got = listed([str(one) for one in found]) or "none"
         part.refuse(f"must return the arrays {', '.join(npz.ARRAYS)}, or x and y, got {got}")
-    arrays = {one: np.asarray(found[one]) for one in names}
+    arrays, called = {one: np.asarray(found[one]) for one in names}, dict[str, str]()
     if "x" in arrays:
         arrays = npz.with_test_part(Path(name), arrays["x"], arrays["y"])
-    return own.from_arrays(name, arrays, "function of one's own")
+        called = npz.ARRAY_NAMES[-1]
+    return own.from_arrays(name, arrays, "function of one's own", called)
 
 
 def carried(codes: Iterable[OwnCode]) -> list[OwnCode]:

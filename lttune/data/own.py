@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from lttune.data.dataset import Dataset, statistics
@@ -24,15 +26,18 @@ def load(name: str) -> Dataset:
     """
     path = expanded(name)
     if path.suffix == ".npz":
-        return from_arrays(name, npz.read(path), "npz file")
+        arrays, called = npz.read_named(path)
+        return from_arrays(name, arrays, "npz file", called)
     source, arrays = "folder of pictures", picture_folder.read(path)
     if passed := picture_folder.passed_over(path):
         systems = sum(is_of_system(entry.name) for entry in passed)
         source += f"; passed over: {systems} of operating systems, {len(passed) - systems} others"
-    return from_arrays(name, arrays, source)
+    return from_arrays(name, arrays, source, {"train_x": "the pictures"})
 
 
-def from_arrays(name: str, arrays: Arrays, source: str) -> Dataset:
+def from_arrays(
+    name: str, arrays: Arrays, source: str, called: Mapping[str, str] | None = None
+) -> Dataset:
     """Returns the dataset of the arrays train_x, train_y, test_x and test_y.
 
     Mean and deviation are those of the training pictures; a tenth of these, at most 5,000, are the
@@ -43,33 +48,37 @@ def from_arrays(name: str, arrays: Arrays, source: str) -> Dataset:
         arrays: pictures (uint8) as [N, H, W], [N, H, W, C] or [N, C, H, W] with 1 or 3 channels,
             and whole-number classes from 0, [N].
         source: what the arrays came from, for the record.
+        called: array -> what it is called there, if otherwise.
 
     Raises:
         DataError: naming the array, its rule and what was found.
     """
-    train_x, test_x = (_pictures(name, key, arrays[key]) for key in ("train_x", "test_x"))
+    names = {key: key for key in arrays} | dict(called or {})
+    train_x, test_x = (_pictures(name, names[key], arrays[key]) for key in ("train_x", "test_x"))
     if train_x.shape[1:] != test_x.shape[1:]:
-        _refuse(name, "test_x", f"pictures of train_x's shape {train_x.shape[1:]}", test_x.shape)
-    train_y = _classes(name, "train_y", arrays["train_y"], len(train_x))
-    test_y = _classes(name, "test_y", arrays["test_y"], len(test_x))
+        rule = f"pictures of {names['train_x']}'s shape {train_x.shape[1:]}"
+        _refuse(name, names["test_x"], rule, test_x.shape)
+    train_y = _classes(name, names["train_y"], arrays["train_y"], len(train_x))
+    test_y = _classes(name, names["test_y"], arrays["test_y"], len(test_x))
     classes = int(train_y.max()) + 1
     if classes < 2 or len(train_y) < 2:
-        _refuse(name, "train_y", "two examples and two classes or more", np.unique(train_y))
+        _refuse(name, names["train_y"], "two examples and two classes or more", np.unique(train_y))
     if classes > len(train_y):
         # The network has an output for each: one label gone wrong could ask for any number of them.
         rule = f"classes below the number of its pictures, {len(train_y)}"
-        _refuse(name, "train_y", rule, classes - 1)
+        _refuse(name, names["train_y"], rule, classes - 1)
     missing = np.setdiff1d(np.arange(classes), train_y)
     if len(missing):
         # Labels from 1 would have an output that nothing is trained for, and count in chance too.
         rule = f"the classes 0 to {classes - 1}, each with a picture"
         mend = "; the labels begin at 1: subtract 1 from all of them" if [*missing] == [0] else ""
-        _refuse(name, "train_y", rule, f"none of {listed(missing.tolist())}{mend}")
+        _refuse(name, names["train_y"], rule, f"none of {listed(missing.tolist())}{mend}")
     if test_y.max() >= classes:
-        _refuse(name, "test_y", f"the classes 0 to {classes - 1} of train_y", int(test_y.max()))
+        rule = f"the classes 0 to {classes - 1} of {names['train_y']}"
+        _refuse(name, names["test_y"], rule, int(test_y.max()))
     mean, std = statistics(train_x, 255)
     if not np.all(std):
-        _refuse(name, "train_x", "pixels that differ, in every channel", f"deviation {std}")
+        _refuse(name, names["train_x"], "pixels that differ, in every channel", f"deviation {std}")
     return Dataset(
         name=name,
         train_x=train_x,

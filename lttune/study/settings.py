@@ -187,7 +187,7 @@ class StudyConfig:
             ):
                 values = getattr(self, name)
                 if isinstance(values, tuple):
-                    for value in values:
+                    for value in filter(lambda one: isinstance(one, str), values):
                         if name == "controls":
                             require_row_or_own(rules, name, value, choices)
                         else:
@@ -196,9 +196,9 @@ class StudyConfig:
                     rules.require(ok, name, "each once", values, (name,))
             if isinstance(self.controls, tuple):
                 require_branches(rules, self.controls)
-            ok = isinstance(self.control_densities, tuple)
-            ok = ok and all(is_number(d) and 0 < d <= 1 for d in self.control_densities)
-            rules.require(ok, "control_densities", "numbers in (0, 1]", self.control_densities)
+            if isinstance(dense := self.control_densities, tuple):
+                ok = all(is_number(density) and 0 < density <= 1 for density in dense)
+                rules.require(ok, "control_densities", "numbers in (0, 1]", dense)
             ok = not isinstance(self.phases, tuple) or len(self.phases) > 0
             rules.require(ok, "phases", "at least one phase", self.phases)
             for name, why in COUNTS.items():

@@ -232,9 +232,9 @@ def test_transfer_takes_the_deepest_ticket_to_another_dataset(run, cwd):
         ("transfer results/digits --start x.pt", 2, "--start must be given with --mask"),
         ("transfer results/digits --mask x.pt", 74, "cannot read x.pt: No such file"),
         ("transfer results/digits --mask x.pt --levels 1", 2, "--levels must be left out"),
-        ("transfer results/digits --lr -1", 2, "target.lr must be a finite number > 0"),
+        ("transfer results/digits --lr -1", 2, "--lr must be a finite number > 0"),
         ("transfer results/digits --data digit-scenes", 2, "target.data must have pictures of"),
-        ("transfer results/digits --steps 0", 2, "target.steps must be a whole number >= 1"),
+        ("transfer results/digits --steps 0", 2, "--steps must be a whole number >= 1"),
         (
             "transfer results/digits --out results/digits/records.parquet",
             2,

@@ -65,10 +65,14 @@ SEVERAL = {
     ],
     "transfer x --replicates 0 --lr -1 --steps 0 --start x.pt --levels one": [
         "Error parsing --levels:",
-        "target.lr must be a finite number > 0, got -1.0",
-        "target.steps must be a whole number >= 1, got 0",
+        "--lr must be a finite number > 0, got -1.0",
+        "--steps must be a whole number >= 1, got 0",
         "--replicates must be a whole number >= 1, got 0",
         "--start must be given with --mask, got 'x.pt'",
+    ],
+    "transfer x --batch-size 0 --data nowhere": [
+        "--data must be one of ",
+        "--batch-size must be a whole number >= 1, got 0",
     ],
     "transfer x --replicates 1000001": ["--replicates must be at most 1000 (each trains all net"],
     "data ./own --size 0": [

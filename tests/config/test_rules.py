@@ -194,9 +194,28 @@ def test_a_value_of_another_kind_is_told(path, value):
 def test_fractions_of_layers_beside_others_that_are_none_are_told():
     bad = {"prune.fractions": 3, "prune.fractions.fc1": 0.5}
     with pytest.raises(
-        ConfigError, match=r"^prune\.fractions must be a fraction for each of some la"
+        ConfigError, match=r"^prune\.fractions must be a dict of layers or kinds to fractions, got"
     ):
         LotteryConfig().override(bad)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("prune.exclude", "out", "a list or tuple such as ('out',), got 'out'"),
+        ("prune.exclude", {"out"}, "a list or tuple, each a text, got {'out'}"),
+        ("prune.fractions", 0.2, "a dict of layers or kinds to fractions, got 0.2"),
+        ("train.measure", "./m.py:f", "a list or tuple such as ('./m.py:f',), got './m.py:f'"),
+        ("train.milestones", 5, "a list or tuple such as (5,), got 5"),
+        ("train.milestones", "5", "a list or tuple, each a whole number, got '5'"),
+        ("train.milestones", {5, 6}, "a list or tuple, each a whole number, got {5, 6}"),
+        ("train.frozen", "fc", "a list or tuple such as ('fc',), got 'fc'"),
+    ],
+)
+def test_what_is_no_list_is_told_as_that(path, value, told):
+    with pytest.raises(ConfigError) as refusal:
+        LotteryConfig().override({path: value})
+    assert str(refusal.value) == f"{path} must be {told}"
 
 
 # How errors are printed.

@@ -113,10 +113,6 @@ def test_x_and_y_alone_are_split_the_same_each_time(saved):
         ),
         ({"test_y": Y[9:] + 1}, "test_y must be the classes 0 to 2 of train_y, got 3"),
         ({"train_x": GREY[:9] * 0 + 7}, "train_x must be pixels that differ, in every channel"),
-        (
-            {"test_y": None},
-            "must hold the arrays train_x, train_y, test_x, test_y, or x and y; fou",
-        ),
     ],
 )
 def test_arrays_that_will_not_do_are_named_with_their_rule(saved, changed, message):
@@ -265,7 +261,15 @@ def test_pictures_of_several_sizes_are_refused_or_made_squares(tmp_path):
             r"00\.png is damaged or no picture",
         ),
         (lambda p: (p / "dog").mkdir(), r"dog must hold a picture \(\.bmp, "),
-        (lambda p: p.rename(p.with_name("away")), "is no folder of pictures: it does not exist"),
+        (lambda p: p.rename(p.with_name("away")), "is no folder of pictures: it is not there"),
+        (
+            lambda p: [sorted(p.glob("*/*"))[i].unlink() for i in (11, 9, 7, 6, 5, 3, 2, 1)],
+            "pictures must hold 5 pictures or more, of which a fifth is the test part, got 4",
+        ),
+        (
+            lambda p: (p.rename(p.with_name("away")), p.write_bytes(b"")),
+            "is no folder of pictures: it is a file, and of files only .npz are taken",
+        ),
     ],
 )
 def test_a_folder_that_will_not_do_is_one_line(tmp_path, spoil, message):

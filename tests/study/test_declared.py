@@ -246,6 +246,36 @@ def test_numbers_of_numpy_are_numbers():
     assert (type(study.trials), study.control_densities) == (int, (0.5,))
 
 
+def test_an_array_is_a_list():
+    assert TrainConfig(milestones=np.array([10, 20])).milestones == (10, 20)
+    hparams = {"train.milestones": np.array([2, 3])}
+    point = dataclasses.replace(POINT, hparams=hparams, replicates=np.arange(2))
+    assert json.loads(json.dumps(point.plain()))["hparams"] == {"train.milestones": [2, 3]}
+    assert point.replicates == (0, 1)
+    assert LotteryConfig().override(point.hparams).train.milestones == (2, 3)
+    assert Categorical(choices=np.array([16, 32])).choices == (16, 32)
+    study = dataclasses.replace(SMOKE, control_densities=np.array([0.5]))
+    assert study.control_densities == (0.5,)
+    told = line_of(TrainConfig, milestones=np.array([[10, 20]]))
+    assert told.startswith("train.milestones must be rising whole numbers >= 1, ")
+
+
+def test_a_design_takes_numbers_of_numpy():
+    counts = {"points": np.int64(4), "seed": np.int64(0), "repeats": np.int32(1)}
+    design = space_filling([LR], **counts, repetitions=np.int64(2))
+    assert design == space_filling([LR], points=4, seed=0, repeats=1, repetitions=2)
+    tuned = {"a": [LR], "b": [LR]}
+    asked = {"budget": np.int64(2), "seed": np.int64(1), "replicate": np.int64(3)}
+    expected = fair_comparison("x", tuned, budget=2, seed=1, replicate=3)
+    assert fair_comparison("x", tuned, **asked) == expected
+    (ended,) = reaching([POINT], np.float32(0.25), fraction=np.float32(0.5))
+    json.dumps(ended.plain())
+    linked = dataclasses.replace(LR, linked={"prune.fraction": np.float32(0.5)})
+    json.dumps(linked.plain())
+    (narrow,) = nested([LR], {"train.lr": np.array([0.002, 0.01])})
+    assert narrow.distribution == LogUniform(low=0.002, high=0.01)
+
+
 def test_an_array_is_no_number():
     assert re.match("train.lr must be a finite number", line_of(TrainConfig, lr=np.ones(1)))
     assert line_of(Uniform, low=np.zeros(2), high=1.0).startswith("Uniform.low must be a finite")

@@ -71,7 +71,11 @@ def test_a_field_of_another_kind_is_a_line(prefix, name):
             r"phases must be a list or tuple such as \('anchor',\), got",
         ),
         ({"phases": ["anchor", "ancho"]}, "phases must be one of anchor, .*did you mean 'anchor'"),
-        ({"control_densities": 0.5}, r"control_densities must be numbers in \(0, 1\], got 0.5"),
+        (
+            {"control_densities": 0.5},
+            r"control_densities must be a list or tuple such as \(0.5,\),",
+        ),
+        ({"control_densities": [5]}, r"control_densities must be numbers in \(0, 1\], got \(5,\)"),
         ({"out": 5}, "out must be a pathlib.Path, got 5"),
         ({"objective": None}, "objective must be of the type ObjectiveConfig, got None"),
         ({"tracking_uri": 5}, "tracking_uri must be a text or None, got 5"),

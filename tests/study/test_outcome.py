@@ -108,6 +108,30 @@ def test_a_failed_trial_is_named_and_the_study_incomplete(ledger):
     assert "run the same command again" in text
 
 
+NET = "./net.py:late"
+MEND = f"mend {NET} and give another --name, since its code is part of what a study is: "
+
+
+def test_code_of_ones_own_that_failed_is_to_be_mended_under_another_name(ledger):
+    for number in (2, 3):
+        ledger.trials[number].state, ledger.trials[number].error = "failed", "no"
+        ledger.to_mend[number] = NET
+    text = printed(ledger, outcome(1))
+    assert f"\n{MEND}what does not depend on it is not trained again\n" in text
+    assert "same command again" not in text
+    rest = "\nthe same command again goes on with the rest\n"
+    assert rest in printed(ledger, outcome(130))
+    ledger.trials[4].state, ledger.trials[4].error = "failed", "its worker died"
+    text = printed(ledger, outcome(1))
+    assert MEND in text
+    assert rest in text
+    ledger.to_mend[2] = "./other.py:part"
+    assert f"mend {NET}, ./other.py:part and give another --name" in printed(ledger, outcome(1))
+    late = printed(ledger, outcome(124, left_out="no time"))
+    assert " and give another --name" in late
+    assert "no time" in late
+
+
 def test_an_interrupted_study_says_how_to_go_on(ledger):
     ledger.trials[5].state = "waiting"
     text = printed(ledger, outcome(130))

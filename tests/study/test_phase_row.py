@@ -83,11 +83,18 @@ def test_a_row_that_is_awaited_holds_the_search_back(added, tmp_path):
     assert len(search.proposals.study.trials) == 2
 
 
-def test_points_of_a_phase_that_takes_none_are_refused():
-    for name, text in (("search", "points must be of sweep"), ("swep", "did you mean 'sweep'")):
-        study = dataclasses.replace(STUDY, points={"smoke": {name: [POINT]}})
+def test_points_of_a_scale_or_a_phase_that_takes_none_are_refused():
+    phases = r"^phase of points\['smoke'\] must be one of design, sweep, tune; got "
+    scales = "^scale of points must be one of paper, smoke; got 'smok'; did you mean 'smoke'\\?$"
+    for points, text in (
+        ({"smoke": {"search": [POINT]}}, f"{phases}'search'$"),
+        ({"smoke": {"swep": [POINT]}}, f"{phases}'swep'; did you mean 'sweep'\\?$"),
+        ({"smok": {"sweep": [POINT]}}, scales),
+        ({"smok": {}}, scales),
+        ({"smoke": {3: []}}, f"{phases}3$"),
+    ):
         with pytest.raises(ConfigError, match=text):
-            study.points_of(SMOKE)
+            dataclasses.replace(STUDY, points=points)
 
 
 def test_a_phase_without_a_single_point_is_refused():

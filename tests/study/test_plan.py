@@ -11,7 +11,14 @@ from lttune.data import load
 from lttune.errors import ConfigError, ResourceError
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.conductor import run_study
-from lttune.study.phases.estimate import PACE_DENSITIES, Pace, measured, plan
+from lttune.study.phases.estimate import (
+    PACE_DENSITIES,
+    Pace,
+    PhaseCost,
+    cost_table,
+    measured,
+    plan,
+)
 
 DATASETS = {"digits": load("digits")}
 PACE = Pace(densities=(0.1, 1.0), step_s=(0.001, 0.01), evaluation_s=(0.5, 0.5))
@@ -83,6 +90,12 @@ def test_the_pace_is_measured(engine):
     pace = measured(LOTTERY, DATASETS, engine, "cpu")
     assert pace.densities == PACE_DENSITIES[::-1]
     assert all(0 < seconds < 1 for seconds in (*pace.step_s, *pace.evaluation_s))
+
+
+def test_a_plan_counts_the_start_and_the_report():
+    cost = PhaseCost(phase="anchor", trials=1, networks=1, steps=1, seconds=40.0)
+    title = "plan: about 50 s on 2 cores, 30 s of it Ray's start and the report"
+    assert cost_table([cost], 2).title == title
 
 
 def test_a_plan_is_printed_and_nothing_is_written(cwd: Path, capsys):

@@ -1,5 +1,6 @@
 """What a Ray worker runs, without Ray."""
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -12,12 +13,12 @@ import torch
 from one_worker import CONFIG, reports, worker
 from own_parts import code_of, forget
 
-from lttune.errors import REFUSING, ResourceError
+from lttune.errors import REFUSING, ConfigError, ResourceError
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.own import OBJECTIVE
 from lttune.store.files import flush
 from lttune.store.store import Store
-from lttune.study.workers.cause import cause_of
+from lttune.study.workers.cause import cause_of, to_mend
 
 
 def slow(path):
@@ -182,6 +183,62 @@ def test_where_memory_ran_out_the_cause_says_how_much_there_was(error, told):
         assert found
         assert found[2] == told
         assert int(found[1].replace(",", "")) > 50
+
+
+LATE = """
+from torch import nn
+
+CALLS = []
+
+class Late(nn.Module):
+    def __init__(self, shape, classes):
+        super().__init__()
+        self.out = nn.Linear(shape[1] * shape[2], classes)
+
+    def forward(self, pictures):
+        CALLS.append(1)
+        if len(CALLS) > 31:
+            raise {}
+        return self.out(pictures.flatten(1))
+
+def part(shape, classes):
+    return Late(shape, classes)
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "source", "is_to_mend"),
+    [
+        ("train.measure", "def part(step, seen):\n    return {'a': 1 // (31 - step)}\n", False),
+        ("train.measure", "def part(step, seen):\n    return 1 / 0 if step else 1.0\n", True),
+        ("train.measure", "def part(step, seen):\n    return 'x' if step else 1.0\n", True),
+        ("objective.name", "def part(rows, classes):\n    raise ValueError\n", True),
+        ("model.name", LATE.format("ValueError('late')"), True),
+        ("model.name", LATE.format("MemoryError"), False),
+    ],
+)
+def test_what_fails_in_a_part_of_ones_own_names_it(field, source, is_to_mend, tmp_path):
+    code = code_of(tmp_path, field, source)
+    asked = {"codes": [code]}
+    if field == "objective.name":
+        asked["objective"] = ObjectiveConfig(name=code.name, direction="maximize")
+    else:
+        value = [code.name] if field == "train.measure" else code.name
+        asked["config"] = {**CONFIG, "hparams": {**CONFIG["hparams"], field: value}}
+    last = reports(worker(tmp_path / "cells", stops=False, **asked))[-1]
+    assert last.get("to_mend") == (code.name if is_to_mend else None)
+    assert ("error" in last) is ("31 - step" not in source)
+
+
+def test_what_a_user_cannot_mend_is_not_asked_of_him(tmp_path):
+    code = code_of(tmp_path, "model.name", "def part(): pass")
+    known = [dataclasses.replace(code, name="torchvision:resnet18")]
+    error = ConfigError("model.name: torchvision:resnet18 cannot be made")
+    assert to_mend(error, known) is None
+    assert to_mend(ConfigError(f"model.name: {code.name} cannot be made"), [code]) == code.name
+    assert to_mend(ConfigError("levels must be 1, got 2"), [code]) is None
+    full = OSError(next(iter(REFUSING)), "full")
+    assert to_mend(full, [code]) is None
 
 
 @pytest.mark.slow

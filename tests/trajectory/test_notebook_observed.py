@@ -105,8 +105,16 @@ def test_an_evaluation_that_diverged_is_not_measured():
     ("values", "told"),
     [
         (None, "what measure returns must be a number, or a mapping of names to numbers, got None"),
-        ({"x": "y"}, "what measure returns must be numbers, got {'x': 'y'}"),
-        ({"x": torch.eye(2)}, r"what measure returns must be numbers, got \{'x': tensor\("),
+        (
+            {"x": "y"},
+            "what measure returns must be finite numbers, or NaN where one is not kn.* {'x': 'y'",
+        ),
+        ({"x": math.inf}, "what measure returns must be finite numbers, .*, got {'x': inf}"),
+        (-math.inf, "what measure returns must be finite numbers, .*, got {'<lambda>': -inf}"),
+        (
+            {"x": torch.eye(2)},
+            r"what measure returns must be finite numbers.*, got \{'x': tensor\(",
+        ),
         ({"val_loss": 1}, "what measure returns must be under names other than .*, got 'val_loss'"),
         ({3: 1}, "what measure returns must be under names other than .*, got 3"),
     ],

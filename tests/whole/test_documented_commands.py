@@ -200,7 +200,8 @@ def test_the_page_of_the_commands_has_an_example_of_each():
     examples = [
         line.split()[1] for line in shown(ROOT / "docs" / "commands.md") if "lttune " in line
     ]
-    assert [name for name in examples if name != "studies/lenet_sensitivity.py"] == [*commands()]
+    found = dict.fromkeys(examples)  # One of two forms has two.
+    assert [name for name in found if name != "studies/lenet_sensitivity.py"] == [*commands()]
 
 
 @pytest.fixture(scope="module")

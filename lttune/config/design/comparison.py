@@ -14,7 +14,7 @@ from typing import Any
 from lttune.config.design.factors import Factor, check
 from lttune.config.design.points import Point, point
 from lttune.config.design.space_filling import require_power_of_two, sobol
-from lttune.config.fields import is_int, require
+from lttune.config.fields import as_python, is_int, require
 
 
 def fair_comparison(
@@ -46,6 +46,7 @@ def fair_comparison(
     rule = "a dict of two or more values to the factors that are tuned there"
     ok = isinstance(nuisance, Mapping) and len(nuisance) >= 2
     require(ok, f"nuisance of {path}", rule, nuisance)
+    budget, seed, replicate = as_python((budget, seed, replicate))
     require_power_of_two("budget", budget)
     require(is_int(seed), "seed", "a whole number", seed)
     ok = fixed is None or isinstance(fixed, Mapping)

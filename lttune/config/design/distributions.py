@@ -143,8 +143,9 @@ class Categorical:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` unless there are two or more different choices."""
         rule = "a list or tuple of two or more different values"
-        require(isinstance(self.choices, list | tuple), "Categorical.choices", rule, self.choices)
-        choices = tuple(map(as_python, self.choices))
+        given = as_python(self.choices)
+        require(isinstance(given, list | tuple), "Categorical.choices", rule, given)
+        choices = tuple(given)
         object.__setattr__(self, "choices", choices)
         kinds = str | int | float | bool | None
         plain = all(isinstance(one, kinds) for one in choices)

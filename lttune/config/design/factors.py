@@ -56,7 +56,8 @@ class Factor:
         rule = f"one of {', '.join(kind.__name__ for kind in KINDS.values())}"
         is_ours = isinstance(self.distribution, tuple(KINDS.values()))
         require(is_ours, f"distribution of the factor {self.path}", rule, self.distribution)
-        linked = self.linked
+        linked = as_python(self.linked)
+        object.__setattr__(self, "linked", linked)
         ok = isinstance(linked, Mapping)
         ok = ok and all(isinstance(p, str) and is_number(k) for p, k in linked.items())
         rule = "a dict of dotted paths to multiples of the value"
@@ -145,11 +146,12 @@ def nested(factors: Iterable[Factor], ranges: Mapping[str, Sequence[Any]]) -> li
 
 def _narrowed(path: str, distribution: Distribution, values: Sequence[Any]) -> Distribution:
     rule = "a list or tuple: low and high of a number, or some choices"
+    values = as_python(values)
     require(isinstance(values, list | tuple), path, rule, values)
     if isinstance(distribution, Categorical):
         require(set(values) <= set(distribution.choices), path, "some of its choices", values)
         return Categorical(choices=tuple(c for c in distribution.choices if c in values))
-    ok = len(values) == 2 and all(is_number(as_python(value)) for value in values)
+    ok = len(values) == 2 and all(map(is_number, values))
     require(ok, path, "(low, high)", values)
     low, high = values
     rule = f"inside {distribution.low} to {distribution.high}"

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 from lttune.config.design.points import Point, require_points
-from lttune.config.fields import is_number, require
+from lttune.config.fields import as_python, is_number, require
 
 SHARES = {"fc1": 235_200 / 266_200, "fc2": 30_000 / 266_200, "out": 1_000 / 266_200}
 """Layer -> share of LeNet-300-100's weights that it holds."""
@@ -24,6 +24,7 @@ def levels_to(density: float, fractions: Mapping[str, float]) -> int:
     Raises:
         ConfigError: if a number is out of range, or 200 levels do not suffice.
     """
+    density, fractions = as_python(density), as_python(fractions)
     require(is_number(density) and 0 < density < 1, "density", "in (0, 1)", density)
     ok = isinstance(fractions, Mapping) and fractions.keys() >= SHARES.keys()
     require(ok, "fractions", f"a dict of {', '.join(SHARES)} to a share", fractions)
@@ -52,6 +53,7 @@ def reaching(points: Iterable[Point], density: float, fraction: float = 0.2) -> 
     Raises:
         ConfigError: if a density cannot be reached.
     """
+    density, fraction = as_python((density, fraction))
     require(is_number(fraction), "fraction", "a number", fraction)
     ready: list[Point] = []
     for point in require_points(points):

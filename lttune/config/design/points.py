@@ -41,20 +41,21 @@ class Point:
         rule = "a dict of dotted paths to values"
         ok = isinstance(self.hparams, Mapping) and all(isinstance(p, str) for p in self.hparams)
         require(ok, "Point.hparams", rule, self.hparams)
+        for name in ("replicates", "inert", "controls"):
+            object.__setattr__(self, name, as_python(getattr(self, name)))
         object.__setattr__(self, "hparams", as_python(dict(self.hparams)))
         rule = "without the design's inert control factor, which would change what is trained"
         require(INERT not in self.hparams, "Point.hparams", rule, INERT)
         rule = "a list or tuple of different whole numbers >= 0, at least one"
         ok = isinstance(self.replicates, list | tuple | range)
         require(ok, "Point.replicates", rule, self.replicates)
-        ids = as_python(tuple(self.replicates))
+        ids = tuple(self.replicates)
         object.__setattr__(self, "replicates", ids)
         ok = bool(ids) and all(is_int(r) and r >= 0 for r in ids) and len(set(ids)) == len(ids)
         require(ok, "Point.replicates", rule, ids)
         if self.role not in get_args(Role):
             raise unknown("Point.role", self.role, get_args(Role))
         require(isinstance(self.label, str), "Point.label", "a text", self.label)
-        object.__setattr__(self, "inert", as_python(self.inert))
         ok = self.inert is None or is_number(self.inert)
         require(ok, "Point.inert", "a number or None", self.inert)
         controls = self.controls

@@ -8,7 +8,7 @@ from typing import Any
 from lttune.config.design.distributions import Floats
 from lttune.config.design.factors import INERT, Factor, check, with_inert
 from lttune.config.design.points import Point, point
-from lttune.config.fields import is_int, require
+from lttune.config.fields import as_python, is_int, require
 from lttune.config.seeding import integer
 
 
@@ -66,6 +66,7 @@ def space_filling(
     """
     check(factors)
     factors = with_inert(factors)
+    points, repeats, repetitions, seed = as_python((points, repeats, repetitions, seed))
     require_power_of_two("points of a Sobol' design", points)
     ok = is_int(repeats) and 0 <= repeats <= points
     require(ok, "repeats", f"a whole number from 0 to {points}", repeats)

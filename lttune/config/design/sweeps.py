@@ -11,7 +11,7 @@ from typing import Any
 
 from lttune.config.design.factors import PRUNING_RATE
 from lttune.config.design.points import Point, Role
-from lttune.config.fields import is_int, require
+from lttune.config.fields import as_python, is_int, require
 
 NORMAL, GLOROT = "normal", "glorot_normal"
 """Values of ``model.init``: N(0, init_std^2), and the paper's own."""
@@ -48,6 +48,7 @@ class Sweep:
         Raises:
             ConfigError: if there would be no replicate.
         """
+        replicates, beyond_replicates = as_python((replicates, beyond_replicates))
         outer = replicates if beyond_replicates is None else beyond_replicates
         for name, count in (("replicates", replicates), ("beyond_replicates", outer)):
             require(is_int(count) and count >= 1, name, "a whole number >= 1", count)

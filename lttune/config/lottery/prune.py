@@ -81,16 +81,13 @@ class PruneConfig:
         """Raises ``ConfigError`` if a field breaks its rule."""
         with every_rule() as rules:
             rules.kinds(self, "prune.")
-            ok = isinstance(self.exclude, tuple)
-            ok = ok and all(isinstance(name, str) for name in self.exclude)
-            rules.require(ok, "prune.exclude", "names of layers or kinds", self.exclude)
             require_row_or_own(rules, "prune.criterion", self.criterion, CriterionName)
             rules.choice("prune.scope", self.scope, ScopeName)
             rules.choice("prune.structure", self.structure, StructureName)
             ok = is_number(self.fraction) and 0 < self.fraction < 1
             rules.require(ok, "prune.fraction", "in (0, 1)", self.fraction)
             named = isinstance(self.fractions, Mapping)
-            rule = "a fraction for each of some layers"
+            rule = "a dict of layers or kinds to fractions"
             rules.require(named, "prune.fractions", rule, self.fractions)
             for name, value in self.fractions.items() if named else ():
                 ok = is_number(value) and 0 <= value < 1

@@ -95,18 +95,19 @@ class TrainConfig:
                 ("eval_train", 0, MOST_EXAMPLES, WHY_EXAMPLES),
             ):
                 rules.whole(f"train.{name}", getattr(self, name), least, most, why)
+            # What is no tuple, or not of texts, is told as that.
             for kind in self.frozen if isinstance(self.frozen, tuple) else ():
-                rules.choice("train.frozen", kind, KindName)
-            asked = self.measure
-            ok = isinstance(asked, tuple) and all(map(is_own_code, asked))
-            rule = f"functions, each once: {OWN_FORM} or PACKAGE.MODULE:FUNCTION"
-            rules.require(ok and len({*asked}) == len(asked), "train.measure", rule, asked)
-            stones = self.milestones
-            ok = isinstance(stones, tuple)
-            ok = ok and all(is_int(s) and 1 <= s <= MOST_STEPS for s in stones)
-            ok = ok and list(stones) == sorted(set(stones))
-            rule = f"rising whole numbers >= 1, at most {MOST_STEPS}"
-            rules.require(ok, "train.milestones", rule, stones)
+                if isinstance(kind, str):
+                    rules.choice("train.frozen", kind, KindName)
+            if isinstance(asked := self.measure, tuple):
+                ok = all(map(is_own_code, asked)) and len({*asked}) == len(asked)
+                rule = f"functions, each once: {OWN_FORM} or PACKAGE.MODULE:FUNCTION"
+                rules.require(ok, "train.measure", rule, asked)
+            if isinstance(stones := self.milestones, tuple):
+                ok = all(is_int(s) and 1 <= s <= MOST_STEPS for s in stones)
+                ok = ok and list(stones) == sorted(set(stones))
+                rule = f"rising whole numbers >= 1, at most {MOST_STEPS}"
+                rules.require(ok, "train.milestones", rule, stones)
             check_epochs(rules, "train", self)
             if self.epochs is None:
                 self._check_steps(rules)

@@ -11,6 +11,7 @@ import contextlib
 import math
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -25,10 +26,18 @@ from lttune.store.regular import is_of_content, most_memory, regular_size
 from lttune.store.sealed import BLANK, FILES_SCHEMA, require_known, seal_file, verify_file
 
 ARRAYS = ("train_x", "train_y", "test_x", "test_y")
+ARRAY_NAMES = (
+    {name: name for name in ARRAYS},
+    {name: "_".join(reversed(name.split("_"))) for name in ARRAYS},
+    {"train_x": "x", "train_y": "y", "test_x": "x", "test_y": "y"},
+)
+"""What a file calls its arrays: one of these; of the last the test part is drawn."""
 HEADS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 """Version of an .npy file -> who reads its head."""
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How ``numpy.savez`` and ``savez_compressed`` pack; Python unpacks others without a bound."""
+LEAST_PICTURES = 5
+"""Of which a fifth is one."""
 _PIECE = 1 << 20
 """Bytes that are compared at once."""
 _SCHEMA = "lttune-schema:"
@@ -38,8 +47,17 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """Returns the arrays train_x, train_y, test_x and test_y of a file.
 
     Raises:
-        DataError: if there is no such file, or it lacks an array, is damaged, or promises more than
-            its bytes can hold.
+        LttuneError: as ``read_named``.
+    """
+    return read_named(path)[0]
+
+
+def read_named(path: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
+    """Returns the arrays train_x, train_y, test_x and test_y of a file, and what it calls them.
+
+    Raises:
+        DataError: if there is no such file, or it lacks an array, has those of several forms, is
+            damaged, or promises more than its bytes can hold.
         StorageError: if it cannot be read.
     """
     try:
@@ -119,15 +137,20 @@ def _promised(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _arrays(path: Path, file: _Members) -> dict[str, np.ndarray]:
-    turned = {name: "_".join(reversed(name.split("_"))) for name in ARRAYS}
-    for names in ({name: name for name in ARRAYS}, turned):
-        if all(stored in file.names for stored in names.values()):
-            return {name: file.array(stored) for name, stored in names.items()}
-    if "x" in file.names and "y" in file.names:
-        return with_test_part(path, file.array("x"), file.array("y"))
-    found = ", ".join(sorted(file.names)) or "nothing"
-    raise DataError(f"{path} must hold the arrays {', '.join(ARRAYS)}, or x and y; found {found}")
+def _arrays(path: Path, file: _Members) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
+    met = [form for form in ARRAY_NAMES if not {*form.values()}.isdisjoint(file.names)]
+    if len(met) != 1 or not {*met[0].values()} <= {*file.names}:
+        sets = [[*dict.fromkeys(form.values())] for form in ARRAY_NAMES]
+        known = {name for names in sets for name in names}
+        found = sorted(file.names, key=lambda name: (name not in known, name))
+        raise DataError(
+            f"{path} must hold the arrays of one of these sets{', alone' if met[1:] else ''}: "
+            f"{'; '.join(map(listed, sets))}; found {listed(found) or 'nothing'}"
+        )
+    (form,) = met
+    if form is ARRAY_NAMES[-1]:
+        return with_test_part(path, file.array("x"), file.array("y")), form
+    return {name: file.array(stored) for name, stored in form.items()}, form
 
 
 def with_test_part(path: Path, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
@@ -140,8 +163,9 @@ def with_test_part(path: Path, x: np.ndarray, y: np.ndarray) -> dict[str, np.nda
         DataError: if x and y are not of one length of at least 5, or the training part would be
             left without a class.
     """
-    if x.ndim == 0 or y.shape != x.shape[:1] or len(y) < 5:
-        raise DataError(f"{path}: y must be [N] with x's N >= 5, got {y.shape} for x {x.shape}")
+    if x.ndim == 0 or y.shape != x.shape[:1] or len(y) < LEAST_PICTURES:
+        rule = f"[N] with x's N >= {LEAST_PICTURES}"
+        raise DataError(f"{path}: y must be {rule}, got {y.shape} for x {x.shape}")
     order = stream(0, 0, "own-test").permutation(len(y))
     test, train = np.sort(order[: len(y) // 5]), np.sort(order[len(y) // 5 :])
     if np.issubdtype(y.dtype, np.integer) and len(lost := np.setdiff1d(y, y[train])):

@@ -9,11 +9,12 @@ folders (``regular.is_of_system``) is no picture and no class, whatever its endi
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 
-from lttune.data.files.npz import with_test_part
+from lttune.data.files.npz import LEAST_PICTURES, with_test_part
 from lttune.data.files.picture import GREY_MODES, picture_head, picture_pixels
 from lttune.errors import DataError, StorageError
 from lttune.records.capacity import require_memory
@@ -43,11 +44,19 @@ def read(path: Path, size: int | None = None) -> dict[str, np.ndarray]:
 
 def _read(path: Path, size: int | None) -> dict[str, np.ndarray]:
     if not path.is_dir():
-        raise DataError(f"{path} is no folder of pictures: it does not exist or is a file")
+        what = (
+            "it is a file, and of files only .npz are taken"
+            if os.path.lexists(path)
+            else "it is not there"
+        )
+        raise DataError(f"{path} is no folder of pictures: {what}")
     part, *test = _parts(path)
     names = _folders(part)
     files, classes = _files(part, names)
     if not test:
+        if len(files) < LEAST_PICTURES:
+            least = f"{LEAST_PICTURES} pictures or more, of which a fifth is the test part"
+            raise DataError(f"{path} must hold {least}, got {len(files)}")
         return with_test_part(path, _decoded(files, size), np.array(classes))
     test_files, test_classes = _files(test[0], names)
     x = _decoded([*files, *test_files], size)

@@ -36,6 +36,8 @@ class Ledger:
     """Phases that this run works on, None for all; others keep their plan and their trials."""
     study_id: str | None = None
     """What ``study.json`` beside it is known by; None in studies of older versions."""
+    to_mend: dict[int, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Number of a trial that failed in this run -> the part of one's own that it failed in."""
     _standing: Standing = field(default_factory=Standing, init=False, repr=False, compare=False)
     _adding: threading.Lock = field(
         default_factory=threading.Lock, init=False, repr=False, compare=False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -20,9 +20,23 @@ def line_in(error: BaseException, modules: Iterable[str]) -> str:
     """
     if isinstance(error, SyntaxError) and error.lineno is not None:
         return ""
-    own = {*modules}
-    # The last of them: what lies behind it is a library's, which a user cannot mend.
-    for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
-        if str(frame.f_globals.get("__name__")).partition(".")[0] in own:
-            return f" ({Path(frame.f_code.co_filename).name}, line {line})"
+    for _, path, line in _places(error, modules):
+        return f" ({path.name}, line {line})"
     return ""
+
+
+def module_of(error: BaseException, modules: Iterable[str]) -> str | None:
+    """Returns which of some modules was running when an error was raised; None if none was."""
+    return next((module for module, *_ in _places(error, modules)), None)
+
+
+def _places(error: BaseException, modules: Iterable[str]) -> Iterator[tuple[str, Path, int]]:
+    """Yields module, file and line of the code that was running, the last called first.
+
+    What was called after the first of them is a library's, which a user cannot mend.
+    """
+    own = {*modules}
+    for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
+        module = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if module in own:
+            yield module, Path(frame.f_code.co_filename), line

@@ -18,7 +18,8 @@ from lttune.config.fields import settings_text
 from lttune.config.own import without_place
 from lttune.config.passwords import masked_command
 from lttune.config.phase import phase_of
-from lttune.errors import legible
+from lttune.config.signals import INTERRUPTED
+from lttune.errors import legible, listed
 from lttune.records.best import front, ranked
 from lttune.records.folder import read_answer
 from lttune.records.ledger import ENDED, Ledger, Trial
@@ -59,19 +60,22 @@ def show(
     show_answer(config.folder, console)
     if table := _best(ledger, rows_of, config, classes):
         console.print(table)
-    done, total, stopped = ledger.count(*ENDED), ledger.total, ledger.count("stopped")
+    done, total = ledger.count(*ENDED), ledger.total
+    stopped, failed = ledger.count("stopped"), ledger.count("failed")
     for trial in ledger.trials:
         if trial.state == "failed":
             where = f"{config.folder}/failures/trial-{trial.number:03d}.txt"
             text = f"failed: {trial.name}: {trial.error} ({where})"
             say_on(console, text, "red")
-    if outcome.exit_code >= 128:
+    if outcome.exit_code >= INTERRUPTED:
         console.print("interrupted: every finished network is kept")
     state = "complete" if ledger.complete else "incomplete"
     early = f", {stopped} of them stopped early," if stopped else ""
     console.print(
         f"{state}: {done} of {total} trials{early} in {clock(ledger.wall_s)} over all runs"
     )
+    if mended := _to_mend(ledger):
+        say_on(console, mended)
     if outcome.left_out:
         say_on(console, outcome.left_out)
     elif config.shard is not None and ledger.complete:
@@ -81,12 +85,24 @@ def show(
         others = " ".join(phase for phase in ledger.planned if ledger.open_slots(phase))
         text = f"the phases of this command are complete; `--phases {others}` goes on"
         say_on(console, text)
-    elif not ledger.complete:
+    elif not (ledger.complete or mended):
         console.print("run the same command again to go on where it stopped")
+    elif not ledger.complete and (outcome.exit_code >= INTERRUPTED or len(ledger.to_mend) < failed):
+        console.print("the same command again goes on with the rest")
     say_on(console, f"report: {outcome.report}")
     say_on(console, _mlflow_line(outcome.tracking, config))
     if outcome.not_tracked:
         say_on(console, f"not in MLflow: {outcome.not_tracked} {_mended(config)}", "yellow")
+
+
+def _to_mend(ledger: Ledger) -> str:
+    """Returns what is to be done where code of one's own has failed: unchanged, it fails again."""
+    names = sorted({*ledger.to_mend.values()})
+    if not names:
+        return ""
+    its = "its code is" if len(names) == 1 else "their code is"
+    text = f"mend {listed(names)} and give another --name, since {its} part of what a study is: "
+    return f"{text}what does not depend on it is not trained again"
 
 
 MOST_SAID = 7

@@ -11,8 +11,9 @@ from lttune.config.design import INERT, Point
 from lttune.config.design.factors import KINDS, require_factors
 from lttune.config.design.points import require_points
 from lttune.config.lottery.lottery import require_path
+from lttune.config.phase import phase_names
 from lttune.config.rules import Rules, every_rule
-from lttune.errors import ConfigError
+from lttune.errors import ConfigError, unknown
 from lttune.study.settings import StudyConfig
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def require_declared(study: Study) -> None:
         _check_scales(rules, study.scales)
         rules.attempt(lambda: require_factors(study.factors))
         _check_space(rules, study.space)
-        points = _points(rules, study.points)
+        points = _points(rules, study.points, study.scales)
         if not rules.broken:
             _check_paths(rules, study, points)
 
@@ -93,15 +94,20 @@ def _check_space(rules: Rules, space: object) -> None:
         rules.require(ok, f"space[{path!r}]", rule, distribution)
 
 
-def _points(rules: Rules, points: object) -> dict[str, Point]:
-    """Returns where each point stands -> the point; notes what is none."""
+def _points(rules: Rules, points: object, scales: object) -> dict[str, Point]:
+    """Returns where each point stands -> the point; notes what is none, or of no scale or phase."""
+    known = [name for name, _ in _items(scales) if isinstance(name, str)]
     rule = "a dict of scales to dicts of phases to points"
     rules.require(isinstance(points, Mapping), "points", rule, points)
     found = dict[str, Point]()
     for scale, phases in _items(points):
         where = f"points[{scale!r}]"
+        if known and scale not in known:
+            rules.note(unknown("scale of points", scale, known))
         rules.require(isinstance(phases, Mapping), where, "a dict of phases to points", phases)
         for phase, listed in _items(phases):
+            if phase not in (takes := phase_names(lambda one: one.is_declared)):
+                rules.note(unknown(f"phase of {where}", phase, takes))
             for point in rules.attempt(lambda listed=listed: _listed(listed)) or ():
                 found[f"{where}[{phase!r}]: point {point.label!r}"] = point
     return found

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from lttune.config import require
 from lttune.config.design import Factor, Point
 from lttune.config.phase import PHASES, Phase, PhaseName, phase_names, phase_of
 from lttune.config.rules import every_rule
@@ -78,13 +77,10 @@ class Study:
         """Returns the points of the phases that are run.
 
         Raises:
-            ConfigError: with a line for each phase that is asked for without points, and for each
-                that takes none and has some.
+            ConfigError: with a line for each phase that is asked for without points.
         """
         declared = self.points.get(config.scale, {})
         with every_rule() as rules:
-            for name in declared:
-                rules.attempt(lambda name=name: self._require_declarable(name))
             for name in config.phases:
                 rule = f"without {name!r}: the study declares none at scale {config.scale!r}"
                 rules.require(self._can(phase_of(name), declared), "phases", rule, config.phases)
@@ -93,11 +89,6 @@ class Study:
             for name in phase_names(lambda phase: phase.name in declared)
             if name in config.phases
         }
-
-    def _require_declarable(self, name: str) -> None:
-        ok = phase_of(name).is_declared
-        rule = f"of {', '.join(phase_names(lambda phase: phase.is_declared))}"
-        require(ok, "points", rule, name)
 
     def _can(self, phase: Phase, declared: Mapping[PhaseName, Sequence[Point]]) -> bool:
         """Returns whether the study has what a phase takes its points from."""

@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from lttune.config.lottery.model import is_of_torchvision
 from lttune.errors import ConfigError, lacks_memory
 from lttune.records.own import OwnCode
-from lttune.records.own.origin import line_in
-from lttune.store.files import subfolder, write_atomically
+from lttune.records.own.origin import line_in, module_of
+from lttune.store.files import refused_write, subfolder, write_atomically
 from lttune.store.workplace import FAILURES
 
 
@@ -26,6 +27,24 @@ def cause_of(error: Exception, codes: Iterable[OwnCode] = ()) -> str:
     if lacks_memory(error):
         return f"out of memory{_most()}: {text}"
     return text
+
+
+def to_mend(error: Exception, codes: Iterable[OwnCode]) -> str | None:
+    """Returns the name of the part of one's own that has to be mended; None if that is none.
+
+    Args:
+        error: what ended the trial.
+        codes: of all parts of one's own.
+    """
+    if lacks_memory(error) or refused_write(error):
+        return None
+    known = [code for code in codes if not is_of_torchvision(code.name)]
+    if isinstance(error, ConfigError):  # It names the part, which need not have raised anything.
+        told = str(error)
+        names = (one.name for one in known if told.startswith(f"{one.field}: {one.name} "))
+        return next(names, None)
+    module = module_of(error, [code.module for code in known])
+    return next((code.name for code in known if code.module == module), None)
 
 
 def keep_traceback(folder: Path, number: int, text: str) -> None:

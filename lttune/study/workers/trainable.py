@@ -23,7 +23,7 @@ from lttune.records.own import OwnCode
 from lttune.store.files import refused_write
 from lttune.store.remote.places import store_at
 from lttune.study.workers.asked import leave_notes
-from lttune.study.workers.cause import cause_of
+from lttune.study.workers.cause import cause_of, to_mend
 from lttune.training import engines
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial, until_stopped
@@ -36,9 +36,9 @@ class LotteryTrainable(tune.Trainable):
     ``done``. The last one holds ``values``, the objective's numbers; where trials are stopped by an
     objective of one's own, each holds ``so_far``, its number of the levels until then. A trial that
     was stopped, and whose rows are made again, ends where it was stopped. An exception
-    ends the trial with a result that carries its text as ``error``, and what to do as ``refused``
-    where a disk takes nothing more: Ray repeats only what a dying process or machine broke, never a
-    bug.
+    ends the trial with a result that carries its text as ``error``, the part of one's own that it
+    came from as ``to_mend``, and what to do as ``refused`` where a disk takes nothing more: Ray
+    repeats only what a dying process or machine broke, never a bug.
     """
 
     def setup(  # pyright: ignore[reportIncompatibleMethodOverride]  # with_parameters adds them.
@@ -99,6 +99,7 @@ class LotteryTrainable(tune.Trainable):
                 if self.lab is not None:
                     self.lab.store.settle()
             failed = {"error": cause_of(error, self._codes), "traceback": text, "done": True}
+            failed["to_mend"] = to_mend(error, self._codes)
             refused = refused_write(error)
             return {**failed, "refused": str(refused)} if refused else failed
 

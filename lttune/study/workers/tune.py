@@ -113,6 +113,8 @@ class _Bridge(tune.Callback):
         if "error" in result:
             # What it says may hold the name of any file; it must be readable in the ledger.
             mine.error = legible(result["error"])
+            if result["to_mend"] is not None:
+                self._ledger.to_mend[mine.number] = result["to_mend"]
             self._listener.failed(mine, result["traceback"])
             return
         if values := result.get("values"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -64,8 +65,9 @@ def _named_numbers(values: Any) -> dict[str, float]:
         rule = f"under names other than {', '.join(taken)}"
         require(isinstance(name, str) and name not in taken, "what measure returns", rule, name)
         number = as_number(value)
-        if number is None:
-            text = f"what measure returns must be numbers, got {legible(quoted(dict(values)))}"
+        if number is None or math.isinf(number):
+            rule = "finite numbers, or NaN where one is not known"
+            text = f"what measure returns must be {rule}, got {legible(quoted(dict(values)))}"
             raise ConfigError(text)
         found[name] = number
     return found

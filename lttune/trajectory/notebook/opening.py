@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lttune.config import LotteryConfig
 from lttune.config.control import ControlName, require_branches
-from lttune.config.fields import is_int, is_number
+from lttune.config.fields import as_python, is_int, is_number
 from lttune.config.machine import DeviceName, EngineName
 from lttune.config.rules import every_rule
 from lttune.data import load
@@ -73,15 +73,18 @@ def trajectory(
     """
     if not isinstance(config, LotteryConfig):
         raise ConfigError(f"config must be a LotteryConfig, got {quoted(config)}")
+    numbers = controls, control_densities, replicate, seed
+    controls, control_densities, replicate, seed = as_python(numbers)
     with every_rule(part=False) as rules:
         ok = _is_list(controls) and all(isinstance(name, str) for name in controls)
         ok = ok and len(set(controls)) == len(controls)
-        rules.require(ok, "controls", "a list of names, each once", controls)
+        rules.require(ok, "controls", "a list or tuple of names, each once", controls)
         rules.attempt(lambda: check_controls(controls if ok else (), config))
         require_branches(rules, controls if ok else ())
         ok = _is_list(control_densities)
         ok = ok and all(is_number(density) and 0 < density <= 1 for density in control_densities)
-        rules.require(ok, "control_densities", "a list of numbers in (0, 1]", control_densities)
+        rule = "a list or tuple of numbers in (0, 1]"
+        rules.require(ok, "control_densities", rule, control_densities)
         ok = is_int(replicate) and 0 <= replicate < 2**31
         rules.require(ok, "replicate", "a whole number from 0 to 2^31 - 1", replicate)
         ok = is_int(seed) and 0 <= seed < 2**63
