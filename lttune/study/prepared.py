@@ -163,7 +163,7 @@ def prepared(config: StudyConfig, study: Study) -> Prepared:
             if points is not None:
                 points = mistakes.attempt(lambda: _points(wide or study, config))
         fitting = None if own is None else datasets
-        corners = mistakes.attempt(lambda: _reached(config, space, points, fitting))
+        corners = mistakes.attempt(lambda: _reached(study, config, space, points, fitting))
         mistakes.attempt(lambda: _require_precision(config, corners or ()))
         if own and corners and datasets:
             asked = corners, datasets, beside, config.objective.name
@@ -238,6 +238,7 @@ def _points(study: Study, config: StudyConfig) -> list[KnownPoint]:
 
 
 def _reached(
+    study: Study,
     config: StudyConfig,
     space: Space | None,
     points: Sequence[KnownPoint] | None,
@@ -268,8 +269,7 @@ def _reached(
         rules.attempt(lambda: check_depth(config.objective, base, network))
         if knows_all:  # Another would read what seems to be read by none.
             check_idle(base, found)
-            paths = [*(space or ()), *(path for point in points or () for path in point.hparams)]
-            check_varied(paths, found, datasets)
+            check_varied(study.varied(space or {}), found, datasets)
         return found
 
 

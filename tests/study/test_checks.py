@@ -181,17 +181,25 @@ def test_a_factor_that_nothing_reads_is_refused(path, values, reads):
     varied = [base.override({path: value}) for value in values]
     if reads and path != "levels":
         with pytest.raises(ConfigError, match=f"^{path} must be no factor here, since .*, got "):
-            check_varied([path], varied, DATASETS)
-    check_varied(["train.lr"], varied, DATASETS)
+            check_varied([(path,)], varied, DATASETS)
+    check_varied([("train.lr",)], varied, DATASETS)
     # One configuration that reads it is enough.
-    check_varied([path], [*varied, varied[0].override(reads)], DATASETS)
+    check_varied([(path,)], [*varied, varied[0].override(reads)], DATASETS)
 
 
 def test_what_is_read_by_a_reached_optimizer_is_a_factor():
     base = LOTTERY.override({"train.optimizer": "adam"})
     paths = {"train.momentum": 0.5, "train.optimizer": "momentum"}
     reached = [base, *(base.override({path: value}) for path, value in paths.items())]
-    check_varied(paths, reached, DATASETS)
+    check_varied([(path,) for path in paths], reached, DATASETS)
+
+
+def test_what_is_followed_by_something_that_is_read_is_a_factor():
+    base = LOTTERY.override({"prune.fractions": {"fc": 0.2, "out": 0.1}})
+    reached = [base.override({"prune.fraction": f, "prune.fractions.fc": f}) for f in (0.1, 0.3)]
+    check_varied([("prune.fraction", "prune.fractions.fc")], reached, DATASETS)
+    with pytest.raises(ConfigError, match=r"^prune.fraction must be no factor here"):
+        check_varied([("prune.fraction",)], reached, DATASETS)
 
 
 # Layers without a weight.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from lttune.config.design import Factor, Point
+from lttune.config.design import INERT, Factor, Point
 from lttune.config.phase import PHASES, Phase, PhaseName, phase_names, phase_of
 from lttune.config.rules import every_rule
 from lttune.study.declared.kinds import require_declared
@@ -97,6 +97,11 @@ class Study:
         if phase.is_declared:
             return bool(declared.get(phase.name))
         return not phase.is_of_space or bool(self.space)
+
+    def varied(self, space: Space) -> list[tuple[str, ...]]:
+        """Returns what a space and the design vary, each with what follows it."""
+        factors = [(one.path, *one.linked) for one in self.factors if one.path != INERT]
+        return [*((path,) for path in space), *factors]
 
     def space_of(self, config: StudyConfig) -> Space:
         """Returns the space if one of the phases that are run comes to its points, else none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from lttune.config import LotteryConfig
@@ -20,12 +20,14 @@ _READ_THROUGH = ("train.", "model.", "prune.fraction")
 
 
 def check_varied(
-    paths: Iterable[str], reached: Collection[LotteryConfig], datasets: Mapping[str, Dataset]
+    varied: Iterable[Sequence[str]],
+    reached: Collection[LotteryConfig],
+    datasets: Mapping[str, Dataset],
 ) -> None:
     """Checks that of each varied hyperparameter one configuration at least reads the value.
 
     Args:
-        paths: what is varied.
+        varied: the path of each, and of those that follow it: one of them that is read is enough.
         reached: all configurations that a study can come to.
         datasets: by name.
 
@@ -34,15 +36,19 @@ def check_varied(
     """
     told = {option.path: f"only {option.readers} it" for option in READ_BY_FEW}
     told["prune.fraction"] = "prune.fractions gives each layer its own, or nothing is pruned by it"
+    flat = [config.flat() for config in reached]
     with every_rule() as rules:
-        for path in dict.fromkeys(paths):
-            if path in STEPS_OF:  # Its steps are counted by now.
-                continue
-            values = _different(config.flat().get(path) for config in reached)
-            if len(values) < 2 or any(_reads(one, path, values, datasets) for one in reached):
-                continue
-            why = told.get(path, "nothing that is trained depends on it")
-            rules.require(False, path, f"no factor here, since {why}", tuple(values[:2]))
+        for path, *others in dict.fromkeys(map(tuple, varied)):
+            values = _different(one.get(path) for one in flat)
+            is_read = any(
+                _reads(config, one, _different(f.get(one) for f in flat), datasets)
+                for one in (path, *others)
+                for config in reached
+            )
+            # Steps of what is given in epochs are counted by now.
+            if len(values) > 1 and path not in STEPS_OF and not is_read:
+                why = told.get(path, "nothing that is trained depends on it")
+                rules.require(False, path, f"no factor here, since {why}", tuple(values[:2]))
 
 
 def _different(values: Iterable[Any]) -> list[Any]:
