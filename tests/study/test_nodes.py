@@ -237,7 +237,7 @@ def test_a_node_that_joined_later_trains_by_what_works_there(tmp_path, monkeypat
 
 
 def test_an_engine_that_works_stays(monkeypatch):
-    monkeypatch.setattr(sparse, "obstacle", lambda: "")
+    monkeypatch.setattr(sparse, "obstacle", lambda convolutional: "")
     assert [choice.working_here(name, "cpu") for name in choice.ENGINES] == list(choice.ENGINES)
 
 
