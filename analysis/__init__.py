@@ -6,6 +6,7 @@ Both functions import what they need when they are called: a study script that o
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,7 @@ def write_report(folder: Path, *, anew: bool = False) -> Path:
     """
     from analysis.report import made
 
+    folder = Path(folder)
     inputs = made.inputs_of(folder)
     if not anew and made.is_current(folder, inputs):
         _LOG.info("the report is that of these records")
@@ -65,10 +67,10 @@ def write_report(folder: Path, *, anew: bool = False) -> Path:
     from analysis.claims import is_any_tested, of_studies, read
     from analysis.report.write import write
     from analysis.tables.design.importance import design_tables
-    from lttune.store.files import write_errors
+    from lttune.errors import StorageError
 
     _LOG.info("reading the study")
-    study, own = frame.load(folder), Path(folder) / "claims.yaml"
+    study, own = frame.load(folder), folder / "claims.yaml"
     registry = read(own) if own.exists() else read()
     # Claims about importance read what this keeps in the folder.
     design_tables(study)
@@ -76,6 +78,6 @@ def write_report(folder: Path, *, anew: bool = False) -> Path:
     table = of_studies([study], registry)
     verdicts = table if is_any_tested(table) else None
     path = write(folder, verdicts=verdicts, registry=registry, study=study)
-    with write_errors(folder):
+    with contextlib.suppress(OSError, StorageError):  # Then it is made again the next time.
         made.note(folder, inputs)
     return path

@@ -36,8 +36,9 @@ def inputs_of(folder: Path) -> str:
     """Returns the SHA-256 of what determines a report now; empty if that cannot be read."""
     try:
         files = {name: _sha(folder / name) for name in MADE_OF}
+        files["trials.json"] = _of_trials(folder / "trials.json")
         code = [_sources(Path(str(one.__file__)).parent) for one in (analysis, lttune)]
-    except OSError:
+    except (OSError, ValueError):
         return ""
     versions = {name: version(name) for name in RENDERERS}
     # A report names its folder as it was given.
@@ -58,12 +59,25 @@ def note(folder: Path, inputs: str) -> None:
     """Notes what the report that was just written was made from.
 
     Raises:
-        OSError: if that cannot be written.
+        OSError: if what was written cannot be read.
+        StorageError: if the note cannot be written.
     """
-    names = ["report.html", ANSWER]
-    names += sorted(path.relative_to(folder).as_posix() for path in folder.glob("figures/*.*"))
+    figures = sorted(path for path in folder.glob("figures/*.*") if path.is_file())
+    names = ["report.html", ANSWER, *(path.relative_to(folder).as_posix() for path in figures)]
     written = {name: _sha(folder / name) for name in names if name not in MADE_OF}
     write_json(folder / MADE_FROM, {"inputs": inputs, "written": written})
+
+
+def _of_trials(path: Path) -> str:
+    """Returns the SHA-256 of what a report reads of the trials: how long a run took is noted later.
+
+    Raises:
+        OSError: if they cannot be read.
+        ValueError: if they are no JSON.
+    """
+    values = read_json(path)
+    kept = {**values, "wall_s": None, "seal": None} if isinstance(values, dict) else values
+    return digest(kept)
 
 
 def _sha(path: Path) -> str | None:

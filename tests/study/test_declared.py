@@ -33,6 +33,7 @@ from lttune.study.search.space import space_of
 
 FLOAT = FloatDistribution(0.1, 0.2)
 LR = Factor(path="train.lr", distribution=LogUniform(low=1e-3, high=0.1))
+KIND = Factor(path="model.init", distribution=Categorical(choices=("normal", "glorot_normal")))
 WRONG = Factor(path="train.learning_rate", distribution=LR.distribution)
 POINT = Point(hparams={"train.lr": 0.1}, replicates=(0,), role="design", label="one")
 
@@ -52,7 +53,8 @@ def line_of(call, *args, **kwargs) -> str:
         ("source", None, "source must be a text, got None"),
         ("file", "x.py", "file must be a pathlib.Path such as Path(__file__), or None, got 'x.py'"),
         ("prepare", "f", "prepare must be a function or None, got 'f'"),
-        ("compared", 3, "compared: hyperparameter must be one of "),
+        ("compared", 3, "compared must be a dotted path or None, got 3"),
+        ("compared", ["train.lr"], "compared must be a dotted path or None, got ['train.lr']"),
         ("compared", "train.learning_rate", "compared: hyperparameter must be one of "),
         ("scales", {}, "scales must be a dict of names to StudyConfig, one or more, got {}"),
         ("scales", [SMOKE], "scales must be a dict of names to StudyConfig, one or more, got "),
@@ -67,7 +69,11 @@ def line_of(call, *args, **kwargs) -> str:
         ("factors", ["train.lr"], "factors must be a list or tuple of Factor, got 'train.lr'"),
         ("points", [POINT], "points must be a dict of scales to dicts of phases to points, got "),
         ("points", {"smoke": [POINT]}, "points['smoke'] must be a dict of phases to points, got "),
-        ("points", {"smoke": {"sweep": POINT}}, "points of a phase must be a list or tuple of Poi"),
+        (
+            "points",
+            {"smoke": {"sweep": POINT}},
+            "points['smoke']['sweep'] must be a list or tuple ",
+        ),
         ("points", {"smoke": {"sweep": [{}]}}, "points must be a list or tuple of Point, got {}"),
     ],
 )
@@ -205,6 +211,10 @@ DESIGN = {"points": 4, "seed": 0, "repeats": 0}
             "train.lr must be a list or tuple: low and high of",
         ),
         (lambda: nested([LR], {"train.lr": ("a", "b")}), "train.lr must be (low, high), got ('a',"),
+        (
+            lambda: nested([KIND], {"model.init": [["a"]]}),
+            "model.init must be a list or tuple: low",
+        ),
         (lambda: levels_to("x", {}), "density must be in (0, 1), got 'x'"),
         (lambda: levels_to(0.1, {"fc1": 0.2}), "fractions must be a dict of fc1, fc2, out to a sh"),
         (lambda: reaching(POINT, 0.1), "points must be a list or tuple of Point, got Point("),

@@ -82,6 +82,15 @@ def test_points_that_end_above_the_objectives_density_are_counted_with_the_level
         "reads, and count as chance there: levels of 7 would reach it"
     )
     assert depth_told(0.6, shallow, deep) == []
+    [told] = depth_told(0.5, {**shallow, "min_density": 0.6})
+    assert told.endswith("and count as chance there: min_density ends them")
+    whole = {"prune.fraction": 0.1, "prune.fractions": {"fc1": 0.0}}
+    [told] = depth_told(0.5, whole, shallow)
+    assert told.endswith(": no number of levels reaches it")
+    [told] = depth_told(0.5, shallow, name="./mine.py:gain", direction="maximize")
+    assert told.endswith(
+        "end above density 0.5, where the answer is given: levels of 7 would reach it"
+    )
     assert depth_told(0.5, {**shallow, "levels": 7}, deep) == []
     assert depth_told(0.5) == []
     # What is learned, or pruned at once, has no levels to add; ticket_density asks for none.

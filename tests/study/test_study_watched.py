@@ -35,6 +35,10 @@ def test_a_study_is_seen_while_it_runs_and_says_at_its_end_what_it_found(tmp_pat
     with one_process():
         place.run(*FLAGS, report=write_report)
     assert place.exit_code == 0
+    written = (place.folder / "report.html").stat().st_mtime_ns
+    with one_process():
+        place.run(*FLAGS, report=write_report)
+    assert (place.folder / "report.html").stat().st_mtime_ns == written
     first, later = seen[0], seen[4]
     assert first.driver is not None
     assert first.driver["pid"] == os.getpid()

@@ -13,7 +13,7 @@ from analysis.frame import StudyFrame, in_phases
 from analysis.importance.by_density import MAX_MISSING
 from analysis.importance.sample import FEWEST_POINTS, coordinates
 from analysis.tables.objective import answer_density
-from analysis.tables.responses import NEAR, NOT_REACHED, response_table
+from analysis.tables.responses import NEAR, response_table
 from analysis.tables.sweeps import TABLE_DENSITIES, point_name
 from analysis.tables.trials import settings
 from lttune.config.control import TRUNK
@@ -86,7 +86,10 @@ def design_sample(study: StudyFrame) -> DesignSample | str:
     ]
     densities = IMPORTANCE_DENSITIES
     responses = _responses(tickets, densities)
-    if ends_early(responses, answer_density(study)):
+    spread = points["role"].isin(SPREAD)
+    numbers = {one for listed in points.loc[spread, "trials"] for one in listed}
+    of_spread = responses[responses["trial"].isin(numbers)]
+    if ends_early(of_spread, answer_density(study)):
         densities = tuple(sorted({*densities, answer_density(study)}, reverse=True))
         responses = _responses(tickets, densities)
     responses = responses.assign(trial=responses["trial"].map(first))
@@ -111,17 +114,18 @@ def _responses(tickets: pd.DataFrame, densities: Sequence[float]) -> pd.DataFram
 
 
 def ends_early(responses: pd.DataFrame, density: float) -> bool:
-    """Returns whether too few trajectories reach the next density of the grid below one.
+    """Returns whether too few trajectories have a value at the next density of the grid below one.
 
     Args:
-        responses: as ``response_table`` on ``IMPORTANCE_DENSITIES``.
+        responses: as ``response_table`` on ``IMPORTANCE_DENSITIES``, of what a design spreads.
         density: the one that the answer is about.
     """
     if any(math.isclose(one, density, rel_tol=NEAR) for one in IMPORTANCE_DENSITIES):
         return False
     below = max((one for one in IMPORTANCE_DENSITIES if one < density), default=0.0)
     here = responses[responses["density"] == below]
-    return below == 0 or bool((here["missing"] == NOT_REACHED).mean() > MAX_MISSING)
+    lost = here["value"].isna() | ~here["ok"].astype(bool)
+    return below == 0 or bool(lost.mean() > MAX_MISSING)
 
 
 def _no_place(points: pd.DataFrame, declared: Sequence[Factor]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -149,6 +149,7 @@ def _narrowed(path: str, distribution: Distribution, values: Sequence[Any]) -> D
     values = as_python(values)
     require(isinstance(values, list | tuple), path, rule, values)
     if isinstance(distribution, Categorical):
+        require(all(isinstance(one, Hashable) for one in values), path, rule, values)
         require(set(values) <= set(distribution.choices), path, "some of its choices", values)
         return Categorical(choices=tuple(c for c in distribution.choices if c in values))
     ok = len(values) == 2 and all(map(is_number, values))

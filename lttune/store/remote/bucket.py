@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _ACCESS = "give this machine credentials that may list, read and write there (AWS_ACCESS_KEY_ID "
 _ACCESS += "and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials, GOOGLE_APPLICATION_CREDENTIALS, a role)"
 _MENDS = {
-    r"NO_SUCH_BUCKET|bucket does not exist": "make the bucket, or give another --store",
+    r"NO_SUCH_BUCKET|bucket does not exist|Bucket '.*' not found|NOT_FOUND": (
+        "make the bucket, or give another --store"
+    ),
     r"ACCESS_DENIED|INVALID_ACCESS_KEY|InvalidAccessKey|SIGNATURE|TOKEN|HTTP response code: 403|"
     r"PERMISSION_DENIED|UNAUTHENTICATED|OAuth2": _ACCESS,
     r"NETWORK_CONNECTION|UNAVAILABLE": "see that this machine reaches it, and that --store is "
@@ -66,8 +68,11 @@ class Bucket:
             UnreachableError: if it is not taken.
         """
         # A write that failed would have its piece put as the stream is closed: digests tell it.
-        with self._told(), self._system.open_output_stream(self._path(name)) as stream:
-            stream.write(data)
+        try:
+            with self._told(), self._system.open_output_stream(self._path(name)) as stream:
+                stream.write(data)
+        except FileNotFoundError as error:  # Google's word for a bucket that is missing.
+            raise self._unusable(error) from error
 
     def remove(self, name: str) -> None:
         """Removes an object, as far as that is allowed."""

@@ -102,6 +102,7 @@ class UrlStore(Store):
 def cache_of(url: str) -> Path:
     """Returns the folder of this machine in which a store behind a URL is kept.
 
-    It lies in the user's folder of caches, and may be removed whenever no study runs.
+    It lies in the user's folder of caches, and may be removed when no study runs and its folder
+    ``unsent`` is empty: what that names is nowhere else.
     """
     return caches() / "stores" / hashlib.sha256(url.encode()).hexdigest()[:16]

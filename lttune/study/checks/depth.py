@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from lttune.config import LotteryConfig
+from lttune.config.own import is_own_code
 from lttune.config.phase import phase_of
 from lttune.config.rules import MOST_LEVELS
 from lttune.data import Dataset
@@ -14,7 +15,7 @@ from lttune.pruning.densities import planned_densities
 from lttune.records.objectives import ObjectiveConfig
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
-from lttune.trajectory.lab import network_of
+from lttune.trajectory.lab import network_key, network_of
 
 
 def check_depth(objective: ObjectiveConfig, base: LotteryConfig, network: Network) -> None:
@@ -83,29 +84,37 @@ def _shallow(
     """
     if "ticket_density" in objective.measures:
         return ""
-    needed: list[int] = []
-    count = 0
+    networks: dict[Hashable, Network] = {}
+    mends: list[str] = []
     for config in others:
-        network = network_of(config, datasets[config.data.name])
         if config.method == "supermask" or config.prune.one_shot is not None:
             continue
-        if planned_densities(config, network)[-1] <= objective.density:
-            continue
-        count += 1
-        deep = config.override({"levels": MOST_LEVELS, "min_density": objective.density})
-        needed.append(_levels(deep, network))
-    if not count:
+        dataset = datasets[config.data.name]
+        key = network_key(config, dataset)
+        if key not in networks:
+            networks[key] = network_of(config, dataset)
+        if planned_densities(config, networks[key])[-1] > objective.density:
+            mends.append(_mend(config, networks[key], objective.density))
+    if not mends:
         return ""
-    most = max(needed)
-    enough = f"levels of {most} would reach it" if most < MOST_LEVELS else "more levels are needed"
+    read = "where the answer is given"
+    if not is_own_code(objective.name):
+        read = "where the objective reads, and count as chance there"
     return (
-        f"{count} of {len(others)} points and corners of what is varied end above density "
-        f"{objective.density:.3g}, where the objective reads, and count as chance there: {enough}"
+        f"{len(mends)} of {len(others)} points and corners of what is varied end above density "
+        f"{objective.density:.3g}, {read}: {' '.join(max(mends).split())}"
     )
 
 
-def _levels(config: LotteryConfig, network: Network) -> int:
+def _mend(config: LotteryConfig, network: Network, density: float) -> str:
+    """Returns how a configuration would come down to a density; of several the last text counts."""
+    if config.min_density > density:
+        return "min_density ends them"
     try:
-        return len(planned_densities(config, network)) - 1
+        deep = config.override({"levels": MOST_LEVELS, "min_density": density})
+        reached = planned_densities(deep, network)
     except ConfigError:
-        return MOST_LEVELS
+        reached = [1.0]
+    if reached[-1] > density:
+        return "no number of levels reaches it"
+    return f"levels of {len(reached) - 1:3} would reach it"

@@ -37,6 +37,8 @@ def require_declared(study: Study) -> None:
         rules.require(ok, "file", "a pathlib.Path such as Path(__file__), or None", study.file)
         ok = study.prepare is None or callable(study.prepare)
         rules.require(ok, "prepare", "a function or None", study.prepare)
+        ok = study.compared is None or isinstance(study.compared, str)
+        rules.require(ok, "compared", "a dotted path or None", study.compared)
         _check_scales(rules, study.scales)
         rules.attempt(lambda: require_factors(study.factors))
         _check_space(rules, study.space)
@@ -45,7 +47,7 @@ def require_declared(study: Study) -> None:
             _check_paths(rules, study, points)
 
 
-def _check_paths(rules: Rules, study: Study, points: Mapping[str, Point]) -> None:
+def _check_paths(rules: Rules, study: Study, points: list[tuple[str, Point]]) -> None:
     """Notes each path that is no field once: what is a factor is in the space and all points."""
     told = set[object]()
 
@@ -66,7 +68,7 @@ def _check_paths(rules: Rules, study: Study, points: Mapping[str, Point]) -> Non
             check(f"linked of the factor {factor.path}", path)
     for path in study.space:
         check("space", path)
-    for where, point in points.items():
+    for where, point in points:
         for path in point.hparams:
             check(where, path)
 
@@ -94,12 +96,12 @@ def _check_space(rules: Rules, space: object) -> None:
         rules.require(ok, f"space[{path!r}]", rule, distribution)
 
 
-def _points(rules: Rules, points: object, scales: object) -> dict[str, Point]:
-    """Returns where each point stands -> the point; notes what is none, or of no scale or phase."""
+def _points(rules: Rules, points: object, scales: object) -> list[tuple[str, Point]]:
+    """Returns places and points; notes what is no point, or of no scale or phase."""
     known = [name for name, _ in _items(scales) if isinstance(name, str)]
     rule = "a dict of scales to dicts of phases to points"
     rules.require(isinstance(points, Mapping), "points", rule, points)
-    found = dict[str, Point]()
+    found: list[tuple[str, Point]] = []
     for scale, phases in _items(points):
         where = f"points[{scale!r}]"
         if known and scale not in known:
@@ -108,14 +110,14 @@ def _points(rules: Rules, points: object, scales: object) -> dict[str, Point]:
         for phase, listed in _items(phases):
             if phase not in (takes := phase_names(lambda one: one.is_declared)):
                 rules.note(unknown(f"phase of {where}", phase, takes))
-            for point in rules.attempt(lambda listed=listed: _listed(listed)) or ():
-                found[f"{where}[{phase!r}]: point {point.label!r}"] = point
+            place = f"{where}[{phase!r}]"
+            for point in rules.attempt(lambda p=place, listed=listed: _listed(p, listed)) or ():
+                found.append((f"{place}: point {point.label!r}", point))
     return found
 
 
-def _listed(points: Any) -> list[Point]:
-    rule = "a list or tuple of Point"
-    require(isinstance(points, list | tuple), "points of a phase", rule, points)
+def _listed(place: str, points: Any) -> list[Point]:
+    require(isinstance(points, list | tuple), place, "a list or tuple of Point", points)
     return require_points(points)
 
 

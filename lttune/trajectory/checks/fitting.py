@@ -131,7 +131,10 @@ READ_BY_FEW = (
         path="train.momentum",
         default=TrainConfig().momentum,
         readers="the optimizers momentum and nesterov read",
-        reads=lambda config: config.train.optimizer in ("momentum", "nesterov"),
+        reads=lambda config: any(
+            one.optimizer in ("momentum", "nesterov")
+            for one in (config.train, config.target.training(config.train))
+        ),
     ),
     ReadByFew(
         path="train.decay",

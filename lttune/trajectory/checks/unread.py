@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from lttune.config import LotteryConfig
+from lttune.config import LotteryConfig, TargetConfig
 from lttune.config.lottery.length import STEPS_OF
 from lttune.config.rules import every_rule
 from lttune.data import Dataset
@@ -13,7 +13,7 @@ from lttune.errors import ConfigError
 from lttune.pruning.rule import competing_groups
 from lttune.trajectory.checks.fitting import READ_BY_FEW
 from lttune.trajectory.identity import of_model, of_training
-from lttune.trajectory.lab import network_of
+from lttune.trajectory.lab import network_key, network_of
 
 _READ_THROUGH = ("train.", "model.", "prune.fraction")
 """Beginnings of paths of which ``_read`` has what is read, and not the values themselves."""
@@ -36,17 +36,14 @@ def check_varied(
     """
     told = {option.path: f"only {option.readers} it" for option in READ_BY_FEW}
     told["prune.fraction"] = "prune.fractions gives each layer its own, or nothing is pruned by it"
-    flat = [config.flat() for config in reached]
+    reader = _Reader(datasets)
     with every_rule() as rules:
         for path, *others in dict.fromkeys(map(tuple, varied)):
-            values = _different(one.get(path) for one in flat)
-            is_read = any(
-                _reads(config, one, _different(f.get(one) for f in flat), datasets)
-                for one in (path, *others)
-                for config in reached
-            )
+            values = _different(_value(config, path) for config in reached)
             # Steps of what is given in epochs are counted by now.
-            if len(values) > 1 and path not in STEPS_OF and not is_read:
+            if len(values) < 2 or path in STEPS_OF:
+                continue
+            if not any(reader.reads(one, reached) for one in (path, *others)):
                 why = told.get(path, "nothing that is trained depends on it")
                 rules.require(False, path, f"no factor here, since {why}", tuple(values[:2]))
 
@@ -59,37 +56,62 @@ def _different(values: Iterable[Any]) -> list[Any]:
     return found
 
 
-def _reads(
-    config: LotteryConfig, path: str, values: Iterable[Any], datasets: Mapping[str, Dataset]
-) -> bool:
-    """Returns whether another of the values of a path makes anything else of a configuration."""
-    mine = _read(config, datasets)
-    for value in values:
-        if value == config.flat().get(path):
-            continue
-        try:
-            if _read(config.override({path: value}), datasets) != mine:
-                return True
-        except ConfigError:
-            continue  # They do not go together, and no trial has both.
-    return False
+def _value(config: LotteryConfig, path: str) -> Any:
+    """Returns the value at a path; None of a layer that has no fraction of its own."""
+    group, _, name = path.partition(".")
+    if path.startswith("prune.fractions."):
+        return config.prune.fractions.get(path.removeprefix("prune.fractions."))
+    return getattr(getattr(config, group), name) if name else getattr(config, group)
 
 
-def _read(config: LotteryConfig, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
-    """Returns what training and pruning read of a configuration.
+class _Reader:
+    """Says what configurations read; networks of one key are made once.
 
-    More where that is not known of a setting: then it is taken to be read.
+    Args:
+        datasets: by name.
     """
-    network = network_of(config, datasets[config.data.name])
-    groups = competing_groups(config.prune, network.kinds)
-    is_pruned = config.levels > 0 and config.method == "prune"
-    values = config.flat()
-    rest = {path: value for path, value in values.items() if not path.startswith(_READ_THROUGH)}
-    named = {path: values[path] for path in ("model.name", "train.schedule")}
-    return {
-        **rest,
-        **named,
-        "training": of_training(config.train),
-        "model": of_model(config.model),
-        "fractions": [(group.names, group.fraction) for group in groups] if is_pruned else [],
-    }
+
+    def __init__(self, datasets: Mapping[str, Dataset]) -> None:
+        self._datasets = datasets
+        self._kinds: dict[Hashable, Mapping[str, str]] = {}
+
+    def reads(self, path: str, reached: Collection[LotteryConfig]) -> bool:
+        """Returns whether one of them makes something else of another of a path's values."""
+        values = _different(_value(config, path) for config in reached)
+        for config in reached:
+            mine = self._read(config)
+            for value in values:
+                if value == _value(config, path):
+                    continue
+                try:
+                    other = self._read(config.override({path: value}))
+                except ConfigError:
+                    continue  # They do not go together, and no trial has both.
+                if other != mine:
+                    return True
+                break  # What does not tell two values apart tells none.
+        return False
+
+    def _read(self, config: LotteryConfig) -> dict[str, Any]:
+        """Returns what training and pruning read of a configuration.
+
+        More where that is not known of a setting: then it is taken to be read.
+        """
+        dataset = self._datasets[config.data.name]
+        key = network_key(config, dataset)
+        if key not in self._kinds:
+            self._kinds[key] = network_of(config, dataset).kinds
+        groups = competing_groups(config.prune, self._kinds[key])
+        is_pruned = config.levels > 0 and config.method == "prune"
+        values = config.flat()
+        rest = {path: value for path, value in values.items() if not path.startswith(_READ_THROUGH)}
+        named = {path: values[path] for path in ("model.name", "train.schedule")}
+        after = config.target.training(config.train) if config.target != TargetConfig() else None
+        return {
+            **rest,
+            **named,
+            "training": of_training(config.train),
+            "training on the target": after and of_training(after),
+            "model": of_model(config.model),
+            "fractions": [(group.names, group.fraction) for group in groups] if is_pruned else [],
+        }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from sample_study import anchor_rows, write_study
 
@@ -50,7 +48,7 @@ def test_nothing_is_computed_where_nothing_has_changed(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["study.json", "trials.json", "records.parquet", "claims.yaml", "claims.lock.json"]
+    "name", ["study.json", "records.parquet", "claims.yaml", "claims.lock.json", "layers.journal"]
 )
 def test_a_file_that_has_changed_makes_it_anew(folder, name):
     before = made.inputs_of(folder)
@@ -98,10 +96,10 @@ def test_code_packages_and_folder_are_inputs(folder, monkeypatch, tmp_path):
     assert made.inputs_of(folder) == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_what_cannot_be_read_is_never_current(folder):
-    (folder / "trials.json").chmod(0)
+    (folder / "claims.yaml").mkdir()
     assert made.inputs_of(folder) == ""
+    assert not made.is_current(folder, "")
 
 
 def test_inputs_that_are_not_known_make_no_report_current(folder):
@@ -116,3 +114,26 @@ def test_the_command_always_makes_it(folder, capsys):
     assert main(["report", str(folder)]) == 0
     assert all(one != other for one, other in zip(before, stamps(folder), strict=True))
     assert not is_made_anew(folder)
+
+
+def test_how_long_a_run_took_is_no_input_and_its_trials_are(folder):
+    before = made.inputs_of(folder)
+    listing = read_json(folder / "trials.json")
+    write_json(folder / "trials.json", {**listing, "wall_s": 1e6})
+    assert made.inputs_of(folder) == before
+    trials = [{**listing["trials"][0], "state": "failed"}, *listing["trials"][1:]]
+    write_json(folder / "trials.json", {**listing, "trials": trials})
+    assert made.inputs_of(folder) != before
+
+
+def test_what_others_put_beside_the_figures_is_none_of_the_reports(folder):
+    (folder / "figures" / ".ipynb_checkpoints").mkdir()
+    (folder / made.MADE_FROM).unlink()
+    assert is_made_anew(folder)
+
+
+def test_a_note_that_cannot_be_written_costs_no_report(folder):
+    (folder / made.MADE_FROM).unlink()
+    (folder / made.MADE_FROM).mkdir()
+    assert analysis.write_report(str(folder)) == folder / "report.html"
+    assert not made.is_current(folder, made.inputs_of(folder))

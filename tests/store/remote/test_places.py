@@ -6,6 +6,7 @@ import time
 import pytest
 
 from lttune.errors import UnreachableError
+from lttune.store.remote import bucket as bucket_module
 from lttune.store.remote.places import (
     local_folder,
     marked,
@@ -91,3 +92,19 @@ def test_a_folder_is_a_store_as_before(tmp_path):
     assert list((tmp_path / "cells").iterdir()) == []
     assert type(store_at(where)) is Store
     assert local_folder(where) == tmp_path / "cells"
+
+
+class NoBucket:
+    """A file system of pyarrow's as Google's is where the bucket is missing (measured, 25.0)."""
+
+    def open_input_stream(self, path):
+        raise FileNotFoundError(2, f"google::cloud::Status(NOT_FOUND: {path})")
+
+    open_output_stream = open_input_stream
+
+
+def test_a_bucket_of_google_s_that_is_not_there_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(bucket_module, "file_system_of", lambda at: NoBucket())
+    line, _ = told("gs://nope/x")
+    assert "; make the bucket, or give another --store and run the same " in line
