@@ -11,6 +11,7 @@ import pytest
 from forked import forked
 from sample_study import write_study
 
+from analysis.report.made import MADE_FROM
 from lttune.__main__ import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -37,10 +38,11 @@ def command(fault: str, words: tuple[str, ...]) -> None:
 
 
 def files(folder: Path) -> dict[str, bytes]:
+    """Returns the files of a report; the note of what it was made from names its folder."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != MADE_FROM
     }
 
 

@@ -43,7 +43,7 @@ def test_pictures_that_are_changed_are_another_dataset(parts_copy):
         (
             "return {'x': np.zeros((9, 8, 8)), 'y': np.arange(9) % 2}",
             4,
-            "bad.py:pictures: train_x must be uint8, pixels from 0 to 255, got float64",
+            "bad.py:pictures: x must be uint8, pixels from 0 to 255, got float64",
         ),
     ],
 )

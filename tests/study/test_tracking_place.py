@@ -103,7 +103,7 @@ def test_what_our_pages_say_is_taken(line):
 
 
 def test_pages_and_files_run_one():
-    assert len(documented()) == 2
+    assert len(documented()) == 4
 
 
 @pytest.mark.parametrize("address", [None, "local"])
