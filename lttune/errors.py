@@ -150,7 +150,6 @@ REFUSING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _OF_MEMORY = (
     *("can't allocate memory", "cannot allocate memory", "failed to map segment"),
     *("cannot enable executable stack", "can't start new thread", "unable to allocate"),
-    "out of memory",
 )
 """What PyTorch, loaders of libraries and Python say of memory that they do not get, in errors that
 are of no kind of their own."""

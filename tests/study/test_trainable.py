@@ -186,6 +186,7 @@ def test_where_memory_ran_out_the_cause_says_how_much_there_was(error, told):
 
 
 LATE = """
+import torch
 from torch import nn
 
 CALLS = []
@@ -215,6 +216,7 @@ def part(shape, classes):
         ("objective.name", "def part(rows, classes):\n    raise ValueError\n", True),
         ("model.name", LATE.format("ValueError('late')"), True),
         ("model.name", LATE.format("MemoryError"), False),
+        ("model.name", LATE.format("torch.OutOfMemoryError('CUDA out of memory.')"), False),
     ],
 )
 def test_what_fails_in_a_part_of_ones_own_names_it(field, source, is_to_mend, tmp_path):

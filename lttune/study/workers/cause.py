@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lttune.config.lottery.model import is_of_torchvision
-from lttune.errors import ConfigError, lacks_memory
+from lttune.errors import ConfigError, causes, lacks_memory
 from lttune.records.own import OwnCode
 from lttune.records.own.origin import line_in, module_of
 from lttune.store.files import refused_write, subfolder, write_atomically
@@ -36,7 +36,9 @@ def to_mend(error: Exception, codes: Iterable[OwnCode]) -> str | None:
         error: what ended the trial.
         codes: of all parts of one's own.
     """
-    if lacks_memory(error) or refused_write(error):
+    # PyTorch's word for a device without room, which is none of this process's memory.
+    lacks_room = any(type(one).__name__ == "OutOfMemoryError" for one in causes(error))
+    if lacks_room or lacks_memory(error) or refused_write(error):
         return None
     known = [code for code in codes if not is_of_torchvision(code.name)]
     if isinstance(error, ConfigError):  # It names the part, which need not have raised anything.
