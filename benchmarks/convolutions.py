@@ -19,10 +19,9 @@ from typing import Any
 import torch
 import tyro
 from torch import Tensor
-from torch.nn import functional
 
 from benchmarks import machine
-from benchmarks.kernels import EVAL_EVERY, LEVELS, seconds
+from benchmarks.kernels import EVAL_EVERY, LEVELS, EagerSteps, seconds
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.config.presets import CONV_2, CONV_4
 from lttune.config.seeding import stream
@@ -60,36 +59,6 @@ class ConvolutionsConfig:
     """File that receives the result."""
 
 
-class EagerLoop:
-    """A plain loop: float tensors in memory, autograd, default Adam, weights times mask."""
-
-    def __init__(
-        self, network: Network, start: Mapping[str, Tensor], mask: Mask, lr: float
-    ) -> None:
-        self._model = network.opened("cpu")
-        with torch.no_grad():
-            for name, parameter in self._model.named_parameters():
-                parameter.copy_(start[name])
-        parameters = dict(self._model.named_parameters())
-        dense = density(mask) == 1
-        self._masked = [] if dense else [(parameters[name], keep) for name, keep in mask.items()]
-        self._optimizer = torch.optim.Adam(self._model.parameters(), lr=lr)
-
-    def run(self, x: Tensor, y: Tensor, batches: Sequence[Tensor]) -> None:
-        for index in batches:
-            self._optimizer.zero_grad()
-            functional.cross_entropy(self._model(x[index]), y[index]).backward()
-            self._optimizer.step()
-            with torch.no_grad():
-                for weight, keep in self._masked:
-                    weight.mul_(keep)
-
-    @torch.no_grad()
-    def evaluate(self, x: Tensor, y: Tensor) -> int:
-        parts = zip(x.split(200), y.split(200), strict=True)
-        return sum(int((self._model(a).argmax(1) == b).sum()) for a, b in parts)
-
-
 def level(
     network: Network,
     start: Mapping[str, Tensor],
@@ -103,7 +72,10 @@ def level(
     start = apply(start, mask)
     engines = {"sparse": SparseEngine(), "torch": TorchEngine()}
     opened = {name: e.open(network, start, mask, train) for name, e in engines.items()}
-    eager, rates = EagerLoop(network, start, mask, train.lr), [train.lr] * len(batches)
+    eager, rates = (
+        EagerSteps(network.opened("cpu"), start, mask, train.lr),
+        [train.lr] * len(batches),
+    )
     few = Examples(pool.x[: config.evaluate], pool.y[: config.evaluate], pool.shift, pool.gain)
     floats, measured = pool.slice(0, len(pool)), few.slice(0, len(few))
     runs: dict[str, Callable[[], object]] = {

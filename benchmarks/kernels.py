@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.baselines import BATCH_SIZE, EVAL_BATCH_SIZE, LR, lenet
@@ -23,7 +23,7 @@ from lttune.config import LotteryConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load, split
 from lttune.data.resident import resident
-from lttune.models import Network, build
+from lttune.models import build
 from lttune.models.masks import Mask, apply, density, ones
 from lttune.pruning.criteria import evidence_of
 from lttune.pruning.rule import prune
@@ -41,15 +41,17 @@ StepTimes = tuple[float, float]
 class EagerSteps:
     """A plain loop: float tensors in memory, autograd, default Adam, weights times mask."""
 
-    def __init__(self, network: Network, start: Mapping[str, Tensor], mask: Mask) -> None:
-        self._model = lenet(network.shapes["fc1.weight"][1], network.shapes["out.bias"][0])
+    def __init__(
+        self, model: nn.Module, start: Mapping[str, Tensor], mask: Mask, lr: float
+    ) -> None:
+        self._model = model
+        parameters = dict(zip(start, model.parameters(), strict=True))
         with torch.no_grad():
-            for parameter, value in zip(self._model.parameters(), start.values(), strict=True):
-                parameter.copy_(value)
-        weights = [p for p in self._model.parameters() if p.ndim == 2]
+            for name, parameter in parameters.items():
+                parameter.copy_(start[name])
         dense = density(mask) == 1
-        self._masked = [] if dense else list(zip(weights, mask.values(), strict=True))
-        self._optimizer = torch.optim.Adam(self._model.parameters(), lr=LR)
+        self._masked = [] if dense else [(parameters[name], keep) for name, keep in mask.items()]
+        self._optimizer = torch.optim.Adam(model.parameters(), lr=lr)
 
     def run(self, x: Tensor, y: Tensor, batches: Sequence[Tensor]) -> None:
         for index in batches:
@@ -116,7 +118,9 @@ class Bench:
         start = apply(start, mask)
         config = TrainConfig(lr=LR, batch_size=BATCH_SIZE)
         opened = {n: e.open(self.network, start, mask, config) for n, e in self.engines.items()}
-        eager, count = EagerSteps(self.network, start, mask), len(self.batches)
+        shapes = self.network.shapes
+        plain = lenet(shapes["fc1.weight"][1], shapes["out.bias"][0])
+        eager, count = EagerSteps(plain, start, mask, LR), len(self.batches)
         runs: dict[str, Callable[[], object]] = {
             name: lambda s=session: s.run(self.pool, self.batches, [LR] * count)
             for name, session in opened.items()

@@ -31,7 +31,7 @@ NOTE = "driver.json"
 BEAT_S = 60.0
 """Seconds between two times at which a driver touches its note: other machines see by it alone that
 it lives, because a level of a large network takes hours."""
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """Errors of a file system that has no locks, as Lustre without ``-o flock``."""
 _PLACE = "out must be a folder that can be written to, on a file system with locks"
 
@@ -151,7 +151,7 @@ def acquire(lock: FileLock, timeout_s: float = -1) -> None:
     except (OSError, NotImplementedError) as error:
         mend = mend_of(error, Path(lock.lock_file)) if isinstance(error, OSError) else ""
         text = f"{lock.lock_file} cannot be locked: {reason_of(error)}"
-        if not isinstance(error, OSError) or error.errno in _NO_LOCKS:
+        if not isinstance(error, OSError) or error.errno in NO_LOCKS:
             own = "give --out on a disk of this machine, and what all nodes see as --store"
             raise NoLocksError(f"{text}; {_PLACE}: {own}") from error
         raise StorageError(f"{text}; {mend or _PLACE}") from error

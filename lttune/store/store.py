@@ -214,6 +214,9 @@ class Store:
             aside = subfolder(self.folder, "damaged") / f"{folder.name}.{time.time_ns()}"
             with contextlib.suppress(FileNotFoundError):  # Another one moves it, for want of locks.
                 shutil.move(folder, aside)
+                # For want of them too, it may have been sealed since it was looked at.
+                if cells.read(aside, folder.name) is not None:
+                    cells.give_name(aside, folder, folder.name)
 
 
 def cell_key(inputs: Mapping[str, Any]) -> str:

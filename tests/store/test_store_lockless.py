@@ -72,6 +72,25 @@ def test_one_that_another_process_sets_aside_just_now_is_no_error(tmp_path, monk
     assert obtain(store, INPUTS, cell)[2] is False
 
 
+def test_a_cell_that_was_sealed_since_it_was_looked_at_stays(tmp_path, monkeypatch):
+    without_locks(monkeypatch, tmp_path)
+    late, sealed = Store(tmp_path), []
+    set_aside = Store._set_aside
+
+    def meanwhile(self, folder):
+        if self is late and not sealed:
+            sealed.append(obtain(Store(tmp_path), INPUTS, cell)[0])
+        set_aside(self, folder)
+        # Nobody finds the place empty, whoever is killed before he seals his own.
+        assert Store(tmp_path).read(folder.name) is not None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(late, "_set_aside", meanwhile.__get__(late))
+        assert obtain(late, INPUTS, cell)[:3:2] == (sealed[0], False)
+    assert list((tmp_path / "damaged").iterdir()) == []
+    assert not any((tmp_path / "drafts").iterdir())
+
+
 def test_what_a_person_should_know_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
     require_store(str(tmp_path))
     assert has_locks(tmp_path)

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from digits_study import SMOKE, STUDY
+from line_of import line_of
 from optuna.distributions import FloatDistribution
 
 from lttune.config.design import (
@@ -24,7 +25,6 @@ from lttune.config.design import (
     reaching,
     space_filling,
 )
-from lttune.errors import ConfigError
 from lttune.study.search.space import space_of
 
 FLOAT = FloatDistribution(0.1, 0.2)
@@ -32,13 +32,6 @@ LR = Factor(path="train.lr", distribution=LogUniform(low=1e-3, high=0.1))
 KIND = Factor(path="model.init", distribution=Categorical(choices=("normal", "glorot_normal")))
 WRONG = Factor(path="train.learning_rate", distribution=LR.distribution)
 POINT = Point(hparams={"train.lr": 0.1}, replicates=(0,), role="design", label="one")
-
-
-def line_of(call, *args, **kwargs) -> str:
-    with pytest.raises(ConfigError) as refusal:
-        call(*args, **kwargs)
-    assert "\n" not in str(refusal.value), str(refusal.value)
-    return str(refusal.value)
 
 
 @pytest.mark.parametrize(

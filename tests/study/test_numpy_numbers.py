@@ -7,8 +7,8 @@ import json
 import re
 
 import numpy as np
-import pytest
 from digits_study import SMOKE
+from line_of import line_of
 
 from lttune.config import LotteryConfig, TrainConfig
 from lttune.config.design import (
@@ -23,17 +23,9 @@ from lttune.config.design import (
     reaching,
     space_filling,
 )
-from lttune.errors import ConfigError
 
 LR = Factor(path="train.lr", distribution=LogUniform(low=1e-3, high=0.1))
 POINT = Point(hparams={"train.lr": 0.1}, replicates=(0,), role="design", label="one")
-
-
-def line_of(call, *args, **kwargs) -> str:
-    with pytest.raises(ConfigError) as refusal:
-        call(*args, **kwargs)
-    assert "\n" not in str(refusal.value), str(refusal.value)
-    return str(refusal.value)
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from digits_study import LOTTERY, SMOKE, STUDY, report
+from line_of import line_of
 
 from lttune import run, trajectory
 from lttune.config import DataConfig, LotteryConfig, ModelConfig, PruneConfig, TrainConfig
@@ -32,14 +33,6 @@ GROUPS = {
     "objective.": ObjectiveConfig,
 }
 SETTINGS = [name for name in vars(SMOKE) if name not in ("scale", "lottery", "from_study")]
-
-
-def line_of(call, *args, **kwargs) -> str:
-    """Returns what a call that is refused says, which must be one line."""
-    with pytest.raises(ConfigError) as refusal:
-        call(*args, **kwargs)
-    assert "\n" not in str(refusal.value), str(refusal.value)
-    return str(refusal.value)
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -85,7 +85,7 @@ def _shallow(
     if "ticket_density" in objective.measures:
         return ""
     networks: dict[Hashable, Network] = {}
-    mends: list[str] = []
+    mends: list[tuple[int, str]] = []
     for config in others:
         if config.method == "supermask" or config.prune.one_shot is not None:
             continue
@@ -102,19 +102,20 @@ def _shallow(
         read = "where the objective reads, and count as chance there"
     return (
         f"{len(mends)} of {len(others)} points and corners of what is varied end above density "
-        f"{objective.density:.3g}, {read}: {' '.join(max(mends).split())}"
+        f"{objective.density:.3g}, {read}: {max(mends)[1]}"
     )
 
 
-def _mend(config: LotteryConfig, network: Network, density: float) -> str:
-    """Returns how a configuration would come down to a density; of several the last text counts."""
+def _mend(config: LotteryConfig, network: Network, density: float) -> tuple[int, str]:
+    """Returns how one would come down to a density, the text that asks most having the greatest."""
     if config.min_density > density:
-        return "min_density ends them"
+        return MOST_LEVELS + 2, "min_density ends them"
     try:
         deep = config.override({"levels": MOST_LEVELS, "min_density": density})
         reached = planned_densities(deep, network)
     except ConfigError:
         reached = [1.0]
     if reached[-1] > density:
-        return "no number of levels reaches it"
-    return f"levels of {len(reached) - 1:3} would reach it"
+        return MOST_LEVELS + 1, "no number of levels reaches it"
+    levels = len(reached) - 1
+    return levels, f"levels of {levels} would reach it"

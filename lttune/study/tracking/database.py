@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from lttune.store.locks import file_lock
+from lttune.store.locks import NO_LOCKS, file_lock
 from lttune.store.temporary import (
     UNKNOWN_OWNER_S,
     remove_abandoned,
@@ -28,7 +27,6 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 RUNS = "mlruns"
 """Folder beside a database with the files of its runs."""
 _LOCK_S = 60.0
-_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def sqlite_code(error: BaseException | None) -> int | None:
@@ -62,7 +60,7 @@ def alone_while_made(path: Path) -> Iterator[None]:
     except Timeout:
         raise TimeoutError(f"another program has been making {path} for {_LOCK_S:g} s") from None
     except OSError as error:
-        if error.errno not in _NO_LOCKS:
+        if error.errno not in NO_LOCKS:
             raise
     try:
         yield
@@ -134,7 +132,7 @@ def _remove_free_lock(place: Path) -> None:
             return
         except OSError as error:
             is_old = time_in(place.parent) - place.stat().st_mtime > UNKNOWN_OWNER_S
-            if error.errno not in _NO_LOCKS or not is_old:
+            if error.errno not in NO_LOCKS or not is_old:
                 return
         place.unlink()
     lock.release()
