@@ -32,6 +32,8 @@ from ray._raylet import GcsClient
 from ray.exceptions import RayError
 from start_worker import PORT, head_address, head_process
 
+from lttune.store.temporary import is_seen_from_here, may_live, this_process
+
 PAUSE_S = 20
 """From the end of a worker's start to the next: Ray needs seconds to say that it is there."""
 LOOK_S = 3
@@ -44,6 +46,8 @@ LONGEST_S = {"start": 7200, "stop": 120}
 and then does nothing more would keep its place for good."""
 STOP_S = 3600
 """How long it goes on to try to stop a worker that cannot be reached when the head ends."""
+NAMELESS_S = 30
+"""How long it waits for who has the lock to say who that is: one that starts does so at once."""
 FOLDER = Path("~/lttune-workers").expanduser()
 SCRIPT = Path(__file__).with_name("start_worker.py")
 
@@ -66,7 +70,12 @@ def main() -> None:
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Ends the keeper of an earlier ``ray up``; holds the lock that says who keeps."""
+    """Ends the keeper of an earlier ``ray up`` of this head; holds the lock that says who keeps.
+
+    A home on NFS has one lock for all heads of its user, and a number of a process is one of this
+    machine's only if the keeper that noted it runs here.
+    """
+    nameless = time.monotonic() + NAMELESS_S
     with path.open("a+") as file:
         while True:
             try:
@@ -74,17 +83,34 @@ def alone(path: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 file.seek(0)
-                # The lock is held, so the process lives; it is empty for a moment at its start.
-                with contextlib.suppress(ValueError, ProcessLookupError):
-                    os.kill(int(file.read()), signal.SIGTERM)
+                process, _, host = file.read().strip().partition(" ")
+                if host and not is_seen_from_here(process):
+                    own = "make ~/lttune-workers a link to a folder of each head's own disk"
+                    sys.exit(f"{path}: the head {host} keeps its workers with it; {own}")
+                if host:
+                    ask_to_end(process)
+                elif time.monotonic() > nameless:
+                    sys.exit(f"{path} is held by what does not say who it is: end that")
                 time.sleep(1)
             except OSError as error:
                 mend = "~/lttune-workers must be on a disk with locks: make it a link to one"
                 sys.exit(f"{path} cannot be locked: {error.strerror}; {mend}")
         file.truncate(0)
-        file.write(f"{os.getpid()}\n")
+        file.write(f"{this_process()} {socket.gethostname()}\n")
         file.flush()
         yield
+
+
+def ask_to_end(process: str) -> None:
+    """Sends SIGTERM to a process of this machine, known as by ``this_process``, if it lives."""
+    with contextlib.suppress(OSError):
+        # First held, then looked at: who gets its number later is another process.
+        held = os.pidfd_open(int(process.split("-")[1]))
+        try:
+            if may_live(process):
+                signal.pidfd_send_signal(held, signal.SIGTERM)
+        finally:
+            os.close(held)
 
 
 def runs(process: psutil.Process) -> bool:
@@ -136,12 +162,14 @@ class Keeper:
     def config(self) -> dict[str, Any]:
         """Returns what ``ray up`` left on the head; where that cannot be read now, what it was.
 
-        It may just be written, or its disk may fail, and workers are stopped by it at the end.
+        It may just be written, or its disk may fail, and workers are stopped by it at the end. With
+        a home on NFS it may be another head's, whose workers are none of this one's.
         """
         try:
             found = yaml.safe_load(self.path.read_text())
-            _ = {*found["provider"]["worker_ips"]}, found["provider"]["head_ip"]
-            self.last = found
+            _, head = {*found["provider"]["worker_ips"]}, found["provider"]["head_ip"]
+            if not self.last or self.last["provider"]["head_ip"] == head:
+                self.last = found
         except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
             if not self.last:
                 raise

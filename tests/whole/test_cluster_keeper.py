@@ -14,7 +14,6 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from patience import wait_for
 from ray.autoscaler._private.util import prepare_config
 
 SCRIPT = Path(__file__).parents[2] / "studies" / "cluster" / "keep_workers.py"
@@ -224,6 +223,15 @@ def test_a_file_that_cannot_be_read_now_is_what_it_was(
     assert cluster.started[4:] == [("start", WORKERS[0])]
 
 
+def test_the_file_of_another_head_with_the_same_home_is_not_read(keeping, config, tmp_path):
+    cluster = Cluster(keeping, config, tmp_path)
+    cluster.keeper.config()
+    config["provider"].update(head_ip="10.0.0.9", worker_ips=["10.0.0.10"])
+    cluster.keeper.path.write_text(yaml.safe_dump(config))
+    cluster.look()
+    assert sorted(cluster.started) == [("start", worker) for worker in WORKERS]
+
+
 @pytest.mark.parametrize("text", [b"", None])
 def test_a_disk_that_fails_keeps_no_workers_ray_running(
     text, keeping, config, tmp_path, monkeypatch
@@ -282,19 +290,3 @@ def test_a_worker_is_set_up_from_the_first_command_each_time(keeping, config):
     assert len(first.setup_commands) == len(config["setup_commands"])
     assert "ray start --address=$RAY_HEAD_IP:6379" in first.ray_start_commands[-1]
     assert not first.provider.is_terminated("127.0.0.2")
-
-
-def test_a_new_keeper_ends_the_one_before(keeping, tmp_path):
-    script = (
-        "import pathlib, signal, sys, time; sys.path.insert(0, sys.argv[1]); import keep_workers\n"
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
-        "with keep_workers.alone(pathlib.Path(sys.argv[2])): time.sleep(60)\n"
-    )
-    lock = tmp_path / "lock"
-    command = [sys.executable, "-c", script, str(SCRIPT.parent), str(lock)]
-    with subprocess.Popen(command) as before:
-        wait_for(lambda: lock.exists() and lock.read_text() == f"{before.pid}\n")
-        began = time.monotonic()
-        with keeping.alone(lock):
-            assert before.wait(10) == 0
-        assert time.monotonic() - began < 10
