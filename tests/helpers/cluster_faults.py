@@ -71,6 +71,27 @@ PLANTED = [
     ("slurm-array.sbatch", "out=$PWD/results", "out=$TMPDIR", "the shared folder", "on each node"),
     ("slurm.sbatch", ' --out "$out"', "", "the shared folder", "has no --out"),
     (
+        "slurm.sbatch",
+        '--out "$out"',
+        "--out $HOME/results --store /tmp/cells",
+        "the shared folder",
+        "--store /tmp/cells is another folder on each node",
+    ),
+    (
+        "kuberay-rayjob.yaml",
+        "--out /shared/results ",
+        "--out /tmp/results --store s3://bucket/lttune ",
+        "the shared folder",
+        "--out /tmp/results is in no volume that outlives the head's pod",
+    ),
+    (
+        "kuberay-rayjob.yaml",
+        "--out /shared/results ",
+        "--out /shared/results --store /cells ",
+        "the shared folder",
+        "--store /cells is in no volume that head and workers share",
+    ),
+    (
         "gcp.yaml",
         "dashboard-host=127.0.0.1",
         "dashboard-host=0.0.0.0",

@@ -34,7 +34,9 @@ def cluster_findings(path: Path) -> list[Inspection]:
     """
     data = _content(path)
     if path.suffix == BATCH:
-        return _judged(batch.batch_file(_decoded(path, data)), batch.BATCH_RULES)
+        script = batch.batch_file(_decoded(path, data))
+        cautions = _judged(script, batch.BATCH_CAUTIONS, code=0)
+        return [*_judged(script, batch.BATCH_RULES), *cautions]
     config = _parsed(path, data)
     if str(config.get("apiVersion")).startswith("ray.io/") and config.get("kind") == "RayJob":
         return _judged(kuberay.rayjob_file(config), kuberay.RAYJOB_RULES)
@@ -47,13 +49,14 @@ def cluster_findings(path: Path) -> list[Inspection]:
     )
 
 
-def _judged(file: ClusterFile, rules: Iterable[FileRule]) -> list[Inspection]:
+def _judged(
+    file: ClusterFile, rules: Iterable[FileRule], code: int = ConfigError.exit_code
+) -> list[Inspection]:
     found = []
     for what, trouble_of, mend in rules:
         trouble = trouble_of(file)
-        code = ConfigError.exit_code if trouble else 0
-        mend = mend if trouble else ""
-        found.append(Inspection(what=what, trouble=trouble, mend=mend, exit_code=code))
+        kept = (mend, code) if trouble else ("", 0)
+        found.append(Inspection(what=what, trouble=trouble, mend=kept[0], exit_code=kept[1]))
     return found
 
 

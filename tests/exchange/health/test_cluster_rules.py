@@ -132,3 +132,48 @@ def test_what_says_the_same_in_other_words_is_well(name, old, new, tmp_path):
     path = tmp_path / name
     path.write_text(text.replace(old, new))
     assert [one.what for one in cluster_findings(path) if one.trouble] == []
+
+
+URL = "--store s3://bucket/lttune"
+ON_THE_HEAD = ("        template: *pod\n", "        template: {spec: {containers: [*ray]}}\n")
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [("--out /shared/results", f"--out /shared/results {URL}")],
+        [("--out /shared/results", f"--out /shared/results {URL}"), ON_THE_HEAD],
+        [("--out /shared/results", "--out /shared/results --store gs://b"), ON_THE_HEAD],
+    ],
+)
+def test_results_beside_a_store_behind_a_url_are_the_heads_alone(edits, tmp_path):
+    """The workers of the last two mount nothing that outlives them."""
+    text = (OURS / "kuberay-rayjob.yaml").read_text()
+    text = text.replace("            - name: ray", "            - &ray\n              name: ray")
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    assert faults_of(tmp_path / "job.yaml", text) == []
+    without = faults_of(tmp_path / "job.yaml", text.replace(" --store ", " --name "))
+    assert without == (["the shared folder"] if ON_THE_HEAD in edits else [])
+
+
+@pytest.mark.parametrize("out", ["/tmp/results", "$TMPDIR/results"])
+def test_results_on_a_nodes_disk_beside_a_store_behind_a_url_are_a_warning(out, tmp_path, capsys):
+    text = (OURS / "slurm.sbatch").read_text().replace("out=$PWD/results", f"out={out}")
+    path = tmp_path / "job.sbatch"
+    assert faults_of(path, text) == ["the shared folder"]
+    assert faults_of(path, text.replace('--out "$out"', f'--out "$out" {URL}')) == []
+    assert main(["doctor", str(path)]) == 0
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if "warning" in one]
+    assert f"the results: --out {out} is on a disk of one node's, and may end with the job" in line
+
+
+def test_with_a_store_behind_a_url_results_go_where_the_job_is_sent_from(tmp_path):
+    text = (OURS / "slurm.sbatch").read_text().replace('--out "$out"', URL)
+    assert "the shared folder" not in faults_of(tmp_path / "job.sbatch", text)
+
+
+def faults_of(path: Path, text: str) -> list[str]:
+    path.write_text(text)
+    return [one.what for one in cluster_findings(path) if one.trouble and one.exit_code]

@@ -12,7 +12,9 @@ from lttune.exchange.health.clusters.file import (
     WHO_CONNECTS,
     ClusterFile,
     FileRule,
+    store_of,
 )
+from lttune.store.remote.url import is_url
 
 _COMMENT = re.compile(r"^#(?!SBATCH\b).*$|\s#\s.*$", re.MULTILINE)
 _VARIABLE = re.compile(r"^(\w+)=(\S+)", re.MULTILINE)
@@ -61,11 +63,21 @@ def _without_cores(file: ClusterFile) -> str:
 
 
 def _without_folder(file: ClusterFile) -> str:
-    out = OUT.findall(file.study)
-    if not out:
+    store, out = store_of(file), OUT.findall(file.study)
+    if is_url(store):
+        return ""
+    if not store and not out:
         return "the study has no --out: it would be in the folder that the job is sent from"
-    alone = next((one for one in out if _OWN.match(one)), None)
-    return f"--out {alone} is another folder on each node" if alone else ""
+    flag, places = ("--store", [store]) if store else ("--out", out)
+    alone = next((one for one in places if _OWN.match(one)), None)
+    return f"{flag} {alone} is another folder on each node" if alone else ""
+
+
+def _lost_results(file: ClusterFile) -> str:
+    # Without a store beside it that is a fault already.
+    alone = next((one for one in OUT.findall(file.study) if _OWN.match(one)), None)
+    is_lost = alone is not None and bool(store_of(file))
+    return f"--out {alone} is on a disk of one node's, and may end with the job" if is_lost else ""
 
 
 BATCH_RULES: tuple[FileRule, ...] = (
@@ -76,6 +88,18 @@ BATCH_RULES: tuple[FileRule, ...] = (
         _without_cores,
         "write #SBATCH --cpus-per-task=N, and `ray start --num-cpus=$SLURM_CPUS_PER_TASK`",
     ),
-    ("the shared folder", _without_folder, "give --out a folder that all nodes see"),
+    (
+        "the shared folder",
+        _without_folder,
+        "give --out a folder that all nodes see, or --store such a folder or s3://BUCKET/PREFIX",
+    ),
     *EVERYWHERE,
 )
+BATCH_CAUTIONS: tuple[FileRule, ...] = (
+    (
+        "the results",
+        _lost_results,
+        "give --out a folder that stays, where a job that goes on finds it, or copy it at the end",
+    ),
+)
+"""What is no fault."""

@@ -23,6 +23,8 @@ class ClusterFile:
     """Commands that start Ray on a node."""
     shared: Sequence[str] = ()
     """Folders that all nodes see."""
+    kept: Sequence[str] = ()
+    """Folders that outlive the node of the driver, where they are known besides."""
     study: str = ""
     """What runs a study, empty if the file runs none."""
 
@@ -34,13 +36,15 @@ _KEY = re.compile(r"-----BEGIN|\b(AKIA|ASIA)[0-9A-Z]{16}\b|RAY_AUTH_TOKEN\s*=", 
 _ANYWHERE = re.compile(r"0\.0\.0\.0|(?<![\w:])::/0")
 """All addresses, of version 4 or 6."""
 _VERSION = re.compile(r"\bray(?:\[[\w,]*\])?==([\w.]+)|\brayproject/ray:(\d+(?:\.\d+)+)")
-_STORE = re.compile(r"""\bsqlite(?:\+pysqlite)?:///([^\s"'?;]+)""")
+_DATABASE = re.compile(r"""\bsqlite(?:\+pysqlite)?:///([^\s"'?;]+)""")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
 _ENDS = re.compile(r"[;&|\n]+")
 _MODE = re.compile(r"\bRAY_AUTH_MODE=[\"']?(\w*)")
 OUT = re.compile(r"""--out[= ]["']?([^\s"')]+)""")
 """The folder of results that a command names."""
-_NAMES_STORE = re.compile(r"--tracking-uri\b|\bMLFLOW_TRACKING_URI\b")
+STORE = re.compile(r"""--store[= ]["']?([^\s"')]+)""")
+"""The store of networks that a command names, a folder or a URL."""
+_NAMES_DATABASE = re.compile(r"--tracking-uri\b|\bMLFLOW_TRACKING_URI\b")
 
 
 def at(tree: Any, *path: str) -> Any:
@@ -77,6 +81,11 @@ def lies_in(path: str, folders: Sequence[str]) -> bool:
     """Returns whether a path is one of the folders or inside of one, both as texts."""
     place = PurePosixPath(posixpath.normpath(path))
     return any(place.is_relative_to(posixpath.normpath(one)) for one in folders)
+
+
+def store_of(file: ClusterFile) -> str:
+    """Returns the store that a file's study names beside --out, empty if it names none."""
+    return next(reversed(STORE.findall(file.study)), "")
 
 
 def other_ray(version: str) -> str:
@@ -119,11 +128,13 @@ def _mode(text: str) -> str:
 
 
 def _lost_store(file: ClusterFile) -> str:
-    # That there is no folder which all nodes see has a line of its own.
-    for path in (path for text in file.texts for path in _STORE.findall(text)):
-        if file.shared and not lies_in(path, file.shared):
-            return f"{path} is in no folder that all nodes see: it ends with its machine"
-    if "--address" in file.study and not _NAMES_STORE.search(file.study):
+    # Only the driver's node needs it. That there is no such folder has a line of its own.
+    is_apart = store_of(file) and file.kept
+    folders, what = (file.kept, "outlives it") if is_apart else (file.shared, "all nodes see")
+    for path in (path for text in file.texts for path in _DATABASE.findall(text)):
+        if folders and not lies_in(path, folders):
+            return f"{path} is in no folder that {what}: it ends with its machine"
+    if "--address" in file.study and not _NAMES_DATABASE.search(file.study):
         return "the study names none, so that it ends with the machine that drives the study"
     return ""
 
@@ -147,7 +158,7 @@ EVERYWHERE: tuple[FileRule, ...] = (
     (
         "MLflow's store",
         _lost_store,
-        "give --tracking-uri sqlite:///OUT/mlflow.db, in the shared folder, or a server",
+        "give --tracking-uri sqlite:///OUT/mlflow.db, beside the results, or a server",
     ),
     (
         "secrets",

@@ -15,8 +15,10 @@ from lttune.exchange.health.clusters.file import (
     at,
     lies_in,
     other_ray,
+    store_of,
     texts_in,
 )
+from lttune.store.remote.url import is_url
 
 _ALL_SEE = ("persistentVolumeClaim", "nfs", "csi")
 """Kinds of volumes that pods on several machines can share."""
@@ -27,10 +29,12 @@ def rayjob_file(config: Mapping[str, Any]) -> ClusterFile:
     """Returns what is looked at of a RayJob."""
     entrypoint = at(config, "spec", "entrypoint")
     folders = [{*_mounted(pod)} for _, pod in _pods(config)]
+    head, *_ = folders
     return ClusterFile(
         config=config,
         texts=[*texts_in(config)],
-        shared=sorted(set.intersection(*folders)) if folders else (),
+        shared=sorted(set.intersection(*folders)),
+        kept=sorted(head),
         study=entrypoint if isinstance(entrypoint, str) else "",
     )
 
@@ -94,8 +98,13 @@ def _without_folder(file: ClusterFile) -> str:
     out = OUT.findall(file.study)
     if not out:
         return "the study has no --out: its results end with the pod"
-    found = lies_in(out[-1], file.shared)
-    return "" if found else f"--out {out[-1]} is in no volume that head and workers share"
+    store = store_of(file)
+    if is_url(store) or (store and lies_in(store, file.shared)):
+        found = lies_in(out[-1], file.kept)
+        return "" if found else f"--out {out[-1]} is in no volume that outlives the head's pod"
+    flag, place = ("--store", store) if store else ("--out", out[-1])
+    found = lies_in(place, file.shared)
+    return "" if found else f"{flag} {place} is in no volume that head and workers share"
 
 
 RAYJOB_RULES: tuple[FileRule, ...] = (
@@ -115,7 +124,8 @@ RAYJOB_RULES: tuple[FileRule, ...] = (
     (
         "the shared folder",
         _without_folder,
-        "mount a claim of accessModes [ReadWriteMany] in all pods, and give --out inside it",
+        "mount a claim of accessModes [ReadWriteMany] in all pods, and give --out inside it; with "
+        "--store s3://BUCKET/PREFIX one of the head's alone will do",
     ),
     *EVERYWHERE,
 )
