@@ -59,7 +59,7 @@ def _run_trials(
 ) -> None:
     assert concurrent == 1
     assert not config.asha, "who stops trials is Ray's scheduler"
-    bridge = tune._Bridge(ledger, searcher, listener, config.folder / "notes")
+    bridge = tune._Bridge(ledger, searcher, listener, "run")
     shared = {"datasets": datasets, "store": absolute(config.cells), "seed": config.seed}
     shared |= {"device": config.device, "engine": engine, "objective": config.objective}
     shared |= {"codes": _sent(list(codes))}

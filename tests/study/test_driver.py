@@ -149,7 +149,7 @@ def test_no_thread_collects_garbage_while_ray_ends(collects, monkeypatch):
 def test_a_trial_whose_worker_never_is_begins_twice_more_and_has_failed_then(tmp_path):
     book, listener = searching.ledger(tmp_path, search=1), Mock()
     search = searching.searcher(book)
-    bridge = _Bridge(book, search, listener, Path("notes"))
+    bridge = _Bridge(book, search, listener, "run")
     for ray_id in ("first", "second"):
         assert search.suggest(ray_id)["trial"] == 0
         # Ray tells of its error without having told of its start, the searcher first.
@@ -172,7 +172,7 @@ def test_tune_keeps_no_rows_of_a_result_that_was_passed_on(tmp_path):
     book, passed = searching.ledger(tmp_path, search=1), []
     search = searching.searcher(book)
     listener = Mock(level=lambda trial, report: passed.append(dict(report)))
-    bridge, trial = _Bridge(book, search, listener, Path("notes")), SimpleNamespace(trial_id="one")
+    bridge, trial = _Bridge(book, search, listener, "run"), SimpleNamespace(trial_id="one")
     search.suggest("one")
     bridge.on_trial_start(0, [], trial)
     result = {"level": 0, "val_accuracy": 0.5, "rows": [{"reused": False}], "layers": [{}]}

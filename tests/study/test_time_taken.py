@@ -86,7 +86,7 @@ def test_what_is_rebuilt_keeps_the_seconds_that_it_took(tmp_path, is_rebuilt, mo
     book = searching.ledger(tmp_path, anchors=1, search=0)
     book.trials[0].seconds, book.trials[0].rebuilt = 60.0, is_rebuilt
     search = searching.searcher(book)
-    bridge = tune._Bridge(book, search, Silent(), tmp_path / "notes")
+    bridge = tune._Bridge(book, search, Silent(), "run")
     search.suggest("a")
     bridge.on_trial_start(0, [], SimpleNamespace(trial_id="a"))
     now.now += 0.5

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -52,20 +51,20 @@ class LotteryTrainable(tune.Trainable):
         engine: str,
         objective: ObjectiveConfig,
         stops: bool,
-        notes: Path | None = None,
+        run: str | None = None,
         codes: Sequence[OwnCode] = (),
         falls_back: bool = False,
     ) -> None:
         """Makes the worker's laboratory, then its first trial.
 
         ``stops`` says whether Ray may stop a trial at any report: then no level is reported before
-        it is on the disk. A worker that is asked to end leaves a note in the folder ``notes``; None
+        it is on the disk. A worker that is asked to end leaves a note under the name ``run``; None
         leaves SIGTERM as it is. ``codes`` are of the parts of one's own. ``falls_back`` says
         whether the reference engine trains where the engine cannot be used, as on a node that
         joined later: its numerics keep these networks apart.
         """
-        if notes is not None:
-            leave_notes(notes, lambda: self.trial_id)
+        if run is not None:
+            leave_notes(run, lambda: self.trial_id)
 
         def laboratory() -> Lab:
             use(codes)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import ray
@@ -27,7 +26,7 @@ from lttune.store.workplace import SCRATCH
 from lttune.study.search.halving import SearchHalving
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
-from lttune.study.workers.asked import count_notes
+from lttune.study.workers.asked import count_notes, forget_notes
 from lttune.study.workers.trainable import LotteryTrainable
 from lttune.study.workers.watchdog import Watchdog
 
@@ -86,10 +85,10 @@ class _Bridge(tune.Callback):
     """Turns Tune's events into the ledger's states and tells the listener."""
 
     def __init__(
-        self, ledger: Ledger, searcher: StudySearcher, listener: Listener, notes: Path
+        self, ledger: Ledger, searcher: StudySearcher, listener: Listener, run: str
     ) -> None:
         self._ledger, self._searcher, self._listener = ledger, searcher, listener
-        self._notes = notes
+        self._run = run
         self._trials: dict[str, Trial] = {}
         self._began: dict[int, float] = {}
         self._watchdog = Watchdog()
@@ -157,7 +156,7 @@ class _Bridge(tune.Callback):
         if mine := self._trials.get(trial.trial_id):
             self._watchdog.ended(mine.number)
         # A worker that was asked to end, as on a machine that is given back, failed in nothing.
-        asked = count_notes(self._notes, trial.trial_id)
+        asked = count_notes(self._run, trial.trial_id)
         if self._asked_to_end.get(trial.trial_id, 0) < asked <= MOST_ASKED:
             self._asked_to_end[trial.trial_id] = asked
             trial.run_metadata.num_failures -= 1
@@ -217,7 +216,6 @@ def run_trials(
     class_cache.ENV_VARS_TO_PROPAGATE.difference_update(SECRETS)
     name = f"run-{time.time_ns()}"
     scratch = (config.folder / SCRATCH).absolute()
-    notes = scratch / f"{name}-asked"
     trainable = tune.with_parameters(
         LotteryTrainable,
         datasets=datasets,
@@ -229,7 +227,7 @@ def run_trials(
         engine=engine,
         objective=config.objective,
         stops=config.asha,
-        notes=notes,
+        run=name,
     )
     # Some trials share a GPU; none needs more than one.
     share = min(1.0, ray.cluster_resources().get("GPU", 0.0) / concurrent)
@@ -250,7 +248,7 @@ def run_trials(
             storage_path=str(scratch),
             verbose=0,
             stop=_InTime(searcher),
-            callbacks=[_Bridge(ledger, searcher, listener, notes)],
+            callbacks=[_Bridge(ledger, searcher, listener, name)],
             failure_config=tune.FailureConfig(max_failures=MOST_FAILURES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
@@ -261,6 +259,8 @@ def run_trials(
         # Tune wraps what a callback raises, and what it meets itself at a disk that is full.
         ours = next((one for one in causes(error) if isinstance(one, LttuneError)), None)
         raise ours or refused_write(error) or error from None
+    finally:
+        forget_notes(name)
 
 
 def _trial_name(trial: Any) -> str:
