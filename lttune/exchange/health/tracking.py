@@ -21,7 +21,7 @@ from lttune.exchange.health.inspection import Inspection
 from lttune.store.disk import existing
 from lttune.store.files import reason_of
 from lttune.store.regular import regular_size
-from lttune.study.tracking.database import COMPANIONS, DAMAGED, sqlite_code
+from lttune.study.tracking.database import COMPANIONS, DAMAGED, lack_of_locks, sqlite_code
 from lttune.study.tracking.login import GIVEN_BY, refused_login
 from lttune.study.tracking.server import PROBE_S, unanswered
 from lttune.study.tracking.uri import resolve, sqlite_path, sqlite_uri
@@ -35,13 +35,16 @@ second."""
 
 
 def tracking_finding(given: str | None, sheet: Mapping[str, Any] | None = None) -> Inspection:
-    """Returns what there is to say of where MLflow is; nothing is made or changed there.
+    """Returns what there is to say of where MLflow is; nothing is changed there.
+
+    Whether a disk has locks is tried by a file that is removed, but where only a sheet names it.
 
     Args:
         given: a tracking URI. None is the study's own, else the environment's, else MLflow's.
         sheet: what ``study.json`` of a study holds; None if no study is looked at.
     """
     own = (sheet or {}).get("config", {}).get("tracking_uri")
+    is_asked = given is not None or not isinstance(own, str)
     if given is None and isinstance(own, str):
         if sqlite_path(own) is None:
             # The sheet may be a stranger's, who would see who asks.
@@ -58,7 +61,12 @@ def tracking_finding(given: str | None, sheet: Mapping[str, Any] | None = None) 
         return Inspection(what="MLflow", trouble=text, mend=mend, exit_code=error.exit_code)
     what, path = f"MLflow: {masked_uri(uri)}", sqlite_path(uri)
     if path is not None:
-        return _database(what, path)
+        found = _database(what, path)
+        lack = lack_of_locks(path) if is_asked and not found.trouble else ""
+        if not lack:
+            return found
+        reason, _, mend = lack.partition(": ")
+        return Inspection(what=what, trouble=reason, mend=mend, exit_code=StorageError.exit_code)
     if reason := masked(unanswered(uri), uri):
         return Inspection(
             what=what,

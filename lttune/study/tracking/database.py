@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
+from lttune.store.disk import existing
 from lttune.store.locks import NO_LOCKS, file_lock
 from lttune.store.temporary import (
     UNKNOWN_OWNER_S,
@@ -27,6 +28,8 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 RUNS = "mlruns"
 """Folder beside a database with the files of its runs."""
 _LOCK_S = 60.0
+_UNLOCKABLE = ("SQLITE_IOERR_LOCK", "SQLITE_IOERR_RDLOCK", "SQLITE_IOERR_CHECKRESERVEDLOCK")
+"""What SQLite says of a lock that cannot be had at all."""
 
 
 def sqlite_code(error: BaseException | None) -> int | None:
@@ -36,6 +39,32 @@ def sqlite_code(error: BaseException | None) -> int | None:
             return getattr(error, "sqlite_errorcode", 0) & 0xFF
         error = error.__cause__
     return None
+
+
+def lack_of_locks(path: Path) -> str:
+    """Returns, for people, that a database cannot be where it is said to be; empty if it can.
+
+    SQLite itself is asked, for locks of a draft that nobody else has and that is removed: of a disk
+    that has none it would say, after minutes, that the database is locked. Where nothing can be
+    made nothing is known.
+    """
+    folder = existing(path.parent)
+    draft = temporary_beside(folder / path.name)
+    try:
+        with contextlib.closing(sqlite3.connect(draft, timeout=0)) as database:
+            database.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith("SQLITE_BUSY") or name in _UNLOCKABLE:
+            return (
+                f"the disk of {folder} has no locks, which SQLite needs: give --tracking-uri "
+                "sqlite:///FILE on another disk, or a server; or --out there, if it is in that"
+            )
+    finally:
+        with contextlib.suppress(OSError):
+            for file in (draft, *_companions(draft)):
+                file.unlink(missing_ok=True)
+    return ""
 
 
 @contextlib.contextmanager

@@ -15,7 +15,13 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 
-from lttune.study.tracking.database import DAMAGED, alone_while_made, prepare_sqlite, sqlite_code
+from lttune.study.tracking.database import (
+    DAMAGED,
+    alone_while_made,
+    lack_of_locks,
+    prepare_sqlite,
+    sqlite_code,
+)
 from lttune.study.tracking.login import GIVEN_BY
 from lttune.study.tracking.uri import sqlite_path
 
@@ -70,11 +76,14 @@ def open_store(uri: str) -> tuple[MlflowClient, Path | None]:
 
     Raises:
         BrokenDatabaseError: if there is a file that MLflow cannot open.
+        OSError: if its disk has no locks.
         Exception: whatever else MLflow or its driver says; ``is_refusal`` tells whether to retry.
     """
     path = sqlite_path(uri)
     if path is None:
         return _client(uri, None), None
+    if reason := lack_of_locks(path):
+        raise OSError(reason)
     # Two programs that create the tables of one file at a time break it.
     with alone_while_made(path):
         try:

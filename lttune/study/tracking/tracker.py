@@ -15,10 +15,11 @@ from typing import Any, Literal
 
 from lttune.config.passwords import masked, masked_uri
 from lttune.study.tracking import values
+from lttune.study.tracking.database import lack_of_locks
 from lttune.study.tracking.examples import TrainingExamples
 from lttune.study.tracking.login import unwelcome
 from lttune.study.tracking.sender import Sender
-from lttune.study.tracking.uri import resolve
+from lttune.study.tracking.uri import resolve, sqlite_path
 from lttune.study.tracking.views import View
 from lttune.study.tracking.waiting import Waiting
 
@@ -80,8 +81,12 @@ class Tracker:
         return f"{address} (experiment {self._sender.experiment})"
 
     def ask(self) -> str:
-        """Returns, within three seconds, why the server cannot be used; empty if it can."""
-        return masked(unwelcome(self._uri), self._uri)
+        """Returns, within three seconds, why MLflow cannot be used there; empty if it can.
+
+        Its server does not answer or refuses the login, or its file's disk has no locks.
+        """
+        path = sqlite_path(self._uri)
+        return lack_of_locks(path) if path else masked(unwelcome(self._uri), self._uri)
 
     def start(
         self,
