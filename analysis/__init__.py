@@ -58,13 +58,25 @@ def write_report(folder: Path, *, anew: bool = False) -> Path:
     from analysis.report import made
 
     folder = Path(folder)
-    inputs = made.inputs_of(folder)
-    if not anew and made.is_current(folder, inputs):
-        _LOG.info("the report is that of these records")
-        return folder / "report.html"
+
+    def is_made(inputs: str) -> bool:
+        return not anew and made.is_current(folder, inputs)
+
+    if not is_made(made.inputs_of(folder)):
+        with made.only_writer(folder):
+            # Another one may just have made it, from what there is now.
+            if not is_made(inputs := made.inputs_of(folder)):
+                return _write_report(folder, inputs)
+    _LOG.info("the report is that of these records")
+    return folder / "report.html"
+
+
+def _write_report(folder: Path, inputs: str) -> Path:
+    """Writes the report of a study's folder, and notes what it was made from."""
     _LOG.info("loading the packages of the report")
     from analysis import frame
     from analysis.claims import is_any_tested, of_studies, read
+    from analysis.report import made
     from analysis.report.write import write
     from analysis.tables.design.importance import design_tables
     from lttune.errors import StorageError

@@ -6,15 +6,20 @@ of what was written. Where one of them is another the report is made anew.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+
+from filelock import Timeout
 
 import analysis
 import lttune
 from lttune.config import digest
 from lttune.records.folder import ANSWER
 from lttune.store.files import read_whole
+from lttune.store.locks import file_lock
 from lttune.store.plain_json import read_json, write_json
 
 MADE_FROM = "report.json"
@@ -30,6 +35,31 @@ RENDERERS = (
     "scipy",
 )
 """Packages whose versions decide about its bytes."""
+
+LOCK = ".report.lock"
+"""The file that a writer of the report holds, and removes when it is done."""
+LONGEST_S = 600.0
+"""How long another writer is waited for: one that was stopped holds its lock for good."""
+
+
+@contextlib.contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Keeps other writers of a report out: of two, one might note the page of the other as its own.
+
+    Where there are no locks, or who has one takes too long, it goes on without.
+    """
+    lock = file_lock(folder / LOCK)
+    if folder.is_dir():  # Else the lock would make it.
+        with contextlib.suppress(Timeout, OSError, NotImplementedError):
+            lock.acquire(timeout=LONGEST_S)
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            # While it is held: who waits for it finds it gone, and takes a new one.
+            with contextlib.suppress(OSError):
+                (folder / LOCK).unlink(missing_ok=True)
+            lock.release()
 
 
 def inputs_of(folder: Path) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
+from lockless import without_locks
 from sample_study import anchor_rows, write_study
 
 import analysis
@@ -13,6 +16,8 @@ from lttune.store.plain_json import read_json, write_json
 from lttune.store.sealed import write_object
 
 pytestmark = pytest.mark.usefixtures("undrawn")
+
+IMPORTANCE = "figures/optuna_importance.csv"
 
 
 @pytest.fixture
@@ -137,3 +142,41 @@ def test_a_note_that_cannot_be_written_costs_no_report(folder):
     (folder / made.MADE_FROM).mkdir()
     assert analysis.write_report(str(folder)) == folder / "report.html"
     assert not made.is_current(folder, made.inputs_of(folder))
+
+
+def test_of_two_writers_at_a_time_the_page_that_is_noted_is_that_of_the_newer_records(
+    folder, monkeypatch
+):
+    """The one of the older records is slow, and would write its page over the other's."""
+    begun, newer, older = (threading.Event() for _ in range(3))
+
+    def write(where, **_):
+        if not begun.is_set():
+            begun.set()
+            newer.wait(1)
+            (where / "report.html").write_text("older")
+            older.set()
+        else:
+            (where / "report.html").write_text("newer")
+            newer.set()
+            older.wait(1)
+        return where / "report.html"
+
+    monkeypatch.setattr(report, "write", write)
+    (folder / IMPORTANCE).write_text("older")
+    first = threading.Thread(target=analysis.write_report, args=(folder,))
+    first.start()
+    assert begun.wait(30)
+    (folder / IMPORTANCE).write_text("newer")
+    analysis.write_report(folder)
+    first.join()
+    page = (folder / "report.html").read_text()
+    assert page == "newer" or not made.is_current(folder, made.inputs_of(folder))
+    assert not (folder / made.LOCK).exists()
+
+
+def test_where_there_are_no_locks_a_report_is_made_without(folder, monkeypatch):
+    without_locks(monkeypatch, folder)
+    (folder / IMPORTANCE).write_text("other")
+    monkeypatch.setattr(report, "write", lambda where, **_: where / "report.html")
+    assert analysis.write_report(folder) == folder / "report.html"
