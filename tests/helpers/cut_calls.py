@@ -12,7 +12,7 @@ import pytest
 
 CALLS = (
     *("create_run", "update_run_info", "_log_params", "_log_metrics", "_set_tags"),
-    *("get_metric_history", "_search_runs", "get_experiment_by_name"),
+    *("get_metric_history", "_search_runs", "get_experiment_by_name", "get_run"),
 )
 """Steps of the store on SQL: what is written by one is there, or all of it is not."""
 _OF_EACH = ("lttune.study", "mlflow.parentRunId", "mlflow.runName")

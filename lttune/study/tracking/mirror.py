@@ -274,11 +274,10 @@ class Mirror:
             changes.send(self._client)
 
     def _end_trials(self, now: int) -> None:
-        for run in self.runs:
-            if run.number is not None and run.status == "RUNNING":
-                with self.runs.changing(run.number):
-                    self._changes_of(run).set_status("KILLED", now)
-                    self._send_changes()
+        for run in self.runs.running():
+            with self.runs.changing(run.number):
+                self._changes_of(run).set_status("KILLED", now)
+                self._send_changes()
 
 
 def _required(number: str) -> str:

@@ -15,6 +15,8 @@ from lttune.study.tracking.store import is_refusal
 STUDY_ID = "lttune.study_id"
 _MAX_VALUES, _MAX_PARAMS = 1000, 100
 """MLflow's limits of a call: all values together, and params or tags alone."""
+_PAGE = 200
+"""Runs that are read at a time: of a thousand, a server's answer takes seconds."""
 
 
 @dataclass
@@ -84,10 +86,11 @@ class RunChanges:
 
 
 class Runs:
-    """A study's runs in one store: all are read once, later only those that a failed call was of.
+    """A study's runs in one store: each is read when it is asked for, and after a call that failed.
 
-    What is known of a run takes some kilobytes, so that a trial's is not kept once that has ended;
-    it is read again if there is more of the trial.
+    Which there are is seen page by page, in the order in which they were started and so about that
+    in which a study that is run again asks for them. What is known of a run takes some kilobytes:
+    it is kept while the trial runs. Of the others there is no more than MLflow's number.
 
     Attributes:
         is_sure: whether the failed change was of runs that had been looked at just before, so
@@ -97,35 +100,50 @@ class Runs:
     def __init__(self, study: str, study_id: str | None) -> None:
         self._study, self._study_id = study, study_id
         self._known: dict[int | None, Run] = {}
-        self._past: set[int | None] = set()
+        self._ids: dict[int, str] = {}
+        self._page: dict[int, StoredRun] = {}
+        self._since: int | None = 0
+        self._token: str | None = None
         self._client: MlflowClient | None = None
         self._experiment = ("", 0)
         self._doubtful: set[int | None] = set()
-        self._fresh: set[int | None] | None = None
+        self._fresh: set[int | None] = set()
         self.is_sure = True
-
-    def __iter__(self) -> Iterator[Run]:
-        return iter(self._known.values())
 
     def get(self, number: int | None) -> Run | None:
         """Returns the study's run or that of a trial; None if there is none."""
-        if number in self._past:
-            self._look_at(number)
+        if number is None or number in self._known:
+            return self._known.get(number)
+        while number not in self._ids and self._since is not None:
+            self._turn_page()
+        if number in self._page:
+            self._known[number] = _known(self._page.pop(number), number)
+        elif number in self._ids:
+            self._read(number)
         return self._known.get(number)
+
+    def running(self) -> list[Run]:
+        """Returns the runs of trials that are RUNNING, those that a killed driver left too."""
+        for run in self._found("attributes.status = 'RUNNING' and tags.`lttune.kind` = 'trial'"):
+            number = _number_of(run)
+            if number is not None and number not in self._known:
+                self._keep(run, number)
+        known = self._known.values()
+        return [run for run in known if run.number is not None and run.status == "RUNNING"]
 
     def add(self, run: StoredRun, number: int | None) -> Run:
         """Keeps a run that was just made, and has no level."""
-        made = self._known[number] = _known(run, number)
+        made = self._keep(run, number)
         made.levels = set()
         return made
 
-    def forget(self, number: int | None) -> None:
-        """Keeps no more of a run than that it may be there."""
+    def forget(self, number: int) -> None:
+        """Keeps no more of a trial's run than which it is."""
         self._known.pop(number, None)
-        self._past.add(number)
+        self._page.pop(number, None)
 
     def refresh(self, client: MlflowClient, experiment: Experiment) -> None:
-        """Looks at what is in doubt: in a store that was not asked before, or is another, at all.
+        """Looks at what is in doubt; of a store that was not asked before all is.
 
         An experiment of the same name and number may be in a database that took the other's place;
         when it was made tells.
@@ -133,9 +151,12 @@ class Runs:
         self._client = client
         place = (experiment.experiment_id, experiment.creation_time)
         if place != self._experiment or not self._has_looked_again():
-            self._known, self._fresh = self._found(place[0], ""), None
-            self._past.clear()
-        self._experiment, self._doubtful, self.is_sure = place, set(), True
+            self._experiment, self._doubtful = place, {None}
+            for known in (self._known, self._ids, self._page, self._fresh):
+                known.clear()
+            self._since, self._token = 0, None
+            self._look_at(None)
+        self._doubtful, self.is_sure = set(), True
 
     @contextlib.contextmanager
     def changing(self, number: int | None) -> Iterator[None]:
@@ -144,7 +165,7 @@ class Runs:
             yield
         except Exception:
             self._doubtful.add(number)
-            self.is_sure = self.is_sure and (self._fresh is None or number in self._fresh)
+            self.is_sure = self.is_sure and number in self._fresh
             raise
 
     def settle(self) -> None:
@@ -153,42 +174,90 @@ class Runs:
 
     def _has_looked_again(self) -> bool:
         """Looks at the runs in doubt; returns whether the store lets itself be asked for them."""
-        doubtful = self._doubtful.copy()
         try:
-            for number in doubtful:
+            for number in self._doubtful:
                 self._look_at(number)
         except Exception as error:
             if is_refusal(error):
                 return False
             raise
-        self._fresh = doubtful
         return True
 
-    def _look_at(self, number: int | None) -> None:
-        tag = "`lttune.kind` = 'study'" if number is None else f"`lttune.trial` = '{number}'"
-        found = self._found(self._experiment[0], f"tags.{tag}")
-        self._known.pop(number, None)
-        self._known.update(found)
-        self._past.discard(number)
+    def _keep(self, run: StoredRun, number: int | None) -> Run:
+        kept = self._known[number] = _known(run, number)
+        if number is not None:
+            self._ids[number] = run.info.run_id
+        return kept
 
-    def _found(self, experiment: str, which: str) -> dict[int | None, Run]:
-        """Returns the study's runs that MLflow's filter lets through."""
+    def _read(self, number: int) -> None:
+        """Reads a run of which the number is known; it may have been deleted since."""
         assert self._client is not None
-        found = dict[int | None, Run]()
-        token: str | None = ""
-        while token is not None:
-            page = self._client.search_runs(
-                [experiment], which, order_by=["start_time ASC"], page_token=token or None
-            )
-            for run in page:
-                # The filter language cannot quote every study's name, so that it is compared here.
-                tags = run.data.tags
-                if (tags.get("lttune.study"), tags.get(STUDY_ID)) == (self._study, self._study_id):
-                    text = tags.get("lttune.trial")
-                    number = None if text is None else int(text)
-                    found.setdefault(number, _known(run, number))
-            token = page.token or None
-        return found
+        run = self._client.get_run(self._ids[number])
+        if run.info.lifecycle_stage == "active":
+            self._keep(run, number)
+            self._fresh.add(number)
+        else:
+            self._look_at(number)
+
+    def _look_at(self, number: int | None) -> None:
+        """Looks for a run afresh, whatever was known of it."""
+        tag = "`lttune.kind` = 'study'" if number is None else f"`lttune.trial` = '{number}'"
+        found = self._found(f"tags.{tag}")
+        self._known.pop(number, None)
+        if number is not None:
+            self._ids.pop(number, None)
+            self._page.pop(number, None)
+        for run in found[:1]:
+            self._keep(run, number)
+        self._fresh.add(number)
+
+    def _turn_page(self) -> None:
+        """Reads the runs that were started next.
+
+        They are told by their start, not by how many come before them: of those some may be
+        deleted meanwhile, and as many others would be passed over.
+        """
+        assert self._since is not None
+        which = f"attributes.start_time >= {self._since}" if self._since else ""
+        page, self._token = self._searched(which, self._token)
+        self._page.clear()
+        for run in filter(self._is_ours, page):
+            number = _number_of(run)
+            if number is not None and number not in self._ids:
+                self._ids[number], self._page[number] = run.info.run_id, run
+                self._fresh.add(number)
+        last = page[-1].info.start_time if page else None
+        if not self._token:
+            self._since = None
+        elif last is not None and last > self._since:
+            self._since, self._token = last, None
+
+    def _found(self, which: str) -> list[StoredRun]:
+        """Returns the study's runs that MLflow's filter lets through, the oldest first."""
+        page, token = self._searched(which, None)
+        found = [*page]
+        while token:
+            page, token = self._searched(which, token)
+            found += page
+        return [run for run in found if self._is_ours(run)]
+
+    def _searched(self, which: str, token: str | None) -> tuple[list[StoredRun], str | None]:
+        assert self._client is not None
+        experiments, order = [self._experiment[0]], ["start_time ASC"]
+        page = self._client.search_runs(
+            experiments, which, max_results=_PAGE, order_by=order, page_token=token
+        )
+        return [*page], page.token or None
+
+    def _is_ours(self, run: StoredRun) -> bool:
+        # The filter language cannot quote every study's name, so that it is compared here.
+        tags = run.data.tags
+        return (tags.get("lttune.study"), tags.get(STUDY_ID)) == (self._study, self._study_id)
+
+
+def _number_of(run: StoredRun) -> int | None:
+    text = run.data.tags.get("lttune.trial")
+    return None if text is None else int(text)
 
 
 def _known(run: StoredRun, number: int | None) -> Run:
