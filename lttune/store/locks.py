@@ -23,6 +23,7 @@ from lttune.store.temporary import (
     is_seen_from_here,
     may_live,
     temporary_beside,
+    this_boot,
     this_process,
 )
 
@@ -52,7 +53,7 @@ def only_driver(folder: Path) -> Iterator[None]:
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         whose = {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
-        write_json(note, {**whose, "process": this_process()})
+        write_json(note, {**whose, "process": this_process(), "boot": this_boot()})
         with _touched(note):
             yield
     finally:
@@ -84,8 +85,8 @@ def driver(folder: Path) -> dict[str, Any] | None:
     """Returns who runs a study, as they noted it; None if nobody does. Nothing is locked.
 
     Of a process on another machine nobody can tell from here whether it lives: it counts
-    (``is_elsewhere``). One of this host that has not touched its note since this machine began was
-    ended with the machine.
+    (``is_elsewhere``). One of this host and another boot that has not touched its note since this
+    machine began was ended with the machine: by the clocks of two machines, which may differ.
     """
     try:
         who = read_json(folder / NOTE)
@@ -95,6 +96,8 @@ def driver(folder: Path) -> dict[str, Any] | None:
     if not isinstance(who, dict) or not may_live(str(who.get("process"))):
         return None
     was_here = is_elsewhere(who) and who.get("host") == socket.gethostname()
+    if this_boot() and who.get("boot") == this_boot():  # In another container.
+        return who
     return None if was_here and touched < began_at() else who
 
 

@@ -36,6 +36,7 @@ _PROCESS = re.compile(r"(?P<machine>[0-9a-f]{8})-(?P<pid>\d{1,9})-(?P<began>\d{1
 _OLDER_NAME = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(tmp|draft)(-[a-z]+)?")
 _OLDER_DRAFT = re.compile("(?P<name>[0-9a-f]{32})")
 _NUMBERS = itertools.count()
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def temporary_beside(path: Path) -> Path:
@@ -61,6 +62,18 @@ def is_seen_from_here(process: str) -> bool:
     """Returns whether ``may_live`` knows of a process: it is of this boot and container."""
     known = _PROCESS.fullmatch(process)
     return known is None or known["machine"] == _machine()
+
+
+def this_boot() -> str:
+    """Returns what all processes of this machine share, in containers too, until it boots again.
+
+    Empty where that is not told.
+    """
+    try:
+        boot = _BOOT.read_text().strip()
+    except OSError:
+        return ""
+    return hashlib.sha256(boot.encode()).hexdigest()[:8]
 
 
 def began_at() -> float:
@@ -129,7 +142,7 @@ def _remove(path: Path) -> None:
 def _machine() -> str:
     """Returns what two processes share just where each can see whether the other is alive."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = _BOOT.read_text().strip()
         parts = (boot, str(Path("/proc/self/ns/pid").readlink()))
     except OSError:
         parts = (platform.node(), str(uuid.getnode()))

@@ -18,8 +18,8 @@ from lttune.errors import StorageError
 from lttune.records.ledger import Ledger
 from lttune.store import locks
 from lttune.store.locks import NOTE, driver, only_driver
-from lttune.store.plain_json import write_json
-from lttune.store.temporary import UNKNOWN_OWNER_S
+from lttune.store.plain_json import read_json, write_json
+from lttune.store.temporary import UNKNOWN_OWNER_S, this_boot
 from lttune.study.console import watching
 from lttune.study.console.watching import CHANGED, QUIET_S, glance_at, watch_study
 
@@ -168,6 +168,17 @@ def test_a_driver_of_this_host_before_it_began_is_dead(
     os.utime(folder / NOTE, (time.time() - 3600 + touched_s,) * 2)
     assert (driver(folder) is None) is is_dead
     assert bool(glance_at(folder).elsewhere) is not is_dead
+
+
+@pytest.mark.skipif(not this_boot(), reason="other systems do not tell it")
+def test_a_driver_in_another_container_of_this_boot_counts_whatever_the_disks_clock_says(tmp_path):
+    """The folder is a server's, whose clock is behind: nothing there is as young as this boot."""
+    folder = study(tmp_path / "s", "complete", "running")
+    runs(folder, **{**ELSEWHERE, "host": socket.gethostname(), "boot": this_boot()})
+    os.utime(folder / NOTE, (1.0, 1.0))
+    assert driver(folder) is not None
+    with only_driver(tmp_path):
+        assert read_json(tmp_path / NOTE)["boot"] == this_boot()
 
 
 def test_this_machine_began_before_this_process():
