@@ -28,7 +28,6 @@ from lttune.study.console.outcome import Outcome, show, show_absence
 from lttune.study.console.printing import PrintingConsole, say_on
 from lttune.study.console.progress import Progress
 from lttune.study.console.reached import ReachedNote
-from lttune.study.console.table import clock
 from lttune.study.declared import Study
 from lttune.study.manifest import continued, earlier, filed, refuse_others, require_texts, sheet
 from lttune.study.mirrored import TrackedStudy
@@ -186,9 +185,8 @@ class Conductor:
         self._progress.level(trial, report, self._depths.share(trial, report["level"]))
         self._tracked.level(trial, report["level"], report["rows"])
 
-    def silent(self, trial: Trial, seconds: float) -> None:
-        """A trial's worker hangs: say that its trial begins again."""
-        text = f"{trial.name}: no level for {clock(seconds)}: its worker is ended, it begins anew"
+    def told(self, text: str) -> None:
+        """A person should read this line."""
         say_on(self._console, text)
 
     def ended(self, trial: Trial) -> None:
@@ -239,7 +237,7 @@ class Conductor:
         is_begun = not tables.is_empty or any(trial.rebuilt for trial in known)
         found = agreed(config, engine, start_ray(config), is_begun=is_begun)
         if found.engine != engine:
-            engine, self._needed = found.engine, self._needed.trained_by(found.engine, found.reason)
+            self._needed = self._needed.trained_by(found.engine, found.reason)
             self._sheet = with_numerics(self._sheet, self._needed.numerics)
             write_object(config.folder / "study.json", self._sheet)
         _LOG.info("")  # The display of the trials takes over.
@@ -252,7 +250,7 @@ class Conductor:
         self._needed.show_width(concurrent, self._console)
         with vital_processes(self._death) if self._death else contextlib.nullcontext():
             run_trials(
-                config, self._ledger, searcher, self._datasets, self, concurrent, engine, codes
+                config, self._ledger, searcher, self._datasets, self, concurrent, found, codes
             )
 
     def _finish(self) -> Outcome:

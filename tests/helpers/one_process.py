@@ -54,14 +54,14 @@ def _run_trials(
     datasets: Mapping[str, Dataset],
     listener: tune.Listener,
     concurrent: int,
-    engine: str,
+    agreed: Agreement,
     codes: Sequence[OwnCode] = (),
 ) -> None:
     assert concurrent == 1
     assert not config.asha, "who stops trials is Ray's scheduler"
     bridge = tune._Bridge(ledger, searcher, listener, "run")
     shared = {"datasets": datasets, "store": absolute(config.cells), "seed": config.seed}
-    shared |= {"device": config.device, "engine": engine, "objective": config.objective}
+    shared |= {"device": config.device, "engine": agreed.engine, "objective": config.objective}
     shared |= {"codes": _sent(list(codes))}
     worker: LotteryTrainable | None = None
     for number in itertools.count():

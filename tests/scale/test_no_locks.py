@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +16,12 @@ import digits_study
 import pytest
 from no_locks import lacking, without_locks
 
+from lttune.__main__ import main as command
 from lttune.store.cells import Cell
 from lttune.store.store import Store
 from lttune.study.main import main
+from lttune.study.tracking.database import lack_of_locks
+from lttune.study.tracking.tracker import Tracker
 
 KEEPER = Path(__file__).parents[2] / "studies" / "cluster" / "keep_workers.py"
 
@@ -89,6 +93,28 @@ def test_a_study_whose_folder_would_be_there_is_one_line(place, capsys):
     assert (code, text.count("\n")) == (74, 1)
     assert f"{place}/digits/lock cannot be locked: " in text
     assert "give --out on a disk of this machine, and what all nodes see as --store" in text
+
+
+def test_mlflows_database_there_is_told_with_what_to_give(place):
+    uri = f"sqlite:///{place}/new/mlflow.db"
+    assert lack_of_locks(place.parent / "mlflow.db") == ""
+    tracker = Tracker(uri, "digits")
+    said = (
+        f"the disk of {place} has no locks, which SQLite needs: give --tracking-uri sqlite:///FILE "
+    )
+    assert tracker.ask().startswith(said)
+    tracker.finish("FINISHED")
+    began = time.monotonic()
+    assert f"1 of 1 entries are missing in MLflow at {uri}: {said}" in tracker.close(20)
+    assert time.monotonic() - began < 20
+    assert list(place.iterdir()) == []
+
+
+def test_doctor_finds_that_mlflows_database_cannot_be_there(place, capsys):
+    assert command(["doctor", "--tracking-uri", f"sqlite:///{place}/mlflow.db"]) == 74
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("FAULT")]
+    assert f"the disk of {place} has no locks, which SQLite needs: give --tracking-uri" in line
+    assert list(place.iterdir()) == []
 
 
 def test_of_two_who_need_one_network_at_a_time_the_second_takes_what_the_first_stored(place):

@@ -185,10 +185,14 @@ class StudySearcher(Searcher):
         return self._waiting()
 
     def _more_to_come(self) -> bool:
-        """Whether the end of a running trial will make room for another one."""
-        if self.limit is not None:
-            # A level that was fast may show that more fits than was thought.
-            return self.ledger.count("running") > 0
+        """Whether the end of a running trial will make room for another one, or for itself anew.
+
+        One that never began waits again, and a level that was fast may show that more fits than was
+        thought; who is told that nothing comes never asks again.
+        """
+        is_any_running = self.ledger.count("running") > 0
+        if self.limit is not None or is_any_running:
+            return is_any_running
         return any(
             not self._confirmation.is_due(self.ledger) if phase.confirms else self._room(phase.name)
             for phase in self._growing()

@@ -53,7 +53,7 @@ def lack_of_locks(path: Path) -> str:
     try:
         with contextlib.closing(sqlite3.connect(draft, timeout=0)) as database:
             database.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
+    except Exception as error:  # Of whatever else is wrong MLflow's own calls say more.
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith("SQLITE_BUSY") or name in _UNLOCKABLE:
             return (

@@ -151,7 +151,7 @@ class Runs:
         self._client = client
         place = (experiment.experiment_id, experiment.creation_time)
         if place != self._experiment or not self._has_looked_again():
-            self._experiment, self._doubtful = place, {None}
+            self._experiment, self._doubtful = place, set[int | None]([None])
             for known in (self._known, self._ids, self._page, self._fresh):
                 known.clear()
             self._since, self._token = 0, None

@@ -65,13 +65,17 @@ def nodes_for(device: str) -> list[Node]:
     return found
 
 
-def ask_all(nodes: Sequence[Node], asked: Mapping[str, Any]) -> Answers:
+def ask_all(
+    nodes: Sequence[Node], asked: Mapping[str, Any], answer_s: float | None = None
+) -> Answers:
     """Asks all nodes at once. One whose worker dies is asked again; one that has gone is left out.
 
     Args:
         nodes: who is asked.
         asked: what ``question`` takes.
+        answer_s: seconds within which they must answer; None is ``ANSWER_S``.
     """
+    answer_s = ANSWER_S if answer_s is None else answer_s
     remote = ray.remote(num_cpus=0, max_retries=0)(question())
 
     def ask(node: Node) -> Any:
@@ -81,7 +85,7 @@ def ask_all(nodes: Sequence[Node], asked: Mapping[str, Any]) -> Answers:
     waiting, tries = {ask(node): node for node in nodes}, Counter(nodes)
     found: dict[Node, dict[str, Any]] = {}
     failed: dict[Node, str] = {}
-    end = time.monotonic() + ANSWER_S
+    end = time.monotonic() + answer_s
     while waiting and (left_s := end - time.monotonic()) > 0:
         answered, _ = ray.wait([*waiting], timeout=min(left_s, REMIND_S))
         if not answered:
@@ -105,7 +109,7 @@ def ask_all(nodes: Sequence[Node], asked: Mapping[str, Any]) -> Answers:
         if node.id not in living or node in found:
             continue
         if node in silent:
-            what = f"has not answered for {ANSWER_S:.0f} s: it is busy, or starts no process; "
+            what = f"has not answered for {answer_s:.0f} s: it is busy, or starts no process; "
             what += "lessen its load, or end Ray there, and run the same command again"
         else:
             what = f"cannot run a worker ({failed[node]}): see Ray's logs there, or end Ray there"

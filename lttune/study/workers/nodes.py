@@ -44,6 +44,8 @@ class Agreement:
     """That trials may use, of all nodes."""
     lines: tuple[str, ...] = ()
     """What a person should know."""
+    nodes: frozenset[str] | None = None
+    """Those that were asked, and the driver's; None if no other can join."""
 
 
 def agreed(
@@ -85,7 +87,13 @@ def agreed(
         mine = {"numerics": numerics, "cpu": provenance.cpu_model()}
         is_one = any(node.id == here for node in nodes)
         lines += _kinds(chosen, {**({"the driver's node": mine} if is_one else {}), **found})
-    return Agreement(engine=chosen, reason=reason, cores=cores - surplus, lines=tuple(lines))
+    return Agreement(
+        engine=chosen,
+        reason=reason,
+        cores=cores - surplus,
+        lines=tuple(lines),
+        nodes=frozenset({here, *(node.id for node in answers.found)}),
+    )
 
 
 def _here() -> str:

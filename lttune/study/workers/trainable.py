@@ -23,6 +23,7 @@ from lttune.store.files import refused_write
 from lttune.store.remote.places import store_at
 from lttune.study.workers.asked import leave_notes
 from lttune.study.workers.cause import cause_of, to_mend
+from lttune.study.workers.joined import Terms
 from lttune.training import engines
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial, until_stopped
@@ -54,6 +55,7 @@ class LotteryTrainable(tune.Trainable):
         run: str | None = None,
         codes: Sequence[OwnCode] = (),
         falls_back: bool = False,
+        terms: Terms | None = None,
     ) -> None:
         """Makes the worker's laboratory, then its first trial.
 
@@ -61,8 +63,11 @@ class LotteryTrainable(tune.Trainable):
         it is on the disk. A worker that is asked to end leaves a note under the name ``run``; None
         leaves SIGTERM as it is. ``codes`` are of the parts of one's own. ``falls_back`` says
         whether the reference engine trains where the engine cannot be used, as on a node that
-        joined later: its numerics keep these networks apart.
+        joined later: its numerics keep these networks apart. A node that cannot run trials on the
+        ``terms`` gets none: this raises, and Ray takes the worker for one that died.
         """
+        if terms is not None:
+            terms.require()
         if run is not None:
             leave_notes(run, lambda: self.trial_id)
 

@@ -6,6 +6,7 @@ files are scratch: they are written under the study's folder and never read back
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,10 +24,13 @@ from lttune.store.failpoint import reach
 from lttune.store.files import refused_write
 from lttune.store.remote.places import absolute
 from lttune.store.workplace import SCRATCH
+from lttune.study.console.table import clock
 from lttune.study.search.halving import SearchHalving
 from lttune.study.search.searcher import StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.asked import count_notes, forget_notes
+from lttune.study.workers.joined import JoinedNodes, terms_for
+from lttune.study.workers.nodes import Agreement
 from lttune.study.workers.trainable import LotteryTrainable
 from lttune.study.workers.watchdog import Watchdog
 
@@ -51,11 +55,11 @@ class Listener(Protocol):
     def failed(self, trial: Trial, traceback: str) -> None:
         """A trial raised; ``ended`` follows."""
 
-    def silent(self, trial: Trial, seconds: float) -> None:
-        """A trial's worker has reported nothing for too long: it is ended, and repeated."""
+    def told(self, text: str) -> None:
+        """A person should read this line."""
 
     def put_off(self, trial: Trial) -> None:
-        """A trial was ended for want of time; it waits for the next run."""
+        """A trial was ended for want of time or of its node; it waits."""
 
     def ended(self, trial: Trial) -> None:
         """A trial ended; its state and objective are set."""
@@ -85,10 +89,15 @@ class _Bridge(tune.Callback):
     """Turns Tune's events into the ledger's states and tells the listener."""
 
     def __init__(
-        self, ledger: Ledger, searcher: StudySearcher, listener: Listener, run: str
+        self,
+        ledger: Ledger,
+        searcher: StudySearcher,
+        listener: Listener,
+        run: str,
+        joined: JoinedNodes | None = None,
     ) -> None:
         self._ledger, self._searcher, self._listener = ledger, searcher, listener
-        self._run = run
+        self._run, self._joined = run, joined
         self._trials: dict[str, Trial] = {}
         self._began: dict[int, float] = {}
         self._watchdog = Watchdog()
@@ -140,6 +149,12 @@ class _Bridge(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's process or machine died more often than Ray repeats it."""
         mine = self._trials.get(trial.trial_id)
+        if self._is_of_unfit_node():
+            if mine is not None:
+                self._watchdog.ended(mine.number)
+                self._listener.put_off(mine)
+            self._searcher.wait_again(mine or self._searcher.trial_of(trial.trial_id))
+            return
         if mine is None:
             # Ray (2.60) neither calls a trial started whose worker never was, nor repeats it.
             mine = self._searcher.trial_of(trial.trial_id)
@@ -157,17 +172,27 @@ class _Bridge(tune.Callback):
             self._watchdog.ended(mine.number)
         # A worker that was asked to end, as on a machine that is given back, failed in nothing.
         asked = count_notes(self._run, trial.trial_id)
-        if self._asked_to_end.get(trial.trial_id, 0) < asked <= MOST_ASKED:
+        if self._is_of_unfit_node():
+            trial.run_metadata.num_failures -= 1
+        elif self._asked_to_end.get(trial.trial_id, 0) < asked <= MOST_ASKED:
             self._asked_to_end[trial.trial_id] = asked
             trial.run_metadata.num_failures -= 1
 
+    def _is_of_unfit_node(self) -> bool:
+        """Returns whether a worker that died may have been one of a node that cannot run trials."""
+        return self._joined is not None and self._joined.has_unfit()
+
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Ends the workers that hang: Ray repeats their trials as of those that died."""
+        if self._joined is not None:
+            self._joined.keep_mark()
         silent = self._watchdog.silent()
         for trial in trials if silent else ():
             mine = self._trials.get(trial.trial_id)
             if mine and mine.number in silent and (actor := trial.temporary_state.ray_actor):
-                self._listener.silent(mine, silent[mine.number])
+                lasted = clock(silent[mine.number])
+                text = f"{mine.name}: no level for {lasted}: its worker is ended, it begins anew"
+                self._listener.told(text)
                 ray.kill(actor)
 
     def _start(self, trial: Any) -> Trial:
@@ -202,7 +227,7 @@ def run_trials(
     datasets: Mapping[str, Dataset],
     listener: Listener,
     concurrent: int,
-    engine: str,
+    agreed: Agreement,
     codes: Sequence[OwnCode] = (),
 ) -> None:
     """Runs every trial that the searcher hands out, at most ``concurrent`` at once.
@@ -214,53 +239,57 @@ def run_trials(
         Interrupted: at SIGINT, SIGTERM or SIGHUP; networks in training are lost, others kept.
     """
     class_cache.ENV_VARS_TO_PROPAGATE.difference_update(SECRETS)
-    name = f"run-{time.time_ns()}"
+    name, nodes = f"run-{time.time_ns()}", agreed.nodes
     scratch = (config.folder / SCRATCH).absolute()
-    trainable = tune.with_parameters(
-        LotteryTrainable,
-        datasets=datasets,
-        codes=codes,
-        falls_back=config.engine == "auto" and not config.has_own_ray,
-        store=absolute(config.cells),
-        seed=config.seed,
-        device=config.device,
-        engine=engine,
-        objective=config.objective,
-        stops=config.asha,
-        run=name,
-    )
-    # Some trials share a GPU; none needs more than one.
-    share = min(1.0, ray.cluster_resources().get("GPU", 0.0) / concurrent)
-    gpus = {"gpu": share} if config.device == "cuda" else {}
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, {"cpu": 1, **gpus}),
-        tune_config=tune.TuneConfig(
-            search_alg=searcher,
-            num_samples=-1,
-            scheduler=SearchHalving(config.objective) if config.asha else None,
-            max_concurrent_trials=concurrent,
-            reuse_actors=True,
-            trial_name_creator=_trial_name,
-            trial_dirname_creator=_trial_name,
-        ),
-        run_config=tune.RunConfig(
-            name=name,
-            storage_path=str(scratch),
-            verbose=0,
-            stop=_InTime(searcher),
-            callbacks=[_Bridge(ledger, searcher, listener, name)],
-            failure_config=tune.FailureConfig(max_failures=MOST_FAILURES),
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-        ),
-    )
-    try:
-        tuner.fit()
-    except Exception as error:
-        # Tune wraps what a callback raises, and what it meets itself at a disk that is full.
-        ours = next((one for one in causes(error) if isinstance(one, LttuneError)), None)
-        raise ours or refused_write(error) or error from None
-    finally:
-        forget_notes(name)
+    with contextlib.ExitStack() as ending:
+        joins = None if nodes is None else terms_for(config, agreed.engine, nodes)
+        terms = None if joins is None else ending.enter_context(joins)
+        joined = None if terms is None else JoinedNodes(terms, listener.told)
+        ending.callback(forget_notes, name)
+        trainable = tune.with_parameters(
+            LotteryTrainable,
+            datasets=datasets,
+            codes=codes,
+            falls_back=config.engine == "auto" and not config.has_own_ray,
+            store=absolute(config.cells),
+            seed=config.seed,
+            device=config.device,
+            engine=agreed.engine,
+            objective=config.objective,
+            stops=config.asha,
+            run=name,
+            terms=terms,
+        )
+        # Some trials share a GPU; none needs more than one.
+        share = min(1.0, ray.cluster_resources().get("GPU", 0.0) / concurrent)
+        gpus = {"gpu": share} if config.device == "cuda" else {}
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, {"cpu": 1, **gpus}),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=-1,
+                scheduler=SearchHalving(config.objective) if config.asha else None,
+                max_concurrent_trials=concurrent,
+                reuse_actors=True,
+                trial_name_creator=_trial_name,
+                trial_dirname_creator=_trial_name,
+            ),
+            run_config=tune.RunConfig(
+                name=name,
+                storage_path=str(scratch),
+                verbose=0,
+                stop=_InTime(searcher),
+                callbacks=[_Bridge(ledger, searcher, listener, name, joined)],
+                failure_config=tune.FailureConfig(max_failures=MOST_FAILURES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        try:
+            tuner.fit()
+        except Exception as error:
+            # Tune wraps what a callback raises, and what it meets itself at a disk that is full.
+            ours = next((one for one in causes(error) if isinstance(one, LttuneError)), None)
+            raise ours or refused_write(error) or error from None
 
 
 def _trial_name(trial: Any) -> str:

@@ -125,6 +125,10 @@ def test_a_trial_whose_params_are_refused_has_its_levels(uri, tmp_path, monkeypa
     assert (store.steps(run, "density"), run.info.status) == ([0, 1, 2], "FINISHED")
 
 
+OF_STUDY = "tags.`lttune.kind` = 'study'"
+RUNNING = "attributes.status = 'RUNNING' and tags.`lttune.kind` = 'trial'"
+
+
 class TestLooks:
     """Which of a study's runs are read again after a failed call."""
 
@@ -153,7 +157,8 @@ class TestLooks:
             write(tracker, 1, levels=2)
         tracker.finish("FINISHED")
         assert tracker.close(60) == ""
-        assert looks == ["", "tags.`lttune.trial` = '1'"]
+        one = "tags.`lttune.trial` = '1'"
+        assert looks == [OF_STUDY, RUNNING, "", one, RUNNING]
 
     def test_an_experiment_that_is_gone_is_looked_for_at_large(self, looks, uri, tmp_path):
         tracker = Tracker(uri, "gone")
@@ -170,7 +175,7 @@ class TestLooks:
         tracker.finish("FINISHED")
         said = tracker.close(60)
         assert "refused 2 entries: gone has no run of trial 0" in said
-        assert "" in looks
+        assert looks == ["tags.`lttune.trial` = '0'", OF_STUDY, RUNNING]
         assert TrackedRuns(uri).runs("gone") == {}
 
     def test_a_run_that_somebody_deleted_meanwhile_is_made_anew_by_its_trial(

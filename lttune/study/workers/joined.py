@@ -1,0 +1,149 @@
+"""Nodes that join a cluster while trials run: they must be like those that were asked before.
+
+A worker on such a node looks at it before its first trial, and dies where that cannot run there:
+nothing is trained or written. Of a death Ray (2.60) says no more. The driver then asks the nodes
+that are new, tells what is wrong with one, and keeps all trials from it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.util.placement_group import placement_group
+
+from lttune.errors import LttuneError, ResourceError
+from lttune.records import provenance
+from lttune.store.remote.places import marked
+from lttune.store.remote.url import is_url
+from lttune.study.settings import StudyConfig
+from lttune.study.workers.answers import Node, ask_all, nodes_for, question
+from lttune.study.workers.cores import NODE_ID
+from lttune.study.workers.nodes import trouble
+
+ANSWER_S = 60.0
+"""Seconds within which a node that joined must answer: meanwhile all trials wait for the driver."""
+SETTLES_S = 60.0
+"""Seconds for which a worker that never was may be one of a node that trials are kept from."""
+TAKEN_S = 5.0
+"""Seconds within which the cores of such a node are taken."""
+TOUCHED_S = 600.0
+"""Seconds between two times at which the mark is touched: what is old is taken to be left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a node that joins is asked, and on what terms it gets trials."""
+
+    asked: Mapping[str, Any]
+    """As of ``question``."""
+    nodes: frozenset[str]
+    """Those that were asked before the first trial."""
+    begins: tuple[str, ...]
+    """How an error begins that is about the cell store, as of ``trouble``; empty is the usual."""
+    falls_back: bool
+    """Whether the reference engine trains where the engine cannot be used."""
+
+    def require(self) -> None:
+        """Checks that trials can run on the node of this process, unless it was asked before.
+
+        Raises:
+            LttuneError: saying what it lacks.
+        """
+        if ray.get_runtime_context().get_node_id() in self.nodes:
+            return
+        if error := self.trouble("this node", question()(dict(self.asked))):
+            raise error
+
+    def trouble(self, name: str, answer: Mapping[str, Any]) -> LttuneError | None:
+        """Returns what keeps a node that answered from running trials, None if nothing."""
+        error = trouble(name, answer, self.asked["sources"], *self.begins)
+        if error or self.falls_back:
+            return error
+        engine = self.asked["engine"]
+        lack = answer["lacks"][engine]
+        text = f"{name} cannot use the engine {engine}: {lack}; mend that, or end Ray there"
+        return ResourceError(text) if lack else None
+
+
+@contextmanager
+def terms_for(config: StudyConfig, engine: str, nodes: Iterable[str]) -> Iterator[Terms]:
+    """Yields the terms for nodes that join meanwhile.
+
+    Args:
+        config: the settings.
+        engine: that all nodes agreed on.
+        nodes: those that were asked.
+    """
+    with marked(config.cells) as mark:
+        yield Terms(
+            asked={
+                "mark": mark,
+                "engine": engine,
+                "device": config.device,
+                "sources": provenance.sources(),
+            },
+            nodes=frozenset(nodes),
+            begins=() if config.store is None else ("store must be one",),
+            falls_back=config.engine == "auto",
+        )
+
+
+class JoinedNodes:
+    """The nodes that joined, as the driver knows them.
+
+    Args:
+        terms: on which they get trials.
+        tell: tells a person a line.
+    """
+
+    def __init__(self, terms: Terms, tell: Callable[[str], None]) -> None:
+        self._terms, self._tell = terms, tell
+        self._known = {*terms.nodes}
+        self._found_at, self._touched_at = -math.inf, time.monotonic()
+
+    def has_unfit(self) -> bool:
+        """Asks those that are new; returns whether of late one was found that cannot run trials.
+
+        It is told, and trials are kept from it for as long as it lives.
+        """
+        device = self._terms.asked["device"]
+        if new := [node for node in nodes_for(device) if node.id not in self._known]:
+            answers = ask_all(new, self._terms.asked, ANSWER_S)
+            for text in answers.troubles:
+                self._tell(text)
+            for node, answer in answers.found.items():
+                if error := self._terms.trouble(node.name, answer):
+                    self._tell(f"{error}; until then trials run elsewhere")
+                    _take_all_cores(node)
+                    self._found_at = time.monotonic()
+            self._known |= {node.id for node in new}
+        return time.monotonic() - self._found_at < SETTLES_S
+
+    def keep_mark(self) -> None:
+        """Has the mark that nodes look for not taken for one that somebody left."""
+        mark, now = self._terms.asked["mark"], time.monotonic()
+        if now - self._touched_at > TOUCHED_S and not is_url(mark):
+            self._touched_at = now
+            with suppress(OSError):
+                Path(mark).touch()
+
+
+def _take_all_cores(node: Node) -> None:
+    """Keeps trials from a node: what is reserved there is never used, and ends with the driver.
+
+    One by one: all at once they would be had only when no other trial waits for one.
+    """
+    selector, deadline = [{NODE_ID: node.id}], time.monotonic() + TAKEN_S
+    groups = [
+        placement_group([{"CPU": 1}], bundle_label_selector=selector)
+        for _ in range(int(node.cores))
+    ]
+    for group in groups:
+        group.wait(max(deadline - time.monotonic(), 0.0))
