@@ -1,0 +1,168 @@
+"""What a node that joins later is asked by its own worker, and what the driver does about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+import searching
+
+import lttune
+from lttune.errors import LttuneError, ResourceError, StorageError
+from lttune.records import provenance
+from lttune.study.settings import StudyConfig
+from lttune.study.workers import joined, look
+from lttune.study.workers.answers import Answers, Node
+from lttune.study.workers.joined import JoinedNodes, Terms, terms_for
+from lttune.study.workers.tune import _Bridge
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> StudyConfig:
+    Path((made := StudyConfig(name="x", out=tmp_path, address="h:1")).cells).mkdir()
+    return made
+
+
+@pytest.fixture
+def here(monkeypatch) -> None:
+    """This process is a worker on the node "new"."""
+    context = SimpleNamespace(get_node_id=lambda: "new")
+    monkeypatch.setattr(joined.ray, "get_runtime_context", lambda: context)
+
+
+def changed(terms: Terms, **asked: Any) -> Terms:
+    known = {"nodes": terms.nodes, "begins": terms.begins, "falls_back": terms.falls_back}
+    return Terms(asked={**terms.asked, **asked}, **known)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_node_like_the_driver_trains_and_leaves_nothing(config):
+    with terms_for(config, "torch", ["old"]) as terms:
+        terms.require()
+        assert len([*Path(config.cells).iterdir()]) == 1
+    assert [*Path(config.cells).iterdir()] == []
+
+
+@pytest.mark.usefixtures("here")
+def test_a_node_that_is_unlike_the_driver_refuses_before_it_trains(config, monkeypatch):
+    monkeypatch.setattr(look, "disk_trouble", partial(look.disk_trouble, patience_s=0.1))
+    with terms_for(config, "torch", ["old"]) as terms:
+        found: list[LttuneError] = []
+        for asked in ({"sources": "others"}, {"mark": f"{terms.asked['mark']}-elsewhere"}):
+            with pytest.raises(LttuneError) as raised:
+                changed(terms, **asked).require()
+            found.append(raised.value)
+        lacking = {"sparse": "numba is not installed", "torch": ""}
+        answer = {"python": "3.11.1", "ray": "", "lacks": lacking, "disk": ""}
+        monkeypatch.setattr(joined, "trouble", lambda *_: None)
+        text = "new cannot use the engine sparse: numba is not installed; mend that, or end Ray"
+        error = changed(terms, engine="sparse").trouble("new", answer)
+        assert error is None  # Of auto the reference engine trains there.
+        strict = Terms(
+            asked={**terms.asked, "engine": "sparse"},
+            nodes=frozenset(),
+            begins=(),
+            falls_back=False,
+        )
+        error = strict.trouble("new", answer)
+        assert isinstance(error, ResourceError)
+        assert str(error).startswith(text)
+    other, elsewhere = found
+    assert isinstance(other, ResourceError)
+    version = f"this node has other sources of lttune {lttune.__version__} than the driver"
+    assert str(other).startswith(version)
+    assert isinstance(elsewhere, StorageError)
+    assert "out must be a folder that every node reaches: this node has another folder" in str(
+        elsewhere
+    )
+
+
+@pytest.mark.usefixtures("here")
+def test_a_node_that_was_asked_is_not_asked_again(config):
+    with terms_for(config, "torch", ["new"]) as terms:
+        changed(terms, sources="others").require()
+
+
+class Nodes:
+    """The nodes of a cluster, and what they answer."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.living = [Node(id=name, name=f"node {name}", cores=2.0) for name in ("old", "a", "b")]
+        self.asked, self.taken = Counter[str](), list[Any]()
+        mine = {"python": "3.11.1", "ray": ""}
+        self.answers = {"a": mine | {"error": "ImportError: x"}, "b": mine | {"disk": ""}}
+        patch.setattr(joined, "nodes_for", lambda device: self.living)
+        patch.setattr(joined, "ask_all", self.ask)
+        patch.setattr(joined, "placement_group", self.take)
+        patch.setattr(joined, "trouble", self.trouble)
+
+    def ask(self, nodes: list[Node], asked: Any, answer_s: float) -> Answers:
+        self.asked.update(node.id for node in nodes)
+        return Answers(found={node: self.answers[node.id] for node in nodes})
+
+    def trouble(self, name: str, answer: Any, *_: Any) -> LttuneError | None:
+        return ResourceError(f"{name} cannot run lttune") if "error" in answer else None
+
+    def take(self, bundles: Any, bundle_label_selector: Any) -> Any:
+        self.taken.append((bundles, bundle_label_selector))
+        return Mock()
+
+
+def test_an_unfit_node_is_told_once_and_has_no_core_left(config, monkeypatch):
+    found, lines = Nodes(monkeypatch), list[str]()
+    with terms_for(config, "torch", ["old"]) as terms:
+        known = JoinedNodes(terms, lines.append)
+        assert known.has_unfit()
+        assert known.has_unfit()
+        assert lines == ["node a cannot run lttune; until then trials run elsewhere"]
+        assert found.asked == {"a": 1, "b": 1}
+        assert found.taken == 2 * [([{"CPU": 1}], [{"ray.io/node-id": "a"}])]
+        monkeypatch.setattr(joined, "SETTLES_S", -1.0)
+        assert not known.has_unfit()
+
+
+def test_the_mark_is_kept_young(config, monkeypatch):
+    with terms_for(config, "torch", []) as terms:
+        known, mark = JoinedNodes(terms, print), Path(terms.asked["mark"])
+        mark.unlink()
+        known.keep_mark()
+        assert not mark.exists()
+        monkeypatch.setattr(joined, "TOUCHED_S", -1.0)
+        known.keep_mark()
+        assert mark.exists()
+
+
+def test_a_trial_of_an_unfit_node_waits_again_however_often_and_has_not_failed(tmp_path):
+    book, listener = searching.ledger(tmp_path, search=1), Mock()
+    search = searching.searcher(book)
+    bridge = _Bridge(book, search, listener, "run", Mock(has_unfit=lambda: True))
+    for number in range(5):
+        name = str(number)
+        assert search.suggest(name)["trial"] == 0
+        if number % 2:  # A trial that ran elsewhere, whose worker died, and which Ray repeats here.
+            bridge.on_trial_start(0, [], SimpleNamespace(trial_id=name))
+        search.on_trial_complete(name, error=True)
+        bridge.on_trial_error(0, [], SimpleNamespace(trial_id=name))
+        assert [one.state for one in book.trials] == ["waiting"]
+    assert listener.put_off.call_count == 2
+    assert listener.ended.call_count == 0
+
+
+def test_who_asks_while_a_trial_runs_is_told_that_it_may_come_back(tmp_path):
+    book = searching.ledger(tmp_path, search=1)
+    search = searching.searcher(book)
+    assert search.suggest("one")["trial"] == 0
+    assert search.suggest("two") is None
+    search.on_trial_complete("one", error=True)
+    search.wait_again(book.trials[0])
+    assert search.suggest("three")["trial"] == 0
+
+
+def test_the_sources_of_the_driver_are_asked_for(config):
+    with terms_for(config, "torch", []) as terms:
+        assert terms.asked["sources"] == provenance.sources()
