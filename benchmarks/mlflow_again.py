@@ -1,9 +1,10 @@
 """What it costs to go on with a study of which MLflow has many runs: how soon, how long, how large.
 
-    python -m benchmarks.mlflow_again 1000
+    python -m benchmarks.mlflow_again 1000 [--open]
 
 A trial's run of 16 levels is copied, row by row, in a database that MLflow made. Then the study is
-opened there, and each of its trials in turn, as where it is run again; prints a line of JSON.
+opened there, and each of its trials in turn, as where it is run again (with ``--open`` none is);
+prints a line of JSON.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def _copied(table: str, names: list[str], shown: Mapping[str, str]) -> str:
     return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE run_uuid = ?"
 
 
-def measure(trials: int) -> dict[str, Any]:
+def measure(trials: int, is_only_opened: bool = False) -> dict[str, Any]:
     """Returns seconds of the processor and megabytes that it takes to go on with such a study."""
     with tempfile.TemporaryDirectory() as scratch:
         database = Path(scratch) / "mlflow.db"
@@ -77,7 +78,7 @@ def measure(trials: int) -> dict[str, Any]:
         mirror = Mirror(uri, _STUDY, None, None)
         mirror.send([Entry("study", (4_000, "", {}, {}, (), True), None)])
         opened = time.process_time() - began
-        for number in range(trials):
+        for number in () if is_only_opened else range(trials):
             end = Entry("end", (5_000, number, "FINISHED", {}), number)
             mirror.send([_opened(number), end])
         took = time.process_time() - began
@@ -93,7 +94,9 @@ def main() -> int:
     """Prints what was measured as a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("trials", type=int)
-    print(json.dumps(measure(parser.parse_args().trials)))
+    parser.add_argument("--open", action="store_true", help="the trials are left")
+    asked = parser.parse_args()
+    print(json.dumps(measure(asked.trials, asked.open)))
     return 0
 
 

@@ -18,7 +18,7 @@ from lttune.records import provenance
 from lttune.study.settings import StudyConfig
 from lttune.study.workers import joined, look
 from lttune.study.workers.answers import Answers, Node
-from lttune.study.workers.joined import JoinedNodes, Terms, terms_for
+from lttune.study.workers.joined import JoinedNodes, JoiningTerms, terms_for
 from lttune.study.workers.tune import _Bridge
 
 
@@ -35,9 +35,9 @@ def here(monkeypatch) -> None:
     monkeypatch.setattr(joined.ray, "get_runtime_context", lambda: context)
 
 
-def changed(terms: Terms, **asked: Any) -> Terms:
+def changed(terms: JoiningTerms, **asked: Any) -> JoiningTerms:
     known = {"nodes": terms.nodes, "begins": terms.begins, "falls_back": terms.falls_back}
-    return Terms(asked={**terms.asked, **asked}, **known)
+    return JoiningTerms(asked={**terms.asked, **asked}, **known)
 
 
 @pytest.mark.usefixtures("here")
@@ -63,7 +63,7 @@ def test_a_node_that_is_unlike_the_driver_refuses_before_it_trains(config, monke
         text = "new cannot use the engine sparse: numba is not installed; mend that, or end Ray"
         error = changed(terms, engine="sparse").trouble("new", answer)
         assert error is None  # Of auto the reference engine trains there.
-        strict = Terms(
+        strict = JoiningTerms(
             asked={**terms.asked, "engine": "sparse"},
             nodes=frozenset(),
             begins=(),

@@ -24,8 +24,8 @@ NONE_AT_ALL = "raise ImportError('not here')\n"
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    """A head with a core for the driver's own trials."""
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **BARE})
+    """A head that runs no trials."""
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **BARE})
     try:
         yield made
     finally:
@@ -40,7 +40,7 @@ def other_sources(folder: Path) -> None:
 
 
 def no_lttune(folder: Path) -> None:
-    (folder / "lttune").mkdir()
+    (folder / "lttune").mkdir(parents=True)
     (folder / "lttune" / "__init__.py").write_text(NONE_AT_ALL)
 
 
@@ -58,8 +58,8 @@ def test_trials_of_a_node_that_joined_and_is_unlike_the_driver_run_elsewhere(
     first = cluster.add_node(num_cpus=1, **BARE)
     cluster.wait_for_nodes()
     has(other := tmp_path / "other")
-    swapped: list[Any] = []
-    asks, level = JoinedNodes.has_unfit, Conductor.level
+    lines, looks, swapped = list[str](), list[Any](), list[Any]()
+    asks, level, tell = JoinedNodes.has_unfit, Conductor.level, Conductor.told
 
     def swap(self: Conductor, trial: Any, report: Any) -> None:
         level(self, trial, report)
@@ -69,15 +69,22 @@ def test_trials_of_a_node_that_joined_and_is_unlike_the_driver_run_elsewhere(
             swapped.append(cluster.add_node(num_cpus=1, env_vars=env, **BARE))
 
     def late(self: JoinedNodes) -> bool:
-        swapped.append(self)
-        return len(swapped) > 2 and asks(self)
+        looks.append(self)
+        return len(looks) > 1 and asks(self)
+
+    def told_and_mended(self: Conductor, text: str) -> None:
+        tell(self, text)
+        if not lines:
+            cluster.add_node(num_cpus=1, **BARE)
+        lines.append(text)
 
     monkeypatch.setattr(Conductor, "level", swap)
+    monkeypatch.setattr(Conductor, "told", told_and_mended)
     monkeypatch.setattr(JoinedNodes, "has_unfit", late)
-    place = StudyPlace(tmp_path, cluster.address).run("--trials", "2")
+    place = StudyPlace(tmp_path, cluster.address).run("--trials", "1")
     assert (place.exit_code, {*place.states()}) == (0, {"complete"}), place.printed
-    said = [line for line in place.printed.splitlines() if "trials run elsewhere" in line]
-    assert len(said) == 1, place.printed
-    assert said[0].startswith("node ")
-    assert told in said[0]
-    assert len(swapped) > 2
+    (line,) = lines
+    assert line.startswith("node ")
+    assert line.endswith("; until then trials run elsewhere")
+    assert told in line
+    assert line in place.printed.replace("\n", " ")

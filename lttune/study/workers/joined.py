@@ -27,7 +27,7 @@ from lttune.study.workers.answers import Node, ask_all, nodes_for, question
 from lttune.study.workers.cores import NODE_ID
 from lttune.study.workers.nodes import trouble
 
-ANSWER_S = 60.0
+JOINED_S = 60.0
 """Seconds within which a node that joined must answer: meanwhile all trials wait for the driver."""
 SETTLES_S = 60.0
 """Seconds for which a worker that never was may be one of a node that trials are kept from."""
@@ -38,7 +38,7 @@ TOUCHED_S = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class JoiningTerms:
     """What a node that joins is asked, and on what terms it gets trials."""
 
     asked: Mapping[str, Any]
@@ -73,7 +73,7 @@ class Terms:
 
 
 @contextmanager
-def terms_for(config: StudyConfig, engine: str, nodes: Iterable[str]) -> Iterator[Terms]:
+def terms_for(config: StudyConfig, engine: str, nodes: Iterable[str]) -> Iterator[JoiningTerms]:
     """Yields the terms for nodes that join meanwhile.
 
     Args:
@@ -82,7 +82,7 @@ def terms_for(config: StudyConfig, engine: str, nodes: Iterable[str]) -> Iterato
         nodes: those that were asked.
     """
     with marked(config.cells) as mark:
-        yield Terms(
+        yield JoiningTerms(
             asked={
                 "mark": mark,
                 "engine": engine,
@@ -103,7 +103,7 @@ class JoinedNodes:
         tell: tells a person a line.
     """
 
-    def __init__(self, terms: Terms, tell: Callable[[str], None]) -> None:
+    def __init__(self, terms: JoiningTerms, tell: Callable[[str], None]) -> None:
         self._terms, self._tell = terms, tell
         self._known = {*terms.nodes}
         self._found_at, self._touched_at = -math.inf, time.monotonic()
@@ -115,7 +115,7 @@ class JoinedNodes:
         """
         device = self._terms.asked["device"]
         if new := [node for node in nodes_for(device) if node.id not in self._known]:
-            answers = ask_all(new, self._terms.asked, ANSWER_S)
+            answers = ask_all(new, self._terms.asked, JOINED_S)
             for text in answers.troubles:
                 self._tell(text)
             for node, answer in answers.found.items():

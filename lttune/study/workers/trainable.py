@@ -23,7 +23,7 @@ from lttune.store.files import refused_write
 from lttune.store.remote.places import store_at
 from lttune.study.workers.asked import leave_notes
 from lttune.study.workers.cause import cause_of, to_mend
-from lttune.study.workers.joined import Terms
+from lttune.study.workers.joined import JoiningTerms
 from lttune.training import engines
 from lttune.trajectory.lab import Lab
 from lttune.trajectory.trial import run_trial, until_stopped
@@ -55,7 +55,7 @@ class LotteryTrainable(tune.Trainable):
         run: str | None = None,
         codes: Sequence[OwnCode] = (),
         falls_back: bool = False,
-        terms: Terms | None = None,
+        terms: JoiningTerms | None = None,
     ) -> None:
         """Makes the worker's laboratory, then its first trial.
 

@@ -12,7 +12,7 @@ from lttune.exchange.health.clusters.file import (
     WHO_CONNECTS,
     ClusterFile,
     FileRule,
-    store_of,
+    named_store,
 )
 from lttune.store.remote.url import is_url
 
@@ -63,7 +63,7 @@ def _without_cores(file: ClusterFile) -> str:
 
 
 def _without_folder(file: ClusterFile) -> str:
-    store, out = store_of(file), OUT.findall(file.study)
+    store, out = named_store(file), OUT.findall(file.study)
     if is_url(store):
         return ""
     if not store and not out:
@@ -76,7 +76,7 @@ def _without_folder(file: ClusterFile) -> str:
 def _lost_results(file: ClusterFile) -> str:
     # Without a store beside it that is a fault already.
     alone = next((one for one in OUT.findall(file.study) if _OWN.match(one)), None)
-    is_lost = alone is not None and bool(store_of(file))
+    is_lost = alone is not None and bool(named_store(file))
     return f"--out {alone} is on a disk of one node's, and may end with the job" if is_lost else ""
 
 

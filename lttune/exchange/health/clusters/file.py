@@ -83,7 +83,7 @@ def lies_in(path: str, folders: Sequence[str]) -> bool:
     return any(place.is_relative_to(posixpath.normpath(one)) for one in folders)
 
 
-def store_of(file: ClusterFile) -> str:
+def named_store(file: ClusterFile) -> str:
     """Returns the store that a file's study names beside --out, empty if it names none."""
     return next(reversed(STORE.findall(file.study)), "")
 
@@ -129,7 +129,7 @@ def _mode(text: str) -> str:
 
 def _lost_store(file: ClusterFile) -> str:
     # Only the driver's node needs it. That there is no such folder has a line of its own.
-    is_apart = store_of(file) and file.kept
+    is_apart = named_store(file) and file.kept
     folders, what = (file.kept, "outlives it") if is_apart else (file.shared, "all nodes see")
     for path in (path for text in file.texts for path in _DATABASE.findall(text)):
         if folders and not lies_in(path, folders):

@@ -14,8 +14,8 @@ from lttune.exchange.health.clusters.file import (
     as_list,
     at,
     lies_in,
+    named_store,
     other_ray,
-    store_of,
     texts_in,
 )
 from lttune.store.remote.url import is_url
@@ -98,7 +98,7 @@ def _without_folder(file: ClusterFile) -> str:
     out = OUT.findall(file.study)
     if not out:
         return "the study has no --out: its results end with the pod"
-    store = store_of(file)
+    store = named_store(file)
     if is_url(store) or (store and lies_in(store, file.shared)):
         found = lies_in(out[-1], file.kept)
         return "" if found else f"--out {out[-1]} is in no volume that outlives the head's pod"

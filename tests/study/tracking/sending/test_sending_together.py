@@ -175,7 +175,7 @@ class TestLooks:
         tracker.finish("FINISHED")
         said = tracker.close(60)
         assert "refused 2 entries: gone has no run of trial 0" in said
-        assert looks == ["tags.`lttune.trial` = '0'", OF_STUDY, RUNNING]
+        assert looks == ["tags.`lttune.trial` = '0'", OF_STUDY]
         assert TrackedRuns(uri).runs("gone") == {}
 
     def test_a_run_that_somebody_deleted_meanwhile_is_made_anew_by_its_trial(

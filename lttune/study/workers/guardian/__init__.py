@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 
 from lttune.errors import ResourceError
 from lttune.store.files import reason_of
-from lttune.study.workers import ending
+from lttune.study.workers.guardian import ending
 
 DRIVER = "LTTUNE_DRIVER"
 """Variable of the environment with what a driver and all that it starts have in common."""
