@@ -115,6 +115,8 @@ def test_two_rows_of_winners_train_each_on_replicates_of_its_own(added, tmp_path
     assert search.suggest("not yet") is None
     play(search, book, "a", objective=0.5)
     asked = [search.suggest(f"{n}") for n in range(8)]
+    for trial in book.trials:
+        trial.state = "complete"
     assert search.suggest("no more") == "FINISHED"
     assert [(one["phase"], one["replicates"]) for one in asked] == [
         (phase, [100_000 + replicate])
