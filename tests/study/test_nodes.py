@@ -84,12 +84,14 @@ def lines(error: LttuneError) -> list[str]:
 
 
 def test_nodes_that_are_alike_need_no_word(agree):
-    assert agree({}, {}) == nodes.Agreement(engine="torch", cores=6.0)
+    asked = frozenset({HERE.id, ONE.id, TWO.id})
+    assert agree({}, {}) == nodes.Agreement(engine="torch", cores=6.0, nodes=asked)
 
 
 def test_a_ray_of_this_machine_asks_nobody(tmp_path):
     config = StudyConfig(name="x", out=tmp_path)
-    assert nodes.agreed(config, "sparse", {"CPU": 3.0}, False).cores == 3.0
+    found = nodes.agreed(config, "sparse", {"CPU": 3.0}, False)
+    assert (found.cores, found.nodes) == (3.0, None)
 
 
 @pytest.mark.parametrize(
