@@ -95,6 +95,7 @@ class _Bridge(tune.Callback):
         self._watchdog = Watchdog()
         self._asked_to_end: dict[str, int] = {}
         self._never_began = Counter[int]()
+        self._over: list[Any] = []
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Notes the start."""
@@ -127,6 +128,7 @@ class _Bridge(tune.Callback):
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial reported its last level, its own failure, or was stopped by a scheduler."""
         mine = self._trials[trial.trial_id]
+        self._over.append(trial)
         limit = self._searcher.limit
         if limit is not None and mine.number in limit.put_off:
             self._watchdog.ended(mine.number)
@@ -149,6 +151,7 @@ class _Bridge(tune.Callback):
                 self._searcher.wait_again(mine)
                 return
             self._start(trial)
+        self._over.append(trial)
         mine.error = mine.error or "its worker died; out of memory is the usual cause"
         self._end(mine, "failed")
 
@@ -164,6 +167,7 @@ class _Bridge(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Ends the workers that hang: Ray repeats their trials as of those that died."""
+        self._over = [trial for trial in self._over if not _is_forgotten(trial)]
         silent = self._watchdog.silent()
         for trial in trials if silent else ():
             mine = self._trials.get(trial.trial_id)
@@ -261,6 +265,20 @@ def run_trials(
         # Tune wraps what a callback raises, and what it meets itself at a disk that is full.
         ours = next((one for one in causes(error) if isinstance(one, LttuneError)), None)
         raise ours or refused_write(error) or error from None
+
+
+def _is_forgotten(trial: Any) -> bool:
+    """Returns whether a trial has ended; what Tune knows of its results is given up.
+
+    Tune (2.60) keeps six averages of every number that a trial ever reported, 70 kB of each trial,
+    until the last one has ended.
+    """
+    if not trial.is_finished():
+        return False
+    known = trial.run_metadata
+    known.metric_analysis, known.metric_n_steps = {}, {}
+    known.last_result = {"done": True}  # Without any, Tune would ask the worker for one.
+    return True
 
 
 def _trial_name(trial: Any) -> str:
