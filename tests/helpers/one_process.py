@@ -22,7 +22,7 @@ from lttune.records.ledger import Ledger
 from lttune.records.own import OwnCode
 from lttune.store.remote.places import absolute, remarks
 from lttune.study import conductor
-from lttune.study.search.searcher import StudySearcher
+from lttune.study.search.searcher import InTime, StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.workers import tune
 from lttune.study.workers.nodes import Agreement
@@ -86,7 +86,7 @@ def _run_trial(
     """Passes the levels of a trial on in the order in which Tune does."""
     while True:
         result = _sent({**worker.step(), "pid": os.getpid()})
-        is_put_off = tune._InTime(searcher)(trial.trial_id, result)
+        is_put_off = InTime(searcher)(trial.trial_id, result)
         bridge.on_trial_result(0, [], trial, result)
         if result["done"] or is_put_off:
             searcher.on_trial_complete(trial.trial_id, result)

@@ -16,6 +16,7 @@ import ray
 import searching
 from digits_study import SMOKE
 from ray.exceptions import AuthenticationError
+from ray.tune.experiment import Trial as TuneTrial
 
 from lttune.errors import ResourceError
 from lttune.records.capacity import capacity
@@ -180,3 +181,26 @@ def test_tune_keeps_no_rows_of_a_result_that_was_passed_on(tmp_path):
     bridge.on_trial_result(0, [], trial, result)
     assert passed == [whole]
     assert result == {"level": 0, "val_accuracy": 0.5}
+
+
+def test_tune_keeps_no_measurements_of_a_trial_that_has_ended(tmp_path):
+    book = searching.ledger(tmp_path, search=1)
+    search = searching.searcher(book)
+    bridge = _Bridge(book, search, Mock(), Path("notes"))
+    trial = TuneTrial("stub", stub=True)
+    bare = len(trial.run_metadata.get_json_state())
+    trial.set_status(TuneTrial.RUNNING)
+    search.suggest(trial.trial_id)
+    bridge.on_trial_start(0, [], trial)
+    for level in range(3):
+        result = {"level": level, "values": [0.5], **{f"measure_{n}": 0.5 for n in range(20)}}
+        bridge.on_trial_result(0, [], trial, dict(result))
+        trial.update_last_result(result)
+    bridge.on_trial_complete(0, [], trial)
+    # Tune asks for the last result until it has ended the trial.
+    bridge.on_step_end(0, [trial])
+    assert trial.last_result["level"] == 2
+    trial.set_status(TuneTrial.TERMINATED)
+    bridge.on_step_end(0, [trial])
+    assert trial.last_result == {"done": True, "trial_id": trial.trial_id}
+    assert len(trial.run_metadata.get_json_state()) < bare + 100

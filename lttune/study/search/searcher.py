@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ray.tune import Stopper
 from ray.tune.search import Searcher
 
 from lttune.config import LotteryConfig
@@ -232,4 +233,24 @@ class StudySearcher(Searcher):
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles the searcher into a file that lttune never reads.
+        return {}
+
+
+class InTime(Stopper):
+    """Has Tune end the trials whose next level would not fit into the time of a run."""
+
+    def __init__(self, searcher: StudySearcher) -> None:
+        self._searcher = searcher
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Returns whether a trial is ended after this level."""
+        limit = self._searcher.limit
+        return limit is not None and limit.ends(self._searcher.trial_of(trial_id), result)
+
+    def stop_all(self) -> bool:
+        """Returns False: each trial is ended at a level of its own."""
+        return False
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune pickles it into a file that lttune never reads.
         return {}

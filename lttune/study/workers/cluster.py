@@ -32,6 +32,8 @@ QUIET = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Of its state, which is never read back, Tune would write all trials again and again.
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
     # A trial that failed reports its error and no accuracy for a scheduler to judge by.
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     # Ours stops the study at once; Tune's would wait for the level in training.

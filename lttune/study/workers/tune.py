@@ -26,7 +26,7 @@ from lttune.store.remote.places import absolute
 from lttune.store.workplace import SCRATCH
 from lttune.study.console.table import clock
 from lttune.study.search.halving import SearchHalving
-from lttune.study.search.searcher import StudySearcher
+from lttune.study.search.searcher import InTime, StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.asked import count_notes, forget_notes
 from lttune.study.workers.joined import JoinedNodes, terms_for
@@ -65,26 +65,6 @@ class Listener(Protocol):
         """A trial ended; its state and objective are set."""
 
 
-class _InTime(tune.Stopper):
-    """Has Tune end the trials whose next level would not fit into the time of a run."""
-
-    def __init__(self, searcher: StudySearcher) -> None:
-        self._searcher = searcher
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Returns whether a trial is ended after this level."""
-        limit = self._searcher.limit
-        return limit is not None and limit.ends(self._searcher.trial_of(trial_id), result)
-
-    def stop_all(self) -> bool:
-        """Returns False: each trial is ended at a level of its own."""
-        return False
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Tune pickles it into a file that lttune never reads.
-        return {}
-
-
 class _Bridge(tune.Callback):
     """Turns Tune's events into the ledger's states and tells the listener."""
 
@@ -103,6 +83,7 @@ class _Bridge(tune.Callback):
         self._watchdog = Watchdog()
         self._asked_to_end: dict[str, int] = {}
         self._never_began = Counter[int]()
+        self._over: list[Any] = []
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Notes the start."""
@@ -135,6 +116,7 @@ class _Bridge(tune.Callback):
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial reported its last level, its own failure, or was stopped by a scheduler."""
         mine = self._trials[trial.trial_id]
+        self._over.append(trial)
         limit = self._searcher.limit
         if limit is not None and mine.number in limit.put_off:
             self._watchdog.ended(mine.number)
@@ -163,6 +145,7 @@ class _Bridge(tune.Callback):
                 self._searcher.wait_again(mine)
                 return
             self._start(trial)
+        self._over.append(trial)
         mine.error = mine.error or "its worker died; out of memory is the usual cause"
         self._end(mine, "failed")
 
@@ -184,6 +167,7 @@ class _Bridge(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Ends the workers that hang: Ray repeats their trials as of those that died."""
+        self._over = [trial for trial in self._over if not _is_forgotten(trial)]
         if self._joined is not None:
             self._joined.keep_mark()
         silent = self._watchdog.silent()
@@ -278,7 +262,7 @@ def run_trials(
                 name=name,
                 storage_path=str(scratch),
                 verbose=0,
-                stop=_InTime(searcher),
+                stop=InTime(searcher),
                 callbacks=[_Bridge(ledger, searcher, listener, name, joined)],
                 failure_config=tune.FailureConfig(max_failures=MOST_FAILURES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
@@ -290,6 +274,20 @@ def run_trials(
             # Tune wraps what a callback raises, and what it meets itself at a disk that is full.
             ours = next((one for one in causes(error) if isinstance(one, LttuneError)), None)
             raise ours or refused_write(error) or error from None
+
+
+def _is_forgotten(trial: Any) -> bool:
+    """Returns whether a trial has ended; what Tune knows of its results is given up.
+
+    Tune (2.60) keeps six averages of every number that a trial ever reported, 70 kB of each trial,
+    until the last one has ended.
+    """
+    if not trial.is_finished():
+        return False
+    known = trial.run_metadata
+    known.metric_analysis, known.metric_n_steps = {}, {}
+    known.last_result = {"done": True}  # Without any, Tune would ask the worker for one.
+    return True
 
 
 def _trial_name(trial: Any) -> str:
