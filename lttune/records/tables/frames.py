@@ -20,7 +20,7 @@ def frame_of(found: dict[str, pa.ChunkedArray], columns: Columns) -> pd.DataFram
     """
     if not found or not len(next(iter(found.values()))):
         return pd.DataFrame(columns=pd.Index(list(columns)))
-    return pd.DataFrame({name: _series(found.pop(name)) for name in [*found]}, copy=False)
+    return pd.DataFrame({name: _series(found.pop(name)) for name in [*found]})
 
 
 def _series(column: pa.ChunkedArray) -> pd.Series:
