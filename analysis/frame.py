@@ -23,7 +23,8 @@ from lttune.records.folder import (
 )
 from lttune.records.ledger import ENDED
 from lttune.records.schema import require_same_study
-from lttune.records.tables import sound_rows
+from lttune.records.tables import TABLES, columns_of, sound_table, trial_counts
+from lttune.records.tables.frames import frame_of
 from lttune.store.files import read_whole
 from lttune.store.formats.journal import size_with_journal
 from lttune.store.formats.parquet import VALUE_BYTES
@@ -153,11 +154,11 @@ def load(folder: Path | str) -> StudyFrame:
     study_id = info.get("study_id")
     listing = read_listing(folder, LOADED_OF_TRIAL, study_id)
     require_bounded_trials(folder, info, [one["hparams"] for one in listing["trials"]])
-    records = _table(folder / "records.parquet", schema.MEASURES, study_id)
-    layers = _table(folder / "layers.parquet", schema.LAYERS, study_id)
+    records, records_of = _table(folder / "records.parquet", study_id)
+    layers, layers_of = _table(folder / "layers.parquet", study_id)
     _require_layers_room(folder / "layers.parquet", layers, len(records))
-    for name, table in (("records", records), ("layers", layers)):
-        require_rows(folder / f"{name}.parquet", listing["trials"], table["trial"])
+    for name, counts in (("records", records_of), ("layers", layers_of)):
+        require_rows(folder / f"{name}.parquet", listing["trials"], counts)
     trials = pd.DataFrame(listing["trials"], columns=pd.Index(TRIAL_COLUMNS))
     trials["objective"] = trials["objective"].astype(float)
     trials["values"] = _values(trials)
@@ -171,9 +172,12 @@ def load(folder: Path | str) -> StudyFrame:
     )
 
 
-def _table(path: Path, columns: schema.Columns, study_id: str | None) -> pd.DataFrame:
-    rows = sound_rows(path, study_id)
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(columns)))
+def _table(path: Path, study_id: str | None) -> tuple[pd.DataFrame, dict[int, int]]:
+    """Returns one of the tables, and how many rows it has of each trial."""
+    table = sound_table(path, study_id)
+    counts, columns = trial_counts(table), columns_of(table)
+    del table  # Else its columns could not be given up one by one.
+    return frame_of(columns, TABLES[path.name]), counts
 
 
 def _require_layers_room(path: Path, layers: pd.DataFrame, networks: int) -> None:

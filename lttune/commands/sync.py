@@ -38,7 +38,7 @@ def main(flags: Flags) -> int:
     )
     from lttune.records.ledger import Ledger
     from lttune.records.objectives import ObjectiveConfig
-    from lttune.records.tables import sound_rows, whole_tables
+    from lttune.records.tables import TrialRows, sound_table, trial_counts, whole_tables
     from lttune.store.locks import no_driver
     from lttune.study.mirrored import MIRRORED, TrackedStudy
     from lttune.study.phases.planned import require_trials
@@ -53,12 +53,10 @@ def main(flags: Flags) -> int:
     with no_driver(folder), whole_tables(folder, study_id) as tables:
         trials = read_trials(folder, study_id)
         records = folder / "records.parquet"
-        rows = sound_rows(records, study_id)
-        require_rows(records, map(vars, trials), (row["trial"] for row in rows))
+        table = sound_table(records, study_id)
+        require_rows(records, map(vars, trials), trial_counts(table))
+        rows = TrialRows(table)
         planned = read_listing(folder, (), study_id).get("planned", {})
-        by_trial: dict[int, list[dict[str, Any]]] = {trial.number: [] for trial in trials}
-        for row in rows:
-            by_trial.setdefault(row["trial"], []).append(row)
         with computed_from(folder / "study.json"):
             base = from_dict(sheet["lottery"])
             objective = ObjectiveConfig(**sheet["config"]["objective"])
@@ -72,7 +70,7 @@ def main(flags: Flags) -> int:
             raise ResourceError(f"MLflow cannot be used at {tracker.address}: {reason}")
         with computed_from(folder / "study.json"):
             sheet = _complete(sheet, folder)
-            study = TrackedStudy(folder, sheet, trials, lambda t: by_trial[t.number], tracker)
+            study = TrackedStudy(folder, sheet, trials, lambda t: rows[t.number], tracker)
             study.open(is_running=False)
         ledger = Ledger(path=folder / "trials.json", planned=planned, trials=trials)
         has_failed = any(trial.state == "failed" for trial in trials)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from lttune.config import LotteryConfig, from_dict
@@ -189,10 +191,11 @@ def find_network(at: Place) -> Found:
         StorageError: if there is no study, files of it cannot be read, or the store has lost the
             network.
     """
-    row, *more = _rows(at, ("trial", "replicate", "branch", "level"))
-    if more:
+    rows = _rows(at, ("trial", "replicate", "branch", "level"))
+    if len(rows) > 1:
         raise StorageError(f"{at.study / RECORDS} lists a network twice: {at}")
-    require_columns(at.study / RECORDS, [row], USED)
+    require_columns(at.study / RECORDS, rows, USED)
+    (row,) = rows.to_pylist()
     sheet = read_sheet(at.study, ("lottery", "dataset.name", "dataset.digest"))
     where = store_of(at.study, sheet, at.store)
     trials = read_trials(at.study, sheet.get("study_id"))
@@ -270,7 +273,7 @@ def deepest(at: Place) -> int:
     Raises:
         ConfigError: if the study has no such trial, replicate or branch.
     """
-    return max(row["level"] for row in _rows(at, ("trial", "replicate", "branch")))
+    return pc.max(_rows(at, ("trial", "replicate", "branch"))["level"]).as_py()
 
 
 def _require_same(level: Level, found: Found) -> None:
@@ -283,16 +286,14 @@ def _require_same(level: Level, found: Found) -> None:
         raise StorageError(f"level {level.level} of {found.place} was trained by another lttune")
 
 
-def _rows(at: Place, names: Sequence[str]) -> list[dict[str, Any]]:
+def _rows(at: Place, names: Sequence[str]) -> pa.Table:
     """Returns the rows of the records at a place, or names its first part that has none."""
-    study_id = read_sheet(at.study).get("study_id")
-    rows = read_table(at.study / RECORDS, names, study_id)
-    require_columns(at.study / RECORDS, rows, names)
+    table = read_table(at.study / RECORDS, names, read_sheet(at.study).get("study_id"))
+    require_columns(at.study / RECORDS, table, names)
     for name in names:
-        there = sorted({row[name] for row in rows})
-        rows = [row for row in rows if row[name] == getattr(at, name)]
-        if not rows:
+        there = sorted(table[name].unique().to_pylist()) if len(table) else []
+        if (value := getattr(at, name)) not in there:
             known = ", ".join(map(str, there)) or "none yet"
-            got = quoted(getattr(at, name))
-            raise ConfigError(f"{name} must be one of {known}; got {got} ({at})")
-    return rows
+            raise ConfigError(f"{name} must be one of {known}; got {quoted(value)} ({at})")
+        table = table.filter(pc.equal(table[name], value))
+    return table

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lttune.config import LotteryConfig, flatten
 from lttune.config.fields import is_number
@@ -19,6 +19,8 @@ from lttune.records.schema import MEASURES, OWN_MEASURES, Columns
 
 _NUMBER = pa.float64()
 _TYPES = {bool: pa.bool_(), int: pa.int64(), float: _NUMBER, str: pa.string()}
+_LONGEST = 1 << 53
+"""Up to here each whole number is one of double precision."""
 _NOT_GIVEN: dict[str, type] = {
     **dict.fromkeys(("pretrain.data", "target.data", "target.optimizer"), str),
     **dict.fromkeys(("pretrain.lr", "prune.one_shot", "target.lr", *STEPS_OF), float),
@@ -56,12 +58,12 @@ OF_EVERY_NETWORK = (
 )
 """Measures of which no network lacks a value; evaluations that are not always made may be null."""
 
-_Range = tuple[str, Callable[[float], bool]]
-"""In words and as a test."""
+_Range = tuple[str, Callable[[np.ndarray], np.ndarray]]
+"""In words and as a test of each of some numbers."""
 
 
 def _between(low: float, high: float) -> _Range:
-    return f"in [{low:g}, {high:g}]", lambda value: low <= value <= high
+    return f"in [{low:g}, {high:g}]", lambda values: (low <= values) & (values <= high)
 
 
 QUOTIENT_ERROR = 1e-6
@@ -71,14 +73,15 @@ LARGEST_LOSS = 1e39
 _SHARE = _between(0, 1)
 _LOSS: _Range = (
     f"at most {LARGEST_LOSS:g} away from 0, or not finite",
-    lambda value: abs(value) <= LARGEST_LOSS or not math.isfinite(value),
+    lambda values: (np.abs(values) <= LARGEST_LOSS) | ~np.isfinite(values),
 )
+_FINITE: _Range = "a finite number", np.isfinite
 _STEPS, _SECONDS = _between(0, MOST_STEPS), _between(0, 1e12)
-_COUNT: _Range = ("at least 0", lambda value: value >= 0)
+_COUNT: _Range = ("at least 0", lambda values: values >= 0)
 
 RANGES: dict[str, _Range] = {
-    "density": ("in (0, 1]", lambda value: 0 < value <= 1),
-    "prunable": ("at least 1", lambda value: value >= 1),
+    "density": ("in (0, 1]", lambda values: (values > 0) & (values <= 1)),
+    "prunable": ("at least 1", lambda values: values >= 1),
     "trial": _COUNT,
     "replicate": _COUNT,
     "surviving": _COUNT,
@@ -95,14 +98,20 @@ RANGES: dict[str, _Range] = {
 diverged has the accuracy of chance."""
 
 
-def _is_double(value: float | None) -> bool:
-    """Returns whether a column of numbers can hold a value: not every whole one."""
-    return not isinstance(value, int) or abs(value) <= 1 << 53
+def _kind(column: pa.ChunkedArray) -> type | None:
+    """Returns what each value of a column is in Python; None of a column that has none."""
+    kind = column.type
+    if column.null_count == len(column):
+        return None
+    if pa.types.is_integer(kind):
+        return int
+    known = {held: python for python, held in _TYPES.items()}
+    return known.get(kind, object)
 
 
 def require_columns(
     path: Path,
-    rows: Sequence[Mapping[str, Any]],
+    table: pa.Table,
     names: Collection[str],
     documented: Columns = MEASURES,
     gaps: Collection[str] = (),
@@ -111,7 +120,7 @@ def require_columns(
 
     Args:
         path: the table's file.
-        rows: what was read of it.
+        table: what was read of it.
         names: the columns that are read.
         documented: the types of the table's columns.
         gaps: those of them in which a value may be missing.
@@ -119,56 +128,81 @@ def require_columns(
     Raises:
         DamagedError: naming the column, its rule and the first value that breaks it.
     """
-    if rows and (missing := [name for name in names if name not in rows[0]]):
+    if not len(table):
+        return
+    if missing := [name for name in names if name not in table.column_names]:
         raise DamagedError(f"{path} lacks {listed(missing)}")
     for name in names:
-        words, types = _HELD[documented[name][0]]
-        held = types | {NoneType} if name in gaps else types
-        found = {type(row[name]) for row in rows}
-        may_be_long = int in found and float in types
-        if may_be_long or not found <= held:
-            for value in (row[name] for row in rows):
-                if type(value) not in held or (may_be_long and not _is_double(value)):
-                    raise DamagedError(f"{path}: {name} must be {words}, got {quoted(value)}")
+        column = table[name]
+        words, held = _HELD[documented[name][0]]
+        _require_kind(f"{path}: {name} must be {words}", column, held, name in gaps)
         if name in RANGES and documented is MEASURES:  # A layer may have lost all its weights.
-            rule, holds = RANGES[name]
-            for row in rows:
-                if row[name] is not None and not holds(row[name]):
-                    raise DamagedError(f"{path}: {name} must be {rule}, got {quoted(row[name])}")
-    if rows and documented is MEASURES and {"density", "prunable"} <= {*names}:
-        for row in rows:
-            density, prunable = row["density"], row["prunable"]
-            if None not in (density, prunable) and density * prunable < 1 - QUOTIENT_ERROR:
-                text = f"density must be at least 1 of prunable ({prunable}), got {density!r}"
-                raise DamagedError(f"{path}: {text}")
+            _require_each(f"{path}: {name}", column, RANGES[name])
+    if documented is MEASURES and {"density", "prunable"} <= {*names}:
+        _require_weights(path, table)
 
 
-def require_settings(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def _require_kind(
+    rule: str, column: pa.ChunkedArray, held: Collection[type], has_gaps: bool
+) -> None:
+    """Raises ``DamagedError`` at the first value that is of another kind, or missing."""
+    kind, wrong = _kind(column), list[int]()
+    if column.null_count and not has_gaps:
+        wrong.append(pc.index(column.is_null(), True).as_py())
+    if kind is not None and kind not in held:
+        wrong.append(pc.index(column.is_valid(), True).as_py())
+    elif kind is int and float in held:  # Not every whole number can be one of a column of these.
+        is_long = pc.or_(pc.greater(column, _LONGEST), pc.less(column, -_LONGEST))
+        if (first := pc.index(is_long, True).as_py()) >= 0:
+            wrong.append(first)
+    if wrong:
+        raise DamagedError(f"{rule}, got {quoted(column[min(wrong)].as_py())}")
+
+
+def _require_each(what: str, column: pa.ChunkedArray, rule: _Range) -> None:
+    """Raises ``DamagedError`` at the first number of a column that breaks a rule."""
+    words, holds = rule
+    values = column.drop_null()
+    if len(values) and not (held := holds(values.to_numpy())).all():
+        first = values[int(np.argmin(held))].as_py()
+        raise DamagedError(f"{what} must be {words}, got {quoted(first)}")
+
+
+def _require_weights(path: Path, table: pa.Table) -> None:
+    """Raises ``DamagedError`` at the first row whose density leaves less than a weight."""
+    both = table.select(["density", "prunable"]).drop_null()
+    density, prunable = (column.to_numpy() for column in both.columns)
+    few = density * prunable < 1 - QUOTIENT_ERROR
+    if few.any():
+        row = both.slice(int(np.argmax(few)), 1).to_pylist()[0]
+        text = f"density must be at least 1 of prunable ({row['prunable']}), got {row['density']!r}"
+        raise DamagedError(f"{path}: {text}")
+
+
+def require_settings(path: Path, table: pa.Table) -> None:
     """Checks the columns of records that are not documented by name.
 
     These are settings, shares of layers, and measurements of one's own.
 
     Args:
         path: the table's file.
-        rows: what was read of it.
+        table: what was read of it.
 
     Raises:
         DamagedError: naming the column, its rule and the first value that breaks it.
     """
-    names = rows[0].keys() if rows else ()
+    names = table.column_names
     shares = [name for name in names if name.startswith(_OF_LAYERS)]
     own = [name for name in names if name.startswith(OWN_MEASURES)]
     known = {**SETTINGS, **dict.fromkeys([*shares, *own], (_NUMBER, "Of a layer, or one's own."))}
     settings = [name for name in names if name in known]
     gaps = [name for name in settings if name not in OF_EVERY_TRIAL]
-    require_columns(path, rows, settings, known, gaps)
-    rule, holds = _SHARE
+    require_columns(path, table, settings, known, gaps)
     for name in settings:
-        for value in {row[name] for row in rows} - {None}:
-            if isinstance(value, float) and not math.isfinite(value):
-                raise DamagedError(f"{path}: {name} must be a finite number, got {value}")
-            if name in shares and not holds(value):
-                raise DamagedError(f"{path}: {name} must be {rule}, got {quoted(value)}")
+        if _kind(table[name]) is float:
+            _require_each(f"{path}: {name}", table[name], _FINITE)
+        if name in shares:
+            _require_each(f"{path}: {name}", table[name], _SHARE)
 
 
 def require_hparams(where: str, hparams: Mapping[str, Any]) -> None:
@@ -203,31 +237,29 @@ def _kind_of(path: str) -> tuple[str, set[type]] | None:
     return _HELD[SETTINGS[path][0]] if path in SETTINGS else None
 
 
-def require_table(
-    path: Path, rows: Sequence[Mapping[str, Any]], columns: Columns = MEASURES
-) -> None:
+def require_table(path: Path, table: pa.Table, columns: Columns = MEASURES) -> None:
     """Checks a whole table: it has the columns of all versions, and in each what belongs there.
 
     Args:
         path: the table's file.
-        rows: all that was read of it.
+        table: all that was read of it.
         columns: those that are documented.
 
     Raises:
         DamagedError: naming the column, its rule and the first value that breaks it.
     """
-    if not rows:
+    if not len(table):
         return
+    names = table.column_names
     whole = [name for name in (*OF_EVERY_ROW, *OF_EVERY_NETWORK) if name in columns]
-    mine = [name for name in columns if name in rows[0] or name not in NOT_IN_ALL]
-    require_columns(path, rows, mine, columns, gaps=[name for name in mine if name not in whole])
+    mine = [name for name in columns if name in names or name not in NOT_IN_ALL]
+    require_columns(path, table, mine, columns, gaps=[name for name in mine if name not in whole])
     if columns is MEASURES:
-        require_settings(path, rows)
-    for name in rows[0].keys() - columns.keys():
-        if not {type(row[name]) for row in rows} <= {*_TYPES, NoneType}:
-            bad = next(row[name] for row in rows if type(row[name]) not in {*_TYPES, NoneType})
-            words = "texts, numbers or truth values"
-            raise DamagedError(f"{path}: {name} must be {words}, got {quoted(bad)}")
+        require_settings(path, table)
+    for name in names:
+        if name not in columns and _kind(table[name]) is object:
+            bad = quoted(table[name].drop_null()[0].as_py())
+            raise DamagedError(f"{path}: {name} must be texts, numbers or truth values, got {bad}")
 
 
 def as_trained(path: Path, config: LotteryConfig, row: Mapping[str, Any]) -> LotteryConfig:
@@ -243,7 +275,7 @@ def as_trained(path: Path, config: LotteryConfig, row: Mapping[str, Any]) -> Lot
     """
     asked = config.flat()
     steps = [steps for epochs, steps in STEPS_OF.items() if asked[epochs] is not None]
-    require_columns(path, [row], steps, SETTINGS)
+    require_columns(path, pa.Table.from_pylist([dict(row)]), steps, SETTINGS)
     try:
         return config.override({name: row[name] for name in steps})
     except ConfigError as error:

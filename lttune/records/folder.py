@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from lttune.config import flatten
 from lttune.errors import StorageError, legible, listed
@@ -14,7 +15,7 @@ from lttune.records import rules
 from lttune.records.columns import require_hparams
 from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, Trial, listed_trials, listing_in
 from lttune.records.schema import ANY_STUDY
-from lttune.records.tables import TABLES, Row, rows_in
+from lttune.records.tables import TABLES, table_in
 from lttune.store.files import read_whole, reason_of
 from lttune.store.regular import regular_size
 from lttune.store.sealed import read_object
@@ -107,8 +108,8 @@ def read_trials(folder: Path, study_id: str | None = ANY_STUDY) -> list[Trial]:
 
 def read_table(
     path: Path, needed: Collection[str] = (), study_id: str | None = ANY_STUDY
-) -> list[Row]:
-    """Returns the rows of a table; none if the study has not written it yet.
+) -> pa.Table:
+    """Returns a table; one without rows if the study has not written it yet.
 
     Args:
         path: the file.
@@ -119,30 +120,31 @@ def read_table(
         StorageError: if it cannot be read, is of another study, or lacks a needed column.
         RefusedError: if a newer lttune wrote it.
     """
-    rows = rows_in(path, study_id)
-    if rows and (missing := [name for name in needed if name not in rows[0]]):
+    table = table_in(path, study_id)
+    missing = [name for name in needed if name not in table.column_names]
+    if len(table) and missing:
         raise StorageError(f"{path} lacks {listed(missing)}")
-    return rows
+    return table
 
 
-def require_rows(path: Path, trials: Iterable[Mapping[str, Any]], numbers: Iterable[int]) -> None:
+def require_rows(
+    path: Path, trials: Iterable[Mapping[str, Any]], counts: Mapping[int, int]
+) -> None:
     """Checks that a table has as many rows of each trial as it had when the trial ended.
 
     Args:
         path: the table.
         trials: the fields of each, as ``trials.json`` lists them.
-        numbers: the trial of each of the table's rows.
+        counts: number of a trial -> rows that the table has of it.
 
     Raises:
         StorageError: if it is another table than the one that the trials left, or is gone.
     """
-    counts = Counter(numbers)
-    wrong = [
-        one["number"]
-        for one in trials
-        if one.get("state") in ENDED
-        and counts[one["number"]] != (one.get("rows") or {}).get(path.stem, counts[one["number"]])
-    ]
+    wrong = list[int]()
+    for one in trials:
+        count = counts.get(one["number"], 0)
+        if one.get("state") in ENDED and count != (one.get("rows") or {}).get(path.stem, count):
+            wrong.append(one["number"])
     if wrong:
         raise StorageError(
             f"{path} must have the rows of all trials that ended, and has others of "

@@ -153,12 +153,16 @@ def require_bounded_table(
     Raises:
         StorageError: if it would take more than a file of that size may.
     """
-    columns = set(named).union(*rows)
+    require_bounded_cells(path, len(rows), len(set(named).union(*rows)), words)
+
+
+def require_bounded_cells(path: Path, count: int, columns: int, words: tuple[str, str]) -> None:
+    """Checks the same of a table of so many rows and columns."""
     most = most_memory(size_with_journal(path))
-    if VALUE_BYTES * len(columns) * len(rows) > most:
+    if VALUE_BYTES * columns * count > most:
         what, said = words
         raise StorageError(
-            f"{path}: a table of its {len(rows):,} {what} and their {len(columns):,} {said} would "
+            f"{path}: a table of its {count:,} {what} and their {columns:,} {said} would "
             f"fill more than {most >> 20:,} MB of memory"
         )
 

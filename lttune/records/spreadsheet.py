@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,23 @@ def save_csv(table: pd.DataFrame, path: Path) -> None:
         table: of any columns.
         path: the file, which is replaced.
     """
+    data = _bytes(table, has_names=True)
+    path.write_bytes(seal(data) if BLANK.encode() in data else data)
+
+
+def save_csv_parts(parts: Iterable[pd.DataFrame], path: Path) -> None:
+    """Writes tables of the same columns, one below the other, as ``save_csv`` does; without a seal.
+
+    Args:
+        parts: at least one; only one is in memory at a time.
+        path: the file, which is replaced.
+    """
+    with path.open("wb") as file:
+        for place, part in enumerate(parts):
+            file.write(_bytes(part, has_names=place == 0))
+
+
+def _bytes(table: pd.DataFrame, has_names: bool) -> bytes:
     shown = table.copy()
     for place in range(shown.shape[1]):
         column = shown.iloc[:, place]
@@ -34,8 +52,7 @@ def save_csv(table: pd.DataFrame, path: Path) -> None:
             cells = pd.Series([shown_cell(value) for value in column], column.index, dtype=object)
             shown.isetitem(place, cells.to_numpy())
     shown.columns = pd.Index([shown_cell(name) for name in table.columns], dtype=object)
-    data = shown.to_csv(index=False, lineterminator="\n").encode()
-    path.write_bytes(seal(data) if BLANK.encode() in data else data)
+    return shown.to_csv(index=False, header=has_names, lineterminator="\n").encode()
 
 
 def shown_cell(value: Any) -> Any:

@@ -54,13 +54,11 @@ class FinishedStudy:
         Raises:
             StorageError: if it cannot be read, or is not what was written.
         """
-        import pandas as pd
-
         from lttune.records.schema import MEASURES
-        from lttune.records.tables import rows_in
+        from lttune.records.tables import columns_of, table_in
+        from lttune.records.tables.frames import frame_of
 
-        rows = rows_in(self.folder / "records.parquet")
-        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=pd.Index(list(MEASURES)))
+        return frame_of(columns_of(table_in(self.folder / "records.parquet")), MEASURES)
 
 
 def run(

@@ -23,7 +23,7 @@ from lttune.records.tables import (
     joining,
     journaled,
     rows_in,
-    sound_rows,
+    sound_table,
     tables,
 )
 from lttune.records.tables.joining import grouped, kinds_of, types_of
@@ -73,7 +73,7 @@ def test_what_is_noted_is_read_and_written_at_last_as_all_at_once(study, tmp_pat
             mine.note(trial, level[RECORDS], level["layers.parquet"])
             for name in TABLES:
                 whole = whole_table(mine, name).to_pylist()
-                assert sound_rows(other / name, None) == whole
+                assert sound_table(other / name, None).to_pylist() == whole
         mine.flush()
     assert all(journal_of(other / name).exists() for name in TABLES)
     assert mine.write() == []
@@ -230,7 +230,7 @@ def test_of_a_damaged_journal_the_rest_is_made_anew_and_both_are_kept(study, nam
     Journal(study / name, digest).append([journaled(later)])
     flip(journal_of(study / name))
     with pytest.raises(DamagedError, match=r"\.journal is damaged"):
-        sound_rows(study / name, None)
+        sound_table(study / name, None)
     mine = Tables(study, "digits")
     mine.read(ledger)
     assert [trial.state for trial in ledger.trials] == ["complete", "waiting", "waiting"]
@@ -260,7 +260,7 @@ def test_lines_that_are_no_rows_are_one_line(study, lines, told):
     path = study / RECORDS
     Journal(path, schema.write(path, schema.read(path))).append(lines)
     with pytest.raises(DamagedError, match=told) as error:
-        sound_rows(path, None)
+        sound_table(path, None)
     assert "\n" not in str(error.value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import stored_study
 from own_parts import forget, known, rows, same_but
@@ -63,7 +64,7 @@ def test_a_table_has_what_was_asked_as_numbers_and_gaps(tmp_path):
     whose = {"study": "s", "phase": "anchor"}
     schema.write(path, [row | whose | {"trial": n // 3} for n, row in enumerate(found)])
     again = schema.read(path)
-    require_settings(path, again)
+    require_settings(path, pa.Table.from_pylist(again))
     assert [row["train.epochs"] for row in again] == [None] * 3 + [2.0] * 3
 
 

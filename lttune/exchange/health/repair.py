@@ -17,7 +17,7 @@ from lttune.models.own import use_described
 from lttune.records.folder import computed_from, read_sheet, read_trials
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.objectives import ObjectiveConfig
-from lttune.records.tables import TABLES, Tables, sound_rows
+from lttune.records.tables import TABLES, Tables, sound_table, trial_counts
 from lttune.store.formats.journal import journal_of
 from lttune.store.locks import only_driver
 from lttune.store.remote.places import store_at
@@ -97,10 +97,10 @@ def repair(folder: Path, store: str | None = None) -> tuple[int, list[str]]:
 def _has_others(path: Path, ledger: Ledger, study_id: str | None) -> bool:
     """Returns whether a table has rows of trials that the study does not list."""
     try:
-        rows = sound_rows(path, study_id)
+        table = sound_table(path, study_id, ("trial",))
     except DamagedError:
         return False
-    return not {row["trial"] for row in rows} <= {trial.number for trial in ledger.trials}
+    return not trial_counts(table).keys() <= {trial.number for trial in ledger.trials}
 
 
 def _walk(

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from lttune.data.made import use_kept
 from lttune.errors import (
     DamagedError,
@@ -24,10 +26,12 @@ from lttune.exchange.health.tracking import tracking_finding
 from lttune.exchange.stored import store_of
 from lttune.records.folder import read_sheet, read_trials, require_rows
 from lttune.records.ledger import ENDED, Ledger, Trial
-from lttune.records.tables import TABLES, Row, sound_rows
+from lttune.records.tables import TABLES, sound_table, trial_counts
 from lttune.store.remote.places import local_folder, store_at
 
 NEWER = "use the lttune that wrote it, or a later one"
+_LOOKED_AT = ("trial", "cell")
+"""Columns of tables of which all rows are looked at together."""
 REPAIR = (
     "`lttune doctor STUDY --repair` makes the tables anew from the store; what the store lacks is "
     "trained when the study is run again"
@@ -55,20 +59,20 @@ def study_findings(
     found = [Inspection(what=f"study.json: {sheet.get('name', folder.name)}")]
     read_all = partial(_ledger, folder, study_id)
     ledger = _part(found, "trials.json", read_all, partial(_mend_of_trials, folder), _listed)
-    tables: dict[str, list[Row]] = {}
+    tables: dict[str, pa.Table] = {}
     for name in TABLES:
         path = folder / name
-        read = partial(sound_rows, path, study_id)
-        rows = _part(found, name, read, _mend_of_table)
-        if rows is not None:
-            tables[name] = rows
+        read = partial(sound_table, path, study_id, _LOOKED_AT)
+        table = _part(found, name, read, _mend_of_table)
+        if table is not None:
+            tables[name] = table
     if ledger is not None:
         found.append(_done(ledger))
         found += _together(ledger.trials, tables)
         use_kept(sheet, folder)
         found += needed_findings(sheet, ledger.trials)
-    if (rows := tables.get("records.parquet")) is not None:
-        found.append(_networks(cells, rows))
+    if (records := tables.get("records.parquet")) is not None:
+        found.append(_networks(cells, records))
     found += [room_finding(folder), tracking_finding(tracking_uri, sheet)]
     local = local_folder(cells)
     return [*found, *writable_findings(folder, *(one for one in (local,) if one.exists()))]
@@ -129,16 +133,16 @@ def _mend_of_table(error: LttuneError) -> str:
     return f"see that it can be read, or move it away: then {REPAIR}"
 
 
-def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Inspection]:
+def _together(trials: list[Trial], tables: dict[str, pa.Table]) -> Iterator[Inspection]:
     ended = {trial.number for trial in trials if trial.state in ENDED}
-    for name, rows in tables.items():
-        listed = {row["trial"] for row in rows}
+    for name, table in tables.items():
+        counts = trial_counts(table)
+        listed = counts.keys()
         unknown = listed - {trial.number for trial in trials}
         missing = ended - listed
         trouble = ""
         try:
-            numbers = (row["trial"] for row in rows)
-            require_rows(Path(name), map(vars, trials), numbers)
+            require_rows(Path(name), map(vars, trials), counts)
         except StorageError as error:
             trouble = str(error)
         if unknown:
@@ -153,8 +157,9 @@ def _together(trials: list[Trial], tables: dict[str, list[Row]]) -> Iterator[Ins
         )
 
 
-def _networks(cells: str, rows: list[Row]) -> Inspection:
-    keys = sorted({str(row["cell"]) for row in rows if row.get("cell")})
+def _networks(cells: str, records: pa.Table) -> Inspection:
+    found = records["cell"].unique().to_pylist() if len(records) else []
+    keys = sorted(key for key in found if key)
     store, lost = store_at(cells, writes=False), 0
     for key in keys:
         try:

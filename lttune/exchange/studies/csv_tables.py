@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from lttune.exchange.studies.folder import Folder, new_folder, scalar
 from lttune.records import schema
 from lttune.records.columns import require_columns
 from lttune.records.folder import read_table, require_rows
-from lttune.records.spreadsheet import save_csv
+from lttune.records.spreadsheet import save_csv, save_csv_parts
+from lttune.records.tables import columns_of, trial_counts
 from lttune.store.files import require_absent
 
+_AT_ONCE = 1 << 13
+"""Rows of a table that are in memory as Python's values."""
 FACTS = ("number", "phase", "role", "label", "state", "replicates", "controls", "inert")
 OUTCOMES = ("objective", "values", "seconds", "error")
 """Columns of ``trials.csv`` beside the hyperparameters, before and after them."""
@@ -32,23 +36,26 @@ def write_csv(folder: Folder, path: Path) -> list[str]:
     table = folder.path / "layers.parquet"
     layers = read_table(table, ("trial",), folder.sheet.get("study_id"))
     require_columns(table, layers, ("trial",), schema.LAYERS)
-    require_rows(table, map(vars, folder.trials), (row["trial"] for row in layers))
-    tables = {
-        "records.csv": _table(folder.rows, list(schema.MEASURES)),
-        "layers.csv": _table(layers, list(schema.LAYERS)),
-        "trials.csv": _trials(folder),
-    }
+    require_rows(table, map(vars, folder.trials), trial_counts(layers))
+    tables = {"records.csv": (folder.records, schema.MEASURES)}
+    tables["layers.csv"] = (layers, schema.LAYERS)
+    trials = _trials(folder)
     with new_folder(path) as draft:
-        for name, table in tables.items():
-            save_csv(table, draft / name)
-    return [f"{name}: {len(table)} rows" for name, table in tables.items()]
+        for name, (table, columns) in tables.items():
+            save_csv_parts(_parts(table, columns), draft / name)
+        save_csv(trials, draft / "trials.csv")
+    counts = {name: len(table) for name, (table, _) in tables.items()}
+    return [f"{name}: {n} rows" for name, n in {**counts, "trials.csv": len(trials)}.items()]
 
 
-def _table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    # As objects: a column of whole numbers with a gap would become one of floats.
-    if rows:
-        return pd.DataFrame(rows, columns=pd.Index(list(rows[0])), dtype=object)
-    return pd.DataFrame(columns=pd.Index(columns))
+def _parts(table: pa.Table, columns: schema.Columns) -> Iterator[pd.DataFrame]:
+    if not len(table):
+        yield pd.DataFrame(columns=pd.Index(list(columns)))
+    for first in range(0, len(table), _AT_ONCE):
+        found = columns_of(table.slice(first, _AT_ONCE))
+        # As objects: a column of whole numbers with a gap would become one of floats.
+        cells = {name: column.to_pylist() for name, column in found.items()}
+        yield pd.DataFrame(cells, dtype=object)
 
 
 def _trials(folder: Folder) -> pd.DataFrame:

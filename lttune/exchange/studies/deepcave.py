@@ -51,7 +51,7 @@ def write_deepcave(folder: Folder, path: Path) -> list[str]:
     """
     require_absent(path)
     names = [*(objective["name"] for objective in OBJECTIVES), *MORE_MEASURES]
-    require_columns(folder.path / "records.parquet", folder.rows, names)
+    require_columns(folder.path / "records.parquet", folder.records, names)
     found = trial_sets(folder, "--deepcave")
     lines: list[str] = []
     with new_folder(path) as draft:

@@ -11,6 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from lttune.config import flatten
 from lttune.config.control import TRUNK
 from lttune.config.lottery.length import joined_settings
@@ -24,7 +27,7 @@ from lttune.records.folder import (
     require_rows,
 )
 from lttune.records.ledger import Trial
-from lttune.records.tables import Row
+from lttune.records.tables import TrialRows, trial_counts
 from lttune.store.temporary import remove_abandoned, temporary_beside
 from lttune.study.settings import STUDY_NAME
 
@@ -44,9 +47,9 @@ class Folder:
     """``study.json``."""
     trials: list[Trial]
     """``trials.json``, in the order of their numbers."""
-    rows: list[Row]
+    records: pa.Table
     """``records.parquet``: a row for each trained network."""
-    tickets: dict[int, list[Row]]
+    tickets: TrialRows
     """Trial -> the rows of its trunk, levels rising."""
 
     @classmethod
@@ -62,17 +65,16 @@ class Folder:
         require_bounded_trials(path, sheet, [trial.hparams for trial in trials])
         _require_name(path / "study.json", sheet["name"])
         records = path / "records.parquet"
-        rows = read_table(records, RECORDED, study_id)
-        require_columns(records, rows, RECORDED)
-        require_rows(records, map(vars, trials), (row["trial"] for row in rows))
-        tickets: dict[int, list[Row]] = {trial.number: [] for trial in trials}
-        for row in sorted(rows, key=lambda row: row["level"]):
-            if row["trial"] not in tickets:
-                text = f"{path / 'trials.json'} lacks trial {row['trial']} of the records"
-                raise StorageError(text)
-            if row["branch"] == TRUNK:
-                tickets[row["trial"]].append(row)
-        return cls(path=path, sheet=sheet, trials=trials, rows=rows, tickets=tickets)
+        table = read_table(records, RECORDED, study_id)
+        require_columns(records, table, RECORDED)
+        counts = trial_counts(table)
+        require_rows(records, map(vars, trials), counts)
+        if unlisted := counts.keys() - {trial.number for trial in trials}:
+            lost = table.filter(pc.is_in(table["trial"], pa.array(unlisted, table["trial"].type)))
+            first = lost.take(pc.sort_indices(lost, sort_keys=[("level", "ascending")]))["trial"][0]
+            raise StorageError(f"{path / 'trials.json'} lacks trial {first} of the records")
+        tickets = TrialRows(_rising(table))
+        return cls(path=path, sheet=sheet, trials=trials, records=table, tickets=tickets)
 
     @property
     def name(self) -> str:
@@ -100,6 +102,15 @@ class Folder:
             for path, column in found.items():
                 column.append(values.get(path))
         return found
+
+
+def _rising(table: pa.Table) -> pa.Table:
+    """Returns the trunk's rows, levels rising."""
+    if not len(table):
+        return table
+    trunk = table.filter(pc.equal(table["branch"], TRUNK))
+    by = [("trial", "ascending"), ("level", "ascending")]
+    return trunk.take(pc.sort_indices(trunk, sort_keys=by))
 
 
 def _require_name(path: Path, name: str) -> None:

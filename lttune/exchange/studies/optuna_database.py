@@ -60,7 +60,7 @@ def write_optuna(folder: Folder, path: Path) -> list[str]:
         StorageError: if the file is there already, or the study is none that Optuna can have.
     """
     require_absent(path)
-    require_columns(folder.path / "records.parquet", folder.rows, SHOWN_BY_LEVEL)
+    require_columns(folder.path / "records.parquet", folder.records, SHOWN_BY_LEVEL)
     found = trial_sets(folder, "--optuna")
     with write_atomically(path) as draft:
         try:

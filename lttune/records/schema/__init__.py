@@ -15,12 +15,11 @@ from lttune.records.schema.files import (
     about_bytes,
     read,
     read_in_parts,
-    read_with_digest,
     require_same_study,
     write,
     write_table,
 )
-from lttune.records.schema.making import kinds_in, table_of, table_of_values, type_of
+from lttune.records.schema.making import fields_of, kinds_in, table_of, table_of_values, type_of
 
 __all__ = [
     "ANY_STUDY",
@@ -31,10 +30,10 @@ __all__ = [
     "OWN_MEASURES",
     "Columns",
     "about_bytes",
+    "fields_of",
     "kinds_in",
     "read",
     "read_in_parts",
-    "read_with_digest",
     "require_same_study",
     "table_of",
     "table_of_values",

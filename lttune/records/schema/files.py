@@ -88,21 +88,14 @@ def _description_size(path: Path) -> int:
 
 
 def read(path: Path, study_id: str | None = ANY_STUDY) -> list[dict[str, Any]]:
-    """Returns the rows of a table's file; raises what ``read_with_digest`` does."""
-    return read_with_digest(path, study_id)[0]
-
-
-def read_with_digest(
-    path: Path, study_id: str | None = ANY_STUDY
-) -> tuple[list[dict[str, Any]], str]:
-    """Returns all that ``read_in_parts`` yields, and raises what it does."""
-    parts, digest = read_in_parts(path, study_id)
-    return [row for part in parts for row in part], digest
+    """Returns the rows of a table's file; raises what ``read_in_parts`` does."""
+    parts, _ = read_in_parts(path, study_id)
+    return [row for part in parts for row in part.to_pylist()]
 
 
 def read_in_parts(
     path: Path, study_id: str | None = ANY_STUDY
-) -> tuple[Iterator[list[dict[str, Any]]], str]:
+) -> tuple[Iterator[pa.RecordBatch], str]:
     """Returns the rows of a table's file, none without one, and the digest that it carries, if any.
 
     Args:
@@ -129,7 +122,7 @@ def read_in_parts(
     return _parts(path, file, data), digest_in(data) if is_sealed else ""
 
 
-def _parts(path: Path, file: pq.ParquetFile, data: bytes) -> Iterator[list[dict[str, Any]]]:
+def _parts(path: Path, file: pq.ParquetFile, data: bytes) -> Iterator[pa.RecordBatch]:
     with about_bytes(path):
         yield from parquet_parts(file, data)
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from lttune.config.control import TRUNK
 from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.columns import require_table
-from lttune.records.rules import require_bounded_table
+from lttune.records.rules import require_bounded_cells
 from lttune.records.tables.ended import EndedRows
 from lttune.records.tables.files import KEYS, TABLES, Row, journaled, journaled_rows
 from lttune.records.tables.joining import Kinds, kinds_of, types_of
@@ -38,28 +40,28 @@ class Loaded:
 
 
 def load(path: Path, study_id: str | None, into: EndedRows, has_journal: bool) -> Loaded:
-    """Packs the rows of a table, those that ``sound_rows`` returns; only some are in memory.
+    """Packs the rows of a table, those of ``sound_table``; only some are in memory.
 
     Args:
-        path: as of ``rows_in``; nobody else writes it.
-        study_id: as of ``schema.read``.
+        path: as of ``table_in``; nobody else writes it.
+        study_id: likewise.
         into: has them afterwards, and none of the table if this raises.
         has_journal: whether those of its journal are read.
 
     Raises:
-        LttuneError: as ``sound_rows``.
+        LttuneError: as ``sound_table``.
     """
     loading = _Loading(path, into)
     try:
         parts, digest = schema.read_in_parts(path, study_id)
-        for rows in parts:
-            loading.add(rows)
+        for batch in parts:
+            loading.add(pa.Table.from_batches([batch]))
             loading.pack(is_file=True)
         lines = journaled_since(path, digest, has_infinities=True) if has_journal and digest else ()
         lines = iter(lines or ())
         while some := [*itertools.islice(lines, _AT_ONCE)]:
             loading.is_journaled = True
-            loading.add(_rows_of(path, some))
+            loading.add(_table_of(path, some))
             if loading.open > _MOST_OPEN:
                 loading.pack()
         loading.pack()
@@ -70,9 +72,9 @@ def load(path: Path, study_id: str | None, into: EndedRows, has_journal: bool) -
     return loading.found
 
 
-def _rows_of(path: Path, lines: Sequence[Any]) -> list[Row]:
+def _table_of(path: Path, lines: Sequence[Any]) -> pa.Table:
     with schema.about_bytes(journal_of(path)):
-        return schema.table_of([*journaled_rows(lines)], TABLES[path.name]).to_pylist()
+        return schema.table_of([*journaled_rows(lines)], TABLES[path.name])
 
 
 class _Loading:
@@ -86,9 +88,10 @@ class _Loading:
         self._rows = defaultdict[int, dict[tuple[Any, ...], Row]](dict)
         self._kinds = set[Kinds]()
 
-    def add(self, rows: list[Row]) -> None:
+    def add(self, table: pa.Table) -> None:
         """Adds rows in place of earlier ones of theirs, if they are as they are written."""
-        require_table(self._path, rows, self._columns)
+        require_table(self._path, table, self._columns)
+        rows = table.to_pylist()
         self._kinds.add(kinds_of(journaled(rows), self._columns))
         for row in rows:
             number, level = row["trial"], row["level"]
@@ -122,6 +125,5 @@ class _Loading:
         with schema.about_bytes(self._path):
             others = types_of(self._kinds)
         if self.is_journaled:  # Each of its lines may have columns of its own.
-            rows = [{}] * self.found.counts.total()
-            names = {*self._columns, *others}
-            require_bounded_table(self._path, rows, names, words=("rows", "columns"))
+            count, columns = self.found.counts.total(), len({*self._columns, *others})
+            require_bounded_cells(self._path, count, columns, ("rows", "columns"))

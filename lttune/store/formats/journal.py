@@ -26,6 +26,7 @@ from lttune.store.sealed import FILES_SCHEMA, read_errors, require_known
 from lttune.store.temporary import remove_abandoned
 
 T = TypeVar("T")
+Since = TypeVar("Since")
 
 _DIGITS = 32
 """Characters of a line's digest: 128 bits."""
@@ -124,14 +125,18 @@ class Journal:
 
 
 def read_journaled(
-    file: Path, read: Callable[[], tuple[T, str]], has_infinities: bool = False
-) -> tuple[T, list[Any]]:
+    file: Path,
+    read: Callable[[], tuple[T, str]],
+    has_infinities: bool = False,
+    gather: Callable[[Iterable[Any]], Since] = list[Any],
+) -> tuple[T, Since]:
     """Returns what a file holds and what its journal says since, while its writer goes on.
 
     Args:
         file: the file.
         read: reads it: what it holds, and its digest; without one it has no journal.
         has_infinities: as of ``Journal``.
+        gather: takes what the lines of the journal say; only what it returns stays in memory.
 
     Raises:
         StorageError: if the journal cannot be read, or the file is written too often to be.
@@ -143,11 +148,11 @@ def read_journaled(
         before = _moment(file)
         found, digest = read()
         lines = journaled_since(file, digest, has_infinities) if digest else ()
-        since = None if lines is None else [*lines]
+        since = None if lines is None else gather(lines)
         # Of another file: an older one, which was left, unless this one was read too early, which
         # a network file system tells by reading alone.
         if since is None and read()[1] == digest:
-            since = []
+            since = gather(())
         # Who writes the file anew takes its journal away: what was read may lack both.
         if since is not None and _moment(file) == before:
             return found, since

@@ -54,7 +54,7 @@ def test_all_of_a_study_is_sent_and_nothing_of_it_twice(study, uri, sync):
     kept = store.artifacts(runs["digits"])
     assert {"study.json", "report.html", "records.parquet", "figures"} <= kept
     assert runs["digits"].inputs.dataset_inputs[0].dataset.name == "digits"
-    rows = read_table(study / "records.parquet")
+    rows = read_table(study / "records.parquet").to_pylist()
     for number, name in enumerate(NAMES):
         for branch, key in (("trunk", "test_accuracy"), ("reinit", "reinit.test_accuracy")):
             found = store.client.get_metric_history(runs[name].info.run_id, key)
@@ -75,7 +75,7 @@ def test_all_of_a_study_is_sent_and_nothing_of_it_twice(study, uri, sync):
 
 def test_what_a_driver_sent_before_it_was_killed_is_completed(study, uri, sync):
     sheet, trials = read_sheet(study), read_trials(study)
-    rows = read_table(study / "records.parquet")
+    rows = read_table(study / "records.parquet").to_pylist()
     trials[0].state = "running"
     tracker = Tracker(uri, "digits", sheet.get("study_id"))
     mirrored = TrackedStudy(study, sheet, trials[:1], lambda _: [], tracker)
