@@ -106,7 +106,7 @@ def test_a_plan_is_printed_and_nothing_is_written(cwd: Path, capsys):
     assert list(cwd.iterdir()) == []
 
 
-@pytest.mark.parametrize("hparams", [{"model.dropout": 0.3}, {"model.name": "resnet-20"}])
+@pytest.mark.parametrize("hparams", [{"model.dropout": 0.3}, {"model.name": "resnet50"}])
 def test_the_engine_is_one_that_trains_every_point_of_the_study(hparams, cwd: Path, capsys):
     point = Point(hparams=hparams, replicates=(0,), role="sweep", label="another network")
     study = dataclasses.replace(STUDY, points={"smoke": {"sweep": [point]}})

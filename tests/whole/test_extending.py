@@ -207,7 +207,7 @@ def test_its_datasets_are_loaded_and_its_engine_suits_all_networks(add):
     assert (needed.engine, set(needed.datasets)) == ("sparse", {"digits"})
     space = {"data.name": CategoricalDistribution(["digits", "digit-scenes"])}
     assert set(asked_for_ends(space=space).datasets) == {"digits", "digit-scenes"}
-    space = {"model.name": CategoricalDistribution(["lenet-20-10", "resnet-20"])}
+    space = {"model.name": CategoricalDistribution(["lenet-20-10", "resnet50"])}
     assert asked_for_ends(space=space).engine == "torch"
 
 

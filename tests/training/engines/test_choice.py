@@ -30,6 +30,7 @@ COLOURED = dataclasses.replace(DIGITS, mean=(0.1, 0.2, 0.3), std=(1.0, 1.0, 1.0)
 LENET = build(BASE.model, (8, 8), 10)
 CONV = build(ModelConfig(name="conv-2"), (8, 8), 10)
 RESNET = build(ModelConfig(name="resnet-20"), (8, 8), 10)
+BOTTLENECKS = build(ModelConfig(name="resnet50"), (8, 8), 10)
 DROPOUT = build(ModelConfig(name="lenet-12", dropout=0.5), (8, 8), 10)
 PLAIN_REASONS = [
     ({"train.optimizer": "rmsprop"}, "has no rmsprop"),
@@ -43,8 +44,8 @@ PLAIN_REASONS = [
     ({"method": "supermask", "levels": 1}, "learns no supermasks"),
 ]
 CHAINS = (
-    "trains fully connected networks only, alone or behind 3 x 3 convolutions and pooling, without "
-    "dropout, all layers prunable"
+    "trains fully connected networks only, alone or behind 3 x 3 convolutions and pooling, and "
+    "residual networks of basic blocks, without dropout, all layers prunable"
 )
 MISSING = "raise ModuleNotFoundError(\"No module named 'numba'\", name='numba')"
 BROKEN = "raise ImportError('Numba needs NumPy 2.4 or less\\nsee its page')"
@@ -88,7 +89,7 @@ def test_the_sparse_engine_is_chosen_where_it_can_train(rule):
         *(({"changes": changes}, reason) for changes, reason in PLAIN_REASONS),
         ({"holds": True}, "holds pruned weights at zero only"),
         ({"device": "cuda"}, "computes on the CPU only"),
-        ({"networks": [RESNET]}, CHAINS),
+        ({"networks": [BOTTLENECKS]}, CHAINS),
         ({"networks": [LENET, DROPOUT]}, CHAINS),
         ({"networks": [LENET, LENET.excluding(["out"])]}, CHAINS),
         ({"networks": [CONV, CONV.excluding(["conv"])]}, CHAINS),
@@ -138,7 +139,7 @@ def test_without_a_working_numba_the_reference_engine_trains(code, reason, stub)
     # What does not need numba neither asks for it nor tells of it.
     assert chosen("torch") == ("torch", "")
     assert chosen("stacked") == ("stacked", "")
-    assert chosen(networks=[RESNET]) == ("torch", f"the sparse engine {CHAINS}")
+    assert chosen(networks=[BOTTLENECKS]) == ("torch", f"the sparse engine {CHAINS}")
 
 
 @pytest.mark.timeout(240)
@@ -146,6 +147,8 @@ def test_a_working_numba_is_no_obstacle():
     pytest.importorskip("numba")
     assert sparse.obstacle() == ""
     assert sparse.obstacle(convolutional=True) == ""
+    assert sparse.obstacle(residual=True) == ""
+    assert chosen(networks=[RESNET, CONV], datasets=(COLOURED,)) == ("sparse", "")
 
 
 @pytest.mark.timeout(240)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from lttune.errors import ResourceError
 from lttune.training.engines import plain
 from lttune.training.engines.needs import Needs
-from lttune.training.engines.sparse import network
+from lttune.training.engines.sparse import blocks, network
 from lttune.training.engines.sparse.obstacle import obstacle
 from lttune.training.protocol import Engine
 
@@ -25,11 +25,13 @@ def lack(needs: Needs) -> str:
         return "it computes on the CPU only"
     if reason := plain.lack(needs, network.beyond_kernels):
         return f"it {reason}"
+    residual = [bool(blocks.nodes(one)) for one in needs.networks]
     convolutional = [bool(network.stages(one)) for one in needs.networks]
     alike = all(isinstance(dataset.mean, float) for dataset in needs.datasets)
-    if not alike and not (convolutional and all(convolutional)):
+    by_channel = [any(kinds) for kinds in zip(residual, convolutional, strict=True)]
+    if not alike and not (by_channel and all(by_channel)):
         return "it scales all pixels alike"
-    return obstacle(convolutional=any(convolutional))
+    return obstacle(convolutional=any(convolutional), residual=any(residual))
 
 
 def make(device: str) -> Engine:

@@ -1,4 +1,4 @@
-"""The sparse engine: fully connected networks, and such behind convolutions, on one CPU core."""
+"""The sparse engine: linear layers, convolutions and residual blocks on one CPU core."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lttune.errors import ResourceError
 from lttune.models import Network, build
 from lttune.models.masks import Mask, ones
 from lttune.training.engines import plain
+from lttune.training.engines.sparse.blocks import Node, nodes
 from lttune.training.engines.sparse.instructions import cpu
 from lttune.training.engines.sparse.instructions.cache import is_kept
 from lttune.training.engines.sparse.kernels import program
@@ -29,7 +30,7 @@ KERNELS = 2
 
 
 class SparseEngine:
-    """Trains one fully connected network after another, in compiled code without the GIL.
+    """Trains one network after another, in compiled code without the GIL.
 
     Layers that keep many weights skip inputs that are zero, the others skip the pruned weights;
     ``CROSSOVER`` says from where on. Two runs on CPUs of one kind give the same bytes.
@@ -50,6 +51,7 @@ class SparseEngine:
         # To ask takes a millisecond, and all levels of a trajectory have one network.
         self._approved: Network | None = None
         self._stages: list[Stage] = []
+        self._nodes: list[Node] = []
 
     def groups(self, members: Sequence[Member]) -> list[list[int]]:
         """Returns one group for each member: together they would only share the processor."""
@@ -76,6 +78,10 @@ class SparseEngine:
         if lack := plain.beyond(config):
             raise ResourceError(f"the sparse engine {lack}; use the torch engine")
         self._approve(network)
+        if self._nodes:
+            from lttune.training.engines.sparse.residual.session import ResidualSession
+
+            return ResidualSession(network, self._nodes, start, mask, config, self._pixels)
         if not self._stages:
             return SparseSession(network, start, mask, config, self._pixels)
         from lttune.training.engines.sparse.convolutions.session import ConvolutionSession
@@ -92,12 +98,16 @@ class SparseEngine:
             return
         if lack := beyond_kernels(network):
             raise ResourceError(f"the sparse engine {lack}; use the torch engine")
-        self._stages = stages(network)
+        self._stages, self._nodes = stages(network), nodes(network)
+        # Kernels of their own, which only networks that need them should wait for.
         if self._stages:
-            # Kernels of their own, which only networks that need them should wait for.
             from lttune.training.engines.sparse.convolutions import session
 
             session.compile_kernels()
+        if self._nodes:
+            from lttune.training.engines.sparse.residual import session as residual_session
+
+            residual_session.compile_kernels()
         self._approved = network
 
 

@@ -9,13 +9,14 @@ from torch import nn
 
 from lttune.models import Network
 from lttune.training.engines import plain
+from lttune.training.engines.sparse.blocks import nodes
 
 MOST_INPUTS = 1 << 16
 """A lit pixel's place is a uint16."""
 
 CHAINS = (
-    "trains fully connected networks only, alone or behind 3 x 3 convolutions and pooling, without "
-    "dropout, all layers prunable"
+    "trains fully connected networks only, alone or behind 3 x 3 convolutions and pooling, and "
+    "residual networks of basic blocks, without dropout, all layers prunable"
 )
 
 
@@ -36,7 +37,7 @@ class Stage:
 
 def beyond_kernels(network: Network) -> str:
     """Returns what of a network is not for this engine, as a predicate, "" if nothing."""
-    if stages(network):
+    if stages(network) or nodes(network):
         # A network of one's own may be for pictures whose size only its maker knows.
         inputs = network.pictures[-1] * network.pictures[-2]
     elif plain.fully_connected(network):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 
-def obstacle(*, convolutional: bool = False) -> str:
+def obstacle(*, convolutional: bool = False, residual: bool = False) -> str:
     """Returns why the kernels cannot be used in this process, "" if they can.
 
-    Those of convolutions are asked for only where a network has some.
+    Those of convolutions and of residual networks are asked for only where there are some.
 
     It imports and compiles them: being installed, numba may still refuse to work, for instance with
     a NumPy that is newer than itself. The first time on a machine that takes about 20 seconds, and
@@ -20,6 +20,10 @@ def obstacle(*, convolutional: bool = False) -> str:
             from lttune.training.engines.sparse.convolutions import session
 
             session.compile_kernels()
+        if residual:
+            from lttune.training.engines.sparse.residual import session as residual_session
+
+            residual_session.compile_kernels()
     except ModuleNotFoundError as error:
         if error.name == "numba":
             return "numba is not installed"

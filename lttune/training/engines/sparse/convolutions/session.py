@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ from lttune.data.resident import Examples
 from lttune.models import Network, build
 from lttune.models.masks import Mask, ones
 from lttune.training.engines.sparse.convolutions import program
+from lttune.training.engines.sparse.convolutions.gallery import gallery
 from lttune.training.engines.sparse.convolutions.memory import Gallery
 from lttune.training.engines.sparse.convolutions.plan import ConvolutionPlan
 from lttune.training.engines.sparse.kernels.optimizers import RULE_KINDS
@@ -97,20 +97,7 @@ class ConvolutionSession:
         self._capacity = examples
 
     def _gallery(self, examples: Examples) -> Gallery:
-        wanted, found = self._shape, tuple(examples.x.shape[1:])
-        # Grey pictures may lack their one channel.
-        if found not in (wanted, wanted[wanted[0] == 1 :]):
-            raise ValueError(f"pictures must be of {wanted} pixels, got {found}")
-        labels = self._pixels.labels(examples, self._plan.units[-1])
-        return Gallery(self._pixels.flat(examples), _shades(examples, wanted[0]), labels)
-
-
-def _shades(examples: Examples, channels: int) -> np.ndarray:
-    """Returns the input that each value of a pixel is, by channel, as the examples scale it."""
-    pixels = torch.arange(256, dtype=torch.uint8).reshape(256, 1, 1, 1)
-    every = dataclasses.replace(examples, x=pixels.expand(256, channels, 1, 1))
-    inputs, _ = every.slice(0, 256)
-    return inputs.reshape(256, channels).T.reshape(-1).numpy()
+        return gallery(examples, self._shape, self._pixels, self._plan.units[-1])
 
 
 def compile_kernels() -> None:

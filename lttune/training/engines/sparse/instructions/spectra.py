@@ -12,6 +12,7 @@ from llvmlite import ir
 from numba import types
 
 from lttune.training.engines.sparse.instructions.bands import LANES
+from lttune.training.engines.sparse.instructions.endings import ADDED, GATED, PLAIN, RELU
 from lttune.training.engines.sparse.instructions.registers import (
     address,
     broadcast,
@@ -76,7 +77,7 @@ def to_spectrum(
     return types.void(source, whole, whole, target, whole, whole), emit
 
 
-def _from_spectrum(own: bool) -> Any:
+def _from_spectrum(ending: int) -> Any:
     @instruction
     def from_spectrum(
         _typing: Any, source: Any, at: Any, step: Any, bias: Any, target: Any, to: Any, line: Any
@@ -97,9 +98,13 @@ def _from_spectrum(own: bool) -> Any:
                 for j in range(2):
                     pointer = builder.gep(row, [_I64(j)])
                     sum_ = builder.fadd(columns[j][k], added)
-                    by = sum_ if own else builder.load(pointer, align=4)
-                    passes = builder.fcmp_unordered(">", by, zero)
-                    builder.store(builder.select(passes, sum_, zero), pointer, align=4)
+                    if ending == ADDED:
+                        sum_ = builder.fadd(sum_, builder.load(pointer, align=4))
+                    if ending != PLAIN:
+                        by = builder.load(pointer, align=4) if ending == GATED else sum_
+                        passes = builder.fcmp_unordered(">", by, zero)
+                        sum_ = builder.select(passes, sum_, zero)
+                    builder.store(sum_, pointer, align=4)
             return context.get_dummy_value()
 
         whole = types.int64
@@ -109,6 +114,7 @@ def _from_spectrum(own: bool) -> Any:
     return from_spectrum
 
 
-from_spectrum, back_from_spectrum = _from_spectrum(own=True), _from_spectrum(own=False)
-"""Write the four places of a spectrum whose numbers are ``step`` apart, plus a bias: where they are
-positive, or where the target was, and zero elsewhere."""
+from_spectrum, back_from_spectrum = _from_spectrum(RELU), _from_spectrum(GATED)
+all_from_spectrum, add_from_spectrum = _from_spectrum(PLAIN), _from_spectrum(ADDED)
+"""Write the four places of a spectrum whose numbers are ``step`` apart, plus a bias, by their
+endings."""

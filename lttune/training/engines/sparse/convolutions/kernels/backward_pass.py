@@ -41,6 +41,7 @@ from lttune.training.engines.sparse.convolutions.memory import (
 )
 from lttune.training.engines.sparse.instructions.bands import LANES
 from lttune.training.engines.sparse.instructions.cache import kernel
+from lttune.training.engines.sparse.instructions.endings import GATED
 from lttune.training.engines.sparse.instructions.registers import item
 from lttune.training.engines.sparse.memory import ACTIVE_BLOCKS, OUTPUTS
 
@@ -154,7 +155,7 @@ def backward(conv, album, net, room, blocks):
                     album.pictures,
                     into,
                     album.spectra,
-                    False,
+                    GATED,
                 )
             elif number:
                 correlate(
@@ -173,7 +174,7 @@ def backward(conv, album, net, room, blocks):
                     album.pictures,
                     into,
                     album.sums,
-                    False,
+                    GATED,
                 )
             if number:
                 pictures.clear_margin(album.pictures, into, sources, rows, columns, height, width)

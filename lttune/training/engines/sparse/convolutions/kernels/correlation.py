@@ -17,6 +17,7 @@ from lttune.training.engines.sparse.instructions.bands import (
     zeros_row,
 )
 from lttune.training.engines.sparse.instructions.cache import kernel
+from lttune.training.engines.sparse.instructions.endings import ADDED, PLAIN, RELU
 from lttune.training.engines.sparse.instructions.registers import gate, item, load, splat, store
 
 
@@ -37,9 +38,9 @@ def correlate(
     target,
     target_at,
     sums,
-    forward,
+    ending,
 ):
-    """Computes ReLU(W x + b) forward, else W x where the target was positive and zero elsewhere.
+    """Computes W x + b, and of that what ``ending`` says.
 
     Args:
         source: ``source_at`` is the offset of the picture.
@@ -57,7 +58,7 @@ def correlate(
         target: ``target_at`` is the offset of the picture; of the source's height and width.
         target_at: of the first channel's margin.
         sums: room for a band of all channels.
-        forward: whether it is the forward pass.
+        ending: ``RELU``, ``GATED``, ``PLAIN`` or ``ADDED``.
     """
     line = (columns + 2) * LANES
     plane = (rows + 2) * line
@@ -87,7 +88,15 @@ def correlate(
                         store(sums, wait + ROW_LANES, lower)
                     else:
                         here = to + channel * plane
-                        if forward:
+                        if ending == RELU:
+                            store(target, here, gate(upper, upper))
+                            store(target, here + line, gate(lower, lower))
+                        elif ending == PLAIN:
+                            store(target, here, upper)
+                            store(target, here + line, lower)
+                        elif ending == ADDED:
+                            upper = upper + load(upper, target, here)
+                            lower = lower + load(lower, target, here + line)
                             store(target, here, gate(upper, upper))
                             store(target, here + line, gate(lower, lower))
                         else:

@@ -26,6 +26,7 @@ from lttune.training.engines.sparse.convolutions.memory import (
 )
 from lttune.training.engines.sparse.instructions.bands import LANES
 from lttune.training.engines.sparse.instructions.cache import kernel
+from lttune.training.engines.sparse.instructions.endings import RELU
 from lttune.training.engines.sparse.kernels.weight_sparse import BLOCK
 from lttune.training.engines.sparse.memory import ACTIVE_BLOCKS, OUTPUTS
 
@@ -108,7 +109,7 @@ def forward(conv, album, net, room, batch, gallery):
                     album.pictures,
                     out,
                     album.spectra,
-                    True,
+                    RELU,
                 )
             else:
                 correlate(
@@ -127,7 +128,7 @@ def forward(conv, album, net, room, batch, gallery):
                     album.pictures,
                     out,
                     album.sums,
-                    True,
+                    RELU,
                 )
             pictures.clear_margin(album.pictures, out, channels, rows, columns, height, width)
             if layer[CONV_POOLED]:

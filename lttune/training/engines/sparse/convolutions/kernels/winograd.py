@@ -15,8 +15,11 @@ from lttune.training.engines.sparse.instructions.bands import (
     zeros_row,
 )
 from lttune.training.engines.sparse.instructions.cache import kernel
+from lttune.training.engines.sparse.instructions.endings import ADDED, PLAIN, RELU
 from lttune.training.engines.sparse.instructions.registers import item, load, put, splat, store
 from lttune.training.engines.sparse.instructions.spectra import (
+    add_from_spectrum,
+    all_from_spectrum,
     back_from_spectrum,
     from_spectrum,
     to_spectrum,
@@ -108,7 +111,7 @@ def convolve(
     target,
     target_at,
     room,
-    forward,
+    ending,
 ):
     """Computes what ``correlate`` does, with the filters in ``room``.
 
@@ -124,7 +127,7 @@ def convolve(
         target: ``target_at`` is the offset of the picture.
         target_at: of the first channel's margin.
         room: ``Spectra``.
-        forward: whether it is the forward pass.
+        ending: ``RELU``, ``GATED``, ``PLAIN`` or ``ADDED``.
     """
     line = (columns + 2) * LANES
     plane = (rows + 2) * line
@@ -150,7 +153,11 @@ def convolve(
                 for tile in range(BAND_COLUMNS):
                     to = begin + 2 * (tile // ACROSS * line + tile % ACROSS * LANES)
                     place = channel * ROW_LANES + tile * LANES
-                    if forward:
+                    if ending == RELU:
                         from_spectrum(room.products, place, step, added, target, to, line)
+                    elif ending == PLAIN:
+                        all_from_spectrum(room.products, place, step, added, target, to, line)
+                    elif ending == ADDED:
+                        add_from_spectrum(room.products, place, step, added, target, to, line)
                     else:
                         back_from_spectrum(room.products, place, step, added, target, to, line)

@@ -1,0 +1,1 @@
+"""Kernels of batch norm, of residual connections and of what lies between them."""

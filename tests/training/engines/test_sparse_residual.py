@@ -1,0 +1,310 @@
+"""Residual networks in the sparse engine against float64 PyTorch, and which of them it takes."""
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from lttune.config import ModelConfig, TrainConfig
+from lttune.data.resident import Examples
+from lttune.models import Network, build
+from lttune.models.masks import apply
+from lttune.models.outline import outline_of
+from lttune.models.resnet import Bottleneck, cifar_resnet
+from lttune.training.engines.sparse.blocks import nodes
+from lttune.training.engines.sparse.network import beyond_kernels
+from lttune.training.engines.torch import TorchEngine
+
+pytest.importorskip("numba")
+from sparse_steps import (
+    NAMES,
+    OPTIMIZERS,
+    Reference,
+    batches,
+    errors,
+    random_mask,
+    start_of,
+    trained,
+)
+
+from lttune.training.engines.sparse.engine import SparseEngine
+
+# The first use on a machine compiles for about a minute.
+pytestmark = pytest.mark.timeout(240)
+
+DENSITIES = [1.0, 0.3, 0.05]
+SHAPES = [(8, 8), (7, 5), (3, 6, 9)]
+"""Grey, grey with odd edges, coloured; halved twice."""
+SGD = TrainConfig(optimizer="sgd", lr=0.1, steps=100)
+
+
+def resnet(shape, width=5, depth=8):
+    """One block in each of three segments; the second and the third have shortcuts."""
+    return network_of(cifar_resnet(shape, 10, depth, width), shape)
+
+
+def network_of(module, shape):
+    outline = vars(outline_of(module))
+    return Network(
+        make=lambda: copy.deepcopy(module), config=ModelConfig(), pictures=shape, **outline
+    )
+
+
+def pictures(examples, shape):
+    """Digits of another shape; each channel is scaled in its own way."""
+    size = int(np.prod(shape))
+    x = examples.x.flatten(1).repeat(1, size // 64 + 1)[:, :size].reshape(-1, *shape)
+    if len(shape) == 2:
+        return Examples(x.contiguous(), examples.y, examples.shift, examples.gain)
+    shift, gain = torch.tensor([3.0, 5.5, 4.0]), torch.tensor([0.2, 0.15, 0.1])
+    return Examples(x.contiguous(), examples.y, shift.view(3, 1, 1), gain.view(3, 1, 1))
+
+
+def opened(network):
+    """Weights to begin with; running moments as of a network that was trained before."""
+    start = start_of(network)
+    for name, role in network.roles.items():
+        if role == "norm":
+            start[name] += 1
+    for name in network.buffers:
+        if name.endswith("running_var"):
+            start[name] = start[name].abs() + 0.5
+    return start
+
+
+class Exact(Reference):
+    """Sees the inputs of a block's ReLUs as well, which are functions."""
+
+    def run(self, examples, order):
+        exact = self
+
+        class Watch(TorchFunctionMode):
+            def __torch_function__(self, func, types, args=(), kwargs=None):
+                if func is torch.relu:
+                    exact._see(None, args)
+                return func(*args, **(kwargs or {}))
+
+        with Watch():
+            super().run(examples, order)
+
+    @property
+    def moments_of_norms(self):
+        return dict(self._module.named_buffers())
+
+
+def check(network, examples, density, config, order, bar=1e-5):
+    """Compares steps with float64: weights, and batch norm's running moments."""
+    start, mask = opened(network), random_mask(network, density)
+    exact = Exact(network, start, mask, config)
+    exact.run(examples, order)
+    found = trained(SparseEngine(), network, start, mask, config, examples, order)
+    rounded = trained(TorchEngine(), network, apply(start, mask), mask, config, examples, order)
+    # Nearer than float32 rounds, a place is on either side of its kink, and so is its gradient.
+    bar = bar if exact.nearest > 1e-6 else 1e-3
+    expected = exact.weights | {name: exact.moments_of_norms[name] for name in network.buffers}
+    theirs = errors(rounded, expected)
+    for name, error in errors(found, expected).items():
+        # A channel's only weight has no gradient before batch norm, but what float32 rounds off.
+        assert error < max(bar, 4 * theirs[name]), name
+    assert list(found) == [*network.shapes, *network.buffers]
+    for name, keep in mask.items():
+        assert (found[name][~keep] == 0).all()
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+@pytest.mark.parametrize("size", [2, 7, 16, 100])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_step_is_that_of_float64(density, size, shape, examples):
+    check(resnet(shape), pictures(examples, shape), density, SGD, batches(1, size))
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+@pytest.mark.parametrize(("width", "depth"), [(17, 8), (4, 20)])
+def test_a_step_of_a_wide_and_of_a_deep_one_is_that_of_float64(density, width, depth, examples):
+    # More channels than a group has; dense, the wide one is for Winograd's algorithm.
+    check(resnet((8, 8), width, depth), examples, density, SGD, batches(1, 37))
+
+
+@pytest.mark.parametrize("config", OPTIMIZERS, ids=NAMES)
+@pytest.mark.parametrize("density", DENSITIES)
+def test_every_optimizer_takes_the_steps_of_float64(config, density, examples):
+    # Adam's first step is the gradient's sign, so that rounding decides about some.
+    bar = 1e-5 if config.optimizer in ("sgd", "momentum") else 1e-3
+    check(resnet((8, 8)), examples, density, config, batches(2, 32), bar)
+
+
+def test_running_moments_after_many_batches_are_as_near_as_the_torch_engines(examples):
+    network = resnet((8, 8))
+    start, mask, order = opened(network), random_mask(network, 0.3), batches(20, 60)
+    config = TrainConfig(optimizer="sgd", lr=1e-9, steps=100)
+    exact = Exact(network, start, mask, config)
+    exact.run(examples, order)
+    moments = {name: exact.moments_of_norms[name] for name in network.buffers}
+    found, theirs = (
+        errors(
+            trained(engine(), network, apply(start, mask), mask, config, examples, order), moments
+        )
+        for engine in (SparseEngine, TorchEngine)
+    )
+    assert all(error < max(1e-5, 2 * theirs[name]) for name, error in found.items())
+
+
+def test_a_mean_far_from_zero_leaves_the_variance_its_digits(examples):
+    # Pictures that are one number nearly everywhere: mean 300, deviation 1.
+    network = resnet((8, 8))
+    flat = Examples(examples.x, examples.y, -300.0, 1.0)
+    start, mask = opened(network), random_mask(network, 1.0)
+    order, config = batches(60, 60), TrainConfig(optimizer="sgd", lr=1e-9, steps=100)
+    found = trained(SparseEngine(), network, start, mask, config, flat, order)
+    exact = Exact(network, start, mask, config)
+    exact.run(flat, order)
+    name = "norm1.running_var"
+    torch.testing.assert_close(
+        found[name].double(), exact.moments_of_norms[name], rtol=1e-3, atol=0
+    )
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+def test_the_same_run_gives_the_same_bytes_whatever_else_is_trained(density, examples):
+    network, other = resnet((8, 8)), resnet((8, 8), 3)
+    mask, start, config = random_mask(network, density), opened(network), OPTIMIZERS[1]
+    order = [*batches(3, 60), *batches(1, 17)]
+    alone = trained(SparseEngine(), network, start, mask, config, examples, order)
+    engine = SparseEngine()
+    session = engine.open(network, start, mask, config)
+    for index in order:
+        session.run(examples, [index], [config.lr])
+        beside = engine.open(other, opened(other), random_mask(other, 0.3), OPTIMIZERS[0])
+        beside.run(examples, batches(1, 130), [1e20])
+        beside.evaluate(examples)
+        session.evaluate(examples)
+    assert all(torch.equal(alone[name], value) for name, value in session.weights().items())
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+@pytest.mark.parametrize(("shape", "depth"), [*((shape, 8) for shape in SHAPES), ((8, 8), 14)])
+def test_evaluation_agrees_with_torch_and_load_replaces_the_weights(
+    density, shape, depth, examples
+):
+    network, examples = resnet(shape, 6, depth), pictures(examples, shape)
+    mask, config = random_mask(network, density), OPTIMIZERS[1]
+    ours = SparseEngine().open(network, opened(network), mask, config)
+    first = ours.weights()
+    ours.run(examples, batches(20, 60), [config.lr] * 20)
+    for weights in (ours.weights(), first):
+        ours.load(weights)
+        loss, accuracy = ours.evaluate(examples)
+        expected = TorchEngine().open(network, weights, mask, config).evaluate(examples)
+        assert loss == pytest.approx(expected[0], rel=1e-5)
+        assert accuracy == pytest.approx(expected[1], abs=2 / len(examples))
+
+
+def test_what_is_no_number_is_seen_and_leaves_no_trace(examples):
+    network = resnet((8, 8))
+    start, mask, config = opened(network), random_mask(network, 1.0), OPTIMIZERS[1]
+    broken = {name: value.clone() for name, value in start.items()}
+    broken["block2.1.norm1.bias"][2] = torch.nan
+    session = SparseEngine().open(network, broken, mask, config)
+    assert np.isnan(session.evaluate(examples)[0])
+    session.run(examples, batches(1, 60), [1e-3])
+    assert session.weights()["out.weight"].isnan().any()
+    session = SparseEngine().open(network, broken, mask, config)
+    session.evaluate(examples)
+    session.load(start)
+    fresh = SparseEngine().open(network, start, mask, config)
+    for one in (session, fresh):
+        # Seven examples leave most lanes as they were.
+        one.run(examples, batches(2, 7), [1e-3, 1e-3])
+    assert all(torch.equal(fresh.weights()[n], v) for n, v in session.weights().items())
+
+
+def test_one_value_a_channel_has_no_variance(examples):
+    network = resnet((4, 4))
+    session = SparseEngine().open(
+        network, opened(network), random_mask(network, 1.0), OPTIMIZERS[0]
+    )
+    with pytest.raises(ValueError, match="must have more than 1 value a channel"):
+        session.run(pictures(examples, (4, 4)), batches(1, 1), [0.1])
+
+
+def changed(change):
+    module = cifar_resnet((3, 8, 8), 10, 8, 4)
+    change(module)
+    return module
+
+
+def replaced(name, part):
+    def change(module):
+        parent, _, own = name.rpartition(".")
+        setattr(module.get_submodule(parent), own, part)
+
+    return lambda: changed(change)
+
+
+def hooked(module):
+    module.block1[0].register_forward_hook(lambda *_: None)
+
+
+def shared(module):
+    module.block1[0].norm2 = module.block1[0].norm1
+
+
+def patched(module):
+    module.block1[0].forward = lambda x: x
+
+
+REFUSED = [
+    replaced("conv1", nn.Conv2d(3, 4, 3, padding=1)),
+    replaced("conv1", nn.Conv2d(3, 4, 5, padding=2, bias=False)),
+    replaced("norm1", nn.BatchNorm2d(4, momentum=0.2)),
+    replaced("norm1", nn.BatchNorm2d(4, eps=1e-3)),
+    replaced("norm1", nn.BatchNorm2d(4, affine=False)),
+    replaced("block1.1", Bottleneck(4, 1, 1)),
+    replaced("average", nn.AdaptiveAvgPool2d(2)),
+    lambda: changed(hooked),
+    lambda: changed(shared),
+    lambda: changed(patched),
+]
+
+
+@pytest.mark.parametrize("module", REFUSED)
+def test_other_networks_are_refused(module):
+    assert beyond_kernels(network_of(module(), (3, 8, 8))) != ""
+
+
+def test_basic_blocks_of_any_depth_and_width_are_taken():
+    for name in ("resnet-20", "resnet-56", "resnet-20-7", "resnet18", "resnet34-16"):
+        network = build(ModelConfig(name=name), (3, 32, 32), 10)
+        assert beyond_kernels(network) == ""
+        assert len(nodes(network)) == len(network.kinds) - 1
+    assert beyond_kernels(network.excluding(["shortcut"])) != ""
+    assert beyond_kernels(build(ModelConfig(name="resnet50"), (3, 32, 32), 10)) != ""
+    assert beyond_kernels(build(ModelConfig(name="resnet18"), (3, 64, 64), 10)) != ""
+
+
+LEAN = """
+import sys, torch
+from lttune.training.engines.sparse.engine import compile_kernels
+compile_kernels()
+print([name for name in sys.modules if "sparse.residual" in name])
+"""
+
+
+@pytest.mark.slow
+def test_other_networks_load_no_kernel_of_them():
+    done = subprocess.run(
+        [sys.executable, "-c", LEAN],
+        env=os.environ,
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "[]\n", done.stderr
