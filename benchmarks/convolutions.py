@@ -1,9 +1,10 @@
-"""Conv-2 and Conv-4 level by level: the sparse engine, the torch engine and a plain eager loop.
+"""Conv-2, Conv-4, ResNet-20 level by level: the sparse and the torch engine, a plain eager loop.
 
-Batch 60, Adam, one thread, the paper's pruning rates. At every level all three take the same steps
-under the same mask, in turn, and measure the same pictures; the smallest weights go, the others are
-rewound. A level costs its steps and an evaluation of 15,000 pictures every 100. Processor seconds
-of the thread, medians of the repetitions. Some ten minutes, on CIFAR-10 or pictures like it:
+One thread, the paper's batches, optimizers and pruning rates. At every level all three take the
+same steps under the same mask, in turn, and measure the same pictures; the smallest weights go, the
+others are rewound. A level costs its steps and an evaluation of 15,000 pictures every 100.
+Processor seconds of the thread, medians of the repetitions. Some fifteen minutes, on CIFAR-10 or
+pictures like it; what the file has of other networks stays there:
 
     python -m benchmarks.convolutions --pictures cifar10
 """
@@ -18,12 +19,13 @@ from typing import Any
 
 import torch
 import tyro
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from benchmarks import machine
 from benchmarks.kernels import EVAL_EVERY, LEVELS, EagerSteps, seconds
 from lttune.config import LotteryConfig, TrainConfig
-from lttune.config.presets import CONV_2, CONV_4
+from lttune.config.presets import CONV_2, CONV_4, RESNET_20
 from lttune.config.seeding import stream
 from lttune.data import Dataset, load
 from lttune.data.resident import Examples, resident
@@ -31,11 +33,13 @@ from lttune.models import Network, build
 from lttune.models.masks import Mask, apply, density, ones
 from lttune.pruning.criteria import evidence_of
 from lttune.pruning.rule import prune
-from lttune.store.plain_json import write_json
+from lttune.store.plain_json import read_json, write_json
 from lttune.training.engines.sparse.engine import SparseEngine
 from lttune.training.engines.torch import TorchEngine
 
-NETWORKS: dict[str, LotteryConfig] = {"conv2": CONV_2, "conv4": CONV_4}
+NETWORKS: dict[str, LotteryConfig] = {"conv2": CONV_2, "conv4": CONV_4, "resnet20": RESNET_20}
+DEPTHS = {"conv2": LEVELS, "conv4": LEVELS, "resnet20": 15}
+"""Levels of each."""
 LOOPS = ("sparse", "torch", "eager")
 EVALUATED = 15_000
 """Pictures of an evaluation, of which ``--evaluate`` are measured."""
@@ -48,7 +52,7 @@ class ConvolutionsConfig:
     pictures: str = "cifar10"
     """A dataset, or the path of one."""
     networks: tuple[str, ...] = tuple(NETWORKS)
-    """Of conv2, conv4."""
+    """Of conv2, conv4, resnet20."""
     steps: int = 3
     """Optimizer steps of a repetition."""
     evaluate: int = 640
@@ -57,6 +61,14 @@ class ConvolutionsConfig:
     """Of each loop at each level."""
     out: Path = Path("benchmarks/convolutions.json")
     """File that receives the result."""
+
+
+def _optimizer(train: TrainConfig) -> Callable[[list[nn.Parameter]], Optimizer]:
+    """Returns what makes the optimizer of a training as PyTorch has it."""
+    if train.optimizer == "adam":
+        return lambda parameters: torch.optim.Adam(parameters, train.lr)
+    factor, decay = train.momentum, train.weight_decay
+    return lambda parameters: torch.optim.SGD(parameters, train.lr, factor, weight_decay=decay)
 
 
 def level(
@@ -72,10 +84,8 @@ def level(
     start = apply(start, mask)
     engines = {"sparse": SparseEngine(), "torch": TorchEngine()}
     opened = {name: e.open(network, start, mask, train) for name, e in engines.items()}
-    eager, rates = (
-        EagerSteps(network.opened("cpu"), start, mask, train.lr),
-        [train.lr] * len(batches),
-    )
+    eager = EagerSteps(network.opened("cpu"), start, mask, _optimizer(train))
+    rates = [train.lr] * len(batches)
     few = Examples(pool.x[: config.evaluate], pool.y[: config.evaluate], pool.shift, pool.gain)
     floats, measured = pool.slice(0, len(pool)), few.slice(0, len(few))
     runs: dict[str, Callable[[], object]] = {
@@ -105,11 +115,12 @@ def trajectory(name: str, dataset: Dataset, config: ConvolutionsConfig) -> list[
     network = build(lottery.model, dataset.shape, dataset.classes)
     pool = resident(dataset)[0]
     start = network.initial_weights(stream(0, 0, "init"))
-    order = stream(0, 0, "order").permutation(len(pool))[: config.steps * 60]
-    batches = torch.from_numpy(order).split(60)
+    size = lottery.train.batch_size
+    order = stream(0, 0, "order").permutation(len(pool))[: config.steps * size]
+    batches = torch.from_numpy(order).split(size)
     mask, found = ones(start, network.prunable), list[dict[str, Any]]()
     print(f"{name}: milliseconds of a step + of its share of an evaluation")
-    for number in range(LEVELS):
+    for number in range(DEPTHS[name]):
         times, weights = level(network, start, mask, pool, batches, config, lottery.train)
         row = {"level": number, "density": density(mask), "ms": times}
         found.append(row)
@@ -140,7 +151,9 @@ def main(config: ConvolutionsConfig) -> None:
     for key, value in result.items():
         if isinstance(value, float):
             print(f"{key} {value:.2f}")
-    write_json(config.out, result | {"machine": machine.describe()})
+    result |= {f"{name}_machine": machine.describe() for name in config.networks}
+    before = read_json(config.out) if config.out.exists() else {}
+    write_json(config.out, before | result)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import Adam, Optimizer
 
 from benchmarks.baselines import BATCH_SIZE, EVAL_BATCH_SIZE, LR, lenet
 from lttune.config import LotteryConfig, TrainConfig
@@ -39,19 +40,24 @@ StepTimes = tuple[float, float]
 
 
 class EagerSteps:
-    """A plain loop: float tensors in memory, autograd, default Adam, weights times mask."""
+    """A plain loop: float tensors in memory, autograd, PyTorch's optimizer, weights times mask."""
 
     def __init__(
-        self, model: nn.Module, start: Mapping[str, Tensor], mask: Mask, lr: float
+        self,
+        model: nn.Module,
+        start: Mapping[str, Tensor],
+        mask: Mask,
+        optimizer: Callable[[list[nn.Parameter]], Optimizer],
     ) -> None:
         self._model = model
-        parameters = dict(zip(start, model.parameters(), strict=True))
+        moments = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+        parameters = dict(zip(start, [*model.parameters(), *moments], strict=True))
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(start[name])
         dense = density(mask) == 1
         self._masked = [] if dense else [(parameters[name], keep) for name, keep in mask.items()]
-        self._optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+        self._optimizer = optimizer(list(model.parameters()))
 
     def run(self, x: Tensor, y: Tensor, batches: Sequence[Tensor]) -> None:
         for index in batches:
@@ -65,10 +71,12 @@ class EagerSteps:
     @torch.no_grad()
     def evaluate(self, x: Tensor, y: Tensor) -> tuple[float, float]:
         loss, correct = 0.0, 0
+        self._model.eval()
         for inputs, labels in zip(x.split(EVAL_BATCH_SIZE), y.split(EVAL_BATCH_SIZE), strict=True):
             logits = self._model(inputs)
             loss += functional.cross_entropy(logits, labels, reduction="sum").item()
             correct += int((logits.argmax(1) == labels).sum())
+        self._model.train()
         return loss / len(x), correct / len(x)
 
 
@@ -120,7 +128,8 @@ class Bench:
         opened = {n: e.open(self.network, start, mask, config) for n, e in self.engines.items()}
         shapes = self.network.shapes
         plain = lenet(shapes["fc1.weight"][1], shapes["out.bias"][0])
-        eager, count = EagerSteps(plain, start, mask, LR), len(self.batches)
+        eager = EagerSteps(plain, start, mask, lambda parameters: Adam(parameters, LR))
+        count = len(self.batches)
         runs: dict[str, Callable[[], object]] = {
             name: lambda s=session: s.run(self.pool, self.batches, [LR] * count)
             for name, session in opened.items()

@@ -20,7 +20,7 @@ from benchmarks import (
     table,
 )
 from lttune.errors import ResourceError
-from lttune.store.plain_json import read_json
+from lttune.store.plain_json import read_json, write_json
 
 
 def test_figures_are_ratios_and_are_judged():
@@ -106,14 +106,16 @@ def test_chart_shows_every_loop_at_every_density(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_convolutions_are_measured(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("name", ["conv2", "resnet20"])
+def test_convolutions_are_measured(name, tmp_path, monkeypatch, capsys):
     pytest.importorskip("numba")
     from benchmarks import convolutions
 
-    monkeypatch.setattr(convolutions, "LEVELS", 2)
+    monkeypatch.setitem(convolutions.DEPTHS, name, 2)
+    write_json(tmp_path / "found.json", {"conv4_trajectory_vs_eager": 3.0})
     config = convolutions.ConvolutionsConfig(
         pictures="digits",
-        networks=("conv2",),
+        networks=(name,),
         steps=1,
         evaluate=70,
         repetitions=1,
@@ -121,8 +123,9 @@ def test_convolutions_are_measured(tmp_path, monkeypatch, capsys):
     )
     convolutions.main(config)
     found = read_json(config.out)
-    assert min(found["conv2_trajectory_vs_eager"], found["conv2_last_level_vs_eager"]) > 0
-    dense, sparse = found["conv2_levels"]
+    assert found["conv4_trajectory_vs_eager"] == 3
+    assert min(found[f"{name}_trajectory_vs_eager"], found[f"{name}_last_level_vs_eager"]) > 0
+    dense, sparse = found[f"{name}_levels"]
     assert dense["density"] == 1 > sparse["density"]
     assert sparse["ms"].keys() == {"sparse", "torch", "eager"}
-    assert "conv2_last_level_vs_eager" in capsys.readouterr().out
+    assert f"{name}_last_level_vs_eager" in capsys.readouterr().out
