@@ -1,5 +1,6 @@
 """Networks, masks and batches for the sparse engine, and training in float64 to compare with."""
 
+import copy
 import math
 
 import numpy as np
@@ -7,8 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lttune.config import TrainConfig
+from lttune.config import ModelConfig, TrainConfig
 from lttune.config.seeding import stream
+from lttune.data.resident import Examples
+from lttune.models import Network
+from lttune.models.outline import outline_of
 
 OPTIMIZERS = [
     TrainConfig(optimizer="sgd", lr=1.0, steps=100),
@@ -38,6 +42,23 @@ def random_mask(network, density):
             # Grey pictures have one channel only.
             keep[:, 2:3] = False
     return mask
+
+
+def network_of(module, shape):
+    outline = vars(outline_of(module))
+    return Network(
+        make=lambda: copy.deepcopy(module), config=ModelConfig(), pictures=shape, **outline
+    )
+
+
+def pictures(examples, shape):
+    """Digits of another shape; each channel is scaled in its own way."""
+    size = int(np.prod(shape))
+    x = examples.x.flatten(1).repeat(1, size // 64 + 1)[:, :size].reshape(-1, *shape)
+    if len(shape) == 2:
+        return Examples(x.contiguous(), examples.y, examples.shift, examples.gain)
+    shift, gain = torch.tensor([3.0, 5.5, 4.0]), torch.tensor([0.2, 0.15, 0.1])
+    return Examples(x.contiguous(), examples.y, shift.view(3, 1, 1), gain.view(3, 1, 1))
 
 
 class Reference:

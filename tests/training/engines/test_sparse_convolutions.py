@@ -1,6 +1,5 @@
 """Convolutions in the sparse engine against float64 PyTorch, and which chains of them it takes."""
 
-import copy
 import dataclasses
 import os
 import subprocess
@@ -13,10 +12,8 @@ import torch
 from torch import nn
 
 from lttune.config import ModelConfig, TrainConfig
-from lttune.data.resident import Examples
-from lttune.models import Network, build
+from lttune.models import build
 from lttune.models.layers import Output
-from lttune.models.outline import outline_of
 from lttune.training.engines.sparse.network import beyond_kernels, stages
 from lttune.training.engines.torch import TorchEngine
 
@@ -27,6 +24,8 @@ from sparse_steps import (
     Reference,
     batches,
     errors,
+    network_of,
+    pictures,
     random_mask,
     start_of,
     trained,
@@ -57,23 +56,6 @@ def chain(shape, *modules, classes=10):
             channels = module
     parts += [nn.Flatten(), nn.Linear(channels * height * width, 20), nn.ReLU()]
     return network_of(nn.Sequential(*parts, Output(20, classes)), shape)
-
-
-def network_of(module, shape):
-    outline = vars(outline_of(module))
-    return Network(
-        make=lambda: copy.deepcopy(module), config=ModelConfig(), pictures=shape, **outline
-    )
-
-
-def pictures(examples, shape):
-    """Digits of another shape; each channel is scaled in its own way."""
-    size = int(np.prod(shape))
-    x = examples.x.flatten(1).repeat(1, size // 64 + 1)[:, :size].reshape(-1, *shape)
-    if len(shape) == 2:
-        return Examples(x.contiguous(), examples.y, examples.shift, examples.gain)
-    shift, gain = torch.tensor([3.0, 5.5, 4.0]), torch.tensor([0.2, 0.15, 0.1])
-    return Examples(x.contiguous(), examples.y, shift.view(3, 1, 1), gain.view(3, 1, 1))
 
 
 def check(network, examples, density, config, order):

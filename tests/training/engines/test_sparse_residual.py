@@ -1,6 +1,5 @@
-"""Residual networks in the sparse engine against float64 PyTorch, and which of them it takes."""
+"""Residual networks in the sparse engine against float64 PyTorch."""
 
-import copy
 import os
 import subprocess
 import sys
@@ -9,17 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from lttune.config import ModelConfig, TrainConfig
-from lttune.data.resident import Examples
-from lttune.models import Network, build
+from lttune.config import TrainConfig
 from lttune.models.masks import apply
-from lttune.models.outline import outline_of
-from lttune.models.resnet import Bottleneck, cifar_resnet
-from lttune.training.engines.sparse.blocks import nodes
-from lttune.training.engines.sparse.network import beyond_kernels
+from lttune.models.resnet import cifar_resnet
 from lttune.training.engines.torch import TorchEngine
 
 pytest.importorskip("numba")
@@ -29,6 +22,8 @@ from sparse_steps import (
     Reference,
     batches,
     errors,
+    network_of,
+    pictures,
     random_mask,
     start_of,
     trained,
@@ -48,23 +43,6 @@ SGD = TrainConfig(optimizer="sgd", lr=0.1, steps=100)
 def resnet(shape, width=5, depth=8):
     """One block in each of three segments; the second and the third have shortcuts."""
     return network_of(cifar_resnet(shape, 10, depth, width), shape)
-
-
-def network_of(module, shape):
-    outline = vars(outline_of(module))
-    return Network(
-        make=lambda: copy.deepcopy(module), config=ModelConfig(), pictures=shape, **outline
-    )
-
-
-def pictures(examples, shape):
-    """Digits of another shape; each channel is scaled in its own way."""
-    size = int(np.prod(shape))
-    x = examples.x.flatten(1).repeat(1, size // 64 + 1)[:, :size].reshape(-1, *shape)
-    if len(shape) == 2:
-        return Examples(x.contiguous(), examples.y, examples.shift, examples.gain)
-    shift, gain = torch.tensor([3.0, 5.5, 4.0]), torch.tensor([0.2, 0.15, 0.1])
-    return Examples(x.contiguous(), examples.y, shift.view(3, 1, 1), gain.view(3, 1, 1))
 
 
 def opened(network):
@@ -156,21 +134,6 @@ def test_running_moments_after_many_batches_are_as_near_as_the_torch_engines(exa
     assert all(error < max(1e-5, 2 * theirs[name]) for name, error in found.items())
 
 
-def test_a_mean_far_from_zero_leaves_the_variance_its_digits(examples):
-    # Pictures that are one number nearly everywhere: mean 300, deviation 1.
-    network = resnet((8, 8))
-    flat = Examples(examples.x, examples.y, -300.0, 1.0)
-    start, mask = opened(network), random_mask(network, 1.0)
-    order, config = batches(60, 60), TrainConfig(optimizer="sgd", lr=1e-9, steps=100)
-    found = trained(SparseEngine(), network, start, mask, config, flat, order)
-    exact = Exact(network, start, mask, config)
-    exact.run(flat, order)
-    name = "norm1.running_var"
-    torch.testing.assert_close(
-        found[name].double(), exact.moments_of_norms[name], rtol=1e-3, atol=0
-    )
-
-
 @pytest.mark.parametrize("density", DENSITIES)
 def test_the_same_run_gives_the_same_bytes_whatever_else_is_trained(density, examples):
     network, other = resnet((8, 8)), resnet((8, 8), 3)
@@ -232,61 +195,6 @@ def test_one_value_a_channel_has_no_variance(examples):
     )
     with pytest.raises(ValueError, match="must have more than 1 value a channel"):
         session.run(pictures(examples, (4, 4)), batches(1, 1), [0.1])
-
-
-def changed(change):
-    module = cifar_resnet((3, 8, 8), 10, 8, 4)
-    change(module)
-    return module
-
-
-def replaced(name, part):
-    def change(module):
-        parent, _, own = name.rpartition(".")
-        setattr(module.get_submodule(parent), own, part)
-
-    return lambda: changed(change)
-
-
-def hooked(module):
-    module.block1[0].register_forward_hook(lambda *_: None)
-
-
-def shared(module):
-    module.block1[0].norm2 = module.block1[0].norm1
-
-
-def patched(module):
-    module.block1[0].forward = lambda x: x
-
-
-REFUSED = [
-    replaced("conv1", nn.Conv2d(3, 4, 3, padding=1)),
-    replaced("conv1", nn.Conv2d(3, 4, 5, padding=2, bias=False)),
-    replaced("norm1", nn.BatchNorm2d(4, momentum=0.2)),
-    replaced("norm1", nn.BatchNorm2d(4, eps=1e-3)),
-    replaced("norm1", nn.BatchNorm2d(4, affine=False)),
-    replaced("block1.1", Bottleneck(4, 1, 1)),
-    replaced("average", nn.AdaptiveAvgPool2d(2)),
-    lambda: changed(hooked),
-    lambda: changed(shared),
-    lambda: changed(patched),
-]
-
-
-@pytest.mark.parametrize("module", REFUSED)
-def test_other_networks_are_refused(module):
-    assert beyond_kernels(network_of(module(), (3, 8, 8))) != ""
-
-
-def test_basic_blocks_of_any_depth_and_width_are_taken():
-    for name in ("resnet-20", "resnet-56", "resnet-20-7", "resnet18", "resnet34-16"):
-        network = build(ModelConfig(name=name), (3, 32, 32), 10)
-        assert beyond_kernels(network) == ""
-        assert len(nodes(network)) == len(network.kinds) - 1
-    assert beyond_kernels(network.excluding(["shortcut"])) != ""
-    assert beyond_kernels(build(ModelConfig(name="resnet50"), (3, 32, 32), 10)) != ""
-    assert beyond_kernels(build(ModelConfig(name="resnet18"), (3, 64, 64), 10)) != ""
 
 
 LEAN = """
