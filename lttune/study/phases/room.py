@@ -25,7 +25,7 @@ from lttune.trajectory.branches.own import keeps_weights
 from lttune.trajectory.lab import network_of
 from lttune.trajectory.trial import networks
 
-NETWORKS = "this study's networks"
+NEEDING = "this study's networks"
 """What needs room, in words."""
 OTHER_CACHE = ", or set XDG_CACHE_HOME"
 """What else there is to do of the copy of a store behind a URL."""
@@ -109,7 +109,7 @@ def require_room(
         require_free(place, both, "this study's networks and pictures", otherwise)
         return missing
     if is_here:
-        require_free(place, missing, NETWORKS, otherwise)
+        require_free(place, missing, NEEDING, otherwise)
     if pictures:
         needed = Room(size=size, files=len(pictures))
         require_free(config.folder, needed, "this study's pictures", ", or give another --out")

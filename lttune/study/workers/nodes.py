@@ -24,7 +24,7 @@ from lttune.records.capacity import capacity
 from lttune.store.disk import Room, shortage
 from lttune.store.remote.places import marked, remarks
 from lttune.store.remote.url import is_url
-from lttune.study.phases.room import NETWORKS, OTHER_CACHE
+from lttune.study.phases.room import NEEDING, OTHER_CACHE
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.answers import Answers, Node, ask_all, nodes_for
 from lttune.study.workers.cores import Cores, kept_free
@@ -161,7 +161,7 @@ def _without_room(answers: Answers, needed: Room) -> Iterator[StorageError]:
             size=math.ceil(needed.size * share), files=math.ceil((needed.files or 0) * share)
         )
         if lack := shortage(part, Room(size=size, files=files)):
-            text = f"the copy of the store on {node.name} {lack.format(NETWORKS)}{OTHER_CACHE}"
+            text = f"the copy of the store on {node.name} {lack.format(NEEDING)}{OTHER_CACHE}"
             yield StorageError(f"{text} where Ray starts")
 
 
