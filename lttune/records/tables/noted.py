@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -179,6 +180,6 @@ def _in_order(table: pa.Table, columns: schema.Columns) -> pa.Table:
         places = pa.array(sorted(range(len(values)), key=values.__getitem__))
     else:
         by = [(name, "ascending") for name in keys.column_names]
-        places = pc.sort_indices(keys, sort_keys=by)
-    is_sorted = pc.all(pc.equal(places, pa.array(range(len(table))))).as_py()
+        places = pc.call_function("sort_indices", [keys], pc.SortOptions(sort_keys=by))
+    is_sorted = np.array_equal(places, np.arange(len(table)))
     return table if is_sorted else table.take(places)
