@@ -24,8 +24,8 @@ class Flags:
     """Folder of a study, results/NAME, or a file that starts a cluster: .yaml for `ray up` or
     KubeRay, .sbatch for Slurm. None is this machine."""
     repair: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Make a study's tables anew from its trials and the networks in the store; nothing is
-    trained."""
+    """Make a study's tables anew from its trials and the networks in the store, and put what a
+    store behind a URL lost and this machine has; nothing is trained."""
     store: str | None = None
     """Where the study's networks are, as it was given to the study. None is results/cells. Without
     a study: what is asked whether it can be used."""
@@ -70,7 +70,10 @@ def _starts_cluster(what: Path) -> bool:
 
 
 def _repair(study: Path, store: str | None) -> None:
+    from lttune.exchange.health.networks import put_back
     from lttune.exchange.health.repair import repair
 
     made, left = repair(study, store)
     say(f"the rows of {made} trials were made anew", *(f"left: {line}" for line in left))
+    if (count := put_back(study, store)) is not None:
+        say(f"{count} networks that only this machine had were put behind the URL")

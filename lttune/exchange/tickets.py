@@ -273,7 +273,7 @@ def deepest(at: Place) -> int:
     Raises:
         ConfigError: if the study has no such trial, replicate or branch.
     """
-    return pc.max(_rows(at, ("trial", "replicate", "branch"))["level"]).as_py()
+    return max(_rows(at, ("trial", "replicate", "branch"))["level"].to_pylist())
 
 
 def _require_same(level: Level, found: Found) -> None:
@@ -295,5 +295,5 @@ def _rows(at: Place, names: Sequence[str]) -> pa.Table:
         if (value := getattr(at, name)) not in there:
             known = ", ".join(map(str, there)) or "none yet"
             raise ConfigError(f"{name} must be one of {known}; got {quoted(value)} ({at})")
-        table = table.filter(pc.equal(table[name], value))
+        table = table.filter(pc.field(name) == value)
     return table

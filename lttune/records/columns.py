@@ -152,7 +152,13 @@ def _require_kind(
     if kind is not None and kind not in held:
         wrong.append(pc.index(column.is_valid(), True).as_py())
     elif kind is int and float in held:  # Not every whole number can be one of a column of these.
-        is_long = pc.or_(pc.greater(column, _LONGEST), pc.less(column, -_LONGEST))
+        is_long = pc.call_function(
+            "or",
+            [
+                pc.call_function("greater", [column, _LONGEST]),
+                pc.call_function("less", [column, -_LONGEST]),
+            ],
+        )
         if (first := pc.index(is_long, True).as_py()) >= 0:
             wrong.append(first)
     if wrong:

@@ -62,6 +62,21 @@ def read(folder: Path, key: str) -> Cell | None:
     Raises:
         OSError: if a file is there and cannot be read: that says nothing of what it holds.
     """
+    found = _files(folder, key)
+    return None if found is None else decoded(found, key)
+
+
+def sound_files(folder: Path, key: str) -> dict[str, bytes] | None:
+    """Returns the bytes of a cell's files, its seal too, if each is the one that the seal names.
+
+    Raises:
+        OSError: as ``read``.
+    """
+    found = _files(folder, key)
+    return found if found is not None and _is_sound(found, key) else None
+
+
+def _files(folder: Path, key: str) -> dict[str, bytes] | None:
     try:
         seal = read_whole(folder / SEAL)
         found = {name: read_whole(folder / name) for name in sealed_files(seal, key)}
@@ -69,7 +84,7 @@ def read(folder: Path, key: str) -> Cell | None:
         if error.errno in _ABSENT:
             return None
         raise
-    return decoded({SEAL: seal, **found}, key)
+    return {SEAL: seal, **found}
 
 
 def sealed_files(seal: bytes, key: str) -> dict[str, Any]:
@@ -85,17 +100,21 @@ def sealed_files(seal: bytes, key: str) -> dict[str, Any]:
 
 def decoded(found: Mapping[str, bytes], key: str) -> Cell | None:
     """Returns the cell that files are, its seal among them; None if one of them is not sound."""
-    files = sealed_files(found[SEAL], key)
+    if not _is_sound(found, key):
+        return None
     try:
-        if any(_sha256(found[name]) != sha for name, sha in files.items()):
-            return None
         return Cell(
             record=parse_json(found[_RECORD]),
-            tensors=load(found[_TENSORS]) if _TENSORS in files else {},
+            tensors=load(found[_TENSORS]) if _TENSORS in found else {},
             times=parse_json(found[_TIMES]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError):
         return None
+
+
+def _is_sound(found: Mapping[str, bytes], key: str) -> bool:
+    files = sealed_files(found[SEAL], key)
+    return bool(files) and all(_sha256(found[name]) == sha for name, sha in files.items())
 
 
 def make_place(folder: Path) -> None:

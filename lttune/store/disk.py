@@ -60,6 +60,20 @@ def is_there(path: Path) -> bool:
         return False
 
 
+def shortage(needed: Room, free: Room) -> str:
+    """Returns what is needed more than is free, ``{}`` standing for what needs it; "" if nothing.
+
+    Such as "needs about 3.0 GB for {}, and 1.0 GB are free: make room".
+    """
+    if needed.size > free.size:
+        text, left = sized(needed.size), f"{sized(free.size)} are free: make room"
+    elif free.files is not None and (needed.files or 0) > free.files:
+        text, left = f"{needed.files:,} files", f"{free.files:,} more can be made: remove some"
+    else:
+        return ""
+    return f"needs about {text} for {{}}, and {left}"
+
+
 def sized(count: float) -> str:
     """Returns a number of bytes in the unit that suits it, such as 4.2 kB."""
     for unit, least in _UNITS.items():

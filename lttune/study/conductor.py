@@ -136,7 +136,9 @@ class Conductor:
         with computed_from(listing):
             plan_trials(self._ledger, config, study)
         pictures = not_kept(folder, datasets)
-        require_room(config, study, datasets, pictures.values(), self._ledger, self._sheet)
+        self._missing = require_room(
+            config, study, datasets, pictures.values(), self._ledger, self._sheet
+        )
         # The sheet first: trials without one belong to nobody.
         self._sheet = filed(folder, self._sheet, study, is_over=self._ledger.finished)
         self._ledger.save()
@@ -235,7 +237,7 @@ class Conductor:
             return
         _LOG.info("starting Ray")
         is_begun = not tables.is_empty or any(trial.rebuilt for trial in known)
-        found = agreed(config, engine, start_ray(config), is_begun=is_begun)
+        found = agreed(config, engine, start_ray(config), is_begun, self._missing)
         if found.engine != engine:
             self._needed = self._needed.trained_by(found.engine, found.reason)
             self._sheet = with_numerics(self._sheet, self._needed.numerics)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,22 @@ FLAGS = ("--max-concurrent", "1", "--trials", "2", "--replicates", "1", "--contr
 """Three trials: an anchor with a control, and two of a search that learns."""
 
 
-def run(root: Path, fault: str = "", flags: tuple[str, ...] = FLAGS) -> int:
+def run(
+    root: Path,
+    fault: str = "",
+    flags: tuple[str, ...] = FLAGS,
+    environment: Mapping[str, str] | None = None,
+) -> int:
     """Runs what is missing of the study; returns the exit code, negative for a signal."""
     StudyPlace(root).ready()
-    process = forked(_run, root, fault, flags)
+    process = forked(_run, root, fault, flags, environment or {})
     process.join(120)
     assert process.exitcode is not None, "the study hangs"
     return process.exitcode
 
 
-def _run(root: Path, fault: str, flags: tuple[str, ...]) -> None:
-    os.environ |= {"LTTUNE_FAULT": fault, "OMP_NUM_THREADS": "1"}
+def _run(root: Path, fault: str, flags: tuple[str, ...], environment: Mapping[str, str]) -> None:
+    os.environ |= {"LTTUNE_FAULT": fault, "OMP_NUM_THREADS": "1", **environment}
     with one_process():
         place = StudyPlace(root).run(*flags)
     # A fault may have left none to write with.

@@ -20,6 +20,7 @@ from ray.tune.search import Searcher
 from lttune.data import Dataset
 from lttune.records.ledger import Ledger
 from lttune.records.own import OwnCode
+from lttune.store.disk import Room
 from lttune.store.remote.places import absolute, remarks
 from lttune.study import conductor
 from lttune.study.search.searcher import InTime, StudySearcher
@@ -42,7 +43,11 @@ def one_process() -> Iterator[None]:
 
 
 def _agreed(
-    config: StudyConfig, engine: str, resources: Mapping[str, float], is_begun: bool
+    config: StudyConfig,
+    engine: str,
+    resources: Mapping[str, float],
+    is_begun: bool,
+    needed: Room,
 ) -> Agreement:
     return Agreement(engine=engine, cores=resources["CPU"], lines=remarks(config.cells))
 

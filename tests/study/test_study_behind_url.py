@@ -211,6 +211,7 @@ def test_doctor_asks_a_store_whether_it_can_be_used(bucket, tmp_path, monkeypatc
     (found,) = store_findings(bucket.url.replace(bucket.bucket, "nobodys"))
     assert (found.exit_code, "NO_SUCH_BUCKET" in found.line) == (74, True)
     without_locks(monkeypatch, tmp_path)
+    (tmp_path / "cells").mkdir()
     (found,) = store_findings(str(tmp_path / "cells"))
     assert found.line.startswith(f"warning {tmp_path}/cells: ")
     assert found.exit_code == 0

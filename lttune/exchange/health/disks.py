@@ -9,7 +9,7 @@ from lttune.errors import StorageError
 from lttune.exchange.health.inspection import Inspection
 from lttune.store.disk import Room, existing, free_room, roomy
 from lttune.store.files import reason_of
-from lttune.store.remote.places import remarks, require_store
+from lttune.store.remote.places import local_folder, remarks, require_usable
 
 LEAST_ROOM = Room(size=10**9, files=10_000)
 """Room below which a study of some size may not end; LeNet-300-100's 25 levels take 3 MB, and 150
@@ -43,7 +43,7 @@ def room_finding(out: Path) -> Inspection:
 
 
 def store_findings(store: str | None) -> list[Inspection]:
-    """Returns what there is to say of a store of networks, which is written to and read.
+    """Returns what there is to say of a store of networks; nothing stays made or changed.
 
     Args:
         store: its folder or URL; of None there is nothing to say.
@@ -51,8 +51,10 @@ def store_findings(store: str | None) -> list[Inspection]:
     if store is None:
         return []
     try:
-        require_store(store)
-        told = remarks(store)
+        if not require_usable(store):
+            mend = "see that it is what you mean: a study would make it"
+            return [Inspection(what=store, trouble="there is no such folder", mend=mend)]
+        told = remarks(store) if local_folder(store).exists() else ()
     except StorageError as error:
         return [Inspection(what=store, trouble=str(error), exit_code=error.exit_code)]
     mend = "have it mounted with locks (Lustre: -o flock) if that costs too much"

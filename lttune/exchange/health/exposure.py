@@ -25,6 +25,12 @@ SECRET_FILES = {
     "Databricks' login": ("DATABRICKS_CONFIG_FILE", "~/.databrickscfg"),
     "logins of web servers": ("NETRC", "~/.netrc"),
     "keys of AWS": ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+    "settings of AWS, which may hold keys,": ("AWS_CONFIG_FILE", "~/.aws/config"),
+    "keys of Google": (
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "~/.config/gcloud/application_default_credentials.json",
+    ),
+    "logins of Google": ("", "~/.config/gcloud/credentials.db"),
 }
 """What it is -> the variable that names the file, and where it is without."""
 

@@ -16,18 +16,18 @@ from lttune.errors import (
     OtherStudyError,
     RefusedError,
     StorageError,
-    UnreachableError,
 )
 from lttune.exchange.health.datasets import needed_findings
 from lttune.exchange.health.disks import room_finding
 from lttune.exchange.health.exposure import writable_findings
 from lttune.exchange.health.inspection import Inspection
+from lttune.exchange.health.networks import keys_of, network_findings
 from lttune.exchange.health.tracking import tracking_finding
 from lttune.exchange.stored import store_of
 from lttune.records.folder import read_sheet, read_trials, require_rows
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.tables import TABLES, sound_table, trial_counts
-from lttune.store.remote.places import local_folder, store_at
+from lttune.store.remote.places import local_folder
 
 NEWER = "use the lttune that wrote it, or a later one"
 _LOOKED_AT = ("trial", "cell")
@@ -72,7 +72,7 @@ def study_findings(
         use_kept(sheet, folder)
         found += needed_findings(sheet, ledger.trials)
     if (records := tables.get("records.parquet")) is not None:
-        found.append(_networks(cells, records))
+        found += network_findings(cells, keys_of(records))
     found += [room_finding(folder), tracking_finding(tracking_uri, sheet)]
     local = local_folder(cells)
     return [*found, *writable_findings(folder, *(one for one in (local,) if one.exists()))]
@@ -155,29 +155,3 @@ def _together(trials: list[Trial], tables: dict[str, pa.Table]) -> Iterator[Insp
             mend=REPAIR if trouble else "",
             exit_code=StorageError.exit_code if trouble else 0,
         )
-
-
-def _networks(cells: str, records: pa.Table) -> Inspection:
-    found = records["cell"].unique().to_pylist() if len(records) else []
-    keys = sorted(key for key in found if key)
-    store, lost = store_at(cells, writes=False), 0
-    for key in keys:
-        try:
-            lost += store.read(key) is None
-        except UnreachableError as error:  # It says what to do.
-            return Inspection(what=cells, trouble=str(error), exit_code=error.exit_code)
-        except StorageError as error:
-            return Inspection(
-                what=cells,
-                trouble=str(error),
-                mend="see that it can be read and is no link; or move it and records.parquet away "
-                "and run the study again, which trains all of it anew",
-                exit_code=error.exit_code,
-            )
-    return Inspection(
-        what=f"{cells}: {len(keys):,} networks",
-        trouble=f"{lost:,} of them are missing or damaged; their rows stay true" if lost else "",
-        mend="to have them again, move records.parquet away and run the study again"
-        if lost
-        else "",
-    )

@@ -70,8 +70,8 @@ class Folder:
         counts = trial_counts(table)
         require_rows(records, map(vars, trials), counts)
         if unlisted := counts.keys() - {trial.number for trial in trials}:
-            lost = table.filter(pc.is_in(table["trial"], pa.array(unlisted, table["trial"].type)))
-            first = lost.take(pc.sort_indices(lost, sort_keys=[("level", "ascending")]))["trial"][0]
+            lost = table.filter(pc.field("trial").isin([*unlisted]))
+            first = lost.sort_by("level")["trial"][0]
             raise StorageError(f"{path / 'trials.json'} lacks trial {first} of the records")
         tickets = TrialRows(_rising(table))
         return cls(path=path, sheet=sheet, trials=trials, records=table, tickets=tickets)
@@ -108,9 +108,8 @@ def _rising(table: pa.Table) -> pa.Table:
     """Returns the trunk's rows, levels rising."""
     if not len(table):
         return table
-    trunk = table.filter(pc.equal(table["branch"], TRUNK))
-    by = [("trial", "ascending"), ("level", "ascending")]
-    return trunk.take(pc.sort_indices(trunk, sort_keys=by))
+    trunk = table.filter(pc.field("branch") == TRUNK)
+    return trunk.sort_by([("trial", "ascending"), ("level", "ascending")])
 
 
 def _require_name(path: Path, name: str) -> None:

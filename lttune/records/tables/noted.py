@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,7 +27,7 @@ from lttune.records.tables.files import (
 from lttune.records.tables.joining import MOST_GROUPED
 from lttune.store.formats.journal import journal_of
 
-Values: TypeAlias = pa.Array | pa.ChunkedArray | list[Any]
+ColumnPart: TypeAlias = pa.Array | pa.ChunkedArray | list[Any]
 """Of some rows what a column has: packed where all of it is of one type."""
 
 _PACKED = {pa.bool_(): bool, pa.int64(): int, pa.float64(): float, pa.string(): str}
@@ -42,10 +43,10 @@ class Noted:
     rows: int = 0
     last: dict[tuple[Any, ...], int] = field(default_factory=dict)
     """What tells a row apart -> the place of the last of its rows."""
-    groups: list[dict[str, Values]] = field(default_factory=list)
+    groups: list[dict[str, ColumnPart]] = field(default_factory=list)
     """Their columns, some rows at a time."""
 
-    def kept(self) -> Iterator[dict[str, Values]]:
+    def kept(self) -> Iterator[dict[str, ColumnPart]]:
         """Yields the columns of the groups, of the rows that hold."""
         places, first = sorted(self.last.values()), 0
         for group in self.groups:
@@ -132,11 +133,11 @@ def _without(table: pa.Table, keys: Collection[tuple[Any, ...]], told: Sequence[
     return pa.concat_tables(kept)
 
 
-def _packed(rows: Sequence[Row]) -> dict[str, Values]:
+def _packed(rows: Sequence[Row]) -> dict[str, ColumnPart]:
     return {name: _pack(values) for name, values in journaled(rows).items()}
 
 
-def _pack(values: list[Any]) -> Values:
+def _pack(values: list[Any]) -> ColumnPart:
     kinds = schema.kinds_in(values)
     if len(kinds) <= 1:
         # What cannot be packed is told of where all of its column is known.
@@ -145,7 +146,7 @@ def _pack(values: list[Any]) -> Values:
     return values
 
 
-def _taken(values: Values, places: list[int]) -> Values:
+def _taken(values: ColumnPart, places: list[int]) -> ColumnPart:
     if len(places) == len(values):
         return values
     if isinstance(values, list):
@@ -153,7 +154,7 @@ def _taken(values: Values, places: list[int]) -> Values:
     return values.take(pa.array(places))
 
 
-def _kinds(values: Values) -> frozenset[type]:
+def _kinds(values: ColumnPart) -> frozenset[type]:
     """Returns the types of the values of a column that are not missing."""
     if not isinstance(values, list):
         if values.type in _PACKED and values.null_count < len(values):
@@ -162,7 +163,7 @@ def _kinds(values: Values) -> frozenset[type]:
     return schema.kinds_in(values)
 
 
-def _cast(part: Mapping[str, Values], one: pa.Field) -> list[pa.Array]:
+def _cast(part: Mapping[str, ColumnPart], one: pa.Field) -> list[pa.Array]:
     """Returns the values of a column in its type."""
     if one.name not in part:
         return [pa.nulls(len(next(iter(part.values()))), one.type)]
@@ -179,6 +180,6 @@ def _in_order(table: pa.Table, columns: schema.Columns) -> pa.Table:
         places = pa.array(sorted(range(len(values)), key=values.__getitem__))
     else:
         by = [(name, "ascending") for name in keys.column_names]
-        places = pc.sort_indices(keys, sort_keys=by)
-    is_sorted = pc.all(pc.equal(places, pa.array(range(len(table))))).as_py()
+        places = pc.call_function("sort_indices", [keys], pc.SortOptions(sort_keys=by))
+    is_sorted = np.array_equal(places, np.arange(len(table)))
     return table if is_sorted else table.take(places)

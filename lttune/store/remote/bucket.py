@@ -74,6 +74,23 @@ class Bucket:
         except FileNotFoundError as error:  # Google's word for a bucket that is missing.
             raise self._unusable(error) from error
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Returns name -> bytes of all objects whose names begin with a folder's.
+
+        Raises:
+            UnreachableError: if that is not told.
+        """
+        from pyarrow.fs import FileSelector, FileType
+
+        selected = FileSelector(self._path(folder), recursive=True, allow_not_found=True)
+        try:
+            with self._told():
+                found = self._system.get_file_info(selected)
+        except FileNotFoundError as error:
+            raise self._unusable(error) from error
+        above = len(self._path(""))
+        return {one.path[above:]: one.size for one in found if one.type == FileType.File}
+
     def remove(self, name: str) -> None:
         """Removes an object, as far as that is allowed."""
         with contextlib.suppress(OSError):

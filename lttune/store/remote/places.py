@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from lttune.config.passwords import masked_uri
 from lttune.errors import StorageError, UnreachableError
+from lttune.store.disk import Room, existing, free_room
 from lttune.store.files import reason_of
 from lttune.store.locks import has_locks
 from lttune.store.remote.bucket import Bucket
-from lttune.store.remote.url import is_url
+from lttune.store.remote.url import endpoint_here, is_url, variables_of
 from lttune.store.remote.url_store import UrlStore, cache_of
 from lttune.store.store import Store, require_writable
 from lttune.store.temporary import DRAFTS, remove_abandoned, temporary_beside
 
 _FOR_NODES = "#"
-"""Stands between a URL, which has none, and the name of a mark there."""
+"""Stands between a URL, which has none, the name of a mark there, and the driver's server."""
 
 
 def store_at(where: str, *, behind: bool = False, writes: bool = True) -> Store:
@@ -54,6 +57,29 @@ def require_store(where: str) -> None:
     require_writable(folder)
     for one in (folder, folder / DRAFTS):
         remove_abandoned(one)
+    _require_reached(where)
+
+
+def require_usable(where: str) -> bool:
+    """Checks what ``require_store`` does, and leaves all as it is; returns whether it is there.
+
+    Of a store behind a URL there is always what the URL has; its copy here may yet be made.
+
+    Raises:
+        StorageError: if its folder, or that which keeps a copy of it, cannot be written.
+        UnreachableError: if its URL cannot be used.
+    """
+    folder = local_folder(where)
+    is_there = os.path.lexists(folder)
+    if is_there:
+        require_writable(folder)
+    elif not os.access(place := existing(folder), os.W_OK | os.X_OK) or not place.is_dir():
+        raise StorageError(f"cannot make {folder}: {place} is no folder that can be written to")
+    _require_reached(where)
+    return is_there or is_url(where)
+
+
+def _require_reached(where: str) -> None:
     if is_url(where):
         with marked(where) as mark:
             _require_mark(mark)
@@ -93,24 +119,42 @@ def marked(where: str) -> Iterator[str]:
     bucket.get(name)
     bucket.put(name, name.encode())
     try:
-        yield f"{where}{_FOR_NODES}{name}"
+        yield _FOR_NODES.join((where, name, masked_uri(endpoint_here(where))))
     finally:
         bucket.remove(name)
 
 
 def url_trouble(mark: str) -> str:
     """Returns what this node cannot do with the store of a mark behind a URL; "" if nothing."""
-    where = mark.partition(_FOR_NODES)[0]
+    where, _, drivers = mark.split(_FOR_NODES, 2)
     try:
         _require_mark(mark)
         require_store(where)
     except StorageError as error:
-        return f"says: {reason_of(error)}"
+        return f"says: {reason_of(error)}{_other_server(where, drivers)}"
     return ""
 
 
+def _other_server(where: str, drivers: str) -> str:
+    """Returns what to do where this node's environment names another server than the driver's."""
+    mine, variables = masked_uri(endpoint_here(where)), " or ".join(variables_of(where))
+    if mine == drivers:
+        return ""
+    here, there = (repr(one) if one else "not set" for one in (mine, drivers))
+    return f"; {variables} is {here} there, of the driver {there}: start Ray with the driver's"
+
+
+def free_behind(mark: str) -> Room:
+    """Returns what is free where this node keeps its copy of the store of a mark behind a URL.
+
+    Raises:
+        OSError: if that cannot be asked.
+    """
+    return free_room(local_folder(mark.partition(_FOR_NODES)[0]))
+
+
 def _require_mark(mark: str) -> None:
-    where, _, name = mark.partition(_FOR_NODES)
+    where, name, _ = mark.split(_FOR_NODES, 2)
     if Bucket(where).get(name) != name.encode():
         raise UnreachableError(
             f"{where} cannot be used: it does not have what was just put there; see that it is "

@@ -48,8 +48,10 @@ def _s3(url: StoreUrl) -> FileSystem:
     from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem, resolve_s3_region
 
     options: dict[str, Any] = dict(url.options)
-    named = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}.intersection(os.environ)
-    if not (named or options.keys() & {"region", "endpoint_override"}):
+    if named := _named(url):  # pyarrow's client (25.0) does not look for it.
+        scheme, _, host = named.rpartition("://")
+        options = {"endpoint_override": host.rstrip("/"), "scheme": scheme or "https", **options}
+    if not options.keys() & {"region", "endpoint_override"}:
         options["region"] = resolve_s3_region(url.bucket)
     return S3FileSystem(
         **options,
@@ -63,7 +65,10 @@ def _s3(url: StoreUrl) -> FileSystem:
 def _google(url: StoreUrl) -> FileSystem:
     from pyarrow.fs import GcsFileSystem
 
-    return GcsFileSystem(**url.options, retry_time_limit=timedelta(seconds=_RETRY_S))
+    # Google's token would go in the clear, and to whoever listens there; emulators ask for none.
+    is_emulator = bool(_named(url)) or url.options.get("scheme") == "http"
+    limit = timedelta(seconds=_RETRY_S)
+    return GcsFileSystem(**url.options, anonymous=is_emulator, retry_time_limit=limit)
 
 
 _SCHEMES: Mapping[str, tuple[Callable[[StoreUrl], FileSystem], frozenset[str]]] = {
@@ -73,6 +78,12 @@ _SCHEMES: Mapping[str, tuple[Callable[[StoreUrl], FileSystem], frozenset[str]]] 
 """Scheme -> what makes its file system, and the options that a query may have, none of them secret
 (``lttune.config.passwords.HARMLESS``). Azure's URLs have the container where others have a user,
 and what else pyarrow knows by a URL does not put a file in one step."""
+
+_VARIABLES = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    "gs": ("CLOUD_STORAGE_EMULATOR_ENDPOINT", "CLOUD_STORAGE_TESTBENCH_ENDPOINT"),
+}
+"""Scheme -> variables that name its server, the first that is set being the one that counts."""
 
 RULE = (
     "a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX; in a query "
@@ -112,6 +123,28 @@ def url_parts(text: str) -> StoreUrl | None:
         return None
     prefix = "".join(f"{name}/" for name in names)
     return StoreUrl(scheme=found["scheme"], bucket=found["bucket"], prefix=prefix, options=options)
+
+
+def endpoint_here(text: str) -> str:
+    """Returns the server that this process's environment names for a URL; empty if it names none.
+
+    Names of buckets are unique at Amazon and at Google, and no further.
+    """
+    url = url_parts(text)
+    return _named(url) if url else ""
+
+
+def variables_of(text: str) -> tuple[str, ...]:
+    """Returns the variables that may name the server of a URL."""
+    return _VARIABLES[text.partition("://")[0]]
+
+
+def _named(url: StoreUrl) -> str:
+    # Of S3 the URL's own server counts before that of the environment, of Google's client after it.
+    if url.scheme == "s3" and "endpoint_override" in url.options:
+        return ""
+    named = (os.environ.get(variable, "") for variable in _VARIABLES[url.scheme])
+    return next(filter(None, named), "")
 
 
 def file_system_of(url: StoreUrl) -> FileSystem:

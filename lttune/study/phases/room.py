@@ -13,7 +13,7 @@ from lttune.data.files.npz import ARRAYS
 from lttune.errors import StorageError
 from lttune.pruning.densities import planned_densities
 from lttune.records.ledger import Ledger
-from lttune.store.disk import Room, free_room, is_one_disk, sized
+from lttune.store.disk import Room, free_room, is_one_disk, shortage
 from lttune.store.files import reason_of
 from lttune.store.remote.places import local_folder
 from lttune.store.remote.url import is_url
@@ -25,6 +25,10 @@ from lttune.trajectory.branches.own import keeps_weights
 from lttune.trajectory.lab import network_of
 from lttune.trajectory.trial import networks
 
+NEEDING = "this study's networks"
+"""What needs room, in words."""
+OTHER_CACHE = ", or set XDG_CACHE_HOME"
+"""What else there is to do of the copy of a store behind a URL."""
 FILE_BYTES = 4 * 4096
 """Of each network besides its weights: record, times, seal and their folder, in blocks."""
 FILES = 6
@@ -68,10 +72,12 @@ def require_room(
     pictures: Collection[Dataset],
     ledger: Ledger,
     sheet: Mapping[str, Any],
-) -> None:
+) -> Room:
     """Checks that what is missing of a study has room where its networks are stored here.
 
-    Pictures that it has yet to keep need theirs in its folder: on one disk, both at once.
+    Pictures that it has yet to keep need theirs in its folder: on one disk, both at once. Of a
+    store behind a URL, the nodes of a cluster that is joined keep what they train: they are asked
+    with all else (``lttune.study.workers.nodes``).
 
     Args:
         config: the settings.
@@ -80,6 +86,9 @@ def require_room(
         pictures: those that are to be kept (``lttune.data.made.not_kept``).
         ledger: its trials, planned.
         sheet: its sheet.
+
+    Returns:
+        What its networks need that are missing.
 
     Raises:
         StorageError: with what is needed and what is free.
@@ -91,17 +100,20 @@ def require_room(
     missing = Room(size=math.ceil(whole.size * share), files=math.ceil((whole.files or 0) * share))
     otherwise, place = ", or give another --out", local_folder(config.cells)
     if config.store is not None:
-        otherwise = ", or set XDG_CACHE_HOME" if is_url(config.store) else ", or another --store"
+        otherwise = OTHER_CACHE if is_url(config.store) else ", or another --store"
+    is_here = config.has_own_ray or not is_url(config.cells)
     size = sum(getattr(one, name).nbytes for one in pictures for name in ARRAYS)
-    if pictures and is_one_disk(place, config.folder):
+    if pictures and is_here and is_one_disk(place, config.folder):
         files = (missing.files or 0) + len(pictures)
         both = Room(size=missing.size + size, files=files)
         require_free(place, both, "this study's networks and pictures", otherwise)
-        return
-    require_free(place, missing, "this study's networks", otherwise)
+        return missing
+    if is_here:
+        require_free(place, missing, NEEDING, otherwise)
     if pictures:
         needed = Room(size=size, files=len(pictures))
         require_free(config.folder, needed, "this study's pictures", ", or give another --out")
+    return missing
 
 
 def records_room(networks: int) -> Room:
@@ -125,10 +137,5 @@ def require_free(store: Path, needed: Room, what: str, otherwise: str = "") -> N
         free = free_room(store)
     except OSError as error:
         raise StorageError(f"{store} cannot be looked at: {reason_of(error)}") from error
-    text, left = "", ""
-    if needed.size > free.size:
-        text, left = sized(needed.size), f"{sized(free.size)} are free: make room"
-    elif free.files is not None and (needed.files or 0) > free.files:
-        text, left = f"{needed.files:,} files", f"{free.files:,} more can be made: remove some"
-    if text:
-        raise StorageError(f"{store} needs about {text} for {what}, and {left}{otherwise}")
+    if lack := shortage(needed, free):
+        raise StorageError(f"{store} {lack.format(what)}{otherwise}")

@@ -15,7 +15,7 @@ from lttune.errors import legible
 from lttune.records.capacity import capacity
 from lttune.records.provenance import cpu_model
 from lttune.store.files import reason_of
-from lttune.store.remote.places import url_trouble
+from lttune.store.remote.places import free_behind, url_trouble
 from lttune.store.remote.url import is_url
 from lttune.store.temporary import temporary_beside
 from lttune.training.engines import FALLBACK, lack_here, make
@@ -38,6 +38,8 @@ def look(mark: str, engine: str, device: str) -> dict[str, Any]:
     able = [name for name, lack in lacks.items() if not lack and device == "cpu"]
     return {
         "disk": url_trouble(mark) if is_url(mark) else disk_trouble(Path(mark)),
+        # Of a folder that all see, the driver asks.
+        "free": _free(mark) if is_url(mark) else None,
         "lacks": lacks,
         "numerics": {name: make(name, device).numerics for name in able},
         "cpu": cpu_model(),
@@ -46,6 +48,15 @@ def look(mark: str, engine: str, device: str) -> dict[str, Any]:
         # What Ray takes where nobody says how many cores it has.
         "counted": int(utils.get_num_cpus(override_docker_cpu_warning=True)),
     }
+
+
+def _free(mark: str) -> tuple[int, int | None] | None:
+    """Returns what is free for the copy of a store behind a URL; None if nobody can tell."""
+    try:
+        free = free_behind(mark)
+    except OSError:
+        return None
+    return free.size, free.files
 
 
 def disk_trouble(mark: Path, patience_s: float = SEEN_S) -> str:

@@ -7,9 +7,10 @@ nodes differ in the engine that they can use, all use the one that all have.
 from __future__ import annotations
 
 import logging
+import math
 import platform
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -20,11 +21,16 @@ import lttune
 from lttune.errors import JointError, LttuneError, ResourceError, StorageError, listed
 from lttune.records import provenance
 from lttune.records.capacity import capacity
+from lttune.store.disk import Room, shortage
 from lttune.store.remote.places import marked, remarks
+from lttune.store.remote.url import is_url
+from lttune.study.phases.room import NEEDING, OTHER_CACHE
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.answers import Answers, Node, ask_all, nodes_for
 from lttune.study.workers.cores import Cores, kept_free
 from lttune.training.engines import FALLBACK, make
+
+NOTHING = Room(size=0, files=0)
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,7 +55,11 @@ class Agreement:
 
 
 def agreed(
-    config: StudyConfig, engine: str, resources: Mapping[str, float], is_begun: bool
+    config: StudyConfig,
+    engine: str,
+    resources: Mapping[str, float],
+    is_begun: bool,
+    needed: Room = NOTHING,
 ) -> Agreement:
     """Asks all nodes of a cluster that is joined, and returns what they have in common.
 
@@ -58,6 +68,8 @@ def agreed(
         engine: that the driver chose.
         resources: of the cluster.
         is_begun: whether networks of the study were trained already, by that engine.
+        needed: what the networks that are missing need; of a store behind a URL, each node keeps
+            about as many of them as it has of the cores.
 
     Raises:
         LttuneError: with a line for each node that cannot run the trials, and what to do about it:
@@ -69,11 +81,15 @@ def agreed(
         return Agreement(engine=engine, cores=cores, lines=remarks(config.cells))
     nodes, here = nodes_for(config.device), _here()
     sources = provenance.sources()
-    answers = _answers(config, engine, [node for node in nodes if node.id != here], sources)
+    # The driver's own has done all that is asked. But a URL's server and credentials, and the
+    # place of its copy, are those of the environment, and workers have that of `ray start`.
+    asked = nodes if is_url(config.cells) else [node for node in nodes if node.id != here]
+    answers = _answers(config, engine, asked, sources)
     errors: list[LttuneError] = [ResourceError(text) for text in answers.troubles]
     begins = () if config.store is None else ("store must be one",)
     troubles = (trouble(n.name, one, sources, *begins) for n, one in answers.found.items())
     errors += filter(None, troubles)
+    errors += _without_room(answers, needed)
     if errors:
         raise _joint(errors)
     found = {node.name: answer for node, answer in answers.found.items()}
@@ -85,7 +101,7 @@ def agreed(
     if config.device == "cpu":
         numerics = {chosen: make(chosen, config.device).numerics}
         mine = {"numerics": numerics, "cpu": provenance.cpu_model()}
-        is_one = any(node.id == here for node in nodes)
+        is_one = any(node.id == here for node in nodes if node not in answers.found)
         lines += _kinds(chosen, {**({"the driver's node": mine} if is_one else {}), **found})
     return Agreement(
         engine=chosen,
@@ -97,15 +113,14 @@ def agreed(
 
 
 def _here() -> str:
-    """Returns the node of this process, which needs no question: it has done all that it asks."""
+    """Returns the node of this process."""
     return ray.get_runtime_context().get_node_id()
 
 
 def _answers(config: StudyConfig, engine: str, nodes: list[Node], sources: str) -> Answers:
     if not nodes:
         return Answers()
-    others = f"{len(nodes)} other nodes" if len(nodes) > 1 else "other node"
-    _LOG.info("asking the %s of the cluster", others)
+    _LOG.info("asking %s of the cluster", f"{len(nodes)} nodes" if len(nodes) > 1 else "a node")
     with marked(config.cells) as mark:
         asked = {"mark": mark, "engine": engine, "device": config.device, "sources": sources}
         return ask_all(nodes, asked)
@@ -140,6 +155,22 @@ def trouble(
     if answer["disk"]:
         return StorageError(f"{store} that every node reaches: {name} {answer['disk']}")
     return None
+
+
+def _without_room(answers: Answers, needed: Room) -> Iterator[StorageError]:
+    """Yields an error for each node whose copy of a store behind a URL has no room for its part."""
+    cores = sum(node.cores for node in answers.found)
+    for node, answer in answers.found.items():
+        if answer.get("free") is None:
+            continue
+        size, files = answer["free"]
+        share = node.cores / cores
+        part = Room(
+            size=math.ceil(needed.size * share), files=math.ceil((needed.files or 0) * share)
+        )
+        if lack := shortage(part, Room(size=size, files=files)):
+            text = f"the copy of the store on {node.name} {lack.format(NEEDING)}{OTHER_CACHE}"
+            yield StorageError(f"{text} where Ray starts")
 
 
 def _minor(version: str) -> str:

@@ -10,6 +10,7 @@ import stored_study
 from digits_place import StudyPlace
 from one_process import one_process
 
+from lttune.exchange.health.exposure import SECRET_FILES
 from lttune.exchange.health.repair import repair
 from lttune.records import schema
 from lttune.records.tables import TABLES
@@ -24,8 +25,9 @@ def surroundings(cwd, tmp_path, monkeypatch):
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("LTTUNE_DATA", str(tmp_path / "data"))
-    for name in ("NETRC", "DATABRICKS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.delenv(name, raising=False)
+    for name, _ in SECRET_FILES.values():
+        if name:
+            monkeypatch.delenv(name, raising=False)
     return home
 
 

@@ -84,6 +84,12 @@ def test_a_process_that_has_gone_is_passed_over(monkeypatch):
     assert [one.trouble for one in listening_findings()] == [""]
 
 
+def test_the_keys_of_every_store_are_looked_at():
+    usual = {name for _, name in SECRET_FILES.values()}
+    keys = ("~/.aws/credentials", "~/.config/gcloud/application_default_credentials.json")
+    assert usual.issuperset(keys)
+
+
 @pytest.mark.parametrize("what", SECRET_FILES)
 def test_a_secret_that_others_can_read_is_closed_by_its_mend(what, surroundings, monkeypatch):
     assert list(secret_findings()) == []
@@ -94,7 +100,7 @@ def test_a_secret_that_others_can_read_is_closed_by_its_mend(what, surroundings,
     for path in places:
         if path.name == "elsewhere":
             monkeypatch.setenv(variable, str(path))
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("CANARY")
         path.chmod(0o640)
         (found,) = secret_findings()

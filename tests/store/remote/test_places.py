@@ -108,3 +108,31 @@ def test_a_bucket_of_google_s_that_is_not_there_is_one_line(monkeypatch, tmp_pat
     monkeypatch.setattr(bucket_module, "file_system_of", lambda at: NoBucket())
     line, _ = told("gs://nope/x")
     assert "; make the bucket, or give another --store and run the same " in line
+
+
+def test_a_node_with_another_server_is_told_what_to_set(bucket, monkeypatch):
+    url = f"s3://{bucket.bucket}/nets"
+    drivers = f"http://localhost:{bucket.port}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", drivers)
+    with marked(url) as mark, socket.socket() as gone:
+        assert url_trouble(mark) == ""
+        gone.bind(("127.0.0.1", 0))
+        port = gone.getsockname()[1]
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://me:geheim@127.0.0.1:{port}")
+        line = url_trouble(mark)
+    assert line.startswith(f"says: {url} cannot be used: ")
+    assert "geheim" not in line
+    assert line.endswith(
+        f"; AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL is 'http://***@127.0.0.1:{port}' there, "
+        f"of the driver {drivers!r}: start Ray with the driver's"
+    )
+
+
+def test_a_server_that_the_environment_names_has_a_copy_of_its_own(bucket, monkeypatch):
+    url, copies = f"s3://{bucket.bucket}/nets", set()
+    for host in ("127.0.0.1", "localhost"):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{bucket.port}")
+        require_store(url)
+        copies.add(local_folder(url))
+    assert len(copies) == 2
+    assert bucket.objects() == {}

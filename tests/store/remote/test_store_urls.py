@@ -1,10 +1,14 @@
 """Which places a store may be at; a URL that is recorded has no room for a secret."""
 
+import itertools
+
 import pytest
 
 from lttune.config.passwords import masked, masked_uri
 from lttune.errors import ConfigError
+from lttune.store.remote import url as urls
 from lttune.store.remote.url import require_where, url_parts
+from lttune.store.remote.url_store import cache_of
 
 TAKEN = [
     "s3://bucket",
@@ -67,3 +71,46 @@ def test_the_parts_of_a_url():
     assert (url.bucket, url.prefix) == ("bucket", "a/b/")
     assert url.options == {"endpoint_override": "h:1", "scheme": "http"}
     assert url_parts("s3://bucket/").prefix == ""
+
+
+@pytest.fixture
+def nameless(monkeypatch):
+    """An environment that names no server."""
+    for name in itertools.chain.from_iterable(urls._VARIABLES.values()):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("url", "first", "second"),
+    [
+        ("s3://b/p", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+        ("gs://b/p", "CLOUD_STORAGE_EMULATOR_ENDPOINT", "CLOUD_STORAGE_TESTBENCH_ENDPOINT"),
+    ],
+)
+def test_buckets_of_one_name_at_two_servers_have_two_copies(
+    url, first, second, nameless, monkeypatch
+):
+    copies = [cache_of(url)]
+    for name, server in ((second, "http://a:9000"), (first, "http://b:9000")):
+        monkeypatch.setenv(name, server)
+        copies.append(cache_of(url))
+    assert len({*copies}) == 3
+    monkeypatch.setenv(second, "http://c:9000")
+    assert cache_of(url) == copies[-1]
+
+
+def test_a_server_in_the_url_is_all_that_counts_of_s3(nameless, monkeypatch):
+    url = "s3://b/p?endpoint_override=h:1"
+    before = cache_of(url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://a:9000")
+    assert cache_of(url) == before
+
+
+def test_google_s_token_is_sent_to_no_emulator(nameless, monkeypatch):
+    taken = []
+    monkeypatch.setattr("pyarrow.fs.GcsFileSystem", lambda **options: taken.append(options))
+    for url in ("gs://b/p", "gs://b/p?endpoint_override=h:1", "gs://b/p?scheme=http"):
+        urls.file_system_of(url_parts(url))
+    monkeypatch.setenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", "http://a:9000")
+    urls.file_system_of(url_parts("gs://b/p"))
+    assert [one["anonymous"] for one in taken] == [False, False, True, True]

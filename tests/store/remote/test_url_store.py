@@ -26,16 +26,6 @@ pytestmark = pytest.mark.slow
 FILES = ("record.json", "times.json", "tensors.safetensors")
 
 
-@pytest.fixture
-def another(monkeypatch, tmp_path):
-    """Makes this process one of another machine, whose cache is empty."""
-
-    def begin(name="other"):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"{name}-caches"))
-
-    return begin
-
-
 def timed(seconds):
     """Returns what computes the cell and notes other times than another one does."""
 
@@ -229,7 +219,7 @@ def test_a_cell_that_could_not_be_put_is_put_by_who_reads_it_next(bucket, monkey
     before = bucket.objects()
     bucket.remove(f"{key[:2]}/{key}/seal.json")
     obtain(store_at(bucket.url), INPUTS, never)
-    assert bucket.objects() != before, "it is put once"
+    assert bucket.objects() == before
 
 
 def test_of_cells_that_were_computed_together_none_is_lost(bucket, monkeypatch):

@@ -1,0 +1,31 @@
+"""A server that speaks as Google's object store does, in a process of its own on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+BUCKET = "bucket"
+SERVE = f"""
+import logging, threading
+from gcp_storage_emulator.server import create_server
+logging.disable()
+server = create_server("127.0.0.1", 0, in_memory=True, default_bucket={BUCKET!r})
+server.start()
+print(server._api._httpd.server_port, flush=True)
+threading.Event().wait()
+"""
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[int]:
+    """Yields the port of a server with a bucket, which ends afterwards."""
+    server = subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        yield int(server.stdout.readline())
+    finally:
+        server.kill()
+        server.wait()
