@@ -11,12 +11,12 @@ from lttune.models import Network
 from lttune.models.layers import Output, Shortcut
 from lttune.models.resnet import Basic
 
-NONE = -1
+NO_NODE = -1
 """In place of a node's number."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Node:
+class BlockNode:
     """A convolution without biases, and the batch norm of what it gives."""
 
     name: str
@@ -31,15 +31,15 @@ class Node:
     """Of its output."""
     width: int
     source: int
-    """The node whose result is its input, ``NONE`` for the pictures."""
-    added: int = NONE
+    """The node whose result is its input, ``NO_NODE`` for the pictures."""
+    added: int = NO_NODE
     """The node whose result is added before the ReLU; that of a shortcut has none."""
-    beside: int = NONE
+    beside: int = NO_NODE
     """The shortcut's convolution, which has the same input."""
     shortcut: bool = False
 
 
-def nodes(network: Network) -> list[Node]:
+def nodes(network: Network) -> list[BlockNode]:
     """Returns the convolutions of a residual network; a block's shortcut comes second.
 
     There are none in another network, and in one that this engine cannot train: a 3 x 3
@@ -57,8 +57,8 @@ def nodes(network: Network) -> list[Node]:
         return []
     if not blocks or not all(type(part) is nn.Sequential for part in blocks) or not _averages(end):
         return []
-    found = _Found(names, *network.pictures[-2:])
-    found.add(stem[0], stem[1], NONE)
+    found = _NodeChain(names, *network.pictures[-2:])
+    found.add(stem[0], stem[1], NO_NODE)
     for block in (one for segment in blocks for one in segment.children()):
         if type(block) is not Basic:
             return []
@@ -70,16 +70,16 @@ def nodes(network: Network) -> list[Node]:
     return found.nodes if found.fits and layers == set(network.kinds) and tensors == held else []
 
 
-def _tensors(node: Node) -> list[str]:
+def _tensors(node: BlockNode) -> list[str]:
     moments = ("weight", "bias", "running_mean", "running_var")
     return [f"{node.name}.weight", *(f"{node.norm}.{name}" for name in moments)]
 
 
-class _Found:
+class _NodeChain:
     """The nodes of a network as they are found, and whether each is one that is computed here."""
 
     def __init__(self, names: dict[nn.Module, str], height: int, width: int) -> None:
-        self.nodes: list[Node] = []
+        self.nodes: list[BlockNode] = []
         self.fits = True
         self._names, self._size = names, (height, width)
 
@@ -88,11 +88,11 @@ class _Found:
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
         (edge, _), (stride, _) = conv.kernel_size, conv.stride
-        before = self.nodes[source] if source != NONE else None
+        before = self.nodes[source] if source != NO_NODE else None
         height, width = (before.height, before.width) if before else self._size
         self.fits = self.fits and _is_plain(conv) and _is_usual(norm)
         self.nodes.append(
-            Node(
+            BlockNode(
                 name=self._names[conv],
                 norm=self._names[norm],
                 sources=conv.in_channels,

@@ -15,7 +15,7 @@ from lttune.errors import ResourceError
 from lttune.models import Network, build
 from lttune.models.masks import Mask, ones
 from lttune.training.engines import plain
-from lttune.training.engines.sparse.blocks import Node, nodes
+from lttune.training.engines.sparse.blocks import BlockNode, nodes
 from lttune.training.engines.sparse.instructions import cpu
 from lttune.training.engines.sparse.instructions.cache import is_kept
 from lttune.training.engines.sparse.kernels import program
@@ -51,7 +51,7 @@ class SparseEngine:
         # To ask takes a millisecond, and all levels of a trajectory have one network.
         self._approved: Network | None = None
         self._stages: list[Stage] = []
-        self._nodes: list[Node] = []
+        self._nodes: list[BlockNode] = []
 
     def groups(self, members: Sequence[Member]) -> list[list[int]]:
         """Returns one group for each member: together they would only share the processor."""

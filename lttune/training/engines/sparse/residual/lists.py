@@ -13,10 +13,10 @@ import numpy as np
 from lttune.training.engines.sparse.convolutions.memory import CHANNEL_GROUP
 from lttune.training.engines.sparse.instructions.bands import LANES
 
-PHASES = 4
+PHASE_COUNT = 4
 
 
-class Lists(NamedTuple):
+class NodeLists(NamedTuple):
     """The lists of one convolution."""
 
     survivors: np.ndarray
@@ -38,7 +38,7 @@ class Lists(NamedTuple):
     """Channels that the backward pass writes."""
 
 
-def listed(keep: np.ndarray, stride: int, rows: int, columns: int) -> Lists:
+def node_lists(keep: np.ndarray, stride: int, rows: int, columns: int) -> NodeLists:
     """Returns the lists of a mask [channels, sources, edge, edge].
 
     Args:
@@ -56,7 +56,7 @@ def listed(keep: np.ndarray, stride: int, rows: int, columns: int) -> Lists:
     if stride == 2:
         # The middle row is even and lies where the output does, the others are odd.
         phase = 2 * (row != 1) + (column != 1)
-        plane, planes = PHASES * source + phase, PHASES * sources
+        plane, planes = PHASE_COUNT * source + phase, PHASE_COUNT * sources
         row, column = np.minimum(row, 1), np.minimum(column, 1)
         # A 1 x 1 filter reads one phase only.
         target, targets = (source, sources) if edge == 1 else (plane, planes)
@@ -71,7 +71,7 @@ def listed(keep: np.ndarray, stride: int, rows: int, columns: int) -> Lists:
     offsets = plane * size + row * line + column * LANES
     # Back from its outputs, each place is seen from the opposite side.
     back_offsets = channel * size + (2 - row) * line + (2 - column) * LANES
-    return Lists(
+    return NodeLists(
         flat[ahead],
         _ends(group * channels + channel, groups * channels),
         offsets[ahead].astype(np.int32),

@@ -8,14 +8,18 @@ import numpy as np
 
 from lttune.training.engines.sparse.convolutions.memory import Spectra
 
-(SOURCES, CHANNELS, HEIGHT, WIDTH, ROWS, COLUMNS, STRIDE) = range(7)
-(SOURCE, ADDED, BESIDE, SHORTCUT, PASSED) = range(7, 12)
-(GROUPS, ENDS, OFFSETS) = range(12, 15)
-(TARGETS, BACK_GROUPS, BACK_ENDS, BACK_OFFSETS, BACK_PLACES) = range(15, 20)
-(COUNT, WEIGHTS, SCALE, SHIFT, MOMENTS, BEHIND) = range(20, 26)
-(RAW, MAP, PHASES, DELTA, INNER, SHOWN) = range(26, 32)
-(DENSE, FLAT, FILTERS) = range(32, 35)
-COLUMN_COUNT = 35
+(NODE_SOURCES, NODE_CHANNELS, NODE_HEIGHT, NODE_WIDTH, NODE_ROWS, NODE_COLUMNS, NODE_STRIDE) = (
+    range(7)
+)
+(NODE_SOURCE, NODE_ADDED, NODE_BESIDE, NODE_SHORTCUT, NODE_PASSED) = range(7, 12)
+(NODE_GROUPS, NODE_ENDS, NODE_OFFSETS) = range(12, 15)
+(NODE_TARGETS, NODE_BACK_GROUPS, NODE_BACK_ENDS, NODE_BACK_OFFSETS, NODE_BACK_PLACES) = range(
+    15, 20
+)
+(NODE_COUNT, NODE_WEIGHTS, NODE_SCALE, NODE_SHIFT, NODE_MOMENTS, NODE_BEHIND) = range(20, 26)
+(NODE_RAW, NODE_MAP, NODE_PHASES, NODE_DELTA, NODE_INNER, NODE_SHOWN) = range(26, 32)
+(NODE_DENSE, NODE_FLAT, NODE_FILTERS) = range(32, 35)
+NODE_COLUMN_COUNT = 35
 """Columns of ``Residual.layers``, one row a node. Channels of input and output; the output's size,
 and filled up to whole bands; the stride. By number, -1 if there is none: the node whose result is
 the input, the one whose result is added, the shortcut with the same input; whether this is one; the
@@ -25,21 +29,22 @@ each is multiplied with. Backward likewise the channels of the target, the group
 channels, ends and places, and each weight's own place. How many weights survive; where these, batch
 norm's scales and its shifts begin in ``values``; its first channel among all of them; how
 many weights of another node are in work beside it, and come before its own. Where in a block what
-the convolution gives begins, and the result or its gradient. In the part of ``Album.maps`` for one
-block: the phases of its input; the gradient of what the convolution gives; the result of a block's
-first node, which is made anew for the backward pass, -1 elsewhere; the result in an evaluation.
-Whether so many weights survive that all are multiplied, by Winograd's algorithm; where in
-``pattern`` their positions in the full tensor begin, and in ``Spectra.filters`` their spectra."""
+the convolution gives begins, and the result or its gradient. In the part of ``ResidualAlbum.maps``
+for one block: the phases of its input; the gradient of what the convolution gives; the result of a
+block's first node, which is made anew for the backward pass, -1 elsewhere; the result in an
+evaluation. Whether so many weights survive that all are multiplied, by Winograd's algorithm; where
+in ``pattern`` their positions in the full tensor begin, and in ``Spectra.filters`` their
+spectra."""
 
 MEAN, VARIANCE = range(2)
 """Rows of ``Residual.running``."""
-(ABOUT, INVERSE, GAIN, OFFSET, SLOPE, LEVEL) = range(6)
-NORM_ROWS = 6
-"""Rows of ``Album.norms``: the mean; one over the standard deviation; forward what a deviation from
-the mean is multiplied with and what is added; backward what a deviation gives the gradient, and
-what is added there."""
+(NORM_ABOUT, NORM_INVERSE, NORM_GAIN, NORM_OFFSET, NORM_SLOPE, NORM_LEVEL) = range(6)
+NORM_ROW_COUNT = 6
+"""Rows of ``ResidualAlbum.norms``: the mean; one over the standard deviation; forward what a
+deviation from the mean is multiplied with and what is added; backward what a deviation gives the
+gradient, and what is added there."""
 FIRST_SUM, SECOND_SUM = range(2)
-"""Rows of ``Album.totals``."""
+"""Rows of ``ResidualAlbum.totals``."""
 
 
 class Residual(NamedTuple):
@@ -61,7 +66,7 @@ class Residual(NamedTuple):
     """float32 [2, channels of all nodes]: batch norm's running means and variances."""
 
 
-class Album(NamedTuple):
+class ResidualAlbum(NamedTuple):
     """Room for the maps of one batch."""
 
     maps: np.ndarray

@@ -69,10 +69,10 @@ def _compiled(digest: str):
         at = room.table[len(net.layers)][ACTIVE_BLOCKS]
         logits, powers = room.blocks[at:], room.block_deltas[at:]
         loss, right = 0.0, 0
-        forward_pass.fold(res, album)
+        forward_pass.fold_nodes(res, album)
         for start in range(0, len(indices), chunk):
             batch = indices[start : start + chunk]
-            forward_pass.show(res, album, net, room, batch, gallery)
+            forward_pass.forward_folded(res, album, net, room, batch, gallery)
             forward(net, room, len(batch), np.float32(1), 0.0, 1)
             part, found = loss_and_right(
                 len(batch),

@@ -12,7 +12,7 @@ from lttune.config import ModelConfig, TrainConfig
 from lttune.data.resident import Examples
 from lttune.models import Network, build
 from lttune.models.masks import Mask, ones
-from lttune.training.engines.sparse.blocks import Node, nodes
+from lttune.training.engines.sparse.blocks import BlockNode, nodes
 from lttune.training.engines.sparse.convolutions.gallery import gallery
 from lttune.training.engines.sparse.convolutions.memory import Gallery
 from lttune.training.engines.sparse.kernels.optimizers import RULE_KINDS
@@ -33,7 +33,7 @@ class ResidualSession:
     def __init__(
         self,
         network: Network,
-        chain: Sequence[Node],
+        chain: Sequence[BlockNode],
         start: Mapping[str, Tensor],
         mask: Mask,
         config: TrainConfig,

@@ -9,21 +9,21 @@ from lttune.training.engines.sparse.instructions.endings import ADDED, PLAIN, RE
 from lttune.training.engines.sparse.kernels.weight_sparse import BLOCK
 from lttune.training.engines.sparse.memory import ACTIVE_BLOCKS, OUTPUTS
 from lttune.training.engines.sparse.residual.kernels import maps, nodes, norms
-from lttune.training.engines.sparse.residual.memory import ADDED as SUMMAND
 from lttune.training.engines.sparse.residual.memory import (
-    BESIDE,
-    COLUMNS,
-    HEIGHT,
-    INNER,
-    MAP,
-    PHASES,
-    ROWS,
-    SHORTCUT,
-    SHOWN,
-    SOURCE,
-    SOURCES,
-    STRIDE,
-    WIDTH,
+    NODE_ADDED,
+    NODE_BESIDE,
+    NODE_COLUMNS,
+    NODE_HEIGHT,
+    NODE_INNER,
+    NODE_MAP,
+    NODE_PHASES,
+    NODE_ROWS,
+    NODE_SHORTCUT,
+    NODE_SHOWN,
+    NODE_SOURCE,
+    NODE_SOURCES,
+    NODE_STRIDE,
+    NODE_WIDTH,
 )
 
 
@@ -44,27 +44,27 @@ def mark(album, examples):
 def result_of(res, number, base):
     """Returns where a node's result begins."""
     layer = res.layers[number]
-    return layer[INNER] if layer[INNER] >= 0 else base + layer[MAP]
+    return layer[NODE_INNER] if layer[NODE_INNER] >= 0 else base + layer[NODE_MAP]
 
 
 @kernel()
-def finish(res, album, number, base):
+def finish_node(res, album, number, base):
     """Writes a node's result."""
-    norms.finish(res, album, number, base)
-    nodes.clear(res, album, number, result_of(res, number, base))
+    norms.finish_norm(res, album, number, base)
+    nodes.clear_node(res, album, number, result_of(res, number, base))
 
 
 @kernel()
-def source_of(res, album, number, begin):
+def node_input(res, album, number, begin):
     """Returns where the input of a node's convolution lies; with stride 2, writes it there.
 
     ``begin`` is where the result that it reads begins, or the pictures.
     """
     layer = res.layers[number]
-    if layer[STRIDE] == 1:
+    if layer[NODE_STRIDE] == 1:
         return begin
-    maps.split(res, album, number, layer[SOURCE], begin)
-    return layer[PHASES]
+    maps.split_phases(res, album, number, layer[NODE_SOURCE], begin)
+    return layer[NODE_PHASES]
 
 
 @kernel()
@@ -75,11 +75,11 @@ def write_pictures(res, album, batch, gallery, base):
         batch,
         gallery.pixels,
         gallery.shades,
-        layer[SOURCES],
-        layer[HEIGHT],
-        layer[WIDTH],
-        layer[ROWS],
-        layer[COLUMNS],
+        layer[NODE_SOURCES],
+        layer[NODE_HEIGHT],
+        layer[NODE_WIDTH],
+        layer[NODE_ROWS],
+        layer[NODE_COLUMNS],
         album.maps,
         base,
     )
@@ -104,10 +104,10 @@ def forward(res, album, net, room, batch, gallery):
     album.totals[:] = 0
     for number in range(last + 1):
         layer = res.layers[number]
-        if layer[SHORTCUT]:
+        if layer[NODE_SHORTCUT]:
             continue
-        beside = layer[BESIDE]
-        nodes.prepare(res, album, number, res.values, True)
+        beside = layer[NODE_BESIDE]
+        nodes.prepare_node(res, album, number, res.values, True)
         for block in range(blocks):
             base, some = album.start + block * album.block, number_of(block, examples)
             if number == 0:
@@ -116,34 +116,34 @@ def forward(res, album, net, room, batch, gallery):
                 into = base
             else:
                 mark(album, some)
-                finish(res, album, layer[SOURCE], base)
-                into = source_of(res, album, number, result_of(res, layer[SOURCE], base))
-            nodes.convolve(res, album, number, into, base)
+                finish_node(res, album, layer[NODE_SOURCE], base)
+                into = node_input(res, album, number, result_of(res, layer[NODE_SOURCE], base))
+            nodes.convolve_node(res, album, number, into, base)
             norms.add_moments(res, album, number, base, some)
             if beside >= 0:
-                nodes.convolve(res, album, beside, into, base)
+                nodes.convolve_node(res, album, beside, into, base)
                 norms.add_moments(res, album, beside, base, some)
-        norms.settle(res, album, number, examples)
+        norms.settle_norm(res, album, number, examples)
         if beside >= 0:
-            norms.settle(res, album, beside, examples)
+            norms.settle_norm(res, album, beside, examples)
     for block in range(blocks):
         base = album.start + block * album.block
         mark(album, number_of(block, examples))
-        finish(res, album, last, base)
-        maps.average(res, album, last, base + res.layers[last][MAP], x, block * LANES)
+        finish_node(res, album, last, base)
+        maps.average(res, album, last, base + res.layers[last][NODE_MAP], x, block * LANES)
 
 
 @kernel()
-def fold(res, album):
+def fold_nodes(res, album):
     """Prepares all nodes for evaluations, batch norm in their weights and biases."""
-    norms.fold(res, album)
+    norms.fold_norms(res, album)
     for number in range(len(res.layers)):
-        nodes.prepare(res, album, number, album.folded, True)
+        nodes.prepare_node(res, album, number, album.folded, True)
 
 
 @kernel()
-def show(res, album, net, room, batch, gallery):
-    """Computes what the nodes make of a batch in an evaluation, as ``fold`` made them.
+def forward_folded(res, album, net, room, batch, gallery):
+    """Computes what the nodes make of a batch in an evaluation, as ``fold_nodes`` made them.
 
     A block of examples passes all nodes at once: two maps at a time are in work.
     """
@@ -153,13 +153,13 @@ def show(res, album, net, room, batch, gallery):
         write_pictures(res, album, batch[first : first + LANES], gallery, album.start)
         for number in range(last + 1):
             layer = res.layers[number]
-            if layer[SHORTCUT]:
+            if layer[NODE_SHORTCUT]:
                 continue
             into = album.start
             if number:
-                into = source_of(res, album, number, res.layers[layer[SOURCE]][SHOWN])
-            if layer[BESIDE] >= 0:
-                nodes.show(res, album, layer[BESIDE], into, PLAIN)
+                into = node_input(res, album, number, res.layers[layer[NODE_SOURCE]][NODE_SHOWN])
+            if layer[NODE_BESIDE] >= 0:
+                nodes.show_node(res, album, layer[NODE_BESIDE], into, PLAIN)
             # What is added lies where the result will.
-            nodes.show(res, album, number, into, ADDED if layer[SUMMAND] >= 0 else RELU)
-        maps.average(res, album, last, res.layers[last][SHOWN], x, first)
+            nodes.show_node(res, album, number, into, ADDED if layer[NODE_ADDED] >= 0 else RELU)
+        maps.average(res, album, last, res.layers[last][NODE_SHOWN], x, first)

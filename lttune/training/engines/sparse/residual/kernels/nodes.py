@@ -15,45 +15,45 @@ from lttune.training.engines.sparse.instructions.bands import LANES
 from lttune.training.engines.sparse.instructions.cache import kernel
 from lttune.training.engines.sparse.instructions.endings import PLAIN
 from lttune.training.engines.sparse.residual.memory import (
-    BACK_ENDS,
-    BACK_GROUPS,
-    BACK_OFFSETS,
-    BACK_PLACES,
-    BEHIND,
-    CHANNELS,
-    COLUMNS,
-    COUNT,
-    DELTA,
-    DENSE,
-    ENDS,
-    FILTERS,
-    FLAT,
-    GROUPS,
-    HEIGHT,
-    OFFSETS,
-    RAW,
-    ROWS,
-    SHIFT,
-    SHOWN,
-    SOURCES,
-    TARGETS,
-    WEIGHTS,
-    WIDTH,
+    NODE_BACK_ENDS,
+    NODE_BACK_GROUPS,
+    NODE_BACK_OFFSETS,
+    NODE_BACK_PLACES,
+    NODE_BEHIND,
+    NODE_CHANNELS,
+    NODE_COLUMNS,
+    NODE_COUNT,
+    NODE_DELTA,
+    NODE_DENSE,
+    NODE_ENDS,
+    NODE_FILTERS,
+    NODE_FLAT,
+    NODE_GROUPS,
+    NODE_HEIGHT,
+    NODE_OFFSETS,
+    NODE_RAW,
+    NODE_ROWS,
+    NODE_SHIFT,
+    NODE_SHOWN,
+    NODE_SOURCES,
+    NODE_TARGETS,
+    NODE_WEIGHTS,
+    NODE_WIDTH,
 )
 
 
 @kernel()
-def clear(res, album, number, at):
+def clear_node(res, album, number, at):
     """Writes zeros where whole bands reach over a node's map."""
     layer = res.layers[number]
     clear_margin(
         album.maps,
         at,
-        layer[CHANNELS],
-        layer[ROWS],
-        layer[COLUMNS],
-        layer[HEIGHT],
-        layer[WIDTH],
+        layer[NODE_CHANNELS],
+        layer[NODE_ROWS],
+        layer[NODE_COLUMNS],
+        layer[NODE_HEIGHT],
+        layer[NODE_WIDTH],
     )
 
 
@@ -62,40 +62,40 @@ def spectra_of(album, layer):
     """Returns room for Winograd's algorithm, the filters from a node's own on."""
     room = album.spectra
     return Spectra(
-        room.full, room.filters[layer[FILTERS] :], room.spectra, room.products, room.small
+        room.full, room.filters[layer[NODE_FILTERS] :], room.spectra, room.products, room.small
     )
 
 
 @kernel()
-def prepare(res, album, number, values, forward):
+def prepare_node(res, album, number, values, forward):
     """Transforms a node's weights, if all of them are multiplied."""
     layer = res.layers[number]
-    if layer[DENSE]:
+    if layer[NODE_DENSE]:
         winograd.transform(
             values,
-            layer[WEIGHTS],
+            layer[NODE_WEIGHTS],
             res.pattern,
-            layer[FLAT],
-            layer[COUNT],
-            layer[SOURCES],
-            layer[CHANNELS],
+            layer[NODE_FLAT],
+            layer[NODE_COUNT],
+            layer[NODE_SOURCES],
+            layer[NODE_CHANNELS],
             forward,
             spectra_of(album, layer),
         )
 
 
 @kernel()
-def apply(res, album, number, into, values, bias, bias_at, to, ending):
+def apply_node(res, album, number, into, values, bias, bias_at, to, ending):
     """Writes what a node's convolution with these weights gives of the input at ``into``."""
     layer = res.layers[number]
-    if layer[DENSE]:
+    if layer[NODE_DENSE]:
         winograd.convolve(
             album.maps,
             into,
-            layer[ROWS],
-            layer[COLUMNS],
-            layer[SOURCES],
-            layer[CHANNELS],
+            layer[NODE_ROWS],
+            layer[NODE_COLUMNS],
+            layer[NODE_SOURCES],
+            layer[NODE_CHANNELS],
             bias,
             bias_at,
             album.maps,
@@ -107,14 +107,14 @@ def apply(res, album, number, into, values, bias, bias_at, to, ending):
         correlate(
             album.maps,
             into,
-            layer[ROWS],
-            layer[COLUMNS],
-            layer[GROUPS],
-            layer[CHANNELS],
-            res.pattern[layer[ENDS] :],
-            res.pattern[layer[OFFSETS] :],
+            layer[NODE_ROWS],
+            layer[NODE_COLUMNS],
+            layer[NODE_GROUPS],
+            layer[NODE_CHANNELS],
+            res.pattern[layer[NODE_ENDS] :],
+            res.pattern[layer[NODE_OFFSETS] :],
             values,
-            layer[WEIGHTS],
+            layer[NODE_WEIGHTS],
             bias,
             bias_at,
             album.maps,
@@ -125,33 +125,36 @@ def apply(res, album, number, into, values, bias, bias_at, to, ending):
 
 
 @kernel()
-def convolve(res, album, number, into, base):
-    """Writes what a node's convolution gives of the input at ``into``, as ``prepare`` made it."""
-    to = base + res.layers[number][RAW]
-    apply(res, album, number, into, res.values, album.none, 0, to, PLAIN)
+def convolve_node(res, album, number, into, base):
+    """Writes what a node's convolution gives of the input at ``into``.
+
+    The weights are as ``prepare_node`` made them.
+    """
+    to = base + res.layers[number][NODE_RAW]
+    apply_node(res, album, number, into, res.values, album.none, 0, to, PLAIN)
 
 
 @kernel()
-def show(res, album, number, into, ending):
+def show_node(res, album, number, into, ending):
     """Writes a node's result in an evaluation, of the input at ``into``."""
     layer = res.layers[number]
-    bias_at, to = layer[SHIFT], layer[SHOWN]
-    apply(res, album, number, into, album.folded, album.folded, bias_at, to, ending)
-    clear(res, album, number, to)
+    bias_at, to = layer[NODE_SHIFT], layer[NODE_SHOWN]
+    apply_node(res, album, number, into, album.folded, album.folded, bias_at, to, ending)
+    clear_node(res, album, number, to)
 
 
 @kernel()
-def prepare_back(res, album, number):
-    """Copies a node's weights to the order in which ``convolve_back`` reads them."""
+def prepare_node_back(res, album, number):
+    """Copies a node's weights to the order in which ``convolve_node_back`` reads them."""
     layer = res.layers[number]
-    prepare(res, album, number, res.values, False)
+    prepare_node(res, album, number, res.values, False)
     turn_weights(
         res.pattern,
-        layer[BACK_PLACES],
-        layer[COUNT],
+        layer[NODE_BACK_PLACES],
+        layer[NODE_COUNT],
         res.values,
-        layer[WEIGHTS],
-        album.turned[layer[BEHIND] :],
+        layer[NODE_WEIGHTS],
+        album.turned[layer[NODE_BEHIND] :],
     )
 
 
@@ -162,40 +165,43 @@ def add_weight_gradients(res, album, number, into):
     add_gradients(
         album.maps,
         into,
-        layer[ROWS],
-        layer[COLUMNS],
-        layer[GROUPS],
-        layer[CHANNELS],
-        res.pattern[layer[ENDS] :],
-        res.pattern[layer[OFFSETS] :],
+        layer[NODE_ROWS],
+        layer[NODE_COLUMNS],
+        layer[NODE_GROUPS],
+        layer[NODE_CHANNELS],
+        res.pattern[layer[NODE_ENDS] :],
+        res.pattern[layer[NODE_OFFSETS] :],
         album.maps,
-        layer[DELTA],
-        album.lanes[layer[BEHIND] * LANES :],
+        layer[NODE_DELTA],
+        album.lanes[layer[NODE_BEHIND] * LANES :],
         album.unused,
     )
 
 
 @kernel()
-def collect(res, album, number):
+def collect_weight_gradients(res, album, number):
     """Writes the gradients of a node's weights from the sums of all blocks."""
     layer = res.layers[number]
     collect_gradients(
-        album.lanes[layer[BEHIND] * LANES :], layer[COUNT], res.gradient, layer[WEIGHTS]
+        album.lanes[layer[NODE_BEHIND] * LANES :],
+        layer[NODE_COUNT],
+        res.gradient,
+        layer[NODE_WEIGHTS],
     )
 
 
 @kernel()
-def convolve_back(res, album, number, to):
-    """Writes the gradient of a node's input at ``to``, as ``prepare_back`` made it."""
+def convolve_node_back(res, album, number, to):
+    """Writes the gradient of a node's input at ``to``, as ``prepare_node_back`` made it."""
     layer = res.layers[number]
-    if layer[DENSE]:
+    if layer[NODE_DENSE]:
         winograd.convolve(
             album.maps,
-            layer[DELTA],
-            layer[ROWS],
-            layer[COLUMNS],
-            layer[CHANNELS],
-            layer[SOURCES],
+            layer[NODE_DELTA],
+            layer[NODE_ROWS],
+            layer[NODE_COLUMNS],
+            layer[NODE_CHANNELS],
+            layer[NODE_SOURCES],
             album.none,
             0,
             album.maps,
@@ -206,15 +212,15 @@ def convolve_back(res, album, number, to):
     else:
         correlate(
             album.maps,
-            layer[DELTA],
-            layer[ROWS],
-            layer[COLUMNS],
-            layer[BACK_GROUPS],
-            layer[TARGETS],
-            res.pattern[layer[BACK_ENDS] :],
-            res.pattern[layer[BACK_OFFSETS] :],
+            layer[NODE_DELTA],
+            layer[NODE_ROWS],
+            layer[NODE_COLUMNS],
+            layer[NODE_BACK_GROUPS],
+            layer[NODE_TARGETS],
+            res.pattern[layer[NODE_BACK_ENDS] :],
+            res.pattern[layer[NODE_BACK_OFFSETS] :],
             album.turned,
-            layer[BEHIND],
+            layer[NODE_BEHIND],
             album.none,
             0,
             album.maps,
