@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
 from lttune.config import LotteryConfig, from_dict
@@ -295,5 +294,6 @@ def _rows(at: Place, names: Sequence[str]) -> pa.Table:
         if (value := getattr(at, name)) not in there:
             known = ", ".join(map(str, there)) or "none yet"
             raise ConfigError(f"{name} must be one of {known}; got {quoted(value)} ({at})")
-        table = table.filter(pc.field(name) == value)
+        # Not by Arrow, to whom a long number of another row would be none that it can compare.
+        table = table.filter(pa.array([one == value for one in table[name].to_pylist()]))
     return table

@@ -152,13 +152,11 @@ def _require_kind(
     if kind is not None and kind not in held:
         wrong.append(pc.index(column.is_valid(), True).as_py())
     elif kind is int and float in held:  # Not every whole number can be one of a column of these.
-        is_long = pc.call_function(
-            "or",
-            [
-                pc.call_function("greater", [column, _LONGEST]),
-                pc.call_function("less", [column, -_LONGEST]),
-            ],
-        )
+        longest = pa.scalar(_LONGEST, column.type)  # Else Arrow compares as int64, or raises.
+        is_long = pc.call_function("greater", [column, longest])
+        if column.type != pa.uint64():
+            is_short = pc.call_function("less", [column, -_LONGEST])
+            is_long = pc.call_function("or", [is_long, is_short])
         if (first := pc.index(is_long, True).as_py()) >= 0:
             wrong.append(first)
     if wrong:

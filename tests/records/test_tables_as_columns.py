@@ -163,6 +163,7 @@ BAD = [
     ("val_accuracy", pa.float64(), {0: None}, "val_accuracy must be a number, got None"),
     ("train.lr", pa.float64(), {4: math.inf}, "train.lr must be a finite number, got inf"),
     ("train.lr", pa.int64(), {4: 2**53 + 1}, "train.lr must be a number, got 9007199254740993"),
+    ("val_loss", pa.uint64(), {4: 2**63}, "val_loss must be a number, got 9223372036854775808"),
     ("model.name", pa.string(), {1: None}, "model.name must be a text, got None"),
     ("diverged", pa.string(), {0: "no"}, "diverged must be true or false, got 'no'"),
     ("seed", pa.float64(), {0: 1.5}, "seed must be a whole number, got 1.5"),

@@ -103,7 +103,10 @@ class Nodes:
 
     def ask(self, nodes: list[Node], asked: Any, answer_s: float) -> Answers:
         self.asked.update(node.id for node in nodes)
-        return Answers(found={node: self.answers[node.id] for node in nodes})
+        return Answers(
+            found={node: self.answers[node.id] for node in nodes if node.id in self.answers},
+            troubles=[f"{node.name} is busy" for node in nodes if node.id not in self.answers],
+        )
 
     def trouble(self, name: str, answer: Any, *_: Any) -> LttuneError | None:
         return ResourceError(f"{name} cannot run lttune") if "error" in answer else None
@@ -126,14 +129,45 @@ def test_an_unfit_node_is_told_once_and_has_no_core_left(config, monkeypatch):
         assert not known.has_unfit()
 
 
+def test_a_node_that_does_not_answer_gets_no_trials_either(config, monkeypatch):
+    found, lines = Nodes(monkeypatch), list[str]()
+    found.answers = {"b": {"disk": ""}}
+    with terms_for(config, "torch", ["old"]) as terms:
+        known = JoinedNodes(terms, lines.append)
+        assert known.has_unfit()
+        assert lines == ["node a is busy"]
+        assert found.taken == 2 * [([{"CPU": 1}], [{"ray.io/node-id": "a"}])]
+
+
+def test_what_was_reserved_on_a_node_that_ended_is_given_up_and_growth_is_told(config, monkeypatch):
+    found, lines, given = Nodes(monkeypatch), list[str](), list[Any]()
+    monkeypatch.setattr(joined, "remove_placement_group", given.append)
+    monkeypatch.setattr(joined, "TOUCHED_S", -1.0)
+    with terms_for(config, "torch", ["old"]) as terms:
+        known = JoinedNodes(terms, lines.append)
+        assert known.has_unfit()
+        known.look_after()
+        assert (len(lines), given) == (1, [])
+        del found.living[1]
+        known.look_after()
+        known.look_after()
+        assert (len(lines), len(given)) == (1, 2)
+        found.living += [Node(id=name, name=name, cores=2.0) for name in ("c", "d")]
+        known.look_after()
+        known.look_after()
+    told = "the cluster has 8 cores now, 6 when trials began, and no more of them run at a time"
+    assert [line.startswith(told) for line in lines] == [False, True]
+
+
 def test_the_mark_is_kept_young(config, monkeypatch):
     with terms_for(config, "torch", []) as terms:
+        Nodes(monkeypatch)
         known, mark = JoinedNodes(terms, print), Path(terms.asked["mark"])
         mark.unlink()
-        known.keep_mark()
+        known.look_after()
         assert not mark.exists()
         monkeypatch.setattr(joined, "TOUCHED_S", -1.0)
-        known.keep_mark()
+        known.look_after()
         assert mark.exists()
 
 

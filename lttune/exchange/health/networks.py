@@ -49,10 +49,11 @@ def network_findings(cells: str, keys: Sequence[str]) -> Iterator[Inspection]:
             exit_code=error.exit_code,
         )
         return
+    see = "see that this is the study's store; " if lost == len(keys) else ""
     yield Inspection(
         what=f"{cells}: {len(keys):,} networks",
         trouble=f"{lost:,} of them are missing or damaged; their rows stay true" if lost else "",
-        mend="to have them again, move records.parquet away and run the study again"
+        mend=f"{see}to have them again, move records.parquet away and run the study again"
         if lost
         else "",
     )

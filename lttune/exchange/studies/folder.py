@@ -70,7 +70,7 @@ class Folder:
         counts = trial_counts(table)
         require_rows(records, map(vars, trials), counts)
         if unlisted := counts.keys() - {trial.number for trial in trials}:
-            lost = table.filter(pc.field("trial").isin([*unlisted]))
+            lost = table.filter(pa.array([one in unlisted for one in table["trial"].to_pylist()]))
             first = lost.sort_by("level")["trial"][0]
             raise StorageError(f"{path / 'trials.json'} lacks trial {first} of the records")
         tickets = TrialRows(_rising(table))

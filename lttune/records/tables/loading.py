@@ -74,7 +74,10 @@ def load(path: Path, study_id: str | None, into: EndedRows, has_journal: bool) -
 
 def _table_of(path: Path, lines: Sequence[Any]) -> pa.Table:
     with schema.about_bytes(journal_of(path)):
-        return schema.table_of([*journaled_rows(lines)], TABLES[path.name])
+        rows, names = [*journaled_rows(lines)], set[str]().union(*lines)
+    require_bounded_cells(path, len(rows), len(names), ("rows", "columns"))
+    with schema.about_bytes(journal_of(path)):
+        return schema.table_of(rows, TABLES[path.name])
 
 
 class _Loading:

@@ -67,22 +67,34 @@ def noted_in(path: Path, lines: Iterable[Any]) -> Noted:
 
     Raises:
         DamagedError: if one is none that a table's journal has.
+        StorageError: if they would take more memory than files of their size may.
     """
     found, key = Noted(), KEYS[path.stem]
-    waiting, names = list[Row](), set[str]()
+    waiting, names, all_names = list[Row](), set[str](), set[str]()
+
+    def pack() -> None:
+        # Of rows of few columns and one of many each gets them all.
+        all_names.update(names)
+        _require_room(path, len(found.last), len(all_names))
+        with schema.about_bytes(journal_of(path)):
+            found.groups.append(_packed(waiting))
+        waiting.clear()
+        names.clear()
+
     for line in lines:
         found.lines += 1
         with schema.about_bytes(journal_of(path)):
-            for row in journaled_rows([line]):
-                found.last[key(row)] = found.rows
-                found.rows += 1
-                waiting.append(row)
-                names.update(row)
-        if len(waiting) * len(names) >= _AT_ONCE:
-            found.groups.append(_packed(waiting))
-            waiting, names = [], set()
+            rows, own = [*journaled_rows([line])], {*line}
+        if waiting and (len(waiting) + len(rows)) * len(names | own) > _AT_ONCE:
+            pack()
+        with schema.about_bytes(journal_of(path)):
+            for place, row in enumerate(rows, found.rows):
+                found.last[key(row)] = place
+        found.rows += len(rows)
+        waiting += rows
+        names |= own
     if waiting:
-        found.groups.append(_packed(waiting))
+        pack()
     return found
 
 
@@ -105,7 +117,7 @@ def joined(path: Path, table: pa.Table, since: Noted) -> pa.Table:
         names = {name for part in parts for name in part}
         if since.lines:
             count = len(older) + len(since.last)
-            require_bounded_cells(path, count, len(names), ("rows", "columns"))
+            _require_room(path, count, len(names))
         kinds = {
             name: set[type]().union(*(_kinds(part[name]) for part in parts if name in part))
             for name in sorted(names - columns.keys())
@@ -117,6 +129,10 @@ def joined(path: Path, table: pa.Table, since: Noted) -> pa.Table:
             for one in fields
         ]
         return _in_order(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), columns)
+
+
+def _require_room(path: Path, rows: int, names: int) -> None:
+    require_bounded_cells(path, rows, names, ("rows", "columns"))
 
 
 def _without(table: pa.Table, keys: Collection[tuple[Any, ...]], told: Sequence[str]) -> pa.Table:

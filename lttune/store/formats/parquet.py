@@ -67,9 +67,10 @@ def parquet_parts(file: pq.ParquetFile, data: bytes) -> Iterator[pa.RecordBatch]
     # In threads of Arrow's (25.0) the last hold on our bytes may be one of theirs: where the
     # interpreter ends just then, it needs the lock of a Python that is gone, and aborts.
     for batch in file.iter_batches(at_once, use_threads=False):
-        filled += row_bytes * batch.num_rows + batch.nbytes
+        columns = [*map(_plain, batch.columns)]  # A text of a dictionary counts in each row.
+        filled += row_bytes * batch.num_rows + sum(column.nbytes for column in columns)
         _require_room(filled, most)
-        yield pa.RecordBatch.from_arrays([*map(_plain, batch.columns)], names=batch.schema.names)
+        yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _plain(column: pa.Array) -> pa.Array:

@@ -101,11 +101,14 @@ class Bucket:
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
+        from pyarrow import ArrowException
+
         try:
             yield
         except FileNotFoundError:
             raise
-        except (OSError, ValueError, NotImplementedError) as error:  # pyarrow's are of all three.
+        # pyarrow's are of all of them: what Google's client calls unknown is of the last alone.
+        except (OSError, ValueError, NotImplementedError, ArrowException) as error:
             raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> UnreachableError:

@@ -87,8 +87,8 @@ _VARIABLES = {
 
 RULE = (
     "a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX; in a query "
-    "endpoint_override=HOST:PORT, scheme=http and region=NAME alone, and no user or password: "
-    "credentials are those of the machine"
+    "endpoint_override=HOST:PORT, scheme=http and region=NAME alone, and neither user nor "
+    "password, because credentials are those of the machine"
 )
 
 

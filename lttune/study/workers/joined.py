@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.util.placement_group import placement_group
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
 from lttune.errors import LttuneError, ResourceError
 from lttune.records import provenance
@@ -33,7 +33,7 @@ SETTLES_S = 60.0
 """Seconds for which a worker that never was may be one of a node that trials are kept from."""
 TAKEN_S = 5.0
 """Seconds within which the cores of such a node are taken."""
-TOUCHED_S = 600.0
+TOUCHED_S = 60.0
 """Seconds between two times at which the mark is touched: what is old is taken to be left."""
 
 
@@ -107,35 +107,61 @@ class JoinedNodes:
         self._terms, self._tell = terms, tell
         self._known = {*terms.nodes}
         self._found_at, self._touched_at = -math.inf, time.monotonic()
+        self._taken: dict[str, list[PlacementGroup]] = {}
+        self._most_cores = sum(node.cores for node in self._nodes())
 
     def has_unfit(self) -> bool:
         """Asks those that are new; returns whether of late one was found that cannot run trials.
 
         It is told, and trials are kept from it for as long as it lives.
         """
-        device = self._terms.asked["device"]
-        if new := [node for node in nodes_for(device) if node.id not in self._known]:
+        if new := [node for node in self._nodes() if node.id not in self._known]:
             answers = ask_all(new, self._terms.asked, JOINED_S)
             for text in answers.troubles:
                 self._tell(text)
+            # What does not answer would be refused at the start, too.
+            unfit = [node for node in new if node not in answers.found]
             for node, answer in answers.found.items():
                 if error := self._terms.trouble(node.name, answer):
                     self._tell(f"{error}; until then trials run elsewhere")
-                    _take_all_cores(node)
-                    self._found_at = time.monotonic()
+                    unfit.append(node)
+            for node in unfit:
+                self._taken[node.id] = _take_all_cores(node)
+                self._found_at = time.monotonic()
             self._known |= {node.id for node in new}
         return time.monotonic() - self._found_at < SETTLES_S
 
-    def keep_mark(self) -> None:
-        """Has the mark that nodes look for not taken for one that somebody left."""
+    def look_after(self) -> None:
+        """Has the mark that nodes look for not taken for one that somebody left.
+
+        What was reserved on nodes that have ended is given up: where machines can be added, they
+        would be for that. That the cluster grew is told, since no more trials run at a time then.
+        """
         mark, now = self._terms.asked["mark"], time.monotonic()
-        if now - self._touched_at > TOUCHED_S and not is_url(mark):
+        if now - self._touched_at > TOUCHED_S:
             self._touched_at = now
-            with suppress(OSError):
-                Path(mark).touch()
+            if not is_url(mark):
+                with suppress(OSError):
+                    Path(mark).touch()
+            nodes = self._nodes()
+            for gone in self._taken.keys() - {node.id for node in nodes}:
+                for group in self._taken.pop(gone):
+                    remove_placement_group(group)
+            cores = sum(node.cores for node in nodes if node.id not in self._taken)
+            if cores > self._most_cores:
+                text = (
+                    f"the cluster has {cores:g} cores now, {self._most_cores:g} when trials began"
+                )
+                text += ", and no more of them run at a time: end this, and the same command uses "
+                text += "all"
+                self._tell(text)
+                self._most_cores = cores
+
+    def _nodes(self) -> list[Node]:
+        return nodes_for(self._terms.asked["device"])
 
 
-def _take_all_cores(node: Node) -> None:
+def _take_all_cores(node: Node) -> list[PlacementGroup]:
     """Keeps trials from a node: what is reserved there is never used, and ends with the driver.
 
     One by one: all at once they would be had only when no other trial waits for one.
@@ -147,3 +173,4 @@ def _take_all_cores(node: Node) -> None:
     ]
     for group in groups:
         group.wait(max(deadline - time.monotonic(), 0.0))
+    return groups

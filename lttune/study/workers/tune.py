@@ -169,7 +169,7 @@ class _Bridge(tune.Callback):
         """Ends the workers that hang: Ray repeats their trials as of those that died."""
         self._over = [trial for trial in self._over if not _is_forgotten(trial)]
         if self._joined is not None:
-            self._joined.keep_mark()
+            self._joined.look_after()
         silent = self._watchdog.silent()
         for trial in trials if silent else ():
             mine = self._trials.get(trial.trial_id)

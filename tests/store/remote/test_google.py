@@ -91,3 +91,13 @@ def test_the_environment_may_name_the_emulator(url, port, monkeypatch):
     short = url.partition("?")[0]
     key, _, _ = obtain(store_at(short), INPUTS, cell)
     assert len(Bucket(url).sizes(key[:2])) == 4
+
+
+def test_a_login_that_is_not_there_is_one_line(monkeypatch, tmp_path):
+    # What Google's client calls unknown is none of Python's errors.
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nowhere.json"))
+    with pytest.raises(UnreachableError) as error:
+        require_store("gs://bucket/nets")
+    line = str(error.value)
+    assert line.startswith("gs://bucket/nets cannot be used: ")
+    assert "\n" not in line

@@ -114,3 +114,10 @@ def test_google_s_token_is_sent_to_no_emulator(nameless, monkeypatch):
     monkeypatch.setenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", "http://a:9000")
     urls.file_system_of(url_parts("gs://b/p"))
     assert [one["anonymous"] for one in taken] == [False, False, True, True]
+
+
+def test_the_rule_of_stores_is_told_whole():
+    with pytest.raises(ConfigError) as error:
+        require_where("store", "S3://bucket/x")
+    assert "***" not in str(error.value)
+    assert "because credentials are those of the machine; got S3://bucket/x" in str(error.value)
