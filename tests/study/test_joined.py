@@ -88,17 +88,21 @@ def test_a_node_that_was_asked_is_not_asked_again(config):
         changed(terms, sources="others").require()
 
 
+JOINED = "node b joined: 2 cores more for trials"
+
+
 class Nodes:
     """The nodes of a cluster, and what they answer."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.living = [Node(id=name, name=f"node {name}", cores=2.0) for name in ("old", "a", "b")]
         self.asked, self.taken = Counter[str](), list[Any]()
-        mine = {"python": "3.11.1", "ray": ""}
-        self.answers = {"a": mine | {"error": "ImportError: x"}, "b": mine | {"disk": ""}}
+        mine = {"python": "3.11.1", "ray": "", "counted": 8, "cores": 2, "cores_by": "affinity"}
+        self.answers = {"a": mine | {"error": "ImportError: x"}, "b": mine}
         patch.setattr(joined, "nodes_for", lambda device: self.living)
         patch.setattr(joined, "ask_all", self.ask)
         patch.setattr(joined, "placement_group", self.take)
+        patch.setattr("lttune.study.workers.cores.placement_group", self.take)
         patch.setattr(joined, "trouble", self.trouble)
 
     def ask(self, nodes: list[Node], asked: Any, answer_s: float) -> Answers:
@@ -117,12 +121,12 @@ class Nodes:
 
 
 def test_an_unfit_node_is_told_once_and_has_no_core_left(config, monkeypatch):
-    found, lines = Nodes(monkeypatch), list[str]()
+    found, lines, widths = Nodes(monkeypatch), list[str](), list[float]()
     with terms_for(config, "torch", ["old"]) as terms:
-        known = JoinedNodes(terms, lines.append)
+        known = JoinedNodes(terms, lines.append, widths.append)
         assert known.has_unfit()
         assert known.has_unfit()
-        assert lines == ["node a cannot run lttune; until then trials run elsewhere"]
+        assert lines == ["node a cannot run lttune; until then trials run elsewhere", JOINED]
         assert found.asked == {"a": 1, "b": 1}
         assert found.taken == 2 * [([{"CPU": 1}], [{"ray.io/node-id": "a"}])]
         monkeypatch.setattr(joined, "SETTLES_S", -1.0)
@@ -130,39 +134,43 @@ def test_an_unfit_node_is_told_once_and_has_no_core_left(config, monkeypatch):
 
 
 def test_a_node_that_does_not_answer_gets_no_trials_either(config, monkeypatch):
-    found, lines = Nodes(monkeypatch), list[str]()
-    found.answers = {"b": {"disk": ""}}
+    found, lines, widths = Nodes(monkeypatch), list[str](), list[float]()
+    del found.answers["a"]
     with terms_for(config, "torch", ["old"]) as terms:
-        known = JoinedNodes(terms, lines.append)
+        known = JoinedNodes(terms, lines.append, widths.append)
         assert known.has_unfit()
-        assert lines == ["node a is busy"]
+        assert lines == ["node a is busy", JOINED]
         assert found.taken == 2 * [([{"CPU": 1}], [{"ray.io/node-id": "a"}])]
 
 
-def test_what_was_reserved_on_a_node_that_ended_is_given_up_and_growth_is_told(config, monkeypatch):
+def test_cores_that_join_are_used_and_those_of_a_node_that_ended_are_given_up(config, monkeypatch):
     found, lines, given = Nodes(monkeypatch), list[str](), list[Any]()
+    widths = list[float]()
     monkeypatch.setattr(joined, "remove_placement_group", given.append)
     monkeypatch.setattr(joined, "TOUCHED_S", -1.0)
     with terms_for(config, "torch", ["old"]) as terms:
-        known = JoinedNodes(terms, lines.append)
+        known = JoinedNodes(terms, lines.append, widths.append)
         assert known.has_unfit()
         known.look_after()
-        assert (len(lines), given) == (1, [])
+        assert (len(lines), given, widths) == (2, [], [2.0])
         del found.living[1]
         known.look_after()
         known.look_after()
-        assert (len(lines), len(given)) == (1, 2)
-        found.living += [Node(id=name, name=name, cores=2.0) for name in ("c", "d")]
+        assert (len(lines), len(given), widths) == (2, 2, [2.0] * 3)
+        found.living[1:] = [Node(id=name, name=f"node {name}", cores=8.0) for name in ("c", "d")]
+        found.answers |= dict.fromkeys(("c", "d"), found.answers["b"])
         known.look_after()
         known.look_after()
-    told = "the cluster has 8 cores now, 6 when trials began, and no more of them run at a time"
-    assert [line.startswith(told) for line in lines] == [False, True]
+    assert widths[3:] == [4.0, 4.0]
+    assert lines[2] == "node c joined: 2 cores more for trials"
+    assert lines[3].startswith("node c: trials take 2 of the 8 cores that Ray counts there")
+    assert len(lines) == 6
 
 
 def test_the_mark_is_kept_young(config, monkeypatch):
     with terms_for(config, "torch", []) as terms:
         Nodes(monkeypatch)
-        known, mark = JoinedNodes(terms, print), Path(terms.asked["mark"])
+        known, mark = JoinedNodes(terms, print, print), Path(terms.asked["mark"])
         mark.unlink()
         known.look_after()
         assert not mark.exists()

@@ -1,9 +1,10 @@
-"""A node that joins while trials run and is unlike the driver: told in a line, without trials."""
+"""Nodes that join while trials run: those like the driver get some, others are told in a line."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ray.cluster_utils import Cluster
 
 import lttune
 from lttune.study.conductor import Conductor
+from lttune.study.workers import joined
 from lttune.study.workers.joined import JoinedNodes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -25,7 +27,13 @@ NONE_AT_ALL = "raise ImportError('not here')\n"
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     """A head that runs no trials."""
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **BARE})
+    with cluster_of(0) as made:
+        yield made
+
+
+@contextmanager
+def cluster_of(cores: int) -> Iterator[Cluster]:
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": cores, **BARE})
     try:
         yield made
     finally:
@@ -83,8 +91,43 @@ def test_trials_of_a_node_that_joined_and_is_unlike_the_driver_run_elsewhere(
     monkeypatch.setattr(JoinedNodes, "has_unfit", late)
     place = StudyPlace(tmp_path, cluster.address).run("--trials", "1")
     assert (place.exit_code, {*place.states()}) == (0, {"complete"}), place.printed
-    (line,) = lines
+    (line,) = [one for one in lines if " joined: " not in one]
     assert line.startswith("node ")
     assert line.endswith("; until then trials run elsewhere")
     assert told in line
     assert line in place.printed.replace("\n", " ")
+
+
+@pytest.mark.parametrize(("flags", "most"), [((), 3), (("--max-concurrent", "2"), 2)])
+@pytest.mark.usefixtures("cwd")
+def test_cores_that_join_run_trials(flags, most, tmp_path, monkeypatch):
+    """As where a study begins while a cluster's nodes are still being made."""
+    running, widest, added = set[int](), [0], list[Any]()
+    started, level, ended = Conductor.started, Conductor.level, Conductor.ended
+    monkeypatch.setattr(joined, "TOUCHED_S", 0.5)
+
+    def start(self: Conductor, trial: Any) -> None:
+        running.add(trial.number)
+        widest.append(len(running))
+        started(self, trial)
+
+    def end(self: Conductor, trial: Any) -> None:
+        running.discard(trial.number)
+        ended(self, trial)
+
+    with cluster_of(1) as cluster:
+        cluster.wait_for_nodes()
+
+        def grow(self: Conductor, trial: Any, report: Any) -> None:
+            level(self, trial, report)
+            if not added:
+                added.append(cluster.add_node(num_cpus=2, **BARE))
+                cluster.wait_for_nodes()
+
+        monkeypatch.setattr(Conductor, "started", start)
+        monkeypatch.setattr(Conductor, "ended", end)
+        monkeypatch.setattr(Conductor, "level", grow)
+        place = StudyPlace(tmp_path, cluster.address).run("--trials", "12", *flags)
+    assert (place.exit_code, {*place.states()}) == (0, {"complete"}), place.printed
+    assert " joined: 2 cores more for trials" in place.printed.replace("\n", " ")
+    assert max(widest) == most

@@ -24,7 +24,7 @@ from lttune.store.remote.places import marked
 from lttune.store.remote.url import is_url
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.answers import Node, ask_all, nodes_for, question
-from lttune.study.workers.cores import NODE_ID
+from lttune.study.workers.cores import NODE_ID, Cores, kept_free
 from lttune.study.workers.nodes import trouble
 
 JOINED_S = 60.0
@@ -101,61 +101,71 @@ class JoinedNodes:
     Args:
         terms: on which they get trials.
         tell: tells a person a line.
+        widen: is told how many cores there are beside those of the start.
     """
 
-    def __init__(self, terms: JoiningTerms, tell: Callable[[str], None]) -> None:
-        self._terms, self._tell = terms, tell
+    def __init__(
+        self, terms: JoiningTerms, tell: Callable[[str], None], widen: Callable[[float], None]
+    ) -> None:
+        self._terms, self._tell, self._widen = terms, tell, widen
         self._known = {*terms.nodes}
         self._found_at, self._touched_at = -math.inf, time.monotonic()
         self._taken: dict[str, list[PlacementGroup]] = {}
-        self._most_cores = sum(node.cores for node in self._nodes())
+        self._added: dict[str, float] = {}
 
     def has_unfit(self) -> bool:
         """Asks those that are new; returns whether of late one was found that cannot run trials.
 
         It is told, and trials are kept from it for as long as it lives.
         """
-        if new := [node for node in self._nodes() if node.id not in self._known]:
-            answers = ask_all(new, self._terms.asked, JOINED_S)
-            for text in answers.troubles:
-                self._tell(text)
-            # What does not answer would be refused at the start, too.
-            unfit = [node for node in new if node not in answers.found]
-            for node, answer in answers.found.items():
-                if error := self._terms.trouble(node.name, answer):
-                    self._tell(f"{error}; until then trials run elsewhere")
-                    unfit.append(node)
-            for node in unfit:
-                self._taken[node.id] = _take_all_cores(node)
-                self._found_at = time.monotonic()
-            self._known |= {node.id for node in new}
+        self._ask(self._nodes())
         return time.monotonic() - self._found_at < SETTLES_S
 
     def look_after(self) -> None:
-        """Has the mark that nodes look for not taken for one that somebody left.
+        """Asks those that are new, and forgets those that have ended, every now and then.
 
-        What was reserved on nodes that have ended is given up: where machines can be added, they
-        would be for that. That the cluster grew is told, since no more trials run at a time then.
+        What was reserved on these is given up: where machines can be added, they would be for that.
+        The mark that nodes look for is kept from looking as if somebody had left it.
         """
         mark, now = self._terms.asked["mark"], time.monotonic()
-        if now - self._touched_at > TOUCHED_S:
-            self._touched_at = now
-            if not is_url(mark):
-                with suppress(OSError):
-                    Path(mark).touch()
-            nodes = self._nodes()
-            for gone in self._taken.keys() - {node.id for node in nodes}:
-                for group in self._taken.pop(gone):
-                    remove_placement_group(group)
-            cores = sum(node.cores for node in nodes if node.id not in self._taken)
-            if cores > self._most_cores:
-                text = (
-                    f"the cluster has {cores:g} cores now, {self._most_cores:g} when trials began"
-                )
-                text += ", and no more of them run at a time: end this, and the same command uses "
-                text += "all"
-                self._tell(text)
-                self._most_cores = cores
+        if now - self._touched_at <= TOUCHED_S:
+            return
+        self._touched_at = now
+        if not is_url(mark):
+            with suppress(OSError):
+                Path(mark).touch()
+        nodes = self._nodes()
+        there = {node.id for node in nodes}
+        for gone in self._taken.keys() - there:
+            for group in self._taken.pop(gone):
+                remove_placement_group(group)
+        for gone in self._added.keys() - there:
+            del self._added[gone]
+        self._ask(nodes)
+        self._widen(sum(self._added.values()))
+
+    def _ask(self, nodes: Iterable[Node]) -> None:
+        if not (new := [node for node in nodes if node.id not in self._known]):
+            return
+        answers = ask_all(new, self._terms.asked, JOINED_S)
+        for text in answers.troubles:
+            self._tell(text)
+        # What does not answer would be refused at the start, too.
+        unfit = [node for node in new if node not in answers.found]
+        for node, answer in answers.found.items():
+            if error := self._terms.trouble(node.name, answer):
+                self._tell(f"{error}; until then trials run elsewhere")
+                unfit.append(node)
+                continue
+            kept, lines = kept_free({node: Cores.of(answer)})
+            self._added[node.id] = node.cores - kept
+            self._tell(f"{node.name} joined: {node.cores - kept:g} cores more for trials")
+            for line in lines:
+                self._tell(line)
+        for node in unfit:
+            self._taken[node.id] = _take_all_cores(node)
+            self._found_at = time.monotonic()
+        self._known |= {node.id for node in new}
 
     def _nodes(self) -> list[Node]:
         return nodes_for(self._terms.asked["device"])

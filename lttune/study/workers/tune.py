@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import ray
 from ray import tune
 from ray.tune.execution import class_cache
+from ray.tune.search import ConcurrencyLimiter
 
 from lttune.data import Dataset
 from lttune.errors import LttuneError, StorageError, causes, legible
@@ -214,7 +215,7 @@ def run_trials(
     agreed: Agreement,
     codes: Sequence[OwnCode] = (),
 ) -> None:
-    """Runs every trial that the searcher hands out, at most ``concurrent`` at once.
+    """Runs every trial that the searcher hands out, ``concurrent`` at once until nodes join.
 
     The code of parts of one's own travels to the workers, which may be on other machines.
 
@@ -228,7 +229,13 @@ def run_trials(
     with contextlib.ExitStack() as ending:
         joins = None if nodes is None else terms_for(config, agreed.engine, nodes)
         terms = None if joins is None else ending.enter_context(joins)
-        joined = None if terms is None else JoinedNodes(terms, listener.told)
+        limiter = ConcurrencyLimiter(searcher, max_concurrent=concurrent)
+
+        def widen(cores: float) -> None:
+            most = concurrent + int(cores)
+            limiter.set_max_concurrency(min(config.max_concurrent or most, most))
+
+        joined = None if terms is None else JoinedNodes(terms, listener.told, widen)
         ending.callback(forget_notes, name)
         trainable = tune.with_parameters(
             LotteryTrainable,
@@ -250,10 +257,9 @@ def run_trials(
         tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": 1, **gpus}),
             tune_config=tune.TuneConfig(
-                search_alg=searcher,
+                search_alg=limiter,
                 num_samples=-1,
                 scheduler=SearchHalving(config.objective) if config.asha else None,
-                max_concurrent_trials=concurrent,
                 reuse_actors=True,
                 trial_name_creator=_trial_name,
                 trial_dirname_creator=_trial_name,
