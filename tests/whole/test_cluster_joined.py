@@ -98,7 +98,7 @@ def test_trials_of_a_node_that_joined_and_is_unlike_the_driver_run_elsewhere(
     assert line in place.printed.replace("\n", " ")
 
 
-@pytest.mark.parametrize(("flags", "most"), [((), 3), (("--max-concurrent", "2"), 2)])
+@pytest.mark.parametrize(("flags", "most"), [((), {2, 3}), (("--max-concurrent", "1"), {1})])
 @pytest.mark.usefixtures("cwd")
 def test_cores_that_join_run_trials(flags, most, tmp_path, monkeypatch):
     """As where a study begins while a cluster's nodes are still being made."""
@@ -127,7 +127,9 @@ def test_cores_that_join_run_trials(flags, most, tmp_path, monkeypatch):
         monkeypatch.setattr(Conductor, "started", start)
         monkeypatch.setattr(Conductor, "ended", end)
         monkeypatch.setattr(Conductor, "level", grow)
-        place = StudyPlace(tmp_path, cluster.address).run("--trials", "12", *flags)
+        place = StudyPlace(tmp_path, cluster.address).run(
+            *("--trials", "8", "--lottery.train.steps", "20000"), *flags
+        )
     assert (place.exit_code, {*place.states()}) == (0, {"complete"}), place.printed
     assert " joined: 2 cores more for trials" in place.printed.replace("\n", " ")
-    assert max(widest) == most
+    assert max(widest) in most
