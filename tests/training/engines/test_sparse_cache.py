@@ -81,3 +81,41 @@ def test_kernels_of_linear_layers_give_the_bytes_they_gave(network, examples):
         pytest.skip("another compiler or another kind of CPU rounds otherwise")
     assert KERNELS == 2
     assert digest(network, examples) == KEPT
+
+
+OWN = """
+from functools import partial
+from typing import NamedTuple
+
+from lttune.training.engines.sparse.instructions.cache import entry
+
+
+class {name}(NamedTuple):
+    a: float
+    b: float
+
+
+@partial(entry, compiled_by="own_kernels")
+def total(pair):
+    return pair.a + pair.b
+
+
+def compile_kernels():
+    print(total({name}(1.0, 2.0)))
+"""
+"""A module with an entry whose argument is of a type of that name."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_what_a_version_with_other_names_left_is_compiled_anew(tmp_path):
+    pytest.importorskip("numba")
+    root = Path(__file__).parents[3]
+    paths = os.pathsep.join(map(str, (tmp_path, root)))
+    env = {**os.environ, "PYTHONPATH": paths, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", "import own_kernels; own_kernels.compile_kernels()"]
+    for name in ("Pair", "Couple"):
+        (tmp_path / "own_kernels.py").write_text(OWN.format(name=name))
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == ("3.0\n", "")
+        assert len([*tmp_path.rglob("*.nbi")]) == 1

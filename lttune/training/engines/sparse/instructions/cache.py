@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -71,8 +72,15 @@ def is_kept(made: Any) -> bool:
 
 def _is_cached(made: Any, signature: Any) -> bool:
     cache = made._cache
-    key = cache._index_key(signature, made.targetctx.codegen())
-    return key in cache._cache_file._load_index()
+    key, file = cache._index_key(signature, made.targetctx.codegen()), cache._cache_file
+    try:
+        return key in file._load_index()
+    except Exception:
+        # Of an earlier version, whose types had other names: numba (0.68) unpickles them before it
+        # looks whether the sources are the same, and would raise for ever.
+        with contextlib.suppress(OSError):
+            Path(file._index_path).unlink()
+        return False
 
 
 def _fill(compiled_by: str) -> None:
