@@ -11,7 +11,7 @@ import pytest
 from forked import forked
 from sample_study import write_study
 
-from analysis.report.made import MADE_FROM
+from analysis.report import made
 from lttune.__main__ import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -42,7 +42,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != MADE_FROM
+        if path.is_file() and path.name not in (made.MADE_FROM, made.LOCK)
     }
 
 

@@ -53,14 +53,14 @@ HANDLERS = [("own", 7), ("none", -signal.SIGTERM)]
 
 @pytest.mark.parametrize(("handler", "code"), HANDLERS)
 def test_a_note_is_left_with_the_head_and_on_no_disk(handler, code, head, ray_address):
-    assert asked(handler, ray_address, "run") == (code, "")
-    assert asked(handler, ray_address, "run") == (code, "")
-    assert asked(handler, ray_address, "run-2") == (code, "")
-    assert [count_notes("run", name) for name in ("first", "second", "sec")] == [0, 2, 0]
-    forget_notes("run")
-    assert head.internal_kv_keys(b"run", NAMESPACE)[0].startswith(b"run-2/second.")
-    forget_notes("run-2")
-    assert head.internal_kv_keys(b"run", NAMESPACE) == []
+    assert asked(handler, ray_address, "mine") == (code, "")
+    assert asked(handler, ray_address, "mine") == (code, "")
+    assert asked(handler, ray_address, "mine-2") == (code, "")
+    assert [count_notes("mine", name) for name in ("first", "second", "sec")] == [0, 2, 0]
+    forget_notes("mine")
+    assert head.internal_kv_keys(b"mine", NAMESPACE)[0].startswith(b"mine-2/second.")
+    forget_notes("mine-2")
+    assert head.internal_kv_keys(b"mine", NAMESPACE) == []
 
 
 @pytest.mark.parametrize(("handler", "code"), HANDLERS)

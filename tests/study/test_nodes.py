@@ -223,7 +223,7 @@ def test_what_a_node_cannot_do_with_a_folder_is_told_with_a_mend(tmp_path, monke
 
 def test_a_node_says_what_it_lacks_and_how_it_computes(tmp_path, monkeypatch):
     (tmp_path / "mark").touch()
-    monkeypatch.setattr(sparse, "obstacle", lambda convolutional: "numba is not installed")
+    monkeypatch.setattr(sparse, "obstacle", lambda **kinds: "numba is not installed")
     found = look(str(tmp_path / "mark"), "sparse", "cpu")
     assert found["lacks"] == {"sparse": "numba is not installed", "torch": ""}
     assert found["numerics"] == ALIKE["numerics"]
@@ -231,7 +231,7 @@ def test_a_node_says_what_it_lacks_and_how_it_computes(tmp_path, monkeypatch):
 
 
 def test_a_node_that_joined_later_trains_by_what_works_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(sparse, "obstacle", lambda convolutional: "numba is not installed")
+    monkeypatch.setattr(sparse, "obstacle", lambda **kinds: "numba is not installed")
     found = reports(worker(tmp_path, stops=False, engine="sparse", falls_back=True))
     numerics = {row["numerics"] for report in found for row in report["rows"]}
     assert numerics == {ALIKE["numerics"]["torch"]}
@@ -239,7 +239,7 @@ def test_a_node_that_joined_later_trains_by_what_works_there(tmp_path, monkeypat
 
 
 def test_an_engine_that_works_stays(monkeypatch):
-    monkeypatch.setattr(sparse, "obstacle", lambda convolutional: "")
+    monkeypatch.setattr(sparse, "obstacle", lambda **kinds: "")
     assert [choice.working_here(name, "cpu") for name in choice.ENGINES] == list(choice.ENGINES)
 
 
@@ -264,7 +264,7 @@ def test_what_a_study_began_with_is_read_of_its_sheet(tmp_path, monkeypatch):
     (tmp_path / "study.json").write_text("{")
     assert begun_with(tmp_path) == ""
     monkeypatch.setattr("lttune.study.prepared.begun_with", lambda folder: "torch-1/cpu")
-    monkeypatch.setattr(sparse, "obstacle", lambda convolutional: "")
+    monkeypatch.setattr(sparse, "obstacle", lambda **kinds: "")
     assert prepared(dataclasses.replace(SMOKE, out=tmp_path), STUDY).engine == "torch"
     written = Path(__file__).parents[1] / "whole" / "written-midway" / "study"
     assert begun_with(written) == read_json(written / "study.json")["numerics"]

@@ -36,8 +36,7 @@ from lttune.study.workers.trainable import LotteryTrainable
 from lttune.study.workers.watchdog import Watchdog
 
 SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
-"""Variables that Tune (2.60) gives its workers through a log that every user may read; ours need
-none."""
+"""Variables that Tune (2.60) gives its workers through a log that all may read; none is needed."""
 MOST_ASKED = 10
 """Times that a trial's workers may be asked to end before each counts as a failure."""
 MOST_FAILURES = 2
@@ -236,7 +235,8 @@ def run_trials(
             limiter.set_max_concurrency(min(config.max_concurrent or most, most))
 
         joined = None if terms is None else JoinedNodes(terms, listener.told, widen)
-        ending.callback(forget_notes, name)
+        if not config.has_own_ray:  # Its head ends too, or has: who asks one that died is ended.
+            ending.callback(forget_notes, name)
         trainable = tune.with_parameters(
             LotteryTrainable,
             datasets=datasets,
