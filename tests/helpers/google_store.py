@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-import sys
-from collections.abc import Iterator
+from functools import partial
+
+import object_store
 
 BUCKET = "bucket"
 SERVE = f"""
@@ -18,14 +17,5 @@ print(server._api._httpd.server_port, flush=True)
 threading.Event().wait()
 """
 
-
-@contextlib.contextmanager
-def serving() -> Iterator[int]:
-    """Yields the port of a server with a bucket, which ends afterwards."""
-    server = subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        yield int(server.stdout.readline())
-    finally:
-        server.kill()
-        server.wait()
+serving = partial(object_store.serving, SERVE)
+"""Yields the port of a server with a bucket, which ends afterwards."""

@@ -123,9 +123,9 @@ def bucket_of(port: int) -> ObjectStore:
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[int]:
-    """Yields the port of a server, which ends afterwards."""
-    server = subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True)
+def serving(source: str = SERVE) -> Iterator[int]:
+    """Yields the port of a server, which a program prints and which ends afterwards."""
+    server = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         yield int(server.stdout.readline())

@@ -13,6 +13,7 @@ from lttune.config.seeding import stream
 from lttune.data.resident import Examples
 from lttune.models import Network
 from lttune.models.outline import outline_of
+from lttune.training.engines.torch import TorchEngine
 
 OPTIMIZERS = [
     TrainConfig(optimizer="sgd", lr=1.0, steps=100),
@@ -137,6 +138,19 @@ def trained(engine, network, start, mask, config, examples, order):
     session = engine.open(network, start, mask, config)
     session.run(examples, order, [config.lr] * len(order))
     return session.weights()
+
+
+def evaluations(network, start, mask, config, examples, steps):
+    """Yields what the sparse engine and PyTorch find of trained weights, then of the first."""
+    from lttune.training.engines.sparse.engine import SparseEngine
+
+    ours = SparseEngine().open(network, start, mask, config)
+    first = ours.weights()
+    ours.run(examples, batches(steps, 60), [config.lr] * steps)
+    for weights in (ours.weights(), first):
+        ours.load(weights)
+        expected = TorchEngine().open(network, weights, mask, config).evaluate(examples)
+        yield ours.evaluate(examples), expected
 
 
 def errors(weights, expected):

@@ -15,7 +15,6 @@ from lttune.config import ModelConfig, TrainConfig
 from lttune.models import build
 from lttune.models.layers import Output
 from lttune.training.engines.sparse.network import beyond_kernels, stages
-from lttune.training.engines.torch import TorchEngine
 
 pytest.importorskip("numba")
 from sparse_steps import (
@@ -24,6 +23,7 @@ from sparse_steps import (
     Reference,
     batches,
     errors,
+    evaluations,
     network_of,
     pictures,
     random_mask,
@@ -147,14 +147,9 @@ def test_the_same_run_gives_the_same_bytes_whatever_else_is_trained(density, exa
 @pytest.mark.parametrize("shape", SHAPES)
 def test_evaluation_agrees_with_torch_and_load_replaces_the_weights(density, shape, examples):
     network, examples = chain(shape, 5, 18, "pool"), pictures(examples, shape)
-    mask, config = random_mask(network, density), OPTIMIZERS[2]
-    ours = SparseEngine().open(network, start_of(network), mask, config)
-    first = ours.weights()
-    ours.run(examples, batches(20, 60), [config.lr] * 20)
-    for weights in (ours.weights(), first):
-        ours.load(weights)
-        loss, accuracy = ours.evaluate(examples)
-        expected = TorchEngine().open(network, weights, mask, config).evaluate(examples)
+    mask, start = random_mask(network, density), start_of(network)
+    found = evaluations(network, start, mask, OPTIMIZERS[2], examples, 20)
+    for (loss, accuracy), expected in found:
         assert loss == pytest.approx(expected[0], rel=1e-5)
         assert accuracy == pytest.approx(expected[1], abs=2 / len(examples))
 

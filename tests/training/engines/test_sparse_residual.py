@@ -22,6 +22,7 @@ from sparse_steps import (
     Reference,
     batches,
     errors,
+    evaluations,
     network_of,
     pictures,
     random_mask,
@@ -157,14 +158,9 @@ def test_evaluation_agrees_with_torch_and_load_replaces_the_weights(
     density, shape, depth, examples
 ):
     network, examples = resnet(shape, 6, depth), pictures(examples, shape)
-    mask, config = random_mask(network, density), OPTIMIZERS[1]
-    ours = SparseEngine().open(network, opened(network), mask, config)
-    first = ours.weights()
-    ours.run(examples, batches(20, 60), [config.lr] * 20)
-    for weights in (ours.weights(), first):
-        ours.load(weights)
-        loss, accuracy = ours.evaluate(examples)
-        expected = TorchEngine().open(network, weights, mask, config).evaluate(examples)
+    mask, start = random_mask(network, density), opened(network)
+    found = evaluations(network, start, mask, OPTIMIZERS[1], examples, 20)
+    for (loss, accuracy), expected in found:
         assert loss == pytest.approx(expected[0], rel=1e-5)
         assert accuracy == pytest.approx(expected[1], abs=2 / len(examples))
 

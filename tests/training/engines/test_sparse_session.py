@@ -10,10 +10,17 @@ import torch
 from lttune.config import ModelConfig
 from lttune.data.resident import Examples
 from lttune.models import build, masks
-from lttune.training.engines.torch import TorchEngine
 
 pytest.importorskip("numba")
-from sparse_steps import DENSITIES, OPTIMIZERS, batches, random_mask, start_of, trained
+from sparse_steps import (
+    DENSITIES,
+    OPTIMIZERS,
+    batches,
+    evaluations,
+    random_mask,
+    start_of,
+    trained,
+)
 
 from lttune.training.engines.sparse.engine import SparseEngine
 from lttune.training.engines.sparse.plan import Plan
@@ -40,14 +47,9 @@ def test_the_same_run_gives_the_same_bytes_whatever_else_is_trained(density, net
 
 @pytest.mark.parametrize("density", DENSITIES)
 def test_evaluation_agrees_with_torch_and_load_replaces_the_weights(density, network, examples):
-    mask, config = random_mask(network, density), OPTIMIZERS[2]
-    ours = SparseEngine().open(network, start_of(network), mask, config)
-    first = ours.weights()
-    ours.run(examples, batches(30, 60), [config.lr] * 30)
-    for weights in (ours.weights(), first):
-        ours.load(weights)
-        loss, accuracy = ours.evaluate(examples)
-        expected = TorchEngine().open(network, weights, mask, config).evaluate(examples)
+    mask, start = random_mask(network, density), start_of(network)
+    found = evaluations(network, start, mask, OPTIMIZERS[2], examples, 30)
+    for (loss, accuracy), expected in found:
         assert loss == pytest.approx(expected[0], rel=1e-5)
         assert accuracy == pytest.approx(expected[1], abs=2 / len(examples))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,21 +12,13 @@ from lttune.data.resident import Examples
 from lttune.models import Network, build
 from lttune.models.masks import Mask, ones
 from lttune.training.engines.sparse.blocks import BlockNode, nodes
-from lttune.training.engines.sparse.convolutions.gallery import gallery
-from lttune.training.engines.sparse.convolutions.memory import Gallery
-from lttune.training.engines.sparse.kernels.optimizers import RULE_KINDS
-from lttune.training.engines.sparse.memory import scratch
+from lttune.training.engines.sparse.convolutions.pictures_session import PictureSession
 from lttune.training.engines.sparse.pixels import PixelLists
-from lttune.training.engines.sparse.plan import Plan
 from lttune.training.engines.sparse.residual import program
 from lttune.training.engines.sparse.residual.plan import ResidualPlan
-from lttune.training.engines.sparse.session import ordered
-
-CHUNK = 64
-"""Examples a forward pass of an evaluation takes."""
 
 
-class ResidualSession:
+class ResidualSession(PictureSession):
     """One masked network in training: its weights, running moments and a fresh optimizer."""
 
     def __init__(
@@ -39,14 +30,10 @@ class ResidualSession:
         config: TrainConfig,
         pixels: PixelLists,
     ) -> None:
-        self._front = ResidualPlan(network, chain, mask)
-        self._plan = Plan(network, mask, front=len(chain))
-        self.load(start)
+        front = ResidualPlan(network, chain, mask)
+        super().__init__(program, front, network, chain, start, mask, config, pixels)
         self._names = [*network.shapes, *network.buffers]
-        self._config, self._pixels, self._done = config, pixels, 0
-        self._shape = chain[0].sources, chain[0].height, chain[0].width
         self._smallest = min(node.height * node.width for node in chain)
-        self._reserve(CHUNK)
 
     def run(self, examples: Examples, batches: Sequence[Tensor], rates: Sequence[float]) -> None:
         """Takes one optimizer step for each batch of indices (int64, [B]) at its learning rate.
@@ -54,59 +41,14 @@ class ResidualSession:
         Raises:
             ValueError: if a batch has but one value a channel, which has no variance.
         """
-        order = ordered(examples, batches, rates)
-        if not batches:
-            return
-        if min(len(index) for index in batches) * self._smallest == 1:
+        if batches and min(len(index) for index in batches) * self._smallest == 1:
             raise ValueError("batch norm must have more than 1 value a channel when training")
-        if order.largest > self._capacity:
-            self._reserve(order.largest)
-        rule = RULE_KINDS[self._config.optimizer]
-        program.train(
-            self._front.parameters,
-            self._album,
-            self._plan.parameters,
-            self._room,
-            self._gallery(examples),
-            order.indices,
-            order.starts,
-            order.rates,
-            self._done,
-            (rule, float(self._config.weight_decay), float(self._config.momentum)),
-        )
-        self._done += len(batches)
-
-    def evaluate(self, examples: Examples) -> tuple[float, float]:
-        """Returns the mean cross-entropy (nats) and the accuracy (in [0, 1])."""
-        count = len(examples)
-        loss, right = program.evaluate(
-            self._front.parameters,
-            self._album,
-            self._plan.parameters,
-            self._room,
-            self._gallery(examples),
-            np.arange(count),
-            CHUNK,
-        )
-        return loss / count, right / count
+        super().run(examples, batches, rates)
 
     def weights(self) -> dict[str, Tensor]:
         """Returns a copy of all weights and running moments, pruned weights exactly zero."""
-        found = self._front.read() | self._plan.read()
+        found = super().weights()
         return {name: found[name] for name in self._names}
-
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Replaces the weights and running moments, to evaluate a snapshot."""
-        self._front.write(weights)
-        self._plan.write(weights)
-
-    def _reserve(self, examples: int) -> None:
-        self._album = self._front.album(examples)
-        self._room = scratch(self._plan.units, examples)
-        self._capacity = examples
-
-    def _gallery(self, examples: Examples) -> Gallery:
-        return gallery(examples, self._shape, self._pixels, self._plan.units[-1])
 
 
 def compile_kernels() -> None:
