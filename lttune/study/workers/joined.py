@@ -34,7 +34,8 @@ SETTLES_S = 60.0
 TAKEN_S = 5.0
 """Seconds within which the cores of such a node are taken."""
 TOUCHED_S = 60.0
-"""Seconds between two times at which the mark is touched: what is old is taken to be left."""
+"""Seconds between two looks at which nodes there are, and at which the mark is touched: what is old
+is taken to be left."""
 
 
 @dataclass(frozen=True, kw_only=True)
