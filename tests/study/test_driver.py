@@ -183,11 +183,12 @@ def test_tune_keeps_no_rows_of_a_result_that_was_passed_on(tmp_path):
     assert result == {"level": 0, "val_accuracy": 0.5}
 
 
-def test_tune_keeps_no_measurements_of_a_trial_that_has_ended(tmp_path):
+def test_tune_keeps_neither_measurements_nor_settings_of_a_trial_that_has_ended(tmp_path):
     book = searching.ledger(tmp_path, search=1)
     search = searching.searcher(book)
     bridge = _Bridge(book, search, Mock(), Path("notes"))
-    trial = TuneTrial("stub", stub=True)
+    settings = {"trial": 0, "lottery": {"levels": 3}}
+    trial = TuneTrial("stub", stub=True, config=settings, evaluated_params={"lottery/levels": 3})
     bare = len(trial.run_metadata.get_json_state())
     trial.set_status(TuneTrial.RUNNING)
     search.suggest(trial.trial_id)
@@ -204,3 +205,5 @@ def test_tune_keeps_no_measurements_of_a_trial_that_has_ended(tmp_path):
     bridge.on_step_end(0, [trial])
     assert trial.last_result == {"done": True, "trial_id": trial.trial_id}
     assert len(trial.run_metadata.get_json_state()) < bare + 100
+    trial.resolve_config_placeholders({})
+    assert trial.config == trial.evaluated_params == {}
