@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 
@@ -90,5 +89,3 @@ def test_words_that_are_no_command_are_one_line(database, tmp_path):
 
 def test_it_is_shell():
     subprocess.run(["bash", "-n", SCRIPT], check=True)
-    if shellcheck := shutil.which("shellcheck"):
-        subprocess.run([shellcheck, SCRIPT], check=True)
