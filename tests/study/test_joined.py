@@ -15,6 +15,7 @@ import searching
 import lttune
 from lttune.errors import LttuneError, ResourceError, StorageError
 from lttune.records import provenance
+from lttune.store.disk import Room
 from lttune.study.settings import StudyConfig
 from lttune.study.workers import joined, look
 from lttune.study.workers.answers import Answers, Node
@@ -33,6 +34,8 @@ def here(monkeypatch) -> None:
     """This process is a worker on the node "new"."""
     context = SimpleNamespace(get_node_id=lambda: "new")
     monkeypatch.setattr(joined.ray, "get_runtime_context", lambda: context)
+    nodes = [Node(id=name, name=name, cores=2.0) for name in ("old", "new")]
+    monkeypatch.setattr(joined, "nodes_for", lambda device: nodes)
 
 
 def changed(terms: JoiningTerms, **asked: Any) -> JoiningTerms:
@@ -61,7 +64,7 @@ def test_a_node_that_is_unlike_the_driver_refuses_before_it_trains(config, monke
         answer = {"python": "3.11.1", "ray": "", "lacks": lacking, "disk": ""}
         monkeypatch.setattr(joined, "trouble", lambda *_: None)
         text = "new cannot use the engine sparse: numba is not installed; mend that, or end Ray"
-        error = changed(terms, engine="sparse").trouble("new", answer)
+        error = changed(terms, engine="sparse").trouble("new", answer, 0.5)
         assert error is None  # Of auto the reference engine trains there.
         strict = JoiningTerms(
             asked={**terms.asked, "engine": "sparse"},
@@ -69,7 +72,7 @@ def test_a_node_that_is_unlike_the_driver_refuses_before_it_trains(config, monke
             begins=(),
             falls_back=False,
         )
-        error = strict.trouble("new", answer)
+        error = strict.trouble("new", answer, 0.5)
         assert isinstance(error, ResourceError)
         assert str(error).startswith(text)
     other, elsewhere = found
@@ -89,6 +92,8 @@ def test_a_node_that_was_asked_is_not_asked_again(config):
 
 
 JOINED = "node b joined: 2 cores more for trials"
+KIND = {"numerics": {"torch": "t"}, "cpu": "one"}
+KINDS = {"the driver's node": KIND}
 
 
 class Nodes:
@@ -98,6 +103,7 @@ class Nodes:
         self.living = [Node(id=name, name=f"node {name}", cores=2.0) for name in ("old", "a", "b")]
         self.asked, self.taken = Counter[str](), list[Any]()
         mine = {"python": "3.11.1", "ray": "", "counted": 8, "cores": 2, "cores_by": "affinity"}
+        mine |= KIND
         self.answers = {"a": mine | {"error": "ImportError: x"}, "b": mine}
         patch.setattr(joined, "nodes_for", lambda device: self.living)
         patch.setattr(joined, "ask_all", self.ask)
@@ -123,7 +129,7 @@ class Nodes:
 def test_an_unfit_node_is_told_once_and_has_no_core_left(config, monkeypatch):
     found, lines, widths = Nodes(monkeypatch), list[str](), list[float]()
     with terms_for(config, "torch", ["old"]) as terms:
-        known = JoinedNodes(terms, lines.append, widths.append)
+        known = JoinedNodes(terms, lines.append, widths.append, KINDS)
         assert known.has_unfit()
         assert known.has_unfit()
         assert lines == ["node a cannot run lttune; until then trials run elsewhere", JOINED]
@@ -137,7 +143,7 @@ def test_a_node_that_does_not_answer_gets_no_trials_either(config, monkeypatch):
     found, lines, widths = Nodes(monkeypatch), list[str](), list[float]()
     del found.answers["a"]
     with terms_for(config, "torch", ["old"]) as terms:
-        known = JoinedNodes(terms, lines.append, widths.append)
+        known = JoinedNodes(terms, lines.append, widths.append, KINDS)
         assert known.has_unfit()
         assert lines == ["node a is busy", JOINED]
         assert found.taken == 2 * [([{"CPU": 1}], [{"ray.io/node-id": "a"}])]
@@ -149,7 +155,7 @@ def test_cores_that_join_are_used_and_those_of_a_node_that_ended_are_given_up(co
     monkeypatch.setattr(joined, "remove_placement_group", given.append)
     monkeypatch.setattr(joined, "TOUCHED_S", -1.0)
     with terms_for(config, "torch", ["old"]) as terms:
-        known = JoinedNodes(terms, lines.append, widths.append)
+        known = JoinedNodes(terms, lines.append, widths.append, KINDS)
         assert known.has_unfit()
         known.look_after()
         assert (len(lines), given, widths) == (2, [], [2.0])
@@ -167,10 +173,65 @@ def test_cores_that_join_are_used_and_those_of_a_node_that_ended_are_given_up(co
     assert len(lines) == 6
 
 
+def test_a_node_that_lacks_room_for_its_part_is_told_and_gets_no_trials(config, monkeypatch):
+    found, lines, widths = Nodes(monkeypatch), list[str](), list[float]()
+    # Two of six cores: a third of 3 GB.
+    found.answers = {name: found.answers["b"] | {"free": (10**9, None)} for name in ("a", "b")}
+    found.answers["a"] |= {"free": (10**9 - 1, None)}
+    with terms_for(config, "torch", ["old"], Room(size=3 * 10**9, files=600)) as terms:
+        known = JoinedNodes(terms, lines.append, widths.append, KINDS)
+        assert known.has_unfit()
+    assert lines == [
+        "the copy of the store on node a needs about 1.0 GB for this study's networks, and "
+        "1,000.0 MB are free: make room, or set XDG_CACHE_HOME where Ray starts; until then "
+        "trials run elsewhere",
+        JOINED,
+    ]
+    assert found.taken == 2 * [([{"CPU": 1}], [{"ray.io/node-id": "a"}])]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_worker_on_a_node_that_lacks_room_begins_no_trial(config, monkeypatch):
+    monkeypatch.setattr(look, "_free", lambda mark: (10**9, None))
+    monkeypatch.setattr(look, "is_url", lambda where: True)
+    monkeypatch.setattr(look, "url_trouble", lambda mark: "")
+    with terms_for(config, "torch", ["old"], Room(size=2 * 10**9, files=0)) as terms:
+        terms.require()
+    with (
+        terms_for(config, "torch", ["old"], Room(size=2 * 10**9 + 2, files=0)) as terms,
+        pytest.raises(StorageError, match="the copy of the store on this node needs about"),
+    ):
+        terms.require()
+
+
+def test_a_node_with_another_cpu_is_named_once_for_its_kind(config, monkeypatch):
+    found, lines, widths = Nodes(monkeypatch), list[str](), list[float]()
+    monkeypatch.setattr(joined, "TOUCHED_S", -1.0)
+    other = found.answers["b"] | {"cpu": "another"}
+    found.answers = {"a": found.answers["b"], "b": other, "c": other}
+    told = "CPUs that PyTorch takes for one kind may differ in last bits: one on the driver's "
+    with terms_for(config, "torch", ["old"]) as terms:
+        known = JoinedNodes(terms, lines.append, widths.append, KINDS)
+        known.look_after()
+        assert lines[1:] == [JOINED, f"{told}node, node a; another on node b"]
+        found.living.append(Node(id="c", name="node c", cores=2.0))
+        known.look_after()
+        assert lines[3:] == ["node c joined: 2 cores more for trials"]
+        # One that lacks the engine and trains by the reference engine is of another kind, too.
+        found.living.append(Node(id="d", name="node d", cores=2.0))
+        fallen = other | {"numerics": {"torch": "u"}, "lacks": {"torch": ""}}
+        found.answers["d"] = fallen
+        known.look_after()
+    assert lines[5] == (
+        "networks are kept apart by what computes them: t on the driver's node, node a, node b, "
+        "node c; u on node d"
+    )
+
+
 def test_the_mark_is_kept_young(config, monkeypatch):
     with terms_for(config, "torch", []) as terms:
         Nodes(monkeypatch)
-        known, mark = JoinedNodes(terms, print, print), Path(terms.asked["mark"])
+        known, mark = JoinedNodes(terms, print, print, KINDS), Path(terms.asked["mark"])
         mark.unlink()
         known.look_after()
         assert not mark.exists()

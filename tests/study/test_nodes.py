@@ -85,7 +85,10 @@ def lines(error: LttuneError) -> list[str]:
 
 def test_nodes_that_are_alike_need_no_word(agree):
     asked = frozenset({HERE.id, ONE.id, TWO.id})
-    assert agree({}, {}) == nodes.Agreement(engine="torch", cores=6.0, nodes=asked)
+    found = agree({}, {})
+    assert (found.engine, found.reason, found.cores) == ("torch", "", 6.0)
+    assert (found.nodes, found.lines) == (asked, ())
+    assert [*found.kinds] == ["the driver's node", ONE.name, TWO.name]
 
 
 def test_a_ray_of_this_machine_asks_nobody(tmp_path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,20 @@ from ray.util.placement_group import PlacementGroup, placement_group, remove_pla
 
 from lttune.errors import LttuneError, ResourceError
 from lttune.records import provenance
+from lttune.store.disk import Room
 from lttune.store.remote.places import marked
 from lttune.store.remote.url import is_url
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.answers import Node, ask_all, nodes_for, question
 from lttune.study.workers.cores import NODE_ID, Cores, kept_free
-from lttune.study.workers.nodes import trouble
+from lttune.study.workers.nodes import (
+    NOTHING,
+    arithmetic_of,
+    cores_of,
+    kinds_told,
+    lack_of_room,
+    trouble,
+)
 
 JOINED_S = 60.0
 """Seconds within which a node that joined must answer: meanwhile all trials wait for the driver."""
@@ -50,6 +58,8 @@ class JoiningTerms:
     """How an error begins that is about the cell store, as of ``trouble``; empty is the usual."""
     falls_back: bool
     """Whether the reference engine trains where the engine cannot be used."""
+    needed: Room = NOTHING
+    """By the networks that were missing then: each node keeps its part, as of ``lack_of_room``."""
 
     def require(self) -> None:
         """Checks that trials can run on the node of this process, unless it was asked before.
@@ -57,14 +67,24 @@ class JoiningTerms:
         Raises:
             LttuneError: saying what it lacks.
         """
-        if ray.get_runtime_context().get_node_id() in self.nodes:
+        if (here := ray.get_runtime_context().get_node_id()) in self.nodes:
             return
-        if error := self.trouble("this node", question()(dict(self.asked))):
+        nodes = nodes_for(self.asked["device"])
+        mine = cores_of(node for node in nodes if node.id == here)
+        share = mine / max(cores_of(nodes), mine, 1.0)
+        if error := self.trouble("this node", question()(dict(self.asked)), share):
             raise error
 
-    def trouble(self, name: str, answer: Mapping[str, Any]) -> LttuneError | None:
-        """Returns what keeps a node that answered from running trials, None if nothing."""
+    def trouble(self, name: str, answer: Mapping[str, Any], share: float) -> LttuneError | None:
+        """Returns what keeps a node that answered from running trials, None if nothing.
+
+        Args:
+            name: the node's.
+            answer: what it says of itself.
+            share: its own of all cores that there are now.
+        """
         error = trouble(name, answer, self.asked["sources"], *self.begins)
+        error = error or lack_of_room(name, answer, self.needed, share)
         if error or self.falls_back:
             return error
         engine = self.asked["engine"]
@@ -74,13 +94,16 @@ class JoiningTerms:
 
 
 @contextmanager
-def terms_for(config: StudyConfig, engine: str, nodes: Iterable[str]) -> Iterator[JoiningTerms]:
+def terms_for(
+    config: StudyConfig, engine: str, nodes: Iterable[str], needed: Room = NOTHING
+) -> Iterator[JoiningTerms]:
     """Yields the terms for nodes that join meanwhile.
 
     Args:
         config: the settings.
         engine: that all nodes agreed on.
         nodes: those that were asked.
+        needed: by the networks that are missing.
     """
     with marked(config.cells) as mark:
         yield JoiningTerms(
@@ -93,6 +116,7 @@ def terms_for(config: StudyConfig, engine: str, nodes: Iterable[str]) -> Iterato
             nodes=frozenset(nodes),
             begins=() if config.store is None else ("store must be one",),
             falls_back=config.engine == "auto",
+            needed=needed,
         )
 
 
@@ -103,12 +127,17 @@ class JoinedNodes:
         terms: on which they get trials.
         tell: tells a person a line.
         widen: is told how many cores there are beside those of the start.
+        kinds: of the nodes of the start, as of ``Agreement``.
     """
 
     def __init__(
-        self, terms: JoiningTerms, tell: Callable[[str], None], widen: Callable[[float], None]
+        self,
+        terms: JoiningTerms,
+        tell: Callable[[str], None],
+        widen: Callable[[float], None],
+        kinds: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        self._terms, self._tell, self._widen = terms, tell, widen
+        self._terms, self._tell, self._widen, self._kinds = terms, tell, widen, dict(kinds)
         self._known = {*terms.nodes}
         self._found_at, self._touched_at = -math.inf, time.monotonic()
         self._taken: dict[str, list[PlacementGroup]] = {}
@@ -145,7 +174,7 @@ class JoinedNodes:
         self._ask(nodes)
         self._widen(sum(self._added.values()))
 
-    def _ask(self, nodes: Iterable[Node]) -> None:
+    def _ask(self, nodes: Sequence[Node]) -> None:
         if not (new := [node for node in nodes if node.id not in self._known]):
             return
         answers = ask_all(new, self._terms.asked, JOINED_S)
@@ -153,8 +182,9 @@ class JoinedNodes:
             self._tell(text)
         # What does not answer would be refused at the start, too.
         unfit = [node for node in new if node not in answers.found]
+        fit: dict[str, Mapping[str, Any]] = {}
         for node, answer in answers.found.items():
-            if error := self._terms.trouble(node.name, answer):
+            if error := self._terms.trouble(node.name, answer, node.cores / cores_of(nodes)):
                 self._tell(f"{error}; until then trials run elsewhere")
                 unfit.append(node)
                 continue
@@ -163,10 +193,23 @@ class JoinedNodes:
             self._tell(f"{node.name} joined: {node.cores - kept:g} cores more for trials")
             for line in lines:
                 self._tell(line)
+            fit[node.name] = answer
+        self._tell_kinds(fit)
         for node in unfit:
             self._taken[node.id] = _take_all_cores(node)
             self._found_at = time.monotonic()
         self._known |= {node.id for node in new}
+
+    def _tell_kinds(self, new: Mapping[str, Mapping[str, Any]]) -> None:
+        """Tells what of the start's nodes is told there, once for each kind that was not known."""
+        if self._terms.asked["device"] != "cpu":
+            return
+        engine, before = self._terms.asked["engine"], self._kinds
+        known = {arithmetic_of(engine, answer) for answer in before.values()}
+        self._kinds = {**before, **new}
+        if any(arithmetic_of(engine, answer) not in known for answer in new.values()):
+            for line in kinds_told(engine, self._kinds):
+                self._tell(line)
 
     def _nodes(self) -> list[Node]:
         return nodes_for(self._terms.asked["device"])

@@ -10,8 +10,8 @@ import logging
 import math
 import platform
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -52,6 +52,10 @@ class Agreement:
     """What a person should know."""
     nodes: frozenset[str] | None = None
     """Those that were asked, and the driver's; None if no other can join."""
+    kinds: Mapping[str, Answer] = field(default_factory=dict)
+    """Name of each node -> its answer, as of ``kinds_told``."""
+    needed: Room = NOTHING
+    """By the networks that are missing."""
 
 
 def agreed(
@@ -89,7 +93,8 @@ def agreed(
     begins = () if config.store is None else ("store must be one",)
     troubles = (trouble(n.name, one, sources, *begins) for n, one in answers.found.items())
     errors += filter(None, troubles)
-    errors += _without_room(answers, needed)
+    shares = ((n, one, n.cores / cores_of(answers.found)) for n, one in answers.found.items())
+    errors += filter(None, (lack_of_room(n.name, one, needed, part) for n, one, part in shares))
     if errors:
         raise _joint(errors)
     found = {node.name: answer for node, answer in answers.found.items()}
@@ -98,17 +103,21 @@ def agreed(
     counts |= {node: Cores.here(capacity()) for node in nodes if node.id == here}
     surplus, lines = kept_free(counts)
     lines += remarks(config.cells)
+    kinds: dict[str, Answer] = {}
     if config.device == "cpu":
         numerics = {chosen: make(chosen, config.device).numerics}
         mine = {"numerics": numerics, "cpu": provenance.cpu_model()}
         is_one = any(node.id == here for node in nodes if node not in answers.found)
-        lines += _kinds(chosen, {**({"the driver's node": mine} if is_one else {}), **found})
+        kinds = {**({"the driver's node": mine} if is_one else {}), **found}
+        lines += kinds_told(chosen, kinds)
     return Agreement(
         engine=chosen,
         reason=reason,
         cores=cores - surplus,
         lines=tuple(lines),
         nodes=frozenset({here, *(node.id for node in answers.found)}),
+        kinds=kinds,
+        needed=needed,
     )
 
 
@@ -157,20 +166,28 @@ def trouble(
     return None
 
 
-def _without_room(answers: Answers, needed: Room) -> Iterator[StorageError]:
-    """Yields an error for each node whose copy of a store behind a URL has no room for its part."""
-    cores = sum(node.cores for node in answers.found)
-    for node, answer in answers.found.items():
-        if answer.get("free") is None:
-            continue
-        size, files = answer["free"]
-        share = node.cores / cores
-        part = Room(
-            size=math.ceil(needed.size * share), files=math.ceil((needed.files or 0) * share)
-        )
-        if lack := shortage(part, Room(size=size, files=files)):
-            text = f"the copy of the store on {node.name} {lack.format(NEEDING)}{OTHER_CACHE}"
-            yield StorageError(f"{text} where Ray starts")
+def cores_of(nodes: Iterable[Node]) -> float:
+    """Returns how many cores nodes have together."""
+    return sum(node.cores for node in nodes)
+
+
+def lack_of_room(name: str, answer: Answer, needed: Room, share: float) -> StorageError | None:
+    """Returns the error of a node whose copy of a store behind a URL has no room for its part.
+
+    Args:
+        name: the node's.
+        answer: what it says of itself.
+        needed: what the networks that are missing need.
+        share: its own of all cores.
+    """
+    if answer.get("free") is None:
+        return None
+    size, files = answer["free"]
+    part = Room(size=math.ceil(needed.size * share), files=math.ceil((needed.files or 0) * share))
+    if not (lack := shortage(part, Room(size=size, files=files))):
+        return None
+    text = f"the copy of the store on {name} {lack.format(NEEDING)}{OTHER_CACHE}"
+    return StorageError(f"{text} where Ray starts")
 
 
 def _minor(version: str) -> str:
@@ -200,11 +217,23 @@ def _engine(
     return FALLBACK, "; ".join(f"{listed(names)}: {lack}" for lack, names in by_lack.items())
 
 
-def _kinds(engine: str, found: Mapping[str, Answer]) -> list[str]:
-    """Returns what to say where networks are not computed alike on all nodes."""
+def arithmetic_of(engine: str, answer: Answer) -> tuple[str, str]:
+    """Returns what computes networks on a node, and its CPU."""
+    numerics = answer["numerics"]
+    return numerics[engine if engine in numerics else FALLBACK], answer["cpu"]
+
+
+def kinds_told(engine: str, found: Mapping[str, Answer]) -> list[str]:
+    """Returns what to say where networks are not computed alike on all nodes.
+
+    Args:
+        engine: that trains them, but on a node that joined and has the reference engine alone.
+        found: name of each node -> its answer.
+    """
     kinds: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name, one in found.items():
-        kinds[one["numerics"][engine]][one["cpu"]].append(name)
+        numerics, cpu = arithmetic_of(engine, one)
+        kinds[numerics][cpu].append(name)
     lines = []
     if len(kinds) > 1:
         text = "networks are kept apart by what computes them"

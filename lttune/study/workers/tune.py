@@ -226,7 +226,7 @@ def run_trials(
     name, nodes = f"run-{time.time_ns()}", agreed.nodes
     scratch = (config.folder / SCRATCH).absolute()
     with contextlib.ExitStack() as ending:
-        joins = None if nodes is None else terms_for(config, agreed.engine, nodes)
+        joins = None if nodes is None else terms_for(config, agreed.engine, nodes, agreed.needed)
         terms = None if joins is None else ending.enter_context(joins)
         limiter = ConcurrencyLimiter(searcher, max_concurrent=concurrent)
 
@@ -234,7 +234,7 @@ def run_trials(
             most = concurrent + int(cores)
             limiter.set_max_concurrency(min(config.max_concurrent or most, most))
 
-        joined = None if terms is None else JoinedNodes(terms, listener.told, widen)
+        joined = None if terms is None else JoinedNodes(terms, listener.told, widen, agreed.kinds)
         if not config.has_own_ray:  # Its head ends too, or has: who asks one that died is ended.
             ending.callback(forget_notes, name)
         trainable = tune.with_parameters(
