@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lttune.config.passwords import masked_uri
-from lttune.errors import ConfigError
+from lttune.errors import ConfigError, StorageError
+from lttune.store.remote.places import absence
 
 
 def store_of(study: Path, sheet: Mapping[str, Any], store: str | None) -> str:
@@ -24,8 +25,30 @@ def store_of(study: Path, sheet: Mapping[str, Any], store: str | None) -> str:
     """
     if store is not None:
         return store
-    config = sheet.get("config")
-    own = config.get("store") if isinstance(config, Mapping) else None
+    own = _own(sheet)
     if own is not None:
         raise ConfigError(f"--store must be given: the study was run with {masked_uri(str(own))!r}")
     return str(study.parent / "cells")
+
+
+def require_there(sheet: Mapping[str, Any], store: str | None) -> None:
+    """Checks that a store is there at all, for who found nothing in it, or is about to look.
+
+    Args:
+        sheet: the study's.
+        store: as of ``store_of``; of None there is nothing to mistype.
+
+    Raises:
+        StorageError: saying what is not there.
+        UnreachableError: if its URL does not tell.
+    """
+    if store is not None and (lacks := absence(store)):
+        own = _own(sheet)
+        ran = "without one" if own is None else f"with {masked_uri(str(own))!r}"
+        raise StorageError(f"--store is not there: {store}: {lacks}; the study was run {ran}")
+
+
+def _own(sheet: Mapping[str, Any]) -> object:
+    """Returns the store of its own that a study was run with, None without one."""
+    config = sheet.get("config")
+    return config.get("store") if isinstance(config, Mapping) else None

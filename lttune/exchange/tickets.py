@@ -24,7 +24,7 @@ from lttune.data import Dataset, load
 from lttune.data.made import use_kept
 from lttune.errors import ConfigError, DataError, LttuneError, StorageError, quoted
 from lttune.exchange.archive import Archive
-from lttune.exchange.stored import store_of
+from lttune.exchange.stored import require_there, store_of
 from lttune.models import Network
 from lttune.models.masks import Mask, Weights
 from lttune.models.own import read_code, use_as, use_described
@@ -211,6 +211,7 @@ def find_network(at: Place) -> Found:
         raise DataError(f"{dataset.name} here is not the dataset of the study {at.study}")
     cell = store_at(where, writes=False).read(row["cell"])
     if cell is None:
+        require_there(sheet, at.store)
         raise StorageError(
             f"{where} has no sound network {row['cell'][:12]} of {at}; run the study again"
         )

@@ -191,12 +191,36 @@ def test_commands_read_behind_the_url_that_they_are_given_and_no_other(
         assert re.search(rf"^ok +{re.escape(bucket.url)}: \d+ networks$", printed.out, re.MULTILINE)
 
 
+def mistyped(bucket, cwd):
+    """Yields places that are not there, each with what is told of it."""
+    yield bucket.url.replace(bucket.bucket, "nobodys"), "there is no bucket nobodys"
+    yield bucket.url.replace("/nets", "/nest"), "there is nothing under it"
+    yield str(cwd / "nets"), "there is no such folder"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_say_that_a_store_is_not_there(finished, machine, name, cwd, capsys):
+    place, bucket = finished
+    words = [word.replace("STUDY", str(place.folder)) for word in COMMANDS[name]]
+    for where, what in mistyped(bucket, cwd):
+        code = main([*words, "--store", where])
+        printed = capsys.readouterr()
+        if name == "doctor":  # A folder may have been removed to have its room back.
+            mark = "FAULT   " if "://" in where else "warning "
+            assert code == (74 if "://" in where else 0)
+            (line,) = [one for one in printed.out.splitlines() if one[8:].startswith(where)]
+            assert line.startswith(mark)
+            assert what in line
+        else:
+            assert code == 74
+            told = f"--store is not there: {where}: {what}; the study was run with {bucket.url!r}"
+            assert printed.err == f"lttune: error: {told}\n"
+    assert [*cwd.iterdir()] == []
+
+
 def test_commands_say_that_a_url_cannot_be_used(finished, machine, cwd, capsys):
     place, bucket = finished
-    url = bucket.url.replace(bucket.bucket, "nobodys")
-    words = ["export", str(place.folder), "--level", "1", "--store", url]
-    assert main(words) == 74
-    assert "has no sound network" in capsys.readouterr().err
+    words = ["export", str(place.folder), "--level", "1", "--store", bucket.url]
     with bucket.asking_who():
         assert main([*words[:-1], bucket.url]) == 74
         assert "give this machine credentials" in capsys.readouterr().err

@@ -13,7 +13,8 @@ from lttune.exchange.health.inspection import Inspection
 from lttune.exchange.stored import store_of
 from lttune.records.folder import read_sheet
 from lttune.records.tables import sound_table
-from lttune.store.remote.places import store_at
+from lttune.store.remote.places import absence, store_at
+from lttune.store.remote.url import is_url
 from lttune.store.remote.url_store import UrlStore
 
 
@@ -37,6 +38,7 @@ def network_findings(cells: str, keys: Sequence[str]) -> Iterator[Inspection]:
                 lost += 1
             elif isinstance(store, UrlStore):
                 only_here += not store.is_behind(key)
+        lacks = absence(cells) if keys and lost == len(keys) else ""
     except UnreachableError as error:  # It says what to do.
         yield Inspection(what=cells, trouble=str(error), exit_code=error.exit_code)
         return
@@ -49,7 +51,13 @@ def network_findings(cells: str, keys: Sequence[str]) -> Iterator[Inspection]:
             exit_code=error.exit_code,
         )
         return
-    see = "see that this is the study's store; " if lost == len(keys) else ""
+    if lacks and is_url(cells):
+        mend, code = "give --store as it was given to the study", StorageError.exit_code
+        yield Inspection(what=cells, trouble=lacks, mend=mend, exit_code=code)
+        return
+    # A folder may have been removed to have its room back.
+    see = "; ".join(filter(None, (lacks, "see that this is the study's store; ")))
+    see = see if lost == len(keys) else ""
     yield Inspection(
         what=f"{cells}: {len(keys):,} networks",
         trouble=f"{lost:,} of them are missing or damaged; their rows stay true" if lost else "",

@@ -12,7 +12,7 @@ from lttune.data import load
 from lttune.data.made import use_kept
 from lttune.errors import DamagedError, DataError, StorageError
 from lttune.exchange.archive import Archive
-from lttune.exchange.stored import store_of
+from lttune.exchange.stored import require_there, store_of
 from lttune.models.own import use_described
 from lttune.records.folder import computed_from, read_sheet, read_trials
 from lttune.records.ledger import ENDED, Ledger, Trial
@@ -50,13 +50,15 @@ def repair(folder: Path, store: str | None = None) -> tuple[int, list[str]]:
     Raises:
         ConfigError: if its store must be given.
         LockedError: if the study is being run.
-        StorageError: if the folder holds no study, or its trials cannot be read.
+        StorageError: if the folder holds no study, its trials cannot be read, or its store is not
+            there.
         DataError: if a dataset here is not the study's.
     """
     sheet = read_sheet(folder, NEEDED)
     use_described(sheet, str(folder / "study.json"))
     use_kept(sheet, folder)
     cells = store_at(store_of(folder, sheet, store), writes=False)
+    require_there(sheet, store)
     with only_driver(folder):
         study_id = sheet.get("study_id")
         # Of one without its list, all rows would count as those of others.

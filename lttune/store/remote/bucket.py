@@ -91,6 +91,23 @@ class Bucket:
         above = len(self._path(""))
         return {one.path[above:]: one.size for one in found if one.type == FileType.File}
 
+    def absence(self) -> str:
+        """Returns what is not there, the bucket or anything under the URL; "" if there is some.
+
+        Reading and listing do not tell (pyarrow 25.0): without a bucket there is no object either.
+
+        Raises:
+            UnreachableError: if that is not told.
+        """
+        from pyarrow.fs import FileType
+
+        with self._told():
+            places = [self._at.bucket, self._path("").rstrip("/")]
+            bucket, prefix = self._system.get_file_info(places)
+        if bucket.type == FileType.NotFound:
+            return f"there is no bucket {self._at.bucket}"
+        return "there is nothing under it" if prefix.type == FileType.NotFound else ""
+
     def remove(self, name: str) -> None:
         """Removes an object, as far as that is allowed."""
         with contextlib.suppress(OSError):

@@ -85,6 +85,20 @@ def _require_reached(where: str) -> None:
             _require_mark(mark)
 
 
+def absence(where: str) -> str:
+    """Returns what is not there of a store in which nothing was found; "" if it is there.
+
+    Raises:
+        UnreachableError: if its URL does not tell.
+    """
+    folder = local_folder(where)
+    if not is_url(where):
+        return "" if folder.is_dir() else "there is no such folder"
+    lacks = Bucket(where).absence()
+    # What was put there once may be lost, and still be in the copy on this machine.
+    return "" if any(folder.glob("??/*")) else lacks
+
+
 def remarks(where: str) -> tuple[str, ...]:
     """Returns what a person should know of a store that can be used.
 
