@@ -10,7 +10,7 @@ import tyro
 
 from lttune.config.fields import require
 from lttune.config.output.escaped import say
-from lttune.store.remote.url import require_where
+from lttune.store.remote.url import require_folder, require_where
 
 CLUSTER_ENDINGS = (".yaml", ".yml", ".sbatch")
 """What the names of files that start a cluster end with."""
@@ -42,6 +42,7 @@ class Flags:
         starts = self.what is not None and not is_study
         require(not starts or self.store is None, "--store", "left out with a file", self.store)
         require_where("--store", self.store)
+        require_folder("--out", self.out)
 
 
 def main(flags: Flags) -> int:

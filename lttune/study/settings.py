@@ -26,7 +26,7 @@ from lttune.config.passwords import masked_uri
 from lttune.config.phase import PHASES, PhaseName
 from lttune.config.rules import Rules, every_rule
 from lttune.records.objectives import ObjectiveConfig
-from lttune.store.remote.url import require_where
+from lttune.store.remote.url import require_folder, require_where
 from lttune.study.tracking.uri import require_uri
 
 Scale: TypeAlias = str
@@ -224,6 +224,8 @@ class StudyConfig:
             name = self.objective.name
             rule = f"false with the objective {name!r}, which no level can be judged by"
             rules.require(ok, "asha", rule, self.asha, ("asha",))
+        if isinstance(self.out, Path):
+            rules.attempt(lambda: require_folder("out", self.out))
         if isinstance(self.store, str):
             rules.attempt(lambda: require_where("store", self.store))
         if isinstance(self.tracking_uri, str):

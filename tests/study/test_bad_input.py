@@ -37,6 +37,8 @@ def one_line(text: str) -> str:
     [
         ("--lottery.train.lr -1", "train.lr must be a finite number > 0, got -1.0"),
         ("--lottery.train.lr nan", "train.lr must be a finite number > 0, got nan"),
+        ("--store s3:/bucket/nets", "store must be a folder, s3://BUCKET/PREFIX or gs://BUCKET"),
+        ("--out s3://bucket/results", "out must be a folder; behind a URL there can be networks"),
         ("--lottery.train.lr fast", "Error parsing --lottery.train.lr"),
         (
             "--lottery.train.batch-size 0",

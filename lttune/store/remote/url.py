@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lttune.config.fields import require
@@ -92,9 +93,21 @@ RULE = (
 )
 
 
+_SCHEMED = re.compile(
+    r"(?:s3|s3a|s3n|gs|gcs|az|abfss?|wasbs?|adl|hdfs|https?|ftp|sftp|file):|[a-z][a-z0-9+.-]+:[/\\]",
+    re.IGNORECASE,
+)
+"""How what is meant as a URL begins, slashes or not. One letter is a disk of Windows."""
+
+
 def is_url(where: str) -> bool:
     """Returns whether a store is behind a URL; else it is in a folder."""
     return "://" in where
+
+
+def is_mistyped(where: str) -> bool:
+    """Returns whether a store is meant to be behind a URL, and would be a folder: s3:/bucket."""
+    return not is_url(where) and _SCHEMED.match(where.strip()) is not None
 
 
 def require_where(field: str, where: str | None) -> None:
@@ -106,8 +119,21 @@ def require_where(field: str, where: str | None) -> None:
     """
     if where is None:
         return
-    is_one = url_parts(where) is not None if is_url(where) else bool(where.strip())
+    is_folder = bool(where.strip()) and not is_mistyped(where)
+    is_one = url_parts(where) is not None if is_url(where) else is_folder
     require(is_one, field, RULE, masked_uri(where))
+
+
+def require_folder(field: str, folder: Path) -> None:
+    """Raises ``ConfigError`` if a folder is a URL, of which a path has one slash left.
+
+    Args:
+        field: that says it.
+        folder: of results, which are behind no URL.
+    """
+    rule = "a folder; behind a URL there can be networks alone, by --store"
+    where = str(folder)
+    require(not is_url(where) and not is_mistyped(where), field, rule, masked_uri(where))
 
 
 def url_parts(text: str) -> StoreUrl | None:

@@ -91,8 +91,8 @@ def trajectory(
         rules.require(ok, "seed", "a whole number from 0 to 2^63 - 1", seed)
         ok = store is None or isinstance(store, Path | str)
         rules.require(ok, "store", "a folder, a URL, or None", store)
-        if isinstance(store, str):
-            rules.attempt(lambda: require_where("store", store))
+        if ok and store is not None:
+            rules.attempt(lambda: require_where("store", str(store)))
         rules.choice("engine", engine, EngineName)
         rules.choice("device", device, DeviceName)
         rule = "left out with a network of the notebook, which no file identifies: write it to one "

@@ -174,6 +174,15 @@ def test_with_a_store_behind_a_url_results_go_where_the_job_is_sent_from(tmp_pat
     assert "the shared folder" not in faults_of(tmp_path / "job.sbatch", text)
 
 
+def test_a_store_that_is_a_mistyped_url_is_a_fault(tmp_path, capsys):
+    text = (OURS / "slurm.sbatch").read_text().replace('--out "$out"', "--store s3:/bucket/nets")
+    (path := tmp_path / "job.sbatch").write_text(text)
+    assert main(["doctor", str(path)]) == 2
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if "--store" in one]
+    assert line.startswith("FAULT   ")
+    assert "--store s3:/bucket/nets is neither a folder nor s3://BUCKET/PREFIX" in line
+
+
 def faults_of(path: Path, text: str) -> list[str]:
     path.write_text(text)
     return [one.what for one in cluster_findings(path) if one.trouble and one.exit_code]

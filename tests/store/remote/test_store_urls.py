@@ -1,13 +1,14 @@
 """Which places a store may be at; a URL that is recorded has no room for a secret."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 
 from lttune.config.passwords import masked, masked_uri
 from lttune.errors import ConfigError
 from lttune.store.remote import url as urls
-from lttune.store.remote.url import require_where, url_parts
+from lttune.store.remote.url import require_folder, require_where, url_parts
 from lttune.store.remote.url_store import cache_of
 
 TAKEN = [
@@ -20,6 +21,9 @@ TAKEN = [
     "results/cells",
     "/shared/cells",
     "C:\\results",
+    "c:/results",
+    "./s3:/bucket",
+    "results:1",
 ]
 REFUSED = [
     "",
@@ -45,6 +49,19 @@ REFUSED = [
     "abfss://container@account.dfs.core.windows.net/p",
     "file:///shared/cells",
     "https://host/p",
+    "s3:/bucket/p",
+    "s3:bucket",
+    "S3:/bucket",
+    " s3:/bucket",
+    "s3:\\bucket",
+    "gs:/bucket/p",
+    "gs:bucket",
+    "http:/host/p",
+    "https:host",
+    "file:/shared/cells",
+    "abfss:/container/p",
+    "minio:/bucket/p",
+    "s3:/key:secret@bucket/p",
 ]
 
 
@@ -63,6 +80,16 @@ def test_every_other_one_is_one_line(where):
     assert line.startswith("store must be a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX")
     assert "\n" not in line
     assert not any(secret in line for secret in ("secret@", "token@", "AKIA", "pw@"))
+
+
+@pytest.mark.parametrize("out", ["s3://bucket/results", "s3:/bucket", "gs:/bucket", "file:///x"])
+def test_results_are_behind_no_url(out):
+    require_folder("out", Path("results"))
+    with pytest.raises(ConfigError) as error:
+        require_folder("out", Path(out))
+    assert str(error.value).startswith(
+        "out must be a folder; behind a URL there can be networks alone, by --store, got "
+    )
 
 
 def test_the_parts_of_a_url():

@@ -14,7 +14,7 @@ from lttune.exchange.health.clusters.file import (
     FileRule,
     named_store,
 )
-from lttune.store.remote.url import is_url
+from lttune.store.remote.url import is_mistyped, is_url
 
 _COMMENT = re.compile(r"^#(?!SBATCH\b).*$|\s#\s.*$", re.MULTILINE)
 _VARIABLE = re.compile(r"^(\w+)=(\S+)", re.MULTILINE)
@@ -66,6 +66,8 @@ def _without_folder(file: ClusterFile) -> str:
     store, out = named_store(file), OUT.findall(file.study)
     if is_url(store):
         return ""
+    if is_mistyped(store):
+        return f"--store {store} is neither a folder nor s3://BUCKET/PREFIX"
     if not store and not out:
         return "the study has no --out: it would be in the folder that the job is sent from"
     flag, places = ("--store", [store]) if store else ("--out", out)
