@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import stored_study
 import torch
@@ -152,3 +155,19 @@ def test_a_learned_mask_has_a_start_only(tmp_path):
     assert same(found.weights("start")[0], masks.apply(drawn, found.mask))
     with pytest.raises(ConfigError, match="weights must be start where a mask was learned"):
         found.weights("trained")
+
+
+@pytest.mark.parametrize("name", ["trial", "replicate"])
+def test_a_number_beyond_those_of_arrow_in_another_row_hides_no_ticket(study, tmp_path, name):
+    """A stranger's table may hold one as an unsigned number, which no int64 is compared with."""
+    copy = tmp_path / "results" / study.name
+    shutil.copytree(study.parent, copy.parent)
+    table = pq.read_table(path := copy / "records.parquet")
+    column, place = table[name].to_pylist(), table.schema.get_field_index(name)
+    longer = pa.concat_tables([table, table.slice(len(table) - 1)])
+    longer = longer.set_column(place, name, pa.array([*column, 2**63 + 1], pa.uint64()))
+    pq.write_table(longer.replace_schema_metadata(None), path)
+    found = find_network(Place(study=copy, level=2))
+    assert found.row["level"] == 2
+    with pytest.raises(ConfigError, match=f"^{name} must be one of 0, .*9223372036854775809; got"):
+        find_network(Place(study=copy, level=2, **{name: 7}))
