@@ -192,6 +192,17 @@ def test_who_waits_for_another_writer_says_so_at_once(folder, monkeypatch, caplo
     assert "waiting" not in caplog.text
 
 
+@pytest.mark.parametrize("anew", [True, False])
+def test_what_a_report_is_made_from_is_read_once(folder, monkeypatch, anew):
+    reads, read = list[object](), made.inputs_of
+    monkeypatch.setattr(report, "write", lambda where, **_: where / "report.html")
+    monkeypatch.setattr(made, "inputs_of", lambda where: (reads.append(where), read(where))[1])
+    (folder / IMPORTANCE).write_text("other")
+    analysis.write_report(folder, anew=anew)
+    assert reads == [folder]
+    assert made.is_current(folder, read(folder))
+
+
 def test_where_there_are_no_locks_a_report_is_made_without(folder, monkeypatch):
     without_locks(monkeypatch, folder)
     (folder / IMPORTANCE).write_text("other")
