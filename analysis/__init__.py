@@ -62,10 +62,11 @@ def write_report(folder: Path, *, anew: bool = False) -> Path:
     def is_made(inputs: str) -> bool:
         return not anew and made.is_current(folder, inputs)
 
-    if not is_made(made.inputs_of(folder)):
-        with made.only_writer(folder):
-            # Another one may just have made it, from what there is now.
-            if not is_made(inputs := made.inputs_of(folder)):
+    if not is_made(inputs := made.inputs_of(folder)):
+        with made.only_writer(folder) as has_waited:
+            # Another one may just have made it. What it took long for may have changed meanwhile.
+            inputs = made.inputs_of(folder) if has_waited else inputs
+            if not is_made(inputs):
                 return _write_report(folder, inputs)
     _LOG.info("the report is that of these records")
     return folder / "report.html"

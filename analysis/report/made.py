@@ -19,7 +19,7 @@ import lttune
 from lttune.config import digest
 from lttune.records.folder import ANSWER
 from lttune.store.files import read_whole
-from lttune.store.locks import file_lock
+from lttune.store.locks import file_lock, sign, wait_for
 from lttune.store.plain_json import read_json, write_json
 
 MADE_FROM = "report.json"
@@ -43,17 +43,24 @@ LONGEST_S = 600.0
 
 
 @contextlib.contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
+def only_writer(folder: Path) -> Iterator[bool]:
     """Keeps other writers of a report out: of two, one might note the page of the other as its own.
 
-    Where there are no locks, or who has one takes too long, it goes on without.
+    Where there are no locks, or who has one takes too long, it goes on without. It yields whether
+    another one was waited for, who then has written what was not there before.
     """
-    lock = file_lock(folder / LOCK)
+    lock, has_waited = file_lock(folder / LOCK), False
     if folder.is_dir():  # Else the lock would make it.
-        with contextlib.suppress(Timeout, OSError, NotImplementedError):
-            lock.acquire(timeout=LONGEST_S)
+        doing = f"the report of {folder} is being written by"
+        try:
+            has_waited = wait_for(lock, LONGEST_S, doing, told_s=0)
+            sign(lock)
+        except Timeout:
+            has_waited = True
+        except (OSError, NotImplementedError):
+            pass
     try:
-        yield
+        yield has_waited
     finally:
         if lock.is_locked:
             # While it is held: who waits for it finds it gone, and takes a new one.

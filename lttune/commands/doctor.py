@@ -10,7 +10,7 @@ import tyro
 
 from lttune.config.fields import require
 from lttune.config.output.escaped import say
-from lttune.store.remote.url import require_folder, require_where
+from lttune.store.remote.url import is_url, require_folder, require_where
 
 CLUSTER_ENDINGS = (".yaml", ".yml", ".sbatch")
 """What the names of files that start a cluster end with."""
@@ -26,6 +26,10 @@ class Flags:
     repair: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Make a study's tables anew from its trials and the networks in the store, and put what a
     store behind a URL lost and this machine has; nothing is trained."""
+    contents: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Read the study's networks behind a URL whole, and not their names and sizes alone, to find
+    what changed there: as many bytes come from there as it says in the end. With --repair what this
+    machine's copy has whole is put again."""
     store: str | None = None
     """Where the study's networks are, as it was given to the study. None is results/cells. Without
     a study: what is asked whether it can be used."""
@@ -42,6 +46,11 @@ class Flags:
         starts = self.what is not None and not is_study
         require(not starts or self.store is None, "--store", "left out with a file", self.store)
         require_where("--store", self.store)
+        is_behind = is_study and self.store is not None and is_url(self.store)
+        rule = (
+            "given with a study's folder and a --store behind a URL: of a folder all is read anyway"
+        )
+        require(is_behind or not self.contents, "--contents", rule, self.store)
         require_folder("--out", self.out)
 
 
@@ -59,8 +68,10 @@ def main(flags: Flags) -> int:
         from lttune.exchange.health.study import study_findings
 
         if flags.repair:
-            _repair(flags.what, flags.store)
-        found = study_findings(flags.what, flags.tracking_uri, flags.store)
+            _repair(flags.what, flags.store, flags.contents)
+        # What was read for the repair is not read a second time.
+        contents = flags.contents and not flags.repair
+        found = study_findings(flags.what, flags.tracking_uri, flags.store, contents)
     say(*(one.line for one in found))
     return next((one.exit_code for one in found if one.exit_code), 0)
 
@@ -70,11 +81,15 @@ def _starts_cluster(what: Path) -> bool:
     return what.suffix in CLUSTER_ENDINGS and not what.is_dir()
 
 
-def _repair(study: Path, store: str | None) -> None:
+def _repair(study: Path, store: str | None, contents: bool) -> None:
     from lttune.exchange.health.networks import put_back
     from lttune.exchange.health.repair import repair
+    from lttune.store.disk import sized
 
     made, left = repair(study, store)
     say(f"the rows of {made} trials were made anew", *(f"left: {line}" for line in left))
-    if (count := put_back(study, store)) is not None:
-        say(f"{count} networks that only this machine had were put behind the URL")
+    if (put := put_back(study, store, contents)) is not None:
+        count, size = put
+        read = f"; {sized(size)} were read there" if contents else ""
+        what = "that are whole on this machine alone" if contents else "that only this machine had"
+        say(f"{count} networks {what} were put behind the URL{read}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
+import logging
 import os
 import socket
 import threading
@@ -14,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lttune.errors import LockedError, NoLocksError, StorageError
+from lttune.errors import LockedError, NoLocksError, StorageError, legible
 from lttune.store.disk import mend_of
 from lttune.store.files import reason_of
 from lttune.store.plain_json import read_json, write_json
@@ -34,7 +36,11 @@ BEAT_S = 60.0
 it lives, because a level of a large network takes hours."""
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """Errors of a file system that has no locks, as Lustre without ``-o flock``."""
+TOLD_S = 2.0
+"""Seconds after which it is told that a lock is waited for."""
 _PLACE = "out must be a folder that can be written to, on a file system with locks"
+
+_LOG = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -51,9 +57,7 @@ def only_driver(folder: Path) -> Iterator[None]:
     except Timeout:
         raise _locked(folder) from None
     try:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        whose = {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
-        write_json(note, {**whose, "process": this_process(), "boot": this_boot()})
+        write_json(note, {**_mine(), "process": this_process(), "boot": this_boot()})
         with _touched(note):
             yield
     finally:
@@ -139,8 +143,13 @@ def file_lock(path: Path, *, in_one_thread: bool = True) -> FileLock:
     return FileLock(path, thread_local=in_one_thread, fallback_to_soft=False)
 
 
-def acquire(lock: FileLock, timeout_s: float = -1) -> None:
+def acquire(lock: FileLock, timeout_s: float = -1, doing: str = "") -> None:
     """Takes a lock; waits for ever where no time is given.
+
+    Args:
+        lock: the lock.
+        timeout_s: seconds within which it must be had.
+        doing: as of ``wait_for``; without it nothing is told.
 
     Raises:
         Timeout: if somebody else has it all the time.
@@ -148,7 +157,10 @@ def acquire(lock: FileLock, timeout_s: float = -1) -> None:
         StorageError: if it cannot be locked for another reason.
     """
     try:
-        lock.acquire(timeout=timeout_s)
+        if doing:
+            wait_for(lock, timeout_s, doing)
+        else:
+            lock.acquire(timeout=timeout_s)
     except Timeout:
         raise
     except (OSError, NotImplementedError) as error:
@@ -158,6 +170,45 @@ def acquire(lock: FileLock, timeout_s: float = -1) -> None:
             own = "give --out on a disk of this machine, and what all nodes see as --store"
             raise NoLocksError(f"{text}; {_PLACE}: {own}") from error
         raise StorageError(f"{text}; {mend or _PLACE}") from error
+
+
+def wait_for(lock: FileLock, timeout_s: float, doing: str, told_s: float | None = None) -> bool:
+    """Takes a lock, and tells a person once if that takes longer than a moment.
+
+    Args:
+        lock: the lock.
+        timeout_s: seconds within which it must be had; negative is for ever.
+        doing: what who has it does, as "the report of results/x is being written by".
+        told_s: the seconds of that moment; None is ``TOLD_S``.
+
+    Returns:
+        Whether it took longer.
+
+    Raises:
+        Timeout: if somebody else has it all the time.
+        OSError: if it cannot be locked.
+        NotImplementedError: likewise.
+    """
+    moment = TOLD_S if told_s is None else told_s
+    first = moment if timeout_s < 0 else min(moment, timeout_s)
+    try:
+        lock.acquire(timeout=first)
+        return False
+    except Timeout:
+        if first == timeout_s:
+            raise
+    longest = "" if timeout_s < 0 else f", {timeout_s:g} s at most"
+    who = _whose(Path(lock.lock_file)) or "another process"
+    # Louder than a step: where nobody shows steps, as in a notebook, it is printed all the same.
+    _LOG.warning("%s", legible(f"{doing} {who}: waiting for that{longest}"))
+    lock.acquire(timeout=timeout_s - first if longest else -1)
+    return True
+
+
+def sign(lock: FileLock) -> None:
+    """Writes into the file of a lock that is held who has it, for who waits for it meanwhile."""
+    with contextlib.suppress(OSError):  # Windows lets nobody write there.
+        Path(lock.lock_file).write_text(json.dumps(_mine()), encoding="utf-8")
 
 
 def has_locks(folder: Path) -> bool:
@@ -177,8 +228,20 @@ def has_locks(folder: Path) -> bool:
 
 def _locked(folder: Path) -> LockedError:
     """Returns the error that names who runs a study, as far as that is noted."""
+    who = _whose(folder / NOTE)
     text = f"another driver is running the study {folder}"
+    return LockedError(f"{text}: {who}" if who else text)
+
+
+def _mine() -> dict[str, Any]:
+    """Returns who this process is, for people."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"pid": os.getpid(), "host": socket.gethostname(), "since": now}
+
+
+def _whose(note: Path) -> str:
+    """Returns who noted that they have a lock; empty if that is not known."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        who = read_json(folder / NOTE)
-        text += f": process {who['pid']} on {who['host']}, since {who['since']}"
-    return LockedError(text)
+        who = read_json(note)
+        return f"process {who['pid']} on {who['host']}, since {who['since']}"
+    return ""

@@ -149,7 +149,7 @@ class Store:
         lock = file_lock(locks / f"{key}.lock", in_one_thread=False)
         # Without locks, whoever needs the cell as well computes the same one.
         with contextlib.suppress(NoLocksError):
-            acquire(lock)
+            acquire(lock, doing=f"the network {key[:12]} is being trained by")
         try:
             yield
         finally:

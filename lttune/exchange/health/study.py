@@ -39,7 +39,10 @@ REPAIR = (
 
 
 def study_findings(
-    folder: Path, tracking_uri: str | None = None, store: str | None = None
+    folder: Path,
+    tracking_uri: str | None = None,
+    store: str | None = None,
+    contents: bool = False,
 ) -> list[Inspection]:
     """Returns what there is to say of a study; nothing is changed.
 
@@ -47,6 +50,7 @@ def study_findings(
         folder: the study's.
         tracking_uri: as in ``tracking_finding``.
         store: as of ``store_of``.
+        contents: as of ``network_findings``.
 
     Raises:
         ConfigError: if its store must be given.
@@ -72,7 +76,7 @@ def study_findings(
         use_kept(sheet, folder)
         found += needed_findings(sheet, ledger.trials)
     if (records := tables.get("records.parquet")) is not None:
-        found += network_findings(cells, keys_of(records))
+        found += network_findings(cells, keys_of(records), contents)
     found += [room_finding(folder), tracking_finding(tracking_uri, sheet)]
     local = local_folder(cells)
     return [*found, *writable_findings(folder, *(one for one in (local,) if one.exists()))]

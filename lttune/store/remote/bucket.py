@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ _MENDS = {
 """What a reason says -> what to do about it."""
 _AGAIN = "and run the same command again"
 _REQUEST = re.compile(r" \(Request ID: [^)]*\)")
+_PIECE = 8 << 20
+"""Bytes of an object that are in memory at once. Each piece is a request of S3's."""
 _LONGEST = 300
 """Characters of a reason: Google's client tells all that it tried."""
 
@@ -60,6 +63,22 @@ class Bucket:
                 return stream.read()
         except FileNotFoundError:
             return None
+
+    def digest(self, name: str) -> tuple[str, int] | None:
+        """Returns an object's SHA-256 and bytes, None if there is none; not all is in memory.
+
+        Raises:
+            UnreachableError: if it is not told.
+        """
+        found, size = hashlib.sha256(), 0
+        try:
+            with self._told(), self._system.open_input_stream(self._path(name)) as stream:
+                while piece := stream.read(_PIECE):
+                    found.update(piece)
+                    size += len(piece)
+        except FileNotFoundError:
+            return None
+        return found.hexdigest(), size
 
     def put(self, name: str, data: bytes) -> None:
         """Puts an object; what has the name is replaced in one step.

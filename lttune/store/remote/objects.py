@@ -60,6 +60,25 @@ def fetch_cell(bucket: Bucket, key: str) -> Mapping[str, bytes] | None:
     return found if cells.decoded(found, key) is not None else None
 
 
+def check_cell(bucket: Bucket, key: str) -> tuple[bool, int]:
+    """Reads all of a cell's objects, a piece at a time.
+
+    Returns:
+        Whether each is the one that the seal names, and how many bytes were read.
+
+    Raises:
+        UnreachableError: if the URL does not tell.
+    """
+    if (seal := bucket.get(_seal(key))) is None:
+        return False, 0
+    files, is_sound, size = cells.sealed_files(seal, key), True, len(seal)
+    for name, sha in files.items():
+        found = bucket.digest(_name(key, name, sha)) if _SHA.fullmatch(str(sha)) else None
+        is_sound = is_sound and found is not None and found[0] == sha
+        size += found[1] if found else 0
+    return bool(files) and is_sound, size
+
+
 class Listing:
     """Which cells are behind a URL, as far as a process has asked for it.
 

@@ -75,6 +75,33 @@ class UrlStore(Store):
         """
         return not self.is_behind(key) and self._send(key)
 
+    def put_again(self, key: str) -> bool:
+        """Puts a cell that is sound in the folder, whatever is behind the URL; says whether it is.
+
+        Raises:
+            StorageError: if the cell cannot be read.
+            UnreachableError: if the URL does not take it.
+        """
+        return self._send(key)
+
+    def is_here(self, key: str) -> bool:
+        """Returns whether a cell is sound in the folder.
+
+        Raises:
+            StorageError: if the key is none, or the cell cannot be read.
+        """
+        return super().read(key) is not None
+
+    def check_behind(self, key: str) -> tuple[bool, int]:
+        """Reads what is behind the URL, as ``objects.check_cell`` does; nothing of it is kept.
+
+        Raises:
+            StorageError: if the key is none.
+            UnreachableError: if the URL does not tell.
+        """
+        self.path(key)
+        return objects.check_cell(self._bucket, key)
+
     def is_behind(self, key: str) -> bool:
         """Returns whether a cell that is sound in the folder is behind the URL too.
 

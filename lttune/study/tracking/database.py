@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from lttune.store.disk import existing
-from lttune.store.locks import NO_LOCKS, file_lock
+from lttune.store.locks import NO_LOCKS, file_lock, wait_for
 from lttune.store.temporary import (
     UNKNOWN_OWNER_S,
     remove_abandoned,
@@ -85,7 +85,7 @@ def alone_while_made(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = file_lock(_lock_of(path))
     try:
-        lock.acquire(timeout=_LOCK_S)
+        wait_for(lock, _LOCK_S, f"{path} is being made by")
     except Timeout:
         raise TimeoutError(f"another program has been making {path} for {_LOCK_S:g} s") from None
     except OSError as error:

@@ -28,8 +28,8 @@ from lttune.study.workers.answers import Node, ask_all, nodes_for, question
 from lttune.study.workers.cores import NODE_ID, Cores, kept_free
 from lttune.study.workers.nodes import (
     NOTHING,
+    arithmetic_of,
     cores_of,
-    kind_of,
     kinds_told,
     lack_of_room,
     trouble,
@@ -205,9 +205,9 @@ class JoinedNodes:
         if self._terms.asked["device"] != "cpu":
             return
         engine, before = self._terms.asked["engine"], self._kinds
-        known = {kind_of(engine, answer) for answer in before.values()}
+        known = {arithmetic_of(engine, answer) for answer in before.values()}
         self._kinds = {**before, **new}
-        if any(kind_of(engine, answer) not in known for answer in new.values()):
+        if any(arithmetic_of(engine, answer) not in known for answer in new.values()):
             for line in kinds_told(engine, self._kinds):
                 self._tell(line)
 

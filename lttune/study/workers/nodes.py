@@ -217,7 +217,7 @@ def _engine(
     return FALLBACK, "; ".join(f"{listed(names)}: {lack}" for lack, names in by_lack.items())
 
 
-def kind_of(engine: str, answer: Answer) -> tuple[str, str]:
+def arithmetic_of(engine: str, answer: Answer) -> tuple[str, str]:
     """Returns what computes networks on a node, and its CPU."""
     numerics = answer["numerics"]
     return numerics[engine if engine in numerics else FALLBACK], answer["cpu"]
@@ -232,7 +232,7 @@ def kinds_told(engine: str, found: Mapping[str, Answer]) -> list[str]:
     """
     kinds: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name, one in found.items():
-        numerics, cpu = kind_of(engine, one)
+        numerics, cpu = arithmetic_of(engine, one)
         kinds[numerics][cpu].append(name)
     lines = []
     if len(kinds) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -173,6 +174,33 @@ def test_of_two_writers_at_a_time_the_page_that_is_noted_is_that_of_the_newer_re
     page = (folder / "report.html").read_text()
     assert page == "newer" or not made.is_current(folder, made.inputs_of(folder))
     assert not (folder / made.LOCK).exists()
+
+
+def test_who_waits_for_another_writer_says_so_at_once(folder, monkeypatch, caplog):
+    monkeypatch.setattr(made, "LONGEST_S", 0.25)
+    monkeypatch.setattr(report, "write", lambda where, **_: where / "report.html")
+    with made.only_writer(folder):
+        assert main(["report", str(folder)]) == 0
+        assert (folder / made.LOCK).exists()
+    (line,) = [one for one in caplog.messages if "waiting" in one]
+    head = f"the report of {folder} is being written by process {os.getpid()} on "
+    assert line.startswith(head)
+    assert line.endswith(": waiting for that, 0.25 s at most")
+    assert not (folder / made.LOCK).exists()
+    caplog.clear()
+    assert main(["report", str(folder)]) == 0
+    assert "waiting" not in caplog.text
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_what_a_report_is_made_from_is_read_once(folder, monkeypatch, anew):
+    reads, read = list[object](), made.inputs_of
+    monkeypatch.setattr(report, "write", lambda where, **_: where / "report.html")
+    monkeypatch.setattr(made, "inputs_of", lambda where: (reads.append(where), read(where))[1])
+    (folder / IMPORTANCE).write_text("other")
+    analysis.write_report(folder, anew=anew)
+    assert reads == [folder]
+    assert made.is_current(folder, read(folder))
 
 
 def test_where_there_are_no_locks_a_report_is_made_without(folder, monkeypatch):

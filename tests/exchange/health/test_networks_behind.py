@@ -2,11 +2,15 @@
 
 import re
 import shutil
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
 from lttune.__main__ import main
 from lttune.exchange.health.disks import store_findings
+from lttune.store.disk import sized
+from lttune.store.remote import bucket as bucket_module
 from lttune.store.remote import objects
 from lttune.store.remote.bucket import Bucket
 from lttune.store.sealed import read_object, write_object
@@ -73,6 +77,97 @@ def test_what_is_cut_there_is_told_and_put_again(behind, doctor):
     assert "warning URL: 1 of the networks are in the copy on this machine" in doctor()[0][1]
     doctor("--repair")
     assert behind.objects() == before
+
+
+def flip(behind, name):
+    data = bytearray(behind.objects()[name])
+    data[len(data) // 2] ^= 1
+    behind.put(name, bytes(data))
+
+
+@pytest.mark.parametrize("kind", ["tensors-", "record-", "times-", "seal.json"])
+def test_a_bit_that_flipped_there_is_found_where_contents_are_read_and_put_again(
+    behind, doctor, kind
+):
+    before, count = behind.objects(), len(behind.cells())
+    read = sized(sum(map(len, before.values())))
+    assert doctor("--contents")[0] == [f"ok      URL: {count} networks, {read} of them read there"]
+    name = next(one for one in before if kind in one)
+    if kind == "seal.json":  # Any change to what it says of the files.
+        behind.put(name, before[name].replace(b'"files"', b'"filez"'))
+    else:
+        flip(behind, name)
+    lines, _ = doctor()
+    assert lines == [f"ok      URL: {count} networks"]
+    lines, _ = doctor("--contents")
+    assert lines[1] == (
+        "warning URL: 1 of the networks are in the copy on this machine: behind the URL they are "
+        "missing or damaged: other machines would train them: `lttune doctor STUDY --store URL "
+        "--contents --repair` puts them there"
+    )
+    _, printed = doctor("--contents", "--repair")
+    assert "1 networks that are whole on this machine alone were put behind the URL; " in printed
+    assert " were read there" in printed
+    assert behind.objects() == before
+
+
+def test_a_bit_that_flipped_there_and_is_whole_nowhere_stays_lost(behind, doctor):
+    name = next(one for one in behind.objects() if "tensors-" in one)
+    flip(behind, name)
+    shutil.rmtree(behind.cache / name[:2] / name.split("/")[1])
+    for flags in (["--contents"], ["--contents", "--repair"]):
+        (line, *more), printed = doctor(*flags)
+        assert more == []
+        assert "1 of them are missing or damaged; their rows stay true" in line
+    assert "0 networks that are whole on this machine alone were put" in printed
+
+
+def test_contents_are_read_in_pieces_and_nothing_is_kept(behind, doctor, monkeypatch):
+    count, largest = len(behind.cells()), max(map(len, behind.objects().values()))
+    monkeypatch.setattr(bucket_module, "_PIECE", 1000)
+    asked, read = [], pa.NativeFile.read
+    shutil.rmtree(behind.cache)
+
+    class Spied:
+        """What reads an object, and how much of it at a time."""
+
+        def __init__(self, stream):
+            self.stream = stream
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.stream.close()
+
+        def read(self, most=None):
+            asked.append(most)
+            return read(self.stream, most)
+
+    opened = Bucket.digest
+
+    def spied(self, name):
+        system = self._system
+        view = SimpleNamespace(open_input_stream=lambda path: Spied(system.open_input_stream(path)))
+        other = Bucket(self.url)
+        other.__dict__["_system"] = view
+        return opened(other, name)
+
+    monkeypatch.setattr(Bucket, "digest", spied)
+    ((line,), _) = doctor("--contents")
+    assert line.startswith(f"ok      URL: {count} networks, ")
+    assert {*asked} == {1000}
+    assert len(asked) > largest / 1000
+    assert not behind.cache.exists()
+
+
+def test_contents_of_a_folder_are_read_anyway(study, capsys):
+    for words in ([str(study)], [str(study), "--store", "results/cells"], ["--store", "s3://b"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["doctor", *words, "--contents"])
+        assert ended.value.code == 2
+        line = capsys.readouterr().err
+        assert line.startswith("lttune: error: --contents must be given with a study's folder and")
 
 
 def test_what_is_nowhere_is_told_and_stays_lost(behind, doctor):
