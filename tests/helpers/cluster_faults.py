@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from cluster_mistakes import MISTAKES
+
 PLANTED = [
+    *MISTAKES,
     ("aws.yaml", "==2.60.0' boto3\n", "==2.59.1' boto3\n", "Ray's version", "2.59.1"),
     ("gcp.yaml", "==2.60.0'\n", "==2.9'\n", "Ray's version", "2.9"),
     ("kuberay-rayjob.yaml", "rayVersion: 2.60.0", "rayVersion: 2.59.0", "rayVersion", "2.59.0"),

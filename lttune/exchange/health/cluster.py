@@ -6,6 +6,7 @@ and the addresses that it listens on are all that stands between.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from lttune.errors import ConfigError
 from lttune.exchange.health.clusters import batch, kuberay, launcher
 from lttune.exchange.health.clusters.file import ClusterFile, FileRule
+from lttune.exchange.health.clusters.nodes import NODE_CAUTIONS
 from lttune.exchange.health.inspection import Inspection
 from lttune.store.files import reason_of
 from lttune.store.formats.plain_yaml import parse_yaml
@@ -23,6 +25,9 @@ BATCH = ".sbatch"
 """What the name of a batch script ends with."""
 MOST_BYTES = 1_000_000
 """A cluster file is some kilobytes."""
+MOST_DOCUMENTS = 100
+
+_DOCUMENT = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
 
 
 def cluster_findings(path: Path) -> list[Inspection]:
@@ -37,16 +42,27 @@ def cluster_findings(path: Path) -> list[Inspection]:
         script = batch.batch_file(_decoded(path, data))
         cautions = _judged(script, batch.BATCH_CAUTIONS, code=0)
         return [*_judged(script, batch.BATCH_RULES), *cautions]
-    config = _parsed(path, data)
-    if str(config.get("apiVersion")).startswith("ray.io/") and config.get("kind") == "RayJob":
-        return _judged(kuberay.rayjob_file(config), kuberay.RAYJOB_RULES)
-    if isinstance(config.get("provider"), dict):
-        file = launcher.launcher_file(config)
-        return [*_judged(file, launcher.LAUNCHER_RULES), *launcher.launcher_findings(file)]
+    documents, raw = _parsed(path, data), data.decode(errors="replace")
+    jobs = [one for one in documents if _is_rayjob(one)]
+    if len(jobs) > 1:
+        raise ConfigError(f"{path} must have one RayJob, got {len(jobs)}")
+    for job in jobs:
+        others = [one for one in documents if one is not job]
+        return _judged(kuberay.rayjob_file(job, others, raw), kuberay.RAYJOB_RULES)
+    if len(documents) == 1 and isinstance(documents[0].get("provider"), dict):
+        file = launcher.launcher_file(documents[0], raw)
+        cautions = _judged(file, NODE_CAUTIONS, code=0)
+        findings = launcher.launcher_findings(file)
+        return [*_judged(file, launcher.LAUNCHER_RULES), *cautions, *findings]
     raise ConfigError(
         f"{path} must be a file for `ray up` or a RayJob: it has no provider, nor apiVersion and "
         "kind of one"
     )
+
+
+def _is_rayjob(config: dict[str, Any]) -> bool:
+    is_rays = str(config.get("apiVersion")).startswith("ray.io/")
+    return is_rays and config.get("kind") == "RayJob"
 
 
 def _judged(
@@ -80,11 +96,15 @@ def _decoded(path: Path, data: bytes) -> str:
         raise ConfigError(f"{path} is no script: {error}") from None
 
 
-def _parsed(path: Path, data: bytes) -> dict[str, Any]:
+def _parsed(path: Path, data: bytes) -> list[dict[str, Any]]:
+    """Returns the documents of a file, of which Kubernetes takes several."""
+    parts = [one for one in _DOCUMENT.split(data) if one.strip()]
+    if len(parts) > MOST_DOCUMENTS:
+        raise ConfigError(f"{path} must have at most {MOST_DOCUMENTS} documents, got {len(parts)}")
     try:
-        config = parse_yaml(data)
+        documents = [one for one in map(parse_yaml, parts) if one is not None]
     except ValueError as error:
         raise ConfigError(f"{path} is no YAML: {reason_of(error)[:200]}") from None
-    if not isinstance(config, dict):
+    if not documents or not all(isinstance(one, dict) for one in documents):
         raise ConfigError(f"{path} must be a file for `ray up` or a RayJob: it has no provider")
-    return config
+    return documents

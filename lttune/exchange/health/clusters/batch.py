@@ -3,55 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
+from lttune.exchange.health.clusters.arrays import ARRAY_RULES
 from lttune.exchange.health.clusters.file import (
     EVERYWHERE,
     OUT,
+    STATISTICS,
     TOKEN_MODE,
     WHO_CONNECTS,
     ClusterFile,
     FileRule,
     named_store,
 )
+from lttune.exchange.health.clusters.shell import study_commands, with_values
 from lttune.store.remote.url import is_mistyped, is_url
 
-_COMMENT = re.compile(r"^#(?!SBATCH\b).*$|\s#\s.*$", re.MULTILINE)
-_VARIABLE = re.compile(r"^(\w+)=(\S+)", re.MULTILINE)
 _CORES = re.compile(r"^#SBATCH\b.*\s(--cpus-per-task|--exclusive|-c)(?=[\s=\d]|$)", re.MULTILINE)
-_USED = re.compile(r"\$\{?(\w+)\}?")
+_NODES = re.compile(r"^#SBATCH\b.*\s(?:--nodes[=\s]|-N\s?)(\d+)(?:-(\d+))?", re.MULTILINE)
 _OWN = re.compile(r"(/tmp|/var/tmp|/dev/shm|\$\{?TMPDIR)\b")
 """Folders that each node has for itself."""
-LEAST_EXPANDED = 100_000
-"""Characters that the values of variables may have in a short script."""
 
 
 def batch_file(text: str) -> ClusterFile:
     """Returns what is looked at of a batch script."""
-    code = _COMMENT.sub("", text)
-    known = {name: value.strip("\"'") for name, value in _VARIABLE.findall(code)}
-    code = _with_values(code, known)
+    code = with_values(text)
     return ClusterFile(
         config={},
         texts=[code],
+        raw=text,
         # With all that comes before it: what is exported once holds for all of them.
         starts=[code] if "ray start" in code else [],
         shared=[one for one in OUT.findall(code) if not _OWN.match(one)],
         study=code,
     )
-
-
-def _with_values(code: str, known: Mapping[str, str]) -> str:
-    """Returns a script with the values of its variables, as far as it grows to twice its length."""
-    room = max(len(code), LEAST_EXPANDED)
-
-    def value(found: re.Match[str]) -> str:
-        nonlocal room
-        text = known.get(found[1], found[0])
-        room -= len(text)
-        return text if room >= 0 else found[0]
-
-    return _USED.sub(value, code)
 
 
 def _without_cores(file: ClusterFile) -> str:
@@ -60,6 +44,15 @@ def _without_cores(file: ClusterFile) -> str:
     if file.starts and "--num-cpus" not in file.study:
         return "`ray start` is not told its cores: it takes all of the node's, not the job's"
     return ""
+
+
+def _idle_nodes(file: ClusterFile) -> str:
+    nodes = [int(most or least) for least, most in _NODES.findall(file.study)]
+    commands = study_commands(file.study)
+    is_joined = any("--address" in one or "--shard" in one for one in commands)
+    if max(nodes, default=1) < 2 or not commands or is_joined:
+        return ""
+    return f"no command of the study has --address: on one of {max(nodes)} nodes it starts its own"
 
 
 def _without_folder(file: ClusterFile) -> str:
@@ -85,6 +78,12 @@ def _lost_results(file: ClusterFile) -> str:
 BATCH_RULES: tuple[FileRule, ...] = (
     WHO_CONNECTS,
     TOKEN_MODE,
+    STATISTICS,
+    (
+        "the study's Ray",
+        _idle_nodes,
+        "give the study --address HOST:PORT of the head, as studies/cluster/slurm.sbatch does",
+    ),
     (
         "resources of nodes",
         _without_cores,
@@ -95,6 +94,7 @@ BATCH_RULES: tuple[FileRule, ...] = (
         _without_folder,
         "give --out a folder that all nodes see, or --store such a folder or s3://BUCKET/PREFIX",
     ),
+    *ARRAY_RULES,
     *EVERYWHERE,
 )
 BATCH_CAUTIONS: tuple[FileRule, ...] = (

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from lttune.exchange.health.clusters.credentials import secret_in
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterFile:
@@ -19,6 +21,8 @@ class ClusterFile:
     """What a YAML file says; empty of others."""
     texts: Sequence[str]
     """Every text in it; a comment is none."""
+    raw: str
+    """The file as it is written, comments too."""
     starts: Sequence[str] = ()
     """Commands that start Ray on a node."""
     shared: Sequence[str] = ()
@@ -27,19 +31,20 @@ class ClusterFile:
     """Folders that outlive the node of the driver, where they are known besides."""
     study: str = ""
     """What runs a study, empty if the file runs none."""
+    claims: Sequence[str] = ()
+    """Names of the claims of volumes that the file makes itself."""
 
 
 FileRule = tuple[str, Callable[[ClusterFile], str], str]
 """What is looked at, what is wrong with it in a file (empty if nothing is), and the mend."""
 
-_KEY = re.compile(r"-----BEGIN|\b(AKIA|ASIA)[0-9A-Z]{16}\b|RAY_AUTH_TOKEN\s*=", re.IGNORECASE)
 _ANYWHERE = re.compile(r"0\.0\.0\.0|(?<![\w:])::/0")
 """All addresses, of version 4 or 6."""
 _VERSION = re.compile(r"\bray(?:\[[\w,]*\])?==([\w.]+)|\brayproject/ray:(\d+(?:\.\d+)+)")
-_DATABASE = re.compile(r"""\bsqlite(?:\+pysqlite)?:///([^\s"'?;]+)""")
+DATABASE = re.compile(r"""\bsqlite(?:\+pysqlite)?:///([^\s"'?;]+)""")
+"""The path of an SQLite file that a URI names."""
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
 _ENDS = re.compile(r"[;&|\n]+")
-_MODE = re.compile(r"\bRAY_AUTH_MODE=[\"']?(\w*)")
 OUT = re.compile(r"""--out[= ]["']?([^\s"')]+)""")
 """The folder of results that a command names."""
 STORE = re.compile(r"""--store[= ]["']?([^\s"')]+)""")
@@ -100,8 +105,7 @@ def _anywhere(file: ClusterFile) -> str:
 
 
 def _with_key(file: ClusterFile) -> str:
-    found = any(_KEY.search(text) for text in file.texts)
-    return "a key or token is written in the file" if found else ""
+    return secret_in(file.config, file.texts, file.raw)
 
 
 def _version(file: ClusterFile) -> str:
@@ -110,28 +114,34 @@ def _version(file: ClusterFile) -> str:
 
 
 def _without_token(file: ClusterFile) -> str:
-    before = (_COMMENT.sub("", command).partition("ray start")[0] for command in file.starts)
-    return (
-        "" if all(_mode(text) == "token" for text in before) else "Ray is started without a token"
-    )
+    found = all(_set_before(text, "RAY_AUTH_MODE") == "token" for text in file.starts)
+    return "" if found else "Ray is started without a token"
 
 
-def _mode(text: str) -> str:
-    """Returns the last mode that commands set, empty if that is none."""
-    mode = ""
-    for words in words_of(text):
-        if words[0] in ("unset", "env") and "RAY_AUTH_MODE" in words:
-            mode = ""
+def _with_statistics(file: ClusterFile) -> str:
+    for command in file.starts:
+        value = _set_before(command, "RAY_USAGE_STATS_ENABLED")
+        if value != "0" and "--disable-usage-stats" not in command:
+            return f"Ray sends them to its makers: RAY_USAGE_STATS_ENABLED is {value or 'not set'}"
+    return ""
+
+
+def _set_before(command: str, name: str) -> str:
+    """Returns the last value of a variable before ``ray start``, empty if it has none."""
+    given, value = re.compile(rf"\b{name}=[\"']?(\w*)"), ""
+    for words in words_of(_COMMENT.sub("", command).partition("ray start")[0]):
+        if words[0] in ("unset", "env") and name in words:
+            value = ""
         for word in words:
-            mode = next(iter(_MODE.findall(word)), mode)
-    return mode
+            value = next(iter(given.findall(word)), value)
+    return value
 
 
 def _lost_store(file: ClusterFile) -> str:
     # Only the driver's node needs it. That there is no such folder has a line of its own.
     is_apart = named_store(file) and file.kept
     folders, what = (file.kept, "outlives it") if is_apart else (file.shared, "all nodes see")
-    for path in (path for text in file.texts for path in _DATABASE.findall(text)):
+    for path in (path for text in file.texts for path in DATABASE.findall(text)):
         if folders and not lies_in(path, folders):
             return f"{path} is in no folder that {what}: it ends with its machine"
     if "--address" in file.study and not _NAMES_DATABASE.search(file.study):
@@ -148,6 +158,11 @@ TOKEN_MODE: FileRule = (
     "who may run code",
     _without_token,
     "write `export RAY_AUTH_MODE=token;` before each `ray start`",
+)
+STATISTICS: FileRule = (
+    "usage statistics",
+    _with_statistics,
+    "write `export RAY_USAGE_STATS_ENABLED=0;` before each `ray start`",
 )
 EVERYWHERE: tuple[FileRule, ...] = (
     (

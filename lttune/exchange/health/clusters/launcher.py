@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lttune.exchange.health.clusters.file import (
     EVERYWHERE,
+    STATISTICS,
     TOKEN_MODE,
     WHO_CONNECTS,
     ClusterFile,
@@ -18,6 +19,8 @@ from lttune.exchange.health.clusters.file import (
     texts_in,
     words_of,
 )
+from lttune.exchange.health.clusters.nodes import NODE_RULES, is_local, node_types
+from lttune.exchange.health.clusters.schema import KNOWN_FIELDS
 from lttune.exchange.health.exposure import secret_finding
 from lttune.exchange.health.inspection import Inspection
 
@@ -31,15 +34,18 @@ _GROUPS = frozenset(("SecurityGroupIds", "NetworkInterfaces"))
 _SETUPS = ("initialization_commands", "setup_commands")
 """Commands that every node runs."""
 _TOKEN_FILE = re.compile(r"(^|/)\.ray/auth_token$")
+_CLOSED = re.compile(r"0?[0-7]00|(?:u[=+-][rwx]*,)?(?:go|og)(?:=|-rwx)")
+"""Modes of a file that none but its owner reads."""
 
 
-def launcher_file(config: Mapping[str, Any]) -> ClusterFile:
-    """Returns what is looked at of a file for ``ray up``."""
+def launcher_file(config: Mapping[str, Any], raw: str) -> ClusterFile:
+    """Returns what is looked at of a file for ``ray up``: of what it says, and as it is written."""
     names = ("head_start_ray_commands", "worker_start_ray_commands")
     commands = {name: _commands(config, name) for name in (*names, *_SETUPS)}
     return ClusterFile(
         config=config,
         texts=[*texts_in(config)],
+        raw=raw,
         starts=[text for name in names for text in commands[name] if "ray start" in text],
         shared=[folder for name in _SETUPS for text in commands[name] for folder in _mounted(text)],
     )
@@ -85,15 +91,10 @@ def _open_dashboard(file: ClusterFile) -> str:
     return "" if closed else "the head does not bind it to its own machine"
 
 
-def _node_types(file: ClusterFile) -> Mapping[str, Any]:
-    types = at(file.config, "available_node_types")
-    return types if isinstance(types, Mapping) else {}
-
-
 def _open_group(file: ClusterFile) -> str:
     if at(file.config, "provider", "type") != "aws":
         return ""
-    about = [at(node, "node_config") for node in _node_types(file).values()]
+    about = [at(node, "node_config") for node in node_types(file).values()]
     own = [isinstance(one, dict) and not _GROUPS.isdisjoint(one) for one in about]
     closed = at(file.config, "provider", "security_group") or (own and all(own))
     return "" if closed else "the security group that Ray makes on AWS opens ssh to everybody"
@@ -102,15 +103,15 @@ def _open_group(file: ClusterFile) -> str:
 def _open_network(file: ClusterFile) -> str:
     if at(file.config, "provider", "type") != "gcp":
         return ""
-    nodes = _node_types(file).values()
+    nodes = node_types(file).values()
     own = [bool(at(node, "node_config", "networkInterfaces")) for node in nodes]
     text = "the project's default network, which Ray takes, opens ssh to everybody"
     return "" if own and all(own) else text
 
 
 def _without_resources(file: ClusterFile) -> str:
-    kind, types = at(file.config, "provider", "type"), _node_types(file)
-    if kind == "local":
+    kind, types = at(file.config, "provider", "type"), node_types(file)
+    if is_local(file):
         return ""
     head = at(file.config, "head_node_type")
     if not isinstance(head, str) or head not in types:
@@ -134,14 +135,35 @@ def _without_file(file: ClusterFile) -> str:
     return "" if any(map(_TOKEN_FILE.search, names)) else "no node gets one, so that no Ray starts"
 
 
+def _open_file(file: ClusterFile) -> str:
+    # `no node gets one` has a line of its own.
+    commands = [text for name in _SETUPS for text in _commands(file.config, name)]
+    closed = any(map(_closes, (words for text in commands for words in words_of(text))))
+    return "" if closed or _without_file(file) else "no setup command closes it to other users"
+
+
+def _closes(words: Sequence[str]) -> bool:
+    if "chmod" not in words:
+        return False
+    _, *given = words[words.index("chmod") :]
+    is_closed = any(map(_CLOSED.fullmatch, given))
+    return is_closed and any(map(_TOKEN_FILE.search, given))
+
+
 LAUNCHER_RULES: tuple[FileRule, ...] = (
     WHO_CONNECTS,
     ("how Ray is started", _default_starts, "take the commands of studies/cluster/onprem.yaml"),
     TOKEN_MODE,
+    STATISTICS,
     (
         "the token's file",
         _without_file,
         "write `~/.ray/auth_token: ~/.ray/auth_token` below file_mounts",
+    ),
+    (
+        "the mode of the token's file",
+        _open_file,
+        "write `chmod 700 ~/.ray && chmod 600 ~/.ray/auth_token` below setup_commands",
     ),
     (
         "the dashboard",
@@ -169,5 +191,7 @@ LAUNCHER_RULES: tuple[FileRule, ...] = (
         "mount one in setup_commands, write `mountpoint -q FOLDER` there if it is mounted, or give "
         "studies --store s3://BUCKET/PREFIX",
     ),
+    *NODE_RULES,
+    KNOWN_FIELDS,
     *EVERYWHERE,
 )
