@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,14 +82,13 @@ class FollowedLedger:
         rules.require_listing(self._path, {"trials": listed}, NEEDED_OF_TRIAL)
         for one in listed:
             require_hparams("", one["hparams"])
-        known = {trial.number: trial for trial in ledger.trials} if listed else {}
-        last = ledger.trials[-1].number if ledger.trials else -1
         for trial in listed_trials(self._path, listed):
-            old = known.get(trial.number)
-            if old is None and trial.number > last:
+            place = bisect.bisect_left(ledger.trials, trial.number, key=lambda one: one.number)
+            old = ledger.trials[place] if place < len(ledger.trials) else None
+            if old is None:
                 ledger.trials.append(trial)
                 self._settings.update(trial.hparams)
-            elif old is not None and _is_same(old, trial):
+            elif _is_same(old, trial):
                 for name in Trial.__dataclass_fields__:
                     setattr(old, name, getattr(trial, name))
             else:
@@ -100,4 +100,4 @@ class FollowedLedger:
 
 
 def _is_same(old: Trial, new: Trial) -> bool:
-    return (old.phase, old.hparams) == (new.phase, new.hparams)
+    return (old.number, old.phase, old.hparams) == (new.number, new.phase, new.hparams)
