@@ -137,11 +137,6 @@ class Looks:
         return self._sheet
 
 
-def glance_at(folder: Path) -> Glance:
-    """Returns what a study's files say now; raises what ``Looks.glance`` does."""
-    return Looks(folder).glance()
-
-
 def _last_change(folder: Path) -> float:
     found = -math.inf
     for name in CHANGED:
@@ -185,7 +180,7 @@ def watch_study(folder: Path, console: Console, every_s: float) -> int:
         every_s: seconds between two looks, more where a look takes long (``BETWEEN_LOOKS``).
 
     Raises:
-        LttuneError: as ``glance_at``.
+        LttuneError: as ``Looks.glance``.
     """
     looks = _PacedLooks(folder, every_s)
     seen = looks.now()
