@@ -22,7 +22,7 @@ class Flags:
     study: Annotated[Path, tyro.conf.Positional]
     """Folder of the study: results/NAME. Its files are read; nothing is written or locked."""
     every: float = 2.0
-    """Seconds between two looks, > 0, at most a day."""
+    """Seconds between two looks, > 0, at most a day; longer where a look takes long."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""

@@ -13,7 +13,15 @@ from lttune.config import flatten
 from lttune.errors import StorageError, legible, listed
 from lttune.records import rules
 from lttune.records.columns import require_hparams
-from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, Trial, listed_trials, listing_in
+from lttune.records.ledger import (
+    ENDED,
+    NEEDED_OF_TRIAL,
+    FollowedLedger,
+    Ledger,
+    Trial,
+    listed_trials,
+    listing_in,
+)
 from lttune.records.schema import ANY_STUDY
 from lttune.records.tables import TABLES, table_in
 from lttune.store.files import read_whole, reason_of
@@ -104,6 +112,18 @@ def read_trials(folder: Path, study_id: str | None = ANY_STUDY) -> list[Trial]:
     """
     listed = read_listing(folder, NEEDED_OF_TRIAL, study_id)
     return listed_trials(folder / "trials.json", listed["trials"])
+
+
+def look_at_ledger(followed: FollowedLedger, folder: Path, study_id: str | None) -> Ledger:
+    """Returns the ledger of a study as it stands; raises what ``read_trials`` does.
+
+    Args:
+        followed: of the study's ``trials.json``.
+        folder: the study's.
+        study_id: that of ``study.json``; None in studies of older versions.
+    """
+    with _of_a_study(folder, "trials.json"):
+        return followed.now(study_id)
 
 
 def read_table(

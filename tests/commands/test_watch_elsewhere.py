@@ -21,7 +21,7 @@ from lttune.store.locks import NOTE, driver, only_driver
 from lttune.store.plain_json import read_json, write_json
 from lttune.store.temporary import UNKNOWN_OWNER_S, this_boot
 from lttune.study.console import watching
-from lttune.study.console.watching import CHANGED, QUIET_S, glance_at, watch_study
+from lttune.study.console.watching import CHANGED, QUIET_S, Looks, watch_study
 
 ELSEWHERE = {"host": "node-17", "pid": 7, "process": "deadbeef-7-1"}
 WHO = "process 7 on node-17"
@@ -167,7 +167,7 @@ def test_a_driver_of_this_host_before_it_began_is_dead(
     monkeypatch.setattr(locks, "began_at", lambda: time.time() - 3600)
     os.utime(folder / NOTE, (time.time() - 3600 + touched_s,) * 2)
     assert (driver(folder) is None) is is_dead
-    assert bool(glance_at(folder).elsewhere) is not is_dead
+    assert bool(Looks(folder).glance().elsewhere) is not is_dead
 
 
 @pytest.mark.skipif(not this_boot(), reason="other systems do not tell it")

@@ -15,7 +15,7 @@ from guarded import Calls, failures, promised
 
 from lttune.records.tables import loading
 from lttune.store import workplace
-from lttune.store.formats import journal
+from lttune.store.formats import journal, journal_lines
 from lttune.store.formats.journal import Journal
 from lttune.store.sealed import write_object
 from lttune.study.conductor import Conductor, Outcome
@@ -60,11 +60,13 @@ CALLS: Calls = {
 
 
 def no_checksum_of_lines(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(journal, "_digest", lambda chain, text: "0" * 32)
+    for module in (journal, journal_lines):
+        patch.setattr(module, "digest_of", lambda chain, text: "0" * 32)
 
 
 def no_chain_of_lines(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(journal, "_digest", lambda chain, text: hashlib.md5(text).hexdigest())
+    for module in (journal, journal_lines):
+        patch.setattr(module, "digest_of", lambda chain, text: hashlib.md5(text).hexdigest())
 
 
 def no_file_of_journals(patch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from analysis import write_report
 from lttune.records.folder import read_answer
 from lttune.study.conductor import Conductor
 from lttune.study.console import reached
-from lttune.study.console.watching import Glance, glance_at
+from lttune.study.console.watching import Glance, Looks
 
 FLAGS = ("--max-concurrent", "1", "--trials", "2", "--replicates", "1", "--controls", "reinit")
 """Three trials: an anchor with a control, and two of a search."""
@@ -26,7 +26,7 @@ def test_a_study_is_seen_while_it_runs_and_says_at_its_end_what_it_found(tmp_pat
 
     def looked(self, trial, report):
         level(self, trial, report)
-        seen.append(glance_at(place.folder))
+        seen.append(Looks(place.folder).glance())
         if len(seen) == 5:  # In the middle of the second trial.
             pages.append(write_report(place.folder).read_text())
 
@@ -49,7 +49,7 @@ def test_a_study_is_seen_while_it_runs_and_says_at_its_end_what_it_found(tmp_pat
     assert 0 < later.reports[1]["density"] < 1
     assert later.left_s is not None
     assert "Incomplete: 1 of 3 trials. The numbers below will change." in pages[0]
-    after = glance_at(place.folder)
+    after = Looks(place.folder).glance()
     assert (after.driver, after.running, after.reports) == (None, [], {})
     assert after.ledger.complete
     assert not (place.folder / reached.PROGRESS).exists()

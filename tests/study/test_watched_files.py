@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 
 import pytest
+from hand_clock import HandClock
+from rich.console import Console
 from sample_study import runs, trial, write_study
 
 from lttune.store.locks import NOTE, driver, only_driver
 from lttune.store.temporary import this_process
-from lttune.study.console import reached
+from lttune.study.console import reached, watching
 from lttune.study.console.reached import PROGRESS, ReachedNote, read_reached
-from lttune.study.console.watching import glance_at
+from lttune.study.console.watching import Looks, watch_study
 
 REPORT = {"level": 3, "density": 0.512, "val_accuracy": 0.95, "test_accuracy": 0.9412}
 
@@ -44,12 +47,12 @@ def dead_process() -> str:
 def test_the_note_of_a_driver_that_was_killed_says_nothing(folder):
     runs(folder, process=dead_process())
     assert driver(folder) is None
-    assert glance_at(folder).running == []
+    assert Looks(folder).glance().running == []
 
 
 def test_a_driver_on_another_machine_counts(folder):
     runs(folder, process="0123abcd-1-1")
-    assert [one.number for one in glance_at(folder).running] == [3]
+    assert [one.number for one in Looks(folder).glance().running] == [3]
 
 
 @pytest.mark.parametrize("note", ["[]", "{", "3", '{"process": 3}', '{"process": "x"}', "{}"])
@@ -61,7 +64,7 @@ def test_a_note_of_something_else_names_nobody(folder, note):
 def test_times_that_are_none_are_not_shown(folder):
     for since in (None, 3, "yesterday", "2026-11-23T08:00:00"):
         runs(folder, since=since)
-        assert glance_at(folder).so_far_s is None
+        assert Looks(folder).glance().so_far_s is None
 
 
 # What trials under way have reached.
@@ -101,3 +104,25 @@ def test_a_note_that_cannot_be_written_stops_nobody(tmp_path):
 def test_a_file_of_something_else_has_nothing_reached(tmp_path, found):
     (tmp_path / PROGRESS).write_text(found)
     assert read_reached(tmp_path) == ({}, None)
+
+
+def test_a_look_that_takes_long_is_followed_by_a_longer_pause(folder, monkeypatch):
+    runs(folder)
+    pauses, glance = [], watching.Looks.glance
+
+    class Clock(HandClock):
+        def sleep(self, seconds):
+            pauses.append(seconds)
+            if len(pauses) == 2:
+                (folder / NOTE).unlink()
+
+    clock, takes = Clock(), iter([5.0, 0.01, 0.0])
+    monkeypatch.setattr(watching, "time", clock)
+
+    def slow(self):
+        clock.now += next(takes)
+        return glance(self)
+
+    monkeypatch.setattr(watching.Looks, "glance", slow)
+    assert watch_study(folder, Console(file=io.StringIO()), 2.0) == 1
+    assert pauses == [45.0, 2.0]

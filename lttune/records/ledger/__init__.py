@@ -1,5 +1,6 @@
 """The ledger of a study: every trial that was planned or proposed, and how it stands."""
 
+from lttune.records.ledger.followed import FollowedLedger
 from lttune.records.ledger.ledger import Ledger
 from lttune.records.ledger.listing import listing_in
 from lttune.records.ledger.trial import (
@@ -15,6 +16,7 @@ __all__ = [
     "ENDED",
     "NEEDED_OF_TRIAL",
     "OVER",
+    "FollowedLedger",
     "Ledger",
     "Trial",
     "TrialState",

@@ -32,14 +32,25 @@ def listing_in(
         RefusedError: if a newer lttune wrote one.
     """
     values, since = read_journaled(path, functools.partial(read_digested, path))
+    return require_listed(path, values, since, needed, study_id)
+
+
+def require_listed(
+    path: Path,
+    values: dict[str, Any],
+    since: Sequence[Any],
+    needed: Collection[str],
+    study_id: str | None = ANY_STUDY,
+) -> dict[str, Any]:
+    """Returns what ``listing_in`` does of what file and journal hold, and raises what it does."""
     if since and isinstance(values.get("trials"), list):
-        values["trials"] = _as_they_stand(values["trials"], since)
+        values["trials"] = as_they_stand(values["trials"], since)
     rules.require_listing(path, values, needed)
     require_same_study(path, values.get("study_id"), study_id)
     return values
 
 
-def _as_they_stand(listed: Sequence[Any], since: Sequence[Any]) -> list[Any]:
+def as_they_stand(listed: Sequence[Any], since: Sequence[Any]) -> list[Any]:
     """Returns trials with what was last said of each; what is none stays, to be refused."""
     last = dict[Any, Any]()
     for place, one in enumerate(since):

@@ -9,7 +9,6 @@ leaves half of one at the end, which counts for nothing; anything else is damage
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -19,17 +18,14 @@ from typing import Any, TypeVar
 
 from lttune.errors import DamagedError, StorageError
 from lttune.store.failpoint import reach
-from lttune.store.files import flush, reason_of, write_atomically, write_errors
-from lttune.store.plain_json import parse_json
-from lttune.store.regular import regular_size
-from lttune.store.sealed import FILES_SCHEMA, read_errors, require_known
+from lttune.store.files import flush, write_atomically, write_errors
+from lttune.store.formats.journal_lines import JournalLines, digest_of
+from lttune.store.sealed import FILES_SCHEMA, require_known
 from lttune.store.temporary import remove_abandoned
 
 T = TypeVar("T")
 Since = TypeVar("Since")
 
-_DIGITS = 32
-"""Characters of a line's digest: 128 bits."""
 _MOST_READ = 20
 """Times that a file is read that is written anew meanwhile, which is seldom."""
 
@@ -120,7 +116,7 @@ class Journal:
     def _line(self, value: Any, chain: str) -> tuple[bytes, str]:
         """Returns a line with the digest that the next one goes on from."""
         text = json.dumps(value, separators=(",", ":"), allow_nan=self._has_infinities)
-        digest = _digest(chain, text.encode())
+        digest = digest_of(chain, text.encode())
         return f"{digest} {text}\n".encode(), digest
 
 
@@ -144,11 +140,20 @@ def read_journaled(
         RefusedError: if a newer lttune wrote it.
         Exception: what ``read`` raises.
     """
+    damage: DamagedError | None = None
     for _ in range(_MOST_READ):
-        before = _moment(file)
-        found, digest = read()
-        lines = journaled_since(file, digest, has_infinities) if digest else ()
-        since = None if lines is None else gather(lines)
+        before, journal = _moment(file), _moment(journal_of(file))
+        try:
+            found, digest = read()
+            lines = journaled_since(file, digest, has_infinities) if digest else ()
+            since = None if lines is None else gather(lines)
+        except DamagedError as error:
+            # Of a line that a disk kept half of, and that was written again meanwhile, the reader
+            # may have had the one half, and then the other of another.
+            if (_moment(file), _moment(journal_of(file))) == (before, journal):
+                raise
+            damage = error
+            continue
         # Of another file: an older one, which was left, unless this one was read too early, which
         # a network file system tells by reading alone.
         if since is None and read()[1] == digest:
@@ -156,6 +161,8 @@ def read_journaled(
         # Who writes the file anew takes its journal away: what was read may lack both.
         if since is not None and _moment(file) == before:
             return found, since
+    if damage is not None:
+        raise damage
     raise StorageError(f"{file} cannot be read: it is written anew all the time")
 
 
@@ -191,7 +198,7 @@ def journaled_since(file: Path, digest: str, has_infinities: bool = False) -> It
         RefusedError: if a newer lttune wrote it.
     """
     path = journal_of(file)
-    lines = _lines(path, _whole_lines(path), has_infinities)
+    lines = JournalLines(path, has_infinities)
     try:
         head = next(lines, None)
     except FileNotFoundError:
@@ -209,36 +216,3 @@ def _moment(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _whole_lines(path: Path) -> Iterator[bytes]:
-    """Yields the lines of a file without their ends; what has no end was being written.
-
-    So was what a file system filled with zeros.
-    """
-    with read_errors(path):
-        regular_size(path)  # A pipe would be waited for.
-        with path.open("rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    yield line[:-1]
-
-
-def _lines(path: Path, whole: Iterable[bytes], has_infinities: bool) -> Iterator[Any]:
-    chain = ""
-    for number, line in enumerate(whole, 1):
-        said, _, text = line.partition(b" ")
-        if said != (chain := _digest(chain, text)).encode():
-            raise DamagedError(
-                f"{path} is damaged: the checksum of line {number} is not that of its bytes; put a "
-                "copy of it back, or move it away and run the study again: networks in the store "
-                "stay trained"
-            )
-        try:
-            yield parse_json(text, has_infinities)
-        except ValueError as error:
-            raise DamagedError(f"{path} is damaged: line {number}: {reason_of(error)}") from None
-
-
-def _digest(chain: str, text: bytes) -> str:
-    return hashlib.sha256(chain.encode() + text).hexdigest()[:_DIGITS]

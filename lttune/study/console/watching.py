@@ -20,10 +20,11 @@ from rich.text import Text
 
 from lttune.config import flatten
 from lttune.config.output.escaped import escaped_output
-from lttune.records.folder import read_listing, read_sheet
-from lttune.records.ledger import ENDED, NEEDED_OF_TRIAL, OVER, Ledger, Trial, listed_trials
+from lttune.records.folder import look_at_ledger, read_sheet
+from lttune.records.ledger import ENDED, OVER, FollowedLedger, Ledger, Trial
 from lttune.records.objectives import objective_text
 from lttune.records.provenance import last_command
+from lttune.store.formats.followed import Moment, opened_moment
 from lttune.store.locks import BEAT_S, NOTE, driver, is_elsewhere
 from lttune.store.temporary import UNKNOWN_OWNER_S
 from lttune.study.console.outcome import show_answer
@@ -39,6 +40,8 @@ CHANGED = (
     *("records.parquet", "records.journal"),
 )
 """Files that the driver of a study changes while it runs it."""
+BETWEEN_LOOKS = 9
+"""Times that a look took which pass before the next: to watch takes a tenth of a core at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,36 +91,50 @@ class Glance:
             return None
 
 
-def glance_at(folder: Path) -> Glance:
-    """Returns what a study's files say now.
+class Looks:
+    """One look at a study after the other: what has not changed since the last is not read again.
 
-    Raises:
-        StorageError: if the folder holds no study, or a file of it cannot be read.
-        RefusedError: if a newer lttune wrote it.
+    Args:
+        folder: the study's.
     """
-    # First of all: what a driver that is gone has written is there now.
-    who = driver(folder)
-    has_begun = (folder / "trials.json").exists() or who is None
-    sheet = read_sheet(folder, ("name", "lottery")) if has_begun else {}
-    found: Mapping[str, Any] = {"trials": []}
-    if has_begun:
-        found = read_listing(folder, NEEDED_OF_TRIAL, sheet.get("study_id"))
-    ledger = Ledger(
-        path=folder / "trials.json",
-        planned=dict(found.get("planned", {})),
-        trials=listed_trials(folder / "trials.json", found["trials"]),
-        wall_s=float(found.get("wall_s", 0.0)),
-    )
-    reports, left_s = read_reached(folder) if who else ({}, None)
-    return Glance(
-        folder=folder,
-        sheet=sheet,
-        ledger=ledger,
-        driver=who,
-        reports=reports,
-        left_s=left_s,
-        changed=_last_change(folder),
-    )
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._followed = FollowedLedger(folder / "trials.json")
+        self._sheet: Mapping[str, Any] | None = None
+        self._sheet_read: Moment | None = None
+
+    def glance(self) -> Glance:
+        """Returns what the study's files say now; the ledger of earlier glances goes on with it.
+
+        Raises:
+            StorageError: if the folder holds no study, or a file of it cannot be read.
+            RefusedError: if a newer lttune wrote it.
+        """
+        folder = self._folder
+        # First of all: what a driver that is gone has written is there now.
+        who = driver(folder)
+        sheet, ledger = dict[str, Any](), Ledger(path=folder / "trials.json")
+        if (folder / "trials.json").exists() or who is None:
+            sheet = self._sheet_now()
+            ledger = look_at_ledger(self._followed, folder, sheet.get("study_id"))
+        reports, left_s = read_reached(folder) if who else ({}, None)
+        return Glance(
+            folder=folder,
+            sheet=sheet,
+            ledger=ledger,
+            driver=who,
+            reports=reports,
+            left_s=left_s,
+            changed=_last_change(folder),
+        )
+
+    def _sheet_now(self) -> Mapping[str, Any]:
+        moment = opened_moment(self._folder / "study.json")
+        if self._sheet is None or moment is None or moment != self._sheet_read:
+            self._sheet = read_sheet(self._folder, ("name", "lottery"))
+            self._sheet_read = moment
+        return self._sheet
 
 
 def _last_change(folder: Path) -> float:
@@ -160,22 +177,42 @@ def watch_study(folder: Path, console: Console, every_s: float) -> int:
     Args:
         folder: the study's.
         console: where to show it.
-        every_s: seconds between two looks.
+        every_s: seconds between two looks, more where a look takes long (``BETWEEN_LOOKS``).
 
     Raises:
-        LttuneError: as ``glance_at``.
+        LttuneError: as ``Looks.glance``.
     """
-    seen = glance_at(folder)
+    looks = _PacedLooks(folder, every_s)
+    seen = looks.now()
     _show_heading(seen, console)
     if seen.driver is not None:
-        seen = _followed(seen, console, every_s)
+        seen = _followed(seen, looks, console)
     if not seen.sheet:
         read_sheet(folder)  # Of a study that never began: says so.
     _show_end(seen, console)
     return 0 if seen.ledger.complete else 1
 
 
-def _followed(seen: Glance, console: Console, every_s: float) -> Glance:
+class _PacedLooks:
+    """Looks at a study at times."""
+
+    def __init__(self, folder: Path, every_s: float) -> None:
+        self._looks, self._every_s, self._took_s = Looks(folder), every_s, 0.0
+
+    def now(self) -> Glance:
+        """Returns what a look shows now."""
+        began = time.monotonic()
+        seen = self._looks.glance()
+        self._took_s = time.monotonic() - began
+        return seen
+
+    def next(self) -> Glance:
+        """Returns what the next look shows, when it is time for it."""
+        time.sleep(max(self._every_s, BETWEEN_LOOKS * self._took_s))
+        return self.now()
+
+
+def _followed(seen: Glance, looks: _PacedLooks, console: Console) -> Glance:
     """Shows a study while it runs; returns how it is then."""
     patience = Patience()
     live = Live(console=console, auto_refresh=False, transient=True)
@@ -192,8 +229,7 @@ def _followed(seen: Glance, console: Console, every_s: float) -> Glance:
                 base = flatten(seen.sheet.get("lottery", {}))
                 table = running_table(seen.running, seen.reports, base, console.width)
                 live.update(Group(_head(seen), table), refresh=True)
-            time.sleep(every_s)
-            seen = glance_at(seen.folder)
+            seen = looks.next()
             if not console.is_terminal:
                 over = [t for t in seen.ledger.trials if t.state in OVER and t.number not in told]
                 told |= {trial.number for trial in over}
