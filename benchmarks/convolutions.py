@@ -1,5 +1,8 @@
 """Conv-2, Conv-4, ResNet-20 level by level: the sparse and the torch engine, a plain eager loop.
 
+ResNet-20 is trained with the pictures as they are, and as ``resnet20_augmented`` with those of its
+preset, flipped and cropped; the eager loop augments a batch by the function that the engines call.
+
 One thread, the paper's batches, optimizers and pruning rates. At every level all three take the
 same steps under the same mask, in turn, and measure the same pictures; the smallest weights go, the
 others are rewound. A level costs its steps and an evaluation of 15,000 pictures every 100.
@@ -11,6 +14,7 @@ pictures like it; what the file has of other networks stays there:
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +41,13 @@ from lttune.store.plain_json import read_json, write_json
 from lttune.training.engines.sparse.engine import SparseEngine
 from lttune.training.engines.torch import TorchEngine
 
-NETWORKS: dict[str, LotteryConfig] = {"conv2": CONV_2, "conv4": CONV_4, "resnet20": RESNET_20}
-DEPTHS = {"conv2": LEVELS, "conv4": LEVELS, "resnet20": 15}
+NETWORKS: dict[str, LotteryConfig] = {
+    "conv2": CONV_2,
+    "conv4": CONV_4,
+    "resnet20": RESNET_20.override({"data.augment": "none"}),
+    "resnet20_augmented": RESNET_20,
+}
+DEPTHS = {"conv2": LEVELS, "conv4": LEVELS, "resnet20": 15, "resnet20_augmented": 15}
 """Levels of each."""
 LOOPS = ("sparse", "torch", "eager")
 EVALUATED = 15_000
@@ -52,7 +61,7 @@ class ConvolutionsConfig:
     pictures: str = "cifar10"
     """A dataset, or the path of one."""
     networks: tuple[str, ...] = tuple(NETWORKS)
-    """Of conv2, conv4, resnet20."""
+    """Of conv2, conv4, resnet20, resnet20_augmented."""
     steps: int = 3
     """Optimizer steps of a repetition."""
     evaluate: int = 640
@@ -83,18 +92,23 @@ def level(
     """Returns milliseconds of a step and of its share of an evaluation, and weights to prune by."""
     start = apply(start, mask)
     engines = {"sparse": SparseEngine(), "torch": TorchEngine()}
-    opened = {name: e.open(network, start, mask, train) for name, e in engines.items()}
+    draws = {name: stream(0, 0, "order-noise") for name in LOOPS}
+    opened = {name: e.open(network, start, mask, train, draws[name]) for name, e in engines.items()}
     eager = EagerSteps(network.opened("cpu"), start, mask, _optimizer(train))
     rates = [train.lr] * len(batches)
     few = Examples(pool.x[: config.evaluate], pool.y[: config.evaluate], pool.shift, pool.gain)
-    floats, measured = pool.slice(0, len(pool)), few.slice(0, len(few))
+    measured = few.slice(0, len(few))
     runs: dict[str, Callable[[], object]] = {
         name: lambda s=session: s.run(pool, batches, rates) for name, session in opened.items()
     }
     evaluations: dict[str, Callable[[], object]] = {
         name: lambda s=session: s.evaluate(few) for name, session in opened.items()
     }
-    runs["eager"] = lambda: eager.run(*floats, batches)
+    if pool.augment == "none":
+        x, y = pool.slice(0, len(pool))
+        runs["eager"] = lambda: eager.run((x[index], y[index]) for index in batches)
+    else:
+        runs["eager"] = lambda: eager.run(pool.batch(index, draws["eager"]) for index in batches)
     evaluations["eager"] = lambda: eager.evaluate(*measured)
     share = EVALUATED / len(few) / EVAL_EVERY
     steps, parts = {name: list[float]() for name in LOOPS}, {name: list[float]() for name in LOOPS}
@@ -113,7 +127,7 @@ def trajectory(name: str, dataset: Dataset, config: ConvolutionsConfig) -> list[
     """Returns and prints what every level of a network costs."""
     lottery = NETWORKS[name]
     network = build(lottery.model, dataset.shape, dataset.classes)
-    pool = resident(dataset)[0]
+    pool = dataclasses.replace(resident(dataset)[0], augment=lottery.data.augment)
     start = network.initial_weights(stream(0, 0, "init"))
     size = lottery.train.batch_size
     order = stream(0, 0, "order").permutation(len(pool))[: config.steps * size]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 
 import numpy as np
@@ -59,10 +59,10 @@ class EagerSteps:
         self._masked = [] if dense else [(parameters[name], keep) for name, keep in mask.items()]
         self._optimizer = optimizer(list(model.parameters()))
 
-    def run(self, x: Tensor, y: Tensor, batches: Sequence[Tensor]) -> None:
-        for index in batches:
+    def run(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        for x, y in batches:
             self._optimizer.zero_grad()
-            functional.cross_entropy(self._model(x[index]), y[index]).backward()
+            functional.cross_entropy(self._model(x), y).backward()
             self._optimizer.step()
             with torch.no_grad():
                 for weight, keep in self._masked:
@@ -138,7 +138,8 @@ class Bench:
             name: lambda s=session: (s.evaluate(self.validation), s.evaluate(self.test))
             for name, session in opened.items()
         }
-        runs["eager"] = lambda: eager.run(*self.floats[0], self.batches)
+        x, y = self.floats[0]
+        runs["eager"] = lambda: eager.run((x[index], y[index]) for index in self.batches)
         evaluations["eager"] = lambda: [eager.evaluate(*part) for part in self.floats[1:]]
         times: dict[str, list[StepTimes]] = {name: [] for name in ENGINES}
         for repetition in range(repetitions):

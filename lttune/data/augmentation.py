@@ -57,10 +57,7 @@ def augmented(x: Tensor, name: str, rng: np.random.Generator) -> Tensor:
 def _crop(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
     height, width = x.shape[-2:]
     padded = functional.pad(x, (PADDING,) * 4)
-    rows = down[:, None] + torch.arange(height, device=x.device)
-    columns = right[:, None] + torch.arange(width, device=x.device)
-    at = torch.arange(len(x), device=x.device)[:, None, None]
-    if x.ndim == 3:
-        return padded[at, rows[:, :, None], columns[:, None, :]]
-    # Indices around a slice put the channels last.
-    return padded[at, :, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+    # Every place of a crop, as a view of the same memory: [B, ..., 9, 9, H, W].
+    crops = padded.unfold(-2, height, 1).unfold(-2, width, 1)
+    at = torch.arange(len(x), device=x.device)
+    return crops[at, down, right] if x.ndim == 3 else crops[at, :, down, right]

@@ -29,7 +29,7 @@ class Examples:
     shift: Scaling
     gain: Scaling
     augment: str = "none"
-    """What is done to a picture each time that ``batch`` takes it for training."""
+    """What is done to a picture each time that it is ``drawn`` for training."""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -39,11 +39,19 @@ class Examples:
 
         With a stream, the pictures are augmented as ``augment`` says.
         """
+        drawn = self.drawn(index, rng)
+        return drawn._inputs(drawn.x), drawn.y
+
+    def drawn(self, index: Tensor, rng: np.random.Generator | None = None) -> Examples:
+        """Returns a copy of the examples at ``index`` (int64, [B]) as a training step takes them.
+
+        With a stream, the pictures are augmented as ``augment`` says; nothing more is done to them.
+        """
         index = index.to(self.y.device)
         x = self.x.index_select(0, index)
         if rng is not None and self.augment != "none":
             x = augmented(x, self.augment, rng)
-        return self._inputs(x), self.y.index_select(0, index)
+        return dataclasses.replace(self, x=x, y=self.y.index_select(0, index), augment="none")
 
     def slice(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Returns the float32 inputs and classes of consecutive examples."""
@@ -51,8 +59,7 @@ class Examples:
 
     def take(self, index: np.ndarray) -> Examples:
         """Returns a copy of the examples at ``index`` (int64)."""
-        at = torch.from_numpy(index).to(self.y.device)
-        return dataclasses.replace(self, x=self.x[at], y=self.y[at], augment="none")
+        return self.drawn(torch.from_numpy(index))
 
     def relabelled(self, labels: np.ndarray) -> Examples:
         """Returns the same pictures with other classes (int64, [N])."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +25,14 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
+
+
+def seed_of(noise: np.random.Generator) -> int:
+    """Returns where the global generators begin in a training: the first number of its stream.
+
+    Whatever else is drawn from the stream comes after it, in every engine.
+    """
+    return int(noise.integers(2**63))
 
 
 class GlobalDraws:

@@ -94,8 +94,6 @@ def lack(needs: Needs, beyond_network: Callable[[Network], str]) -> str:
         transferred = dataclasses.replace(config.train, optimizer=rule)
         if reason := beyond(config.train) or beyond(transferred):
             return reason
-        if config.data.augment != "none":
-            return "does not augment pictures"
         if config.pruned not in ("zero", "trainable") or needs.holds:
             return "holds pruned weights at zero only"
         if config.method != "prune":

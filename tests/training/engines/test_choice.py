@@ -39,7 +39,6 @@ PLAIN_REASONS = [
     ({"train.precision": "bfloat16"}, "computes in float32 only, not in bfloat16"),
     ({"train.precision": "tf32"}, "computes in float32 only, not in tf32"),
     ({"train.frozen": ("bias",)}, "trains every kind of parameter"),
-    ({"data.augment": "flip"}, "does not augment pictures"),
     ({"pruned": "freeze"}, "holds pruned weights at zero only"),
     ({"method": "supermask", "levels": 1}, "learns no supermasks"),
 ]
@@ -106,7 +105,9 @@ def test_what_it_cannot_train_is_the_reference_engines(case, reason):
     assert str(raised.value) == expected
 
 
-@pytest.mark.parametrize(("changes", "reason"), PLAIN_REASONS)
+@pytest.mark.parametrize(
+    ("changes", "reason"), [*PLAIN_REASONS, ({"data.augment": "flip"}, "does not augment pictures")]
+)
 def test_the_stacked_engine_has_the_same_rules(changes, reason):
     with pytest.raises(ResourceError, match=f"stacked was asked for, but it {reason}"):
         chosen("stacked", changes=changes)
@@ -156,6 +157,13 @@ def test_convolutions_scale_each_channel_in_its_own_way():
     pytest.importorskip("numba")
     assert chosen(networks=[CONV]) == ("sparse", "")
     assert chosen(networks=[CONV], datasets=(COLOURED,)) == ("sparse", "")
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("networks", [[LENET], [CONV, LENET], [RESNET]])
+def test_pictures_are_augmented_for_every_network_that_it_trains(networks):
+    pytest.importorskip("numba")
+    assert chosen(changes={"data.augment": "flip-crop"}, networks=networks) == ("sparse", "")
 
 
 FALLS_BACK = """

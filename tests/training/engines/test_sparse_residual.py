@@ -8,25 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.overrides import TorchFunctionMode
 
 from lttune.config import TrainConfig
 from lttune.models.masks import apply
-from lttune.models.resnet import cifar_resnet
 from lttune.training.engines.torch import TorchEngine
 
 pytest.importorskip("numba")
+from residual_steps import Exact, opened, resnet
 from sparse_steps import (
     NAMES,
     OPTIMIZERS,
-    Reference,
     batches,
     errors,
     evaluations,
-    network_of,
     pictures,
     random_mask,
-    start_of,
     trained,
 )
 
@@ -39,43 +35,6 @@ DENSITIES = [1.0, 0.3, 0.05]
 SHAPES = [(8, 8), (7, 5), (3, 6, 9)]
 """Grey, grey with odd edges, coloured; halved twice."""
 SGD = TrainConfig(optimizer="sgd", lr=0.1, steps=100)
-
-
-def resnet(shape, width=5, depth=8):
-    """One block in each of three segments; the second and the third have shortcuts."""
-    return network_of(cifar_resnet(shape, 10, depth, width), shape)
-
-
-def opened(network):
-    """Weights to begin with; running moments as of a network that was trained before."""
-    start = start_of(network)
-    for name, role in network.roles.items():
-        if role == "norm":
-            start[name] += 1
-    for name in network.buffers:
-        if name.endswith("running_var"):
-            start[name] = start[name].abs() + 0.5
-    return start
-
-
-class Exact(Reference):
-    """Sees the inputs of a block's ReLUs as well, which are functions."""
-
-    def run(self, examples, order):
-        exact = self
-
-        class Watch(TorchFunctionMode):
-            def __torch_function__(self, func, types, args=(), kwargs=None):
-                if func is torch.relu:
-                    exact._see(None, args)
-                return func(*args, **(kwargs or {}))
-
-        with Watch():
-            super().run(examples, order)
-
-    @property
-    def moments_of_norms(self):
-        return dict(self._module.named_buffers())
 
 
 def check(network, examples, density, config, order, bar=1e-5):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 import numba
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +15,9 @@ from lttune.data.resident import Examples
 from lttune.errors import ResourceError
 from lttune.models import Network, build
 from lttune.models.masks import Mask, ones
+from lttune.models.own.draws import seed_of
 from lttune.training.engines import plain
+from lttune.training.engines.sparse.augmenting import AugmentingSession
 from lttune.training.engines.sparse.blocks import BlockNode, nodes
 from lttune.training.engines.sparse.instructions import cpu
 from lttune.training.engines.sparse.instructions.cache import is_kept
@@ -64,12 +67,24 @@ class SparseEngine:
     def _train(self, m: Member) -> Trained:
         self._approve(m.network)
         began = time.perf_counter()
-        return follow(self.open(m.network, m.start, m.mask, m.config), m, began)
+        return follow(self.open(m.network, m.start, m.mask, m.config, m.noise), m, began)
 
     def open(
-        self, network: Network, start: Mapping[str, Tensor], mask: Mask, config: TrainConfig
+        self,
+        network: Network,
+        start: Mapping[str, Tensor],
+        mask: Mask,
+        config: TrainConfig,
+        noise: np.random.Generator | None = None,
     ) -> Session:
         """Returns a session that trains ``network`` from ``start`` under ``mask``.
+
+        Args:
+            network: the architecture.
+            start: the weights; those outside the mask are left out.
+            mask: which weights are trained.
+            config: how.
+            noise: stream of augmentation; without it pictures are not augmented.
 
         Raises:
             ResourceError: if ``beyond_kernels`` finds something in the network, or ``plain.beyond``
@@ -78,6 +93,18 @@ class SparseEngine:
         if lack := plain.beyond(config):
             raise ResourceError(f"the sparse engine {lack}; use the torch engine")
         self._approve(network)
+        session = self._opened(network, start, mask, config)
+        if noise is None:
+            return session
+        if network.source:
+            # Nothing draws from PyTorch's generators here; but pictures are the torch engine's.
+            seed_of(noise)
+        return AugmentingSession(session, noise)
+
+    def _opened(
+        self, network: Network, start: Mapping[str, Tensor], mask: Mask, config: TrainConfig
+    ) -> Session:
+        """Returns the session of a kind of network that was approved."""
         if self._nodes:
             from lttune.training.engines.sparse.residual.session import ResidualSession
 

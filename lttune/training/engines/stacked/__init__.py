@@ -24,6 +24,8 @@ empty are computed too, which on a GPU costs little."""
 def lack(needs: Needs) -> str:
     """Returns why the engine cannot train what is needed, "" if it can."""
     reason = plain.lack(needs, plain.beyond_linear)
+    if not reason and any(config.data.augment != "none" for config in needs.configs):
+        reason = "does not augment pictures"
     return f"it {reason}" if reason else ""
 
 

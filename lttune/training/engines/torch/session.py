@@ -21,7 +21,7 @@ from lttune.data.resident import Examples
 from lttune.models import Network
 from lttune.models.layers import Dropout
 from lttune.models.masks import Mask
-from lttune.models.own.draws import GlobalDraws
+from lttune.models.own.draws import GlobalDraws, seed_of
 from lttune.training.engines.torch.graph import Graph, worthwhile
 from lttune.training.engines.torch.optimizers import optimizer, set_rate
 from lttune.training.engines.torch.parameters import FlatParameters
@@ -141,7 +141,7 @@ def draws_of(
     """Returns what a training's steps are taken in: the global draws of a network of one's own."""
     if not network.source:
         return contextlib.nullcontext
-    seed = 0 if noise is None else int(noise.integers(2**63))
+    seed = 0 if noise is None else seed_of(noise)
     return GlobalDraws(seed, device).going_on
 
 
