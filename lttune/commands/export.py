@@ -30,6 +30,8 @@ class Flags:
     """Write its tables as a folder of CSV files."""
     deepcave: Switch = False
     """Write it as a folder of runs of DeepCAVE."""
+    curves: Switch = False
+    """Add to its curves.parquet what that lacks: each evaluation of each network in the store."""
     trial: int = 0
     """Number of the trial in the study."""
     replicate: int = 0
@@ -56,7 +58,7 @@ class Flags:
         given = {f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
         asked = [] if self.level is None else ["level"]
         asked += [name for name, is_asked in self.whole().items() if is_asked]
-        of_a_ticket = sorted(given & OF_A_TICKET)
+        of_a_ticket = sorted(given & OF_A_TICKET - ({"store"} if self.curves else set()))
         with every_rule() as rules:
             # Of what is no study, it is no question what is exported: that it is none is told.
             is_clear = len(asked) == 1 or not (asked or (self.study / "study.json").exists())
@@ -68,11 +70,14 @@ class Flags:
             rules.require(alone, f"--{one}", rule, of_a_ticket, ("what is exported", "--level"))
             ok = asked != ["level"] or self.out is None or self.out.suffix == ".safetensors"
             rules.require(ok, "--out", "a .safetensors file", str(self.out))
+            is_other = asked != ["curves"] or self.out is None
+            rules.require(is_other, "--out", "left out with --curves", str(self.out))
             rules.attempt(lambda: require_where("--store", self.store))
 
     def whole(self) -> dict[str, bool]:
-        """Returns name of ``lttune.exchange.studies.EXPORTS`` -> whether it is asked for."""
-        return {"optuna": self.optuna, "csv": self.csv, "deepcave": self.deepcave}
+        """Returns flag of what is written of a whole study -> whether it is asked for."""
+        forms = {"optuna": self.optuna, "csv": self.csv, "deepcave": self.deepcave}
+        return {**forms, "curves": self.curves}
 
 
 OF_A_TICKET = {"trial", "replicate", "branch", "form", "weights", "store"}
@@ -84,7 +89,16 @@ def main(flags: Flags) -> int:
     from lttune.records.folder import read_sheet
 
     read_sheet(flags.study)
+    if flags.curves:
+        return _curves(flags)
     return _study(flags) if flags.level is None else _ticket(flags, flags.level)
+
+
+def _curves(flags: Flags) -> int:
+    from lttune.exchange.studies.curves import complete_curves
+
+    say(*complete_curves(flags.study, flags.store))
+    return 0
 
 
 def _study(flags: Flags) -> int:
