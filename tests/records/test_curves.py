@@ -50,7 +50,7 @@ def expected(study):
     for row in schema.read(study / "records.parquet"):
         cell = Store(study.parent / "cells").read(row["cell"])
         for entry in cell.record["history"]:
-            of_network = {n: row[n] for n in schema.CURVES if n not in OF_EVALUATION}
+            of_network = {n: row[n] for n in schema.CURVE_MEASURES if n not in OF_EVALUATION}
             found.append({**of_network, **{name: entry.get(name) for name in OF_EVALUATION}})
     return sorted(found, key=lambda r: [r[n] for n in schema.ORDER if n in r])
 
@@ -151,7 +151,7 @@ def test_rows_out_of_order_or_of_another_study_are_refused(study):
         pq.write_table(pa.Table.from_pylist(wrong), path)
         with pytest.raises(DamagedError, match="must have its rows in order, each once: trial "):
             rows(study)
-    schema.write(path, found, schema.CURVES, study_id="mine")
+    schema.write(path, found, schema.CURVE_MEASURES, study_id="mine")
     with pytest.raises(OtherStudyError):
         gather(study)
 
@@ -206,7 +206,7 @@ def test_the_command_adds_them_and_doctor_knows_them(study, capsys):
     assert f"curves.csv: {count} rows" in capsys.readouterr().out
     assert len((study / "csv" / "curves.csv").read_text().splitlines()) == 1 + count
     half = [row for row in rows(study) if row["trial"] == 0]
-    schema.write(study / CURVES_FILE, half, schema.CURVES)
+    schema.write(study / CURVES_FILE, half, schema.CURVE_MEASURES)
     (line,) = looked()
     assert line.startswith("warning ")
     assert f"it lacks those of {networks // 2} networks of the records: `lttune export" in line

@@ -62,7 +62,7 @@ def _write_curves(curves: Path, folder: Folder, path: Path) -> int:
         nonlocal count
         for table in curve_parts(curves, folder.sheet.get("study_id")):
             if count == 0 or len(table):
-                yield from _parts(table, schema.CURVES)
+                yield from _parts(table, schema.CURVE_MEASURES)
             count += len(table)
 
     save_csv_parts(parts(), path)

@@ -99,7 +99,7 @@ LAYERS: dict[str, tuple[pa.DataType, str]] = {
 """Column of ``layers.parquet`` -> (type, meaning). Null where there is nothing to average, and what
 a diverged training moved."""
 
-CURVES: dict[str, tuple[pa.DataType, str]] = {
+CURVE_MEASURES: dict[str, tuple[pa.DataType, str]] = {
     **{name: MEASURES[name] for name in ("study", "phase", "trial", "replicate", "branch")},
     **{name: MEASURES[name] for name in ("level", "density")},
     "step": (pa.int64(), "Training step of the evaluation, as early_stop_step counts them."),

@@ -42,7 +42,7 @@ def curve_parts(path: Path, study_id: str | None = schema.ANY_STUDY) -> Iterator
     last: pa.Table | None = None
     for batch in parts:
         part = pa.Table.from_batches([batch])
-        require_table(path, part, schema.CURVES)
+        require_table(path, part, schema.CURVE_MEASURES)
         _require_rising(path, part if last is None else pa.concat_tables([last, part]))
         last = part.slice(len(part) - 1) if len(part) else last
         yield part

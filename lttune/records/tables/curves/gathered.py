@@ -113,7 +113,7 @@ def _networks(records: pa.Table) -> list[CurveOwner]:
 
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """Yields the rows of tables, ``MOST_GROUPED`` at a time, however they were cut before."""
-    columns = pa.schema(schema.fields_of(schema.CURVES, {}))
+    columns = pa.schema(schema.fields_of(schema.CURVE_MEASURES, {}))
     waiting, count, is_first = [columns.empty_table()], 0, True
     for table in tables:
         waiting.append(table.select(columns.names).cast(columns))

@@ -24,7 +24,7 @@ OF_NETWORK = ("study", "phase", *NETWORK, "density", "cell")
 CurveOwner: TypeAlias = tuple[NetworkKey, tuple[Any, ...]]
 """A network, and the values of ``OF_NETWORK``."""
 
-_OF_EVALUATION = tuple(name for name in schema.CURVES if name not in OF_NETWORK)
+_OF_EVALUATION = tuple(name for name in schema.CURVE_MEASURES if name not in OF_NETWORK)
 _AT_ONCE = 16
 """Records that are asked for at once: behind a URL, and on a network disk, each is waited for."""
 _TOGETHER = 64
@@ -60,10 +60,10 @@ def _curves(
     lengths = [*map(len, histories)]
     whose = pa.array(np.repeat(np.arange(len(owners)), lengths))
     shared = zip(OF_NETWORK, zip(*(facts for _, facts in owners), strict=True), strict=False)
-    columns = {n: pa.array(values, schema.CURVES[n][0]).take(whose) for n, values in shared}
+    columns = {n: pa.array(values, schema.CURVE_MEASURES[n][0]).take(whose) for n, values in shared}
     each = zip(*(row for rows in histories for row in rows), strict=True)
     for name, values in zip(_OF_EVALUATION, each, strict=False):
-        columns[name] = pa.array(values, schema.CURVES[name][0])
+        columns[name] = pa.array(values, schema.CURVE_MEASURES[name][0])
     table, first = pa.table(columns), 0
     for (network, facts), length in zip(owners, lengths, strict=True):
         yield network, facts[-1], table.slice(first, length)
