@@ -12,7 +12,7 @@ from lttune.config.control import TRUNK
 
 SHOWN = (1.0, 0.513, 0.211, 0.07, 0.036, 0.019)
 """Densities of the curves: those of Frankle & Carbin (2019), Figure 3."""
-NEAR = 1.15
+LEVEL_NEAR = 1.15
 """A level stands for a density that it is within this factor of."""
 WITHIN = 0.005
 """How far below the dense network's accuracy the one lies that is to be reached."""
@@ -32,7 +32,7 @@ def ticket_curves(study: StudyFrame) -> pd.DataFrame:
         for shown in SHOWN
         if len(logs)
         and abs(logs[place := int(abs(logs - np.log(shown)).argmin())] - np.log(shown))
-        <= np.log(NEAR)
+        <= np.log(LEVEL_NEAR)
     }
     return curves[curves["level"].isin(sorted(levels))]
 

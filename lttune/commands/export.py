@@ -56,13 +56,14 @@ class Flags:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         given = {f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+        whole = {**self.whole(), "curves": self.curves}
         asked = [] if self.level is None else ["level"]
-        asked += [name for name, is_asked in self.whole().items() if is_asked]
+        asked += [name for name, is_asked in whole.items() if is_asked]
         of_a_ticket = sorted(given & OF_A_TICKET - ({"store"} if self.curves else set()))
         with every_rule() as rules:
             # Of what is no study, it is no question what is exported: that it is none is told.
             is_clear = len(asked) == 1 or not (asked or (self.study / "study.json").exists())
-            rule = f"given by one of --level, {', '.join(f'--{name}' for name in self.whole())}"
+            rule = f"given by one of --level, {', '.join(f'--{name}' for name in whole)}"
             found = [f"--{name}" for name in asked] or "none of them"
             rules.require(is_clear, "what is exported", rule, found, ("STUDY", "--level"))
             alone = asked in ([], ["level"]) or not of_a_ticket
@@ -75,9 +76,8 @@ class Flags:
             rules.attempt(lambda: require_where("--store", self.store))
 
     def whole(self) -> dict[str, bool]:
-        """Returns flag of what is written of a whole study -> whether it is asked for."""
-        forms = {"optuna": self.optuna, "csv": self.csv, "deepcave": self.deepcave}
-        return {**forms, "curves": self.curves}
+        """Returns name of ``lttune.exchange.studies.EXPORTS`` -> whether it is asked for."""
+        return {"optuna": self.optuna, "csv": self.csv, "deepcave": self.deepcave}
 
 
 OF_A_TICKET = {"trial", "replicate", "branch", "form", "weights", "store"}

@@ -173,25 +173,9 @@ class Store:
         Raises:
             StorageError: if the key is none, or the cell is there and cannot be read.
         """
-        with self._readable(key) as folder:
-            return cells.read(folder, key)
-
-    def record(self, key: str) -> dict[str, Any] | None:
-        """Returns the record of a sealed cell without reading its tensors; None as of ``read``.
-
-        Threads may ask.
-
-        Raises:
-            StorageError: as ``read``.
-        """
-        with self._readable(key) as folder:
-            return cells.read_record(folder, key)
-
-    @contextlib.contextmanager
-    def _readable(self, key: str) -> Iterator[Path]:
         folder = self.path(key)
         try:
-            yield folder
+            return cells.read(folder, key)
         except OSError as error:
             raise StorageError(f"{folder} cannot be read: {reason_of(error)}") from error
 

@@ -15,9 +15,13 @@ from forked import forked
 
 from lttune.__main__ import main
 from lttune.errors import DamagedError, OtherStudyError
+from lttune.exchange.studies.curves import complete_curves
 from lttune.records import schema
 from lttune.records.tables.curves import CURVES_FILE, curve_parts, gather_curves
 from lttune.records.tables.curves import gathered as gathering
+from lttune.store.remote import objects
+from lttune.store.remote.bucket import Bucket
+from lttune.store.remote.records import record_reader
 from lttune.store.store import Store
 
 OF_EVALUATION = ("step", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
@@ -37,7 +41,7 @@ def study(made, tmp_path) -> Path:
 
 
 def gather(study):
-    return gather_curves(study, None, Store(study.parent / "cells", writes=False).record)
+    return gather_curves(study, None, record_reader(str(study.parent / "cells")))
 
 
 def rows(study, study_id=None):
@@ -212,5 +216,27 @@ def test_the_command_adds_them_and_doctor_knows_them(study, capsys):
     assert f"it lacks those of {networks // 2} networks of the records: `lttune export" in line
     (study / CURVES_FILE).write_bytes(b"oh no")
     assert looked()[0].startswith(f"FAULT   {CURVES_FILE}: {study / CURVES_FILE} is damaged")
-    assert main(["export", str(study), "--curves", "--out", "x"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["export", str(study), "--curves", "--out", "x"])
     assert "--out must be left out with --curves" in capsys.readouterr().err
+
+
+def test_many_curves_that_are_alike_are_read_again(study):
+    history = [{"step": step, "val_loss": 1.0, "val_accuracy": 0.1} for step in range(20_000)]
+    gather_curves(study, None, lambda key: {"history": history})
+    count = len(schema.read(study / "records.parquet"))
+    assert sum(map(len, curve_parts(study / CURVES_FILE, None))) == 20_000 * count
+
+
+@pytest.mark.slow
+def test_of_a_store_behind_a_url_no_weights_are_fetched(study, bucket):
+    for cell in (study.parent / "cells").glob("??/*"):
+        objects.put_cell(Bucket(bucket.url), cell.name, cell)
+    for name in bucket.objects():
+        if "tensors-" in name:
+            bucket.remove(name)
+    told = complete_curves(study, bucket.url)
+    count = len(schema.read(study / "records.parquet"))
+    assert told == [f"{study / CURVES_FILE}: the curves of {count} networks were added"]
+    assert rows(study) == expected(study)
+    assert not [path for path in bucket.cache.glob("*/*") if len(path.name) == 64]

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from lttune.errors import LttuneError, RefusedError
 from lttune.exchange.health.inspection import Inspection
-from lttune.records.tables.curves import CURVES_FILE, NETWORK, curve_counts
+from lttune.records.tables.curves import CURVE_KEY, CURVES_FILE, curve_counts
 
 ADD = "`lttune export STUDY --curves` adds what the store has"
 
@@ -37,7 +37,7 @@ def curve_findings(
     what = f"{CURVES_FILE}: {counts.total():,} entries of {len(counts):,} networks"
     trouble = mend = ""
     if records is not None:
-        columns = (records[name].to_pylist() for name in (*NETWORK, "cell") if len(records))
+        columns = (records[name].to_pylist() for name in (*CURVE_KEY, "cell") if len(records))
         named = {(tuple(network), cell) for *network, cell in zip(*columns, strict=True)}
         if others := counts.keys() - named:
             trouble = f"{len(others):,} of them are none that the records have"

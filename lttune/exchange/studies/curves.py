@@ -8,7 +8,7 @@ from lttune.exchange.stored import store_of
 from lttune.records.folder import read_sheet
 from lttune.records.tables.curves import CURVES_FILE, gather_curves
 from lttune.store.locks import only_driver
-from lttune.store.remote.places import store_at
+from lttune.store.remote.records import record_reader
 
 
 def complete_curves(folder: Path, store: str | None = None) -> list[str]:
@@ -26,8 +26,7 @@ def complete_curves(folder: Path, store: str | None = None) -> list[str]:
     sheet = read_sheet(folder)
     cells = store_of(folder, sheet, store)
     with only_driver(folder):
-        record_of = store_at(cells, writes=False).record
-        found = gather_curves(folder, sheet.get("study_id"), record_of)
+        found = gather_curves(folder, sheet.get("study_id"), record_reader(cells))
     told = [f"{folder / CURVES_FILE}: the curves of {found.added:,} networks were added"]
     if found.aside:
         told.append(f"it was damaged: it is made anew, and kept as {found.aside}")

@@ -66,16 +66,6 @@ class UrlStore(Store):
             self._keep(key, found)
         return cells.decoded(found, key)
 
-    def record(self, key: str) -> dict[str, Any] | None:
-        """Returns the record of a sealed cell; the folder is not given what would be half a cell.
-
-        Raises:
-            StorageError: as ``read``.
-            UnreachableError: if the URL does not tell whether it is there.
-        """
-        found = super().record(key)
-        return objects.fetch_record(self._bucket, key) if found is None else found
-
     def put_back(self, key: str) -> bool:
         """Puts a cell that is sound in the folder and not behind the URL; returns whether it did.
 

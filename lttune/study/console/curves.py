@@ -11,7 +11,7 @@ from rich.console import Console
 from lttune.config.signals import Interrupted
 from lttune.errors import LttuneError
 from lttune.records.tables.curves import CURVES_FILE, gather_curves
-from lttune.store.remote.places import store_at
+from lttune.store.remote.records import record_reader
 from lttune.study.console.printing import say_on
 from lttune.study.settings import StudyConfig
 
@@ -37,10 +37,9 @@ def add_curves(
     if interrupted:
         return
     _LOG.info("gathering the learning curves")
-    store = store_at(config.cells, writes=False)
     again = f"`lttune export {config.folder} --curves` adds them"
     try:
-        found = gather_curves(config.folder, sheet.get("study_id"), store.record)
+        found = gather_curves(config.folder, sheet.get("study_id"), record_reader(config.cells))
     except LttuneError as error:
         say_on(console, f"{CURVES_FILE} has no new curves: {error}; {again}")
         return

@@ -1,8 +1,8 @@
 """``curves.parquet``: each evaluation of each network of a study, in the order of the records."""
 
 from lttune.records.tables.curves.evaluated import (
+    CURVE_KEY,
     CURVES_FILE,
-    NETWORK,
     NetworkKey,
     curve_counts,
     curve_parts,
@@ -11,7 +11,7 @@ from lttune.records.tables.curves.gathered import Gathered, gather_curves
 
 __all__ = [
     "CURVES_FILE",
-    "NETWORK",
+    "CURVE_KEY",
     "Gathered",
     "NetworkKey",
     "curve_counts",

@@ -18,11 +18,11 @@ from lttune.records.columns import require_table
 CURVES_FILE = "curves.parquet"
 """Its name in a study's folder; studies of older versions have none."""
 
-NETWORK = ("trial", "replicate", "branch", "level")
+CURVE_KEY = ("trial", "replicate", "branch", "level")
 """The columns that name a network of a study, and by which rows rise; then by ``step``."""
 NetworkKey: TypeAlias = tuple[int, int, str, int]
-"""The values of ``NETWORK``."""
-Curve: TypeAlias = tuple[NetworkKey, Any, pa.Table]
+"""The values of ``CURVE_KEY``."""
+NetworkCurve: TypeAlias = tuple[NetworkKey, Any, pa.Table]
 """A network, the key of its cell, and rows of it that follow each other."""
 
 
@@ -58,7 +58,7 @@ def curve_counts(
     return found
 
 
-def curves_in(path: Path, study_id: str | None) -> Iterator[Curve]:
+def curves_in(path: Path, study_id: str | None) -> Iterator[NetworkCurve]:
     """Yields the curves of a file in its order; one that two parts share comes in two.
 
     Raises what ``curve_parts`` does.
@@ -66,9 +66,9 @@ def curves_in(path: Path, study_id: str | None) -> Iterator[Curve]:
     for part in curve_parts(path, study_id):
         if not len(part):
             continue
-        changes = _any_unequal(part, (*NETWORK, "cell"))
+        changes = _any_unequal(part, (*CURVE_KEY, "cell"))
         firsts = [0, *(1 + np.flatnonzero(changes)).tolist()]
-        facts = part.select([*NETWORK, "cell"]).take(pa.array(firsts))
+        facts = part.select([*CURVE_KEY, "cell"]).take(pa.array(firsts))
         values = zip(*(column.to_pylist() for column in facts.columns), strict=True)
         ends = [*firsts[1:], len(part)]
         for first, end, (*network, cell) in zip(firsts, ends, values, strict=True):
@@ -95,10 +95,10 @@ def _require_rising(path: Path, part: pa.Table) -> None:
     if len(part) < 2:
         return
     rises = np.zeros(len(part) - 1, bool)
-    for name in reversed((*NETWORK, "step")):
+    for name in reversed((*CURVE_KEY, "step")):
         before, after = part[name].slice(0, len(part) - 1), part[name].slice(1)
         rises = _compared("less", before, after) | (_compared("equal", before, after) & rises)
     if not rises.all():
-        row = part.slice(int(np.argmin(rises)) + 1, 1).select([*NETWORK, "step"]).to_pylist()[0]
+        row = part.slice(int(np.argmin(rises)) + 1, 1).select([*CURVE_KEY, "step"]).to_pylist()[0]
         told = ", ".join(f"{name} {value}" for name, value in row.items())
         raise DamagedError(f"{path} must have its rows in order, each once: {told} is not")

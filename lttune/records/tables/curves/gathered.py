@@ -20,9 +20,9 @@ import pyarrow as pa
 from lttune.errors import DamagedError
 from lttune.records import schema
 from lttune.records.tables.curves.evaluated import (
+    CURVE_KEY,
     CURVES_FILE,
-    NETWORK,
-    Curve,
+    NetworkCurve,
     curve_counts,
     curves_in,
 )
@@ -84,7 +84,8 @@ def gather_curves(folder: Path, study_id: str | None, record_of: RecordOf) -> Ga
         kept = (curve for curve in old if cells.get(curve[0], curve[1]) == curve[1])
         merged = heapq.merge(kept, new, key=itemgetter(0))
         with kept_aside(path) if is_damaged else contextlib.nullcontext() as aside:
-            schema.write_table(path, _groups(rows for _, _, rows in merged), study_id)
+            groups = _groups(rows for _, _, rows in merged)
+            schema.write_table(path, groups, study_id, plain=("val_loss",))
         count = new.count
     lacking = len(lacked) - count
     return Gathered(networks=len(networks), added=count, lacking=lacking, aside=aside)
@@ -93,10 +94,10 @@ def gather_curves(folder: Path, study_id: str | None, record_of: RecordOf) -> Ga
 class _Counted:
     """Curves on their way, counted."""
 
-    def __init__(self, curves: Iterator[Curve]) -> None:
+    def __init__(self, curves: Iterator[NetworkCurve]) -> None:
         self._curves, self.count = curves, 0
 
-    def __iter__(self) -> Iterator[Curve]:
+    def __iter__(self) -> Iterator[NetworkCurve]:
         for curve in self._curves:
             self.count += 1
             yield curve
@@ -107,7 +108,7 @@ def _networks(records: pa.Table) -> list[CurveOwner]:
     if not len(records):
         return []
     rows = zip(*(records[name].to_pylist() for name in OF_NETWORK), strict=True)
-    network_in = itemgetter(*map(OF_NETWORK.index, NETWORK))
+    network_in = itemgetter(*map(OF_NETWORK.index, CURVE_KEY))
     return sorted((network_in(row), row) for row in rows if row[-1] is not None)
 
 

@@ -15,11 +15,11 @@ from lttune.config.fields import is_int, is_number
 from lttune.config.rules import MOST_STEPS
 from lttune.records import schema
 from lttune.records.columns import LARGEST_LOSS
-from lttune.records.tables.curves.evaluated import NETWORK, Curve, NetworkKey
+from lttune.records.tables.curves.evaluated import CURVE_KEY, NetworkCurve, NetworkKey
 
 RecordOf: TypeAlias = Callable[[str], Mapping[str, Any] | None]
 """Key of a cell -> its record, None where there is no sound one."""
-OF_NETWORK = ("study", "phase", *NETWORK, "density", "cell")
+OF_NETWORK = ("study", "phase", *CURVE_KEY, "density", "cell")
 """Columns that all evaluations of a network have from its row of the records; the last its cell."""
 CurveOwner: TypeAlias = tuple[NetworkKey, tuple[Any, ...]]
 """A network, and the values of ``OF_NETWORK``."""
@@ -31,7 +31,7 @@ _TOGETHER = 64
 """Networks that are made rows of together."""
 
 
-def evaluated_networks(owners: Sequence[CurveOwner], record_of: RecordOf) -> Iterator[Curve]:
+def evaluated_networks(owners: Sequence[CurveOwner], record_of: RecordOf) -> Iterator[NetworkCurve]:
     """Yields the curves of networks, in their order; none of those without a sound history.
 
     Args:
@@ -56,7 +56,7 @@ def evaluated_networks(owners: Sequence[CurveOwner], record_of: RecordOf) -> Ite
 
 def _curves(
     owners: Sequence[CurveOwner], histories: Sequence[Sequence[tuple[Any, ...]]]
-) -> Iterator[Curve]:
+) -> Iterator[NetworkCurve]:
     lengths = [*map(len, histories)]
     whose = pa.array(np.repeat(np.arange(len(owners)), lengths))
     shared = zip(OF_NETWORK, zip(*(facts for _, facts in owners), strict=True), strict=False)
