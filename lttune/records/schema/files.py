@@ -89,8 +89,9 @@ def write_table(
 
 def _writer(file: IO[bytes], columns: pa.Schema, plain: Collection[str]) -> pq.ParquetWriter:
     packed = [name for name in columns.names if name not in plain]
-    how = dict.fromkeys(packed, "SNAPPY") | dict.fromkeys(plain, "NONE")
-    return pq.ParquetWriter(file, columns, use_dictionary=packed, compression=how)
+    packing = dict.fromkeys(packed, "SNAPPY") | dict.fromkeys(plain, "NONE")
+    how: dict[str, Any] = {"use_dictionary": packed, "compression": packing}
+    return pq.ParquetWriter(file, columns, **how)
 
 
 def _description_size(path: Path) -> int:
