@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lttune.config import flatten
 from lttune.config.lottery.length import joined_settings
@@ -24,6 +27,7 @@ from lttune.records.folder import (
 from lttune.records.ledger import ENDED
 from lttune.records.schema import require_same_study
 from lttune.records.tables import TABLES, columns_of, sound_table, trial_counts
+from lttune.records.tables.curves import CURVES_FILE, curve_parts
 from lttune.records.tables.frames import frame_of
 from lttune.store.files import read_whole
 from lttune.store.formats.journal import size_with_journal
@@ -65,6 +69,26 @@ class StudyFrame:
     incomplete: str
     """Empty if every planned trial has ended, else e.g. "incomplete: 9 of 15 trials"; of one of a
     study's shards that it is one."""
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """One row per evaluation of each network, read when it is asked for; empty without any."""
+        return self.curves_in(lambda phase: True)
+
+    def curves_in(self, which: Callable[[Phase], object]) -> pd.DataFrame:
+        """Returns the rows of ``curves`` of some phases; no others are ever in memory together.
+
+        Raises:
+            StorageError: if the file cannot be read, or is of another study.
+        """
+        phases = pa.array(phase_names(which), pa.string())
+        parts = curve_parts(self.folder / CURVES_FILE, self.study_id)
+        kept = [part.filter(pc.field("phase").isin(phases)) for part in parts]
+        if not any(map(len, kept)):
+            return pd.DataFrame(columns=pd.Index(list(schema.CURVE_MEASURES)))
+        # As categories: a text of each row would be most of the table.
+        texts = [name for name, (kind, _) in schema.CURVE_MEASURES.items() if kind == pa.string()]
+        return pa.concat_tables(kept).to_pandas(categories=texts, use_threads=False)
 
     @property
     def study_id(self) -> str | None:

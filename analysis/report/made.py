@@ -26,7 +26,7 @@ MADE_FROM = "report.json"
 """The file in a study's folder."""
 MADE_OF = (
     *("study.json", "trials.json", "trials.journal"),
-    *("records.parquet", "records.journal", "layers.parquet", "layers.journal"),
+    *("records.parquet", "records.journal", "layers.parquet", "layers.journal", "curves.parquet"),
     *("claims.yaml", "claims.lock.json", "figures/optuna_importance.csv"),
 )
 """Files of a study that a report is made from; importances are known by what they are made from."""

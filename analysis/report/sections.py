@@ -17,6 +17,7 @@ from analysis.figures.design.map import lr_fraction
 from analysis.figures.design.noise import noise
 from analysis.figures.design.surrogate import opinion_table, surrogate
 from analysis.figures.design.widths import width
+from analysis.figures.learning import learning
 from analysis.figures.search.budget import best_of_k_figure
 from analysis.figures.search.confirmation import confirmation
 from analysis.figures.search.fair import fair
@@ -40,6 +41,7 @@ from analysis.tables.controls import on_target
 from analysis.tables.curves import difference_table
 from analysis.tables.design.widths import width_table
 from analysis.tables.fair_comparison import choice_table, pair_table, value_table
+from analysis.tables.learning import reached_table
 from analysis.tables.noise import noise_table
 from analysis.tables.objective import answer_density
 from analysis.tables.sweeps import gain_table, sweep_networks
@@ -79,6 +81,15 @@ SECTIONS = (
         figures=drawn(early_stop),
         caption="The evaluation with the lowest validation loss: fewer steps mean faster learning. "
         "Training itself is never stopped by it. × marks a network that diverged.",
+    ),
+    Section(
+        name="learning",
+        figures=drawn(learning),
+        caption="Mean over replicates at each evaluation, bands are 95 % t-intervals (from 3 "
+        "replicates on). Below: when validation accuracy is first within half a point of the "
+        "dense network’s at its early stop; a network that never is has no such step.",
+        tables={"steps_to_accuracy": lambda s: reached_table(s.study)},
+        rows=values.first_reached,
     ),
     Section(
         name="differences",

@@ -30,6 +30,8 @@ class Flags:
     """Write its tables as a folder of CSV files."""
     deepcave: Switch = False
     """Write it as a folder of runs of DeepCAVE."""
+    curves: Switch = False
+    """Add to its curves.parquet what that lacks: each evaluation of each network in the store."""
     trial: int = 0
     """Number of the trial in the study."""
     replicate: int = 0
@@ -54,13 +56,14 @@ class Flags:
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field breaks its rule."""
         given = {f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+        whole = {**self.whole(), "curves": self.curves}
         asked = [] if self.level is None else ["level"]
-        asked += [name for name, is_asked in self.whole().items() if is_asked]
-        of_a_ticket = sorted(given & OF_A_TICKET)
+        asked += [name for name, is_asked in whole.items() if is_asked]
+        of_a_ticket = sorted(given & OF_A_TICKET - ({"store"} if self.curves else set()))
         with every_rule() as rules:
             # Of what is no study, it is no question what is exported: that it is none is told.
             is_clear = len(asked) == 1 or not (asked or (self.study / "study.json").exists())
-            rule = f"given by one of --level, {', '.join(f'--{name}' for name in self.whole())}"
+            rule = f"given by one of --level, {', '.join(f'--{name}' for name in whole)}"
             found = [f"--{name}" for name in asked] or "none of them"
             rules.require(is_clear, "what is exported", rule, found, ("STUDY", "--level"))
             alone = asked in ([], ["level"]) or not of_a_ticket
@@ -68,6 +71,8 @@ class Flags:
             rules.require(alone, f"--{one}", rule, of_a_ticket, ("what is exported", "--level"))
             ok = asked != ["level"] or self.out is None or self.out.suffix == ".safetensors"
             rules.require(ok, "--out", "a .safetensors file", str(self.out))
+            is_other = asked != ["curves"] or self.out is None
+            rules.require(is_other, "--out", "left out with --curves", str(self.out))
             rules.attempt(lambda: require_where("--store", self.store))
 
     def whole(self) -> dict[str, bool]:
@@ -84,7 +89,16 @@ def main(flags: Flags) -> int:
     from lttune.records.folder import read_sheet
 
     read_sheet(flags.study)
+    if flags.curves:
+        return _curves(flags)
     return _study(flags) if flags.level is None else _ticket(flags, flags.level)
+
+
+def _curves(flags: Flags) -> int:
+    from lttune.exchange.studies.curves import complete_curves
+
+    say(*complete_curves(flags.study, flags.store))
+    return 0
 
 
 def _study(flags: Flags) -> int:

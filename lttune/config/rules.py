@@ -26,7 +26,7 @@ CLAIMS_LOCK = "claims.lock.json"
 """File of a study that says which claims it was planned for: it is written once."""
 OWN_FILES = (
     "study.json",
-    *("trials.json", "records.parquet", "layers.parquet"),
+    *("trials.json", "records.parquet", "layers.parquet", "curves.parquet"),
     *("trials.journal", "records.journal", "layers.journal"),
     "importance.json",
     CLAIMS_LOCK,

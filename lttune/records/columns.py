@@ -15,7 +15,7 @@ from lttune.config.fields import is_number
 from lttune.config.lottery.length import STEPS_OF
 from lttune.config.rules import MOST_LEVELS, MOST_STEPS
 from lttune.errors import ConfigError, DamagedError, StorageError, listed, quoted
-from lttune.records.schema import MEASURES, OWN_MEASURES, Columns
+from lttune.records.schema import LAYERS, MEASURES, OWN_MEASURES, Columns
 
 _NUMBER = pa.float64()
 _TYPES = {bool: pa.bool_(), int: pa.int64(), float: _NUMBER, str: pa.string()}
@@ -50,7 +50,7 @@ _HELD: dict[pa.DataType, tuple[str, set[type]]] = {
 
 NOT_IN_ALL = ("trained", "host")
 """Columns of the tables that those of some older studies lack."""
-OF_EVERY_ROW = ("phase", "trial", "replicate", "branch", "level", "layer")
+OF_EVERY_ROW = ("phase", "trial", "replicate", "branch", "level", "layer", "step")
 """What tells the rows of a table apart, as far as it has it; each of them has a value."""
 OF_EVERY_NETWORK = (
     *("density", "prunable", "early_stop_step", "early_stop_at_end", "val_accuracy", "diverged"),
@@ -87,6 +87,7 @@ RANGES: dict[str, _Range] = {
     "surviving": _COUNT,
     "level": _between(0, MOST_LEVELS),
     "early_stop_step": _STEPS,
+    "step": _STEPS,
     "steps_trained": _STEPS,
     "train_time_s": _SECONDS,
     "eval_time_s": _SECONDS,
@@ -136,7 +137,7 @@ def require_columns(
         column = table[name]
         words, held = _HELD[documented[name][0]]
         _require_kind(f"{path}: {name} must be {words}", column, held, name in gaps)
-        if name in RANGES and documented is MEASURES:  # A layer may have lost all its weights.
+        if name in RANGES and documented is not LAYERS:  # A layer may have lost all its weights.
             _require_each(f"{path}: {name}", column, RANGES[name])
     if documented is MEASURES and {"density", "prunable"} <= {*names}:
         _require_weights(path, table)

@@ -24,11 +24,12 @@ from lttune.records.ledger import (
 )
 from lttune.records.schema import ANY_STUDY
 from lttune.records.tables import TABLES, table_in
+from lttune.records.tables.curves import CURVES_FILE
 from lttune.store.files import read_whole, reason_of
 from lttune.store.regular import regular_size
 from lttune.store.sealed import read_object
 
-PARTS = ("trials.json", *TABLES)
+PARTS = ("trials.json", *TABLES, CURVES_FILE)
 """Files that are nothing without the ``study.json`` beside them."""
 
 

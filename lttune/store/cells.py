@@ -31,7 +31,7 @@ class Cell:
     """Wall seconds, and when and on which machine it was trained: what differs every time."""
 
 
-_RECORD, _TIMES, _TENSORS = "record.json", "times.json", "tensors.safetensors"
+RECORD, _TIMES, _TENSORS = "record.json", "times.json", "tensors.safetensors"
 SEAL = "seal.json"
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP)
@@ -48,7 +48,7 @@ def write(folder: Path, key: str, inputs: Mapping[str, Any], cell: Cell) -> None
         cell: what is written.
     """
     folder.mkdir(parents=True)
-    write_draft(folder / _RECORD, cell.record)
+    write_draft(folder / RECORD, cell.record)
     write_draft(folder / _TIMES, cell.times)
     if cell.tensors:
         write_tensors(folder / _TENSORS, cell.tensors)
@@ -76,6 +76,30 @@ def sound_files(folder: Path, key: str) -> dict[str, bytes] | None:
     return found if found is not None and _is_sound(found, key) else None
 
 
+def read_record(folder: Path, key: str) -> dict[str, Any] | None:
+    """Returns the record of the cell in a folder, None if seal or record is not sound.
+
+    Raises:
+        OSError: as ``read``.
+    """
+    try:
+        return decoded_record(read_whole(folder / SEAL), read_whole(folder / RECORD), key)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
+
+
+def decoded_record(seal: bytes, record: bytes, key: str) -> dict[str, Any] | None:
+    """Returns a cell's record from the bytes of its seal and its own; None if one is not sound."""
+    if sealed_files(seal, key).get(RECORD) != _sha256(record):
+        return None
+    try:
+        return parse_json(record)
+    except ValueError:
+        return None
+
+
 def _files(folder: Path, key: str) -> dict[str, bytes] | None:
     try:
         seal = read_whole(folder / SEAL)
@@ -92,7 +116,7 @@ def sealed_files(seal: bytes, key: str) -> dict[str, Any]:
     try:
         values = parse_json(seal)
         files = values["files"]
-        is_sound = values["key"] == key and files.keys() - {_TENSORS} == {_RECORD, _TIMES}
+        is_sound = values["key"] == key and files.keys() - {_TENSORS} == {RECORD, _TIMES}
         return dict(files) if is_sound else {}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
@@ -104,7 +128,7 @@ def decoded(found: Mapping[str, bytes], key: str) -> Cell | None:
         return None
     try:
         return Cell(
-            record=parse_json(found[_RECORD]),
+            record=parse_json(found[RECORD]),
             tensors=load(found[_TENSORS]) if _TENSORS in found else {},
             times=parse_json(found[_TIMES]),
         )

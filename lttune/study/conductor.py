@@ -24,6 +24,7 @@ from lttune.records.provenance import with_numerics
 from lttune.records.tables import Tables
 from lttune.store.sealed import write_object
 from lttune.store.workplace import SCRATCH, workplace
+from lttune.study.console.curves import add_curves
 from lttune.study.console.outcome import Outcome, show, show_absence
 from lttune.study.console.printing import PrintingConsole, say_on
 from lttune.study.console.progress import Progress
@@ -264,6 +265,7 @@ class Conductor:
                 trial.rows, trial.rebuilt = self._tables.counts(trial), False
         self._save_time()
         self._tables.write()
+        add_curves(self._config, self._sheet, self._interrupts.first, self._console)
         _LOG.info("writing the report")
         page = self._report(self._config.folder)
         _LOG.info("sending the last of it to MLflow")

@@ -20,6 +20,7 @@ from lttune.records.ledger import Trial
 from lttune.records.objectives import ObjectiveConfig
 from lttune.records.summary import level_metrics, metric_of, trial_metrics
 from lttune.records.tables import TABLES, Row
+from lttune.records.tables.curves import CURVES_FILE
 from lttune.store.regular import is_of_system
 from lttune.study.phases.planned import phase_config
 from lttune.study.tracking.examples import TrainingExamples
@@ -138,7 +139,7 @@ class TrackedStudy:
                 closed: whole ones, where the study's have journals.
         """
         folder, others = self._folder, {path.name for path in tables}
-        names = sorted({"study.json", "report.html", *TABLES} - others)
+        names = sorted({"study.json", "report.html", *TABLES, CURVES_FILE} - others)
         files = [*(folder / name for name in names), *sorted((folder / "figures").glob("*"))]
         self._tracker.finish(status, [*tables, *self._own(files)])
 

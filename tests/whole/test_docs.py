@@ -19,7 +19,7 @@ from scipy import stats
 from benchmarks import bars, markdown
 from lttune import __main__ as command_line
 from lttune.config import LotteryConfig, PruneConfig, design
-from lttune.records.schema import LAYERS, MEASURES
+from lttune.records.schema import CURVE_MEASURES, LAYERS, MEASURES
 from lttune.store.plain_json import read_json
 from lttune.study.settings import StudyConfig
 
@@ -64,7 +64,7 @@ def test_there_are_commands_to_check():
 def test_the_columns_of_the_records_are_documented():
     lines = (ROOT / "docs" / "records.md").read_text().splitlines()
     table = [line for line in lines if line.startswith("| `")]
-    columns = [*MEASURES.items(), *LAYERS.items()]
+    columns = [*MEASURES.items(), *LAYERS.items(), *CURVE_MEASURES.items()]
     assert table == [f"| `{name}` | {kind} | {doc} |" for name, (kind, doc) in columns]
 
 

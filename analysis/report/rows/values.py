@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.report.formats import percent
 from analysis.report.section import Subject, Tabled
 
 
@@ -58,3 +59,20 @@ def by_density(table: pd.DataFrame, key: list[str]) -> dict[str, Any]:
         for names, cells in table.groupby(key, sort=False)
     ]
     return {"densities": densities, "rows": rows}
+
+
+def first_reached(subject: Subject, tables: Tabled) -> dict[str, Any]:
+    """Returns ``rows``: when tickets come near the dense network's accuracy, by density."""
+    found = tables["steps_to_accuracy"].to_dict("records")
+    rows = [
+        {
+            "Weights": percent(row["density"]),
+            "Early-stopping step": round(row["early_stop_step"]),
+            f"Step of {percent(row['threshold'], 2)} validation accuracy": (
+                "–" if pd.isna(row["step"]) else str(round(row["step"]))
+            ),
+            "Networks that reach it": f"{row['reached']} of {row['n']}",
+        }
+        for row in found
+    ]
+    return {"rows": rows} if rows else {}

@@ -17,6 +17,7 @@ from lttune.errors import (
     RefusedError,
     StorageError,
 )
+from lttune.exchange.health.curves import curve_findings
 from lttune.exchange.health.datasets import needed_findings
 from lttune.exchange.health.disks import room_finding
 from lttune.exchange.health.exposure import writable_findings
@@ -75,7 +76,9 @@ def study_findings(
         found += _together(ledger.trials, tables)
         use_kept(sheet, folder)
         found += needed_findings(sheet, ledger.trials)
-    if (records := tables.get("records.parquet")) is not None:
+    records = tables.get("records.parquet")
+    found += curve_findings(folder, study_id, records)
+    if records is not None:
         found += network_findings(cells, keys_of(records), contents)
     found += [room_finding(folder), tracking_finding(tracking_uri, sheet)]
     local = local_folder(cells)

@@ -14,6 +14,7 @@ from lttune.records.columns import require_columns
 from lttune.records.folder import read_table, require_rows
 from lttune.records.spreadsheet import save_csv, save_csv_parts
 from lttune.records.tables import columns_of, trial_counts
+from lttune.records.tables.curves import CURVES_FILE, curve_parts
 from lttune.store.files import require_absent
 
 _AT_ONCE = 1 << 13
@@ -24,7 +25,9 @@ OUTCOMES = ("objective", "values", "seconds", "error")
 
 
 def write_csv(folder: Folder, path: Path) -> list[str]:
-    """Writes records.csv, layers.csv and trials.csv; returns a line for each of them.
+    """Writes records.csv, layers.csv, trials.csv and, of a study with learning curves, curves.csv.
+
+    Returns a line for each of them.
 
     Cells that are null stay empty; numbers are written with all their digits; text that a
     spreadsheet would compute has an apostrophe before it.
@@ -39,13 +42,31 @@ def write_csv(folder: Folder, path: Path) -> list[str]:
     require_rows(table, map(vars, folder.trials), trial_counts(layers))
     tables = {"records.csv": (folder.records, schema.MEASURES)}
     tables["layers.csv"] = (layers, schema.LAYERS)
-    trials = _trials(folder)
+    trials, curves = _trials(folder), folder.path / CURVES_FILE
+    counts = {name: len(table) for name, (table, _) in tables.items()}
+    counts["trials.csv"] = len(trials)
     with new_folder(path) as draft:
         for name, (table, columns) in tables.items():
             save_csv_parts(_parts(table, columns), draft / name)
         save_csv(trials, draft / "trials.csv")
-    counts = {name: len(table) for name, (table, _) in tables.items()}
-    return [f"{name}: {n} rows" for name, n in {**counts, "trials.csv": len(trials)}.items()]
+        if curves.exists():
+            counts["curves.csv"] = _write_curves(curves, folder, draft / "curves.csv")
+    return [f"{name}: {n} rows" for name, n in counts.items()]
+
+
+def _write_curves(curves: Path, folder: Folder, path: Path) -> int:
+    """Writes curves, of which only some are in memory; returns how many rows they have."""
+    count = 0
+
+    def parts() -> Iterator[pd.DataFrame]:
+        nonlocal count
+        for table in curve_parts(curves, folder.sheet.get("study_id")):
+            if count == 0 or len(table):
+                yield from _parts(table, schema.CURVE_MEASURES)
+            count += len(table)
+
+    save_csv_parts(parts(), path)
+    return count
 
 
 def _parts(table: pa.Table, columns: schema.Columns) -> Iterator[pd.DataFrame]:

@@ -4,11 +4,19 @@
 columns of ``MEASURES``, one column for each field of the trial's configuration under its
 dotted path (``train.lr``, ``prune.fractions.fc1``), one ``density.<layer>`` for each prunable
 layer, and two for each measurement of one's own (``OWN_MEASURES``). ``layers.parquet`` has a row
-for each (trial, replicate, level, layer) of the trunk: the columns of ``LAYERS``. Both carry the
-SHA-256 of their bytes, and name the study that they are of.
+for each (trial, replicate, level, layer) of the trunk: the columns of ``LAYERS``.
+``curves.parquet`` has one for each evaluation of each network: the columns of ``CURVE_MEASURES``.
+All carry the SHA-256 of their bytes, and name the study that they are of.
 """
 
-from lttune.records.schema.documented import LAYERS, MEASURES, ORDER, OWN_MEASURES, Columns
+from lttune.records.schema.documented import (
+    CURVE_MEASURES,
+    LAYERS,
+    MEASURES,
+    ORDER,
+    OWN_MEASURES,
+    Columns,
+)
 from lttune.records.schema.files import (
     ANY_STUDY,
     MEND_OF_PARTS,
@@ -23,6 +31,7 @@ from lttune.records.schema.making import fields_of, kinds_in, table_of, table_of
 
 __all__ = [
     "ANY_STUDY",
+    "CURVE_MEASURES",
     "LAYERS",
     "MEASURES",
     "MEND_OF_PARTS",

@@ -99,11 +99,26 @@ LAYERS: dict[str, tuple[pa.DataType, str]] = {
 """Column of ``layers.parquet`` -> (type, meaning). Null where there is nothing to average, and what
 a diverged training moved."""
 
+CURVE_MEASURES: dict[str, tuple[pa.DataType, str]] = {
+    **{name: MEASURES[name] for name in ("study", "phase", "trial", "replicate", "branch")},
+    **{name: MEASURES[name] for name in ("level", "density")},
+    "step": (pa.int64(), "Training step of the evaluation, as early_stop_step counts them."),
+    "val_loss": (pa.float64(), "Mean validation cross-entropy, in nats; null if not finite."),
+    "val_accuracy": (pa.float64(), "Validation accuracy, in [0, 1]."),
+    "test_loss": (
+        pa.float64(),
+        "Mean test cross-entropy, in nats; null if not finite, or without train.eval_test.",
+    ),
+    "test_accuracy": (pa.float64(), "Test accuracy, in [0, 1]; null without train.eval_test."),
+    "cell": MEASURES["cell"],
+}
+"""Column of ``curves.parquet`` -> (type, meaning)."""
+
 OWN_MEASURES = ("measured.", "end_measured.")
 """How columns of the records begin that hold measurements of one's own (``train.measure``): numbers
 at the early-stopping step, and after the last step; null where one was not known."""
 
-ORDER = ("trial", "replicate", "branch", "level", "layer")
+ORDER = ("trial", "replicate", "branch", "level", "layer", "step")
 """By which columns rows are sorted, as far as a table has them."""
 
 Columns = Mapping[str, tuple[pa.DataType, str]]

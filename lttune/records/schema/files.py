@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -60,13 +60,20 @@ def write(
     return write_table(path, [table_of(rows, columns)], study_id)
 
 
-def write_table(path: Path, groups: Iterable[pa.Table], study_id: str | None = None) -> str:
+def write_table(
+    path: Path,
+    groups: Iterable[pa.Table],
+    study_id: str | None = None,
+    plain: Collection[str] = (),
+) -> str:
     """Writes tables, one below the other, as ``write`` does, and raises what it does.
 
     Args:
         path: the file.
         groups: at least one, all of the same columns; only one is in memory at a time.
         study_id: as of ``write``.
+        plain: columns of numbers that are not packed: where a table repeats all else, a file has
+            to have so many bytes that its reader takes its rows (``most_memory``).
     """
     about = {_SCHEMA: str(FILES_SCHEMA), _SEAL: BLANK, **({_STUDY: study_id} if study_id else {})}
     with write_atomically(path) as temporary:
@@ -75,9 +82,16 @@ def write_table(path: Path, groups: Iterable[pa.Table], study_id: str | None = N
             writer = None
             for group in groups:
                 named = group.replace_schema_metadata(about)
-                writer = writer or stack.enter_context(pq.ParquetWriter(file, named.schema))
+                writer = writer or stack.enter_context(_writer(file, named.schema, plain))
                 writer.write_table(named)
         return seal_file(temporary, _description_size(temporary))
+
+
+def _writer(file: IO[bytes], columns: pa.Schema, plain: Collection[str]) -> pq.ParquetWriter:
+    packed = [name for name in columns.names if name not in plain]
+    packing = dict.fromkeys(packed, "SNAPPY") | dict.fromkeys(plain, "NONE")
+    how: dict[str, Any] = {"use_dictionary": packed, "compression": packing}
+    return pq.ParquetWriter(file, columns, **how)
 
 
 def _description_size(path: Path) -> int:

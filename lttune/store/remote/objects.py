@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lttune.store import cells
 from lttune.store.failpoint import reach
@@ -77,6 +78,20 @@ def check_cell(bucket: Bucket, key: str) -> tuple[bool, int]:
         is_sound = is_sound and found is not None and found[0] == sha
         size += found[1] if found else 0
     return bool(files) and is_sound, size
+
+
+def fetch_record(bucket: Bucket, key: str) -> dict[str, Any] | None:
+    """Returns the record of a cell, of which nothing else but the seal is fetched; None without.
+
+    Raises:
+        UnreachableError: as ``fetch_cell``.
+    """
+    seal = bucket.get(_seal(key))
+    sha = cells.sealed_files(seal, key).get(cells.RECORD) if seal is not None else None
+    if seal is None or not _SHA.fullmatch(str(sha)):
+        return None
+    record = bucket.get(_name(key, cells.RECORD, str(sha)))
+    return None if record is None else cells.decoded_record(seal, record, key)
 
 
 class Listing:
