@@ -41,9 +41,9 @@ def lock_claims(folder: Path, replicates: int) -> None:
     found = lock.read_lock(path)
     if found is not None and found.n and replicates > (most := max(found.n.values())):
         _LOG.warning(
-            "%s plans %d replicates, and claims are decided on those, not on %d: to plan more, lock "
-            "them for another folder before its study begins, `lttune claims lock --n %d --out "
-            "FOLDER/%s`",
+            "%s plans %d replicates, and claims are decided on those, not on %d: to plan more, "
+            "lock them for another folder before its study begins, `lttune claims lock --n %d "
+            "--out FOLDER/%s`",
             *(path, most, replicates, replicates, CLAIMS_LOCK),
         )
     if replicates >= 2 and found is None:
