@@ -27,6 +27,8 @@ def load(folder: Path | str) -> StudyFrame:
 def lock_claims(folder: Path, replicates: int) -> None:
     """Fixes the claims in a study's folder before it trains; a lock that is there stays.
 
+    With more replicates than it plans the study goes on, which is said: they decide nothing more.
+
     Args:
         folder: the study's.
         replicates: planned for every claim; with fewer than two nothing can be decided or locked.
@@ -36,7 +38,15 @@ def lock_claims(folder: Path, replicates: int) -> None:
     from lttune.errors import ConfigError
 
     path = folder / CLAIMS_LOCK
-    if replicates >= 2 and lock.read_lock(path) is None:
+    found = lock.read_lock(path)
+    if found is not None and found.n and replicates > (most := max(found.n.values())):
+        _LOG.warning(
+            "%s plans %d replicates, and claims are decided on those, not on %d: to plan more, "
+            "lock them for another folder before its study begins, `lttune claims lock --n %d "
+            "--out FOLDER/%s`",
+            *(path, most, replicates, replicates, CLAIMS_LOCK),
+        )
+    if replicates >= 2 and found is None:
         try:
             lock.write_lock(path, lock.lock(read(), replicates))
         except ConfigError:

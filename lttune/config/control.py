@@ -15,7 +15,9 @@ from lttune.config.rules import Rules
 
 ControlName = Literal[
     "reinit",
+    "reinit_scaled",
     "random",
+    "random_scaled",
     "random_global",
     "random_even",
     "random_erk",
@@ -39,6 +41,11 @@ ControlName = Literal[
     "noise_1",
     "noise_2",
     "noise_3",
+    "flip_0.05",
+    "flip_0.2",
+    "flip_0.5",
+    "trained_sign",
+    "trained_magnitude",
     "sibling",
     "transfer",
     "transfer_random",
@@ -80,10 +87,18 @@ class Control:
 
 CONTROLS: dict[str, Control] = {
     "reinit": Control(family=OTHER_WEIGHTS, label="reinitialised ticket", told="new weights"),
+    "reinit_scaled": Control(
+        family=OTHER_WEIGHTS,
+        label="reinitialised, scaled",
+        told="new weights, each layer's divided by the root of its density",
+    ),
     "random": Control(
         family=OTHER_MASKS,
         label="random mask",
         told="new weights at random places, of the ticket's density in each layer",
+    ),
+    "random_scaled": Control(
+        family=OTHER_MASKS, label="random mask, scaled", told="as random and as reinit_scaled"
     ),
     "random_global": Control(
         family=OTHER_MASKS,
@@ -166,6 +181,23 @@ CONTROLS: dict[str, Control] = {
     "noise_1": Control(family=OTHER_WEIGHTS, label="noise of 1 deviation", told="of one"),
     "noise_2": Control(family=OTHER_WEIGHTS, label="noise of 2 deviations", told="of two"),
     "noise_3": Control(family=OTHER_WEIGHTS, label="noise of 3 deviations", told="of three"),
+    "flip_0.05": Control(
+        family=OTHER_WEIGHTS,
+        label="5 % of signs turned",
+        told="the trunk's own start with the signs of a twentieth of each layer turned",
+    ),
+    "flip_0.2": Control(family=OTHER_WEIGHTS, label="20 % of signs turned", told="of a fifth"),
+    "flip_0.5": Control(family=OTHER_WEIGHTS, label="half of signs turned", told="of half"),
+    "trained_sign": Control(
+        family=OTHER_WEIGHTS,
+        label="new weights, trained signs",
+        told="new weights of the signs that the ticket's own training ended with",
+    ),
+    "trained_magnitude": Control(
+        family=OTHER_WEIGHTS,
+        label="trained magnitudes, new signs",
+        told="the sizes that it ended with, of random signs",
+    ),
     "sibling": Control(
         family=WAYS,
         label="another data order",

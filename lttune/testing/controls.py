@@ -90,6 +90,7 @@ def digits_junction(name: str, network: str = SMALL_NETWORK, **changes: Any) -> 
         rng=stream(0, 0, "start", BRANCH_LEVEL),
         train=train,
         first_step=first_step,
+        end={n: -v for n, v in final.items()},
     )
     at = dataclasses.replace(at, start=start_weights(at, config.kept, config.pruned))
     return dataclasses.replace(at, rng=stream(0, 0, purpose_of(name), BRANCH_LEVEL))
@@ -129,7 +130,7 @@ def check_branch_repeats(name: str, network: str) -> None:
 def check_leaves_trunk(name: str, network: str) -> None:
     """Checks that a control changes nothing of the trunk that it leaves."""
     at = digits_junction(name, network)
-    fields = ("mask", "initial", "rewound", "dense", "final", "start")
+    fields = ("mask", "initial", "rewound", "dense", "final", "start", "end")
     given = {field: getattr(at, field) for field in fields} | {"trained": at.evidence.trained}
     before = copy.deepcopy(given)
     control_of(name)(at)

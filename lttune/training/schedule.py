@@ -29,7 +29,18 @@ def by_milestones(config: TrainConfig, step: int) -> float:
     return lr
 
 
-SCHEDULES: dict[str, Callable[[TrainConfig, int], float]] = {"milestones": by_milestones}
+def by_cosine(config: TrainConfig, step: int) -> float:
+    """Linear warmup, then half a cosine from ``lr`` to 0 at the end of training."""
+    warm = config.warmup_steps
+    if step < warm:
+        return config.lr * (step + 1) / warm
+    return config.lr * (1 + math.cos(math.pi * (step - warm) / (config.steps - warm))) / 2
+
+
+SCHEDULES: dict[str, Callable[[TrainConfig, int], float]] = {
+    "milestones": by_milestones,
+    "cosine": by_cosine,
+}
 """Name -> the learning rate of a step, counted from 0."""
 
 

@@ -17,7 +17,7 @@ from lttune.models import masks
 from lttune.pruning.densities import around, planned_densities
 from lttune.store.store import Stored
 from lttune.trajectory import connectivity
-from lttune.trajectory.branches import FROM_DENSE, WITH_BARRIER, ticket_of
+from lttune.trajectory.branches import FROM_DENSE, FROM_END, WITH_BARRIER, ticket_of
 from lttune.trajectory.branches.own import (
     branch_identity,
     control_of,
@@ -29,7 +29,7 @@ from lttune.trajectory.branches.own import (
 from lttune.trajectory.lab import Lab, network_of
 from lttune.trajectory.lottery import trajectories
 from lttune.trajectory.measurements.of_layers import of_level
-from lttune.trajectory.task import Level, Task, Ticket
+from lttune.trajectory.task import Level, Task, Ticket, weights_of
 
 AVERAGED = ("density", "test_accuracy", "val_accuracy", "early_stop_step", "train_time_s")
 """Measures that a report gives as the mean over the trial's replicates."""
@@ -167,6 +167,8 @@ def _branch(name: str, trunk: Level, config: LotteryConfig, lab: Lab) -> Task:
     """
     rng = stream(lab.seed, trunk.replicate, purpose_of(name), trunk.level)
     at = dataclasses.replace(trunk.junction, rng=rng)
+    if name in FROM_END:
+        at = dataclasses.replace(at, end=weights_of(trunk.stored.cell, at.network))
     identity: dict[str, Any] = {"trunk": trunk.stored.key, **branch_identity(name)}
     if has_code(name):
         leaving = control_of(name)(at)

@@ -53,6 +53,7 @@ def junction(name="x", level=3, **changes):
         rng=stream(0, 0, name, level),
         train=CONFIG.train,
         first_step=7,
+        end=masks.apply(moved(5), MASK),
     )
     at = dataclasses.replace(at, start=start_weights(at, "rewind", "zero"))
     return dataclasses.replace(at, **changes)

@@ -229,6 +229,21 @@ def test_shards_that_begin_at_once_lock_the_claims_once(tmp_path, monkeypatch):
     assert len(locks) == 1
 
 
+def test_a_study_that_outgrows_its_lock_is_told_what_decides(tmp_path, caplog):
+    path = tmp_path / "claims.lock.json"
+    for replicates in (2, 2, 1):
+        lock_claims(tmp_path, replicates)
+    first = path.read_bytes()
+    assert caplog.messages == []
+    lock_claims(tmp_path, 4)
+    assert caplog.messages == [
+        f"{path} plans 2 replicates, and claims are decided on those, not on 4: to plan more, lock "
+        "them for another folder before its study begins, `lttune claims lock --n 4 --out "
+        "FOLDER/claims.lock.json`"
+    ]
+    assert path.read_bytes() == first
+
+
 def test_a_shard_is_checked_as_the_study_is(tmp_path, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     # The sparse engine lacks it: shards without a point of the space would have another key.

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ from lttune.config import ModelConfig, TrainConfig
 from lttune.config.seeding import stream
 from lttune.data import load
 from lttune.data.resident import resident
+from lttune.errors import ConfigError
 from lttune.models import build, masks
 from lttune.training.engines.torch import TorchEngine
 from lttune.training.protocol import Material, Member, follow
@@ -147,6 +149,16 @@ def test_a_milestone_holds_from_its_own_step_on():
     config = TrainConfig(lr=1.0, steps=90, eval_every=30, milestones=(30, 60), decay=0.5)
     rates = [rate(config, step) for step in (0, 29, 30, 59, 60, 89)]
     assert rates == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_a_cosine_falls_from_the_learning_rate_to_0_after_the_warmup():
+    config = TrainConfig(lr=0.4, steps=12, eval_every=1, warmup_steps=4, schedule="cosine")
+    found = [rate(config, step) for step in range(12)]
+    assert found[:5] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
+    assert found[8] == pytest.approx(0.2)
+    assert found[11] == pytest.approx(0.4 * np.cos(7 * np.pi / 16) ** 2)
+    with pytest.raises(ConfigError, match=r"^train\.milestones must be left out where train\.sch"):
+        dataclasses.replace(config, milestones=(3,))
 
 
 def test_warmup_rises_linearly_to_the_learning_rate():

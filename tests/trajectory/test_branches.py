@@ -21,6 +21,7 @@ from lttune.trajectory.branches import (
     ANYWHERE,
     BRANCHES,
     FROM_DENSE,
+    FROM_END,
     HOLDING,
     TRANSFERS,
     ticket_of,
@@ -32,7 +33,7 @@ from lttune.trajectory.starts import start_weights
 
 def test_the_command_line_knows_every_control():
     assert get_args(ControlName) == tuple(CONTROLS) == tuple(BRANCHES)
-    assert BRANCHES.keys() >= HOLDING | FROM_DENSE | TRANSFERS | ANYWHERE
+    assert BRANCHES.keys() >= HOLDING | FROM_DENSE | FROM_END | TRANSFERS | ANYWHERE
 
 
 @pytest.mark.parametrize("name", sorted(BRANCHES))
@@ -42,7 +43,7 @@ def test_a_branch_is_determined_by_its_stream(name):
     assert all(torch.equal(one.start[n], same.start[n]) for n in one.start)
     other = BRANCHES[name](junction(name, level=4))
     drawn = not torch.equal(one.start["fc1.weight"], other.start["fc1.weight"])
-    draws = ("reinit", "random", "shuffle", "permute", "keep_sign", "noise")
+    draws = ("reinit", "random", "shuffle", "permute", "keep_sign", "noise", "flip", "trained_")
     assert drawn == (any(word in name for word in draws))
 
 
@@ -81,6 +82,7 @@ def test_rewound_weights_are_those_of_their_new_places(name):
         ("permute_magnitudes", "permute_magnitudes"),
         ("signed_constant", "signed_constant"),
         ("reinit", "reinit"),
+        ("reinit_scaled", "reinit_scaled"),
     ],
 )
 def test_a_start_is_the_one_of_its_name(name, kept):
@@ -167,6 +169,45 @@ def test_noise_has_so_many_deviations_of_the_layers_initial_weights(deviations):
     assert (found.train, found.first_step) == (CONFIG.train, 7)
 
 
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize("kept", ["rewind", "lr_rewind"])
+def test_so_many_signs_of_the_trunks_own_start_are_turned(share, kept):
+    own = start_weights(junction("trunk"), kept, "freeze")
+    found = leaving(f"flip_{share}", start=own, first_step=3)
+    for name, keep in MASK.items():
+        assert torch.equal(found.start[name].abs(), own[name].abs())
+        turned = found.start[name] != own[name]
+        assert not (turned & ~keep).any()
+        assert int(turned.sum()) == round(share * int(keep.sum()))
+    assert torch.equal(found.start["fc1.bias"], own["fc1.bias"])
+    assert found.first_step == 3
+
+
+def test_trained_signs_and_magnitudes_are_those_of_the_levels_own_end():
+    at = junction()
+    signs, sizes = (leaving(f"trained_{half}") for half in ("sign", "magnitude"))
+    for name, keep in MASK.items():
+        end = at.end[name][keep]
+        new, old = signs.start[name][keep], sizes.start[name][keep]
+        assert torch.equal(new.sign(), end.sign())
+        assert (new.abs() != end.abs()).all()
+        assert torch.equal(old.abs(), end.abs())
+        share = (old.sign() == end.sign()).float().mean().item()
+        assert abs(share - 0.5) < 4 * 0.5 / math.sqrt(len(end))
+    for found in (signs, sizes):
+        assert torch.equal(found.start["fc1.bias"], REWOUND["fc1.bias"])
+        assert (found.train, found.first_step) == (CONFIG.train, 7)
+
+
+def test_a_random_mask_can_have_scaled_weights():
+    plain, found = (BRANCHES[name](junction("x")) for name in ("random", "random_scaled"))
+    for name, keep in found.mask.items():
+        assert torch.equal(keep, plain.mask[name])
+        root = math.sqrt(keep.float().mean().item())
+        wanted = (plain.start[name] / root).numpy()
+        assert found.start[name].numpy() == pytest.approx(wanted, rel=1e-5)
+
+
 @pytest.mark.parametrize("name", sorted(TRANSFERS))
 def test_a_transfer_trains_all_of_the_targets_schedule(name):
     found = leaving(name)
@@ -186,6 +227,7 @@ def test_a_transferred_ticket_is_the_ticket():
     [
         ("transfer", {"target": TargetConfig()}, "target must be given for the control 'transfer'"),
         ("random_erk", {"prune": PruneConfig(structure="channel")}, "prune.structure must be"),
+        ("trained_sign", {"method": "supermask", "levels": 1, "rewind_step": 0}, "method must"),
         ("sibling", {"method": "supermask", "levels": 1, "rewind_step": 0}, "method must"),
     ],
 )

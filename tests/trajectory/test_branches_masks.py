@@ -17,11 +17,8 @@ from lttune.models import masks
 from lttune.trajectory.branches import ANYWHERE, BRANCHES
 from lttune.trajectory.branches.other_masks import apportioned
 
-SAME_MASK = [
-    name
-    for name in sorted(BRANCHES)
-    if name not in {"random", "shuffle", "one_shot", "transfer_random", *ANYWHERE}
-]
+OTHER_PLACES = ("random", "random_scaled", "shuffle", "transfer_random", "one_shot")
+SAME_MASK = [name for name in sorted(BRANCHES) if name not in {*OTHER_PLACES, *ANYWHERE}]
 
 
 @pytest.mark.parametrize("name", sorted(BRANCHES))
@@ -31,7 +28,7 @@ def test_which_controls_have_the_tickets_mask(name):
     assert same == (name in SAME_MASK)
 
 
-@pytest.mark.parametrize("name", ["random", "shuffle", "transfer_random", "one_shot"])
+@pytest.mark.parametrize("name", OTHER_PLACES)
 def test_other_places_keep_the_density_of_every_layer(name):
     assert masks.layer_densities(leaving(name).mask) == masks.layer_densities(MASK)
 

@@ -22,7 +22,8 @@ from lttune.store.store import Store
 from lttune.training.engines.torch import TorchEngine
 from lttune.trajectory.branches import BRANCHES, FROM_DENSE, TRANSFERS
 from lttune.trajectory.lab import Lab
-from lttune.trajectory.trial import run_trial
+from lttune.trajectory.task import weights_of
+from lttune.trajectory.trial import run_trial, trained_levels
 
 REAL = LotteryConfig(
     levels=2,
@@ -148,3 +149,23 @@ def test_one_shot_at_the_first_level_is_the_trunk(real):
         masks.surviving(prune(evidence_of(DENSE, whole, NETWORK), REAL.prune))
         == rows["trunk", 1]["surviving"]
     )
+
+
+def test_trained_signs_are_those_that_the_ticket_beside_them_ended_with(tmp_path):
+    lab = Lab({"digits": DIGITS}, TorchEngine(), Store(tmp_path))
+    config = dataclasses.replace(REAL, target=TargetConfig())
+    names = ("trained_sign", "trained_magnitude")
+    turned = 0
+    for levels, branched in trained_levels(config, (0,), names, lab):
+        for one in branched:
+            end = weights_of(levels[0].stored.cell, levels[0].junction.network)
+            for name, keep in levels[0].ticket.mask.items():
+                start = one.task.ticket.start[name][keep]
+                if one.name == "trained_sign":
+                    assert torch.equal(start > 0, end[name][keep] > 0)
+                else:
+                    assert torch.equal(start.abs(), end[name][keep].abs())
+                before = levels[0].junction.final[name][keep]
+                turned += int((before.sign() != end[name][keep].sign()).sum())
+    # Those of the level before would have been others.
+    assert turned > 0

@@ -76,6 +76,15 @@ def test_reinit_draws_weights_with_zero_biases_from_the_initialisation():
     assert all((weights[name] == 0).all() for name in fresh if name.endswith("bias"))
 
 
+def test_scaled_weights_are_new_ones_over_the_root_of_the_density():
+    plain = start_weights(junction("x"), "reinit", "zero")
+    found = start_weights(junction("x"), "reinit_scaled", "zero")
+    for name, value in found.items():
+        keep = MASK.get(name)
+        root = 1.0 if keep is None else math.sqrt(np.mean(keep.numpy()))
+        assert value.numpy() == pytest.approx(plain[name].numpy() / root, rel=1e-6)
+
+
 def test_permute_keeps_the_survivors_values_and_moves_them():
     for name, (values, keep) in survivors("permute").items():
         before = REWOUND[name][keep]

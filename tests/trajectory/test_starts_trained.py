@@ -133,7 +133,8 @@ def test_rewinding_the_rate_alone_keeps_the_trained_weights_and_skips_the_first_
 
 
 @pytest.mark.parametrize(
-    "kept", ["reinit", "permute", "keep_sign", "permute_magnitudes", "signed_constant"]
+    "kept",
+    ["reinit", "reinit_scaled", "permute", "keep_sign", "permute_magnitudes", "signed_constant"],
 )
 def test_a_start_that_is_drawn_is_another_at_every_level_but_the_same_every_time(kept, tmp_path):
     _, found, _ = levels_of(HARD.override({"kept": kept}), tmp_path / "one")
@@ -165,7 +166,7 @@ def test_whatever_changes_the_bytes_of_a_level_is_in_its_key(tmp_path):
         ends.append(weights[1]["fc1.weight"].numpy().tobytes())
         assert found[0].stored.reused == (len(keys) > 1)
     # At a constant rate, continuing is rewinding the rate; and magnitudes stay in every round.
-    assert (len(keys), len(set(ends))) == (22, 20)
+    assert (len(keys), len(set(ends))) == (23, 21)
     assert len(set(keys)) == len(keys)
 
 

@@ -20,6 +20,9 @@ ClaimRole = Literal["confirmatory", "exploratory"]
 Tier = Literal["A", "A-", "B", "C"]
 """Smallest machine: A minutes on 2 cores, A- long training there, B hours there, C a GPU."""
 
+ANY = "any"
+"""Value of ``dataset`` of a source that names none: no pictures are a proxy of it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
@@ -34,6 +37,7 @@ class Claim:
     """The numbers that the source gives; empty if it gives none."""
     network: str
     dataset: str
+    """The source's, for people; ``ANY`` if it names none."""
     densities: str
     """Range of densities that the source speaks of."""
     setting: str = ""

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims.file.arm import Arm
-from analysis.claims.file.claim import Claim
+from analysis.claims.file.claim import ANY, Claim
 from analysis.claims.networks.regime import REGIME, Regime, canonical, native
 from lttune.config import DEPTH, LotteryConfig
 from lttune.config.control import TRUNK
@@ -108,12 +108,13 @@ def regimes(found: Trials, claim: Claim) -> list[Regime]:
     arms = [arm for question in claim.questions for arm in question.arms]
     varied = tuple(path for path in REGIME if any(path in arm.at for arm in arms))
     fixed = tuple(path for path in REGIME if path not in varied)
+    unnamed = ("data.name",) if claim.dataset == ANY else ()
     held: dict[Regime, set[tuple[str, str]]] = {}
     for arm in arms:
         for values in found.sizes(arm, fixed):
             if _is_of_kind(dict(zip(fixed, values, strict=True)), found.setting):
                 shared = tuple((p, native(v)) for p, v in zip(fixed, values, strict=True))
-                key = Regime(values=shared, varied=varied)
+                key = Regime(values=shared, varied=varied, unnamed=unnamed)
                 held.setdefault(key, set()).add((arm.branch, repr(sorted(arm.at.items()))))
     most = max((len(arms) for arms in held.values()), default=0)
     return [regime for regime, arms in held.items() if len(arms) == most]

@@ -15,6 +15,7 @@ GAPS = {"end_gap": ("end_train_accuracy", "end_test_accuracy")}
 def with_columns(records: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.DataFrame:
     """Returns records with the columns that questions read beside the recorded ones.
 
+    ``pruning_gap`` is the validation accuracy before training less the dense network's at its end.
     ``layers`` is ``layers.parquet``: its column C of layer L becomes ``C.L`` of the trunk's rows;
     so do ``incoming_cv``, ``outgoing_cv`` (deviation over mean), ``incoming_excess`` (that of a
     layer less what it would be if its survivors were drawn at random), ``outgoing_lead`` (outgoing
@@ -25,6 +26,8 @@ def with_columns(records: pd.DataFrame, layers: pd.DataFrame | None = None) -> p
     for name, (a, b) in GAPS.items():
         if a in made and b in made:
             made[name] = made[a].astype(float) - made[b].astype(float)
+    if {"start_val_accuracy", "end_val_accuracy"} <= {*made}:
+        made["pruning_gap"] = made["start_val_accuracy"].astype(float) - _of_dense(made)
     steps = made["early_stop_step"].to_numpy(float)
     made["log_step"] = np.log(np.where(steps > 0, steps, np.nan))
     made["late"] = is_censored(made).astype(float)
@@ -49,3 +52,11 @@ def with_columns(records: pd.DataFrame, layers: pd.DataFrame | None = None) -> p
     table = pd.DataFrame(means.unstack("layer"))  # noqa: PD010
     table.columns = [f"{column}.{layer}" for column, layer in table.columns]
     return made.merge(table.assign(branch=TRUNK).reset_index(), on=[*key, "branch"], how="left")
+
+
+def _of_dense(records: pd.DataFrame) -> np.ndarray:
+    """Returns, of each row, the end validation accuracy of its trajectory's dense network."""
+    key = ["study", "phase", "trial", "replicate"]
+    is_dense = (records["branch"] == TRUNK) & (records["level"] == 0)
+    dense = records.loc[is_dense, [*key, "end_val_accuracy"]].drop_duplicates(key)
+    return records[key].merge(dense, on=key, how="left")["end_val_accuracy"].to_numpy(float)

@@ -41,6 +41,8 @@ class Regime:
     """Hyperparameter -> value, for those of ``REGIME`` that the claim does not vary."""
     varied: tuple[str, ...] = ()
     """Those that it does."""
+    unnamed: tuple[str, ...] = ()
+    """Those of which the source names no value, so that each is its own."""
 
     @property
     def tag(self) -> str:
@@ -87,7 +89,9 @@ class Regime:
             (path, value)
             for path, value in self.values
             # Rows of a version before there was the setting hold nothing there.
-            if None not in (flat[path], native(value)) and not same(value, flat[path])
+            if path not in self.unnamed
+            and None not in (flat[path], native(value))
+            and not same(value, flat[path])
         ]
 
 

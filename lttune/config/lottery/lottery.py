@@ -24,6 +24,7 @@ MethodName = Literal["prune", "supermask"]
 KeptName = Literal[
     "rewind",
     "reinit",
+    "reinit_scaled",
     "permute",
     "keep_sign",
     "permute_magnitudes",
@@ -58,12 +59,13 @@ class LotteryConfig:
     initial values (Zhou et al. 2019, section 5)."""
     kept: KeptName = "rewind"
     """What surviving weights start a level from: rewind (the weights at ``rewind_step``), reinit
-    (newly drawn), permute (the survivors' initial values in another order), keep_sign (newly drawn
-    with the initial sign), permute_magnitudes (as permute, but every place keeps its sign),
-    signed_constant (the initial sign times the layer's deviation), zero_if_shrinking (as rewind,
-    but zero if training moved them towards zero), continue (trained weights, at the schedule's last
-    learning rate) or lr_rewind (trained weights, with the schedule from ``rewind_step`` on; Renda
-    et al. 2020)."""
+    (newly drawn), reinit_scaled (newly drawn, each layer's divided by the root of its density),
+    permute (the survivors' initial values in another order), keep_sign (newly drawn with the
+    initial sign), permute_magnitudes (as permute, but every place keeps its sign), signed_constant
+    (the initial sign times the layer's deviation), zero_if_shrinking (as rewind, but zero if
+    training moved them towards zero), continue (trained weights, at the schedule's last learning
+    rate) or lr_rewind (trained weights, with the schedule from ``rewind_step`` on; Renda et al.
+    2020)."""
     pruned: PrunedName = "zero"
     """What pruned weights hold: zero, freeze (their initial value), zero_if_shrinking (zero if
     training moved them towards zero, else their initial value; Zhou et al. 2019), zero_if_growing

@@ -18,7 +18,7 @@ from lttune.config.rules import (
 )
 from lttune.errors import quoted
 
-ScheduleName = Literal["milestones"]
+ScheduleName = Literal["milestones", "cosine"]
 OptimizerName = Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop"]
 PrecisionName = Literal["float32", "tf32", "bfloat16"]
 KindName = Literal["fc", "conv", "shortcut", "out", "norm", "bias"]
@@ -38,8 +38,9 @@ class TrainConfig:
     weight_decay: float = 0.0
     """L2 penalty (decoupled for adamw), >= 0."""
     schedule: ScheduleName | str = "milestones"
-    """What the learning rate is at a step: as warmup_steps, milestones and decay say, or your own:
-    ./FILE.py:FUNCTION or PACKAGE.MODULE:FUNCTION, a function of these settings and the step, from 0
+    """What the learning rate is at a step: as warmup_steps, milestones and decay say (milestones),
+    half a cosine down to 0 after warmup_steps (cosine), or your own: ./FILE.py:FUNCTION or
+    PACKAGE.MODULE:FUNCTION, a function of these settings and the step, from 0
     (docs/your-own-parts.md)."""
     warmup_steps: int = 0
     """Steps over which the learning rate rises linearly from 0."""
@@ -108,6 +109,9 @@ class TrainConfig:
                 ok = ok and list(stones) == sorted(set(stones))
                 rule = f"rising whole numbers >= 1, at most {MOST_STEPS}"
                 rules.require(ok, "train.milestones", rule, stones)
+                ok = not stones or self.schedule != "cosine"
+                rule = "left out where train.schedule is 'cosine'"
+                rules.require(ok, "train.milestones", rule, stones, ("train.schedule",))
             check_epochs(rules, "train", self)
             if self.epochs is None:
                 self._check_steps(rules)

@@ -19,7 +19,9 @@ Branch = Callable[[Junction], Departure]
 
 BRANCHES: dict[str, Branch] = {
     "reinit": other_values.starting("reinit"),
+    "reinit_scaled": other_values.starting("reinit_scaled"),
     "random": other_masks.random_mask,
+    "random_scaled": other_masks.random_scaled,
     "random_global": other_masks.random_global,
     "random_even": other_masks.random_even,
     "random_erk": other_masks.random_erk,
@@ -43,6 +45,11 @@ BRANCHES: dict[str, Branch] = {
     "noise_1": other_values.noisy(1.0),
     "noise_2": other_values.noisy(2.0),
     "noise_3": other_values.noisy(3.0),
+    "flip_0.05": other_values.flipped(0.05),
+    "flip_0.2": other_values.flipped(0.2),
+    "flip_0.5": other_values.flipped(0.5),
+    "trained_sign": other_values.trained_sign,
+    "trained_magnitude": other_values.trained_magnitude,
     "sibling": sibling,
     "transfer": transfer,
     "transfer_random": transfer_random,
@@ -58,6 +65,9 @@ HOLDING = frozenset(
 FROM_DENSE = frozenset({"sibling", "transfer"})
 """Controls that leave the dense network too, at level 0."""
 
+FROM_END = frozenset({"trained_sign", "trained_magnitude"})
+"""Controls that are made of what the trunk's training of their level ended with."""
+
 WITH_BARRIER = frozenset({"sibling"})
 """Controls whose end weights are kept, to be compared with the trunk's."""
 
@@ -71,6 +81,7 @@ __all__ = [
     "ANYWHERE",
     "BRANCHES",
     "FROM_DENSE",
+    "FROM_END",
     "HOLDING",
     "TRANSFERS",
     "WITH_BARRIER",

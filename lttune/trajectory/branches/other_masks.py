@@ -26,6 +26,11 @@ def random_mask(at: Junction) -> Departure:
     return departure(dataclasses.replace(at, mask=shuffled(at)), "reinit")
 
 
+def random_scaled(at: Junction) -> Departure:
+    """As ``random_mask``, the new weights at a variance over the density: Dey et al. (2024)."""
+    return departure(dataclasses.replace(at, mask=shuffled(at)), "reinit_scaled")
+
+
 def shuffle(at: Junction) -> Departure:
     """As many survivors in each layer at random places, rewound: Frankle et al. (2021)."""
     return departure(dataclasses.replace(at, mask=shuffled(at)), "rewind")

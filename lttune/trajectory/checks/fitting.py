@@ -18,7 +18,7 @@ from lttune.data.transforms import require_batch, shape_and_classes, training_si
 from lttune.errors import ConfigError
 from lttune.models import Network
 from lttune.pruning.densities import require_survivors
-from lttune.trajectory.branches import ANYWHERE, BRANCHES, TRANSFERS, WITH_BARRIER
+from lttune.trajectory.branches import ANYWHERE, BRANCHES, FROM_END, TRANSFERS, WITH_BARRIER
 from lttune.trajectory.lab import network_of
 
 
@@ -185,5 +185,5 @@ def check_controls(controls: Sequence[str], config: LotteryConfig) -> None:
             rules.require(ok, "target", rule, None)
             ok = name not in ANYWHERE or config.prune.structure != "channel"
             rules.require(ok, "prune.structure", f"'weight' for the control {name!r}", "channel")
-            ok = name not in WITH_BARRIER or config.method != "supermask"
+            ok = name not in WITH_BARRIER | FROM_END or config.method != "supermask"
             rules.require(ok, "method", f"'prune' for the control {name!r}", "supermask")

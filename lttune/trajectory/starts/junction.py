@@ -35,6 +35,8 @@ class Junction:
     rng: np.random.Generator
     start: Weights = field(default_factory=dict)
     """What the trunk itself starts from, once it is settled."""
+    end: Weights = field(default_factory=dict)
+    """What the trunk ended the level's own training with; given to controls of ``FROM_END``."""
     train: TrainConfig
     """How the trunk goes on."""
     first_step: int

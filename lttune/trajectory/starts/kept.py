@@ -21,6 +21,14 @@ def reinit(at: Junction) -> Weights:
     return at.network.initial_weights(at.rng)
 
 
+def reinit_scaled(at: Junction) -> Weights:
+    """All weights are newly drawn, at a variance over the layer's density.
+
+    Dey et al. (2024), Table 1: a unit's inputs then vary as before pruning.
+    """
+    return scaled(at, reinit(at), 0.5)
+
+
 def permute(at: Junction) -> Weights:
     """The survivors' rewound values change places within their layer (Zhou et al. 2019)."""
 
@@ -90,6 +98,7 @@ def trained(at: Junction) -> Weights:
 STARTS: dict[str, Callable[[Junction], Weights]] = {
     "rewind": rewind,
     "reinit": reinit,
+    "reinit_scaled": reinit_scaled,
     "permute": permute,
     "keep_sign": keep_sign,
     "permute_magnitudes": permute_magnitudes,
@@ -110,6 +119,11 @@ def rescaled(at: Junction, weights: Weights) -> Weights:
     The sum of a unit's inputs then varies as that of the dense network: the dynamic weight
     rescaling of Zhou et al. (2019), section 5.
     """
-    shares = {name: density({name: keep}) for name, keep in at.mask.items()}
+    return scaled(at, weights, 1)
+
+
+def scaled(at: Junction, weights: Weights, power: float) -> Weights:
+    """Returns weights of which each masked tensor is divided by a power of its mask's density."""
+    shares = {name: density({name: keep}) ** power for name, keep in at.mask.items()}
     # Of a layer without survivors nothing is read.
     return {n: v / shares[n] if shares.get(n) else v for n, v in weights.items()}

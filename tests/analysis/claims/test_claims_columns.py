@@ -56,6 +56,23 @@ def test_uneven_masks_exceed_it():
     assert table["outgoing_lead.fc1"][1] > 0.3
 
 
+def test_what_pruning_alone_costs_is_against_the_dense_network_of_the_trajectory():
+    key = {"study": "s", "phase": "anchor", "early_stop_step": 100, "early_stop_at_end": False}
+    rows = [
+        {**key, "trial": trial, "replicate": replicate, "branch": branch, "level": level}
+        | {"start_val_accuracy": start, "end_val_accuracy": end}
+        for trial, replicate in ((0, 0), (0, 1), (1, 0))
+        for branch, level, start, end in (
+            ("finetune", 1, 0.5 + 0.1 * trial, 0.99),
+            ("trunk", 0, 0.1, 0.9 - 0.01 * replicate),
+            ("trunk", 1, 0.2, 0.95),
+        )
+    ]
+    table = with_columns(pd.DataFrame(rows))
+    found = table.loc[table["branch"] == "finetune", "pruning_gap"]
+    assert list(found) == pytest.approx([-0.4, -0.39, -0.3])
+
+
 def test_networks_that_there_are_not_take_no_memory():
     """Of 60 networks none shares its trial, replicate or level with another."""
     whose = [

@@ -42,6 +42,19 @@ def test_another_network_or_other_pictures_are_a_proxy(at):
     assert "proxy" not in own["scale"]
 
 
+def test_of_a_source_that_names_no_dataset_each_is_its_own():
+    rows = trial(at={"data.name": "fashion-mnist"}, accuracy=rising(0.005))
+    found = judged(rows, confirmatory("A", question(), dataset="any")).iloc[0]
+    assert (found["role"], found["verdict"]) == ("confirmatory", "supported")
+    assert "proxy" not in found["scale"]
+    assert "fashion-mnist" in found["scale"]
+    assert not any("data.name" in told for told in found["deviates"])
+    pooled = {"data.name": "fashion-mnist", "data.pool": 2}
+    rows = trial(at=pooled, accuracy=rising(0.005))
+    found = judged(rows, confirmatory("A", question(), dataset="any")).iloc[0]
+    assert found["role"] == "exploratory (proxy)"
+
+
 def test_a_setting_that_an_older_version_did_not_have_makes_no_proxy():
     rows = trial(accuracy=rising(0.005)).assign(**{"data.pool": None, "data.blur": None})
     found = judged(rows, confirmatory("A", question())).iloc[0]
