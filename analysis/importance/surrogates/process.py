@@ -12,16 +12,16 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from analysis.importance.sample import Sample, pooled
 from lttune.config.design.distributions import Floats
+
+if TYPE_CHECKING:
+    from sklearn.gaussian_process import GaussianProcessRegressor
 
 SCALES = (0.05, 1e3)
 """Range of length scales, in widths of the cube. At its top a factor is flat to the surrogate."""
@@ -35,6 +35,9 @@ FEATURES = 512
 """Random frequencies of a prior draw."""
 BLOCK = 4096
 """Places predicted at once, so that memory stays near 50 MB."""
+CACHED = 128
+"""Places of which a row of steps is taken at once, so that what is between them stays in the
+second-level cache. Products of matrices are of whole blocks: in others their last digits differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +60,12 @@ class Surrogate:
     def covariance(self, a_c: Floats, b_c: Floats) -> Floats:
         """Returns the signal's prior covariance between places."""
         a, b = a_c / self.scales_c, b_c / self.scales_c
-        squared = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
-        return self.amplitude * matern(squared)
+        found = 2 * a @ b.T
+        rows, columns = (a**2).sum(1)[:, None], (b**2).sum(1)[None, :]
+        for start in range(0, len(found), CACHED):
+            part = slice(start, start + CACHED)
+            np.multiply(self.amplitude, matern(rows[part] + columns - found[part]), out=found[part])
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +90,19 @@ class Quality:
 
 def matern(squared: Floats) -> Floats:
     """Returns the Matern-5/2 correlation at squared scaled distances."""
-    r = np.sqrt(5 * np.maximum(squared, 0.0))
-    return (1 + r + r**2 / 3) * np.exp(-r)
+    # In place: the importances of a design are mostly this, and a new array for each step is half
+    # of its time.
+    r = np.maximum(squared, 0.0)
+    r *= 5
+    np.sqrt(r, out=r)
+    third = r**2
+    third /= 3
+    falling = np.negative(r)
+    np.exp(falling, out=falling)
+    r += 1
+    r += third
+    r *= falling
+    return r
 
 
 def fit(sample: Sample, *, restarts: int = 5, seed: int = 0) -> Surrogate:
@@ -118,6 +136,11 @@ def fit(sample: Sample, *, restarts: int = 5, seed: int = 0) -> Surrogate:
 
 
 def _climb(start_c: Any, x_nc: Floats, y_n: Floats) -> GaussianProcessRegressor:
+    # It takes a second to import, and a report whose importances are kept needs none of it.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
     kernel = ConstantKernel(1.0, (1e-2, 1e3)) * Matern(start_c, SCALES, nu=2.5)
     process = GaussianProcessRegressor(kernel + WhiteKernel(0.1, NOISE))
     with warnings.catch_warnings():
@@ -251,4 +274,10 @@ def with_column(surrogate: Surrogate, column: int, values: Floats, scale: float)
 
 def _waves(x_mc: Floats, frequencies_cf: Floats) -> Floats:
     phase = x_mc @ frequencies_cf
-    return np.hstack([np.cos(phase), np.sin(phase)])
+    count = phase.shape[1]
+    waves = np.empty((len(phase), 2 * count))
+    for start in range(0, len(phase), CACHED):
+        part = slice(start, start + CACHED)
+        np.cos(phase[part], out=waves[part, :count])
+        np.sin(phase[part], out=waves[part, count:])
+    return waves
