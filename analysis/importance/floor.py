@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.stats import qmc
+import scipy
 
 from analysis.importance.sample import Sample
 from analysis.importance.surrogates import process as gp
@@ -35,7 +35,7 @@ def null_totals(
     rng = np.random.default_rng(seed)
     columns, owners = encode(sample.factors, sample.unit)
     paths = [factor.path for factor in sample.factors]
-    places = qmc.Sobol(len(paths) + 1, rng=seed).random(PLACES)
+    places = scipy.stats.qmc.Sobol(len(paths) + 1, rng=seed).random(PLACES)
     a = encode(sample.factors, places[:, :-1])[0]
     if INERT in paths:
         column = owners.index(paths.index(INERT))

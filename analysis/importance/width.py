@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import qmc
+import scipy
 
 from analysis.importance.estimate import DRAWS, MIN_Q2, centred, posterior
 from analysis.importance.sample import sample
@@ -150,7 +150,7 @@ def _marginal(
     n: int,
     seed: int,
 ) -> Width:
-    others = qmc.Sobol(factors, rng=seed).random(OTHERS)
+    others = scipy.stats.qmc.Sobol(factors, rng=seed).random(OTHERS)
     grid = np.linspace(0, 1, GRID)
     effect = np.empty((GRID, 2 * DRAWS))
     for i, u in enumerate(grid):
