@@ -93,3 +93,17 @@ def test_a_weak_factor_is_not_lost_to_a_poor_start_of_the_fit():
     surrogate = gp.fit(data)
     # scikit-learn's own restarts leave the third factor flat, at a likelihood lower by 13.
     assert surrogate.scales_c[2] < 10
+
+
+def test_steps_in_place_change_no_digit_and_nothing_that_they_are_given():
+    rng = np.random.default_rng(0)
+    squared = rng.random((3, 5)) * 9
+    given, r = squared.copy(), np.sqrt(5 * squared)
+    assert (gp.matern(squared) == (1 + r + r**2 / 3) * np.exp(-r)).all()
+    assert (squared == given).all()
+    points, places = rng.random((20, 3)), rng.random((2 * gp.CACHED + 7, 3))
+    known = {"amplitude": 1.3, "noise": 0.1, "centre": 0.0, "spread": 1.0}
+    surrogate = gp.Surrogate(x_nc=points, scales_c=np.array([0.5, 1.0, 2.0]), **known)
+    a, b = places / surrogate.scales_c, points / surrogate.scales_c
+    apart = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
+    assert (surrogate.covariance(places, points) == 1.3 * gp.matern(apart)).all()
