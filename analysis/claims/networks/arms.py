@@ -81,8 +81,13 @@ class Trials:
         key = (arm.branch, repr(sorted(arm.at.items())), paths)
         if key not in self.sized:
             ok = self.matches(arm.at) & self.raw.index.isin(self.branches.get(arm.branch, ()))
-            values = self.raw.loc[ok, list(paths)].drop_duplicates()
-            self.sized[key] = list(values.itertuples(index=False, name=None))
+            # Their texts are equal where they are, and sooner compared.
+            texts = [self.text[path] for path in paths]
+            first: dict[tuple[str, ...], int] = {}
+            for place in np.flatnonzero(ok):
+                first.setdefault(tuple(text[place] for text in texts), place)
+            values = self.raw.iloc[[*first.values()]][list(paths)]
+            self.sized[key] = list(values.itertuples(index=False, name=None)) if first else []
         return self.sized[key]
 
 
