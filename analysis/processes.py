@@ -23,7 +23,7 @@ from lttune.records.capacity import capacity
 
 T = TypeVar("T")
 
-MOST = 8
+MOST_PROCESSES = 8
 """Processes at most: each has some 300 MB of imports."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -44,7 +44,7 @@ class Processes:
     """
 
     def __init__(self, count: int | None = None) -> None:
-        self._count = min(capacity().cores if count is None else count, MOST)
+        self._count = min(capacity().cores if count is None else count, MOST_PROCESSES)
         self._own = threading.local()
         self._started: list[subprocess.Popen[bytes]] = []
         self._is_over = False

@@ -31,7 +31,7 @@ from lttune.config.signals import (
 )
 from lttune.errors import ResourceError, StorageError
 from lttune.study.checks.packages import require_packages
-from lttune.study.checks.unchanged import left, note
+from lttune.study.checks.unchanged import left, note_state
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
 
@@ -132,7 +132,7 @@ def unchanged_outcome(
 def note_left(config: StudyConfig, study: Study, outcome: Outcome) -> None:
     """Notes how a study was left, if it is complete and MLflow lacks nothing of it."""
     if outcome.exit_code == 0 and outcome.is_complete and not outcome.not_tracked:
-        note(config, study, outcome.tracking)
+        note_state(config, study, outcome.tracking)
 
 
 def _without_ray(name: str) -> None:

@@ -155,7 +155,7 @@ def test_a_report_that_is_made_anew_goes_on(place):
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"state": ""}', '{"state": 1, "tracking": 2}'])
 def test_a_note_that_says_nothing_goes_on(text, place):
-    (place.folder / unchanged.NOTE).write_text(text)
+    (place.folder / unchanged.STATE_NOTE).write_text(text)
     with pytest.raises(WentOnError):
         place.run(report=kept_report)
 
@@ -164,13 +164,13 @@ def test_a_study_with_more_phases_to_come_is_no_complete_one(tmp_path):
     place = StudyPlace(tmp_path)
     with one_process():
         place.run("--phases", "anchor", report=kept_report)
-        assert (place.folder / unchanged.NOTE).exists()
+        assert (place.folder / unchanged.STATE_NOTE).exists()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(conductor.Conductor, "_run_trials", lambda self: None)
             place.run("--phases", "anchor", "search", report=kept_report)
         assert place.exit_code == 1
-        before = (place.folder / unchanged.NOTE).read_bytes()
+        before = (place.folder / unchanged.STATE_NOTE).read_bytes()
         place.run("--phases", "anchor", report=kept_report)
     assert place.exit_code == 0
     assert "the phases of this command are complete" in place.printed
-    assert (place.folder / unchanged.NOTE).read_bytes() == before
+    assert (place.folder / unchanged.STATE_NOTE).read_bytes() == before

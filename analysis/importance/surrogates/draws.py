@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from analysis.importance.sample import Sample, pooled
-from analysis.importance.surrogates.process import CACHED, Surrogate, apart, matern
+from analysis.importance.surrogates.process import CACHED, Surrogate, matern, squared_distances
 from lttune.config.design.distributions import Floats
 
 FEATURES = 512
@@ -63,8 +63,8 @@ class Draws:
         turned = np.hstack([cos * turn_cos - sin * turn_sin, sin * turn_cos + cos * turn_sin])
         scaled_m, scaled_n = x_mc / known.scales_c, known.x_nc / known.scales_c
         scaled_g = values / known.scales_c[own]
-        rest = apart(np.delete(scaled_m, own, 1), np.delete(scaled_n, own, 1))
-        nearer = apart(scaled_g, scaled_n[:, own])
+        rest = squared_distances(np.delete(scaled_m, own, 1), np.delete(scaled_n, own, 1))
+        nearer = squared_distances(scaled_g, scaled_n[:, own])
         near = np.array([matern(rest + one).mean(0) for one in nearer]) * known.amplitude
         return (near @ self.update_nk + turned @ self.prior_fk) * known.spread + known.centre
 

@@ -83,7 +83,7 @@ class Quality:
     """Trial numbers of the points."""
 
 
-def apart(a_c: Floats, b_c: Floats) -> Floats:
+def squared_distances(a_c: Floats, b_c: Floats) -> Floats:
     """Returns the squared distances between places."""
     return (a_c**2).sum(1)[:, None] + (b_c**2).sum(1)[None, :] - 2 * a_c @ b_c.T
 

@@ -25,9 +25,9 @@ from lttune.study.settings import StudyConfig
 from lttune.study.tracking.held import held
 from lttune.study.tracking.uri import resolve, sqlite_path
 
-NOTE = "unchanged.json"
+STATE_NOTE = "unchanged.json"
 """The file in a study's folder."""
-FILES = (
+READ_OR_WRITTEN = (
     *("study.json", "trials.json", "trials.journal"),
     *("records.parquet", "records.journal", "layers.parquet", "layers.journal"),
     *("claims.lock.json", "claims.yaml", "importance.json"),
@@ -36,7 +36,7 @@ FILES = (
 """Files of a study that a run reads or writes, beside its figures and the study file's copy."""
 
 
-def note(config: StudyConfig, study: Study, tracking: str) -> None:
+def note_state(config: StudyConfig, study: Study, tracking: str) -> None:
     """Notes how a study was left that is complete, and that MLflow has all of.
 
     Args:
@@ -46,13 +46,13 @@ def note(config: StudyConfig, study: Study, tracking: str) -> None:
     """
     with contextlib.suppress(OSError, LttuneError):  # Then the next run looks for itself.
         if state := state_of(config, study):
-            write_json(config.folder / NOTE, {"state": state, "tracking": tracking})
+            write_json(config.folder / STATE_NOTE, {"state": state, "tracking": tracking})
 
 
 def left(config: StudyConfig, study: Study) -> str | None:
     """Returns MLflow's address, if all is as the last run left it; None if that cannot be told."""
     try:
-        noted = read_json(config.folder / NOTE)
+        noted = read_json(config.folder / STATE_NOTE)
         state = state_of(config, study)
         return str(noted["tracking"]) if state and noted["state"] == state else None
     except (OSError, ValueError, LookupError, TypeError, LttuneError):
@@ -107,7 +107,7 @@ def _files(folder: Path, study: Study) -> list[Path]:
     """Returns the files of a study that a run reads or writes, there or not."""
     copies = [study.file.name] if study.file else []
     figures = sorted(path for path in folder.glob("figures/*") if path.is_file())
-    return [*(folder / name for name in (*FILES, *copies)), *figures]
+    return [*(folder / name for name in (*READ_OR_WRITTEN, *copies)), *figures]
 
 
 def _texts(values: object) -> Iterator[str]:

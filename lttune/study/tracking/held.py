@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lttune.config import digest
 
-COUNTED = ("metrics", "latest_metrics", "params", "tags")
+ROWS_COUNTED = ("metrics", "latest_metrics", "params", "tags")
 """Tables of which the rows of each run are counted."""
 _OF_RUN = ("run_uuid", "name", "status", "end_time", "lifecycle_stage", "artifact_uri")
 
@@ -57,7 +57,7 @@ def _runs(database: sqlite3.Connection, study: str) -> list[object]:
             "ORDER BY run_uuid",
             experiment[:1],
         ).fetchall()
-        for table in COUNTED
+        for table in ROWS_COUNTED
     ]
     own = database.execute(
         "SELECT artifact_uri FROM runs JOIN tags USING (run_uuid) WHERE experiment_id = ? "
