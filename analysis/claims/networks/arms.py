@@ -84,7 +84,7 @@ class Trials:
             # Their texts are equal where they are, and sooner compared.
             texts = [self.text[path] for path in paths]
             first: dict[tuple[str, ...], int] = {}
-            for place in np.flatnonzero(ok):
+            for place in np.flatnonzero(ok).tolist():
                 first.setdefault(tuple(text[place] for text in texts), place)
             values = self.raw.iloc[[*first.values()]][list(paths)]
             self.sized[key] = list(values.itertuples(index=False, name=None)) if first else []
