@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
@@ -12,6 +13,7 @@ import pandas as pd
 from analysis.importance.estimate import importance
 from analysis.importance.missing import missing_table
 from analysis.importance.result import Importance
+from analysis.processes import in_turn
 from lttune.config.design import SPREAD, Factor
 
 MAX_MISSING = 0.1
@@ -62,6 +64,7 @@ def importance_by_density(
     *,
     diverged: Literal["missing", "kept"] = "missing",
     seed: int = 0,
+    every: Callable[[Sequence[Callable[[], Importance]]], list[Importance]] = in_turn,
     **options: Any,
 ) -> ImportanceCurves:
     """Returns the importances at each density, of all trajectories that have a value there.
@@ -78,6 +81,7 @@ def importance_by_density(
         diverged: whether values of trajectories that are not ok count as missing, or are kept, and
             then take over the variance.
         seed: the same at all densities, so that resamples are.
+        every: returns what each call returns, of one for each density.
         options: of ``importance``.
 
     Raises:
@@ -103,8 +107,9 @@ def importance_by_density(
             f"at density {density:.3g}, {100 * lost[density]:.0f} % of the trajectories have no "
             f"value, more than {100 * MAX_MISSING:.0f} %"
         )
-    estimates = {
-        float(density): importance(
+    calls = [
+        partial(
+            importance,
             points,
             wide[density].rename("value").reset_index(),
             factors,
@@ -112,7 +117,8 @@ def importance_by_density(
             **options,
         )
         for density in taken
-    }
+    ]
+    estimates = dict(zip(map(float, taken), every(calls), strict=True))
     tables = [e.table.assign(density=d) for d, e in estimates.items() if e.status == "ok"]
     return ImportanceCurves(
         table=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),

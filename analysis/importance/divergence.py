@@ -15,9 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessClassifier
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
 from analysis.importance.estimate import (
     MIN_Q2,
@@ -78,6 +75,11 @@ class Boundary:
     """P(ok) over the unit cube: a Gaussian process classifier of the trajectories."""
 
     def __init__(self, data: Sample, ok: NDArray[np.bool_], kernel: Any = None) -> None:
+        # It takes a second to import, and a report whose importances are kept needs none of it.
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.gaussian_process import GaussianProcessClassifier
+        from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+
         self.factors = data.factors
         columns = data.columns
         # scikit-learn's signatures say float and str where its documentation says more.

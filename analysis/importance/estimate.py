@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from analysis.importance.result import COLUMNS, PAIR_COLUMNS, Importance
 from analysis.importance.saltelli import Indices, pair_names, sobol_indices
 from analysis.importance.sample import Sample, sample
 from analysis.importance.surrogates import process as gp
+from analysis.importance.surrogates.draws import Draws, draw, posterior_mean
 from analysis.importance.surrogates.forest import forest_importance
 from analysis.importance.surrogates.kernels import plausible
 from lttune.config.design import Factor
@@ -117,28 +119,51 @@ def importance_of(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Posterior:
+    """Functions drawn from the posterior, kernel included, as one of unit coordinates.
+
+    The first half of the columns of its values are from all trajectories, the others from
+    resamples, each with the kernel of its fellow.
+    """
+
+    factors: Sequence[Factor]
+    pairs: Sequence[Draws]
+
+    def __call__(self, unit: Floats) -> Floats:
+        """Returns the values at places, a column for each function."""
+        columns = encode(self.factors, unit)[0]
+        return self._side_by_side([pair(columns) for pair in self.pairs])
+
+    def along(self, unit: Floats, j: int, values: Floats) -> Floats:
+        """Returns the means over places, a row for each value that one factor has at all of them.
+
+        Args:
+            unit: the places.
+            j: which factor.
+            values: of it.
+        """
+        columns, owners = encode(self.factors, unit)
+        own = np.flatnonzero(np.equal(owners, j))
+        given = self.factors[j].distribution.encode(values)
+        return self._side_by_side([pair.means(columns, own, given) for pair in self.pairs])
+
+    def _side_by_side(self, pairs: list[Floats]) -> Floats:
+        return np.stack(pairs, axis=2).reshape(len(pairs[0]), 2 * len(pairs))
+
+
 def posterior(
     surrogate: gp.Surrogate, data: Sample, *, draws: int = DRAWS, seed: int = 0
-) -> Callable[[Floats], Floats]:
-    """Returns functions drawn from the posterior, kernel included, as one of unit coordinates.
-
-    The first ``draws`` columns of its values are from all trajectories, the others from resamples,
-    each with the kernel of its fellow.
-    """
+) -> Posterior:
+    """Returns so many functions drawn from the posterior, and as many from resamples."""
     kernels = plausible(surrogate, data, draws, seed=seed)
     pairs = [
-        gp.draw(kernel, data, [None, picked], seed=seed + i, features=FEATURES)
+        draw(kernel, data, [None, picked], seed=seed + i, features=FEATURES)
         for i, (kernel, picked) in enumerate(
             zip(kernels, resampled(data, draws, seed), strict=True)
         )
     ]
-
-    def functions(unit: Floats) -> Floats:
-        columns = encode(data.factors, unit)[0]
-        values = np.stack([pair(columns) for pair in pairs], axis=2)
-        return values.reshape(len(unit), 2 * draws)
-
-    return functions
+    return Posterior(factors=data.factors, pairs=pairs)
 
 
 def resampled(data: Sample, draws: int, seed: int) -> list[np.ndarray | None]:
@@ -173,7 +198,7 @@ def _corrected(indices: Indices, surrogate: gp.Surrogate, data: Sample, seed: in
 
     The draws resemble the mean, and so do their errors. On the mean alone a large sample is cheap.
     """
-    curve = gp.mean(surrogate, data)
+    curve = posterior_mean(surrogate, data)
 
     def mean(unit: Floats) -> Floats:
         return curve(encode(data.factors, unit)[0])

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.stats import qmc
+import scipy
 
 from analysis.importance.sample import Sample
 from analysis.importance.surrogates import process as gp
+from analysis.importance.surrogates.draws import draw
 from lttune.config.design import INERT
 from lttune.config.design.distributions import Floats
 from lttune.config.design.factors import encode
@@ -35,7 +36,7 @@ def null_totals(
     rng = np.random.default_rng(seed)
     columns, owners = encode(sample.factors, sample.unit)
     paths = [factor.path for factor in sample.factors]
-    places = qmc.Sobol(len(paths) + 1, rng=seed).random(PLACES)
+    places = scipy.stats.qmc.Sobol(len(paths) + 1, rng=seed).random(PLACES)
     a = encode(sample.factors, places[:, :-1])[0]
     if INERT in paths:
         column = owners.index(paths.index(INERT))
@@ -52,7 +53,7 @@ def null_totals(
         shuffled = rng.permutation(values)
         tried = [gp.with_column(surrogate, column, shuffled, scale) for scale in SCALES]
         best = max(tried, key=lambda s: gp.log_likelihood(s, sample))
-        draws = gp.draw(best, sample, [None] * DRAWS, seed=seed + i, features=128)
+        draws = draw(best, sample, [None] * DRAWS, seed=seed + i, features=128)
         y_a, y_ab = draws(a), draws(ab)
         variance = (y_a.var(0) + y_ab.var(0)) / 2
         found[i] = (((y_a - y_ab) ** 2).mean(0) / 2 / np.maximum(variance, 1e-300)).mean()

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from analysis.importance.sample import coordinates
 from analysis.statistics.verdicts.multiplicity import holm
@@ -81,7 +81,7 @@ def _depends(
             p.append(_fisher(counts) if counts.shape[1] > 1 else 1.0)
             sides.append("")
         else:
-            p.append(float(stats.mannwhitneyu(some, others).pvalue))
+            p.append(float(scipy.stats.mannwhitneyu(some, others).pvalue))
             sides.append("small" if some.mean() < others.mean() else "large")
     adjusted = holm(p)
     least = int(np.argmin(adjusted))
@@ -90,5 +90,5 @@ def _depends(
 
 def _fisher(counts: np.ndarray) -> float:
     # SciPy's own types know the result of tables of two by two alone.
-    found: Any = stats.fisher_exact(counts)
+    found: Any = scipy.stats.fisher_exact(counts)
     return float(found.pvalue)

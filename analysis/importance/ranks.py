@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from analysis.importance.by_density import ImportanceCurves
 from analysis.importance.result import Importance, Index, difference
@@ -85,5 +85,5 @@ def rank_stability(importance: Importance, index: Index = "total") -> tuple[floa
         return float("nan"), float("nan")
     draws = getattr(importance, index)[names].to_numpy(dtype=float)
     order = draws.mean(0)
-    taus = np.array([stats.kendalltau(order, row)[0] for row in draws])
+    taus = np.array([scipy.stats.kendalltau(order, row)[0] for row in draws])
     return float(np.nanmean(taus)), float(np.nanquantile(taus, 0.025))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import qmc
+import scipy
 
 from analysis.importance.shapley import LEAST_VARIANCE
 from lttune.config.design.distributions import Floats
@@ -57,7 +57,7 @@ def sobol_indices(
         base: points of the base sample, a power of two.
         seed: of the scrambling.
     """
-    sequence = qmc.Sobol(2 * factors, scramble=True, rng=seed)
+    sequence = scipy.stats.qmc.Sobol(2 * factors, scramble=True, rng=seed)
     both = sequence.random(base)
     a, b = both[:, :factors], both[:, factors:]
     y_a, y_b = function(a), function(b)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from lttune.config.design import SPREAD, Factor, are_alike, lacking_contrast
 from lttune.config.design.distributions import Floats
@@ -195,7 +195,7 @@ def not_uniform(sample: Sample) -> str:
         if factor.distribution.encode(u[:1]).shape[1] > 1 or hasattr(factor.distribution, "log"):
             values = [factor.distribution.from_unit(v) for v in u]
             u = np.array([factor.distribution.to_unit(v, rng.random()) for v in values])
-        tests.append((float(stats.kstest(u, "uniform").pvalue), factor.path))
+        tests.append((float(scipy.stats.kstest(u, "uniform").pvalue), factor.path))
     smallest, path = min(tests)
     return path if smallest < UNIFORM_ALPHA / len(tests) else ""
 

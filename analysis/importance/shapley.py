@@ -12,8 +12,8 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from lttune.config.design.distributions import Floats
 
@@ -72,7 +72,7 @@ def shapley_effects(
 
 def _inside(region: Region, factors: int, count: int, seed: int) -> tuple[Floats, Floats]:
     """Returns points in the region, and beside each the one of the cube to mix with it."""
-    both = qmc.Sobol(2 * factors, rng=seed).random(128 * 1 << (count - 1).bit_length())
+    both = scipy.stats.qmc.Sobol(2 * factors, rng=seed).random(128 * 1 << (count - 1).bit_length())
     found = both[region(both[:, :factors])]
     if len(found) < count:
         raise ValueError(f"only {len(found) / len(both):.2%} of the cube lies in the region")

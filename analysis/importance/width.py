@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import qmc
+import scipy
 
-from analysis.importance.estimate import DRAWS, MIN_Q2, centred, posterior
+from analysis.importance.estimate import DRAWS, MIN_Q2, Posterior, centred, posterior
 from analysis.importance.sample import sample
 from analysis.importance.surrogates import process as gp
 from lttune.config.design import INERT, Distribution, Factor, LogUniform
@@ -142,7 +142,7 @@ def _unknown(whole: float, n: int, reason: str) -> Width:
 
 
 def _marginal(
-    functions: Callable[[Floats], Floats],
+    functions: Posterior,
     factors: int,
     j: int,
     whole: float,
@@ -150,12 +150,9 @@ def _marginal(
     n: int,
     seed: int,
 ) -> Width:
-    others = qmc.Sobol(factors, rng=seed).random(OTHERS)
+    others = scipy.stats.qmc.Sobol(factors, rng=seed).random(OTHERS)
     grid = np.linspace(0, 1, GRID)
-    effect = np.empty((GRID, 2 * DRAWS))
-    for i, u in enumerate(grid):
-        others[:, j] = u
-        effect[i] = functions(others).mean(0)
+    effect = functions.along(others, j, grid)
     mean = effect[:, :DRAWS].mean(1)
     # A resample's surrogate is poorer: its spread counts, its middle does not.
     shifted = centred(effect, DRAWS)

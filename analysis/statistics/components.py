@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
+import scipy
 
 RESIDUAL = "residual"
 
@@ -86,7 +86,7 @@ def _model(y: np.ndarray, design: np.ndarray, codes: Mapping[str, np.ndarray]) -
 
 def _minimum(model: _Model, start: float) -> np.ndarray:
     """Returns the scales of least deviance."""
-    return optimize.minimize(
+    return scipy.optimize.minimize(
         model.deviance,
         np.full(len(model.sizes), start),
         method="L-BFGS-B",

@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special
+import scipy
+from scipy import special
 
 STEEPEST = 60.0
 """Greatest theta that is tried: sums of ranks differ by a half, so by then one order is left."""
@@ -63,4 +64,4 @@ def tilted_interval(null: Mapping[int, float], seen: int, level: float = 0.9) ->
 
 
 def _root(function: Callable[[float], float]) -> float:
-    return float(optimize.root_scalar(function, bracket=(-STEEPEST, STEEPEST)).root)
+    return float(scipy.optimize.root_scalar(function, bracket=(-STEEPEST, STEEPEST)).root)

@@ -16,7 +16,7 @@ from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from analysis.statistics.intervals import Estimate
 from analysis.statistics.rank_interval import Ends, tilted_interval
@@ -72,7 +72,7 @@ def page_trend(
     if n == 0:
         none = Estimate(math.nan, math.nan, math.nan, 0)
         return Trend(math.nan, math.nan, math.nan, none, 0, False)
-    rank_RV = stats.rankdata(x_RV, axis=1)
+    rank_RV = scipy.stats.rankdata(x_RV, axis=1)
     statistic = float((rank_RV @ np.arange(1, k + 1)).sum())
     exact = k <= MOST_ENUMERATED
     seen = round(2 * statistic)

@@ -49,9 +49,11 @@ def line_table(
     no interval, for how much they spread is not known.
     """
     rows: list[dict[str, Any]] = []
-    for curve, mine in networks.groupby(by, sort=False):
-        # A replicate that two trials of a curve have trained is two networks.
-        each = [name for name in ("replicate", "trial") if name in mine]
+    # A replicate that two trials of a curve have trained is two networks.
+    each = [name for name in ("replicate", "trial") if name in networks]
+    # Records have some hundred columns, each of which every group and row would be made of.
+    read = dict.fromkeys([by, *each, "level", "density", measure, *counts])
+    for curve, mine in networks[list(read)].groupby(by, sort=False):
         wide = mine.pivot(index=each, columns="level", values=measure)  # noqa: PD010
         levels = mine.groupby("level")
         density = levels["density"].mean()

@@ -33,6 +33,7 @@ OWN_FILES = (
     "claims.yaml",
     "answer.txt",
     *("report.html", "report.json"),
+    "unchanged.json",
     "driver.json",
     "progress.json",
     "lock",

@@ -21,12 +21,13 @@ from lttune.config.signals import INTERRUPTED, Interrupted
 from lttune.errors import ResourceError, StorageError, unknown
 from lttune.study.checks.packages import require_packages
 from lttune.study.declared import Study
-from lttune.study.main import FIRST_STEP, require_place
+from lttune.study.main import FIRST_STEP, note_left, require_place, unchanged_outcome
 from lttune.study.settings import StudyConfig
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lttune.study.console.outcome import Outcome
     from lttune.study.workers.vital import Death
 
 
@@ -122,18 +123,26 @@ def _run(
     began: float,
     flags: Sequence[str],
 ) -> FinishedStudy:
-    from lttune.study.conductor import run_study
-    from lttune.study.phases.shard import shard_of
-
     try:
+        outcome = unchanged_outcome(config, study, report)
+        if outcome is not None:
+            return _finished(config, outcome)
+        from lttune.study.conductor import run_study
+        from lttune.study.phases.shard import shard_of
+
         with _living_ray() as death:
             outcome = run_study(config, study, report, began, death, arguments=flags)
             if outcome.exit_code >= INTERRUPTED:
                 raise Interrupted(outcome.exit_code - INTERRUPTED)
+        note_left(config, study, outcome)
     except OSError as error:
         raise StorageError(str(error)) from error
+    return _finished(shard_of(config), outcome)
+
+
+def _finished(config: StudyConfig, outcome: Outcome) -> FinishedStudy:
     return FinishedStudy(
-        folder=shard_of(config).folder,
+        folder=config.folder,
         exit_code=outcome.exit_code,
         report=outcome.report,
         not_tracked=outcome.not_tracked,

@@ -287,6 +287,7 @@ class Conductor:
             tracking=self._tracker.address,
             not_tracked=missing,
             left_out=left_out,
+            is_complete=self._ledger.complete,
         )
 
     def _save_time(self) -> None:

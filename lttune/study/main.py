@@ -31,11 +31,13 @@ from lttune.config.signals import (
 )
 from lttune.errors import ResourceError, StorageError
 from lttune.study.checks.packages import require_packages
+from lttune.study.checks.unchanged import left, note_state
 from lttune.study.declared import Study
 from lttune.study.settings import StudyConfig
 
 if TYPE_CHECKING:
     from lttune.study.checks.taken import TakenSettings
+    from lttune.study.console.outcome import Outcome
 
 FIRST_STEP = "loading PyTorch, Ray and MLflow"
 """What a study does first: they take seconds to import."""
@@ -87,12 +89,16 @@ def _run(
     require_place()
     require_packages()
     with steps_shown(config.name, FIRST_STEP, "stdout") if alone else contextlib.nullcontext():
-        # They take seconds to import: help and mistakes should not wait.
-        from lttune.study.conductor import run_study
-        from lttune.study.workers.vital import ASKED_S, Death
+        outcome = unchanged_outcome(config, study, report)
+        if outcome is None:
+            # They take seconds to import: help and mistakes should not wait.
+            from lttune.study.conductor import run_study
+            from lttune.study.workers.vital import ASKED_S, Death
 
-        death = Death(tell=_without_ray, wait_s=ASKED_S) if alone else None
-        code = run_study(config, study, report, began, death).exit_code
+            death = Death(tell=_without_ray, wait_s=ASKED_S) if alone else None
+            outcome = run_study(config, study, report, began, death)
+            note_left(config, study, outcome)
+        code = outcome.exit_code
     if code >= INTERRUPTED and alone:
         for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.flush()
@@ -100,6 +106,33 @@ def _run(
         # segmentation fault. Everything is written, so that nothing is lost by not ending it.
         os._exit(code)
     return code
+
+
+def unchanged_outcome(
+    config: StudyConfig, study: Study, report: Callable[[Path], Path]
+) -> Outcome | None:
+    """Returns and prints how a finished study ended, if nothing of it has changed since.
+
+    None if it may have something to do: also if its report is another than it was, which MLflow
+    then lacks.
+    """
+    page = config.folder / "report.html"
+    tracking = left(config, study) if page.is_file() else None
+    if tracking is None:
+        return None
+    before = page.stat()
+    if report(config.folder).stat() != before:
+        return None
+    # Tables take a while to import, which a study that begins need not wait for.
+    from lttune.study.console.outcome import show_again
+
+    return show_again(config, page, tracking)
+
+
+def note_left(config: StudyConfig, study: Study, outcome: Outcome) -> None:
+    """Notes how a study was left, if it is complete and MLflow lacks nothing of it."""
+    if outcome.exit_code == 0 and outcome.is_complete and not outcome.not_tracked:
+        note_state(config, study, outcome.tracking)
 
 
 def _without_ray(name: str) -> None:

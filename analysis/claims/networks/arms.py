@@ -81,8 +81,13 @@ class Trials:
         key = (arm.branch, repr(sorted(arm.at.items())), paths)
         if key not in self.sized:
             ok = self.matches(arm.at) & self.raw.index.isin(self.branches.get(arm.branch, ()))
-            values = self.raw.loc[ok, list(paths)].drop_duplicates()
-            self.sized[key] = list(values.itertuples(index=False, name=None))
+            # Their texts are equal where they are, and sooner compared.
+            texts = [self.text[path] for path in paths]
+            first: dict[tuple[str, ...], int] = {}
+            for place in np.flatnonzero(ok).tolist():
+                first.setdefault(tuple(text[place] for text in texts), place)
+            values = self.raw.iloc[[*first.values()]][list(paths)]
+            self.sized[key] = list(values.itertuples(index=False, name=None)) if first else []
         return self.sized[key]
 
 
@@ -94,8 +99,10 @@ def trials(rows: pd.DataFrame, setting: LotteryConfig) -> Trials:
     defaults = LotteryConfig().flat()
     columns = {path: first[path] if path in first else defaults.get(path) for path in paths}
     raw = pd.DataFrame(columns, index=first.index, dtype=object)
-    values = raw.to_dict("records")
-    for path in paths:
+    # Of a hundred columns a row takes longer to be made than to be read.
+    read = [path for path in paths if path.startswith("prune.fraction")]
+    values = raw[read].to_dict("records")
+    for path in read:
         if path.startswith("prune.fractions."):
             raw[path] = [_fraction(row, path) for row in values]
     text = {path: np.array([canonical(value) for value in raw[path]], object) for path in paths}

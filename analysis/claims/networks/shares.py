@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from analysis.claims.file.question import Question
 from analysis.claims.networks.recorded import MissingError
@@ -34,7 +34,7 @@ KeptImportances = Mapping[str, Importance | Kept | str]
 says why those that it kept are not read."""
 SAME_ON_GRID = 0.02
 """Relative difference below which two densities are one: those of a grid are a fifth apart."""
-WIDE = float(stats.norm.isf(0.025))
+WIDE = float(-special.ndtri(0.025))
 """Standard deviations from the middle of a 95 % interval to its end."""
 SHARE = 0.1
 """Total index that matters, as in ``influential``."""
@@ -94,7 +94,7 @@ def _by_intervals(found: Kept, question: Question, alpha: float) -> Verdict:
         "contradicted": "The interval of the difference lies below 0.",
     }
     shown = lead if compares else total[0]
-    wide = float(stats.norm.isf(alpha / 2))
+    wide = float(-special.ndtri(alpha / 2))
     n = int(row["trajectories"])
     estimate = Estimate(float(shown), float(shown - wide * below), float(shown + wide * above), n)
     p = _p(lead, below)
@@ -105,7 +105,7 @@ def _p(lead: float, deviation: float) -> float:
     """Returns the p of a lead above 0, two-sided as that of draws."""
     if not deviation > 0:
         return math.nan
-    return float(min(1.0, 2 * stats.norm.sf(lead / deviation)))
+    return float(min(1.0, 2 * special.ndtr(-lead / deviation)))
 
 
 def _at(table: pd.DataFrame, question: Question) -> pd.DataFrame:

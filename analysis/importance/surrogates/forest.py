@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.ensemble import RandomForestRegressor
 
 from analysis.importance.sample import Sample, pooled
 from lttune.config.design.distributions import Floats
@@ -30,6 +29,9 @@ class ForestImportance(NamedTuple):
 def forest_importance(sample: Sample, *, trees: int = TREES, seed: int = 0) -> ForestImportance:
     """Returns S1 of each factor by a random forest over the points' mean responses."""
     _, means = pooled(sample)
+    # It takes a second to import, and a report whose importances are kept needs none of it.
+    from sklearn.ensemble import RandomForestRegressor
+
     forest = RandomForestRegressor(
         trees, min_samples_leaf=2, oob_score=True, random_state=seed, n_jobs=1
     )

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from analysis.importance.sample import Sample, pooled
 from lttune.config.design.distributions import Floats
+
+if TYPE_CHECKING:
+    from sklearn.gaussian_process import GaussianProcessRegressor
 
 SCALES = (0.05, 1e3)
 """Range of length scales, in widths of the cube. At its top a factor is flat to the surrogate."""
@@ -31,10 +30,9 @@ spread over all of ``SCALES``: most start where the likelihood is flat, and weak
 (Sobol' G at 128 points: a log likelihood of 79 instead of 92, and a factor of ST .03 missed)."""
 NOISE = (1e-6, 2.0)
 """Range of the noise variance, as a share of the response's."""
-FEATURES = 512
-"""Random frequencies of a prior draw."""
-BLOCK = 4096
-"""Places predicted at once, so that memory stays near 50 MB."""
+CACHED = 128
+"""Places of which a row of steps is taken at once, so that what is between them stays in the
+second-level cache. Products of matrices are of whole blocks: in others their last digits differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +55,12 @@ class Surrogate:
     def covariance(self, a_c: Floats, b_c: Floats) -> Floats:
         """Returns the signal's prior covariance between places."""
         a, b = a_c / self.scales_c, b_c / self.scales_c
-        squared = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
-        return self.amplitude * matern(squared)
+        found = 2 * a @ b.T
+        rows, columns = (a**2).sum(1)[:, None], (b**2).sum(1)[None, :]
+        for start in range(0, len(found), CACHED):
+            part = slice(start, start + CACHED)
+            np.multiply(self.amplitude, matern(rows[part] + columns - found[part]), out=found[part])
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +83,26 @@ class Quality:
     """Trial numbers of the points."""
 
 
+def squared_distances(a_c: Floats, b_c: Floats) -> Floats:
+    """Returns the squared distances between places."""
+    return (a_c**2).sum(1)[:, None] + (b_c**2).sum(1)[None, :] - 2 * a_c @ b_c.T
+
+
 def matern(squared: Floats) -> Floats:
     """Returns the Matern-5/2 correlation at squared scaled distances."""
-    r = np.sqrt(5 * np.maximum(squared, 0.0))
-    return (1 + r + r**2 / 3) * np.exp(-r)
+    # In place: the importances of a design are mostly this, and a new array for each step is half
+    # of its time.
+    r = np.maximum(squared, 0.0)
+    r *= 5
+    np.sqrt(r, out=r)
+    third = r**2
+    third /= 3
+    falling = np.negative(r)
+    np.exp(falling, out=falling)
+    r += 1
+    r += third
+    r *= falling
+    return r
 
 
 def fit(sample: Sample, *, restarts: int = 5, seed: int = 0) -> Surrogate:
@@ -118,6 +136,11 @@ def fit(sample: Sample, *, restarts: int = 5, seed: int = 0) -> Surrogate:
 
 
 def _climb(start_c: Any, x_nc: Floats, y_n: Floats) -> GaussianProcessRegressor:
+    # It takes a second to import, and a report whose importances are kept needs none of it.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
     kernel = ConstantKernel(1.0, (1e-2, 1e3)) * Matern(start_c, SCALES, nu=2.5)
     process = GaussianProcessRegressor(kernel + WhiteKernel(0.1, NOISE))
     with warnings.catch_warnings():
@@ -153,86 +176,6 @@ def leave_one_out(surrogate: Surrogate, sample: Sample) -> Quality:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draws:
-    """Functions drawn from the posterior, each from a resample of the trajectories."""
-
-    surrogate: Surrogate
-    frequencies_cf: Floats
-    prior_fk: Floats
-    """Weights of the cosines, then the sines, of each prior draw."""
-    update_nk: Floats
-    """What conditioning on the responses adds, as weights of the covariances with the points."""
-
-    def __call__(self, x_mc: Floats) -> Floats:
-        """Returns the drawn functions at places, in units of the response, shape (m, k)."""
-        values = np.empty((len(x_mc), self.update_nk.shape[1]))
-        for start in range(0, len(x_mc), BLOCK):
-            part = slice(start, start + BLOCK)
-            values[part] = self.surrogate.covariance(x_mc[part], self.surrogate.x_nc) @ (
-                self.update_nk
-            )
-            values[part] += _waves(x_mc[part], self.frequencies_cf) @ self.prior_fk
-        return values * self.surrogate.spread + self.surrogate.centre
-
-
-def draw(
-    surrogate: Surrogate,
-    sample: Sample,
-    resamples: Sequence[np.ndarray | None],
-    *,
-    seed: int = 0,
-    features: int = FEATURES,
-) -> Draws:
-    """Returns one posterior draw for each resample, whole functions that can be called anywhere.
-
-    Pathwise conditioning (Wilson et al. 2020): a prior draw from random Fourier features, corrected
-    at the points. Joint draws at the tens of thousands of places of a Sobol' estimate would need
-    their covariance matrix.
-
-    Args:
-        surrogate: its hyperparameters hold in all draws.
-        sample: the responses.
-        resamples: indices of trajectories, with repetition; None takes all of them once.
-        seed: root of the draws.
-        features: random frequencies.
-    """
-    rng = np.random.default_rng(seed)
-    columns = surrogate.x_nc.shape[1]
-    # Matern-5/2 has Student's t with 5 degrees of freedom as its spectrum.
-    tails = np.sqrt(5 / rng.chisquare(5, features))
-    frequencies = rng.standard_normal((columns, features)) * tails / surrogate.scales_c[:, None]
-    size = np.sqrt(surrogate.amplitude / features)
-    prior = rng.standard_normal((2 * features, len(resamples))) * size
-    at_points = _waves(surrogate.x_nc, frequencies) @ prior
-    k_nn = surrogate.covariance(surrogate.x_nc, surrogate.x_nc)
-    update = np.zeros_like(at_points)
-    for k, picked in enumerate(resamples):
-        counts, means = pooled(sample, picked)
-        seen = counts > 0
-        noise = surrogate.noise / counts[seen]
-        y = (means[seen] - surrogate.centre) / surrogate.spread
-        y = y - at_points[seen, k] - rng.standard_normal(seen.sum()) * np.sqrt(noise)
-        factor = cho_factor(k_nn[np.ix_(seen, seen)] + np.diag(noise), lower=True)
-        update[seen, k] = cho_solve(factor, y)
-    return Draws(surrogate=surrogate, frequencies_cf=frequencies, prior_fk=prior, update_nk=update)
-
-
-def mean(surrogate: Surrogate, sample: Sample) -> Draws:
-    """Returns the posterior mean, as the one function of ``Draws``."""
-    counts, means = pooled(sample)
-    k_nn = surrogate.covariance(surrogate.x_nc, surrogate.x_nc)
-    factor = cho_factor(k_nn + np.diag(surrogate.noise / counts), lower=True)
-    update = cho_solve(factor, (means - surrogate.centre) / surrogate.spread)[:, None]
-    nothing = np.zeros((surrogate.x_nc.shape[1], 1))
-    return Draws(
-        surrogate=surrogate,
-        frequencies_cf=nothing,
-        prior_fk=np.zeros((2, 1)),
-        update_nk=update,
-    )
-
-
 def log_likelihood(surrogate: Surrogate, sample: Sample) -> float:
     """Returns the log marginal likelihood of the points' mean responses, up to a constant."""
     counts, means = pooled(sample)
@@ -247,8 +190,3 @@ def with_column(surrogate: Surrogate, column: int, values: Floats, scale: float)
     x_nc, scales_c = surrogate.x_nc.copy(), surrogate.scales_c.copy()
     x_nc[:, column], scales_c[column] = values, scale
     return dataclasses.replace(surrogate, x_nc=x_nc, scales_c=scales_c)
-
-
-def _waves(x_mc: Floats, frequencies_cf: Floats) -> Floats:
-    phase = x_mc @ frequencies_cf
-    return np.hstack([np.cos(phase), np.sin(phase)])

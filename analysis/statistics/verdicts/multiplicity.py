@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import stats
+import scipy
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -26,7 +26,7 @@ def benjamini_hochberg(p: Sequence[float] | np.ndarray) -> np.ndarray:
     Benjamini & Hochberg (1995), Controlling the False Discovery Rate; valid for independent or
     positively dependent tests. For exploratory findings.
     """
-    return _of_tested(p, stats.false_discovery_control)
+    return _of_tested(p, scipy.stats.false_discovery_control)
 
 
 def _step_down(p: np.ndarray) -> np.ndarray:

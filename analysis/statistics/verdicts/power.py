@@ -10,7 +10,8 @@ import math
 from functools import cache
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from analysis.statistics.intervals import Side
 
@@ -24,9 +25,9 @@ def superiority_power(
     """Returns the probability that a t-test finds a true difference (noncentral t)."""
     _check(sd, n)
     shift = difference / sd * math.sqrt(n)
-    t = stats.t.isf(alpha / 2 if side == "two" else alpha, n - 1)
-    up = float(stats.nct.sf(t, n - 1, shift))
-    down = float(stats.nct.sf(t, n - 1, -shift))
+    t = scipy.stats.t.isf(alpha / 2 if side == "two" else alpha, n - 1)
+    up = float(scipy.stats.nct.sf(t, n - 1, shift))
+    down = float(scipy.stats.nct.sf(t, n - 1, -shift))
     return {"two": up + down, "greater": up, "less": down}[side]
 
 
@@ -49,14 +50,14 @@ def equivalence_power(
     """
     _check(sd, n)
     error = sd / math.sqrt(n)
-    t = float(stats.t.isf(alpha, n - 1))
+    t = float(scipy.stats.t.isf(alpha, n - 1))
     # Sample deviations, in units of sd, beyond which no mean passes or that hardly ever occur.
-    most = min(margin / (t * error), float(stats.chi.isf(1e-12, n - 1)) / math.sqrt(n - 1))
+    most = min(margin / (t * error), float(scipy.stats.chi.isf(1e-12, n - 1)) / math.sqrt(n - 1))
     node, weight = _nodes()
     s = (node + 1) / 2 * most
     free = margin - t * s * error
     inside = special.ndtr((free - difference) / error) - special.ndtr((-free - difference) / error)
-    density = stats.chi.pdf(s * math.sqrt(n - 1), n - 1) * math.sqrt(n - 1)
+    density = scipy.stats.chi.pdf(s * math.sqrt(n - 1), n - 1) * math.sqrt(n - 1)
     return float((weight * inside * density).sum() * most / 2)
 
 

@@ -7,7 +7,9 @@ trajectories diverged, and how wide the good part of each factor's range is.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -26,12 +28,17 @@ from analysis.importance import (
 )
 from analysis.importance.missing import missing_text
 from analysis.importance.saved import Importances
+from analysis.importance.width import Width
+from analysis.processes import Processes
 from analysis.tables.design.current import sample_digest
 from analysis.tables.design.points import IMPORTANCE_DENSITIES, DesignSample, design_sample
 from analysis.tables.design.readings import READINGS, reference_of
 from analysis.tables.objective import answer_density, margin_of
 from analysis.tables.sweeps import TABLE_DENSITIES
 from lttune.records.interpolation import SAME
+
+FEW_POINTS = 32
+"""Points of a design below which all is estimated here: processes would take longer to start."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -59,7 +66,6 @@ def importance_tables(study: StudyFrame) -> Importances | str:
     if found is not None and found.sample == digest:
         return found
     if found is None:
-        _LOG.info("estimating the importances of %d factors", len(sample.factors))
         found = _estimated(sample, digest, **options)
     # Of the same key are the same numbers: a trial's state or objective, which are in the sample
     # and not in the key, makes no others.
@@ -102,8 +108,12 @@ def unknown_text(strip: pd.DataFrame) -> list[str]:
 
 def _estimated(sample: DesignSample, digest: str, margin: float, reference: float) -> Importances:
     at_grid = sample.responses["density"].isin(sample.densities)
-    curves = importance_by_density(sample.points, sample.responses[at_grid], sample.factors)
-    diverges, given_ok, text = _two_parts(sample)
+    whole = sample.points, sample.responses[at_grid], sample.factors
+    with Processes(None if len(sample.points) >= FEW_POINTS else 1) as processes:
+        told = f"estimating the importances of {len(sample.factors)} factors"
+        curves = importance_by_density(*whole, every=lambda calls: processes.all(calls, told))
+        diverges, given_ok, text = _two_parts(sample, processes)
+        widths = _widths(sample, margin, reference, processes)
     return Importances(
         table=curves.table,
         strip=curves.strip,
@@ -112,7 +122,7 @@ def _estimated(sample: DesignSample, digest: str, margin: float, reference: floa
         ranks=rank_table(curves),
         leads=lead_table(curves),
         changes=change_table(curves),
-        widths=_widths(sample, margin, reference),
+        widths=widths,
         diverges=diverges,
         given_ok=given_ok,
         sample=digest,
@@ -121,22 +131,32 @@ def _estimated(sample: DesignSample, digest: str, margin: float, reference: floa
     )
 
 
-def _widths(sample: DesignSample, margin: float, reference: float) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
+def _widths(
+    sample: DesignSample, margin: float, reference: float, processes: Processes
+) -> pd.DataFrame:
+    keys: list[dict[str, Any]] = []
+    calls: list[Callable[[], dict[str, Width]]] = []
     for density in TABLE_DENSITIES:
         here = sample.responses[sample.responses["density"] == density]
         here = here[here["ok"].astype(bool) & here["gain"].notna()]
         for name, reading in READINGS.items() if len(here) else ():
             values, lost = reading(here, margin, reference)
-            widths = marginal_widths(
-                sample.points, here.assign(value=values), sample.factors, margin=lost
-            )
-            key = {"density": density, "reading": name}
-            rows += [{**key, "factor": path, **vars(one)} for path, one in widths.items()]
-    return pd.DataFrame(rows)
+            given = sample.points, here.assign(value=values), sample.factors
+            calls.append(partial(marginal_widths, *given, margin=lost))
+            keys.append({"density": density, "reading": name})
+    found = processes.all(calls, "estimating how wide the good part of each range is")
+    return pd.DataFrame(
+        [
+            {**key, "factor": path, **vars(one)}
+            for key, widths in zip(keys, found, strict=True)
+            for path, one in widths.items()
+        ]
+    )
 
 
-def _two_parts(sample: DesignSample) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+def _two_parts(
+    sample: DesignSample, processes: Processes
+) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Returns what decides about divergence, what matters without it, and what to say of both."""
     responses, points, factors = sample.responses, sample.points, sample.factors
     bad = ~responses["ok"].astype(bool) | (responses["missing"] == "diverged above")
@@ -144,18 +164,19 @@ def _two_parts(sample: DesignSample) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     whole = responses.groupby(["trial", "replicate"])["ok"].all().reset_index()
     if whole["ok"].all():
         return pd.DataFrame(), pd.DataFrame(), ""
-    found = divergence(points, whole, factors)
+    at = [here for density in GIVEN_OK if not (here := _reached(responses, density))["ok"].all()]
+    calls: list[Callable[[], Any]] = [
+        partial(divergence, points, whole, factors),
+        *(partial(importance_given_ok, points, here, factors) for here in at),
+    ]
+    found, *givens = processes.all(calls, "estimating what decides about divergence")
     text = (
         f"{(~whole['ok']).sum()} of {len(whole)} trajectories diverged at some level"
         f"{f': {found.reason}' if found.reason else f', Brier skill {found.skill:.2f}'}."
     )
     effects: list[pd.DataFrame] = []
-    for density in GIVEN_OK:
-        here = responses[responses["density"] == density]
-        here = here[here["missing"] != "not reached"]
-        if here["ok"].all():
-            continue
-        given = importance_given_ok(points, here, factors)
+    for here, given in zip(at, givens, strict=True):
+        density = here["density"].iloc[0]
         if given.unknown:
             place = f"{100 * density:.3g} % of the weights"
             text += f" What matters where it is sound is not known at {place} ({given.unknown})."
@@ -163,3 +184,9 @@ def _two_parts(sample: DesignSample) -> tuple[pd.DataFrame, pd.DataFrame, str]:
             n = given.importance.trajectories
             effects.append(given.shapley.assign(density=density, n=n))
     return found.table, pd.concat(effects) if effects else pd.DataFrame(), text
+
+
+def _reached(responses: pd.DataFrame, density: float) -> pd.DataFrame:
+    """Returns the responses at a density of the trajectories that come to it."""
+    here = responses[responses["density"] == density]
+    return here[here["missing"] != "not reached"]

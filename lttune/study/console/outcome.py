@@ -21,11 +21,12 @@ from lttune.config.phase import phase_of
 from lttune.config.signals import INTERRUPTED
 from lttune.errors import legible, listed
 from lttune.records.best import front, ranked
-from lttune.records.folder import read_answer
+from lttune.records.folder import read_answer, read_sheet
 from lttune.records.ledger import ENDED, Ledger, Trial
 from lttune.records.objectives import objective_text
 from lttune.records.summary import AT_DENSITIES, trial_metrics
-from lttune.study.console.printing import say_on
+from lttune.records.tables import Tables
+from lttune.study.console.printing import PrintingConsole, say_on
 from lttune.study.console.table import clock
 from lttune.study.settings import StudyConfig
 
@@ -43,6 +44,8 @@ class Outcome:
     """What MLflow lacks; empty if nothing."""
     left_out: str = ""
     """What there was no time for, and how to go on; empty if nothing."""
+    is_complete: bool = False
+    """Whether every trial of every phase that was ever asked for has ended well."""
 
 
 BEST_SHOWN = 5
@@ -93,6 +96,24 @@ def show(
     say_on(console, _mlflow_line(outcome.tracking, config))
     if outcome.not_tracked:
         say_on(console, f"not in MLflow: {outcome.not_tracked} {_mended(config)}", "yellow")
+
+
+def show_again(config: StudyConfig, page: Path, tracking: str) -> Outcome:
+    """Prints the end of a complete study once more, and returns it.
+
+    Args:
+        config: the settings, of a study whose files are as its last run left them.
+        page: its report.
+        tracking: MLflow's address, without a password.
+    """
+    sheet = read_sheet(config.folder)
+    ledger = Ledger.open(config.folder / "trials.json", sheet.get("study_id"))
+    tables = Tables(config.folder, config.name, sheet.get("study_id"))
+    tables.read(ledger)
+    outcome = Outcome(exit_code=0, report=page, tracking=tracking, not_tracked="", is_complete=True)
+    classes = sheet["dataset"]["classes"]
+    show(outcome, ledger, tables.of, config, classes, PrintingConsole(highlight=False))
+    return outcome
 
 
 def _to_mend(ledger: Ledger) -> str:

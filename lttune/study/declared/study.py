@@ -46,7 +46,8 @@ class Study:
     hyperparameters of its own (``lttune.config.design.fair_comparison``)."""
     prepare: Callable[[Path, int], None] | None = None
     """Called with the study's folder and its number of replicates before anything is trained, at
-    every run: it fixes what must be fixed before results are seen, such as the claims."""
+    every run of a study that may have something to do: it fixes what must be fixed before results
+    are seen, such as the claims."""
 
     def __post_init__(self) -> None:
         """Raises ``ConfigError`` if a field is of another kind, or a path names no field."""

@@ -42,7 +42,7 @@ def quick(monkeypatch):
     curves = ImportanceCurves(
         table=table, strip=strip, missing=pd.DataFrame(), ended="", estimates={}
     )
-    monkeypatch.setattr(design_importance, "importance_by_density", lambda *_: curves)
+    monkeypatch.setattr(design_importance, "importance_by_density", lambda *_, **options: curves)
     monkeypatch.setattr(design_importance, "TABLE_DENSITIES", ())
 
 

@@ -9,8 +9,11 @@ import pytest
 from surface import KNOWN, curved, sample_of
 
 from analysis.importance import sample
+from analysis.importance.estimate import posterior
 from analysis.importance.surrogates import kernels
 from analysis.importance.surrogates import process as gp
+from analysis.importance.surrogates.draws import draw, posterior_mean
+from lttune.config.design import Categorical, Factor
 
 
 def test_leaving_one_point_out_is_what_fitting_without_it_predicts():
@@ -24,7 +27,7 @@ def test_leaving_one_point_out_is_what_fitting_without_it_predicts():
         )
         fewer = gp.with_column(surrogate, 0, surrogate.x_nc[:, 0], surrogate.scales_c[0])
         object.__setattr__(fewer, "x_nc", np.delete(surrogate.x_nc, left, axis=0))
-        predicted = gp.mean(fewer, part)(surrogate.x_nc[[left]])
+        predicted = posterior_mean(fewer, part)(surrogate.x_nc[[left]])
         assert quality.predicted[left] == pytest.approx(predicted.item(), abs=1e-6)
     assert 0.7 < quality.q2 < 1
     assert 0.7 < quality.z_sd < 1.4
@@ -35,9 +38,9 @@ def test_draws_of_the_posterior_have_its_mean_and_spread():
     data = sample(*sample_of(curved, 2, 32, noise=0.3))
     surrogate = gp.fit(data)
     places = np.random.default_rng(1).random((50, 2))
-    draws = gp.draw(surrogate, data, [None] * 800)(places)
+    draws = draw(surrogate, data, [None] * 800)(places)
     np.testing.assert_allclose(
-        draws.mean(1), gp.mean(surrogate, data)(places)[:, 0], atol=0.05 * surrogate.spread
+        draws.mean(1), posterior_mean(surrogate, data)(places)[:, 0], atol=0.05 * surrogate.spread
     )
     k_nn = surrogate.covariance(surrogate.x_nc, surrogate.x_nc)
     k_nm = surrogate.covariance(surrogate.x_nc, places)
@@ -49,7 +52,7 @@ def test_draws_of_the_posterior_have_its_mean_and_spread():
 def test_waves_of_a_prior_draw_have_the_kernels_correlation():
     data = sample(*sample_of(curved, 2, 16))
     surrogate = gp.fit(data)
-    waves = gp.draw(surrogate, data, [None], features=20_000).frequencies_cf
+    waves = draw(surrogate, data, [None], features=20_000).frequencies_cf
     apart = np.linspace(0, 3, 7)[:, None] * surrogate.scales_c * [0.6, 0.8]
     found = np.cos(apart @ waves).mean(1)
     np.testing.assert_allclose(found, gp.matern(np.linspace(0, 3, 7) ** 2), atol=0.02)
@@ -93,3 +96,34 @@ def test_a_weak_factor_is_not_lost_to_a_poor_start_of_the_fit():
     surrogate = gp.fit(data)
     # scikit-learn's own restarts leave the third factor flat, at a likelihood lower by 13.
     assert surrogate.scales_c[2] < 10
+
+
+def test_steps_in_place_change_no_digit_and_nothing_that_they_are_given():
+    rng = np.random.default_rng(0)
+    squared = rng.random((3, 5)) * 9
+    given, r = squared.copy(), np.sqrt(5 * squared)
+    assert (gp.matern(squared) == (1 + r + r**2 / 3) * np.exp(-r)).all()
+    assert (squared == given).all()
+    points, places = rng.random((20, 3)), rng.random((2 * gp.CACHED + 7, 3))
+    known = {"amplitude": 1.3, "noise": 0.1, "centre": 0.0, "spread": 1.0}
+    surrogate = gp.Surrogate(x_nc=points, scales_c=np.array([0.5, 1.0, 2.0]), **known)
+    a, b = places / surrogate.scales_c, points / surrogate.scales_c
+    apart = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
+    assert (surrogate.covariance(places, points) == 1.3 * gp.matern(apart)).all()
+
+
+def test_means_along_a_factor_are_those_of_the_functions_themselves():
+    points, responses, factors = sample_of(curved, 2, 16)
+    kinds = Categorical(choices=("a", "b", "c"))
+    factors = [factors[0], Factor(path="kind", distribution=kinds), factors[1]]
+    points = points.assign(kind=[kinds.choices[i % 3] for i in range(len(points))])
+    data = sample(points, responses, factors)
+    functions = posterior(gp.fit(data), data, draws=2)
+    places, values = np.random.default_rng(0).random((9, 3)), np.array([0.0, 0.4, 1.0])
+    for j in range(3):
+        expected = []
+        for value in values:
+            places[:, j] = value
+            expected.append(functions(places).mean(0))
+        found = functions.along(places, j, values)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)

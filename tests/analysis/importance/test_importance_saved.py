@@ -156,7 +156,7 @@ def counted(monkeypatch):
     """Replaces the estimate, which takes seconds, by one that is counted and known."""
     calls = []
 
-    def estimate(points, responses, factors):
+    def estimate(points, responses, factors, **options):
         calls.append(len(responses))
         return ImportanceCurves(
             table=pd.DataFrame(), strip=STRIP, missing=pd.DataFrame(), ended="", estimates={}

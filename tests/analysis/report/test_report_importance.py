@@ -17,6 +17,7 @@ from analysis.figures.design.noise import noise
 from analysis.figures.design.widths import width
 from analysis.figures.search import budget as budget_figures
 from analysis.importance import importance_by_density
+from analysis.processes import Processes
 from analysis.report import write as report
 from analysis.report.question.factors import factor_sentences
 from analysis.report.rows.importance import lead_text, noise_rows
@@ -206,7 +207,7 @@ def test_where_trajectories_diverge_the_two_questions_are_asked_apart(tmp_path, 
     study = dataclasses.replace(study, records=records)
     dense, _, deep = IMPORTANCE_DENSITIES[:3]
     monkeypatch.setattr(design_importance, "GIVEN_OK", (dense, deep))
-    diverges, given_ok, text = design_importance._two_parts(design_sample(study))
+    diverges, given_ok, text = design_importance._two_parts(design_sample(study), Processes(1))
     share = (lr > -2.6).mean()
     assert text.startswith(f"{round(68 * share)} of 68 trajectories diverged at some level, Brier")
     total = diverges.set_index("factor")["total"]
@@ -218,7 +219,7 @@ def test_where_trajectories_diverge_the_two_questions_are_asked_apart(tmp_path, 
     assert effects["train.lr"] > 0.9
     sound = dataclasses.replace(study, records=records.assign(diverged=False))
     whole = design_sample(sound)
-    assert design_importance._two_parts(whole)[2] == ""
+    assert design_importance._two_parts(whole, Processes(1))[2] == ""
 
 
 def ending_at(folder, level, density):
