@@ -95,7 +95,8 @@ def numeric(
     against = one(averaged([process.log_e(values, null=n, side=s) for n, s in outside]))
     estimate = process.sequence(values, 1 - alpha)
     if log:
-        estimate = Estimate(*map(ratio_of, estimate[:3]), estimate.n)
+        mean, lower, upper = map(ratio_of, estimate[:3])
+        estimate = Estimate(mean, lower, upper, estimate.n)
     reasons: dict[Word, str] = {
         "supported": "The confidence sequence lies within the tolerance of the stated number.",
         "contradicted": "It is shown to be outside the tolerance of the stated number.",
