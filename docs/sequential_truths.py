@@ -159,7 +159,7 @@ def saving(effect: float) -> Saving:
         CASES["no gain"], question=question, effect=lambda arm, density: size * (density < 1)
     )
     known, n = confirmatory(registry(case)), planned()
-    most = int(np.ceil(n * locks.MORE))
+    most = int(np.ceil(n * locks.SEQUENTIAL_TIMES))
     studies = [records(case, Noise(text="plain"), seed, most) for seed in range(PLANS)]
     planned_ones = [rows[rows["replicate"] < n] for rows in studies]
     fixed = sum(one in case.false for one in words(planned_ones, known, n, "fixed"))
@@ -201,7 +201,10 @@ def page(
     every = [count for count, of in [*counts.values(), *ratios.values()] for _ in range(of > 0)]
     total = sum(of for _, of in [*counts.values(), *ratios.values()])
     means = [np.mean(one.replicates) for one in savings.values()]
-    most, chance = int(np.ceil(n * locks.MORE)), int(stats.binom.ppf(0.99, STUDIES, ALPHA))
+    most, chance = (
+        int(np.ceil(n * locks.SEQUENTIAL_TIMES)),
+        int(stats.binom.ppf(0.99, STUDIES, ALPHA)),
+    )
     lines = [
         "# Sequential verdicts on planted truths",
         "",

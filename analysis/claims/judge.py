@@ -14,7 +14,7 @@ from analysis.claims.terms import terms
 from analysis.statistics.ratios import ratio_of
 from analysis.statistics.sequential.process import PROCESSES
 from analysis.statistics.verdicts.form import FORMS, Form
-from analysis.statistics.verdicts.verdict import UNTESTED, Verdict, counted, not_tested
+from analysis.statistics.verdicts.verdict import UNTESTED, Verdict, counted_in_family, not_tested
 from lttune.config.seeding import stream
 
 CENSORED = {
@@ -73,7 +73,7 @@ def judged(
                 f"{_least_sound(planned - sound)} planned replicates or more that many may be lost."
             )
         lost = not_tested(reason, n=sound, alpha=alpha)
-        return counted(lost) if is_sequential else lost
+        return counted_in_family(lost) if is_sequential else lost
     return _shown(question, _finished(_bounded(verdict, piece, form), piece), piece.values)
 
 

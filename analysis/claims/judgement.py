@@ -23,7 +23,7 @@ from analysis.statistics.verdicts.verdict import (
     SUPPORTED,
     UNTESTED,
     Verdict,
-    counted,
+    counted_in_family,
     not_tested,
 )
 from lttune.config import LotteryConfig
@@ -103,7 +103,9 @@ class Judgement:
         part, verdict = all_of(found, claim.alpha)
         if verdict.verdict == UNTESTED:
             untested = self._untested(claim, regime, verdict.reason, part)
-            counts = counted(untested.verdict) if verdict.is_sequential else untested.verdict
+            counts = (
+                counted_in_family(untested.verdict) if verdict.is_sequential else untested.verdict
+            )
             return replace(untested, verdict=counts)
         verdict = self._presuming(claim, regime, _without(verdict, short))
         if verdict.is_sequential and verdict.verdict == "inconclusive":
@@ -211,7 +213,11 @@ class Judgement:
             return verdict
         if verdict.verdict != "inconclusive":
             text += f" Without that it would be {verdict.verdict}."
-        kept = counted(verdict) if verdict.is_sequential else replace(verdict, p=1.0, p_against=1.0)
+        kept = (
+            counted_in_family(verdict)
+            if verdict.is_sequential
+            else replace(verdict, p=1.0, p_against=1.0)
+        )
         return replace(kept, verdict="inconclusive", reason=text)
 
     def _setting(self, claim: Claim) -> LotteryConfig:

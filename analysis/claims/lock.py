@@ -24,7 +24,7 @@ from lttune.store.sealed import read_object, write_object_once
 
 LockRule = Literal["fixed", "sequential"]
 """fixed: claims are judged once, at the planned replicates; sequential: after each, up to these."""
-MORE, MORE_OF_RATIOS = 1.8, 2.9
+SEQUENTIAL_TIMES, SEQUENTIAL_TIMES_OF_RATIOS = 1.8, 2.9
 """How many times the replicates of a fixed rule a sequential one may take at the most, for no less
 power: of differences, and of ratios, of which signs alone are read."""
 
@@ -129,7 +129,9 @@ def _most(claim: Claim, n: int, rule: LockRule) -> int:
     if rule == "fixed":
         return n
     is_ratio = any(question.is_ratio for question in claim.questions)
-    return max(FIRST_LOOK, math.ceil(n * (MORE_OF_RATIOS if is_ratio else MORE)))
+    return max(
+        FIRST_LOOK, math.ceil(n * (SEQUENTIAL_TIMES_OF_RATIOS if is_ratio else SEQUENTIAL_TIMES))
+    )
 
 
 def write_lock(path: Path, locked: Lock) -> None:

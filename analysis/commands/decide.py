@@ -27,15 +27,15 @@ from lttune.errors import ConfigError
 
 if TYPE_CHECKING:
     from analysis.claims import Registry
-    from analysis.claims.decide.choice import Piece
-    from analysis.claims.decide.open import OpenClaim, Standing
+    from analysis.claims.decide.choice import NextPiece
+    from analysis.claims.decide.open import ClaimsStanding, OpenClaim
     from analysis.frame import StudyFrame
 
 _LOG = logging.getLogger(__name__)
 
-AROUND_S = 40.0
+UNTRAINED_S = 40.0
 """Seconds of a piece that train nothing, about: Ray's start, the report, the verdicts."""
-TIME_IS_UP = 124
+OUT_OF_TIME = 124
 """Exit code of a study that left something out for want of time."""
 OURS = ("plan", "max-time", "phases", "replicates", "sweep-replicates", "out", "name", "shard")
 """Flags of a study that a piece gives itself."""
@@ -72,7 +72,7 @@ def decide(folder: Path, registry: Registry, lock_file: Path | None, budget: Bud
     while True:
         left = math.inf
         if budget.script is not None:
-            left = budget.seconds - (time.monotonic() - began) - AROUND_S
+            left = budget.seconds - (time.monotonic() - began) - UNTRAINED_S
         piece = _next(found, cores, left)
         if budget.script is None:
             _show_plan(found, piece, cores, study, words)
@@ -80,13 +80,13 @@ def decide(folder: Path, registry: Registry, lock_file: Path | None, budget: Bud
         _show_decided(found)
         if piece is None or code:
             _show_open(found, cores, left, code)
-            return code if code != TIME_IS_UP else 0
+            return code if code != OUT_OF_TIME else 0
         pieces += 1
         command = [str(budget.script), *words, *_piece_flags(study, found, piece)]
-        command += ["--max-time", f"{max(left + AROUND_S, 1):.0f}s"]
+        command += ["--max-time", f"{max(left + UNTRAINED_S, 1):.0f}s"]
         say(f"piece {pieces}: {_piece_text(piece)}")
         code = _run([sys.executable, *command])
-        if code not in (0, 1, TIME_IS_UP):
+        if code not in (0, 1, OUT_OF_TIME):
             return code
         before = found.points.counts
         study, found = _judged(folder, registry, lock_file, budget)
@@ -98,7 +98,7 @@ def decide(folder: Path, registry: Registry, lock_file: Path | None, budget: Bud
 
 def _judged(
     folder: Path, registry: Registry, lock_file: Path | None, budget: Budget
-) -> tuple[StudyFrame, Standing]:
+) -> tuple[StudyFrame, ClaimsStanding]:
     """Returns the study as it lies there, and how its claims stand."""
     from analysis.claims import grounds, lock
     from analysis.claims.decide.open import standing
@@ -128,7 +128,7 @@ def _judged(
     return study, standing(study, judgement, budget.max_n)
 
 
-def _next(found: Standing, cores: int, left_s: float) -> Piece | None:
+def _next(found: ClaimsStanding, cores: int, left_s: float) -> NextPiece | None:
     from analysis.claims.decide.choice import next_piece
 
     return next_piece(found, cores, left_s)
@@ -168,7 +168,7 @@ def _flags(study: StudyFrame) -> list[str]:
     return kept
 
 
-def _piece_flags(study: StudyFrame, found: Standing, piece: Piece) -> list[str]:
+def _piece_flags(study: StudyFrame, found: ClaimsStanding, piece: NextPiece) -> list[str]:
     """Returns the flags by which the study trains a piece and nothing else of it."""
     words = ["--out", str(study.folder.parent), "--name", study.folder.name, "--phases"]
     words += sorted({point.phase for point in piece.added})
@@ -197,12 +197,12 @@ def _run(command: Sequence[str]) -> int:
     return INTERRUPTED + asked[0] if asked else code
 
 
-def _show_decided(found: Standing) -> None:
+def _show_decided(found: ClaimsStanding) -> None:
     for name, word in found.decided.items():
         say(f"{name}: {word}")
 
 
-def _show_open(found: Standing, cores: int, left_s: float, code: int) -> None:
+def _show_open(found: ClaimsStanding, cores: int, left_s: float, code: int) -> None:
     """Says what stays open, and why."""
     from analysis.claims.decide.choice import next_piece, wall_s
 
@@ -218,7 +218,7 @@ def _show_open(found: Standing, cores: int, left_s: float, code: int) -> None:
     for name, why in found.closed.items():
         say(f"{name}: open. {why}")
     if piece is not None and not code and wall_s(found, piece, cores) > left_s:
-        seconds = wall_s(found, piece, cores) + AROUND_S
+        seconds = wall_s(found, piece, cores) + UNTRAINED_S
         say(
             f"--budget is over: the next piece takes about {_time(seconds)}; the same command "
             "goes on"
@@ -227,7 +227,11 @@ def _show_open(found: Standing, cores: int, left_s: float, code: int) -> None:
 
 
 def _show_plan(
-    found: Standing, piece: Piece | None, cores: int, study: StudyFrame, words: Sequence[str]
+    found: ClaimsStanding,
+    piece: NextPiece | None,
+    cores: int,
+    study: StudyFrame,
+    words: Sequence[str],
 ) -> None:
     _show_decided(found)
     _show_open(found, cores, math.inf, 0)
@@ -238,7 +242,7 @@ def _show_plan(
     say(f"next: {_piece_text(piece)}", f"  the study's file with {flags}")
 
 
-def _outlook(found: Standing, one: OpenClaim) -> str:
+def _outlook(found: ClaimsStanding, one: OpenClaim) -> str:
     from analysis.claims.decide.choice import cost
 
     def rate(more: int) -> float:
@@ -253,7 +257,7 @@ def _outlook(found: Standing, one: OpenClaim) -> str:
     )
 
 
-def _piece_text(piece: Piece) -> str:
+def _piece_text(piece: NextPiece) -> str:
     added = ", ".join(
         f"{count} of {point.label or point.phase}" for point, count in piece.added.items()
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from analysis.claims.decide.open import OpenClaim, Standing
+from analysis.claims.decide.open import ClaimsStanding, OpenClaim
 from analysis.claims.decide.points import PointName
 from analysis.statistics.sequential.looks import FIRST_LOOK
 
@@ -16,7 +16,7 @@ but a start and a report take half a minute."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class NextPiece:
     """Replicates that are trained at once, before the claims are judged again."""
 
     targets: Mapping[PointName, int]
@@ -32,14 +32,14 @@ class Piece:
     """Claims that are decided by then, on average."""
 
 
-def next_piece(found: Standing, cores: int, left_s: float = math.inf) -> Piece | None:
+def next_piece(found: ClaimsStanding, cores: int, left_s: float = math.inf) -> NextPiece | None:
     """Returns the first piece of the replicates that promise most decisions per core second.
 
     Each open claim at each number of further replicates is one choice; claims that read the same
     points count in it. None if no choice is trained in ``left_s`` seconds on so many cores, or
     none promises anything.
     """
-    best: Piece | None = None
+    best: NextPiece | None = None
     for claim, more in _choices(found):
         piece = _piece(found, claim, more, cores)
         if not piece.added or piece.decisions <= 0 or wall_s(found, piece, cores) > left_s:
@@ -49,13 +49,13 @@ def next_piece(found: Standing, cores: int, left_s: float = math.inf) -> Piece |
     return best
 
 
-def wall_s(found: Standing, piece: Piece, cores: int) -> float:
+def wall_s(found: ClaimsStanding, piece: NextPiece, cores: int) -> float:
     """Returns the seconds that a piece takes on so many cores, one for each replicate."""
     longest = max((found.points.seconds.get(point, 0.0) for point in piece.added), default=0.0)
     return max(longest, piece.seconds / cores)
 
 
-def cost(found: Standing, targets: Mapping[PointName, int]) -> float:
+def cost(found: ClaimsStanding, targets: Mapping[PointName, int]) -> float:
     """Returns the core seconds of what the points lack of their targets."""
     counts, seconds = found.points.counts, found.points.seconds
     return sum(
@@ -64,13 +64,13 @@ def cost(found: Standing, targets: Mapping[PointName, int]) -> float:
     )
 
 
-def _choices(found: Standing) -> Iterator[tuple[OpenClaim, int]]:
+def _choices(found: ClaimsStanding) -> Iterator[tuple[OpenClaim, int]]:
     for claim in found.open:
         for more in claim.prospects:
             yield claim, more
 
 
-def _piece(found: Standing, claim: OpenClaim, more: int, cores: int) -> Piece:
+def _piece(found: ClaimsStanding, claim: OpenClaim, more: int, cores: int) -> NextPiece:
     aim = dict.fromkeys(sorted(claim.points), claim.n + more)
     whole = cost(found, aim)
     one = cost(found, dict.fromkeys(claim.points, claim.n + 1)) or 1.0
@@ -79,7 +79,7 @@ def _piece(found: Standing, claim: OpenClaim, more: int, cores: int) -> Piece:
     targets = dict.fromkeys(sorted(claim.points), claim.n + min(more, first))
     counts = found.points.counts
     lacks = {point: n - counts.get(point, 0) for point, n in targets.items()}
-    return Piece(
+    return NextPiece(
         targets=targets,
         added={point: lack for point, lack in lacks.items() if lack > 0},
         seconds=cost(found, targets),
@@ -89,7 +89,7 @@ def _piece(found: Standing, claim: OpenClaim, more: int, cores: int) -> Piece:
     )
 
 
-def _chance(found: Standing, claim: OpenClaim, targets: Mapping[PointName, int]) -> float:
+def _chance(found: ClaimsStanding, claim: OpenClaim, targets: Mapping[PointName, int]) -> float:
     """Returns the probability that a claim is decided by what the points then have."""
     if not claim.points & targets.keys():
         return 0.0
@@ -98,5 +98,5 @@ def _chance(found: Standing, claim: OpenClaim, targets: Mapping[PointName, int])
     return claim.chance(min(there, claim.most) - claim.n)
 
 
-def _rate(piece: Piece) -> float:
+def _rate(piece: NextPiece) -> float:
     return piece.decisions / max(piece.aim_seconds, 1.0)

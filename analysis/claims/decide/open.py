@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.claims.decide.points import PointName, Points, points_of_claim, trained_points
-from analysis.claims.decide.prospects import Bar, probabilities
+from analysis.claims.decide.prospects import RequiredEvidence, probabilities
 from analysis.claims.file.question import Question
 from analysis.claims.judgement import Judgement, Reading, too_short
 from analysis.claims.networks.estimand import Piece
@@ -42,7 +42,7 @@ class OpenClaim:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class ClaimsStanding:
     """How the claims of a study stand."""
 
     points: Points
@@ -53,7 +53,7 @@ class Standing:
     """Claim and scale -> why no replicate of this study decides it, of those that are not."""
 
 
-def standing(study: StudyFrame, judgement: Judgement, max_n: int | None = None) -> Standing:
+def standing(study: StudyFrame, judgement: Judgement, max_n: int | None = None) -> ClaimsStanding:
     """Returns how the claims stand of which a study has networks.
 
     Args:
@@ -93,7 +93,7 @@ def standing(study: StudyFrame, judgement: Judgement, max_n: int | None = None) 
                 id=one.claim.id, scale=scale, n=n, most=most, points=theirs, prospects=chances
             )
         )
-    return Standing(points=points, decided=decided, open=is_open, closed=closed)
+    return ClaimsStanding(points=points, decided=decided, open=is_open, closed=closed)
 
 
 def _read(judgement: Judgement, one: Finding) -> list[tuple[Question, list[Piece]]] | str:
@@ -119,7 +119,7 @@ def _horizons(most: int) -> list[int]:
     return [*found, most]
 
 
-def _bar(one: Finding, found: Sequence[Finding]) -> Bar:
+def _bar(one: Finding, found: Sequence[Finding]) -> RequiredEvidence:
     """Returns what a claim must reach while the other claims of its family stand as they do."""
     family = [other for other in found if group_of(other) == group_of(one)]
     counted = [other for other in family if not np.isnan(other.verdict.p)]
@@ -130,10 +130,10 @@ def _bar(one: Finding, found: Sequence[Finding]) -> Bar:
     size = len(counted)
     if one.role != "confirmatory":
         p, against = ((words_so_far + 1) * DISCOVERY / size for words_so_far in (holds, fails))
-        return Bar(p=p, p_against=against, by_e_value=True)
+        return RequiredEvidence(p=p, p_against=against, by_e_value=True)
     alpha = one.claim.alpha
     p, against = alpha / max(size - holds, 1), alpha / max(size - fails, 1)
     # Parts that are not asked can leave it open, however the others end.
     whole = all(not too_short(part.least_steps, one.regime) for part in one.claim.questions)
     p = p if whole else -1.0
-    return Bar(p=p, p_against=against, by_e_value=False)
+    return RequiredEvidence(p=p, p_against=against, by_e_value=False)

@@ -22,14 +22,14 @@ from analysis.claims.networks.estimand import Piece
 from analysis.statistics.sequential.looks import FIRST_LOOK
 from analysis.statistics.verdicts.verdict import UNTESTED, Verdict
 
-DRAWS = 60
+FUTURES = 60
 """Futures that are drawn: the standard error of a probability is .06 at most."""
-UNKNOWN = 0.5
+UNFORESEEN = 0.5
 """Probability that is taken where fewer than two replicates say how far they lie apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar:
+class RequiredEvidence:
     """What a claim's evidence must reach, as the others of its family stand."""
 
     p: float
@@ -54,7 +54,7 @@ def probabilities(
     claim: Claim,
     pieces: Sequence[tuple[Question, Sequence[Piece]]],
     more: Sequence[int],
-    bar: Bar,
+    bar: RequiredEvidence,
     rng: np.random.Generator,
 ) -> Mapping[int, float]:
     """Returns number of further replicates -> probability that the claim is decided by then.
@@ -68,9 +68,9 @@ def probabilities(
     """
     n = min(len(piece.values) for _, parts in pieces for piece in parts)
     if n < 2:
-        return {count: UNKNOWN * (n + count >= FIRST_LOOK) for count in more}
+        return {count: UNFORESEEN * (n + count >= FIRST_LOOK) for count in more}
     decided = dict.fromkeys(more, 0)
-    for _ in range(DRAWS):
+    for _ in range(FUTURES):
         futures = [(question, _future(parts, max(more), rng)) for question, parts in pieces]
         for count in sorted(more):
             if bar.is_reached(_judged(claim, futures, n, count)):
@@ -78,7 +78,7 @@ def probabilities(
                 for later in (one for one in more if one >= count):
                     decided[later] += 1
                 break
-    return {count: decided[count] / DRAWS for count in more}
+    return {count: decided[count] / FUTURES for count in more}
 
 
 def _judged(

@@ -13,7 +13,7 @@ FIRST_LOOK = 5
 no rule is robust to noise that is not normal (``docs/decisions.md``)."""
 
 
-def masked(log_e: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def from_first_look(log_e: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Returns a path of log e-values, minus infinity before the first look.
 
     Not to look at a replicate is allowed whatever it would have said, so that a path may lack any.

@@ -20,7 +20,7 @@ import numpy as np
 from scipy import special
 
 from analysis.statistics.intervals import Estimate
-from analysis.statistics.sequential.looks import FIRST_LOOK, masked
+from analysis.statistics.sequential.looks import FIRST_LOOK, from_first_look
 
 OneSide = Literal["greater", "less"]
 """What is looked for: a location above the null, or below it."""
@@ -56,7 +56,7 @@ def t_process(values: np.ndarray, *, null: float = 0.0, side: OneSide) -> np.nda
     with np.errstate(divide="ignore", invalid="ignore"):
         t_R = found.mean * np.sqrt(n * (n - 1) / found.within)
         log_e_R = _log_e(t_R, n, g)
-    return masked(np.where(found.is_noisy, log_e_R, -np.inf), n)
+    return from_first_look(np.where(found.is_noisy, log_e_R, -np.inf), n)
 
 
 def t_sequence(values: np.ndarray, level: float = 0.95) -> Estimate:

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import special
 
 from analysis.statistics.intervals import Estimate
-from analysis.statistics.sequential.looks import FIRST_LOOK, masked
+from analysis.statistics.sequential.looks import FIRST_LOOK, from_first_look
 from analysis.statistics.sequential.mixture import OneSide
 
 
@@ -30,7 +30,7 @@ def sign_process(values: np.ndarray, *, null: float = 0.0, side: OneSide) -> np.
     x_R = np.asarray(values, dtype=float) - null
     x_R = -x_R if side == "less" else x_R
     log_e_R = _log_e(np.cumsum(x_R > 0), np.cumsum(x_R < 0))
-    return masked(log_e_R, np.cumsum(~np.isnan(x_R)))
+    return from_first_look(log_e_R, np.cumsum(~np.isnan(x_R)))
 
 
 def sign_sequence(values: np.ndarray, level: float = 0.95) -> Estimate:

@@ -86,7 +86,7 @@ def not_tested(reason: str, *, n: int = 0, alpha: float = 0.05) -> Verdict:
     return replace(verdict, verdict=UNTESTED, reason=reason)
 
 
-def counted(verdict: Verdict) -> Verdict:
+def counted_in_family(verdict: Verdict) -> Verdict:
     """Returns a verdict that is not given yet as one that counts in its family.
 
     Of claims whose replicates are added the family is fixed before: those that are still too few

@@ -5,13 +5,13 @@ import pytest
 from planted import claim, question, registry
 
 from analysis.claims.decide.choice import cost, next_piece, wall_s
-from analysis.claims.decide.open import OpenClaim, Standing
+from analysis.claims.decide.open import ClaimsStanding, OpenClaim
 from analysis.claims.decide.points import PointName, Points
-from analysis.claims.decide.prospects import DRAWS, Bar, probabilities
+from analysis.claims.decide.prospects import FUTURES, RequiredEvidence, probabilities
 from analysis.claims.networks.estimand import Piece
 
 BASE, CHEAP, DEAR = PointName("anchor", ""), PointName("sweep", "a"), PointName("sweep", "b")
-BAR = Bar(p=0.05, p_against=0.05, by_e_value=False)
+BAR = RequiredEvidence(p=0.05, p_against=0.05, by_e_value=False)
 
 
 def chances(values, more=(1, 4, 16), bar=BAR):
@@ -35,9 +35,9 @@ def test_a_large_effect_is_decided_sooner_than_a_small_one():
 def test_a_harder_bar_makes_a_decision_less_likely():
     noise = np.random.default_rng(1).normal(0, 0.001, 6)
     values = 0.001 + noise - noise.mean()
-    hard = Bar(p=0.001, p_against=0.001, by_e_value=False)
+    hard = RequiredEvidence(p=0.001, p_against=0.001, by_e_value=False)
     assert chances(values, bar=hard)[4] < chances(values)[4]
-    assert chances(values, bar=Bar(p=-1.0, p_against=-1.0, by_e_value=False))[16] == 0
+    assert chances(values, bar=RequiredEvidence(p=-1.0, p_against=-1.0, by_e_value=False))[16] == 0
 
 
 def test_of_one_replicate_nothing_is_foreseen():
@@ -48,13 +48,13 @@ def test_draws_are_as_far_apart_as_the_replicates():
     """The share of futures decided is of a mean that is itself uncertain: not all or none."""
     noise = np.random.default_rng(3).normal(0, 0.001, 8)
     found = chances(0.0007 + noise - noise.mean(), more=(8,))[8]
-    assert 1 / DRAWS < found < 1 - 1 / DRAWS
+    assert 1 / FUTURES < found < 1 - 1 / FUTURES
 
 
 def standing(*claims, counts=None):
     counts = counts or {BASE: 6, CHEAP: 6, DEAR: 6}
     points = Points(counts=counts, seconds={BASE: 50.0, CHEAP: 100.0, DEAR: 800.0}, of_trials={})
-    return Standing(points=points, decided={}, open=list(claims), closed={})
+    return ClaimsStanding(points=points, decided={}, open=list(claims), closed={})
 
 
 def still_open(name, *points, chance=0.5, more=4, n=6):

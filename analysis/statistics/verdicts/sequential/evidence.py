@@ -20,14 +20,14 @@ from analysis.statistics.sequential.process import Process
 from analysis.statistics.verdicts.verdict import (
     Verdict,
     Word,
-    counted,
+    counted_in_family,
     decided,
     not_tested,
     undecidable,
 )
 
 
-class Evidence(NamedTuple):
+class SequentialEvidence(NamedTuple):
     """What is said against a null."""
 
     p: float
@@ -36,22 +36,22 @@ class Evidence(NamedTuple):
     """At the last replicate, >= 0."""
 
 
-def one(path: np.ndarray, times: int = 1) -> Evidence:
+def one(path: np.ndarray, times: int = 1) -> SequentialEvidence:
     """Returns the evidence of a path; ``times`` is over how many questions alpha is shared."""
-    return Evidence(min(1.0, times * ever(path)), latest(path) / times)
+    return SequentialEvidence(min(1.0, times * ever(path)), latest(path) / times)
 
 
-def all_true(parts: Sequence[Evidence]) -> Evidence:
+def all_true(parts: Sequence[SequentialEvidence]) -> SequentialEvidence:
     """Returns the evidence that all of several questions are to be answered yes."""
-    return Evidence(max(part.p for part in parts), min(part.e for part in parts))
+    return SequentialEvidence(max(part.p for part in parts), min(part.e for part in parts))
 
 
-def two_sided(process: Process, values: np.ndarray, side: OneSide) -> Evidence:
+def two_sided(process: Process, values: np.ndarray, side: OneSide) -> SequentialEvidence:
     """Returns the evidence of one side of 0, where the other side has as much of alpha."""
     return one(process.log_e(values, side=side), 2)
 
 
-def within(process: Process, values: np.ndarray, margin: float) -> Evidence:
+def within(process: Process, values: np.ndarray, margin: float) -> SequentialEvidence:
     """Returns the evidence of a location in (-margin, margin): two one-sided questions."""
     below = process.log_e(values, null=margin, side="less")
     above = process.log_e(values, null=-margin, side="greater")
@@ -67,15 +67,15 @@ def early_verdict(columns: Sequence[np.ndarray], alpha: float) -> Verdict | None
 def too_few(n: int, alpha: float) -> Verdict:
     """Returns the verdict before the first look; its p of 1 counts in the family that was fixed."""
     reason = f"{n} of the {FIRST_LOOK} replicates of the first look have a value."
-    return counted(not_tested(reason, n=n, alpha=alpha))
+    return counted_in_family(not_tested(reason, n=n, alpha=alpha))
 
 
 def decided_by(
     process: Process,
     estimate: Estimate,
     level: float,
-    for_: Evidence,
-    against: Evidence,
+    for_: SequentialEvidence,
+    against: SequentialEvidence,
     alpha: float,
     reasons: Mapping[Word, str],
 ) -> Verdict:

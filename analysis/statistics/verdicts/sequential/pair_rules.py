@@ -12,7 +12,7 @@ from analysis.statistics.ratios import ratio_of, zone
 from analysis.statistics.sequential.looks import averaged
 from analysis.statistics.sequential.process import Process
 from analysis.statistics.verdicts.sequential.evidence import (
-    Evidence,
+    SequentialEvidence,
     all_true,
     decided_by,
     early_verdict,
@@ -23,7 +23,7 @@ from analysis.statistics.verdicts.sequential.evidence import (
 from analysis.statistics.verdicts.verdict import Verdict, Word
 
 
-def superiority(
+def sequential_superiority(
     values: np.ndarray, *, process: Process, smallest: float = 0.0, alpha: float = 0.05
 ) -> Verdict:
     """Decides "A is better than B" as the fixed rule of that name does.
@@ -45,7 +45,7 @@ def superiority(
                 "The difference is shown to be smaller than the smallest that matters."
             )
         # Both are of one null, and no more than what speaks against ``smallest`` alone.
-        against = Evidence(min(against.p, none.p), max(against.e, none.e))
+        against = SequentialEvidence(min(against.p, none.p), max(against.e, none.e))
     estimate = process.sequence(values, 1 - alpha)
     verdict = decided_by(process, estimate, 1 - alpha, for_, against, alpha, reasons)
     if not verdict.is_supported or estimate.mean >= smallest:
@@ -57,7 +57,7 @@ def superiority(
     return replace(verdict, verdict="supported, smaller", reason=reason)
 
 
-def no_worse(
+def sequential_no_worse(
     values: np.ndarray, *, process: Process, margin: float, alpha: float = 0.05
 ) -> Verdict:
     """Decides "A matches B" as the fixed rule of that name does."""
@@ -74,7 +74,7 @@ def no_worse(
     return decided_by(process, estimate, level, for_, against, alpha, reasons)
 
 
-def numeric(
+def sequential_numeric(
     values: np.ndarray,
     *,
     process: Process,

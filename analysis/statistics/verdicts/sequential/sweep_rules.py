@@ -16,7 +16,7 @@ from analysis.statistics.intervals import Estimate, is_noisy, present
 from analysis.statistics.sequential.looks import FIRST_LOOK, averaged
 from analysis.statistics.sequential.process import PROCESSES, Process
 from analysis.statistics.verdicts.sequential.evidence import (
-    Evidence,
+    SequentialEvidence,
     all_true,
     decided_by,
     early_verdict,
@@ -28,7 +28,7 @@ from analysis.statistics.verdicts.sequential.evidence import (
 from analysis.statistics.verdicts.verdict import Verdict, Word, noting
 
 
-def robust(
+def sequential_robust(
     values: np.ndarray,
     *,
     process: Process,
@@ -49,7 +49,7 @@ def robust(
     return noting(found, dropped)
 
 
-def sensitive(
+def sequential_sensitive(
     values: np.ndarray,
     *,
     process: Process,
@@ -70,7 +70,7 @@ def sensitive(
     return noting(found, dropped)
 
 
-def best_value(
+def sequential_best_value(
     values: np.ndarray,
     *,
     process: Process,
@@ -103,7 +103,7 @@ def best_value(
     return noting(found, dropped)
 
 
-def existence(
+def sequential_existence(
     values: np.ndarray, *, process: Process, margin: float, alpha: float = 0.05
 ) -> Verdict:
     """Decides "there are tickets at density d or below": gains, a column for each such density.
@@ -120,7 +120,9 @@ def existence(
     for_ = one(averaged([process.log_e(x, null=-margin, side="greater") for x in noisy]))
     below = all_true([one(process.log_e(x, null=-margin, side="less")) for x in noisy])
     if len(noisy) < len(columns):
-        below = Evidence(1.0, 0.0)  # A density that cannot be judged is not shown to be below.
+        below = SequentialEvidence(
+            1.0, 0.0
+        )  # A density that cannot be judged is not shown to be below.
     lower = [process.sequence(x, 1 - 2 * alpha / len(noisy)) for x in noisy]
     best = max(lower, key=lambda one: -math.inf if math.isnan(one.low) else one.low)
     high = max(process.sequence(x, 1 - 2 * alpha).high for x in noisy)
@@ -132,7 +134,7 @@ def existence(
     return decided_by(process, estimate, 1 - alpha, for_, below, alpha, reasons)
 
 
-def trend(
+def sequential_trend(
     values: np.ndarray,
     *,
     process: Process,
@@ -162,7 +164,7 @@ def trend(
         flat, _ = _spanned(process, x_RV, margin)
         if flat.p < against.p:
             reasons["contradicted"] = "All means are shown to lie within the margin of each other."
-        against = Evidence(min(against.p, flat.p), (against.e + flat.e) / 2)
+        against = SequentialEvidence(min(against.p, flat.p), (against.e + flat.e) / 2)
     estimate = signs.sequence(correlation_R, 1 - 2 * alpha)
     ends = max(estimate.low, -1.0), min(estimate.high, 1.0)
     estimate = Estimate(estimate.mean, *ends, estimate.n)
@@ -170,7 +172,9 @@ def trend(
     return noting(found, dropped)
 
 
-def _spanned(process: Process, columns: np.ndarray, margin: float) -> tuple[Evidence, Evidence]:
+def _spanned(
+    process: Process, columns: np.ndarray, margin: float
+) -> tuple[SequentialEvidence, SequentialEvidence]:
     """Returns the evidence that all columns lie within the margin, and that two lie beyond."""
     inside = all_true([within(process, gap, margin) for gap in _gaps(columns)])
     pairs = permutations(range(columns.shape[1]), 2)
