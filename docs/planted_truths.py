@@ -191,13 +191,13 @@ CASES = {
 }
 
 
-def records(case: Case, noise: Noise, seed: int) -> pd.DataFrame:
-    """Returns the networks of a study: ten replicates of each learning rate that is asked about."""
+def records(case: Case, noise: Noise, seed: int, replicates: int = REPLICATES) -> pd.DataFrame:
+    """Returns the networks of a study: replicates of each learning rate that is asked about."""
     rng = np.random.default_rng(seed)
     arms = len(case.question["cells"])
-    common = rng.normal(0, SHARED, REPLICATES)
+    common = rng.normal(0, SHARED, replicates)
     rows = []
-    for arm, replicate in itertools.product(range(arms), range(REPLICATES)):
+    for arm, replicate in itertools.product(range(arms), range(replicates)):
         is_odd = arm == arms - 1 and replicate == 0
         if noise.missing and is_odd:
             continue

@@ -12,8 +12,9 @@ from analysis.claims.file.question import Question
 from analysis.claims.networks.estimand import Piece
 from analysis.claims.terms import terms
 from analysis.statistics.ratios import ratio_of
+from analysis.statistics.sequential.process import PROCESSES
 from analysis.statistics.verdicts.form import FORMS, Form
-from analysis.statistics.verdicts.verdict import UNTESTED, Verdict, not_tested
+from analysis.statistics.verdicts.verdict import UNTESTED, Verdict, counted_in_family, not_tested
 from lttune.config.seeding import stream
 
 CENSORED = {
@@ -30,7 +31,15 @@ LEAST_SOUND = 0.9
 """Share of the planned replicates that must have a sound value."""
 
 
-def judged(question: Question, piece: Piece, *, alpha: float, name: str, factor: float) -> Verdict:
+def judged(
+    question: Question,
+    piece: Piece,
+    *,
+    alpha: float,
+    name: str,
+    factor: float = 1.0,
+    is_sequential: bool = False,
+) -> Verdict:
     """Returns the verdict on one piece.
 
     Args:
@@ -39,14 +48,22 @@ def judged(question: Question, piece: Piece, *, alpha: float, name: str, factor:
         alpha: level of the rule.
         name: names the random stream, so that a verdict does not depend on what else is asked.
         factor: of margin and smallest difference of interest, for the table of sensitivity.
+        is_sequential: whether more replicates may follow, and these be judged again.
     """
     form = FORMS[question.form]
     planned = len(piece.values)
     there = ~np.isnan(piece.values if piece.values.ndim == 2 else piece.values[:, None])
     sound = int((there.all(axis=1) if form.needs_whole_rows else there.any(axis=1)).sum())
-    chance = {} if form.takes == "number" else {"rng": stream(0, 0, f"claim {name}")}
     options = form.options(terms(question, factor))
-    verdict = form.rule(piece.values, **options, alpha=alpha, **chance)
+    if is_sequential and form.sequential is None:
+        return not_tested(f"A claim of the form {question.form} is judged once.", alpha=alpha)
+    if is_sequential and form.sequential is not None:
+        # Logarithms of ratios may be skewed.
+        process = PROCESSES["sign" if question.is_ratio else "t"]
+        verdict = form.sequential(piece.values, **options, process=process, alpha=alpha)
+    else:
+        chance = {} if form.takes == "number" else {"rng": stream(0, 0, f"claim {name}")}
+        verdict = form.rule(piece.values, **options, alpha=alpha, **chance)
     if sound < LEAST_SOUND * planned:
         reason = f"{planned - sound} of {planned} replicates have no sound network at some density."
         if verdict.verdict != UNTESTED:
@@ -55,7 +72,8 @@ def judged(question: Question, piece: Piece, *, alpha: float, name: str, factor:
                 f" The other {sound} alone would make it {verdict.verdict}; of "
                 f"{_least_sound(planned - sound)} planned replicates or more that many may be lost."
             )
-        return not_tested(reason, n=sound, alpha=alpha)
+        lost = not_tested(reason, n=sound, alpha=alpha)
+        return counted_in_family(lost) if is_sequential else lost
     return _shown(question, _finished(_bounded(verdict, piece, form), piece), piece.values)
 
 
@@ -79,24 +97,27 @@ def all_of(verdicts: Sequence[tuple[str, Verdict]], alpha: float) -> tuple[str, 
         1.0, size * _least([one.p_against for _, one in verdicts if not one.is_supported])
     )
     n = min(one.n for _, one in verdicts)
+    e = min(one.e for _, one in verdicts)
+    e_against = sum(0.0 if one.is_supported else one.e_against for _, one in verdicts) / size
+    whole = {"p": p, "p_against": against, "e": e, "e_against": e_against, "n": n}
     refuted = [pair for pair in verdicts if pair[1].verdict == "contradicted"]
     if refuted and against <= alpha:
         label, one = min(refuted, key=lambda pair: pair[1].p_against)
-        return label, replace(one, p=p, p_against=against, n=n)
+        return label, replace(one, **whole)
     for label, one in verdicts:
         if one.verdict == UNTESTED:
             return label, one
     if all(one.is_supported for _, one in verdicts):
         label, one = max(verdicts, key=lambda pair: (pair[1].verdict != "supported", pair[1].p))
         reason = f"All {size} parts hold. {one.reason}"
-        return label, replace(one, p=p, p_against=against, n=n, reason=reason)
+        return label, replace(one, **whole, reason=reason)
     held = sum(one.is_supported for _, one in verdicts)
     label, one = max(
         (pair for pair in verdicts if not pair[1].is_supported),
         key=lambda pair: -1.0 if math.isnan(pair[1].p) else pair[1].p,
     )
     reason = f"{held} of {size} parts hold. {one.reason}"
-    return label, replace(one, verdict="inconclusive", p=p, p_against=against, n=n, reason=reason)
+    return label, replace(one, **whole, verdict="inconclusive", reason=reason)
 
 
 def _bounded(verdict: Verdict, piece: Piece, form: Form) -> Verdict:
@@ -109,10 +130,17 @@ def _bounded(verdict: Verdict, piece: Piece, form: Form) -> Verdict:
     bad = (unsure_for and verdict.is_supported) or (unsure_against and word == "contradicted")
     p = 1.0 if unsure_for and not math.isnan(verdict.p) else verdict.p
     against = 1.0 if unsure_against and not math.isnan(verdict.p_against) else verdict.p_against
+    verdict = replace(verdict, p=p, p_against=against)
+    if verdict.is_sequential:
+        e, e_against = (
+            0.0 if unsure_for else verdict.e,
+            0.0 if unsure_against else verdict.e_against,
+        )
+        verdict = replace(verdict, e=e, e_against=e_against)
     if not bad:
-        return replace(verdict, p=p, p_against=against)
+        return verdict
     reason = CENSORED["contradicted" if word == "contradicted" else "supported"]
-    return replace(verdict, verdict="inconclusive", p=p, p_against=against, reason=reason)
+    return replace(verdict, verdict="inconclusive", reason=reason)
 
 
 def _finished(verdict: Verdict, piece: Piece) -> Verdict:
@@ -124,6 +152,8 @@ def _finished(verdict: Verdict, piece: Piece) -> Verdict:
     if not piece.unfinished:
         return verdict
     against = 1.0 if not math.isnan(verdict.p_against) else verdict.p_against
+    if verdict.is_sequential:
+        verdict = replace(verdict, e_against=0.0)
     if verdict.verdict == "contradicted":
         reason = f"The interval contradicts it. {UNFINISHED}."
         return replace(verdict, verdict="inconclusive", p_against=against, reason=reason)

@@ -18,8 +18,14 @@ from analysis.claims.networks.estimand import Piece, pieces
 from analysis.claims.networks.recorded import MissingError, Recorded
 from analysis.claims.networks.regime import Regime
 from analysis.claims.networks.shares import KeptImportances, judged_by_importance
-from analysis.claims.table import Finding, table, unit
-from analysis.statistics.verdicts.verdict import SUPPORTED, UNTESTED, Verdict, not_tested
+from analysis.claims.table import Finding, corrected, table, unit
+from analysis.statistics.verdicts.verdict import (
+    SUPPORTED,
+    UNTESTED,
+    Verdict,
+    counted_in_family,
+    not_tested,
+)
 from lttune.config import LotteryConfig
 
 VALIDATION = {"test_accuracy": "val_accuracy", "end_test_accuracy": "end_val_accuracy"}
@@ -58,9 +64,12 @@ class Judgement:
 
     def table(self, reading: Reading) -> pd.DataFrame:
         """Returns the table of verdicts under a reading."""
+        return table(self.findings(reading), self.registry)
+
+    def findings(self, reading: Reading) -> list[Finding]:
+        """Returns what is found of each claim and scale, corrected for how many there are."""
         self.reading = reading
-        rows = [row for claim in self.registry.claims for row in self.claim(claim)]
-        return table(rows, self.registry)
+        return corrected([row for claim in self.registry.claims for row in self.claim(claim)])
 
     def claim(self, claim: Claim) -> list[Finding]:
         """Returns the claim's rows before correction."""
@@ -77,12 +86,12 @@ class Judgement:
         if role == "confirmatory" and (refusal := self._refusal(claim, regime)):
             verdict = not_tested(refusal, alpha=claim.alpha)
             return Finding(claim=claim, regime=regime, role=role, part="", unit="", verdict=verdict)
-        if reason := _too_short(claim.least_steps, regime):
+        if reason := too_short(claim.least_steps, regime):
             return self._untested(claim, regime, reason)
         found: list[tuple[str, Verdict]] = []
         short: list[str] = []
         for question in claim.questions:
-            if reason := _too_short(question.least_steps, regime):
+            if reason := too_short(question.least_steps, regime):
                 short.append(f"'{question.name}' is {UNTESTED}: {reason}")
                 continue
             try:
@@ -93,8 +102,14 @@ class Judgement:
             return self._untested(claim, regime, " ".join(short))
         part, verdict = all_of(found, claim.alpha)
         if verdict.verdict == UNTESTED:
-            return self._untested(claim, regime, verdict.reason, part)
+            untested = self._untested(claim, regime, verdict.reason, part)
+            counts = (
+                counted_in_family(untested.verdict) if verdict.is_sequential else untested.verdict
+            )
+            return replace(untested, verdict=counts)
         verdict = self._presuming(claim, regime, _without(verdict, short))
+        if verdict.is_sequential and verdict.verdict == "inconclusive":
+            verdict = _still_open(verdict, self.most(claim))
         asked = {question.name: question for question in claim.questions}
         measured = unit(asked[part.partition(SEPARATOR)[0]])
         return Finding(
@@ -108,7 +123,6 @@ class Judgement:
             verdict = judged_by_importance(self.importances, question, claim.alpha)
             return [(question.name, verdict)]
         assert regime is not None
-        n = claim.n if self.lock is None else self.lock.n.get(claim.id, claim.n)
         return [
             (
                 f"{question.name}{SEPARATOR}{piece.label}" if piece.label else question.name,
@@ -118,10 +132,20 @@ class Judgement:
                     alpha=claim.alpha,
                     name=f"{claim.id} {question.name} {piece.label}",
                     factor=self.reading.factor,
+                    is_sequential=self.is_sequential,
                 ),
             )
-            for piece in self.pieces(claim, question, regime, n)
+            for piece in self.pieces(claim, question, regime, self.most(claim))
         ]
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether claims are judged after each replicate: they were locked so."""
+        return self.lock is not None and self.lock.is_sequential
+
+    def most(self, claim: Claim) -> int:
+        """Returns how many replicates of a claim are read, those that were planned."""
+        return claim.n if self.lock is None else self.lock.n.get(claim.id, claim.n)
 
     def pieces(
         self, claim: Claim, question: Question, regime: Regime, n: int | None = None
@@ -132,7 +156,8 @@ class Judgement:
             claim: whose question it is.
             question: of networks, not of importances.
             regime: of its networks.
-            n: replicates, the first ones; None is all there are.
+            n: replicates, the first ones; None is all there are. Of a sequential rule there may be
+                fewer.
 
         Raises:
             MissingError: if the records lack a cell, or have fewer replicates.
@@ -158,17 +183,17 @@ class Judgement:
                     "to survive."
                 )
         units = sorted(set.intersection(*(set(one.values.index) for one in read)))
-        if n is not None and len(units) < n:
+        if n is not None and len(units) < n and not self.is_sequential:
             raise MissingError(
                 f"{len(units)} of {n} planned replicates are there, {n - len(units)} are missing."
             )
         # The replicates that were planned, and not as many more as it took.
         return pieces(question, read, units[:n])
 
-    def _presuming(self, claim: Claim, regime: Regime | None, verdict: Verdict) -> Verdict:
-        """Returns the verdict, inconclusive where what the claim presumes is not found."""
+    def unmet(self, claim: Claim, regime: Regime | None) -> str:
+        """Returns why what a claim presumes is not found here, empty if it is or presumes none."""
         if not claim.presumes:
-            return verdict
+            return ""
         name, _, asked = claim.presumes.partition(SEPARATOR)
         other = self.registry.claim(name)
         question = next(one for one in other.questions if one.name == asked)
@@ -179,11 +204,21 @@ class Judgement:
         except MissingError as missing:
             word, reason = UNTESTED, str(missing)
         if word in SUPPORTED:
+            return ""
+        return f"At the source's own setting '{asked}' of {name} is {word} here. {reason}"
+
+    def _presuming(self, claim: Claim, regime: Regime | None, verdict: Verdict) -> Verdict:
+        """Returns the verdict, inconclusive where what the claim presumes is not found."""
+        if not (text := self.unmet(claim, regime)):
             return verdict
-        text = f"At the source's own setting '{asked}' of {name} is {word} here. {reason}"
         if verdict.verdict != "inconclusive":
             text += f" Without that it would be {verdict.verdict}."
-        return replace(verdict, verdict="inconclusive", p=1.0, p_against=1.0, reason=text)
+        kept = (
+            counted_in_family(verdict)
+            if verdict.is_sequential
+            else replace(verdict, p=1.0, p_against=1.0)
+        )
+        return replace(kept, verdict="inconclusive", reason=text)
 
     def _setting(self, claim: Claim) -> LotteryConfig:
         return self.registry.settings[claim.setting]
@@ -210,7 +245,7 @@ class Judgement:
         return Finding(claim=claim, regime=regime, role=role, part=part, unit="", verdict=verdict)
 
 
-def _too_short(least: int, regime: Regime | None) -> str:
+def too_short(least: int, regime: Regime | None) -> str:
     """Returns why trainings of a regime say nothing, empty if they do; arms may set their own."""
     steps = dict(regime.values).get("train.steps", math.inf) if regime else 0
     if steps >= least:
@@ -224,4 +259,12 @@ def _without(verdict: Verdict, short: Sequence[str]) -> Verdict:
         return verdict
     words = ["The other parts hold."] if verdict.is_supported else [verdict.reason]
     reason = " ".join([*words, *short])
-    return replace(verdict, verdict="inconclusive", p=1.0, reason=reason)
+    e = 0.0 if verdict.is_sequential else verdict.e
+    return replace(verdict, verdict="inconclusive", p=1.0, e=e, reason=reason)
+
+
+def _still_open(verdict: Verdict, most: int) -> Verdict:
+    """Returns the verdict with how many replicates may still be added."""
+    left = f"after {verdict.n} of at most {most}" if verdict.n < most else f"at the {most}"
+    text = f"{verdict.reason} It is open {left} replicates that were locked."
+    return replace(verdict, reason=text)

@@ -62,12 +62,8 @@ class Finding:
 
 
 def table(rows: list[Finding], registry: Registry) -> pd.DataFrame:
-    """Returns the columns of ``VERDICT_COLUMNS``, verdicts corrected for how many there are.
-
-    Confirmatory ones by Holm within their family, steps and dataset; exploratory ones by Benjamini
-    and Hochberg over steps and dataset.
-    """
-    plain = [_plain(row, registry) for row in _corrected(rows)]
+    """Returns the columns of ``VERDICT_COLUMNS`` of ``corrected`` findings."""
+    plain = [_plain(row, registry) for row in rows]
     return pd.DataFrame(plain, columns=pd.Index(VERDICT_COLUMNS))
 
 
@@ -83,18 +79,29 @@ def unit(question: Question) -> str:
     return "share" if question.reads.endswith(SHARE_ENDINGS) else question.reads
 
 
-def _corrected(rows: list[Finding]) -> list[Finding]:
+def group_of(row: Finding) -> tuple[object, ...]:
+    """Returns what the findings share that are corrected together; first whether by family."""
+    group = row.regime.group if row.regime else ()
+    if row.role == "confirmatory":
+        return "family", row.claim.family, group
+    return "exploratory", group
+
+
+def corrected(rows: list[Finding]) -> list[Finding]:
+    """Returns findings whose verdicts are corrected for how many there are.
+
+    Confirmatory ones by Holm within their family, steps and dataset; exploratory ones by Benjamini
+    and Hochberg over steps and dataset, those of a sequential rule by their e-values.
+    """
     groups: dict[tuple[object, ...], list[int]] = {}
     for place, row in enumerate(rows):
-        group = row.regime.group if row.regime else ()
-        confirmatory = row.role == "confirmatory"
-        key = ("family", row.claim.family, group) if confirmatory else ("exploratory", group)
-        groups.setdefault(key, []).append(place)
+        groups.setdefault(group_of(row), []).append(place)
     done = list(rows)
     for (kind, *_), places in groups.items():
         found = [rows[place].verdict for place in places]
         if kind == "exploratory":
             alphas = [one.alpha for one in found]
+            found = [_by_e_value(one) for one in found]
             found = adjusted([replace(one, alpha=DISCOVERY) for one in found], benjamini_hochberg)
             found = [replace(one, alpha=a) for one, a in zip(found, alphas, strict=True)]
         else:
@@ -104,13 +111,26 @@ def _corrected(rows: list[Finding]) -> list[Finding]:
     return done
 
 
+def _by_e_value(one: Verdict) -> Verdict:
+    """Returns the verdict with p as Benjamini and Hochberg's procedure takes it of e-values: 1 / e.
+
+    That bounds the share of false findings under any dependence, and whenever each claim was
+    stopped (Wang & Ramdas 2022, False discovery rate control with e-values); of the least p that
+    any look gave it would not.
+    """
+    if not one.is_sequential:
+        return one
+    p, against = (min(1.0, 1 / max(e, 1e-300)) for e in (one.e, one.e_against))
+    return replace(one, p=p, p_against=against)
+
+
 def _plain(row: Finding, registry: Registry) -> dict[str, object]:
     one = row.verdict
     scale, deviates = "", []
     if row.regime is not None:
         setting = registry.settings[row.claim.setting]
         scale, deviates = row.regime.described(setting), row.regime.deviations(setting)
-    numbers = ("estimate", "low", "high", "n", "p", "p_adjusted")
+    numbers = ("estimate", "low", "high", "n", "p", "p_adjusted", "p_against", "p_against_adjusted")
     tested = one.verdict != UNTESTED
     return {
         "claim": row.claim.id,
@@ -121,8 +141,6 @@ def _plain(row: Finding, registry: Registry) -> dict[str, object]:
         "verdict": one.verdict,
         **{name: getattr(one, name) if tested or name == "n" else math.nan for name in numbers},
         "unit": row.unit,
-        "p_against": one.p_against,
-        "p_against_adjusted": one.p_against_adjusted,
         "p_given": one.p_against_adjusted if one.verdict == "contradicted" else one.p_adjusted,
         "scale": scale,
         "deviates": deviates,

@@ -36,11 +36,12 @@ def lock_facts(folder: Path, registry: Registry | None = None) -> dict[str, str]
         sha256, date = str(locked["sha256"]), str(locked["date"])
         planned = sorted({int(n) for n in locked["n"].values()})
         claims = len(locked["n"])
+        most = "at most " if locked.get("rule") == "sequential" else ""
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StorageError(f"{path} is no lock: {reason_of(error)}") from None
     same = registry is not None and registry.sha256 == sha256
     which = "that file" if same else f"version {locked.get('version', '?')}, SHA-256 {sha256}"
     facts["locked"] = f"{which}, on {date}"
     n = " to ".join(str(end) for end in dict.fromkeys(planned[:1] + planned[-1:]))
-    facts["planned"] = f"n = {n} replicates for {claims} claims" if planned else "no claim"
+    facts["planned"] = f"{most}n = {n} replicates for {claims} claims" if planned else "no claim"
     return facts

@@ -12,6 +12,7 @@ import tyro
 
 from lttune.config import LotteryConfig, control, machine, phase
 from lttune.config.control import CONTROLS, ControlName, require_branches
+from lttune.config.design.repeats import replicate_counts
 from lttune.config.fields import (
     WRITABLE,
     duration_s,
@@ -65,6 +66,7 @@ FREE = (
     "store",
     "trials",
     "replicates",
+    "sweep_replicates",
     "confirm_replicates",
     "phases",
     "tracking_uri",
@@ -96,6 +98,9 @@ class StudyConfig:
     """Trials of the search, and as many of its random control."""
     replicates: int = 3
     """Independent repetitions of the anchor, one a trial."""
+    sweep_replicates: tuple[str, ...] = ()
+    """Points of the sweep that are repeated more often than the study file says: LABEL:N, such as
+    adam-lr=0.002:8."""
     search_replicates: int = 1
     """Repetitions inside each trial of the search, which sees their mean."""
     confirm_replicates: int = 5
@@ -201,6 +206,8 @@ class StudyConfig:
                 rules.require(ok, "control_densities", "numbers in (0, 1]", dense)
             ok = not isinstance(self.phases, tuple) or len(self.phases) > 0
             rules.require(ok, "phases", "at least one phase", self.phases)
+            if isinstance(self.sweep_replicates, tuple):
+                rules.attempt(lambda: replicate_counts("sweep_replicates", self.sweep_replicates))
             for name, why in COUNTS.items():
                 if name != "max_concurrent" or self.max_concurrent is not None:
                     rules.whole(name, getattr(self, name), least=1, most=MOST, why=why)
@@ -241,15 +248,16 @@ class StudyConfig:
     def plain(self) -> dict[str, Any]:
         """Returns the settings without ``lottery`` as plain values; ``shard`` if it is one.
 
-        Likewise ``store``: the sheet of a study that has neither is that of earlier versions.
+        Likewise ``store`` and ``sweep_replicates``: the sheet of a study that has none of them is
+        that of earlier versions.
         """
         values = dataclasses.asdict(self)
         del values["lottery"]
-        for name in ("shard", "store"):
-            if values[name] is None:
+        for name in ("shard", "store", "sweep_replicates"):
+            if not values[name]:
                 del values[name]
-        names = ("phases", "controls", "control_densities", "search_over")
-        lists = {name: list(values[name]) for name in names}
+        names = ("phases", "controls", "control_densities", "search_over", "sweep_replicates")
+        lists = {name: list(values[name]) for name in names if name in values}
         origin = None if self.from_study is None else str(self.from_study)
         return {**values, "out": str(self.out), "from_study": origin, **lists}
 

@@ -112,12 +112,16 @@ RUN_BY = {
     ),
     "python studies/lenet_sensitivity.py --scale smoke --name anna-lenet "
     "--tracking-uri http://127.0.0.1:5000": TEAM,
+    "lttune claims decide results/my-long --script studies/lenet_claims.py --budget 2h": (
+        "tests/whole/test_claims_decided.py::test_replicates_are_added_until_claims_are_decided"
+    ),
     "pg_dump --format=custom --file=mlflow.dump mlflow": BACKUP,
     "pg_restore --dbname=mlflow --no-owner mlflow.dump": BACKUP,
 }
 """Command -> the test that runs it, where the flags that make it short are left out of the page."""
 
 NOT_RUN = {
+    "python studies/lenet_claims.py --name my-long --replicates 5": "two hours on 2 cores",
     "python studies/lenet_sensitivity.py": "half an hour on 2 cores",
     "python studies/lenet_sensitivity.py --scale quick --name my-study "
     "--lottery.train.optimizer sgd --lottery.train.lr 0.1": "half an hour on 2 cores",

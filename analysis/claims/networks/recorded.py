@@ -67,6 +67,10 @@ class Recorded:
         dates = [self._networks(claim, arm, regime)[1]["trained"].min() for arm in arms]
         return min((date for date in dates if pd.notna(date)), default=None)
 
+    def networks(self, claim: Claim, arm: Arm, regime: Regime) -> pd.DataFrame:
+        """Returns the rows of an arm's networks in a regime."""
+        return self._networks(claim, arm, regime)[1]
+
     def curves(self, claim: Claim, arm: Arm, question: Question, regime: Regime) -> ArmCurves:
         """Returns what a question reads of an arm.
 

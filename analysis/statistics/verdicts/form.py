@@ -17,6 +17,8 @@ from analysis.statistics.verdicts.power import (
     non_inferiority_power,
     superiority_power,
 )
+from analysis.statistics.verdicts.sequential import pair_rules as looking
+from analysis.statistics.verdicts.sequential import sweep_rules as looking_at_rows
 from analysis.statistics.verdicts.sweep_rules import best_value, existence, robust, sensitive, trend
 from analysis.statistics.verdicts.verdict import Verdict
 
@@ -76,6 +78,9 @@ class Form:
     has the last rank, and ties show no trend."""
     options: Callable[[Terms], dict[str, Any]]
     """Options of the rule."""
+    sequential: Callable[..., Verdict] | None = None
+    """Decides after each replicate: takes the array, its options, ``process`` and ``alpha``; None
+    where a study of more replicates cannot be stopped when it is decided."""
     power: Callable[..., float]
     """Probability that it is supported where it is true: of terms, ``sd``, ``n`` and ``alpha``."""
 
@@ -123,6 +128,7 @@ FORMS: dict[str, Form] = {
         says="A is better than B",
         asks="is {more} {null}, by {smallest} or more",
         rule=superiority,
+        sequential=looking.sequential_superiority,
         takes="number",
         one_sided=True,
         shows="difference",
@@ -133,6 +139,7 @@ FORMS: dict[str, Form] = {
         says="A matches B",
         asks="is not {less} {null} by {margin} or more",
         rule=no_worse,
+        sequential=looking.sequential_no_worse,
         takes="number",
         one_sided=True,
         shows="difference",
@@ -143,6 +150,7 @@ FORMS: dict[str, Form] = {
         says="robust to X over a range",
         asks="{alike} within {margin}",
         rule=robust,
+        sequential=looking_at_rows.sequential_robust,
         takes="either",
         shows="size",
         options=_margin,
@@ -152,6 +160,7 @@ FORMS: dict[str, Form] = {
         says="sensitive to X over a range",
         asks="{apart} by more than {margin}",
         rule=sensitive,
+        sequential=looking_at_rows.sequential_sensitive,
         takes="either",
         factors=1,
         shows="size",
@@ -162,6 +171,7 @@ FORMS: dict[str, Form] = {
         says="the best value of X is v",
         asks="is {most} with {value}{rivals}",
         rule=best_value,
+        sequential=looking_at_rows.sequential_best_value,
         takes="row",
         fewest=2,
         states="value",
@@ -183,6 +193,7 @@ FORMS: dict[str, Form] = {
         says="it is v",
         asks="it is {number}, give or take {tolerance} %",
         rule=numeric,
+        sequential=looking.sequential_numeric,
         takes="number",
         states="number",
         shows="number",
@@ -193,6 +204,7 @@ FORMS: dict[str, Form] = {
         says="there are tickets at a density or below",
         asks="is not {less} {null} by {margin} or more at one of them",
         rule=existence,
+        sequential=looking_at_rows.sequential_existence,
         takes="row",
         needs_whole_rows=False,
         one_sided=True,
@@ -204,6 +216,7 @@ FORMS: dict[str, Form] = {
         says="A helps more here than there",
         asks="is {more} {null}, by {smallest} or more",
         rule=superiority,
+        sequential=looking.sequential_superiority,
         takes="number",
         one_sided=True,
         shows="difference",
@@ -214,6 +227,7 @@ FORMS: dict[str, Form] = {
         says="it rises with X",
         asks="{trend} in this order",
         rule=trend,
+        sequential=looking_at_rows.sequential_trend,
         takes="row",
         fewest=3,
         shows="rank correlation",

@@ -63,6 +63,15 @@ class Verdict:
     """``p`` adjusted over the claims of its family; NaN before ``adjusted`` was called."""
     p_against_adjusted: float = math.nan
     """``p_against`` adjusted over the family."""
+    e: float = math.nan
+    """e-value of the claim at the last replicate, >= 0; NaN where the number of them was fixed."""
+    e_against: float = math.nan
+    """e-value of its contradiction."""
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether it may be asked for after each replicate: both p are anytime-valid."""
+        return not math.isnan(self.e)
 
     @property
     def is_supported(self) -> bool:
@@ -75,6 +84,15 @@ def not_tested(reason: str, *, n: int = 0, alpha: float = 0.05) -> Verdict:
     nan = math.nan
     verdict = decided(Estimate(nan, nan, nan, n), 1 - alpha, nan, nan, alpha, {})
     return replace(verdict, verdict=UNTESTED, reason=reason)
+
+
+def counted_in_family(verdict: Verdict) -> Verdict:
+    """Returns a verdict that is not given yet as one that counts in its family.
+
+    Of claims whose replicates are added the family is fixed before: those that are still too few
+    count with a p of 1, or what is shown of others would weaken as they grow.
+    """
+    return replace(verdict, p=1.0, p_against=1.0, e=0.0, e_against=0.0)
 
 
 def undecidable(columns: Sequence[Values], alpha: float) -> Verdict | None:

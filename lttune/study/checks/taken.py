@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 OWN = (
     *("name", "scale", "out", "tracking_uri", "address", "max_concurrent", "device", "engine"),
-    *("store", "plan", "max_time", "from_study", "shard"),
+    *("store", "plan", "max_time", "from_study", "shard", "sweep_replicates"),
 )
 """Settings that are not taken: what a study is called, and how, where and for how long it runs."""
 LISTS = ("phases", "controls", "control_densities", "search_over")

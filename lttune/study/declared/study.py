@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lttune.config.design import INERT, Factor, Point
+from lttune.config.design.repeats import repeated, replicate_counts
 from lttune.config.phase import PHASES, Phase, PhaseName, phase_names, phase_of
 from lttune.config.rules import every_rule
 from lttune.study.declared.kinds import require_declared
@@ -78,17 +79,24 @@ class Study:
         """Returns the points of the phases that are run.
 
         Raises:
-            ConfigError: with a line for each phase that is asked for without points.
+            ConfigError: with a line for each phase that is asked for without points, and for a
+                point that is to have more replicates and is none.
         """
         declared = self.points.get(config.scale, {})
         with every_rule() as rules:
             for name in config.phases:
                 rule = f"without {name!r}: the study declares none at scale {config.scale!r}"
                 rules.require(self._can(phase_of(name), declared), "phases", rule, config.phases)
-        return {
+        points = {
             name: list(declared[name])
             for name in phase_names(lambda phase: phase.name in declared)
             if name in config.phases
+        }
+        path = "sweep_replicates"
+        counts = replicate_counts(path, config.sweep_replicates)
+        return {
+            name: repeated(path, found, counts) if phase_of(name).is_swept else found
+            for name, found in points.items()
         }
 
     def _can(self, phase: Phase, declared: Mapping[PhaseName, Sequence[Point]]) -> bool:

@@ -1,0 +1,1 @@
+"""Rules for claims whose replicates are added until they are decided."""
