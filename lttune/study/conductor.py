@@ -230,9 +230,8 @@ class Conductor:
                 raise
 
     def _run_trials(self) -> None:
-        config = self._config
+        config, tables, known = self._config, self._tables, self._ledger.trials
         engine, codes = self._needed.engine, carried(self._needed.own)
-        tables, known = self._tables, self._ledger.trials
         self._limit = time_limit(config, self._datasets, engine, self._began, tables, known)
         if self._limit and not self._limit.has_any(self._ledger, config, self._study):
             return

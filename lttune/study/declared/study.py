@@ -87,7 +87,7 @@ class Study:
             for name in config.phases:
                 rule = f"without {name!r}: the study declares none at scale {config.scale!r}"
                 rules.require(self._can(phase_of(name), declared), "phases", rule, config.phases)
-        points = {
+        points: dict[PhaseName, list[Point]] = {
             name: list(declared[name])
             for name in phase_names(lambda phase: phase.name in declared)
             if name in config.phases

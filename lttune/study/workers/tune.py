@@ -287,10 +287,10 @@ def _is_forgotten(trial: Any) -> bool:
     if not trial.is_finished():
         return False
     known = trial.run_metadata
-    known.metric_analysis = known.metric_n_steps = trial.evaluated_params = {}
+    known.metric_analysis, known.metric_n_steps = {}, {}
     known.last_result = {"done": True}  # Without any, Tune would ask the worker for one.
     trial.config.clear()  # Tune has it by two names.
-    trial.experiment_tag = ""
+    vars(trial).update(evaluated_params={}, experiment_tag="")
     return True
 
 
