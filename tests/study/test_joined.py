@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -18,8 +20,10 @@ from lttune.records import provenance
 from lttune.store.disk import Room
 from lttune.study.settings import StudyConfig
 from lttune.study.workers import joined, look
-from lttune.study.workers.answers import Answers, Node
+from lttune.study.workers.answers import Node
+from lttune.study.workers.cores import gpu_share
 from lttune.study.workers.joined import JoinedNodes, JoiningTerms, terms_for
+from lttune.study.workers.nodes import Agreement
 from lttune.study.workers.tune import _Bridge
 
 
@@ -93,7 +97,7 @@ def test_a_node_that_was_asked_is_not_asked_again(config):
 
 JOINED = "node b joined: 2 cores more for trials"
 KIND = {"numerics": {"torch": "t"}, "cpu": "one"}
-KINDS = {"the driver's node": KIND}
+AGREED = Agreement(engine="torch", cores=2.0, each={"old": 2.0}, kinds={"the driver's node": KIND})
 
 
 class Nodes:
@@ -106,17 +110,31 @@ class Nodes:
         mine |= KIND
         self.answers = {"a": mine | {"error": "ImportError: x"}, "b": mine}
         patch.setattr(joined, "nodes_for", lambda device: self.living)
-        patch.setattr(joined, "ask_all", self.ask)
+        patch.setattr(joined, "Asking", self.asking)
         patch.setattr(joined, "placement_group", self.take)
         patch.setattr("lttune.study.workers.cores.placement_group", self.take)
         patch.setattr(joined, "trouble", self.trouble)
 
-    def ask(self, nodes: list[Node], asked: Any, answer_s: float) -> Answers:
-        self.asked.update(node.id for node in nodes)
-        return Answers(
-            found={node: self.answers[node.id] for node in nodes if node.id in self.answers},
-            troubles=[f"{node.name} is busy" for node in nodes if node.id not in self.answers],
-        )
+    def asking(self, asked: Any) -> Any:
+        made = SimpleNamespace(waiting=[])
+
+        def ask(nodes: list[Node]) -> None:
+            self.asked.update(node.id for node in nodes)
+            made.waiting += nodes
+
+        def answers(seconds: float) -> tuple[dict[Node, Any], dict[Node, str]]:
+            assert seconds == 0  # All trials wait for the driver.
+            there = [node for node in made.waiting if node.id in self.answers]
+            made.waiting = [node for node in made.waiting if node not in there]
+            found = {node: self.answers[node.id] for node in there}
+            failed = {node: one for node, one in found.items() if isinstance(one, str)}
+            return {node: one for node, one in found.items() if node not in failed}, failed
+
+        def cancel(nodes: set[Node]) -> None:
+            made.waiting = [node for node in made.waiting if node not in nodes]
+
+        vars(made).update(ask=ask, answers=answers, cancel=cancel)
+        return made
 
     def trouble(self, name: str, answer: Any, *_: Any) -> LttuneError | None:
         return ResourceError(f"{name} cannot run lttune") if "error" in answer else None
@@ -129,7 +147,7 @@ class Nodes:
 def test_an_unfit_node_is_told_once_and_has_no_core_left(config, monkeypatch):
     found, lines, widths = Nodes(monkeypatch), list[str](), list[float]()
     with terms_for(config, "torch", ["old"]) as terms:
-        known = JoinedNodes(terms, lines.append, widths.append, KINDS)
+        known = JoinedNodes(terms, lines.append, widths.append, AGREED)
         assert known.has_unfit()
         assert known.has_unfit()
         assert lines == ["node a cannot run lttune; until then trials run elsewhere", JOINED]
@@ -139,14 +157,68 @@ def test_an_unfit_node_is_told_once_and_has_no_core_left(config, monkeypatch):
         assert not known.has_unfit()
 
 
-def test_a_node_that_does_not_answer_gets_no_trials_either(config, monkeypatch):
-    found, lines, widths = Nodes(monkeypatch), list[str](), list[float]()
-    del found.answers["a"]
+def test_a_node_that_does_not_answer_gets_no_trials_until_it_does(config, monkeypatch):
+    found, lines, widths, given = Nodes(monkeypatch), list[str](), list[float](), list[Any]()
+    answer = found.answers.pop("a")
+    monkeypatch.setattr(joined, "remove_placement_group", given.append)
+    monkeypatch.setattr(joined, "LISTENS_S", -1.0)
     with terms_for(config, "torch", ["old"]) as terms:
-        known = JoinedNodes(terms, lines.append, widths.append, KINDS)
-        assert known.has_unfit()
-        assert lines == ["node a is busy", JOINED]
+        known = JoinedNodes(terms, lines.append, widths.append, AGREED)
+        monkeypatch.setattr(joined, "SETTLES_S", -1.0)
+        assert known.has_unfit()  # Nobody knows yet.
+        known.look_after()
+        assert (lines, found.taken, widths) == ([JOINED], [], [4.0])
+        monkeypatch.setattr(joined, "ANSWER_S", -1.0)
+        known.look_after()
+        known.look_after()
         assert found.taken == 2 * [([{"CPU": 1}], [{"ray.io/node-id": "a"}])]
+        assert not known.has_unfit()
+        assert lines[1:] == [
+            "node a has not answered for 0 s: it is busy, or starts no process; lessen its load, "
+            "or end Ray there; until it answers trials run elsewhere"
+        ]
+        found.answers["a"] = {one: it for one, it in answer.items() if one != "error"}
+        known.look_after()
+    assert lines[2:] == [JOINED.replace("node b", "node a")]
+    assert (len(given), widths) == (2, [4.0, 4.0, 4.0, 6.0])
+    assert found.asked == {"a": 1, "b": 1}
+
+
+def test_a_node_whose_workers_die_is_told_and_gets_no_trials(config, monkeypatch):
+    found, lines, widths = Nodes(monkeypatch), list[str](), list[float]()
+    found.answers["a"] = "out of memory"
+    with terms_for(config, "torch", ["old"]) as terms:
+        known = JoinedNodes(terms, lines.append, widths.append, AGREED)
+        assert known.has_unfit()
+    assert lines[1:] == [
+        "node a cannot run a worker (out of memory): see Ray's logs there, or end Ray there"
+    ]
+    assert found.taken == 2 * [([{"CPU": 1}], [{"ray.io/node-id": "a"}])]
+
+
+def test_a_node_of_the_start_that_goes_and_comes_back_counts_once(config, monkeypatch):
+    found, lines, widths = Nodes(monkeypatch), list[str](), list[float]()
+    monkeypatch.setattr(joined, "TOUCHED_S", -1.0)
+    old = found.living.pop(0)
+    del found.living[0]
+    with terms_for(config, "torch", ["old"]) as terms:
+        known = JoinedNodes(terms, lines.append, widths.append, AGREED)
+        known.look_after()
+        found.living.append(dataclasses.replace(old, id="old again"))
+        found.answers["old again"] = found.answers["b"]
+        known.look_after()
+        del found.living[0]
+        known.look_after()
+    assert widths == [2.0, 4.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "trials", "each"), [(4, 6, 2), (2, 3, 2), (1, 6, 6), (4, 2, 1), (3, 3, 1), (0, 2, 0)]
+)
+def test_as_many_trials_share_each_gpu_and_all_have_room(gpus, trials, each):
+    share = gpu_share(gpus, trials)
+    assert share == (1 / each if each else 0)
+    assert not each or gpus * math.floor(1 / share + 1e-9) >= trials
 
 
 def test_cores_that_join_are_used_and_those_of_a_node_that_ended_are_given_up(config, monkeypatch):
@@ -155,19 +227,19 @@ def test_cores_that_join_are_used_and_those_of_a_node_that_ended_are_given_up(co
     monkeypatch.setattr(joined, "remove_placement_group", given.append)
     monkeypatch.setattr(joined, "TOUCHED_S", -1.0)
     with terms_for(config, "torch", ["old"]) as terms:
-        known = JoinedNodes(terms, lines.append, widths.append, KINDS)
+        known = JoinedNodes(terms, lines.append, widths.append, AGREED)
         assert known.has_unfit()
         known.look_after()
-        assert (len(lines), given, widths) == (2, [], [2.0])
+        assert (len(lines), given, widths) == (2, [], [4.0])
         del found.living[1]
         known.look_after()
         known.look_after()
-        assert (len(lines), len(given), widths) == (2, 2, [2.0] * 3)
+        assert (len(lines), len(given), widths) == (2, 2, [4.0] * 3)
         found.living[1:] = [Node(id=name, name=f"node {name}", cores=8.0) for name in ("c", "d")]
         found.answers |= dict.fromkeys(("c", "d"), found.answers["b"])
         known.look_after()
         known.look_after()
-    assert widths[3:] == [4.0, 4.0]
+    assert widths[3:] == [6.0, 6.0]
     assert lines[2] == "node c joined: 2 cores more for trials"
     assert lines[3].startswith("node c: trials take 2 of the 8 cores that Ray counts there")
     assert len(lines) == 6
@@ -179,7 +251,7 @@ def test_a_node_that_lacks_room_for_its_part_is_told_and_gets_no_trials(config, 
     found.answers = {name: found.answers["b"] | {"free": (10**9, None)} for name in ("a", "b")}
     found.answers["a"] |= {"free": (10**9 - 1, None)}
     with terms_for(config, "torch", ["old"], Room(size=3 * 10**9, files=600)) as terms:
-        known = JoinedNodes(terms, lines.append, widths.append, KINDS)
+        known = JoinedNodes(terms, lines.append, widths.append, AGREED)
         assert known.has_unfit()
     assert lines == [
         "the copy of the store on node a needs about 1.0 GB for this study's networks, and "
@@ -211,7 +283,7 @@ def test_a_node_with_another_cpu_is_named_once_for_its_kind(config, monkeypatch)
     found.answers = {"a": found.answers["b"], "b": other, "c": other}
     told = "CPUs that PyTorch takes for one kind may differ in last bits: one on the driver's "
     with terms_for(config, "torch", ["old"]) as terms:
-        known = JoinedNodes(terms, lines.append, widths.append, KINDS)
+        known = JoinedNodes(terms, lines.append, widths.append, AGREED)
         known.look_after()
         assert lines[1:] == [JOINED, f"{told}node, node a; another on node b"]
         found.living.append(Node(id="c", name="node c", cores=2.0))
@@ -231,7 +303,7 @@ def test_a_node_with_another_cpu_is_named_once_for_its_kind(config, monkeypatch)
 def test_the_mark_is_kept_young(config, monkeypatch):
     with terms_for(config, "torch", []) as terms:
         Nodes(monkeypatch)
-        known, mark = JoinedNodes(terms, print, print, KINDS), Path(terms.asked["mark"])
+        known, mark = JoinedNodes(terms, print, print, AGREED), Path(terms.asked["mark"])
         mark.unlink()
         known.look_after()
         assert not mark.exists()

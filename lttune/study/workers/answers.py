@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,72 @@ def nodes_for(device: str) -> list[Node]:
     return found
 
 
+class Asking:
+    """A question to nodes, of which each answers when it can. One whose worker dies is asked again.
+
+    Args:
+        asked: what ``question`` takes.
+    """
+
+    def __init__(self, asked: Mapping[str, Any]) -> None:
+        self._asked, self._tries = dict(asked), Counter[Node]()
+        self._waiting: dict[Any, Node] = {}
+
+    @property
+    def waiting(self) -> list[Node]:
+        """Those that have not answered."""
+        return [*self._waiting.values()]
+
+    def ask(self, nodes: Iterable[Node]) -> None:
+        """Asks some more."""
+        remote = ray.remote(num_cpus=0, max_retries=0)(question())
+        for node in nodes:
+            self._tries[node] += 1
+            place = NodeAffinitySchedulingStrategy(node.id, soft=False)
+            reference = remote.options(scheduling_strategy=place).remote(dict(self._asked))
+            self._waiting[reference] = node
+
+    def answers(self, seconds: float) -> tuple[dict[Node, dict[str, Any]], dict[Node, str]]:
+        """Returns the answers that are there, and why nodes could give none.
+
+        Args:
+            seconds: that it waits for the first; with 0 all that are there are returned.
+        """
+        found, failed = dict[Node, dict[str, Any]](), dict[Node, str]()
+        if not self._waiting:
+            return found, failed
+        most = 1 if seconds else len(self._waiting)
+        answered, _ = ray.wait([*self._waiting], num_returns=most, timeout=seconds)
+        for one in answered:
+            node = self._waiting.pop(one)
+            try:
+                found[node] = ray.get(one)
+            except RayError as error:
+                if self._tries[node] < TRIES and node.id in _living():
+                    time.sleep(RETRY_S)
+                    self.ask([node])
+                else:
+                    failed[node] = _reason(error)
+        return found, failed
+
+    def cancel(self, nodes: Container[Node]) -> None:
+        """Asks some no longer."""
+        for reference in [one for one, node in self._waiting.items() if node in nodes]:
+            del self._waiting[reference]
+            ray.cancel(reference, force=True)
+
+
+def silence(node: Node, seconds: float) -> str:
+    """Returns what is wrong with a node that does not answer, and what to do about it."""
+    what = f"has not answered for {seconds:.0f} s: it is busy, or starts no process"
+    return f"{node.name} {what}; lessen its load, or end Ray there"
+
+
+def failure(node: Node, reason: str) -> str:
+    """Returns what is wrong with a node whose workers die, and what to do about it."""
+    return f"{node.name} cannot run a worker ({reason}): see Ray's logs there, or end Ray there"
+
+
 def ask_all(
     nodes: Sequence[Node], asked: Mapping[str, Any], answer_s: float | None = None
 ) -> Answers:
@@ -76,44 +142,27 @@ def ask_all(
         answer_s: seconds within which they must answer; None is ``ANSWER_S``.
     """
     answer_s = ANSWER_S if answer_s is None else answer_s
-    remote = ray.remote(num_cpus=0, max_retries=0)(question())
-
-    def ask(node: Node) -> Any:
-        place = NodeAffinitySchedulingStrategy(node.id, soft=False)
-        return remote.options(scheduling_strategy=place).remote(dict(asked))
-
-    waiting, tries = {ask(node): node for node in nodes}, Counter(nodes)
-    found: dict[Node, dict[str, Any]] = {}
-    failed: dict[Node, str] = {}
+    asking, found, failed = Asking(asked), dict[Node, dict[str, Any]](), dict[Node, str]()
+    asking.ask(nodes)
     end = time.monotonic() + answer_s
-    while waiting and (left_s := end - time.monotonic()) > 0:
-        answered, _ = ray.wait([*waiting], timeout=min(left_s, REMIND_S))
-        if not answered:
-            names = listed([node.name for node in waiting.values()])
+    while asking.waiting and (left_s := end - time.monotonic()) > 0:
+        some, none = asking.answers(min(left_s, REMIND_S))
+        if not (some or none):
+            names = listed([node.name for node in asking.waiting])
             _LOG.info("waiting for the answer of %s", names)
-        for one in answered:
-            node = waiting.pop(one)
-            try:
-                found[node] = ray.get(one)
-            except RayError as error:
-                failed[node] = _reason(error)
-                if tries[node] < TRIES and node.id in _living():
-                    tries[node] += 1
-                    time.sleep(RETRY_S)
-                    waiting[ask(node)] = node
-    for one in waiting:
-        ray.cancel(one, force=True)
-    living, silent = _living(), set(waiting.values())
+        found |= some
+        failed |= none
+    silent = {*asking.waiting}
+    asking.cancel(silent)
+    living = _living()
     troubles = []
     for node in nodes:
         if node.id not in living or node in found:
             continue
         if node in silent:
-            what = f"has not answered for {answer_s:.0f} s: it is busy, or starts no process; "
-            what += "lessen its load, or end Ray there, and run the same command again"
+            troubles.append(f"{silence(node, answer_s)}, and run the same command again")
         else:
-            what = f"cannot run a worker ({failed[node]}): see Ray's logs there, or end Ray there"
-        troubles.append(f"{node.name} {what}")
+            troubles.append(failure(node, failed[node]))
     there = {node: answer for node, answer in found.items() if node.id in living}
     return Answers(found=there, troubles=troubles)
 

@@ -34,6 +34,8 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Of its state, which is never read back, Tune would write all trials again and again.
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
+    # As many may start at once as our limiter allows, which grows with the cluster: Tune asks once.
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",
     # A trial that failed reports its error and no accuracy for a scheduler to judge by.
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     # Ours stops the study at once; Tune's would wait for the level in training.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,19 @@ class Cores:
         return cls(counted=counted, allowed=mine.cores, allowed_by=mine.cores_by)
 
 
+def usable(node: Node, cores: Cores) -> float:
+    """Returns how many cores of a node trials may use: those that Ray was told, or the job's."""
+    return min(node.cores, cores.allowed) if node.cores == cores.counted else node.cores
+
+
+def gpu_share(gpus: float, concurrent: int) -> float:
+    """Returns the part of a GPU that a trial takes, so that so many have room; none takes two.
+
+    As many share each GPU: a part that does not divide it would leave what is left of each unused.
+    """
+    return 1.0 / math.ceil(concurrent / gpus) if gpus else 0.0
+
+
 def kept_free(nodes: Mapping[Node, Cores]) -> tuple[float, list[str]]:
     """Keeps from all trials of this driver the cores that Ray counts and the job may not use.
 
@@ -51,8 +65,7 @@ def kept_free(nodes: Mapping[Node, Cores]) -> tuple[float, list[str]]:
     """
     kept, lines = 0.0, []
     for node, cores in nodes.items():
-        surplus = node.cores - cores.allowed
-        if node.cores == cores.counted and surplus > 0:
+        if (surplus := node.cores - usable(node, cores)) > 0:
             placement_group([{"CPU": surplus}], bundle_label_selector=[{NODE_ID: node.id}])
             kept += surplus
             lines.append(

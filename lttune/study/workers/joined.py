@@ -24,10 +24,19 @@ from lttune.store.disk import Room
 from lttune.store.remote.places import marked
 from lttune.store.remote.url import is_url
 from lttune.study.settings import StudyConfig
-from lttune.study.workers.answers import Node, ask_all, nodes_for, question
+from lttune.study.workers.answers import (
+    ANSWER_S,
+    Asking,
+    Node,
+    failure,
+    nodes_for,
+    question,
+    silence,
+)
 from lttune.study.workers.cores import NODE_ID, Cores, kept_free
 from lttune.study.workers.nodes import (
     NOTHING,
+    Agreement,
     arithmetic_of,
     cores_of,
     kinds_told,
@@ -35,8 +44,8 @@ from lttune.study.workers.nodes import (
     trouble,
 )
 
-JOINED_S = 60.0
-"""Seconds within which a node that joined must answer: meanwhile all trials wait for the driver."""
+LISTENS_S = 1.0
+"""Seconds between two looks at whether nodes that joined have answered."""
 SETTLES_S = 60.0
 """Seconds for which a worker that never was may be one of a node that trials are kept from."""
 TAKEN_S = 5.0
@@ -126,8 +135,8 @@ class JoinedNodes:
     Args:
         terms: on which they get trials.
         tell: tells a person a line.
-        widen: is told how many cores there are beside those of the start.
-        kinds: of the nodes of the start, as of ``Agreement``.
+        widen: is told how many cores trials may use, of all nodes that live.
+        agreed: by the nodes of the start.
     """
 
     def __init__(
@@ -135,21 +144,24 @@ class JoinedNodes:
         terms: JoiningTerms,
         tell: Callable[[str], None],
         widen: Callable[[float], None],
-        kinds: Mapping[str, Mapping[str, Any]],
+        agreed: Agreement,
     ) -> None:
-        self._terms, self._tell, self._widen, self._kinds = terms, tell, widen, dict(kinds)
+        self._terms, self._tell, self._widen, self._kinds = terms, tell, widen, dict(agreed.kinds)
         self._known = {*terms.nodes}
-        self._found_at, self._touched_at = -math.inf, time.monotonic()
+        self._found_at, self._looked_at = -math.inf, time.monotonic()
         self._taken: dict[str, list[PlacementGroup]] = {}
-        self._added: dict[str, float] = {}
+        self._cores = dict(agreed.each)
+        self._asking, self._since = Asking(terms.asked), dict[Node, float]()
 
     def has_unfit(self) -> bool:
-        """Asks those that are new; returns whether of late one was found that cannot run trials.
+        """Asks those that are new; returns whether one that died may have been of an unfit one.
 
-        It is told, and trials are kept from it for as long as it lives.
+        That is one that cannot run trials, found of late, or one that has not answered yet. What is
+        unfit is told, and trials are kept from it for as long as it lives.
         """
         self._ask(self._nodes())
-        return time.monotonic() - self._found_at < SETTLES_S
+        is_open = any(node.id not in self._taken for node in self._asking.waiting)
+        return is_open or time.monotonic() - self._found_at < SETTLES_S
 
     def look_after(self) -> None:
         """Asks those that are new, and forgets those that have ended, every now and then.
@@ -158,47 +170,60 @@ class JoinedNodes:
         The mark that nodes look for is kept from looking as if somebody had left it.
         """
         mark, now = self._terms.asked["mark"], time.monotonic()
-        if now - self._touched_at <= TOUCHED_S:
+        if now - self._looked_at <= (LISTENS_S if self._asking.waiting else TOUCHED_S):
             return
-        self._touched_at = now
+        self._looked_at = now
         if not is_url(mark):
             with suppress(OSError):
                 Path(mark).touch()
         nodes = self._nodes()
         there = {node.id for node in nodes}
         for gone in self._taken.keys() - there:
-            for group in self._taken.pop(gone):
-                remove_placement_group(group)
-        for gone in self._added.keys() - there:
-            del self._added[gone]
+            self._give_up(gone)
+        self._asking.cancel({node for node in self._asking.waiting if node.id not in there})
         self._ask(nodes)
-        self._widen(sum(self._added.values()))
+        # A machine that goes and comes back is another node.
+        self._widen(sum(cores for name, cores in self._cores.items() if name in there))
 
     def _ask(self, nodes: Sequence[Node]) -> None:
-        if not (new := [node for node in nodes if node.id not in self._known]):
-            return
-        answers = ask_all(new, self._terms.asked, JOINED_S)
-        for text in answers.troubles:
-            self._tell(text)
-        # What does not answer would be refused at the start, too.
-        unfit = [node for node in new if node not in answers.found]
+        """Asks those that are new and takes the answers that are there: nobody waits for one."""
+        if new := [node for node in nodes if node.id not in self._known]:
+            self._asking.ask(new)
+            self._known |= {node.id for node in new}
+            self._since |= dict.fromkeys(new, time.monotonic())
+        found, failed = self._asking.answers(0.0)
         fit: dict[str, Mapping[str, Any]] = {}
-        for node, answer in answers.found.items():
+        for node, answer in found.items():
             if error := self._terms.trouble(node.name, answer, node.cores / cores_of(nodes)):
-                self._tell(f"{error}; until then trials run elsewhere")
-                unfit.append(node)
+                self._keep_from(node, f"{error}; until then trials run elsewhere")
                 continue
+            self._give_up(node.id)
             kept, lines = kept_free({node: Cores.of(answer)})
-            self._added[node.id] = node.cores - kept
+            self._cores[node.id] = node.cores - kept
             self._tell(f"{node.name} joined: {node.cores - kept:g} cores more for trials")
             for line in lines:
                 self._tell(line)
             fit[node.name] = answer
         self._tell_kinds(fit)
-        for node in unfit:
+        for node, reason in failed.items():
+            self._keep_from(node, failure(node, reason))
+        for node in self._asking.waiting:
+            lasted = time.monotonic() - self._since[node]
+            if lasted > ANSWER_S and node.id not in self._taken:
+                text = f"{silence(node, lasted)}; until it answers trials run elsewhere"
+                self._keep_from(node, text)
+
+    def _keep_from(self, node: Node, why: str) -> None:
+        """Keeps trials from a node, and tells why."""
+        self._tell(why)
+        if node.id not in self._taken:
             self._taken[node.id] = _take_all_cores(node)
-            self._found_at = time.monotonic()
-        self._known |= {node.id for node in new}
+        self._found_at = time.monotonic()
+
+    def _give_up(self, node: str) -> None:
+        """Gives up what was reserved on a node."""
+        for group in self._taken.pop(node, []):
+            remove_placement_group(group)
 
     def _tell_kinds(self, new: Mapping[str, Mapping[str, Any]]) -> None:
         """Tells what of the start's nodes is told there, once for each kind that was not known."""

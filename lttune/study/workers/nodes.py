@@ -27,7 +27,7 @@ from lttune.store.remote.url import is_url
 from lttune.study.phases.room import NEEDING, OTHER_CACHE
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.answers import Answers, Node, ask_all, nodes_for
-from lttune.study.workers.cores import Cores, kept_free
+from lttune.study.workers.cores import Cores, kept_free, usable
 from lttune.training.engines import FALLBACK, make
 
 NOTHING = Room(size=0, files=0)
@@ -52,6 +52,8 @@ class Agreement:
     """What a person should know."""
     nodes: frozenset[str] | None = None
     """Those that were asked, and the driver's; None if no other can join."""
+    each: Mapping[str, float] = field(default_factory=dict)
+    """Of those with cores for trials: how many these may use."""
     kinds: Mapping[str, Answer] = field(default_factory=dict)
     """Name of each node -> its answer, as of ``kinds_told``."""
     needed: Room = NOTHING
@@ -116,6 +118,7 @@ def agreed(
         cores=cores - surplus,
         lines=tuple(lines),
         nodes=frozenset({here, *(node.id for node in answers.found)}),
+        each={node.id: usable(node, mine) for node, mine in counts.items()},
         kinds=kinds,
         needed=needed,
     )

@@ -30,6 +30,7 @@ from lttune.study.search.halving import SearchHalving
 from lttune.study.search.searcher import InTime, StudySearcher
 from lttune.study.settings import StudyConfig
 from lttune.study.workers.asked import count_notes, forget_notes
+from lttune.study.workers.cores import gpu_share
 from lttune.study.workers.joined import JoinedNodes, terms_for
 from lttune.study.workers.nodes import Agreement
 from lttune.study.workers.trainable import LotteryTrainable
@@ -231,10 +232,10 @@ def run_trials(
         limiter = ConcurrencyLimiter(searcher, max_concurrent=concurrent)
 
         def widen(cores: float) -> None:
-            most = concurrent + int(cores)
+            most = max(1, int(cores))
             limiter.set_max_concurrency(min(config.max_concurrent or most, most))
 
-        joined = None if terms is None else JoinedNodes(terms, listener.told, widen, agreed.kinds)
+        joined = None if terms is None else JoinedNodes(terms, listener.told, widen, agreed)
         if not config.has_own_ray:  # Its head ends too, or has: who asks one that died is ended.
             ending.callback(forget_notes, name)
         trainable = tune.with_parameters(
@@ -251,9 +252,9 @@ def run_trials(
             run=name,
             terms=terms,
         )
-        # Some trials share a GPU; none needs more than one.
-        share = min(1.0, ray.cluster_resources().get("GPU", 0.0) / concurrent)
-        gpus = {"gpu": share} if config.device == "cuda" else {}
+        gpus = {}
+        if config.device == "cuda":
+            gpus["gpu"] = gpu_share(ray.cluster_resources().get("GPU", 0.0), concurrent)
         tuner = tune.Tuner(
             tune.with_resources(trainable, {"cpu": 1, **gpus}),
             tune_config=tune.TuneConfig(
