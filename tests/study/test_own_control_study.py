@@ -115,7 +115,7 @@ def test_one_that_does_not_fit_is_one_line_before_anything_starts(parts_copy, so
             "controls must be of a file and a function with at most 100 characters together, got",
         ),
         ("--controls ./mine.py:part ./mine.py:part", "controls must be each once, got ("),
-        ("--controls mine.py", "controls must be one of ./FILE.py:FUNCTION, finetune, freeze, "),
+        ("--controls mine.py", "controls must be one of ./FILE.py:FUNCTION, finetune, flip_0.05, "),
     ],
 )
 def test_names_that_records_cannot_tell_apart_are_refused(refused, flags, told):

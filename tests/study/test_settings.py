@@ -46,7 +46,7 @@ def test_two_numbers_and_asha_do_not_go_together():
             "must be one of anchor, confirm, design, random, search, sweep",
         ),
         ("phases", (), "at least one phase"),
-        ("controls", ("dense",), "must be one of ./FILE.py:FUNCTION, finetune, freeze, keep_sign"),
+        ("controls", ("dense",), "must be one of ./FILE.py:FUNCTION, finetune, flip_0.05"),
         *[
             (field, value, "a whole number >= 1")
             for field in COUNTS

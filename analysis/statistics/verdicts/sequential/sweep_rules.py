@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import combinations, permutations
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from analysis.statistics.intervals import Estimate, is_noisy, present
 from analysis.statistics.sequential.looks import FIRST_LOOK, averaged
@@ -150,7 +150,7 @@ def sequential_trend(
     x_RV, dropped = _whole(values)
     if len(x_RV) < FIRST_LOOK:
         return too_few(len(x_RV), alpha)
-    rank_RV = stats.rankdata(x_RV, axis=1)
+    rank_RV = scipy.stats.rankdata(x_RV, axis=1)
     order_V = np.arange(1, x_RV.shape[1] + 1) - (x_RV.shape[1] + 1) / 2
     correlation_R = rank_RV @ order_V / (order_V @ order_V)
     signs = PROCESSES["sign"]
