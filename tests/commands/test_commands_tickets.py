@@ -209,11 +209,7 @@ def test_transfer_takes_the_deepest_ticket_to_another_dataset(run, cwd):
         ("export results/digits --level 1 --trial 9", 2, "trial must be one of 0, 1; got"),
         ("export results/digits --level 1 --out x.pt", 2, "--out must be a .safetensors file"),
         ("export results/digits", 2, "what is exported must be given by one of --level, --optuna"),
-        (
-            "export results/digits --level 1 --csv",
-            2,
-            "--deepcave, --curves, got ['--level', '--csv']",
-        ),
+        ("export results/digits --level 1 --csv", 2, "--curves, got ['--level', '--csv']"),
         (
             "export --optuna results/digits --form torch-prune --trial 1",
             2,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import math
 import os
 import weakref
 from pathlib import Path
@@ -23,6 +24,7 @@ from lttune.records.capacity import capacity
 from lttune.records.ledger import listing_in
 from lttune.study.workers import cluster
 from lttune.study.workers.cluster import QUIET, require_cluster, start_ray
+from lttune.study.workers.cores import gpu_share
 from lttune.study.workers.tune import _Bridge
 
 
@@ -207,3 +209,38 @@ def test_tune_keeps_neither_measurements_nor_settings_of_a_trial_that_has_ended(
     assert len(trial.run_metadata.get_json_state()) < bare + 100
     trial.resolve_config_placeholders({})
     assert trial.config == trial.evaluated_params == {}
+
+
+def test_a_trial_of_an_unfit_node_waits_again_however_often_and_has_not_failed(tmp_path):
+    book, listener = searching.ledger(tmp_path, search=1), Mock()
+    search = searching.searcher(book)
+    bridge = _Bridge(book, search, listener, "run", Mock(has_unfit=lambda: True))
+    for number in range(5):
+        name = str(number)
+        assert search.suggest(name)["trial"] == 0
+        if number % 2:  # A trial that ran elsewhere, whose worker died, and which Ray repeats here.
+            bridge.on_trial_start(0, [], SimpleNamespace(trial_id=name))
+        search.on_trial_complete(name, error=True)
+        bridge.on_trial_error(0, [], SimpleNamespace(trial_id=name))
+        assert [one.state for one in book.trials] == ["waiting"]
+    assert listener.put_off.call_count == 2
+    assert listener.ended.call_count == 0
+
+
+def test_who_asks_while_a_trial_runs_is_told_that_it_may_come_back(tmp_path):
+    book = searching.ledger(tmp_path, search=1)
+    search = searching.searcher(book)
+    assert search.suggest("one")["trial"] == 0
+    assert search.suggest("two") is None
+    search.on_trial_complete("one", error=True)
+    search.wait_again(book.trials[0])
+    assert search.suggest("three")["trial"] == 0
+
+
+@pytest.mark.parametrize(
+    ("gpus", "trials", "each"), [(4, 6, 2), (2, 3, 2), (1, 6, 6), (4, 2, 1), (3, 3, 1), (0, 2, 0)]
+)
+def test_as_many_trials_share_each_gpu_and_all_have_room(gpus, trials, each):
+    share = gpu_share(gpus, trials)
+    assert share == (1 / each if each else 0)
+    assert not each or gpus * math.floor(1 / share + 1e-9) >= trials

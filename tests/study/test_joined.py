@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
-import searching
+from joining_nodes import AGREED, JOINED, Nodes
 
 import lttune
 from lttune.errors import LttuneError, ResourceError, StorageError
@@ -21,10 +18,7 @@ from lttune.store.disk import Room
 from lttune.study.settings import StudyConfig
 from lttune.study.workers import joined, look
 from lttune.study.workers.answers import Node
-from lttune.study.workers.cores import gpu_share
 from lttune.study.workers.joined import JoinedNodes, JoiningTerms, terms_for
-from lttune.study.workers.nodes import Agreement
-from lttune.study.workers.tune import _Bridge
 
 
 @pytest.fixture
@@ -95,55 +89,6 @@ def test_a_node_that_was_asked_is_not_asked_again(config):
         changed(terms, sources="others").require()
 
 
-JOINED = "node b joined: 2 cores more for trials"
-KIND = {"numerics": {"torch": "t"}, "cpu": "one"}
-AGREED = Agreement(engine="torch", cores=2.0, each={"old": 2.0}, kinds={"the driver's node": KIND})
-
-
-class Nodes:
-    """The nodes of a cluster, and what they answer."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.living = [Node(id=name, name=f"node {name}", cores=2.0) for name in ("old", "a", "b")]
-        self.asked, self.taken = Counter[str](), list[Any]()
-        mine = {"python": "3.11.1", "ray": "", "counted": 8, "cores": 2, "cores_by": "affinity"}
-        mine |= KIND
-        self.answers = {"a": mine | {"error": "ImportError: x"}, "b": mine}
-        patch.setattr(joined, "nodes_for", lambda device: self.living)
-        patch.setattr(joined, "Asking", self.asking)
-        patch.setattr(joined, "placement_group", self.take)
-        patch.setattr("lttune.study.workers.cores.placement_group", self.take)
-        patch.setattr(joined, "trouble", self.trouble)
-
-    def asking(self, asked: Any) -> Any:
-        made = SimpleNamespace(waiting=[])
-
-        def ask(nodes: list[Node]) -> None:
-            self.asked.update(node.id for node in nodes)
-            made.waiting += nodes
-
-        def answers(seconds: float) -> tuple[dict[Node, Any], dict[Node, str]]:
-            assert seconds == 0  # All trials wait for the driver.
-            there = [node for node in made.waiting if node.id in self.answers]
-            made.waiting = [node for node in made.waiting if node not in there]
-            found = {node: self.answers[node.id] for node in there}
-            failed = {node: one for node, one in found.items() if isinstance(one, str)}
-            return {node: one for node, one in found.items() if node not in failed}, failed
-
-        def cancel(nodes: set[Node]) -> None:
-            made.waiting = [node for node in made.waiting if node not in nodes]
-
-        vars(made).update(ask=ask, answers=answers, cancel=cancel)
-        return made
-
-    def trouble(self, name: str, answer: Any, *_: Any) -> LttuneError | None:
-        return ResourceError(f"{name} cannot run lttune") if "error" in answer else None
-
-    def take(self, bundles: Any, bundle_label_selector: Any) -> Any:
-        self.taken.append((bundles, bundle_label_selector))
-        return Mock()
-
-
 def test_an_unfit_node_is_told_once_and_has_no_core_left(config, monkeypatch):
     found, lines, widths = Nodes(monkeypatch), list[str](), list[float]()
     with terms_for(config, "torch", ["old"]) as terms:
@@ -210,15 +155,6 @@ def test_a_node_of_the_start_that_goes_and_comes_back_counts_once(config, monkey
         del found.living[0]
         known.look_after()
     assert widths == [2.0, 4.0, 2.0]
-
-
-@pytest.mark.parametrize(
-    ("gpus", "trials", "each"), [(4, 6, 2), (2, 3, 2), (1, 6, 6), (4, 2, 1), (3, 3, 1), (0, 2, 0)]
-)
-def test_as_many_trials_share_each_gpu_and_all_have_room(gpus, trials, each):
-    share = gpu_share(gpus, trials)
-    assert share == (1 / each if each else 0)
-    assert not each or gpus * math.floor(1 / share + 1e-9) >= trials
 
 
 def test_cores_that_join_are_used_and_those_of_a_node_that_ended_are_given_up(config, monkeypatch):
@@ -310,32 +246,6 @@ def test_the_mark_is_kept_young(config, monkeypatch):
         monkeypatch.setattr(joined, "TOUCHED_S", -1.0)
         known.look_after()
         assert mark.exists()
-
-
-def test_a_trial_of_an_unfit_node_waits_again_however_often_and_has_not_failed(tmp_path):
-    book, listener = searching.ledger(tmp_path, search=1), Mock()
-    search = searching.searcher(book)
-    bridge = _Bridge(book, search, listener, "run", Mock(has_unfit=lambda: True))
-    for number in range(5):
-        name = str(number)
-        assert search.suggest(name)["trial"] == 0
-        if number % 2:  # A trial that ran elsewhere, whose worker died, and which Ray repeats here.
-            bridge.on_trial_start(0, [], SimpleNamespace(trial_id=name))
-        search.on_trial_complete(name, error=True)
-        bridge.on_trial_error(0, [], SimpleNamespace(trial_id=name))
-        assert [one.state for one in book.trials] == ["waiting"]
-    assert listener.put_off.call_count == 2
-    assert listener.ended.call_count == 0
-
-
-def test_who_asks_while_a_trial_runs_is_told_that_it_may_come_back(tmp_path):
-    book = searching.ledger(tmp_path, search=1)
-    search = searching.searcher(book)
-    assert search.suggest("one")["trial"] == 0
-    assert search.suggest("two") is None
-    search.on_trial_complete("one", error=True)
-    search.wait_again(book.trials[0])
-    assert search.suggest("three")["trial"] == 0
 
 
 def test_the_sources_of_the_driver_are_asked_for(config):
