@@ -1,4 +1,4 @@
-"""A study on a cluster of two nodes, which are processes of this machine."""
+"""A study on a cluster of two or three nodes, which are processes of this machine."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ BARE = {"include_dashboard": False}
 
 
 @contextlib.contextmanager
-def two_nodes() -> Iterator[Cluster]:
-    """Two nodes with one core each."""
+def nodes_of_one_core(number: int) -> Iterator[Cluster]:
+    """Nodes with one core each, the head's and others."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **BARE})
     try:
-        cluster.add_node(num_cpus=1, **BARE)
+        for _ in range(number - 1):
+            cluster.add_node(num_cpus=1, **BARE)
         cluster.wait_for_nodes()
         yield cluster
     finally:
@@ -43,7 +44,7 @@ def two_nodes() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    with two_nodes() as cluster:
+    with nodes_of_one_core(2) as cluster:
         yield cluster
 
 
@@ -101,9 +102,9 @@ def test_a_node_that_is_lost_costs_nothing(tmp_path, monkeypatch, cwd):
     level = Conductor.level
     flags = ["--trials", "2", "--engine", "torch"]
 
-    with two_nodes() as cluster:
-        (node,) = cluster.worker_nodes
-        _, raylet = raylets(cluster)
+    with nodes_of_one_core(3) as cluster:
+        node, _ = cluster.worker_nodes
+        (raylet,) = (one.process.pid for one in node.all_processes["raylet"])
         seen: list[int] = []
 
         def losing(self: Conductor, trial: Any, report: Any) -> None:
