@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,30 +32,29 @@ STUDIES, MOST = 100, 30
 """Studies of each truth and noise, and the most replicates of each."""
 BATCH = 25
 """Studies that are judged together, for speed."""
+
+
+def _of_steps(form: str) -> dict[str, Any]:
+    return {
+        "name": "q",
+        "form": form,
+        "measure": "steps_ratio",
+        "direction": "down",
+        "densities": [PLACES[1]],
+        "cells": [{"name": "ticket", "at": {"train.lr": 5e-4}}],
+    }
+
+
 RATIOS = {
     "no earlier": Case(
         text="superiority of steps, by ratio: there is a gain; there is none",
-        question={
-            "name": "q",
-            "form": "superiority",
-            "measure": "steps_ratio",
-            "direction": "down",
-            "densities": [PLACES[1]],
-            "cells": [{"name": "ticket", "at": {"train.lr": 5e-4}}],
-        },
+        question=_of_steps("superiority"),
         effect=lambda arm, density: 0.0,
         false=("supported", "supported, smaller"),
     ),
     "later by the margin": Case(
         text="no worse in steps, by ratio; it is worse by the margin of 1.25",
-        question={
-            "name": "q",
-            "form": "no_worse",
-            "measure": "steps_ratio",
-            "direction": "down",
-            "densities": [PLACES[1]],
-            "cells": [{"name": "ticket", "at": {"train.lr": 5e-4}}],
-        },
+        question=_of_steps("no_worse"),
         effect=lambda arm, density: float(np.log(1.25)) * (density < 1),
         false=("supported", "supported, smaller"),
     ),

@@ -132,10 +132,8 @@ def _bounded(verdict: Verdict, piece: Piece, form: Form) -> Verdict:
     against = 1.0 if unsure_against and not math.isnan(verdict.p_against) else verdict.p_against
     verdict = replace(verdict, p=p, p_against=against)
     if verdict.is_sequential:
-        e, e_against = (
-            0.0 if unsure_for else verdict.e,
-            0.0 if unsure_against else verdict.e_against,
-        )
+        e = 0.0 if unsure_for else verdict.e
+        e_against = 0.0 if unsure_against else verdict.e_against
         verdict = replace(verdict, e=e, e_against=e_against)
     if not bad:
         return verdict

@@ -29,44 +29,43 @@ from analysis.statistics.verdicts.verdict import Verdict, Word, noting
 
 
 def sequential_robust(
-    values: np.ndarray,
-    *,
-    process: Process,
-    margin: float,
-    alpha: float = 0.05,
+    values: np.ndarray, *, process: Process, margin: float, alpha: float = 0.05
 ) -> Verdict:
     """Decides "robust to X over a range" as the fixed rule of that name does."""
-    x_RV, dropped = _whole(values)
-    if early := early_verdict(_gaps(x_RV), alpha):
-        return early
     reasons: dict[Word, str] = {
         "supported": "All values are shown to lie within the margin of each other.",
         "contradicted": "Some value is shown to lie beyond the margin.",
     }
-    inside, beyond = _spanned(process, x_RV, margin)
-    estimate = _apart(process, x_RV, alpha)
-    found = decided_by(process, estimate, 1 - alpha, inside, beyond, alpha, reasons)
-    return noting(found, dropped)
+    return _over_a_range(values, process, margin, alpha, reasons, is_claimed_inside=True)
 
 
 def sequential_sensitive(
-    values: np.ndarray,
-    *,
-    process: Process,
-    margin: float,
-    alpha: float = 0.05,
+    values: np.ndarray, *, process: Process, margin: float, alpha: float = 0.05
 ) -> Verdict:
     """Decides "sensitive to X over a range" as the fixed rule of that name does."""
-    x_RV, dropped = _whole(values)
-    if early := early_verdict(_gaps(x_RV), alpha):
-        return early
     reasons: dict[Word, str] = {
         "supported": "Two values are shown to differ by more than the margin.",
         "contradicted": "All values are shown to lie within the margin of each other.",
     }
+    return _over_a_range(values, process, margin, alpha, reasons, is_claimed_inside=False)
+
+
+def _over_a_range(
+    values: np.ndarray,
+    process: Process,
+    margin: float,
+    alpha: float,
+    reasons: dict[Word, str],
+    *,
+    is_claimed_inside: bool,
+) -> Verdict:
+    x_RV, dropped = _whole(values)
+    if early := early_verdict(_gaps(x_RV), alpha):
+        return early
     inside, beyond = _spanned(process, x_RV, margin)
+    for_, against = (inside, beyond) if is_claimed_inside else (beyond, inside)
     estimate = _apart(process, x_RV, alpha)
-    found = decided_by(process, estimate, 1 - alpha, beyond, inside, alpha, reasons)
+    found = decided_by(process, estimate, 1 - alpha, for_, against, alpha, reasons)
     return noting(found, dropped)
 
 
@@ -120,9 +119,8 @@ def sequential_existence(
     for_ = one(averaged([process.log_e(x, null=-margin, side="greater") for x in noisy]))
     below = all_true([one(process.log_e(x, null=-margin, side="less")) for x in noisy])
     if len(noisy) < len(columns):
-        below = SequentialEvidence(
-            1.0, 0.0
-        )  # A density that cannot be judged is not shown to be below.
+        # A density that cannot be judged is not shown to be below.
+        below = SequentialEvidence(1.0, 0.0)
     lower = [process.sequence(x, 1 - 2 * alpha / len(noisy)) for x in noisy]
     best = max(lower, key=lambda one: -math.inf if math.isnan(one.low) else one.low)
     high = max(process.sequence(x, 1 - 2 * alpha).high for x in noisy)
