@@ -97,8 +97,17 @@ def all_of(verdicts: Sequence[tuple[str, Verdict]], alpha: float) -> tuple[str, 
         1.0, size * _least([one.p_against for _, one in verdicts if not one.is_supported])
     )
     n = min(one.n for _, one in verdicts)
-    e = min(one.e for _, one in verdicts)
-    e_against = sum(0.0 if one.is_supported else one.e_against for _, one in verdicts) / size
+    e = e_against = math.nan
+    if any(one.is_sequential for _, one in verdicts):
+        # A part that has none, such as one of importances, adds nothing.
+        e = min(float(np.nan_to_num(one.e)) for _, one in verdicts)
+        e_against = (
+            sum(
+                0.0 if one.is_supported else float(np.nan_to_num(one.e_against))
+                for _, one in verdicts
+            )
+            / size
+        )
     whole = {"p": p, "p_against": against, "e": e, "e_against": e_against, "n": n}
     refuted = [pair for pair in verdicts if pair[1].verdict == "contradicted"]
     if refuted and against <= alpha:

@@ -11,6 +11,7 @@ from analysis.claims.file.claim import Claim
 from analysis.claims.file.question import Question
 from analysis.claims.file.reader import Registry
 from analysis.claims.networks.regime import Regime
+from analysis.statistics.sequential.looks import p_of
 from analysis.statistics.verdicts.form import FORMS
 from analysis.statistics.verdicts.multiplicity import benjamini_hochberg
 from analysis.statistics.verdicts.verdict import UNTESTED, Verdict, adjusted
@@ -114,14 +115,13 @@ def corrected(rows: list[Finding]) -> list[Finding]:
 def _by_e_value(one: Verdict) -> Verdict:
     """Returns the verdict with p as Benjamini and Hochberg's procedure takes it of e-values: 1 / e.
 
-    That bounds the share of false findings under any dependence, and whenever each claim was
-    stopped (Wang & Ramdas 2022, False discovery rate control with e-values); of the least p that
-    any look gave it would not.
+    That bounds the share of false findings under any dependence, where each claim is stopped by
+    its own differences (Wang & Ramdas 2022, False discovery rate control with e-values); of the
+    least p that any look gave it would not.
     """
     if not one.is_sequential:
         return one
-    p, against = (min(1.0, 1 / max(e, 1e-300)) for e in (one.e, one.e_against))
-    return replace(one, p=p, p_against=against)
+    return replace(one, p=p_of(one.e), p_against=p_of(one.e_against))
 
 
 def _plain(row: Finding, registry: Registry) -> dict[str, object]:

@@ -31,11 +31,14 @@ def ratio_of(logarithm: float) -> float:
         return math.inf
 
 
-def zone(number: float, tolerance: float = 0.25) -> tuple[float, float]:
+def zone(number: float, tolerance: float = 0.25, *, log: bool = False) -> tuple[float, float]:
     """Returns what counts as agreeing with a stated number: within a share of it, by default 25 %.
 
+    Of a ratio (``log``) as natural logarithms.
+
     Raises:
-        ValueError: if the number is 0, which has no share, or the tolerance is not in (0, 1).
+        ValueError: if the number is 0, which has no share, a ratio is not positive, or the
+            tolerance is not in (0, 1).
     """
     if number == 0 or not 0 < tolerance < 1:
         raise ValueError(
@@ -43,4 +46,8 @@ def zone(number: float, tolerance: float = 0.25) -> tuple[float, float]:
             f"got {number} and {tolerance}"
         )
     ends = number * (1 - tolerance), number * (1 + tolerance)
-    return min(ends), max(ends)
+    if not log:
+        return min(ends), max(ends)
+    if number <= 0:
+        raise ValueError(f"a ratio must be > 0, got {number}")
+    return math.log(ends[0]), math.log(ends[1])

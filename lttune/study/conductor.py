@@ -264,7 +264,7 @@ class Conductor:
                 trial.rows, trial.rebuilt = self._tables.counts(trial), False
         self._save_time()
         self._tables.write()
-        add_curves(self._config, self._sheet, self._interrupts.first, self._console)
+        add_curves(self._config, self._sheet, lambda: bool(self._interrupts.first), self._console)
         _LOG.info("writing the report")
         page = self._report(self._config.folder)
         _LOG.info("sending the last of it to MLflow")

@@ -30,6 +30,7 @@ from lttune.config.signals import (
     interrupts_call,
 )
 from lttune.errors import ResourceError, StorageError
+from lttune.store.formats.followed import opened_moment
 from lttune.study.checks.packages import require_packages
 from lttune.study.checks.unchanged import left, note_state
 from lttune.study.declared import Study
@@ -120,8 +121,8 @@ def unchanged_outcome(
     tracking = left(config, study) if page.is_file() else None
     if tracking is None:
         return None
-    before = page.stat()
-    if report(config.folder).stat() != before:
+    before = opened_moment(page)
+    if opened_moment(report(config.folder)) != before:
         return None
     # Tables take a while to import, which a study that begins need not wait for.
     from lttune.study.console.outcome import show_again

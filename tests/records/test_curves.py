@@ -1,5 +1,6 @@
 """Learning curves are those of the cells, stay when the store is lost, and are whole or old."""
 
+import itertools
 import os
 import random
 import shutil
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import stored_study
 from forked import forked
+from rich.console import Console
 
 from lttune.__main__ import main
 from lttune.errors import DamagedError, OtherStudyError
@@ -23,6 +25,8 @@ from lttune.store.remote import objects
 from lttune.store.remote.bucket import Bucket
 from lttune.store.remote.records import record_reader
 from lttune.store.store import Store
+from lttune.study.console.curves import add_curves
+from lttune.study.settings import StudyConfig
 
 OF_EVALUATION = ("step", "val_loss", "val_accuracy", "test_loss", "test_accuracy")
 
@@ -192,6 +196,16 @@ def _killed(study: Path, fault: str) -> None:
     os.environ["LTTUNE_FAULT"] = fault
     gather(study)
     sys.exit(0)
+
+
+def test_a_run_that_is_ended_does_not_wait_for_them(study, capsys):
+    config, asked = StudyConfig(name="digits", out=study.parent), itertools.count()
+    add_curves(config, {}, lambda: next(asked) > 2, Console(width=1000))
+    told = f"{CURVES_FILE} has no new curves: the run was ended meanwhile; `lttune export"
+    assert told in capsys.readouterr().out
+    assert not (study / CURVES_FILE).exists()
+    add_curves(config, {}, lambda: False, Console())
+    assert len(rows(study)) == len(expected(study))
 
 
 def test_the_command_adds_them_and_doctor_knows_them(study, capsys):

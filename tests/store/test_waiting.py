@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 
 import pytest
 from filelock import Timeout
@@ -64,9 +65,11 @@ def test_who_needs_a_network_that_another_process_trains_is_told(tmp_path, told)
     with first._locked(key):
         waiting = threading.Thread(target=obtain, args=(Store(tmp_path), INPUTS, cell))
         waiting.start()
-        waiting.join(0.5)
+        deadline = time.monotonic() + 30
+        while not (lines := told()) and time.monotonic() < deadline:
+            waiting.join(0.05)
         assert waiting.is_alive()
-        assert told() == [
+        assert lines == [
             f"the network {key[:12]} is being trained by another process: waiting for that"
         ]
     waiting.join()

@@ -106,7 +106,8 @@ def test_a_node_that_does_not_answer_gets_no_trials_until_it_does(config, monkey
     found, lines, widths, given = Nodes(monkeypatch), list[str](), list[float](), list[Any]()
     answer = found.answers.pop("a")
     monkeypatch.setattr(joined, "remove_placement_group", given.append)
-    monkeypatch.setattr(joined, "LISTENS_S", -1.0)
+    for name in ("LISTENS_S", "TOUCHED_S"):
+        monkeypatch.setattr(joined, name, -1.0)
     with terms_for(config, "torch", ["old"]) as terms:
         known = JoinedNodes(terms, lines.append, widths.append, AGREED)
         monkeypatch.setattr(joined, "SETTLES_S", -1.0)
@@ -127,6 +128,20 @@ def test_a_node_that_does_not_answer_gets_no_trials_until_it_does(config, monkey
     assert lines[2:] == [JOINED.replace("node b", "node a")]
     assert (len(given), widths) == (2, [4.0, 4.0, 4.0, 6.0])
     assert found.asked == {"a": 1, "b": 1}
+
+
+def test_a_node_that_is_gone_when_its_answer_comes_is_forgotten(config, monkeypatch):
+    found, lines, widths = Nodes(monkeypatch), list[str](), list[float]()
+    late = found.answers.pop("a")
+    with terms_for(config, "torch", ["old"]) as terms:
+        known = JoinedNodes(terms, lines.append, widths.append, AGREED)
+        assert known.has_unfit()
+        monkeypatch.setattr(joined, "SETTLES_S", -1.0)
+        # Nobody is left: neither the one that answers now nor those of the start.
+        found.living.clear()
+        found.answers["a"] = late
+        assert not known.has_unfit()
+    assert (lines, found.taken) == ([JOINED], [])
 
 
 def test_a_node_whose_workers_die_is_told_and_gets_no_trials(config, monkeypatch):

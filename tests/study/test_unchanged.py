@@ -108,7 +108,10 @@ def test_other_settings_go_on(flags, finished):
         finished.run(*flags, report=kept_report)
 
 
-@pytest.mark.parametrize("name", ["study.json", "trials.json", "records.parquet", "report.html"])
+_KEPT = ("study.json", "trials.json", "records.parquet", "curves.parquet", "report.html")
+
+
+@pytest.mark.parametrize("name", _KEPT)
 def test_a_file_that_has_changed_goes_on(name, place):
     (place.folder / name).write_bytes((place.folder / name).read_bytes() + b" ")
     with pytest.raises(WentOnError):

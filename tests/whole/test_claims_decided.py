@@ -96,7 +96,7 @@ def test_replicates_are_added_until_claims_are_decided(tmp_path):
     assert json.loads(lock.read_text())["rule"] == "sequential"
     began = run("tiny.py")
     assert began.returncode == 0, began.stderr
-    refused = run(*claims, "decide", "results/tiny", "--budget", "9m", *own)
+    refused = run(*claims, "decide", "results/tiny", "--budget", "4m", *own)
     assert refused.returncode == 2
     assert "--script must be given with decide" in refused.stderr
     plan = run(*claims, "decide", "results/tiny", "--plan", *own)
@@ -104,7 +104,7 @@ def test_replicates_are_added_until_claims_are_decided(tmp_path):
         "RATE (150 steps, lenet-40-20, digits, batch 60): open after 2 of at most 20" in plan.stdout
     )
     assert len(load(folder).trials) == 4
-    asked = ("decide", "results/tiny", "--script", "tiny.py", "--budget", "9m", *own)
+    asked = ("decide", "results/tiny", "--script", "tiny.py", "--budget", "4m", *own)
     done = run(*claims, *asked)
     assert done.returncode == 0, done.stderr
     assert "RATE (150 steps, lenet-40-20, digits, batch 60): supported" in done.stdout

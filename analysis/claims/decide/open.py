@@ -127,7 +127,7 @@ def _bar(one: Finding, found: Sequence[Finding]) -> RequiredEvidence:
     for other in counted:
         words[other.verdict.verdict] += 1
     holds, fails = words["supported"] + words["supported, smaller"], words["contradicted"]
-    size = len(counted)
+    size = max(len(counted), 1)
     if one.role != "confirmatory":
         p, against = ((words_so_far + 1) * DISCOVERY / size for words_so_far in (holds, fails))
         return RequiredEvidence(p=p, p_against=against, by_e_value=True)

@@ -19,7 +19,7 @@ from analysis.claims.file.claim import Claim
 from analysis.claims.file.question import Question
 from analysis.claims.judge import all_of, judged
 from analysis.claims.networks.estimand import Piece
-from analysis.statistics.sequential.looks import FIRST_LOOK
+from analysis.statistics.sequential.looks import FIRST_LOOK, p_of
 from analysis.statistics.verdicts.verdict import UNTESTED, Verdict
 
 FUTURES = 60
@@ -44,7 +44,7 @@ class RequiredEvidence:
         if verdict.verdict in ("inconclusive", UNTESTED):
             return False
         if self.by_e_value:
-            p, against = (1 / max(e, 1e-300) for e in (verdict.e, verdict.e_against))
+            p, against = p_of(verdict.e), p_of(verdict.e_against)
         else:
             p, against = verdict.p, verdict.p_against
         return against <= self.p_against if verdict.verdict == "contradicted" else p <= self.p

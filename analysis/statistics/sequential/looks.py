@@ -22,14 +22,11 @@ def from_first_look(log_e: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def averaged(paths: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the path of the mean of several e-processes over the same replicates.
+    """Returns the mean of several e-values at each of the same replicates.
 
     A mean of e-values is one under any dependence (Vovk & Wang 2021, E-values: calibration,
     combination and applications, section 3, where no other symmetric merging is better). It tests
-    that all nulls are true. The largest of several is no e-value. At times that were chosen, the
-    processes must share what they are stopped by (Choe & Ramdas 2024, Combining evidence across
-    filtrations): those of signs do; those of t are each of their own scale, for which the rates are
-    simulated (``docs/sequential-truths.md``).
+    that all nulls are true. The largest of several is no e-value.
     """
     return special.logsumexp(np.stack(list(paths)), axis=0) - math.log(len(paths))
 
@@ -48,3 +45,8 @@ def latest(log_e: np.ndarray) -> float:
     """Returns the e-value at the last replicate, >= 0: what a family is corrected by."""
     with np.errstate(over="ignore"):
         return float(np.exp(log_e[-1])) if len(log_e) else 0.0
+
+
+def p_of(e: float) -> float:
+    """Returns the p-value that an e-value gives: 1 / e, in [0, 1]."""
+    return min(1.0, 1 / max(e, 1e-300))

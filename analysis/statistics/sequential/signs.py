@@ -1,11 +1,12 @@
 """The e-process of signs, for numbers whose distribution may be skewed, such as logs of ratios.
 
 After each replicate a bet on the sign of its distance from the null: (1 + w) if it is on the side
-that is tested, (1 - w) if on the other, 1 in between. Where the null is true the two sides are
-alike likely, or the tested one less, so that no share w in [0, 1] makes the capital grow on
-average; the mean over all w does not either (Vovk & Wang 2021, E-values: calibration, combination
-and applications, section 3). No shape is assumed, and what is asked is where the *median* lies: no
-rule finds the sign of a mean whatever the shape (Bahadur & Savage 1956).
+that is tested, (1 - w) if it is on the other or at the null itself. Where the median is the null or
+beyond it, the tested side has at most half of the chance, so that no share w in [0, 1] makes the
+capital grow on average; the mean over all w does not either (Vovk & Wang 2021, E-values:
+calibration, combination and applications, section 3). No shape is assumed, and what is asked is
+where the *median* lies: no rule finds the sign of a mean whatever the shape (Bahadur & Savage
+1956).
 
 Shape suffix: R replicates, in the order in which they are looked at.
 """
@@ -29,7 +30,7 @@ def sign_process(values: np.ndarray, *, null: float = 0.0, side: OneSide) -> np.
     """
     x_R = np.asarray(values, dtype=float) - null
     x_R = -x_R if side == "less" else x_R
-    log_e_R = _log_e(np.cumsum(x_R > 0), np.cumsum(x_R < 0))
+    log_e_R = _log_e(np.cumsum(x_R > 0), np.cumsum(x_R <= 0))
     return from_first_look(log_e_R, np.cumsum(~np.isnan(x_R)))
 
 

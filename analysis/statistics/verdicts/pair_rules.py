@@ -8,7 +8,6 @@ rule ends there.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -97,15 +96,11 @@ def numeric(
     With ``log`` the values are natural logarithms of ratios, and the number is a ratio.
 
     Raises:
-        ValueError: as ``zone``, and if ``log`` and the number is not positive.
+        ValueError: as ``zone``.
     """
     if early := undecidable([values], alpha):
         return early
-    low, high = zone(number, tolerance)
-    if log and low <= 0:
-        raise ValueError(f"a ratio must be > 0, got {number}")
-    if log:
-        low, high = math.log(low), math.log(high)
+    low, high = zone(number, tolerance, log=log)
     estimate = mean_interval(values, 1 - alpha)
     above, below = (
         2 * t_test(values, null=low, side="greater"),

@@ -83,6 +83,23 @@ def sensitive(
     return noting(verdict, found.dropped)
 
 
+def others_of(value: int, count: int) -> list[int]:
+    """Returns the other columns of so many."""
+    return [i for i in range(count) if i != value]
+
+
+def rivals_of(value: int, count: int, rivals: Sequence[int] | None) -> list[int]:
+    """Returns the columns that a value is compared with, by default all others of so many.
+
+    Raises:
+        ValueError: if there is none, or the value is one of them.
+    """
+    named = others_of(value, count) if rivals is None else list(rivals)
+    if not named or value in named:
+        raise ValueError(f"rivals must be values other than {value}, got {named}")
+    return named
+
+
 def best_value(
     values: np.ndarray,
     *,
@@ -98,9 +115,7 @@ def best_value(
     mean lead over the best of the rivals.
     """
     x_RV = np.asarray(values, dtype=float)
-    named = [i for i in range(x_RV.shape[1]) if i != value] if rivals is None else list(rivals)
-    if not named or value in named:
-        raise ValueError(f"rivals must be values other than {value}, got {named}")
+    named = rivals_of(value, x_RV.shape[1], rivals)
     whole_RV = x_RV[~np.isnan(x_RV).any(axis=1)]
     leads = [whole_RV[:, value] - whole_RV[:, rival] for rival in named]
     if early := undecidable(leads, alpha):

@@ -38,7 +38,8 @@ def curve_findings(
     trouble = mend = ""
     if records is not None:
         columns = (records[name].to_pylist() for name in (*CURVE_KEY, "cell") if len(records))
-        named = {(tuple(network), cell) for *network, cell in zip(*columns, strict=True)}
+        rows = zip(*columns, strict=True)
+        named = {(tuple(network), cell) for *network, cell in rows if cell is not None}
         if others := counts.keys() - named:
             trouble = f"{len(others):,} of them are none that the records have"
             mend = f"see that the files are of one study; {ADD}"

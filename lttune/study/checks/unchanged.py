@@ -30,7 +30,7 @@ STATE_NOTE = "unchanged.json"
 READ_OR_WRITTEN = (
     *("study.json", "trials.json", "trials.journal"),
     *("records.parquet", "records.journal", "layers.parquet", "layers.journal"),
-    *("claims.lock.json", "claims.yaml", "importance.json"),
+    *("curves.parquet", "claims.lock.json", "claims.yaml", "importance.json"),
     *("answer.txt", "report.html", "report.json"),
 )
 """Files of a study that a run reads or writes, beside its figures and the study file's copy."""

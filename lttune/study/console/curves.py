@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import pyarrow as pa
 from rich.console import Console
 
-from lttune.config.signals import Interrupted
 from lttune.errors import LttuneError
 from lttune.records.tables.curves import CURVES_FILE, gather_curves
 from lttune.store.remote.records import record_reader
@@ -21,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 def add_curves(
     config: StudyConfig,
     sheet: Mapping[str, Any],
-    interrupted: Interrupted | None,
+    is_interrupted: Callable[[], bool],
     console: Console,
 ) -> None:
     """Adds the curves of the networks that a study has trained, and tells what keeps it from that.
@@ -31,16 +31,23 @@ def add_curves(
     Args:
         config: the settings.
         sheet: the values of ``study.json``.
-        interrupted: what ended the run, which does not wait for them then.
+        is_interrupted: whether the run was ended, which does not wait for them then.
         console: where it is told.
     """
-    if interrupted:
+    if is_interrupted():
         return
+    read = record_reader(config.cells)
+
+    def record_of(cell: str) -> Mapping[str, Any] | None:
+        if is_interrupted():
+            raise LttuneError("the run was ended meanwhile")
+        return read(cell)
+
     _LOG.info("gathering the learning curves")
     again = f"`lttune export {config.folder} --curves` adds them"
     try:
-        found = gather_curves(config.folder, sheet.get("study_id"), record_reader(config.cells))
-    except LttuneError as error:
+        found = gather_curves(config.folder, sheet.get("study_id"), record_of)
+    except (LttuneError, pa.ArrowException) as error:
         say_on(console, f"{CURVES_FILE} has no new curves: {error}; {again}")
         return
     if found.aside:

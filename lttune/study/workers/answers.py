@@ -106,8 +106,11 @@ class Asking:
             try:
                 found[node] = ray.get(one)
             except RayError as error:
-                if self._tries[node] < TRIES and node.id in _living():
-                    time.sleep(RETRY_S)
+                if node.id not in _living():
+                    continue  # It is gone, and with it what it lacked.
+                if self._tries[node] < TRIES:
+                    if seconds:
+                        time.sleep(RETRY_S)
                     self.ask([node])
                 else:
                     failed[node] = _reason(error)

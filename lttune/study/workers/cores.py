@@ -17,6 +17,10 @@ NODE_ID = "ray.io/node-id"
 """Label of each node that Ray sets itself."""
 
 
+_PARTS = 10_000
+"""Of a resource that Ray tells apart."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cores:
     """Cores of a node, by those who count them."""
@@ -50,8 +54,9 @@ def gpu_share(gpus: float, concurrent: int) -> float:
     """Returns the part of a GPU that a trial takes, so that so many have room; none takes two.
 
     As many share each GPU: a part that does not divide it would leave what is left of each unused.
+    Ray counts in ten thousandths, and rounds: six parts of .1667 are more than a GPU.
     """
-    return 1.0 / math.ceil(concurrent / gpus) if gpus else 0.0
+    return math.floor(_PARTS / math.ceil(concurrent / gpus)) / _PARTS if gpus else 0.0
 
 
 def kept_free(nodes: Mapping[Node, Cores]) -> tuple[float, list[str]]:

@@ -160,8 +160,12 @@ class JoinedNodes:
         unfit is told, and trials are kept from it for as long as it lives.
         """
         self._ask(self._nodes())
-        is_open = any(node.id not in self._taken for node in self._asking.waiting)
-        return is_open or time.monotonic() - self._found_at < SETTLES_S
+        return self._is_open or time.monotonic() - self._found_at < SETTLES_S
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether one has not answered that trials are not kept from."""
+        return any(node.id not in self._taken for node in self._asking.waiting)
 
     def look_after(self) -> None:
         """Asks those that are new, and forgets those that have ended, every now and then.
@@ -170,7 +174,7 @@ class JoinedNodes:
         The mark that nodes look for is kept from looking as if somebody had left it.
         """
         mark, now = self._terms.asked["mark"], time.monotonic()
-        if now - self._looked_at <= (LISTENS_S if self._asking.waiting else TOUCHED_S):
+        if now - self._looked_at <= (LISTENS_S if self._is_open else TOUCHED_S):
             return
         self._looked_at = now
         if not is_url(mark):
@@ -180,13 +184,14 @@ class JoinedNodes:
         there = {node.id for node in nodes}
         for gone in self._taken.keys() - there:
             self._give_up(gone)
-        self._asking.cancel({node for node in self._asking.waiting if node.id not in there})
         self._ask(nodes)
         # A machine that goes and comes back is another node.
         self._widen(sum(cores for name, cores in self._cores.items() if name in there))
 
     def _ask(self, nodes: Sequence[Node]) -> None:
         """Asks those that are new and takes the answers that are there: nobody waits for one."""
+        there = {node.id for node in nodes}
+        self._asking.cancel({node for node in self._asking.waiting if node.id not in there})
         if new := [node for node in nodes if node.id not in self._known]:
             self._asking.ask(new)
             self._known |= {node.id for node in new}
@@ -194,6 +199,8 @@ class JoinedNodes:
         found, failed = self._asking.answers(0.0)
         fit: dict[str, Mapping[str, Any]] = {}
         for node, answer in found.items():
+            if node.id not in there:  # It died as soon as it had answered.
+                continue
             if error := self._terms.trouble(node.name, answer, node.cores / cores_of(nodes)):
                 self._keep_from(node, f"{error}; until then trials run elsewhere")
                 continue

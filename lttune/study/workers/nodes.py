@@ -82,8 +82,8 @@ def agreed(
             StorageError if it cannot use the cell store, ResourceError if it does not answer, is
             unlike the driver, or lacks the engine where no other may take its place.
     """
-    cores = resources.get("CPU", 1.0)
     if config.has_own_ray:
+        cores = resources.get("CPU", 1.0)
         return Agreement(engine=engine, cores=cores, lines=remarks(config.cells))
     nodes, here = nodes_for(config.device), _here()
     sources = provenance.sources()
@@ -95,7 +95,8 @@ def agreed(
     begins = () if config.store is None else ("store must be one",)
     troubles = (trouble(n.name, one, sources, *begins) for n, one in answers.found.items())
     errors += filter(None, troubles)
-    shares = ((n, one, n.cores / cores_of(answers.found)) for n, one in answers.found.items())
+    whole = cores_of(answers.found)
+    shares = ((n, one, n.cores / whole) for n, one in answers.found.items())
     errors += filter(None, (lack_of_room(n.name, one, needed, part) for n, one, part in shares))
     if errors:
         raise _joint(errors)
@@ -103,7 +104,8 @@ def agreed(
     chosen, reason = _engine(config, engine, found, is_begun)
     counts = {node: Cores.of(answer) for node, answer in answers.found.items()}
     counts |= {node: Cores.here(capacity()) for node in nodes if node.id == here}
-    surplus, lines = kept_free(counts)
+    each = {node.id: usable(node, mine) for node, mine in counts.items()}
+    _, lines = kept_free(counts)
     lines += remarks(config.cells)
     kinds: dict[str, Answer] = {}
     if config.device == "cpu":
@@ -115,10 +117,10 @@ def agreed(
     return Agreement(
         engine=chosen,
         reason=reason,
-        cores=cores - surplus,
+        cores=sum(each.values()),
         lines=tuple(lines),
         nodes=frozenset({here, *(node.id for node in answers.found)}),
-        each={node.id: usable(node, mine) for node, mine in counts.items()},
+        each=each,
         kinds=kinds,
         needed=needed,
     )

@@ -1,6 +1,7 @@
 """A claim that was locked sequentially is judged after each replicate, and by that rule alone."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ from planted import claim, question, registry, rising, trial, words
 
 from analysis.claims import lock as locks
 from analysis.claims import verdicts
+from analysis.claims.judge import all_of
+from analysis.statistics.sequential.process import PROCESSES
+from analysis.statistics.verdicts.sequential.pair_rules import sequential_superiority
 from lttune.config.rules import CLAIMS_LOCK
 from lttune.errors import ConfigError, StorageError
 
@@ -111,3 +115,11 @@ def test_a_lock_of_an_unknown_rule_is_none(tmp_path):
     locks.write_lock(path, dataclasses.replace(locked(known), rule="peeking"))
     with pytest.raises(StorageError, match="rule must be fixed or sequential, got 'peeking'"):
         locks.read_lock(path)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_part_without_evidence_of_its_own_counts_the_same_in_any_order(order):
+    one = sequential_superiority(np.arange(1.0, 9.0), process=PROCESSES["t"])
+    other = dataclasses.replace(one, e=math.nan, e_against=math.nan)
+    _, found = all_of([("a", one), ("b", other)][::order], 0.05)
+    assert (found.is_sequential, found.e, found.e_against) == (True, 0, 0)

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+from scipy import stats
 
 from docs import sequential_truths
 from docs.sequential_truths import CASES, EFFECTS, NOISES, PAGE, PLACES, RATIOS, STUDIES
@@ -19,6 +20,9 @@ def test_no_kind_of_noise_makes_verdicts_false_beyond_alpha_whenever_one_stops()
         counts = np.array([[int(cell) for cell in found[c.text]] for c in cases.values()])
         assert counts.shape == (len(cases), len(kinds))
         assert (counts.mean(axis=0) <= 0.05 * STUDIES).all()
+        assert (counts.mean(axis=1) <= 0.05 * STUDIES).all()
+        # One cell in a hundred tables of a rate of alpha would have more.
+        assert counts.max() <= stats.binom.ppf(1 - 0.01 / counts.size, STUDIES, 0.05)
 
 
 def test_over_the_effects_six_tenths_of_the_fixed_replicates_are_enough_at_no_less_power():

@@ -1,8 +1,8 @@
 """What e-processes say of a question, and of several: the parts of the sequential rules.
 
 A p is the least that any look so far gave, so that it is right whenever one stops. Of several
-questions that must all be answered the largest p counts (intersection-union); of several of which
-one is enough the e-values are averaged.
+questions that must all be answered the largest p counts (intersection-union). Of several of which
+one is enough the least p counts, times how many they are, and the e-values are averaged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.statistics.intervals import Estimate, present
-from analysis.statistics.sequential.looks import FIRST_LOOK, ever, latest
+from analysis.statistics.sequential.looks import FIRST_LOOK, averaged, ever, latest
 from analysis.statistics.sequential.mixture import OneSide
 from analysis.statistics.sequential.process import Process
 from analysis.statistics.verdicts.verdict import (
@@ -46,6 +46,17 @@ def all_true(parts: Sequence[SequentialEvidence]) -> SequentialEvidence:
     return SequentialEvidence(max(part.p for part in parts), min(part.e for part in parts))
 
 
+def any_true(paths: Sequence[np.ndarray]) -> SequentialEvidence:
+    """Returns the evidence that one of several questions is to be answered yes.
+
+    By Bonferroni's p, which holds whatever each process is stopped by: the t-processes are each of
+    their own scale, and the mean of such is no e-process (Choe & Ramdas 2024, Combining evidence
+    across filtrations). At one replicate the mean of e-values is one.
+    """
+    p = min(1.0, len(paths) * min(ever(path) for path in paths))
+    return SequentialEvidence(p, latest(averaged(paths)))
+
+
 def two_sided(process: Process, values: np.ndarray, side: OneSide) -> SequentialEvidence:
     """Returns the evidence of one side of 0, where the other side has as much of alpha."""
     return one(process.log_e(values, side=side), 2)
@@ -61,7 +72,10 @@ def within(process: Process, values: np.ndarray, margin: float) -> SequentialEvi
 def early_verdict(columns: Sequence[np.ndarray], alpha: float) -> Verdict | None:
     """Returns the verdict before the first look, or on values that do not differ at all."""
     fewest = min(len(present(column)) for column in columns)
-    return too_few(fewest, alpha) if fewest < FIRST_LOOK else undecidable(columns, alpha)
+    if fewest < FIRST_LOOK:
+        return too_few(fewest, alpha)
+    early = undecidable(columns, alpha)
+    return None if early is None else counted_in_family(early)
 
 
 def too_few(n: int, alpha: float) -> Verdict:

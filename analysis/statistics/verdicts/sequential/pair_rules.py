@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
 
 from analysis.statistics.intervals import Estimate
 from analysis.statistics.ratios import ratio_of, zone
-from analysis.statistics.sequential.looks import averaged
 from analysis.statistics.sequential.process import Process
 from analysis.statistics.verdicts.sequential.evidence import (
     SequentialEvidence,
     all_true,
+    any_true,
     decided_by,
     early_verdict,
     one,
@@ -86,13 +85,11 @@ def sequential_numeric(
     """Decides "it is v" as the fixed rule of that name does."""
     if early := early_verdict([values], alpha):
         return early
-    low, high = zone(number, tolerance)
-    if log:
-        low, high = math.log(low), math.log(high)
+    low, high = zone(number, tolerance, log=log)
     inside = [(low, "greater"), (high, "less")]
     outside = [(low, "less"), (high, "greater")]
     for_ = all_true([one(process.log_e(values, null=n, side=s), 2) for n, s in inside])
-    against = one(averaged([process.log_e(values, null=n, side=s) for n, s in outside]))
+    against = any_true([process.log_e(values, null=n, side=s) for n, s in outside])
     estimate = process.sequence(values, 1 - alpha)
     if log:
         mean, lower, upper = map(ratio_of, estimate[:3])

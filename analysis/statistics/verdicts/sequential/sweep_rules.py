@@ -13,11 +13,12 @@ import numpy as np
 import scipy
 
 from analysis.statistics.intervals import Estimate, is_noisy, present
-from analysis.statistics.sequential.looks import FIRST_LOOK, averaged
+from analysis.statistics.sequential.looks import FIRST_LOOK
 from analysis.statistics.sequential.process import PROCESSES, Process
 from analysis.statistics.verdicts.sequential.evidence import (
     SequentialEvidence,
     all_true,
+    any_true,
     decided_by,
     early_verdict,
     one,
@@ -25,6 +26,7 @@ from analysis.statistics.verdicts.sequential.evidence import (
     two_sided,
     within,
 )
+from analysis.statistics.verdicts.sweep_rules import others_of, rivals_of
 from analysis.statistics.verdicts.verdict import Verdict, Word, noting
 
 
@@ -83,13 +85,12 @@ def sequential_best_value(
     contradicted if some other value is shown to be better than v.
     """
     x_RV, dropped = _whole(values)
-    others = [i for i in range(x_RV.shape[1]) if i != value]
-    named = others if rivals is None else list(rivals)
+    others, named = others_of(value, x_RV.shape[1]), rivals_of(value, x_RV.shape[1], rivals)
     leads = {i: x_RV[:, value] - x_RV[:, i] for i in others}
     if early := early_verdict(list(leads.values()), alpha):
         return early
     for_ = all_true([two_sided(process, leads[i], "greater") for i in named])
-    better = averaged([process.log_e(lead, side="less") for lead in leads.values()])
+    better = any_true([process.log_e(lead, side="less") for lead in leads.values()])
     reasons: dict[Word, str] = {
         "supported": "It is shown to be better than each of its rivals.",
         "contradicted": "Another value is shown to be better.",
@@ -98,7 +99,7 @@ def sequential_best_value(
     }
     closest = min((leads[i] for i in named), key=lambda lead: lead.mean())
     estimate = process.sequence(closest, 1 - alpha)
-    found = decided_by(process, estimate, 1 - alpha, for_, one(better), alpha, reasons)
+    found = decided_by(process, estimate, 1 - alpha, for_, better, alpha, reasons)
     return noting(found, dropped)
 
 
@@ -107,21 +108,22 @@ def sequential_existence(
 ) -> Verdict:
     """Decides "there are tickets at density d or below": gains, a column for each such density.
 
-    Supported if the mean of the densities' e-values shows the gain to be above ``-margin`` at one
-    of them; contradicted if it is shown to be below at every one. The interval goes from the lower
-    bound of the density with the largest one, at Bonferroni's level, to the largest upper bound.
+    Supported if the gain is shown to be above ``-margin`` at one of them, with Bonferroni's p;
+    contradicted if it is shown to be below at every one. The interval goes from the lower bound of
+    the density with the largest one, at Bonferroni's level, to the largest upper bound.
     """
     columns = list(np.asarray(values, dtype=float).T)
     known = [x for x in columns if len(present(x)) >= FIRST_LOOK]
     noisy = [x for x in known if is_noisy(present(x))]
     if early := early_verdict(noisy or known or columns, alpha):
         return early
-    for_ = one(averaged([process.log_e(x, null=-margin, side="greater") for x in noisy]))
+    # All of them, so that one whose first look comes later takes nothing back.
+    for_ = any_true([process.log_e(x, null=-margin, side="greater") for x in columns])
     below = all_true([one(process.log_e(x, null=-margin, side="less")) for x in noisy])
     if len(noisy) < len(columns):
         # A density that cannot be judged is not shown to be below.
         below = SequentialEvidence(1.0, 0.0)
-    lower = [process.sequence(x, 1 - 2 * alpha / len(noisy)) for x in noisy]
+    lower = [process.sequence(x, 1 - 2 * alpha / len(columns)) for x in noisy]
     best = max(lower, key=lambda one: -math.inf if math.isnan(one.low) else one.low)
     high = max(process.sequence(x, 1 - 2 * alpha).high for x in noisy)
     estimate = Estimate(best.mean, best.low, high, best.n)
@@ -152,8 +154,10 @@ def sequential_trend(
     order_V = np.arange(1, x_RV.shape[1] + 1) - (x_RV.shape[1] + 1) / 2
     correlation_R = rank_RV @ order_V / (order_V @ order_V)
     signs = PROCESSES["sign"]
-    for_ = one(signs.log_e(correlation_R, side="greater"))
-    against = one(signs.log_e(correlation_R, side="less"))
+    # Where the columns are exchangeable a correlation of 0 speaks for neither side.
+    signed_R = np.where(correlation_R == 0, np.nan, correlation_R)
+    for_ = one(signs.log_e(signed_R, side="greater"))
+    against = one(signs.log_e(signed_R, side="less"))
     reasons: dict[Word, str] = {
         "supported": "The ranks rise with the order that was claimed.",
         "contradicted": "The ranks fall where a rise was claimed.",
@@ -162,7 +166,8 @@ def sequential_trend(
         flat, _ = _spanned(process, x_RV, margin)
         if flat.p < against.p:
             reasons["contradicted"] = "All means are shown to lie within the margin of each other."
-        against = SequentialEvidence(min(against.p, flat.p), (against.e + flat.e) / 2)
+        least = min(1.0, 2 * min(against.p, flat.p))
+        against = SequentialEvidence(least, (against.e + flat.e) / 2)
     estimate = signs.sequence(correlation_R, 1 - 2 * alpha)
     ends = max(estimate.low, -1.0), min(estimate.high, 1.0)
     estimate = Estimate(estimate.mean, *ends, estimate.n)
@@ -179,7 +184,7 @@ def _spanned(
     paths = [
         process.log_e(columns[:, i] - columns[:, j], null=margin, side="greater") for i, j in pairs
     ]
-    return inside, one(averaged(paths))
+    return inside, any_true(paths)
 
 
 def _apart(process: Process, columns: np.ndarray, alpha: float) -> Estimate:
